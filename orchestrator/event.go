@@ -1,0 +1,94 @@
+package orchestrator
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/units"
+)
+
+// EventKind says what happened in the plant.
+type EventKind uint8
+
+// The events. What a plant must fill in beside the kind stands with each.
+const (
+	Start          EventKind = iota // the run begins; first event of every run
+	FlowArrived                     // Flow, Tuple: the first packet of a flow missed in the eSwitch and reached the scheduler
+	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
+	CountersRead                    // Counters, Sampled: answer to ReadCounters
+	InstanceReady                   // Instance: it takes packets from now on
+	InstanceFailed                  // Instance, Reason: it died, or its creation failed; it takes no packets
+	InstanceGone                    // Instance: its deletion is complete
+	RuleInstalled                   // Flow, Instance: an InstallRule or MoveRule took effect
+	RuleRejected                    // Flow, Instance, Reason: the switch refused an InstallRule or MoveRule; what was in force stays
+	Tick                            // Timer: the timer of a SetTimer fired
+)
+
+// Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.
+type Event struct {
+	Kind     EventKind
+	Flow     flow.ID
+	Instance flow.Instance
+	Timer    Timer
+	Tuple    flow.FiveTuple
+	Sampled  units.Time // when the counters held these values in the switch
+	Counters []Counter  // valid during Handle only
+	Reason   string
+}
+
+// Counter is what the switch has counted for one instance since the instance was created, over all of its rules.
+type Counter = telemetry.Counter
+
+// Timer names one of the orchestrator's timers.
+type Timer uint8
+
+// The timers.
+const (
+	NoTimer        Timer = iota
+	TelemetryTimer       // a window ends: read the counters
+	AutoscaleTimer       // evaluate the number of instances
+)
+
+// ActionKind says what the plant must do.
+type ActionKind uint8
+
+// The actions. What each carries stands with it.
+const (
+	InstallRule    ActionKind = iota // Flow, Instance: forward the flow to the instance; Instance 0 drops the flow
+	MoveRule                         // Flow, Instance: change the target, keep the counters
+	RemoveRule                       // Flow: delete the rule; the flow's next packet is a miss
+	CreateInstance                   // Instance: start a container; answered by InstanceReady or InstanceFailed
+	DeleteInstance                   // Instance: stop a container; answered by InstanceGone
+	ReadCounters                     // read all instances' counters; answered by CountersRead
+	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the same timer replaces it
+)
+
+// Action is what the orchestrator wants done.
+type Action struct {
+	Kind     ActionKind
+	Flow     flow.ID
+	Instance flow.Instance
+	Timer    Timer
+	At       units.Time
+}
+
+// Decision is one entry of the decision log: what was decided, among what, and why. It is handed to the Logger during
+// Handle and reused afterwards: copy what you keep. Candidates are in order of the instances' numbers; where there are
+// more than scheduler.MaxCandidates of them, the best that many are listed.
+type Decision struct {
+	At         units.Time
+	Kind       string        // one of the Kinds
+	Policy     string        // the policy that decided
+	Flow       flow.ID       // with the decisions on a flow; -1 otherwise
+	Instance   flow.Instance // the choice; 0 for none
+	Current    int           // instances now, with the autoscaler's stages
+	Desired    int           // instances wanted, with the autoscaler's stages
+	Reason     string        // one short sentence
+	Candidates []Candidate
+}
+
+// Candidate is one choice that a policy weighed.
+type Candidate = scheduler.Candidate
+
+// Logger receives every decision.
+type Logger interface{ Decided(*Decision) }

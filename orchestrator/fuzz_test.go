@@ -1,0 +1,219 @@
+package orchestrator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/units"
+)
+
+// config is a small configuration with the documented defaults, changed by edit.
+func config(edit func(*Config)) Config {
+	c := Config{Seed: 1, Initial: 3, Min: 1, Max: 8, Window: units.Second, Scheduler: scheduler.DefaultOptions(), Autoscaler: autoscaler.DefaultOptions()}
+	if edit != nil {
+		edit(&c)
+	}
+	return c
+}
+
+func mustNew(t testing.TB, c Config, log Logger) *Orchestrator {
+	t.Helper()
+	o, err := New(c, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// script turns bytes into a configuration and events: two bytes an event, its kind and its operand. The first byte
+// chooses the configuration. Events need not make sense.
+func script(b []byte) (Config, []Event, []units.Time) {
+	var first byte
+	if len(b) > 0 {
+		first, b = b[0], b[1:]
+	}
+	pols := scheduler.Policies()
+	c := config(func(c *Config) {
+		c.Scheduler.Policy = pols[int(first)%len(pols)].Name
+		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
+		c.Scheduler.DemandRate = 4e6
+		c.Scheduler.NoFit = []string{"least-loaded", "reject", "queue", "queue"}[first>>4&3]
+		c.Scheduler.NoInstance = []string{"hold", "drop"}[first>>6&1]
+		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
+		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
+		c.Autoscaler.Victim = autoscaler.Victims()[int(first>>3&3)].Name
+		c.Autoscaler.Policy = []string{"target-utilization", "target-utilization", "none"}[int(first)%3]
+		c.Autoscaler.Stabilization = 2 * units.Second
+		c.Min, c.Max = 0, 5
+	})
+	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone, RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, CountersRead, Tick, RuleInstalled, 77}
+	events, times := []Event{{Kind: Start}}, []units.Time{0}
+	now := units.Time(0)
+	for ; len(b) >= 2; b = b[2:] {
+		now += units.Time(b[0]>>4) * 100 * units.Millisecond
+		x := int(b[1])
+		e := Event{Kind: kinds[b[0]&15], Flow: flow.ID(x&15) - 1, Instance: flow.Instance(x>>4) - 1, Timer: Timer(x & 3), Sampled: now - units.Time(x&1)*units.Second/2, Reason: "fuzz"}
+		if e.Kind == CountersRead {
+			for i := range x >> 4 {
+				e.Counters = append(e.Counters, Counter{Instance: flow.Instance(i), RxPackets: uint64(now/units.Microsecond) * uint64(x&15), TxPackets: uint64(x)})
+			}
+		}
+		events, times = append(events, e), append(times, now)
+	}
+	return c, events, times
+}
+
+// witness follows what an orchestrator does from outside and reports what it must never do.
+type witness struct {
+	c       Config
+	started map[flow.Instance]string
+	rule    map[flow.ID]flow.Instance
+	alive   int
+}
+
+func (w *witness) event(e *Event) {
+	switch e.Kind {
+	case InstanceReady:
+		if w.started[e.Instance] == "starting" {
+			w.started[e.Instance] = "ready"
+		}
+	case InstanceFailed, InstanceGone:
+		if s := w.started[e.Instance]; s == "starting" || s == "ready" {
+			w.alive--
+		}
+		if w.started[e.Instance] != "" {
+			w.started[e.Instance] = "gone"
+		}
+	}
+}
+
+func (w *witness) action(a Action) error {
+	switch a.Kind {
+	case CreateInstance:
+		if w.started[a.Instance] != "" {
+			return fmt.Errorf("instance %d created twice", a.Instance)
+		}
+		w.started[a.Instance] = "starting"
+		if w.alive++; w.alive > w.c.Max {
+			return fmt.Errorf("%d instances alive, want at most %d", w.alive, w.c.Max)
+		}
+	case DeleteInstance:
+		if s := w.started[a.Instance]; s != "starting" && s != "ready" {
+			return fmt.Errorf("deletes instance %d, which is %q", a.Instance, s)
+		}
+		w.started[a.Instance] = "stopping"
+		w.alive--
+	case InstallRule, MoveRule:
+		if a.Instance == 0 && a.Kind == InstallRule {
+			return nil
+		}
+		if s := w.started[a.Instance]; s != "ready" {
+			return fmt.Errorf("rule of flow %d to instance %d, which is %q", a.Flow, a.Instance, s)
+		}
+	}
+	return nil
+}
+
+// consistent compares the lists and counts that Handle keeps with what a walk over all flows finds.
+func consistent(o *Orchestrator) error {
+	flows, pending, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}, map[flow.Instance]int32{}
+	for id := range o.flows {
+		f := &o.flows[id]
+		if (f.phase == placed) != (f.target != 0) {
+			return fmt.Errorf("flow %d in phase %d has target %d", id, f.phase, f.target)
+		}
+		if f.target != 0 {
+			flows[f.target]++
+			if s := o.insts[f.target].state; s != ready && s != draining && s != starting {
+				return fmt.Errorf("flow %d is assigned to instance %d in state %d", id, f.target, s)
+			}
+		}
+		if f.pending {
+			pending[f.target]++
+		}
+		if f.origin != 0 {
+			rules[f.origin]++
+		}
+	}
+	serving := 0
+	for id := 1; id < len(o.insts); id++ {
+		i, n := &o.insts[id], flow.Instance(id)
+		if i.state == starting || i.state == ready {
+			serving++
+		}
+		if i.flows != flows[n] || i.pending != pending[n] || i.rules != rules[n] {
+			return fmt.Errorf("instance %d counts %d flows, %d pending, %d rules; a walk finds %d, %d, %d", id, i.flows, i.pending, i.rules, flows[n], pending[n], rules[n])
+		}
+		seen := int32(0)
+		for f, prev := i.head, flow.ID(-1); i.flows > 0 && f >= 0; prev, f = f, o.flows[f].next {
+			if seen++; o.flows[f].target != n || o.flows[f].prev != prev || seen > i.flows {
+				return fmt.Errorf("list of instance %d is broken at flow %d", id, f)
+			}
+		}
+		if seen != i.flows {
+			return fmt.Errorf("list of instance %d has %d flows, want %d", id, seen, i.flows)
+		}
+	}
+	if serving != o.serving {
+		return fmt.Errorf("serving is %d, a walk finds %d", o.serving, serving)
+	}
+	if !slices.IsSorted(o.view.IDs) || !slices.IsSorted(o.alive) {
+		return fmt.Errorf("instances out of order: %v, %v", o.view.IDs, o.alive)
+	}
+	return nil
+}
+
+type discard struct{}
+
+func (discard) Decided(*Decision) {}
+
+func check(t *testing.T, b []byte) {
+	c, events, times := script(b)
+	o, silent := mustNew(t, c, discard{}), mustNew(t, c, nil)
+	w := witness{c: c, started: map[flow.Instance]string{}, rule: map[flow.ID]flow.Instance{}}
+	for k := range events {
+		w.event(&events[k])
+		actions := o.Handle(times[k], &events[k])
+		for _, a := range actions {
+			if err := w.action(a); err != nil {
+				t.Fatalf("event %d %+v: %v", k, events[k], err)
+			}
+		}
+		if err := consistent(o); err != nil {
+			t.Fatalf("after event %d %+v: %v", k, events[k], err)
+		}
+		if again := silent.Handle(times[k], &events[k]); !slices.Equal(actions, again) {
+			t.Fatalf("event %d %+v: actions %v, and %v without a log", k, events[k], actions, again)
+		}
+	}
+}
+
+// FuzzHandle: whatever the events, Handle does not panic, rules lead to ready instances only, no more than Max instances
+// live, every flow is assigned once, and the same events give the same actions.
+func FuzzHandle(f *testing.F) {
+	for seed := range uint64(8) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		b := make([]byte, 401)
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		f.Add(b)
+	}
+	f.Fuzz(check)
+}
+
+func TestRandomEvents(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		b := make([]byte, 801)
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		check(t, b)
+	}
+}

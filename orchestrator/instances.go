@@ -1,0 +1,194 @@
+package orchestrator
+
+import (
+	"github.com/smartinco/smartinco/flow"
+)
+
+type lifeState uint8
+
+const (
+	starting lifeState = iota
+	ready
+	draining
+	stopping // DeleteInstance was sent
+	gone     // failed, or deleted
+)
+
+// instanceState is what is known of one instance.
+type instanceState struct {
+	state      lifeState
+	wasReady   bool    // it was ready before it began to drain
+	slot       int     // row of the view, while ready
+	flows      int32   // assigned to it
+	pending    int32   // of those, not shown by the counters yet
+	rules      int32   // rules that may send packets to it
+	head, tail flow.ID // its flows in order of assignment, while there are any
+	rate       float64 // packets a second forwarded to it in the last window
+	joined     float64 // flows that the last reading showed for the first time, in windows
+}
+
+func (o *Orchestrator) instance(id flow.Instance) *instanceState {
+	if id < 1 || int(id) >= len(o.insts) {
+		return nil
+	}
+	return &o.insts[id]
+}
+
+func (o *Orchestrator) create(why string) {
+	id := flow.Instance(len(o.insts))
+	o.insts = append(o.insts, instanceState{head: -1, tail: -1})
+	o.alive = append(o.alive, id)
+	o.serving++
+	o.meter.Track(id)
+	o.createdAt = o.now
+	o.do(Action{Kind: CreateInstance, Instance: id})
+	o.decided(Decision{Kind: Create, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: why})
+}
+
+// list rebuilds the view after a change in which instances are ready.
+func (o *Orchestrator) list() {
+	v := &o.view
+	v.IDs, v.Flows, v.Load = v.IDs[:0], v.Flows[:0], v.Load[:0]
+	for _, id := range o.alive {
+		if i := &o.insts[id]; i.state == ready {
+			i.slot = len(v.IDs)
+			v.IDs, v.Flows, v.Load = append(v.IDs, id), append(v.Flows, 0), append(v.Load, 0)
+			o.refresh(i.slot, i)
+		}
+	}
+}
+
+// bury takes an instance off the living.
+func (o *Orchestrator) bury(id flow.Instance, as lifeState) {
+	if i := &o.insts[id]; i.state == starting || i.state == ready {
+		o.serving--
+	}
+	o.insts[id].state = as
+	o.meter.Forget(id)
+	for i, a := range o.alive {
+		if a == id {
+			o.alive = append(o.alive[:i], o.alive[i+1:]...)
+			break
+		}
+	}
+}
+
+func (o *Orchestrator) instanceReady(id flow.Instance) {
+	i := o.instance(id)
+	if i == nil {
+		return
+	}
+	switch i.state {
+	case starting:
+		i.state = ready
+		o.list()
+		o.placeHeld()
+	case draining:
+		i.wasReady = true
+	}
+}
+
+// instanceFailed moves the flows of a dead instance to others and replaces it if that leaves too few.
+func (o *Orchestrator) instanceFailed(id flow.Instance, reason string) {
+	i := o.instance(id)
+	if i == nil || i.state == gone {
+		return
+	}
+	was := i.state
+	o.bury(id, gone)
+	if was == stopping {
+		return
+	}
+	o.decided(Decision{Kind: Failed, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: reason})
+	o.list()
+	for o.insts[id].flows > 0 {
+		o.rehome(o.insts[id].head, true)
+	}
+	o.replace()
+}
+
+func (o *Orchestrator) instanceGone(id flow.Instance) {
+	if i := o.instance(id); i != nil && i.state != gone {
+		if i.state == stopping {
+			i.state = gone
+			return
+		}
+		o.instanceFailed(id, "gone without having been deleted")
+	}
+}
+
+// replace makes up for failed instances, but not sooner than one interval after the last creation: where creations
+// fail, they are not tried in a storm.
+func (o *Orchestrator) replace() {
+	span := o.cfg.Window
+	if o.scaler.Active() {
+		span = o.cfg.Autoscaler.Interval
+	}
+	if o.serving < max(o.desired, o.cfg.Min) && o.now-o.createdAt >= span {
+		o.grow(1, "replaces a failed instance")
+	}
+}
+
+// grow takes back draining instances, the oldest first, and creates what is missing then.
+func (o *Orchestrator) grow(n int, why string) {
+	for k := 0; k < len(o.alive) && n > 0; k++ {
+		id := o.alive[k]
+		i := &o.insts[id]
+		if i.state != draining {
+			continue
+		}
+		i.state = starting
+		if i.wasReady {
+			i.state = ready
+		}
+		n--
+		o.serving++
+		o.list()
+		o.decided(Decision{Kind: TakeBack, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: why})
+	}
+	for ; n > 0; n-- {
+		o.create(why)
+	}
+	o.placeHeld()
+}
+
+// drain stops new flows to an instance.
+func (o *Orchestrator) drain(id flow.Instance) {
+	i := &o.insts[id]
+	i.wasReady = i.state == ready
+	i.state = draining
+	o.serving--
+	o.list()
+	o.decided(Decision{Kind: Drain, Policy: o.cfg.Autoscaler.Drain, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: "takes no new flows"})
+}
+
+// moveAway moves the flows of a draining instance to ready ones, as far as the scheduler finds them a place.
+func (o *Orchestrator) moveAway(id flow.Instance) {
+	if len(o.view.IDs) == 0 || o.insts[id].flows == 0 {
+		return
+	}
+	for f := o.insts[id].head; f >= 0; {
+		next := o.flows[f].next
+		o.rehome(f, false)
+		if o.flows[f].target == id {
+			return // no place for it, so none for the others
+		}
+		f = next
+	}
+}
+
+// finish deletes a draining instance when no flow is assigned to it and no rule may send it packets.
+func (o *Orchestrator) finish(id flow.Instance) {
+	i := o.instance(id)
+	if i == nil || i.state != draining || i.flows > 0 || i.rules > 0 {
+		return
+	}
+	o.bury(id, stopping)
+	o.do(Action{Kind: DeleteInstance, Instance: id})
+	o.decided(Decision{Kind: Delete, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: "drained"})
+}
+
+// Draining says whether an instance takes no new flows because a scale-in has chosen it.
+func (o *Orchestrator) Draining(i flow.Instance) bool {
+	return int(i) < len(o.insts) && o.insts[i].state == draining
+}

@@ -1,0 +1,201 @@
+package orchestrator
+
+import (
+	"fmt"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Config is what an orchestrator is made from.
+type Config struct {
+	Seed       uint64             // root of the random streams; only ties drawn at random use it
+	Initial    int                // instances created at Start, 0 to Max
+	Min, Max   int                // bounds of the number of instances that are starting, ready or draining: 0 <= Min <= Max, 1 <= Max <= MaxInstances
+	Window     units.Time         // time between two readings of the counters, above 0
+	Scheduler  scheduler.Options  // which instance takes a new flow
+	Autoscaler autoscaler.Options // how many instances there are
+}
+
+// MaxInstances bounds Config.Max.
+const MaxInstances = 1 << 16
+
+// maxFlowGap bounds how far a flow's number may lie beyond all earlier ones. Plants number flows in the order of their
+// arrival, so a larger gap is a fault of the plant; such a flow is not served.
+const maxFlowGap = 1 << 20
+
+// Orchestrator is the state machine. Use New; it is not safe for concurrent use.
+type Orchestrator struct {
+	cfg     Config
+	log     Logger
+	sched   *scheduler.Scheduler
+	scaler  *autoscaler.Autoscaler
+	meter   telemetry.Collector
+	now     units.Time
+	started bool
+	reading bool // counters were asked for and have not come
+	actions []Action
+
+	flows   []flowState     // by flow.ID
+	insts   []instanceState // by number; 0 is unused
+	alive   []flow.Instance // starting, ready or draining, in order
+	view    scheduler.View  // the ready ones
+	held    []flow.ID       // flows that wait for an instance or for room, oldest first; may name flows that no longer do
+	retry   []flow.ID       // flows whose rule was rejected since the last window
+	pending []assignment    // assignments that the counters do not show yet, oldest first
+	first   int             // where pending begins
+	demand  demand
+
+	serving   int // starting or ready
+	desired   int // instances wanted
+	createdAt units.Time
+
+	decision   Decision
+	candidates []Candidate
+	victims    []autoscaler.Victim
+}
+
+// New makes an orchestrator, or says which key of the configuration is wrong. log may be nil.
+func New(cfg Config, log Logger) (*Orchestrator, error) {
+	switch {
+	case cfg.Window <= 0:
+		return nil, fmt.Errorf("telemetry.window: %v, want a time above 0", cfg.Window)
+	case cfg.Max < 1 || cfg.Max > MaxInstances:
+		return nil, fmt.Errorf("instances.max: %d, want 1 to %d", cfg.Max, MaxInstances)
+	case cfg.Min < 0 || cfg.Min > cfg.Max:
+		return nil, fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", cfg.Min, cfg.Max)
+	case cfg.Initial < 0 || cfg.Initial > cfg.Max:
+		return nil, fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", cfg.Initial, cfg.Max)
+	}
+	o := &Orchestrator{cfg: cfg, log: log, insts: make([]instanceState, 1, cfg.Max+1)}
+	var err error
+	if o.sched, err = scheduler.New(cfg.Scheduler, cfg.Seed); err != nil {
+		return nil, err
+	}
+	if o.scaler, err = autoscaler.New(cfg.Autoscaler); err != nil {
+		return nil, err
+	}
+	o.view.Limit = float64(cfg.Scheduler.Limit)
+	o.demand.init(&cfg.Scheduler)
+	o.view.Demand = o.demand.rate
+	return o, nil
+}
+
+// Handle takes one event and returns what is to be done about it, in that order. The slice is valid until the next
+// Handle. Events come in order of time, and Start first; before it, and twice, nothing happens. An event that names a
+// flow or an instance that is not there, or that comes too late to matter, is ignored.
+//
+// Cost: a flow's event takes time in proportion to the ready instances; a failure or a drain, in proportion to the flows
+// that move; everything else, to the instances. Nothing grows with the number of flows there are.
+func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
+	o.actions = o.actions[:0]
+	o.now = now
+	if !o.started {
+		if e.Kind == Start {
+			o.start()
+		}
+		return o.actions
+	}
+	switch e.Kind {
+	case FlowArrived:
+		o.flowArrived(e.Flow)
+	case FlowEnded:
+		o.flowEnded(e.Flow)
+	case RuleInstalled:
+		o.ruleInstalled(e.Flow, e.Instance)
+	case RuleRejected:
+		o.ruleRejected(e.Flow, e.Instance, e.Reason)
+	case InstanceReady:
+		o.instanceReady(e.Instance)
+	case InstanceFailed:
+		o.instanceFailed(e.Instance, e.Reason)
+	case InstanceGone:
+		o.instanceGone(e.Instance)
+	case CountersRead:
+		o.countersRead(e.Sampled, e.Counters)
+	case Tick:
+		switch e.Timer {
+		case TelemetryTimer:
+			o.windowEnds()
+		case AutoscaleTimer:
+			o.evaluate()
+			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
+		}
+	}
+	return o.actions
+}
+
+func (o *Orchestrator) do(a Action) { o.actions = append(o.actions, a) }
+
+func (o *Orchestrator) arm(t Timer, after units.Time) {
+	at := units.Never
+	if o.now <= units.Never-after {
+		at = o.now + after
+	}
+	o.do(Action{Kind: SetTimer, Timer: t, At: at})
+}
+
+func (o *Orchestrator) start() {
+	o.started = true
+	o.desired = o.cfg.Initial
+	for range o.cfg.Initial {
+		o.create("initial number")
+	}
+	o.arm(TelemetryTimer, o.cfg.Window)
+	if o.scaler.Active() {
+		o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
+	}
+}
+
+// windowEnds asks for the counters. What waits for a window is done when they come, or here if the last reading never
+// came.
+func (o *Orchestrator) windowEnds() {
+	if o.reading {
+		o.waiting()
+	}
+	o.do(Action{Kind: ReadCounters})
+	o.demand.asked = o.demand.lived(o.now)
+	o.reading = true
+	o.arm(TelemetryTimer, o.cfg.Window)
+	if !o.scaler.Active() {
+		o.replace()
+	}
+}
+
+func (o *Orchestrator) countersRead(sampled units.Time, counters []Counter) {
+	o.reading = false
+	before := o.meter.Sampled()
+	if o.meter.Read(sampled, counters) {
+		for _, id := range o.meter.Resets() {
+			o.decided(Decision{Kind: CounterReset, Flow: -1, Instance: id, Reason: "a counter fell below its previous value: it counts from zero again"})
+		}
+		o.measured(before, sampled)
+	}
+	o.waiting()
+}
+
+// waiting does what waits for the end of a window: rejected rules are tried again, flows that are held may fit now, and
+// those that could not leave a draining instance may have somewhere to go.
+func (o *Orchestrator) waiting() {
+	n := len(o.retry)
+	for _, f := range o.retry[:n] {
+		o.tryAgain(f)
+	}
+	o.retry = o.retry[:copy(o.retry, o.retry[n:])]
+	o.placeHeld()
+	if o.cfg.Autoscaler.Drain != "move" {
+		return
+	}
+	for i := 0; i < len(o.alive); {
+		id := o.alive[i]
+		if o.insts[id].state == draining {
+			o.moveAway(id)
+		}
+		if i < len(o.alive) && o.alive[i] == id { // not deleted
+			i++
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package scheduler
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+)
+
+func options(policy string, edit func(*Options)) Options {
+	o := DefaultOptions()
+	o.Policy = policy
+	if edit != nil {
+		edit(&o)
+	}
+	return o
+}
+
+func mustNew(t testing.TB, o Options) *Scheduler {
+	t.Helper()
+	s, err := New(o, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// view is n instances with these loads in Mpps, a limit of 10 Mpps and this demand.
+func view(demand float64, loads ...float64) *View {
+	v := &View{Limit: 10e6, Demand: demand * 1e6}
+	for i, l := range loads {
+		v.IDs, v.Flows, v.Load = append(v.IDs, flow.Instance(i+1)), append(v.Flows, 0), append(v.Load, l*1e6)
+	}
+	return v
+}
+
+// Seven flows of 4.65 Mpps on three instances, with loads that are known at once.
+func TestPublishedSequences(t *testing.T) {
+	for policy, want := range map[string][]int{
+		"round-robin": {1, 2, 3, 1, 2, 3, 1},
+		"worst-fit":   {1, 2, 3, 1, 2, 3, 1},
+		"best-fit":    {1, 1, 2, 2, 3, 3, 1}, // the seventh fits nowhere: the least loaded takes it
+	} {
+		s, v := mustNew(t, options(policy, nil)), view(4.65, 0, 0, 0)
+		var got []int
+		for range 7 {
+			_, i, _ := s.Decide(v)
+			v.Load[i] += v.Demand
+			got = append(got, int(v.IDs[i]))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", policy, got, want)
+		}
+	}
+}
+
+func TestTheCaseThatTellsThemApart(t *testing.T) {
+	for policy, want := range map[string]int{"best-fit": 1, "worst-fit": 0, "round-robin": 0} {
+		if _, i, _ := mustNew(t, options(policy, nil)).Decide(view(1.5, 2, 8, 5)); i != want {
+			t.Errorf("%s picks position %d, want %d", policy, i, want)
+		}
+	}
+}
+
+// Every policy of the table must meet these, so that a new one is held to them by its row alone.
+func TestConformance(t *testing.T) {
+	for _, r := range table {
+		t.Run(r.Name, func(t *testing.T) {
+			s := func(edit func(*Options)) *Scheduler { return mustNew(t, options(r.Name, edit)) }
+			t.Run("N=0 holds or drops", func(t *testing.T) {
+				if o, i, _ := s(nil).Decide(view(1)); o != Held || i != None {
+					t.Errorf("outcome %v at %d, want Held at None", o, i)
+				}
+				if o, _, _ := s(func(o *Options) { o.NoInstance = "drop" }).Decide(view(1)); o != Refused {
+					t.Errorf("outcome %v, want Refused", o)
+				}
+			})
+			t.Run("N=1 takes all that fit", func(t *testing.T) {
+				s := s(nil)
+				for range 3 {
+					if o, i, _ := s.Decide(view(1, 2)); o != Placed || i != 0 {
+						t.Errorf("outcome %v at %d, want Placed at 0", o, i)
+					}
+				}
+			})
+			t.Run("all full", func(t *testing.T) {
+				if o, i, _ := s(nil).Decide(view(1, 12, 11, 13)); o != Placed || i < 0 || i > 2 {
+					t.Errorf("least-loaded: outcome %v at %d", o, i)
+				}
+				for nofit, want := range map[string]Outcome{"reject": Refused, "queue": Held} {
+					s := s(func(o *Options) { o.NoFit = nofit })
+					_, fits := s.pol.Score(s.show(view(1, 12, 11, 13)), 0)
+					if o, _, _ := s.Decide(view(1, 12, 11, 13)); !fits && o != want {
+						t.Errorf("%s: outcome %v, want %v", nofit, o, want)
+					}
+				}
+			})
+			t.Run("joins and leaves mid-run", func(t *testing.T) {
+				s := s(nil)
+				for n := 1; n < 40; n++ {
+					size := 1 + n*7%5
+					if _, i, _ := s.Decide(view(1, make([]float64, size)...)); i < 0 || i >= size {
+						t.Fatalf("position %d of %d", i, size)
+					}
+				}
+			})
+			t.Run("ties: the first by number, or a seeded draw", func(t *testing.T) {
+				for _, ties := range []string{"first", "random"} {
+					a, b := s(func(o *Options) { o.Ties = ties }), s(func(o *Options) { o.Ties = ties })
+					_, first, _ := s(nil).Decide(view(1, 3, 3, 3))
+					if first != 0 {
+						t.Errorf("ties: first picks position %d", first)
+					}
+					for range 100 {
+						_, i, _ := a.Decide(view(1, 3, 3, 3))
+						if _, j, _ := b.Decide(view(1, 3, 3, 3)); i != j {
+							t.Fatalf("%s: same seed, positions %d and %d", ties, i, j)
+						}
+					}
+				}
+			})
+			t.Run("sees only what it declares", func(t *testing.T) {
+				v := s(nil).show(view(1, 1, 2))
+				if (v.Flows != nil) != slices.Contains(r.Telemetry, telemetry.T1) || (v.Load != nil) != slices.Contains(r.Telemetry, telemetry.T2) {
+					t.Errorf("declares %v, sees Flows %v, Load %v", r.Telemetry, v.Flows, v.Load)
+				}
+			})
+			t.Run("picks the best score of those that fit", func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(1, 1))
+				s := s(func(o *Options) { o.NoFit = "reject" })
+				for range 500 {
+					loads := make([]float64, 1+rnd.IntN(200))
+					for i := range loads {
+						loads[i] = float64(rnd.IntN(12))
+					}
+					v := view(rnd.Float64()*3, loads...)
+					best, score := None, 0.0
+					for i := range loads {
+						x, fits := s.pol.Score(s.show(v), i)
+						if fits && (best == None || r.highest && x > score || !r.highest && x < score) {
+							best, score = i, x
+						}
+					}
+					logged := s.Candidates(v, nil)
+					if !reflect.DeepEqual(logged, slowCandidates(s, v)) {
+						t.Fatalf("candidates %v, want %v", logged, slowCandidates(s, v))
+					}
+					if _, i, _ := s.Decide(v); i != best {
+						t.Fatalf("picks %d, the scores say %d", i, best)
+					}
+				}
+			})
+			t.Run("is documented", func(t *testing.T) {
+				if r.Description == "" || r.Source == "" || r.Score == "" || len(r.Telemetry) == 0 || r.reason == "" {
+					t.Errorf("incomplete row %+v", r.Info)
+				}
+			})
+		})
+	}
+}
+
+// slowCandidates sorts everything.
+func slowCandidates(s *Scheduler, v *View) []Candidate {
+	var all []Candidate
+	for i, id := range v.IDs {
+		score, fits := s.pol.Score(s.show(v), i)
+		all = append(all, Candidate{id, score, fits})
+	}
+	slices.SortStableFunc(all, func(a, b Candidate) int {
+		switch better := a.Score < b.Score != s.row.highest; {
+		case a.Fits != b.Fits && a.Fits:
+			return -1
+		case a.Fits != b.Fits:
+			return 1
+		case a.Score == b.Score:
+			return 0
+		case better:
+			return -1
+		}
+		return 1
+	})
+	all = all[:min(len(all), MaxCandidates)]
+	slices.SortFunc(all, func(a, b Candidate) int { return int(a.Instance - b.Instance) })
+	return all
+}
+
+func TestJoiningInstance(t *testing.T) {
+	// Two loaded instances have run for a while; a third, idle one joins.
+	rr := mustNew(t, options("round-robin", nil))
+	rr.Decide(view(1, 5, 5))
+	var turn []int
+	for range 3 {
+		_, i, _ := rr.Decide(view(1, 5, 5, 0))
+		turn = append(turn, i)
+	}
+	if want := []int{1, 2, 0}; !slices.Equal(turn, want) {
+		t.Errorf("round-robin: %v, want %v: the new one comes at the end of the cycle", turn, want)
+	}
+	if _, i, _ := mustNew(t, options("worst-fit", nil)).Decide(view(1, 5, 5, 0)); i != 2 {
+		t.Errorf("worst-fit picks %d, want the new one", i)
+	}
+	if _, i, _ := mustNew(t, options("best-fit", nil)).Decide(view(1, 5, 5, 0)); i != 0 {
+		t.Errorf("best-fit picks %d, want an old one while it fits", i)
+	}
+}
+
+// Telemetry that never changes sends all flows to one instance: what the in-flight correction is for.
+func TestStaleTelemetryHerds(t *testing.T) {
+	for _, policy := range []string{"worst-fit", "best-fit"} {
+		s, v := mustNew(t, options(policy, nil)), view(1, 4, 3, 5)
+		_, first, _ := s.Decide(v)
+		for range 100 {
+			if _, i, _ := s.Decide(v); i != first {
+				t.Errorf("%s picks %d after %d", policy, i, first)
+			}
+		}
+	}
+}
+
+func TestRandomTiesAreFair(t *testing.T) {
+	s := mustNew(t, options("worst-fit", func(o *Options) { o.Ties = "random" }))
+	var count [4]int
+	for range 4000 {
+		_, i, _ := s.Decide(view(1, 1, 1, 1, 1))
+		count[i]++
+	}
+	for i, n := range count {
+		if n < 850 || n > 1150 {
+			t.Errorf("position %d drawn %d times of 4000, want about 1000", i, n)
+		}
+	}
+}
+
+func TestValidateNamesKeyAndChoices(t *testing.T) {
+	for _, tc := range []struct {
+		edit func(*Options)
+		want []string
+	}{
+		{func(o *Options) { o.Policy = "best" }, []string{"scheduler.policy", `"best"`, names()}},
+		{func(o *Options) { o.Limit = 0 }, []string{"scheduler.limit", "0pps", "above 0"}},
+		{func(o *Options) { o.DemandRate = -1 }, []string{"scheduler.demand_rate", "0 or more"}},
+		{func(o *Options) { o.Demand = "fixed" }, []string{"scheduler.demand_rate", "fixed"}},
+		{func(o *Options) { o.Demand = "max" }, []string{"scheduler.demand", "zero, mean, last, fixed"}},
+		{func(o *Options) { o.NoFit = "" }, []string{"scheduler.nofit", "least-loaded, reject, queue"}},
+		{func(o *Options) { o.Ties = "?" }, []string{"scheduler.ties", "first, random"}},
+		{func(o *Options) { o.NoInstance = "?" }, []string{"scheduler.no_instance", "hold, drop"}},
+	} {
+		_, err := New(options("best-fit", tc.edit), 1)
+		for _, w := range tc.want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("error %v does not mention %s", err, w)
+			}
+		}
+	}
+}
+
+// The default tags that documentation and decoder read, and DefaultOptions, are one.
+func TestDefaultsEqualTags(t *testing.T) {
+	v := reflect.ValueOf(DefaultOptions())
+	for i := range v.NumField() {
+		if got, want := fmt.Sprint(v.Field(i).Interface()), v.Type().Field(i).Tag.Get("default"); got != want {
+			t.Errorf("%s: %s, tag %s", v.Type().Field(i).Name, got, want)
+		}
+	}
+}

@@ -1,0 +1,23 @@
+package scheduler
+
+// worstFit takes the instance with the lowest load, whether or not the flow fits: if it does not fit there, it fits
+// nowhere.
+type worstFit struct{}
+
+func (worstFit) Pick(v *View) int {
+	best, ties := 0, 1
+	for i := 1; i < len(v.Load); i++ {
+		switch l := v.Load[i]; {
+		case l < v.Load[best]:
+			best, ties = i, 1
+		case l == v.Load[best]:
+			ties++
+			if v.tie(ties) {
+				best = i
+			}
+		}
+	}
+	return best
+}
+
+func (worstFit) Score(v *View, i int) (float64, bool) { return v.Load[i], true }
