@@ -1,0 +1,170 @@
+package scenarios
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// rule is a relation that a scenario must satisfy beyond the bounds of single keys.
+type rule struct {
+	keys  []string // the first is the one that an error names; none is reported where one of them is wrong already
+	wrong bool
+	want  string
+}
+
+// check reports the broken relations.
+func (d *decoder) check(s *Scenario) {
+	bad := map[string]bool{} // keys with an error, and, with .*, those above one
+	for _, e := range d.errs {
+		bad[e.Key] = true
+		for k := e.Key; strings.Contains(k, "."); {
+			k = k[:strings.LastIndexByte(k, '.')]
+			bad[k+".*"] = true
+		}
+	}
+	d.apply("", scenarioRules(s), bad)
+	for i := range s.Workload {
+		d.apply(under("workload", strconv.Itoa(i)), s.Workload[i].rules(), bad)
+	}
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		d.apply(under("faults", strconv.Itoa(i)), []rule{
+			{[]string{"for", "kind"}, f.Kind == "instance-death" && f.For != 0, "no duration, since an instance's death is for good"},
+			{[]string{"instance", "kind"}, f.Kind != "instance-death" && f.Instance != 1, "kind: instance-death with this key"},
+		}, bad)
+	}
+}
+
+// apply reports the broken rules whose keys, with what is above and below them, were read without an error.
+func (d *decoder) apply(prefix string, rules []rule, bad map[string]bool) {
+	for _, r := range rules {
+		known := false
+		for _, k := range r.keys {
+			key := prefix
+			if k != "" {
+				key = under(prefix, k)
+			}
+			known = known || bad[key] || bad[key+".*"]
+			for up := key; strings.Contains(up, "."); {
+				up = up[:strings.LastIndexByte(up, '.')]
+				known = known || bad[up]
+			}
+		}
+		if r.wrong && !known {
+			key := prefix
+			if r.keys[0] != "" {
+				key = under(prefix, r.keys[0])
+			}
+			n, found := d.place(key)
+			d.fail(n, key, found, r.want)
+		}
+	}
+}
+
+// place is the node of a key, or of the nearest key above it that the file has, and how to call what stands at the key.
+func (d *decoder) place(key string) (n *yaml.Node, found string) {
+	if n, ok := d.at[key]; ok {
+		return n, kindOf(n)
+	}
+	for k := key; strings.Contains(k, "."); {
+		k = k[:strings.LastIndexByte(k, '.')]
+		if n, ok := d.at[k]; ok {
+			return n, "no such key"
+		}
+	}
+	return nil, "no such key"
+}
+
+func scenarioRules(s *Scenario) []rule {
+	c, in := &s.VNF.Contention, &s.Instances
+	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
+	def := defaultContention()
+	rules := []rule{
+		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service == "empirical" && s.VNF.ServiceFile == "", "the path of a file of service times, for service: empirical"},
+		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service != "empirical" && s.VNF.ServiceFile != "", "service: empirical with this key"},
+		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, usl && c.Lambda <= 0, "a rate above 0"},
+		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, !usl && c.Lambda != def.Lambda, "model: usl with this key"},
+		{[]string{"vnf.contention.sigma", "vnf.contention.model"}, !usl && c.Sigma != def.Sigma, "model: usl with this key"},
+		{[]string{"vnf.contention.kappa", "vnf.contention.model"}, !usl && c.Kappa != def.Kappa, "model: usl with this key"},
+		{[]string{"vnf.contention.points", "vnf.contention.model"}, table && len(c.Points) == 0, "at least one point such as 1: 25Mpps, for model: table"},
+		{[]string{"vnf.contention.points", "vnf.contention.model"}, !table && len(c.Points) > 0, "model: table with this key"},
+		{[]string{"vnf.contention.rate", "vnf.contention.model", "vnf.contention.service_time"}, constant && c.Rate == 0 && c.ServiceTime == 0, "a rate above 0, or service_time, for model: constant"},
+		{[]string{"vnf.contention.service_time", "vnf.contention.model", "vnf.contention.rate"}, constant && c.Rate != 0 && c.ServiceTime != 0, "rate or service_time, not both"},
+		{[]string{"vnf.contention.rate", "vnf.contention.model"}, !constant && c.Rate != 0, "model: constant with this key"},
+		{[]string{"vnf.contention.service_time", "vnf.contention.model"}, !constant && c.ServiceTime != 0, "model: constant with this key"},
+		{[]string{"instances.min", "instances.max"}, in.Min > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
+		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)},
+		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
+		{[]string{"scheduler.limit"}, s.Scheduler.Limit <= 0, "a rate above 0"},
+		{[]string{"scheduler.demand_rate", "scheduler.demand"}, s.Scheduler.Demand == "fixed" && s.Scheduler.DemandRate == 0, "a rate above 0, for demand: fixed"},
+		{[]string{"scheduler.demand_rate", "scheduler.demand"}, s.Scheduler.Demand != "fixed" && s.Scheduler.DemandRate != 0, "demand: fixed with this key"},
+		{[]string{"autoscaler.target"}, s.Autoscaler.Target <= 0, "a number above 0, such as 0.5"},
+		{[]string{"autoscaler.interval"}, s.Autoscaler.Interval <= 0, "a time above 0"},
+		{[]string{"autoscaler.tolerance"}, s.Autoscaler.Tolerance < 0, "a number from 0"},
+		{[]string{"autoscaler.max_step_out"}, s.Autoscaler.MaxStepOut < 0, "a whole number from 0"},
+		{[]string{"autoscaler.max_step_in"}, s.Autoscaler.MaxStepIn < 0, "a whole number from 0"},
+		{[]string{"telemetry.window"}, s.Telemetry.Window <= 0, "a time above 0"},
+		{[]string{"workload"}, len(s.Workload) == 0, "at least one source"},
+	}
+	for _, n := range slices.Sorted(maps.Keys(c.Points)) {
+		key := "vnf.contention.points." + strconv.Itoa(n)
+		rules = append(rules, rule{[]string{key}, c.Points[n] <= 0, "a rate above 0"})
+	}
+	return rules
+}
+
+func (s *Source) rules() []rule {
+	given := 0
+	for i := range reflect.TypeFor[Source]().NumField() {
+		if !reflect.ValueOf(s).Elem().Field(i).IsNil() {
+			given++
+		}
+	}
+	rules := []rule{{[]string{""}, given != 1, fmt.Sprintf("exactly one of the keys %s; it has %d", strings.Join(keysOf(reflect.TypeFor[Source]()), ", "), given)}}
+	if c := s.CBR; c != nil {
+		rules = append(rules,
+			rule{[]string{"cbr.total", "cbr.rate"}, c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"},
+			rule{[]string{"cbr.rate", "cbr.total"}, c.Total != 0 && c.Rate != 0, "total or rate, not both"})
+	}
+	if s.Flows != nil {
+		rules = append(rules, rule{[]string{"flows"}, len(s.Flows) == 0, "at least one flow"})
+	}
+	for i := range s.Flows {
+		f, key := &s.Flows[i], under("flows", strconv.Itoa(i))
+		rules = append(rules,
+			rule{[]string{under(key, "period"), under(key, "rate")}, f.Period == 0 && f.Rate == 0, "a time above 0 between two packets, or rate"},
+			rule{[]string{under(key, "rate"), under(key, "period")}, f.Period != 0 && f.Rate != 0, "period or rate, not both"},
+			rule{[]string{under(key, "end"), under(key, "phase")}, f.End != 0 && f.End <= f.Phase, "a time after phase, " + f.Phase.String()})
+	}
+	for _, t := range []struct {
+		name string
+		*Trace
+	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}} {
+		if t.Trace != nil {
+			rules = append(rules,
+				rule{[]string{t.name + ".file"}, t.File == "", "a path"},
+				rule{[]string{t.name + ".speedup"}, t.Speedup <= 0, "a number above 0"},
+				rule{[]string{t.name + ".resolution"}, t.Resolution <= 0, "a time above 0"},
+				rule{[]string{t.name + ".to", t.name + ".from"}, t.To != 0 && t.To <= t.From, "a time after from, " + t.From.String()})
+		}
+	}
+	if s.Model != nil {
+		rules = append(rules, s.Model.rules()...)
+	}
+	if l := s.Load; l != nil {
+		rules = append(rules,
+			rule{[]string{"load.file"}, l.File == "", "a path"},
+			rule{[]string{"load.column"}, l.Column == "", "a column's name"},
+			rule{[]string{"load.step"}, l.Step <= 0, "a time above 0"},
+			rule{[]string{"load.scale"}, l.Scale <= 0, "a number above 0"},
+			rule{[]string{"load.speedup"}, l.Speedup <= 0, "a number above 0"},
+			rule{[]string{"load.to", "load.from"}, l.To != 0 && l.To <= l.From, "a time after from, " + l.From.String()})
+	}
+	return rules
+}

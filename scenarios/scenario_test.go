@@ -1,0 +1,295 @@
+package scenarios
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files and the reference")
+
+const minimal = "workload: [{cbr: {flows: 1, rate: 1Mpps}}]\n"
+
+// idealExample is a queueing experiment as the packet engine's documentation writes it.
+const idealExample = `nic: ideal
+vnf: {buffer: 512, service: deterministic, contention: {model: constant, service_time: 80645ps}}
+instances: {initial: 8, min: 8, max: 8}
+scheduler: {policy: round-robin}
+autoscaler: {policy: none}
+workload:
+  - flows:
+      - {period: 200000ps, phase: 0ps, packet_size: 64B}
+      - {period: 200970ps, phase: 6700ps, packet_size: 64B}
+`
+
+func parse(t *testing.T, text string, sets ...string) *Study {
+	t.Helper()
+	s, err := Parse("t.yaml", []byte(text), t.TempDir(), sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func one(t *testing.T, text string, sets ...string) *Scenario {
+	t.Helper()
+	return parse(t, text, sets...).Runs[0].Scenario
+}
+
+func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
+	s := one(t, minimal)
+	for _, c := range []struct{ got, want any }{
+		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
+		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
+		{s.VNF.Contention.Lambda, units.PPS(25e6)}, {s.Instances, Instances{3, 3, 8}}, {s.Scheduler.Limit, units.PPS(10e6)},
+		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
+		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
+	} {
+		if !reflect.DeepEqual(c.got, c.want) {
+			t.Errorf("got %v, want %v", c.got, c.want)
+		}
+	}
+}
+
+// The example of the reference writes defaults out, so leaving them out changes nothing.
+func TestTheFigure9ExampleSpellsOutTheDefaults(t *testing.T) {
+	study, err := Load("fig9-best-fit", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := one(t, "name: fig9-best-fit\nduration: 330s\nscheduler: {policy: best-fit}\nworkload: [{cbr: {flows: 32, interval: 10s, total: 100Gbps}}]")
+	short.dir = study.Runs[0].Scenario.dir
+	if !reflect.DeepEqual(study.Runs[0].Scenario, short) {
+		t.Errorf("got %+v, want %+v", study.Runs[0].Scenario, short)
+	}
+}
+
+func TestTheIdealExample(t *testing.T) {
+	s := one(t, idealExample)
+	if s.NIC != (NIC{Profile: "ideal"}) {
+		t.Errorf("an ideal NIC has limits: %+v", s.NIC)
+	}
+	if f := s.Workload[0].Flows[1]; f.Period != 200970 || f.Phase != 6700 || s.VNF.Contention.ServiceTime != 80645 {
+		t.Errorf("times lost digits: %+v, %v", f, s.VNF.Contention.ServiceTime)
+	}
+}
+
+func TestNICOverridesAProfile(t *testing.T) {
+	dir := t.TempDir()
+	text, err := nicFiles.ReadFile("nics/bluefield2.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := strings.Replace(string(text), "rules: 200000", "rules: 7", 1)
+	if err := os.WriteFile(filepath.Join(dir, "own.yaml"), []byte(own), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		nic   string
+		sets  []string
+		rules int
+		link  units.BPS
+	}{
+		{"bluefield2", nil, 200000, 100e9},
+		{"{link: 25Gbps}", nil, 200000, 25e9},
+		{"{profile: ideal, link: 25Gbps}", nil, 0, 25e9},
+		{"own.yaml", nil, 7, 100e9},
+		{"{link: 10Gbps, profile: own.yaml}", nil, 7, 10e9},
+		{"own.yaml", []string{"nic.link=40Gbps"}, 7, 40e9},
+		{"bluefield2", []string{"nic=ideal"}, 0, 0},
+	} {
+		study, err := Parse("t.yaml", []byte("nic: "+c.nic+"\n"+minimal), dir, c.sets)
+		if err != nil {
+			t.Errorf("%s: %v", c.nic, err)
+			continue
+		}
+		if n := study.Runs[0].Scenario.NIC; n.Rules != c.rules || n.Link != c.link {
+			t.Errorf("%s %v: rules %d and link %v, want %d and %v", c.nic, c.sets, n.Rules, n.Link, c.rules, c.link)
+		}
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	s := one(t, minimal, "workload.0.cbr.flows=12", "scheduler.limit=12Mpps", "vnf.contention={model: table, points: {1: 25Mpps, 4: 10Mpps}}", "name=x=y")
+	if s.Workload[0].CBR.Flows != 12 || s.Scheduler.Limit != 12e6 || s.VNF.Contention.Points[4] != 10e6 || s.Name != "x=y" {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestEveryEmbeddedScenarioParses(t *testing.T) {
+	runs := map[string]int{"fig6": 1, "fig7": 8, "fig8": 3, "fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3, "fig10-target-100": 3}
+	for _, name := range Names() {
+		study, err := Load(name, nil)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if study.Name != name || len(study.Runs) != runs[name] {
+			t.Errorf("%s: name %s and %d runs, want %d", name, study.Name, len(study.Runs), runs[name])
+		}
+		delete(runs, name)
+	}
+	if len(runs) > 0 {
+		t.Errorf("not embedded: %v", runs)
+	}
+}
+
+func TestSweepOrderAndNames(t *testing.T) {
+	study := parse(t, minimal+`name: s
+seed: 7
+sweep:
+  matrix:
+    scheduler.policy: [best-fit, worst-fit]
+    workload.0.cbr.rate: [1Mpps, 2Mpps]
+  seeds: 2
+`)
+	var names []string
+	for _, r := range study.Runs {
+		names = append(names, r.Name)
+	}
+	want := []string{
+		"s-policy=best-fit-rate=1Mpps-seed=7", "s-policy=best-fit-rate=1Mpps-seed=8",
+		"s-policy=best-fit-rate=2Mpps-seed=7", "s-policy=best-fit-rate=2Mpps-seed=8",
+		"s-policy=worst-fit-rate=1Mpps-seed=7", "s-policy=worst-fit-rate=1Mpps-seed=8",
+		"s-policy=worst-fit-rate=2Mpps-seed=7", "s-policy=worst-fit-rate=2Mpps-seed=8",
+	}
+	if !reflect.DeepEqual(names, want) {
+		t.Errorf("got %q", names)
+	}
+	last := study.Runs[7]
+	if s := last.Scenario; s.Seed != 8 || s.Scheduler.Policy != "worst-fit" || s.Workload[0].CBR.Rate != 2e6 || s.Name != last.Name {
+		t.Errorf("%+v", s)
+	}
+	if first := study.Runs[0].Scenario; first.Workload[0].CBR.Rate != 1e6 {
+		t.Error("runs share a source")
+	}
+}
+
+func TestSweepOverABase(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "base.yaml"), []byte("name: b\nscheduler: {limit: 9Mpps, demand: zero}\n"+minimal), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	text := "name: s\nscheduler: {limit: 8Mpps}\nsweep: {base: base.yaml, matrix: {seed: [3, 4]}}\n"
+	study, err := Parse("s.yaml", []byte(text), dir, []string{"workload.0.cbr.flows=5"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := study.Runs[1].Scenario
+	if s.Name != "s-seed=4" || s.Scheduler.Limit != 8e6 || s.Scheduler.Demand != "zero" || s.Workload[0].CBR.Flows != 5 || s.Seed != 4 {
+		t.Errorf("%+v", s)
+	}
+	study, err = Parse("s.yaml", []byte("sweep: {base: fig9-best-fit, seeds: 3}\n"), dir, []string{"sweep.seeds=2"})
+	if err != nil || len(study.Runs) != 2 || study.Name != "fig9-best-fit" {
+		t.Errorf("%+v, %v", study, err)
+	}
+}
+
+func TestAnOverrideFixesASweptKey(t *testing.T) {
+	study, err := Load("fig9", []string{"scheduler.policy=best-fit"})
+	if err != nil || len(study.Runs) != 1 || study.Runs[0].Name != "fig9-policy=best-fit" {
+		t.Errorf("%+v, %v", study, err)
+	}
+}
+
+func TestResolvedScenariosReadBack(t *testing.T) {
+	texts := map[string]string{
+		"minimal": minimal, "ideal": idealExample,
+		"digits": "scheduler: {limit: 1234567.8901234pps}\nduration: 86400000000000001ps\nname: 'on'\nvnf: {contention: {model: table, points: {8: 5Mpps, 1: 25Mpps}}}\n" + minimal,
+		"models": "workload: [{model: {name: agh-2015, rate: 5, arrivals: on-off}}, {model: {name: sizes, file: x, rate: 0.5}}, {model: {name: trex, file: y, arrivals: series, series: z, column: c}}]",
+		"traces": "workload: [{pcap: {file: a b.pcap}}, {zeek: {file: conn.log, speedup: 1.1}}, {load: {file: l.csv, column: '1'}}]\nfaults: [{kind: link-down, at: 1s}]",
+	}
+	for name, text := range texts {
+		s := one(t, text)
+		back := one(t, string(s.YAML()))
+		back.dir = s.dir
+		if !reflect.DeepEqual(s, back) {
+			t.Errorf("%s:\n%s\ngot %+v\nwant %+v", name, s.YAML(), back, s)
+		}
+		fromJSON := one(t, string(s.Resolved())) // JSON is YAML
+		fromJSON.dir = s.dir
+		if !reflect.DeepEqual(s, fromJSON) {
+			t.Errorf("%s: the JSON form reads differently: %s", name, s.Resolved())
+		}
+	}
+}
+
+func TestGoldenFiles(t *testing.T) {
+	for file, got := range map[string][]byte{
+		"../docs/scenarios.md": Reference(), "testdata/schema.json": Schema(), "testdata/minimal.yaml": one(t, minimal).YAML(),
+	} {
+		if *update {
+			if err := os.WriteFile(file, got, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want, err := os.ReadFile(file); err != nil || string(want) != string(got) {
+			t.Errorf("%s is stale (%v): go test ./scenarios -update", file, err)
+		}
+	}
+}
+
+func TestTrafficOfAStaircase(t *testing.T) {
+	w, err := one(t, "duration: 20s\nworkload: [{cbr: {flows: 2, interval: 10s, total: 100Gbps}}, {flows: [{rate: 1Mpps, end: 1s}]}]").Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.Flows) != 3 || w.End() != 20*units.Second {
+		t.Fatalf("%d flows until %v", len(w.Flows), w.End())
+	}
+	seen := map[any]bool{}
+	for _, f := range w.Flows {
+		seen[f.Tuple] = true
+	}
+	if len(seen) != 3 {
+		t.Error("sources share addresses")
+	}
+	packets, _ := w.Totals()
+	if want := 1e6 + 30*100e9/(84*8)/2; packets < want*0.9999 || packets > want*1.0001 {
+		t.Errorf("%g packets, want %g", packets, want)
+	}
+}
+
+func TestTrafficWithoutEndNeedsADuration(t *testing.T) {
+	_, err := one(t, minimal).Traffic()
+	var e *Error
+	if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != "duration" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTrafficOfModels(t *testing.T) {
+	const text = "duration: 20s\nworkload: [{cbr: {flows: 2, rate: 1kpps}}, {model: {name: agh-2015, rate: 100}}, {model: {name: sizes, file: sizes.txt, rate: 10, flow_rate: 1kpps, until: 5s}}, {model: {name: agh-2015, rate: 100}}]"
+	s := one(t, text)
+	if err := os.WriteFile(s.Path("sizes.txt"), []byte("1000 0\n9000 100\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	w, err := s.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[any]bool{}
+	for _, f := range w.Flows {
+		if seen[f.Tuple] {
+			t.Fatalf("%v twice", f.Tuple)
+		}
+		seen[f.Tuple] = true
+	}
+	if n := len(w.Flows); n < 3500 || n > 4600 {
+		t.Errorf("%d flows, want about 2 + 2000 + 50 + 2000", n)
+	}
+	if len(w.Provenance) != 4 {
+		t.Errorf("provenance %q", w.Provenance)
+	}
+	again := one(t, text)
+	again.dir = s.dir
+	if v, err := again.Traffic(); err != nil || !reflect.DeepEqual(v, w) {
+		t.Errorf("the same scenario, other traffic (%v)", err)
+	}
+}

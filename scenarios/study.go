@@ -1,0 +1,352 @@
+// Package scenarios reads, checks and explains experiments.
+//
+// A scenario is a YAML file with the keys of type Scenario. It is read strictly: every unknown key, wrong unit and
+// impossible value is reported, all at once, with its line and with what would be right. A file with a sweep block is a
+// study: one scenario for each combination of its matrix and each seed. Paths inside a file are relative to the file.
+//
+//	study, err := scenarios.Load("fig9-best-fit", []string{"scheduler.limit=12Mpps"})
+//	for _, run := range study.Runs { ... run.Scenario ... }
+//
+// The struct tags of the types are the single source: the decoder, Schema and Reference are made from them.
+package scenarios
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Names lists the embedded scenarios.
+func Names() []string { return yamlNames(files, ".") }
+
+// Text is the source of an embedded scenario, comments included.
+func Text(name string) ([]byte, error) {
+	data, err := files.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
+	if err != nil {
+		return nil, &Error{File: name, Found: "no embedded scenario of this name", Expected: "one of " + strings.Join(Names(), ", "), Near: near(name, Names()), Err: err}
+	}
+	return data, nil
+}
+
+// Study is what a file asks for: one run, or a sweep of them.
+type Study struct {
+	Name string // of the file's scenario, without coordinates
+	Runs []Run  // in order: the matrix' last key varies faster than its first, seeds fastest
+}
+
+// Run is one scenario of a study.
+type Run struct {
+	Name        string       // unique in the study and fit for a directory
+	Coordinates []Coordinate // in the order of the matrix, the seed last; empty without a sweep
+	Scenario    *Scenario    // its Name is the run's
+}
+
+// Coordinate is one value of a swept key.
+type Coordinate struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// Sweep is the block that makes a file a study.
+type Sweep struct {
+	Base   string `yaml:"base" doc:"another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the base; without it, this file is the base"`
+	Matrix Matrix `yaml:"matrix" doc:"dotted keys, each with a list of values; every combination is run"`
+	Seeds  int    `yaml:"seeds" doc:"runs of each combination, with seeds counted up from seed" default:"1" min:"1" max:"1000000"`
+}
+
+// Matrix is the swept keys in the order of the file.
+type Matrix []axis
+
+type axis struct {
+	key    string
+	node   *yaml.Node // the key
+	values []*yaml.Node
+}
+
+// MaxRuns bounds the runs of one study, and maxValues the values in all of them, so that no small file asks for hours.
+const (
+	MaxRuns   = 100_000
+	maxValues = 50_000_000
+)
+
+// Load reads the scenario file at path. Where there is no such file, path may be the name of an embedded scenario. Each of
+// sets is a path=value that overrides a key. Errors about content are ErrInvalid, joined, in order of position.
+func Load(path string, sets []string) (*Study, error) {
+	data, dir, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, dir, sets)
+}
+
+// open finds the text of a scenario and the directory that paths in it are relative to.
+func open(path string) (data []byte, dir string, err error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		data, err = readFile(path)
+		return data, filepath.Dir(path), err
+	}
+	if data, err := Text(path); err == nil {
+		return data, ".", nil
+	}
+	if err == nil {
+		return nil, "", &Error{File: path, Found: "a directory", Expected: "a scenario file"}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, "", err
+	}
+	name := strings.TrimSuffix(filepath.Base(path), ".yaml")
+	return nil, "", &Error{File: path, Found: "no such file", Expected: "a scenario file or one of " + strings.Join(Names(), ", "), Near: near(name, Names()), Err: err}
+}
+
+// Parse reads a scenario from memory. Errors call it name; paths in it are relative to dir.
+func Parse(name string, data []byte, dir string, sets []string) (*Study, error) {
+	origin := origins{}
+	root, errs := parseNode(name, data)
+	os, setErrs := parseSets(sets, origin)
+	if errs = append(errs, setErrs...); len(errs) > 0 {
+		return nil, join(errs)
+	}
+	d := &decoder{file: name, dir: dir, origin: origin, at: map[string]*yaml.Node{}}
+	// The sweep block's own overrides come first, since it may name a base, and then those of what is swept.
+	slices.SortStableFunc(os, func(a, b override) int { return cmp.Compare(rank(a.path), rank(b.path)) })
+	var sweep *Sweep
+	for i := 0; i <= len(os); i++ {
+		if sweep == nil && (i == len(os) || rank(os[i].path) > 0) {
+			sweep = &Sweep{Seeds: 1}
+			root = d.base(root, sweep)
+			if len(d.errs) > 0 {
+				return nil, join(d.errs)
+			}
+		}
+		if i == len(os) {
+			break
+		}
+		o := os[i]
+		if j := slices.IndexFunc(sweepAxes(sweep), func(a axis) bool { return a.key == o.path }); j >= 0 {
+			sweep.Matrix[j].values = []*yaml.Node{o.value}
+		}
+		n, err := origin.with(root, strings.Split(o.path, "."), o.value, "")
+		if err != nil {
+			d.errs = append(d.errs, &Error{File: o.from, Key: o.path, Found: err.Error(), Expected: "the path of a key"})
+			continue
+		}
+		root = n
+	}
+	if len(d.errs) > 0 {
+		return nil, join(d.errs)
+	}
+	return d.expand(root, sweep)
+}
+
+func rank(path string) int {
+	if path == "sweep" || strings.HasPrefix(path, "sweep.") {
+		return 0
+	}
+	return 1
+}
+
+func sweepAxes(s *Sweep) []axis {
+	if s == nil {
+		return nil
+	}
+	return s.Matrix
+}
+
+// base takes the sweep block out of the tree and lays the tree over the sweep's base.
+func (d *decoder) base(root *yaml.Node, sweep *Sweep) *yaml.Node {
+	at := keyIndex(root, "sweep")
+	if at < 0 {
+		return root
+	}
+	d.at["sweep"] = root.Content[at+1]
+	d.structure(root.Content[at+1], reflect.ValueOf(sweep).Elem(), "sweep")
+	rest := *root
+	rest.Content = slices.Delete(slices.Clone(root.Content), at, at+2)
+	if sweep.Base == "" {
+		return &rest
+	}
+	key := d.at["sweep.base"]
+	path := sweep.Base
+	if local := filepath.Join(d.dir, path); !filepath.IsAbs(path) {
+		if _, err := os.Stat(local); err == nil {
+			path = local
+		}
+	}
+	data, dir, err := open(path)
+	if err != nil {
+		d.fail(key, "sweep.base", strconv.Quote(sweep.Base), "a scenario that can be read: "+err.Error())
+		return root
+	}
+	base, errs := parseNode(path, data)
+	if len(errs) > 0 {
+		d.errs = append(d.errs, errs...)
+		return root
+	}
+	if keyIndex(base, "sweep") >= 0 {
+		d.fail(key, "sweep.base", strconv.Quote(sweep.Base)+", which is a sweep itself", "a scenario without a sweep")
+		return root
+	}
+	d.dir = dir
+	mark(base, path, d.origin)
+	return d.origin.merge(base, &rest)
+}
+
+// matrix reads the swept keys.
+func (d *decoder) matrix(n *yaml.Node, m *Matrix, path string) {
+	if n.Kind != yaml.MappingNode {
+		d.fail(n, path, kindOf(n), "a mapping from dotted keys to lists of values")
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		if v.Kind != yaml.SequenceNode || len(v.Content) == 0 {
+			d.fail(v, under(path, k.Value), kindOf(v), "a list of at least one value")
+			continue
+		}
+		if slices.Contains(strings.Split(k.Value, "."), "") || strings.Count(k.Value, ".") >= maxDepth || k.Value == "name" || rank(k.Value) == 0 {
+			d.fail(k, under(path, k.Value), "a key that cannot be swept", "a dotted key such as scheduler.policy")
+			continue
+		}
+		*m = append(*m, axis{k.Value, k, v.Content})
+	}
+}
+
+// expand decodes every run of the study.
+func (d *decoder) expand(root *yaml.Node, sweep *Sweep) (*Study, error) {
+	n := sweep.Seeds
+	for _, a := range sweep.Matrix {
+		if n *= len(a.values); n > MaxRuns {
+			break
+		}
+	}
+	if n > MaxRuns {
+		d.fail(d.at["sweep"], "sweep", "more than "+strconv.Itoa(MaxRuns)+" runs", "a smaller study, or several files")
+		return nil, join(d.errs)
+	}
+	if n > 1 && n*values(root) > maxValues {
+		d.fail(d.at["sweep"], "sweep", fmt.Sprintf("%d runs of %d values", n, values(root)), fmt.Sprintf("at most %d values in all", maxValues))
+		return nil, join(d.errs)
+	}
+	study := &Study{}
+	names := map[string]bool{}
+	for i := range n {
+		run, s, tree := Run{}, &Scenario{dir: d.dir}, root
+		r := &decoder{file: d.file, dir: d.dir, origin: d.origin, at: map[string]*yaml.Node{}}
+		left := n
+		for _, a := range sweep.Matrix {
+			left /= len(a.values)
+			v := a.values[i/left%len(a.values)]
+			t, err := d.origin.with(tree, strings.Split(a.key, "."), v, "")
+			if err != nil {
+				r.fail(a.node, a.key, err.Error(), "the path of a key")
+				continue
+			}
+			tree = t
+			run.Coordinates = append(run.Coordinates, Coordinate{a.key, flat(v)})
+		}
+		r.scenario(tree, s)
+		if sweep.Seeds > 1 {
+			s.Seed += uint64(i % sweep.Seeds)
+			run.Coordinates = append(run.Coordinates, Coordinate{"seed", strconv.FormatUint(s.Seed, 10)})
+		}
+		study.Name = s.Name
+		if run.Name = runName(s.Name, run.Coordinates); len(run.Coordinates) > 0 {
+			s.Name = run.Name
+		}
+		if names[run.Name] {
+			r.fail(d.at["sweep"], "sweep", "two runs of the name "+run.Name, "different values for each key")
+		}
+		names[run.Name] = true
+		run.Scenario = s
+		study.Runs = append(study.Runs, run)
+		// The same mistake comes back in every run: a few runs show it.
+		if d.errs = append(d.errs, r.errs...); len(d.errs) > 1000 {
+			break
+		}
+	}
+	if len(d.errs) > 0 {
+		return nil, join(d.errs)
+	}
+	return study, nil
+}
+
+// values counts the nodes of a tree.
+func values(n *yaml.Node) int {
+	count := 1
+	for _, c := range n.Content {
+		count += values(c)
+	}
+	return count
+}
+
+// scenario decodes and checks one scenario.
+func (d *decoder) scenario(n *yaml.Node, s *Scenario) {
+	setDefaults(reflect.ValueOf(s).Elem())
+	d.structure(n, reflect.ValueOf(s).Elem(), "")
+	if _, given := d.at["nic"]; !given {
+		f := fieldNamed(reflect.TypeFor[Scenario](), "nic")
+		d.nic(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.def}, &s.NIC, "nic")
+	}
+	if n.Kind == yaml.MappingNode {
+		d.check(s)
+	}
+}
+
+// runName joins a scenario's name and its coordinates to something that every file system takes. A key is named by its
+// last part where that is enough.
+func runName(name string, cs []Coordinate) string {
+	last := func(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
+	count := map[string]int{}
+	for _, c := range cs {
+		count[last(c.Key)]++
+	}
+	for _, c := range cs {
+		key := c.Key
+		if count[last(key)] == 1 {
+			key = last(key)
+		}
+		name += fmt.Sprintf("-%s=%s", key, c.Value)
+	}
+	name = strings.Map(func(r rune) rune {
+		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._=+-", r)) {
+			return r
+		}
+		return '_'
+	}, name)
+	if name == "" || name[0] == '.' || name[0] == '-' {
+		name = "_" + name
+	}
+	return name[:min(200, len(name))]
+}
+
+// flat is a value on one line without spaces: a scalar as it stands, {a: 1, b: 2} as a:1,b:2.
+func flat(n *yaml.Node) string {
+	var parts []string
+	switch n.Kind {
+	case yaml.SequenceNode:
+		for _, c := range n.Content {
+			parts = append(parts, flat(c))
+		}
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			parts = append(parts, flat(n.Content[i])+":"+flat(n.Content[i+1]))
+		}
+	default:
+		return n.Value
+	}
+	return strings.Join(parts, ",")
+}

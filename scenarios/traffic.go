@@ -1,0 +1,96 @@
+package scenarios
+
+import (
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/smartinco/smartinco/traces"
+)
+
+// Path makes a path of the scenario relative to the directory of its file.
+func (s *Scenario) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.dir, name)
+}
+
+// Traffic composes the sources. A source without an end of its own lasts for the scenario's duration; where that is 0, it
+// is an error that is ErrInvalid and names duration. Other errors are those of the files that the sources name.
+func (s *Scenario) Traffic() (*traces.Workload, error) {
+	var ws []*traces.Workload
+	synthetic := 0 // flows so far, for addresses that no two sources share
+	for i := range s.Workload {
+		w, n, err := s.source(&s.Workload[i], i, synthetic)
+		if err != nil {
+			return nil, fmt.Errorf("workload.%d: %w", i, err)
+		}
+		synthetic += n
+		ws = append(ws, w)
+	}
+	return traces.Merge(ws...), nil
+}
+
+// source reads one source and says how many synthetic flows it has taken addresses for.
+func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, error) {
+	switch {
+	case src.CBR != nil:
+		c := src.CBR
+		if s.Duration == 0 {
+			return nil, 0, s.endless("cbr")
+		}
+		rate := float64(c.Rate)
+		if c.Total != 0 {
+			rate = float64(c.Total) / float64((c.PacketSize+s.NIC.FrameOverhead)*8) / float64(c.Flows)
+		}
+		return traces.Staircase(traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
+			Rate: rate, Size: float64(c.PacketSize), Offset: offset}), c.Flows, nil
+	case src.Flows != nil:
+		var ws []*traces.Workload
+		for j, f := range src.Flows {
+			end, period := f.End, f.Period
+			if end == 0 {
+				end = s.Duration
+			}
+			if end == 0 {
+				return nil, 0, s.endless("flows")
+			}
+			if period == 0 {
+				period = traces.Period(float64(f.Rate))
+			}
+			ws = append(ws, traces.Constant(traces.ConstantOptions{Period: period, Phase: f.Phase, End: end,
+				Size: float64(f.PacketSize), Offset: offset + j}))
+		}
+		return traces.Merge(ws...), len(src.Flows), nil
+	case src.PCAP != nil:
+		w, err := traces.ReadCapture(s.Path(src.PCAP.File), s.options(src.PCAP, i))
+		return w, 0, err
+	case src.Zeek != nil:
+		w, err := traces.ReadZeek(s.Path(src.Zeek.File), s.options(src.Zeek, i))
+		return w, 0, err
+	case src.Load != nil:
+		l := src.Load
+		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale,
+			Speedup: l.Speedup, Flows: l.Flows, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset})
+		return w, l.Flows, err
+	case src.Model != nil:
+		return s.modelTraffic(src.Model, i, offset)
+	}
+	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(keysOf(reflect.TypeFor[Source]()), ", ")}
+}
+
+func (s *Scenario) endless(source string) error {
+	return &Error{File: s.Name, Key: "duration", Found: s.Duration.String() + " with a source of traffic that has no end, " + source,
+		Expected: "a time above 0 such as 330s"}
+}
+
+// options are a trace's, with a stream of random numbers of its own for each source.
+func (s *Scenario) options(t *Trace, source int) traces.Options {
+	return traces.Options{Speedup: t.Speedup, Copies: t.Copies, From: t.From, To: t.To, Resolution: t.Resolution,
+		Timeout: t.Timeout, Seed: s.streamSeed(source)}
+}
+
+// streamSeed is the root of a source's random streams.
+func (s *Scenario) streamSeed(source int) uint64 { return s.Seed + uint64(source)*0x9e3779b97f4a7c15 }

@@ -1,0 +1,171 @@
+package traces
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// Arrivals is when the sessions of a model begin.
+type Arrivals struct {
+	Process string  // poisson, constant, on-off or series; empty is poisson
+	Rate    float64 // sessions per second, mean; not with a series
+
+	On, Off units.Time // on-off: mean lengths of the two phases
+
+	Series string      // series: CSV file of new sessions over time, see ReadLoad
+	Load   LoadOptions // series: its columns; a row's load times Scale is sessions per second
+}
+
+// String says it for the provenance.
+func (a Arrivals) String() string {
+	switch a.Process {
+	case "series":
+		return fmt.Sprintf("arrivals of the series %s, column %s", filepath.Base(a.Series), a.Load.Column)
+	case "on-off":
+		return fmt.Sprintf("%g arrivals/s, on-off, on %v and off %v in the mean", a.Rate, a.On, a.Off)
+	}
+	return fmt.Sprintf("%g arrivals/s, %s", a.Rate, a.process())
+}
+
+func (a Arrivals) process() string {
+	if a.Process == "" {
+		return "poisson"
+	}
+	return a.Process
+}
+
+// arrivalProcesses are the kinds of arrivals; each calls add in order of time until it says false.
+var arrivalProcesses = map[string]func(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error{
+	"poisson":  poisson,
+	"constant": evenly,
+	"on-off":   onOff,
+	"series":   series,
+}
+
+var errFlows = fmt.Errorf("more than %d sessions, want fewer or a shorter time", maxFlows)
+
+// times are the beginnings of the sessions, in order.
+func (a Arrivals) times(r *rand.Rand, until units.Time) (ts []units.Time, err error) {
+	run := arrivalProcesses[a.process()]
+	switch {
+	case run == nil:
+		return nil, fmt.Errorf("arrivals %q, want poisson, constant, on-off or series", a.Process)
+	case until < 0 || until > maxSpan:
+		return nil, fmt.Errorf("arrivals until %v, want a time from 0 to %v", until, maxSpan)
+	case a.Process == "series" && a.Series == "":
+		return nil, errors.New("arrivals from a series without a file")
+	case a.Process != "series" && until == 0:
+		return nil, errors.New("arrivals without an end")
+	case a.Process != "series" && !(a.Rate > 0 && a.Rate <= 1e12):
+		return nil, fmt.Errorf("%g arrivals/s, want more than 0 and at most 1e12", a.Rate)
+	case a.Process == "on-off" && (a.On <= 0 || a.Off <= 0 || a.On > maxSpan || a.Off > maxSpan):
+		return nil, fmt.Errorf("on for %v and off for %v, want times above 0", a.On, a.Off)
+	case a.Process != "series" && a.Rate*until.Seconds() > 2*maxFlows:
+		return nil, errFlows
+	}
+	full := false
+	err = run(a, r, until, func(t units.Time) bool {
+		if full = full || len(ts) == maxFlows; full {
+			return false
+		}
+		ts = append(ts, t)
+		return true
+	})
+	if full && err == nil {
+		err = errFlows
+	}
+	return ts, err
+}
+
+// after is x picoseconds after t, or until if that is earlier.
+func after(t units.Time, x float64, until units.Time) units.Time {
+	if !(x < float64(until-t)) {
+		return until
+	}
+	return t + units.Time(x)
+}
+
+func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
+	mean := float64(units.Second) / a.Rate
+	for t := after(0, mean*exponential(r), until); t < until && add(t); t = after(t, mean*exponential(r), until) {
+	}
+	return nil
+}
+
+func evenly(a Arrivals, _ *rand.Rand, until units.Time, add func(units.Time) bool) error {
+	period := float64(units.Second) / a.Rate
+	for i := 0.0; ; i++ {
+		if t := after(0, i*period, until); t == until || !add(t) {
+			return nil
+		}
+	}
+}
+
+// onOff is an interrupted Poisson process: exponential phases, arrivals in the first kind alone, at the rate that makes
+// Rate their mean. It begins as if it had run for ever.
+func onOff(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
+	on, off := float64(a.On), float64(a.Off)
+	mean := float64(units.Second) / a.Rate * (on / (on + off))
+	active := uniform(r)*(on+off) < on
+	for start := units.Time(0); start < until; active = !active {
+		if !active {
+			start = after(start, off*exponential(r), until)
+			continue
+		}
+		end := after(start, on*exponential(r), until)
+		for t := after(start, mean*exponential(r), end); t < end; t = after(t, mean*exponential(r), end) {
+			if !add(t) {
+				return nil
+			}
+		}
+		start = min(end+1, until) // time passes even in a phase shorter than a picosecond
+	}
+	return nil
+}
+
+// series puts as many arrivals into each row as it says, at uniform times; what is not whole is carried on.
+// Neighbouring rows of equal load are one.
+func series(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
+	o := a.Load
+	o.Flows, o.Size, o.Offset = 1, 0, 0
+	w, err := ReadLoad(a.Series, o)
+	if err != nil {
+		return err
+	}
+	if total, _ := w.Totals(); total > maxFlows && until == 0 {
+		return errFlows
+	}
+	var sum, done float64
+	var ts []units.Time
+	for _, s := range w.Flows[0].Segments {
+		if until > 0 && s.Start >= until {
+			break
+		}
+		sum += s.Packets
+		n := math.Floor(sum+0.5) - done
+		if n > maxFlows {
+			return errFlows
+		}
+		done += n
+		ts = ts[:0]
+		for range int(n) {
+			ts = append(ts, s.Start+units.Time(r.Int64N(int64(s.End-s.Start))))
+		}
+		slices.Sort(ts)
+		for _, t := range ts {
+			if until > 0 && t >= until {
+				break
+			}
+			if !add(t) {
+				return nil
+			}
+		}
+	}
+	return nil
+}

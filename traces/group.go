@@ -1,0 +1,231 @@
+package traces
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"strings"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Options is what is done to a recording. The zero value replays it as it is.
+type Options struct {
+	Speedup    float64    // divides all times; 0 is 1
+	Copies     int        // superposed copies, the original included; 0 is 1
+	From, To   units.Time // cut in the recording's time, From included, To not; To 0 is the end
+	Resolution units.Time // captures: width of a segment, in the recording's time; 0 is 100 ms
+	Timeout    units.Time // captures: silence after which a five-tuple is a new flow; 0 is never
+	Seed       uint64     // root of the phases of the copies
+}
+
+func (o Options) normal() (Options, error) {
+	if o.Speedup == 0 {
+		o.Speedup = 1
+	}
+	if o.Copies == 0 {
+		o.Copies = 1
+	}
+	if o.Resolution == 0 {
+		o.Resolution = 100 * units.Millisecond
+	}
+	switch {
+	case !(o.Speedup > 0) || math.IsInf(o.Speedup, 1):
+		return o, fmt.Errorf("speedup is %g, want a positive number", o.Speedup)
+	case o.Copies < 0:
+		return o, fmt.Errorf("copies is %d, want 1 or more", o.Copies)
+	case o.Resolution < 0 || o.Resolution > units.Hour:
+		return o, fmt.Errorf("resolution is %v, want more than 0 and at most 1h", o.Resolution)
+	case o.Timeout < 0:
+		return o, fmt.Errorf("timeout is %v, want 0 or more", o.Timeout)
+	}
+	return o, checkCut(o.From, o.To)
+}
+
+func checkCut(from, to units.Time) error {
+	if from < 0 || to < 0 || to != 0 && to <= from {
+		return fmt.Errorf("cut is from %v to %v, want 0 <= from < to", from, to)
+	}
+	return nil
+}
+
+const outsideCut = "packets outside the cut"
+
+// ReadCapture reads a packet capture as flows: see the package's text for how, and Capture for the formats. A capture
+// with no packets in the cut is an error.
+func ReadCapture(path string, o Options) (*Workload, error) {
+	o, err := o.normal()
+	if err != nil {
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
+	}
+	c, err := OpenCapture(path)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	g := grouper{width: o.Resolution, timeout: o.Timeout}
+	outside := int64(0)
+	for {
+		p, err := c.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if p.Time < o.From || o.To > 0 && p.Time >= o.To {
+			outside++
+			continue
+		}
+		p.Time -= o.From
+		g.add(p)
+	}
+	w := &Workload{Flows: g.flows, Skipped: c.notes()}
+	w.skip(outsideCut, outside)
+	return w.transform(path, c.Format(), o)
+}
+
+// grouper collects packets into flows. Packets come in order of time.
+type grouper struct {
+	width, timeout units.Time
+	index          map[flow.FiveTuple]int32
+	flows          []Flow
+	last           []units.Time // packet of each flow
+}
+
+func (g *grouper) add(p Packet) {
+	i, ok := g.index[p.Tuple]
+	if !ok || g.timeout > 0 && p.Time-g.last[i] > g.timeout {
+		if g.index == nil {
+			g.index = map[flow.FiveTuple]int32{}
+		}
+		i = int32(len(g.flows))
+		g.index[p.Tuple] = i
+		g.flows = append(g.flows, Flow{Tuple: p.Tuple})
+		g.last = append(g.last, 0)
+	}
+	f := &g.flows[i]
+	g.last[i] = p.Time
+	n := len(f.Segments)
+	if n == 0 || p.Time >= f.Segments[n-1].End {
+		start := p.Time
+		if n > 0 {
+			start -= (p.Time - f.Segments[0].Start) % g.width
+		}
+		f.Segments = append(f.Segments, Segment{Start: start, End: start + g.width})
+		n++
+	}
+	s := &f.Segments[n-1]
+	s.Packets++
+	s.Bytes += float64(p.Bytes)
+}
+
+// transform applies speed-up and copies to a workload read at trace time, orders it, and says what was done.
+func (w *Workload) transform(path, format string, o Options) (*Workload, error) {
+	if len(w.Flows) == 0 {
+		return nil, fmt.Errorf("traces: %s: no packets%s", path, cutText(o.From, o.To))
+	}
+	packets, bytes := w.Totals()
+	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets), whole(bytes), len(w.Flows), cutText(o.From, o.To))
+	if o.Speedup != 1 {
+		text += fmt.Sprintf(", %g times as fast", o.Speedup)
+	}
+	if o.Copies > 1 {
+		text += fmt.Sprintf(", %d copies with shifted addresses and random phases", o.Copies)
+	}
+	span := w.End()
+	longest := maxSpan
+	if o.Copies > 1 {
+		longest /= 2
+	}
+	if !(float64(span)/o.Speedup < float64(longest)) {
+		return nil, fmt.Errorf("traces: %s: %v at speedup %g is longer than %v", path, span, o.Speedup, longest)
+	}
+	if o.Copies > math.MaxInt32/len(w.Flows) {
+		return nil, fmt.Errorf("traces: %s: %d copies of %d flows are more than %d flows", path, o.Copies, len(w.Flows), math.MaxInt32)
+	}
+	if o.Speedup != 1 {
+		for i := range w.Flows {
+			speed(w.Flows[i].Segments, o.Speedup)
+		}
+	}
+	w.copies(o)
+	w.sort()
+	w.Provenance = append(w.Provenance, text)
+	return w, nil
+}
+
+// speed divides the times of a flow's segments. Segments keep at least a picosecond each and do not overlap.
+func speed(ss []Segment, by float64) {
+	end := units.Time(math.MinInt64)
+	for i := range ss {
+		s := &ss[i]
+		s.Start = max(units.Time(float64(s.Start)/by), end)
+		s.End = max(units.Time(float64(s.End)/by), s.Start+1)
+		end = s.End
+	}
+}
+
+// copies superposes. Copy 0 is the original. Copy k starts at a phase drawn uniformly from the length of the original,
+// from a generator seeded with (Seed, k): it does not wrap around, so the whole lasts up to twice as long, and it
+// depends on no other copy.
+func (w *Workload) copies(o Options) {
+	original, span := len(w.Flows), w.End()
+	for k := 1; k < o.Copies; k++ {
+		phase := units.Time(rand.New(rand.NewPCG(o.Seed, uint64(k))).Int64N(int64(span)))
+		for _, f := range w.Flows[:original] {
+			ss := make([]Segment, len(f.Segments))
+			for i, s := range f.Segments {
+				s.Start += phase
+				s.End += phase
+				ss[i] = s
+			}
+			w.Flows = append(w.Flows, Flow{Tuple: ShiftTuple(f.Tuple, k), Segments: ss})
+		}
+	}
+}
+
+// ShiftTuple gives flow t of a recording the addresses that it has in copy k: to each address, as a number, it adds
+// k times 2654435769 (2^32 over the golden ratio), modulo 2^32 on the low 32 bits. The shift is one to one; flows that
+// talked to the same host still do. Copy 0 keeps its addresses.
+func ShiftTuple(t flow.FiveTuple, k int) flow.FiveTuple {
+	t.Src, t.Dst = shift(t.Src, k), shift(t.Dst, k)
+	return t
+}
+
+func shift(a netip.Addr, k int) netip.Addr {
+	by := uint32(k) * 2654435769
+	if a.Is4() {
+		b := a.As4()
+		addLow(b[:], by)
+		return netip.AddrFrom4(b)
+	}
+	b := a.As16()
+	addLow(b[12:], by)
+	return netip.AddrFrom16(b)
+}
+
+func addLow(b []byte, by uint32) {
+	x := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	x += by
+	b[0], b[1], b[2], b[3] = byte(x>>24), byte(x>>16), byte(x>>8), byte(x)
+}
+
+func cutText(from, to units.Time) string {
+	if from == 0 && to == 0 {
+		return ""
+	}
+	if to == 0 {
+		return fmt.Sprintf(", cut from %v", from)
+	}
+	return fmt.Sprintf(", cut from %v to %v", from, to)
+}
+
+// whole prints a count, which is whole unless a cut divided a connection.
+func whole(x float64) string {
+	return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0")
+}

@@ -1,0 +1,256 @@
+package traces
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/smartinco/smartinco/flow"
+)
+
+// Link types of captures, by their number in the registry of tcpdump.org/linktypes.html.
+const (
+	linkNull     = 0
+	linkEthernet = 1
+	linkRawBSD   = 12
+	linkRawBSDI  = 14
+	linkRaw      = 101
+	linkLoop     = 108
+	linkSLL      = 113
+	linkIPv4     = 228
+	linkIPv6     = 229
+	linkSLL2     = 276
+)
+
+// Kind is what a header walk found.
+type Kind uint8
+
+// Kinds of frames. Only frames of kind IP and Fragment have an IP five-tuple; see the package's text on the others.
+const (
+	IP        Kind = iota // five-tuple complete
+	Fragment              // later IP fragment whose first fragment was seen: five-tuple complete
+	Orphan                // later IP fragment whose first fragment was not seen: ports 0
+	NonIP                 // ARP, LLDP, ...
+	Malformed             // a header is cut by the snap length or contradicts itself
+)
+
+// notIP is the protocol number of flows that are not IP: 255, reserved by IANA.
+const notIP = 255
+
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+)
+
+// walker finds the five-tuple of frames. It remembers first fragments; when their number reaches maxFragments it
+// forgets them all, so memory stays bounded.
+type walker struct{ fragments map[fragment]transport }
+
+const maxFragments = 1 << 16
+
+// fragment is what the fragments of a datagram share (RFC 791 and RFC 8200).
+type fragment struct {
+	src, dst netip.Addr
+	id       uint32
+	proto    uint8
+}
+
+// transport is what only the first fragment tells.
+type transport struct {
+	src, dst uint16
+	proto    uint8
+}
+
+// frame finds the five-tuple of a frame of the given link type.
+func (w *walker) frame(link uint32, b []byte) (flow.FiveTuple, Kind) {
+	switch link {
+	case linkEthernet:
+		if len(b) >= 14+20+4 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 && ported[b[14+9]] && b[14+6]&^0x40|b[14+7] == 0 {
+			// Most frames there are: IPv4 without options, not a fragment, with ports. The way below gives the same.
+			p := (*[24]byte)(b[14:])
+			return flow.FiveTuple{
+				Src: netip.AddrFrom4([4]byte(p[12:16])), Dst: netip.AddrFrom4([4]byte(p[16:20])),
+				SrcPort: binary.BigEndian.Uint16(p[20:]), DstPort: binary.BigEndian.Uint16(p[22:]), Proto: p[9],
+			}, IP
+		}
+		if len(b) < 14 {
+			return nonIP(nil, nil, 0), Malformed
+		}
+		return w.ether(b[6:12], b[:6], binary.BigEndian.Uint16(b[12:]), b[14:])
+	case linkSLL: // type(2) ARPHRD(2) length(2) address(8) protocol(2)
+		if len(b) < 16 {
+			return nonIP(nil, nil, 0), Malformed
+		}
+		return w.ether(b[6:6+min(8, binary.BigEndian.Uint16(b[4:]))], nil, binary.BigEndian.Uint16(b[14:]), b[16:])
+	case linkSLL2: // protocol(2) reserved(2) interface(4) ARPHRD(2) type(1) length(1) address(8)
+		if len(b) < 20 {
+			return nonIP(nil, nil, 0), Malformed
+		}
+		return w.ether(b[12:12+min(8, b[11])], nil, binary.BigEndian.Uint16(b), b[20:])
+	case linkNull, linkLoop: // address family(4), in the byte order of the machine that captured; the IP version decides
+		if len(b) < 4 {
+			return nonIP(nil, nil, 0), Malformed
+		}
+		return w.raw(b[4:])
+	}
+	return w.raw(b)
+}
+
+func (w *walker) raw(b []byte) (flow.FiveTuple, Kind) {
+	if len(b) == 0 {
+		return nonIP(nil, nil, 0), Malformed
+	}
+	switch b[0] >> 4 {
+	case 4:
+		return w.ether(nil, nil, etherIPv4, b)
+	case 6:
+		return w.ether(nil, nil, etherIPv6, b)
+	}
+	return nonIP(nil, nil, 0), NonIP
+}
+
+// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100).
+func (w *walker) ether(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple, Kind) {
+	for proto == 0x8100 || proto == 0x88a8 || proto == 0x9100 {
+		if len(b) < 4 {
+			return nonIP(src, dst, proto), Malformed
+		}
+		proto, b = binary.BigEndian.Uint16(b[2:]), b[4:]
+	}
+	switch proto {
+	case etherIPv4:
+		if t, k, ok := w.ipv4(b); ok {
+			return t, k
+		}
+		return nonIP(src, dst, proto), Malformed
+	case etherIPv6:
+		if t, k, ok := w.ipv6(b); ok {
+			return t, k
+		}
+		return nonIP(src, dst, proto), Malformed
+	}
+	return nonIP(src, dst, proto), NonIP
+}
+
+func (w *walker) ipv4(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
+	if len(b) < 20 || b[0]>>4 != 4 {
+		return
+	}
+	header := int(b[0]&15) * 4
+	if header < 20 {
+		return
+	}
+	t.Src, t.Dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	t.Proto = b[9]
+	frag := binary.BigEndian.Uint16(b[6:])
+	key := fragment{t.Src, t.Dst, uint32(binary.BigEndian.Uint16(b[4:])), t.Proto}
+	if frag&0x1fff != 0 {
+		k = w.recall(key, &t)
+		return t, k, true
+	}
+	k = ports(&t, b[min(header, len(b)):])
+	if frag&0x2000 != 0 {
+		w.remember(key, t)
+	}
+	return t, k, true
+}
+
+// ipv6 passes the extension headers of RFC 8200 and of the IPsec authentication header (RFC 4302).
+func (w *walker) ipv6(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
+	if len(b) < 40 || b[0]>>4 != 6 {
+		return
+	}
+	t.Src, t.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	t.Proto = b[6]
+	b = b[40:]
+	var key fragment
+	first := false // of several fragments
+	for {
+		unit := extensions[t.Proto]
+		if unit == 0 {
+			break
+		}
+		if len(b) < 8 {
+			return t, Malformed, true
+		}
+		size := 8 + unit*int(b[1])
+		if t.Proto == 44 {
+			size = 8
+			offset := binary.BigEndian.Uint16(b[2:])
+			key = fragment{t.Src, t.Dst, binary.BigEndian.Uint32(b[4:]), b[0]}
+			if offset>>3 != 0 {
+				t.Proto = b[0]
+				k = w.recall(key, &t)
+				return t, k, true
+			}
+			first = offset&1 != 0
+		}
+		if len(b) < size {
+			return t, Malformed, true
+		}
+		t.Proto, b = b[0], b[size:]
+	}
+	k = ports(&t, b)
+	if first {
+		w.remember(key, t)
+	}
+	return t, k, true
+}
+
+// extensions are the IPv6 extension headers that are passed, with the unit in bytes of their length field: hop-by-hop,
+// routing, fragment, authentication, destination options, mobility, HIP, Shim6. Each is 8 bytes and so many units long.
+var extensions = [256]int{0: 8, 43: 8, 44: 8, 51: 4, 60: 8, 135: 8, 139: 8, 140: 8}
+
+// ported are the transports whose header begins with source and destination port.
+var ported = [256]bool{flow.TCP: true, flow.UDP: true, flow.SCTP: true, 33: true, 136: true} // DCCP, UDP-Lite
+
+// ports completes t from the transport header.
+func ports(t *flow.FiveTuple, b []byte) Kind {
+	if !ported[t.Proto] {
+		return IP
+	}
+	if len(b) < 4 {
+		return Malformed
+	}
+	t.SrcPort, t.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	return IP
+}
+
+func (w *walker) remember(key fragment, t flow.FiveTuple) {
+	if w.fragments == nil {
+		w.fragments = map[fragment]transport{}
+	} else if len(w.fragments) >= maxFragments {
+		clear(w.fragments)
+	}
+	w.fragments[key] = transport{t.SrcPort, t.DstPort, t.Proto}
+}
+
+func (w *walker) recall(key fragment, t *flow.FiveTuple) Kind {
+	x, ok := w.fragments[key]
+	if !ok {
+		return Orphan
+	}
+	t.SrcPort, t.DstPort, t.Proto = x.src, x.dst, x.proto
+	return Fragment
+}
+
+// nonIP is the five-tuple under which a frame that is not IP is kept.
+func nonIP(src, dst []byte, proto uint16) flow.FiveTuple {
+	return flow.FiveTuple{Src: linkLocal(src), Dst: linkLocal(dst), SrcPort: proto, Proto: notIP}
+}
+
+// linkLocal is the link-local address of a MAC address (RFC 4291, appendix A), the unspecified address if there is none.
+func linkLocal(mac []byte) netip.Addr {
+	if len(mac) == 0 {
+		return netip.IPv6Unspecified()
+	}
+	a := [16]byte{0: 0xfe, 1: 0x80}
+	if len(mac) == 6 {
+		copy(a[8:11], mac[:3])
+		a[8] ^= 2
+		a[11], a[12] = 0xff, 0xfe
+		copy(a[13:], mac[3:])
+	} else {
+		copy(a[8:], mac)
+	}
+	return netip.AddrFrom16(a)
+}

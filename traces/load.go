@@ -1,0 +1,307 @@
+package traces
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// RowCount as LoadOptions.Column reads a file with a row for each event, such as a log of requests: the load of a step
+// is the events in it per second.
+const RowCount = "#rows"
+
+// LoadOptions says how a load curve becomes traffic.
+type LoadOptions struct {
+	Column   string     // column with the load, or RowCount
+	Time     string     // column with the time: decimal seconds, RFC 3339 or 2006-01-02 15:04:05; without it rows are Step apart
+	Step     units.Time // between two rows without Time, of the last row, and of RowCount; 0 is 1 s
+	Scale    float64    // packets per second for one unit of the column; 0 is 1
+	Speedup  float64    // divides all times; rates stay, so packets get fewer; 0 is 1
+	Flows    int        // equal flows that carry the load; 0 is 1
+	Size     float64    // frame bytes
+	From, To units.Time // cut in the file's time since its first row, From included, To not; To 0 is the end
+	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
+}
+
+func (o LoadOptions) normal() (LoadOptions, error) {
+	for _, x := range []*float64{&o.Scale, &o.Speedup} {
+		if *x == 0 {
+			*x = 1
+		}
+	}
+	if o.Flows == 0 {
+		o.Flows = 1
+	}
+	if o.Step == 0 {
+		o.Step = units.Second
+	}
+	switch {
+	case !(o.Speedup > 0) || math.IsInf(o.Speedup, 1):
+		return o, fmt.Errorf("speedup is %g, want a positive number", o.Speedup)
+	case !(o.Scale > 0) || math.IsInf(o.Scale, 1):
+		return o, fmt.Errorf("scale is %g, want a positive number", o.Scale)
+	case !(o.Size >= 0) || math.IsInf(o.Size, 1):
+		return o, fmt.Errorf("size is %g, want frame bytes", o.Size)
+	case o.Flows < 0:
+		return o, fmt.Errorf("flows is %d, want 1 or more", o.Flows)
+	case o.Step < 0 || o.Step > maxSpan:
+		return o, fmt.Errorf("step is %v, want more than 0 and at most %v", o.Step, maxSpan)
+	case o.Column == "":
+		return o, errors.New("no column named that holds the load")
+	case o.Column == RowCount && o.Time == "":
+		return o, fmt.Errorf("column %s needs a time column", RowCount)
+	}
+	return o, checkCut(o.From, o.To)
+}
+
+// maxRate bounds the packets per second of a load, so that no total overflows.
+const maxRate = 1e15
+
+// ReadLoad reads a load curve in CSV, gzip or not, with a line of column names. A row's load holds until the time of the
+// next row, the last row's for as long as the one before it (or Step). Load times Scale is the packet rate of all flows
+// together; each of the equal flows carries its share, and where the load is 0 they are silent. A load that is not a
+// number, negative or infinite, and a time that does not grow, are errors that name the line. The flows share their
+// segments, which must not be changed.
+func ReadLoad(path string, o LoadOptions) (*Workload, error) {
+	o, err := o.normal()
+	if err != nil {
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
+	}
+	c := curve{o: o}
+	rows, err := c.read(path)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
+	}
+	if len(c.segments) == 0 {
+		return nil, fmt.Errorf("traces: %s: no load in column %s%s", path, o.Column, cutText(o.From, o.To))
+	}
+	if end := float64(c.segments[len(c.segments)-1].End) / o.Speedup; !(end < float64(maxSpan)) {
+		return nil, fmt.Errorf("traces: %s: longer than %v at speedup %g", path, maxSpan, o.Speedup)
+	}
+	if o.Speedup != 1 {
+		speed(c.segments, o.Speedup)
+	}
+	for i := range c.segments {
+		s := &c.segments[i]
+		s.Packets *= (s.End - s.Start).Seconds() / float64(o.Flows)
+		s.Bytes = s.Packets * o.Size
+	}
+	w := &Workload{}
+	for i := range o.Flows {
+		w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset + i), Segments: c.segments})
+	}
+	packets, bytes := w.Totals()
+	w.Provenance = []string{fmt.Sprintf("load %s: column %s of %d rows%s, times %g, %g times as fast: %.0f packets, %.0f bytes in %d flows",
+		filepath.Base(path), o.Column, rows, cutText(o.From, o.To), o.Scale, o.Speedup, packets, bytes, o.Flows)}
+	return w, nil
+}
+
+// curve collects segments whose Packets hold, until the end of ReadLoad, the packet rate of all flows.
+type curve struct {
+	o        LoadOptions
+	segments []Segment
+}
+
+// hold adds rate from start to end, in the file's time.
+func (c *curve) hold(start, end units.Time, rate float64) {
+	if c.o.To > 0 {
+		end = min(end, c.o.To)
+	}
+	start, end = max(start-c.o.From, 0), end-c.o.From
+	if rate == 0 || end <= start {
+		return
+	}
+	if n := len(c.segments); n > 0 && c.segments[n-1].End == start && c.segments[n-1].Packets == rate {
+		c.segments[n-1].End = end
+		return
+	}
+	c.segments = append(c.segments, Segment{Start: start, End: end, Packets: rate})
+}
+
+func (c *curve) read(path string) (rows int, err error) {
+	l, err := openLines(path)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	o := c.o
+	column, at, err := loadHeader(l, o)
+	if err != nil {
+		return 0, err
+	}
+	var first instant
+	var start, gap units.Time // of the row before, and before that one
+	var rate float64
+	gap = o.Step
+	for text, ok := l.line(); ok; text, ok = l.line() {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		cells, err := splitCSV(text)
+		if err != nil {
+			return rows, fmt.Errorf("line %d: %w", l.n, err)
+		}
+		if max(column, at) >= len(cells) {
+			return rows, fmt.Errorf("line %d: %d values, want %d or more", l.n, len(cells), max(column, at)+1)
+		}
+		now := start
+		if at >= 0 {
+			t, err := parseInstant(cells[at])
+			if rows == 0 {
+				first = t
+				if o.Column == RowCount { // steps begin with whole seconds, minutes, ... of the clock
+					first = instant{sec: t.sec - t.sec%max(1, int64(o.Step/units.Second))}
+				}
+			}
+			if err == nil {
+				now, err = t.sub(first)
+			}
+			if err != nil {
+				return rows, fmt.Errorf("line %d: column %s: %w", l.n, o.Time, err)
+			}
+		} else if rows > 0 {
+			if start > maxSpan-o.Step {
+				return rows, fmt.Errorf("line %d: the rows last longer than %v", l.n, maxSpan)
+			}
+			now = start + o.Step
+		}
+		if o.Column == RowCount {
+			now -= now % o.Step
+		}
+		next := o.Scale / o.Step.Seconds()
+		if o.Column != RowCount {
+			v, err := strconv.ParseFloat(cells[column], 64)
+			if err != nil || !(v >= 0) {
+				return rows, fmt.Errorf("line %d: column %s: %q is not a load: want a number that is not negative", l.n, o.Column, clip(cells[column]))
+			}
+			next = v * o.Scale
+		}
+		switch {
+		case rows == 0:
+		case now > start:
+			gap = now - start
+			if o.Column == RowCount {
+				gap = o.Step
+			}
+			c.hold(start, start+gap, rate)
+		case o.Column == RowCount && now == start:
+			next += rate
+		default:
+			return rows, fmt.Errorf("line %d: column %s: %q is not later than the row before", l.n, o.Time, clip(cells[at]))
+		}
+		if !(next <= maxRate) {
+			return rows, fmt.Errorf("line %d: a load of %g packets a second, want at most %g", l.n, next, float64(maxRate))
+		}
+		start, rate = now, next
+		rows++
+	}
+	if err := l.fault(); err != nil {
+		return rows, err
+	}
+	if start > maxSpan-gap {
+		return rows, fmt.Errorf("line %d: the rows last longer than %v", l.n, maxSpan)
+	}
+	c.hold(start, start+gap, rate)
+	return rows, nil
+}
+
+// loadHeader finds the columns in the first line; at is -1 without a time column, column with RowCount.
+func loadHeader(l *lines, o LoadOptions) (column, at int, err error) {
+	text, ok := l.line()
+	if !ok {
+		if err := l.fault(); err != nil {
+			return 0, 0, err
+		}
+		return 0, 0, errors.New("empty: want a line of column names")
+	}
+	names, err := splitCSV(strings.TrimPrefix(text, "\ufeff"))
+	if err != nil {
+		return 0, 0, fmt.Errorf("line 1: %w", err)
+	}
+	find := func(name string) (int, error) {
+		i := slices.Index(names, name)
+		if i < 0 {
+			return 0, fmt.Errorf("line 1: no column %q: found %s", name, clip(strings.Join(names, ", ")))
+		}
+		return i, nil
+	}
+	column, at = -1, -1
+	if o.Column != RowCount {
+		if column, err = find(o.Column); err != nil {
+			return
+		}
+	}
+	if o.Time != "" {
+		at, err = find(o.Time)
+	}
+	return
+}
+
+// splitCSV splits a line by RFC 4180; a quoted value ends on its line.
+func splitCSV(line string) ([]string, error) {
+	line = strings.TrimSuffix(line, "\r")
+	if !strings.Contains(line, `"`) {
+		cells := strings.Split(line, ",")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		return cells, nil
+	}
+	var cells []string
+	for {
+		line = strings.TrimLeft(line, " \t")
+		if !strings.HasPrefix(line, `"`) {
+			cell, rest, more := strings.Cut(line, ",")
+			cells = append(cells, strings.TrimSpace(cell))
+			if !more {
+				return cells, nil
+			}
+			line = rest
+			continue
+		}
+		var cell strings.Builder
+		for line = line[1:]; ; {
+			part, rest, ok := strings.Cut(line, `"`)
+			if !ok {
+				return nil, errors.New("a quote is not closed on its line")
+			}
+			cell.WriteString(part)
+			if line = rest; !strings.HasPrefix(line, `"`) {
+				break
+			}
+			cell.WriteByte('"')
+			line = line[1:]
+		}
+		cells = append(cells, cell.String())
+		rest, more := strings.CutPrefix(strings.TrimLeft(line, " \t"), ",")
+		if !more {
+			if rest != "" {
+				return nil, fmt.Errorf("%q after a closing quote, want a comma", clip(rest))
+			}
+			return cells, nil
+		}
+		line = rest
+	}
+}
+
+var timeLayouts = []string{time.RFC3339Nano, time.DateTime}
+
+// parseInstant reads decimal seconds or a date with a time of day, UTC unless it says otherwise.
+func parseInstant(s string) (instant, error) {
+	if t, err := parseSeconds(s); err == nil {
+		return t, nil
+	}
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return instant{t.Unix(), int64(t.Nanosecond()) * 1000}, nil
+		}
+	}
+	return instant{}, fmt.Errorf("%q is not a time: want decimal seconds, RFC 3339 or 2006-01-02 15:04:05", clip(s))
+}

@@ -1,0 +1,181 @@
+package traces
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+const zeekHeader = "#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n"
+
+// conn is a line of a log with the header zeekHeader.
+func conn(ts, duration, counts string) string {
+	return ts + "\t10.0.0.1\t1025\t10.0.0.2\t53\tudp\t" + duration + "\t" + strings.ReplaceAll(counts, " ", "\t") + "\n"
+}
+
+func TestAConnectionIsAFlowInEachDirection(t *testing.T) {
+	log := zeekHeader + conn("1258531221.486540", "2.000001", "4 400 2 3000") +
+		"#fields\tts\tproto\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n" +
+		"1258531221.486539\ticmp\t2001:db8::1\t8\t2001:db8::2\t0\t-\t1\t84\t-\t-\n#close\n"
+	for name, b := range map[string][]byte{"plain": []byte(log), "members": zipped([]byte(log[:150]), []byte(log[150:]))} {
+		w, err := ReadZeek(write(t, "conn.log", b), Options{Resolution: units.Millisecond})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		check(t, w)
+		icmp := tuple6
+		icmp.SrcPort, icmp.DstPort, icmp.Proto = 8, 0, flow.ICMPv6
+		us, end := units.Microsecond, 2*units.Second+2*units.Microsecond
+		want := []Flow{
+			{icmp, []Segment{{0, units.Millisecond, 1, 84}}},
+			{tuple4, []Segment{{us, end, 4, 400}}},
+			{Reverse(tuple4), []Segment{{us, end, 2, 3000}}},
+		}
+		if !reflect.DeepEqual(w.Flows, want) {
+			t.Errorf("%s: got %v, want %v", name, w.Flows, want)
+		}
+	}
+}
+
+func TestACutDividesConnections(t *testing.T) {
+	path := write(t, "conn.log", []byte(zeekHeader+conn("100", "10", "100 1000 0 0")+conn("101", "1", "7 70 0 0")))
+	w, err := ReadZeek(path, Options{From: 4 * units.Second, To: 6 * units.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Segment{0, 2 * units.Second, 20, 200}); len(w.Flows) != 1 || w.Flows[0].Segments[0] != want {
+		t.Errorf("got %v, want %v", w.Flows, want)
+	}
+}
+
+func TestHostileLogsAreRefusedByLine(t *testing.T) {
+	for want, log := range map[string]string{
+		"no #fields line in 0 lines":                   "",
+		"line 1: no #fields line":                      "{\"ts\":1}\n",
+		"line 1: #fields has no ts":                    "#fields\tuid\n",
+		"line 3: 1 values":                             zeekHeader + "nonsense\n",
+		"line 3: ts: \"NaN\"":                          zeekHeader + conn("NaN", "1", "1 1 1 1"),
+		"line 3: ts: \"-1\"":                           zeekHeader + conn("-1", "1", "1 1 1 1"),
+		"line 3: ts: \"1e9\"":                          zeekHeader + conn("1e9", "1", "1 1 1 1"),
+		"line 3: duration: times are more than":        zeekHeader + conn("1", "9999999", "1 1 1 1"),
+		"line 4: orig_pkts: \"-5\"":                    zeekHeader + conn("1", "1", "1 1 1 1") + conn("1", "1", "-5 1 1 1"),
+		"line 3: resp_ip_bytes: \"99999999999999999\"": zeekHeader + conn("1", "1", "1 1 1 99999999999999999"),
+		"line 4: counts sum to more than 2^53":         zeekHeader + conn("1", "1", "9007199254740992 1 0 0") + conn("1", "1", "1 1 0 0"),
+		"line 3: 7 IP bytes in no packet":              zeekHeader + conn("1", "1", "0 7 1 1"),
+		"line 3: longer than 1048576 bytes":            zeekHeader + strings.Repeat("x", 2<<20),
+		"line 3: proto: \"carp\"":                      zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "udp", "carp", 1),
+		"line 3: id.orig_h":                            zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "10.0.0.1", "10.0.0.300", 1),
+		"line 3: id.orig_p":                            zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "1025", "70000", 1),
+		"times are more than":                          zeekHeader + conn("1", "1", "1 1 1 1") + conn("99999999999", "1", "1 1 1 1"),
+		"no packets":                                   zeekHeader + conn("1", "1", "0 0 0 0"),
+	} {
+		_, err := ReadZeek(write(t, "conn.log", []byte(log)), Options{})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "conn.log: ") {
+			t.Errorf("got %v, want the file's name and %q", err, want)
+		}
+	}
+	z := zipped([]byte(zeekHeader + conn("1", "1", "1 1 1 1")))
+	if _, err := ReadZeek(write(t, "x", z[:len(z)-9]), Options{}); !errors.Is(err, ErrTruncated) {
+		t.Errorf("cut gzip: %v, want ErrTruncated", err)
+	}
+}
+
+func TestALoadHoldsUntilTheNextRow(t *testing.T) {
+	const s = units.Second
+	for _, c := range []struct {
+		name, csv string
+		o         LoadOptions
+		want      []Segment
+	}{
+		{"steps", "a,b\n1,10\n2,10\n3,0\n4,30\n", LoadOptions{Column: "b"}, []Segment{{0, 2 * s, 20, 20}, {3 * s, 4 * s, 30, 30}}},
+		{"times", "t,v\n100.5,10\n102.5,20\n", LoadOptions{Column: "v", Time: "t"}, []Segment{{0, 2 * s, 20, 20}, {2 * s, 4 * s, 40, 40}}},
+		{"dates", "t,v\n2024-02-28 23:59:59,10\n\"2024-02-29 00:00:00.5\",20\n", LoadOptions{Column: "v", Time: "t", Scale: 2}, []Segment{{0, 3 * s / 2, 30, 30}, {3 * s / 2, 3 * s, 60, 60}}},
+		{"events", "t\n10.9\n11.0\n11.9\n13\n", LoadOptions{Column: RowCount, Time: "t"}, []Segment{{0, s, 1, 1}, {s, 2 * s, 2, 2}, {3 * s, 4 * s, 1, 1}}},
+		{"cut, twice as fast", "v\n1\n2\n3\n4\n", LoadOptions{Column: "v", Step: 2 * s, From: 3 * s, To: 6 * s, Speedup: 2}, []Segment{{0, s / 2, 1, 1}, {s / 2, 3 * s / 2, 3, 3}}},
+		{"windows and quotes", "\ufeff\"a \"\"x\"\"\", v\r\n1, 7\r\n\r\n", LoadOptions{Column: `a "x"`}, []Segment{{0, s, 1, 1}}},
+	} {
+		c.o.Size, c.o.Flows = 1, 2
+		w, err := ReadLoad(write(t, "load.csv", []byte(c.csv)), c.o)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		check(t, w)
+		for i := range c.want {
+			c.want[i].Packets /= 2
+			c.want[i].Bytes /= 2
+		}
+		if len(w.Flows) != 2 || !reflect.DeepEqual(w.Flows[1].Segments, c.want) {
+			t.Errorf("%s: got %v, want %v", c.name, w.Flows, c.want)
+		}
+	}
+}
+
+func TestBadLoadsAreRefusedByLine(t *testing.T) {
+	for _, c := range []struct {
+		csv, want string
+		o         LoadOptions
+	}{
+		{"", "empty", LoadOptions{Column: "v"}},
+		{"a,b\n1,2\n", `line 1: no column "v": found a, b`, LoadOptions{Column: "v"}},
+		{"v\nNaN\n", `line 2: column v: "NaN"`, LoadOptions{Column: "v"}},
+		{"v\n1\n-1\n", `line 3: column v: "-1"`, LoadOptions{Column: "v"}},
+		{"v\n+Inf\n", "line 2: a load of +Inf", LoadOptions{Column: "v"}},
+		{"v\n1e15\n", "line 2: a load of 2e+15", LoadOptions{Column: "v", Scale: 2}},
+		{"a,v\n1\n", "line 2: 1 values, want 2", LoadOptions{Column: "v"}},
+		{"t,v\n2,1\n2,1\n", "line 3: column t: \"2\" is not later", LoadOptions{Column: "v", Time: "t"}},
+		{"t,v\n2,1\n1,1\n", "line 3: column t: \"1\" is not later", LoadOptions{Column: RowCount, Time: "t"}},
+		{"t,v\nnow,1\n", `line 2: column t: "now" is not a time`, LoadOptions{Column: "v", Time: "t"}},
+		{"v\n\"1\n", "line 2: a quote is not closed", LoadOptions{Column: "v"}},
+		{"v\n1\n1\n1\n", "line 4: the rows last longer", LoadOptions{Column: "v", Step: 1000 * units.Hour}},
+		{"v\n0\n", "no load in column v", LoadOptions{Column: "v"}},
+		{"v\n1\n", "speedup is NaN", LoadOptions{Column: "v", Speedup: math.NaN()}},
+		{"v\n1\n", "longer than", LoadOptions{Column: "v", Speedup: 1e-20}},
+		{"v\n1\n", "needs a time column", LoadOptions{Column: RowCount}},
+	} {
+		_, err := ReadLoad(write(t, "load.csv", []byte(c.csv)), c.o)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "load.csv: ") {
+			t.Errorf("%q: got %v, want the file's name and %q", c.csv, err, c.want)
+		}
+	}
+}
+
+func FuzzZeek(f *testing.F) {
+	for _, log := range []string{zeekHeader, zeekHeader + conn("1.5", "-", "1 40 1 40"), zeekHeader + conn("1", "8000000", "9007199254740991 1 1 1")} {
+		f.Add([]byte(log))
+		f.Add(zipped([]byte(log)))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(dir, "conn.log")
+		os.WriteFile(path, b, 0o644)
+		if w, err := ReadZeek(path, Options{Copies: 2, From: 1, Speedup: 0.5}); err == nil {
+			check(t, w)
+		}
+		Inspect(path)
+	})
+}
+
+func FuzzLoad(f *testing.F) {
+	for _, csv := range []string{"t,v\n1,2\n3,4\n", "t,v\n2024-02-29 00:00:00,1e15\n2024-02-29T01:00:00Z,\"3\"\n", "v,t\n0,0\n"} {
+		f.Add([]byte(csv))
+		f.Add(zipped([]byte(csv)))
+	}
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, b []byte) {
+		path := filepath.Join(dir, "load.csv")
+		os.WriteFile(path, b, 0o644)
+		for _, o := range []LoadOptions{{Column: "v"}, {Column: "v", Time: "t", Speedup: 3, From: units.Second}, {Column: RowCount, Time: "t", Step: units.Minute}} {
+			if w, err := ReadLoad(path, o); err == nil {
+				check(t, w)
+			}
+		}
+	})
+}

@@ -1,0 +1,69 @@
+package traces
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Merge superposes workloads. Flows are ordered by first packet; of flows that start together, those of an earlier
+// argument come first. Provenance is concatenated and Skipped is summed by reason. The segments are shared with ws.
+func Merge(ws ...*Workload) *Workload {
+	m := &Workload{}
+	if len(ws) == 1 {
+		*m = *ws[0]
+		m.Flows, m.Constant = slices.Clone(m.Flows), slices.Clone(m.Constant)
+	} else {
+		for _, w := range ws {
+			if len(w.Constant) > 0 && m.Constant == nil {
+				m.Constant = make([]Periodic, len(m.Flows))
+			}
+			m.Flows = append(m.Flows, w.Flows...)
+			if m.Constant != nil {
+				m.Constant = append(append(m.Constant, w.Constant...), make([]Periodic, len(w.Flows)-len(w.Constant))...)
+			}
+			m.Provenance = append(m.Provenance, w.Provenance...)
+			for _, s := range w.Skipped {
+				m.skip(s.Reason, s.N)
+			}
+		}
+	}
+	m.sort()
+	return m
+}
+
+func (w *Workload) sort() {
+	order := make([]int, len(w.Flows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(w.Flows[a].Segments[0].Start, w.Flows[b].Segments[0].Start)
+	})
+	flows := make([]Flow, len(order))
+	for i, j := range order {
+		flows[i] = w.Flows[j]
+	}
+	w.Flows = flows
+	if len(w.Constant) > 0 {
+		constant := make([]Periodic, len(order))
+		for i, j := range order {
+			constant[i] = w.Constant[j]
+		}
+		w.Constant = constant
+	}
+}
+
+func (w *Workload) skip(reason string, n int64) { w.Skipped = count(w.Skipped, reason, n) }
+
+// count adds n to the count of reason, and keeps cs in the order of reasons.
+func count(cs []Count, reason string, n int64) []Count {
+	if n == 0 {
+		return cs
+	}
+	i, found := slices.BinarySearchFunc(cs, reason, func(c Count, r string) int { return cmp.Compare(c.Reason, r) })
+	if found {
+		cs[i].N += n
+		return cs
+	}
+	return slices.Insert(cs, i, Count{reason, n})
+}

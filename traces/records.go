@@ -1,0 +1,332 @@
+package traces
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// records reads the records of a pcap (draft-ietf-opsawg-pcap) or pcapng file (draft-ietf-opsawg-pcapng) in place: a
+// record is a slice of one buffer that slides over the file. The tests hold it against gopacket's readers.
+type records struct {
+	src  *source
+	buf  []byte // buf[r:w] is read and not yet used
+	r, w int
+
+	big    bool  // the file's numbers are big endian
+	pcap   iface // of a pcap, which has one
+	ng     bool
+	ifaces []iface // of the current section of a pcapng
+}
+
+// iface is what a file says of an interface.
+type iface struct {
+	link   uint32
+	snap   uint32 // most bytes captured of a frame
+	ticks  uint64 // of its clock in a second
+	factor uint64 // picoseconds in a tick, 0 if that is not whole
+	offset int64  // seconds to add to its clock
+}
+
+// record is one frame as the file holds it.
+type record struct {
+	data    []byte // what was captured; valid until the next record is read
+	length  uint32 // on the wire
+	link    uint32
+	iface   int
+	at      instant
+	stamped bool // a simple packet block has no time
+}
+
+const (
+	ngSection   = 0x0a0d0d0a
+	ngInterface = 1
+	ngPacket    = 2 // obsolete
+	ngSimple    = 3
+	ngEnhanced  = 6
+
+	maxInterfaces = 1 << 16
+	maxSnap       = 262144  // what libpcap takes for a capture's length whatever its header says
+	maxEpoch      = 1 << 40 // seconds
+	picos         = uint64(units.Second)
+)
+
+// magics are the first four bytes of a pcap, with its byte order and the ticks of its clock in a second.
+var magics = map[string]struct {
+	big   bool
+	ticks uint64
+}{
+	"\xd4\xc3\xb2\xa1": {false, 1e6}, "\xa1\xb2\xc3\xd4": {true, 1e6},
+	"\x4d\x3c\xb2\xa1": {false, 1e9}, "\xa1\xb2\x3c\x4d": {true, 1e9},
+	"\x0a\x0d\x0d\x0a": {}, // pcapng, which says so for each section
+}
+
+// open reads the header of a file that begins with a magic number.
+func (x *records) open() error {
+	b, err := x.need(4)
+	if err != nil {
+		return err
+	}
+	m := magics[string(b)]
+	if m.ticks == 0 {
+		x.ng = true
+		_, _, err := x.block()
+		if err == io.EOF {
+			err = ErrTruncated
+		}
+		return err
+	}
+	if b, err = x.need(24); err != nil {
+		return err
+	}
+	x.big = m.big
+	if major := x.u16(b[4:]); major != 2 {
+		return fmt.Errorf("version %d.%d, want 2", major, x.u16(b[6:]))
+	}
+	x.pcap = iface{link: x.u32(b[20:]), snap: min(max(x.u32(b[16:]), maxSnap), maxRecord), ticks: m.ticks, factor: picos / m.ticks}
+	x.r += 24
+	return nil
+}
+
+// next reads a record; io.EOF after the last.
+func (x *records) next(f *record) error {
+	if x.ng {
+		return x.nextBlock(f)
+	}
+	b, err := x.need(16)
+	if err != nil {
+		return err
+	}
+	captured := x.u32(b[8:])
+	if captured > x.pcap.snap {
+		return fmt.Errorf("%d bytes captured: exceeds snap length %d", captured, x.pcap.snap)
+	}
+	f.length, f.link, f.stamped = x.u32(b[12:]), x.pcap.link, true
+	f.at = instant{int64(x.u32(b)), int64(uint64(x.u32(b[4:])) * x.pcap.factor)}
+	if f.at.ps >= int64(picos) { // some writers count on instead of carrying
+		f.at.sec += f.at.ps / int64(picos)
+		f.at.ps %= int64(picos)
+	}
+	n := 16 + int(captured)
+	if b, err = x.need(n); err != nil {
+		return midway(err)
+	}
+	f.data = b[16:n]
+	x.r += n
+	return nil
+}
+
+// midway is the error of a file that ends where it must not.
+func midway(err error) error {
+	if err == io.EOF {
+		return ErrTruncated
+	}
+	return err
+}
+
+// block reads a block of a pcapng, and a section header's byte order.
+func (x *records) block() (kind uint32, body []byte, err error) {
+	b, err := x.need(12)
+	if err != nil {
+		return 0, nil, err
+	}
+	if kind = x.u32(b); kind == ngSection { // the number is a palindrome
+		switch order := binary.LittleEndian.Uint32(b[8:]); order {
+		case 0x1a2b3c4d:
+			x.big = false
+		case 0x4d3c2b1a:
+			x.big = true
+		default:
+			return 0, nil, fmt.Errorf("section header with byte order % x, want 1a2b3c4d in either order", b[8:12])
+		}
+		x.ifaces = x.ifaces[:0]
+	}
+	size := x.u32(b[4:])
+	if size > maxRecord {
+		return 0, nil, errRecord
+	}
+	if size < 12 || size%4 != 0 || kind == ngSection && size < 28 {
+		return 0, nil, fmt.Errorf("block of type %#x is %d bytes long, want a multiple of 4 that holds its header", kind, size)
+	}
+	if b, err = x.need(int(size)); err != nil {
+		return 0, nil, midway(err)
+	}
+	if end := x.u32(b[size-4:]); end != size {
+		return 0, nil, fmt.Errorf("block of type %#x begins with length %d and ends with %d", kind, size, end)
+	}
+	x.r += int(size)
+	if kind == ngSection && x.u16(b[12:]) != 1 {
+		return 0, nil, fmt.Errorf("section of version %d.%d, want 1", x.u16(b[12:]), x.u16(b[14:]))
+	}
+	return kind, b[8 : size-4], nil
+}
+
+func (x *records) nextBlock(f *record) error {
+	for {
+		kind, b, err := x.block()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case ngInterface:
+			if err := x.describe(b); err != nil {
+				return err
+			}
+		case ngEnhanced, ngPacket:
+			if len(b) < 20 {
+				return fmt.Errorf("packet block of %d bytes, want 20 or more", len(b))
+			}
+			n := x.u32(b)
+			if kind == ngPacket {
+				n = uint32(x.u16(b))
+			}
+			if int64(n) >= int64(len(x.ifaces)) {
+				return fmt.Errorf("packet of interface %d, of which there are %d", n, len(x.ifaces))
+			}
+			captured := x.u32(b[12:])
+			if int64(captured) > int64(len(b)-20) {
+				return fmt.Errorf("%d bytes captured in a block that holds %d", captured, len(b)-20)
+			}
+			i := &x.ifaces[n]
+			f.data, f.length, f.link, f.iface, f.stamped = b[20:20+captured], x.u32(b[16:]), i.link, int(n), true
+			f.at, err = i.time(uint64(x.u32(b[4:]))<<32 | uint64(x.u32(b[8:])))
+			return err
+		case ngSimple:
+			if len(b) < 4 {
+				return fmt.Errorf("simple packet block of %d bytes, want 4 or more", len(b))
+			}
+			if len(x.ifaces) == 0 {
+				return errors.New("packet of interface 0, of which there are 0")
+			}
+			i := &x.ifaces[0]
+			f.length, f.link, f.iface, f.stamped = x.u32(b), i.link, 0, false
+			captured := min(f.length, i.snap)
+			if int64(captured) > int64(len(b)-4) {
+				return fmt.Errorf("%d bytes captured in a block that holds %d", captured, len(b)-4)
+			}
+			f.data = b[4 : 4+captured]
+			return nil
+		}
+	}
+}
+
+// describe reads an interface description block.
+func (x *records) describe(b []byte) error {
+	if len(b) < 8 {
+		return fmt.Errorf("interface description of %d bytes, want 8 or more", len(b))
+	}
+	if len(x.ifaces) == maxInterfaces {
+		return fmt.Errorf("more than %d interfaces in a section", maxInterfaces)
+	}
+	i := iface{link: uint32(x.u16(b)), snap: x.u32(b[4:]), ticks: 1e6}
+	if i.snap == 0 {
+		i.snap = maxRecord
+	}
+	for b = b[8:]; len(b) >= 4; {
+		code, size := x.u16(b), int(x.u16(b[2:]))
+		if code == 0 {
+			break
+		}
+		if size > len(b)-4 {
+			return fmt.Errorf("interface option %d of %d bytes in %d", code, size, len(b)-4)
+		}
+		v := b[4 : 4+size]
+		b = b[min(len(b), 4+(size+3)&^3):]
+		switch {
+		case code == 9 && size == 1: // if_tsresol: a power of ten, or of two with the highest bit set
+			n := uint(v[0] & 0x7f)
+			if v[0]&0x80 != 0 {
+				if n > 63 {
+					return fmt.Errorf("timestamp resolution of 2^-%d s, want 2^-63 or coarser", n)
+				}
+				i.ticks = 1 << n
+				break
+			}
+			if n > 19 {
+				return fmt.Errorf("timestamp resolution of 10^-%d s, want 10^-19 or coarser", n)
+			}
+			for i.ticks = 1; n > 0; n-- {
+				i.ticks *= 10
+			}
+		case code == 14 && size == 8: // if_tsoffset
+			first, second := x.u32(v), x.u32(v[4:])
+			if x.big {
+				first, second = second, first
+			}
+			i.offset = int64(uint64(second)<<32 | uint64(first))
+		}
+	}
+	if i.ticks <= picos && picos%i.ticks == 0 {
+		i.factor = picos / i.ticks
+	}
+	x.ifaces = append(x.ifaces, i)
+	return nil
+}
+
+// time is a reading of the interface's clock, cut to a picosecond.
+func (i *iface) time(ticks uint64) (instant, error) {
+	sec, rest := ticks/i.ticks, ticks%i.ticks
+	if sec > maxEpoch || i.offset > maxEpoch || i.offset < -maxEpoch {
+		return instant{}, fmt.Errorf("timestamp %d of %d a second is out of range", ticks, i.ticks)
+	}
+	ps := rest * i.factor
+	if i.factor == 0 {
+		hi, lo := bits.Mul64(rest, picos)
+		ps, _ = bits.Div64(hi, lo, i.ticks) // rest < ticks, so the quotient is below picos
+	}
+	return instant{int64(sec) + i.offset, int64(ps)}, nil
+}
+
+func (x *records) u32(b []byte) uint32 {
+	v := binary.LittleEndian.Uint32(b)
+	if x.big {
+		v = bits.ReverseBytes32(v)
+	}
+	return v
+}
+
+func (x *records) u16(b []byte) uint16 {
+	v := binary.LittleEndian.Uint16(b)
+	if x.big {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
+}
+
+// need is the next n bytes, which stay unread. The error is io.EOF if there are none, and ErrTruncated if there are fewer.
+func (x *records) need(n int) ([]byte, error) {
+	if x.w-x.r >= n {
+		return x.buf[x.r : x.r+n], nil
+	}
+	return x.fill(n)
+}
+
+// fill slides the buffer. It grows with what the file holds, not with what it claims.
+func (x *records) fill(n int) ([]byte, error) {
+	x.w = copy(x.buf, x.buf[x.r:x.w])
+	x.r = 0
+	for x.w < n {
+		if x.w == len(x.buf) {
+			x.buf = append(x.buf, make([]byte, max(1<<18, len(x.buf)))...)
+		}
+		x.src.next()
+		k, err := x.src.Read(x.buf[x.w:])
+		x.w += k
+		if x.w >= n {
+			break
+		}
+		switch {
+		case err == io.EOF && x.w == 0:
+			return nil, io.EOF
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return nil, ErrTruncated
+		case err != nil:
+			return nil, err
+		}
+	}
+	return x.buf[:n], nil
+}

@@ -1,0 +1,21 @@
+package traces
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// shared is the path of a trace that is not shipped, under $SMARTINCO_TRACES or ../shared/traces beside the repository.
+func shared(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv("SMARTINCO_TRACES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "traces")
+	}
+	path := filepath.Join(dir, filepath.FromSlash(name))
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("the shared trace %s is not here: %v", name, err)
+	}
+	return path
+}

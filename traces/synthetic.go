@@ -1,0 +1,88 @@
+package traces
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// StaircaseOptions describes equal constant-rate flows that start one after the other (thesis 4.2).
+type StaircaseOptions struct {
+	Flows    int        // number of flows; none if not positive
+	Start    units.Time // first packet of the first flow
+	Interval units.Time // between the first packets of two flows; not negative
+	End      units.Time // exclusive, of all flows; a flow that would start later is left out
+	Rate     float64    // packets per second of each flow; positive and finite, or there is no flow
+	Size     float64    // frame bytes of each packet
+	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
+}
+
+// ConstantOptions describes one constant-rate flow.
+type ConstantOptions struct {
+	Period units.Time // between two packets; positive, or there is no flow
+	Phase  units.Time // time of the first packet
+	End    units.Time // exclusive
+	Size   float64    // frame bytes of each packet
+	Offset int        // index of the flow among all synthetic flows of the run, for its address
+}
+
+// Period is the time between two packets of a flow of rate packets per second, rounded to a picosecond and at least one.
+// It is 0 if rate is not positive and finite.
+func Period(rate float64) units.Time {
+	if !(rate > 0) || math.IsInf(rate, 1) {
+		return 0
+	}
+	return max(1, units.Time(min(math.Round(float64(units.Second)/rate), float64(units.Never/2))))
+}
+
+// Staircase makes the flows of o. Both engines see the same traffic: a flow's rate is that of its period, which is
+// rounded to a picosecond, so it differs from o.Rate by at most one part in 2 * period in picoseconds.
+func Staircase(o StaircaseOptions) *Workload {
+	w := &Workload{}
+	period, start := Period(o.Rate), o.Start
+	for i := 0; i < o.Flows && period > 0 && start < o.End; i++ {
+		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i})
+		if o.Interval > 0 && start > o.End-o.Interval {
+			break
+		}
+		start += max(o.Interval, 0)
+	}
+	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v and %gB frames, from %v, one more every %v, until %v",
+		len(w.Flows), units.PPS(o.Rate), o.Size, o.Start, o.Interval, o.End)}
+	return w
+}
+
+// Constant makes the flow of o.
+func Constant(o ConstantOptions) *Workload {
+	w := &Workload{}
+	if o.Period > 0 && o.Phase < o.End {
+		w.constant(o)
+	}
+	w.Provenance = []string{fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)}
+	return w
+}
+
+// constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets, less than one fewer than the packet
+// engine counts.
+func (w *Workload) constant(o ConstantOptions) {
+	n := float64(o.End-o.Phase) / float64(o.Period)
+	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: []Segment{
+		{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size}}})
+	w.Constant = append(w.Constant, Periodic{Phase: o.Phase, Period: o.Period, End: o.End})
+}
+
+// SyntheticTuple is the five-tuple of the i-th synthetic flow of a run: UDP from 16.0.0.1 + i to 48.0.0.1, ports 1025
+// and 12, which are the defaults of the TRex traffic generator. Each flow has a source address of its own, as in the
+// thesis; after the 2^24-2 of 16.0.0.0/8 the source port counts on. i is not negative.
+func SyntheticTuple(i int) flow.FiveTuple {
+	const hosts = 1<<24 - 2
+	host := uint32(i%hosts) + 1
+	return flow.FiveTuple{
+		Src:     netip.AddrFrom4([4]byte{16, byte(host >> 16), byte(host >> 8), byte(host)}),
+		Dst:     netip.AddrFrom4([4]byte{48, 0, 0, 1}),
+		SrcPort: uint16(1025 + i/hosts), DstPort: 12, Proto: flow.UDP,
+	}
+}

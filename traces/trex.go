@@ -1,0 +1,204 @@
+package traces
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Mix is a traffic mix of the TRex traffic generator: templates, which are captures of one session of an application
+// each, and how many new sessions of each there are a second.
+//
+// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, with the first
+// packet's sender as the client, whatever host it talks to as the server, and addresses from the profile's ranges:
+// session i of the mix, counted over all templates, is between client i and server i, each modulo the number of them.
+// The client's ports from 1024 on are shifted by one every time that the clients have all had their turn.
+type Mix struct {
+	Rate float64 // new sessions a second, of all templates
+
+	name      string
+	templates []template
+	draw      alias
+	clients   addresses
+	servers   addresses
+}
+
+type template struct {
+	client netip.Addr
+	flows  []Flow
+}
+
+// addresses are a range of IPv4 addresses.
+type addresses struct{ first, n uint32 }
+
+func (a addresses) at(i int) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], a.first+uint32(uint64(i)%uint64(a.n)))
+	return netip.AddrFrom4(b)
+}
+
+// profile is what is used of a TRex profile; other keys say how TRex sends, not what.
+type profile struct {
+	Generator struct {
+		ClientsStart string `yaml:"clients_start"`
+		ClientsEnd   string `yaml:"clients_end"`
+		ServersStart string `yaml:"servers_start"`
+		ServersEnd   string `yaml:"servers_end"`
+	} `yaml:"generator"`
+	CapIPG  *bool `yaml:"cap_ipg"`
+	CapInfo []struct {
+		Name string  `yaml:"name"`
+		CPS  float64 `yaml:"cps"`
+	} `yaml:"cap_info"`
+}
+
+const (
+	longestTemplate = 24 * units.Hour
+	mostTemplates   = 1000
+)
+
+// ReadMix reads a TRex profile (YAML, gzip or not) and the captures that it names. A capture is looked for beside the profile and
+// in the folder above, by its path and by its name alone, as it is and with .gz. resolution is that of ReadCapture.
+func ReadMix(file string, resolution units.Time) (*Mix, error) {
+	p, err := readProfile(file)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %s: %w", file, err)
+	}
+	m := &Mix{name: filepath.Base(file)}
+	for _, x := range []struct {
+		to         *addresses
+		key        string
+		start, end string
+	}{{&m.clients, "clients", p.Generator.ClientsStart, p.Generator.ClientsEnd}, {&m.servers, "servers", p.Generator.ServersStart, p.Generator.ServersEnd}} {
+		first, err1 := netip.ParseAddr(x.start)
+		last, err2 := netip.ParseAddr(x.end)
+		if err := errors.Join(err1, err2); err != nil || !first.Is4() || !last.Is4() || last.Less(first) {
+			return nil, fmt.Errorf("traces: %s: generator: %s_start %q and %s_end %q, want IPv4 addresses in order", file, x.key, clip(x.start), x.key, clip(x.end))
+		}
+		a, b := first.As4(), last.As4()
+		x.to.first = binary.BigEndian.Uint32(a[:])
+		x.to.n = min(binary.BigEndian.Uint32(b[:])-x.to.first, math.MaxUint32-1) + 1
+	}
+	var weights []int64
+	for i, c := range p.CapInfo {
+		if c.Name == "" || !(c.CPS > 0 && c.CPS <= 1e9) {
+			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a rate above 0 and at most 1e9", file, i+1, clip(c.Name), c.CPS)
+		}
+		w, err := readTemplate(filepath.Dir(file), c.Name, resolution)
+		if err != nil {
+			return nil, fmt.Errorf("traces: %s: cap_info: template %d: %w", file, i+1, err)
+		}
+		m.templates = append(m.templates, template{w.Flows[0].Tuple.Src, w.Flows})
+		m.Rate += c.CPS
+		weights = append(weights, int64(float64(c.CPS*1e6)+0.5))
+	}
+	weights[slices.Index(weights, slices.Max(weights))]++ // so that one is positive
+	m.draw = newAlias(weights)
+	return m, nil
+}
+
+func readProfile(file string) (*profile, error) {
+	src, err := openSource(file)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	b, err := io.ReadAll(io.LimitReader(src, maxLine+1))
+	if err != nil {
+		return nil, src.truncated(err)
+	}
+	if len(b) > maxLine {
+		return nil, fmt.Errorf("longer than %d bytes, want a TRex profile", maxLine)
+	}
+	var ps []profile
+	if err := yaml.Unmarshal(b, &ps); err != nil {
+		return nil, fmt.Errorf("not a TRex profile: %w", err)
+	}
+	if len(ps) != 1 || len(ps[0].CapInfo) == 0 || len(ps[0].CapInfo) > mostTemplates {
+		return nil, fmt.Errorf("%d profiles, want a list of one, with a list cap_info of 1 to %d templates", len(ps), mostTemplates)
+	}
+	if p := &ps[0]; p.CapIPG != nil && !*p.CapIPG {
+		return nil, errors.New("cap_ipg is false, want true: packets have the gaps of their capture")
+	}
+	return &ps[0], nil
+}
+
+func readTemplate(dir, name string, resolution units.Time) (*Workload, error) {
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return nil, fmt.Errorf("%q is not a path below the profile's folder", clip(name))
+	}
+	for _, candidate := range []string{name, path.Join("..", name), path.Base(name)} {
+		for _, ending := range []string{"", ".gz"} {
+			w, err := ReadCapture(filepath.Join(dir, filepath.FromSlash(candidate)+ending), Options{Resolution: resolution})
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err == nil && w.End() > longestTemplate {
+				err = fmt.Errorf("%s lasts %v, want at most %v", name, w.End(), longestTemplate)
+			}
+			return w, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w, neither beside the profile nor in the folder above", name, fs.ErrNotExist)
+}
+
+// String names the mix.
+func (m *Mix) String() string {
+	return fmt.Sprintf("trex mix %s of %d templates", m.name, len(m.templates))
+}
+
+// Session implements Sessions.
+func (m *Mix) Session(r *rand.Rand, i int, at units.Time) []Flow {
+	t := &m.templates[m.draw.draw(r)]
+	client, server := m.clients.at(i), m.servers.at(i)
+	turn := i / int(m.clients.n)
+	total := 0
+	for _, f := range t.flows {
+		total += len(f.Segments)
+	}
+	segments := make([]Segment, 0, total)
+	flows := make([]Flow, len(t.flows))
+	for k, f := range t.flows {
+		first := len(segments)
+		for _, s := range f.Segments {
+			s.Start += at
+			s.End += at
+			segments = append(segments, s)
+		}
+		flows[k] = Flow{f.Tuple, segments[first:len(segments):len(segments)]}
+		if tuple := &flows[k].Tuple; tuple.Proto != notIP {
+			place(tuple, t.client, client, server, turn)
+		}
+	}
+	return flows
+}
+
+// place gives a template's flow the addresses and the client's port of its session.
+func place(t *flow.FiveTuple, was, client, server netip.Addr, turn int) {
+	const low, ports = 1024, 1<<16 - 1024
+	end := func(addr *netip.Addr, port *uint16) {
+		if *addr != was {
+			*addr = server
+			return
+		}
+		*addr = client
+		if *port >= low {
+			*port = uint16(low + (int(*port)-low+turn)%ports)
+		}
+	}
+	end(&t.Src, &t.SrcPort)
+	end(&t.Dst, &t.DstPort)
+}

@@ -1,0 +1,68 @@
+package traces
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Flow is one flow as the fluid engine sees it: who it is, and its rate over time.
+type Flow struct {
+	Tuple    flow.FiveTuple
+	Segments []Segment // in order of time, not overlapping; gaps are silence
+}
+
+// Segment is a span of constant rate.
+type Segment struct {
+	Start, End units.Time // End is exclusive and later than Start
+	Packets    float64    // sent in the span, evenly
+	Bytes      float64    // sent in the span, frame bytes as the source counts them
+}
+
+// Rate is the segment's packets per second.
+func (s Segment) Rate() float64 { return s.Packets / (s.End - s.Start).Seconds() }
+
+// Workload is the traffic of a run.
+type Workload struct {
+	Flows []Flow // in order of first packet; ties in the order in which the scenario lists the sources
+
+	// Constant holds, for the packet engine, the exact period and phase of flow i where the source is a
+	// constant-rate one; it is empty or as long as Flows. A period of 0 says that the flow is not constant.
+	Constant []Periodic
+
+	// Provenance says, a line a source, where the traffic came from and what was done to it.
+	Provenance []string
+
+	// Skipped counts what the readers left out, by reason, in the order of the reasons' names.
+	Skipped []Count
+}
+
+// Periodic is a constant-rate flow packet by packet: packets at Phase, Phase+Period, ... before End.
+type Periodic struct{ Phase, Period, End units.Time }
+
+// Count is a number with its reason.
+type Count struct {
+	Reason string
+	N      int64
+}
+
+// End is when the last segment of the last flow ends.
+func (w *Workload) End() units.Time {
+	var end units.Time
+	for i := range w.Flows {
+		if s := w.Flows[i].Segments; len(s) > 0 {
+			end = max(end, s[len(s)-1].End)
+		}
+	}
+	return end
+}
+
+// Totals sums the packets and the frame bytes of all flows.
+func (w *Workload) Totals() (packets, bytes float64) {
+	for i := range w.Flows {
+		for _, s := range w.Flows[i].Segments {
+			packets += s.Packets
+			bytes += s.Bytes
+		}
+	}
+	return
+}
