@@ -1,0 +1,245 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/smartinco/smartinco/results"
+	"gonum.org/v1/plot/vg"
+)
+
+const mega, giga = 1e6, 1e9
+
+// fig6: throughput and loss of a single VNF over the load that it is offered. Each level of the load gives one point.
+func fig6(ds []data, o Options) (*page, []string, error) {
+	var notes []string
+	in := keep(ds, &notes, "more than one instance", false, func(d data) bool { return d.max == 1 })
+	if len(in) == 0 {
+		return nil, nil, none(ds, notes)
+	}
+	grain := 0.01 // Mpps; runs that differ by less were offered the same
+	var processed, lost, ring merge
+	for _, m := range []*merge{&processed, &lost, &ring} {
+		m.grain = grain
+	}
+	for _, d := range in {
+		for _, l := range levels(d.windows) {
+			processed.add(l.Offered/mega, l.Processed/mega)
+			lost.add(l.Offered/mega, l.Dropped/mega)
+			ring.add(l.Offered/mega, l.DroppedInstance/mega)
+		}
+	}
+	n := 0
+	for _, s := range processed.at {
+		n = max(n, s.n)
+	}
+	x := axis{label: "Offered load (Mpps)"}
+	a := &panel{title: "Throughput", x: x, y: axis{label: "Throughput (Mpps)"},
+		series: []series{processed.series(series{name: "processed", kind: line}, n)}}
+	load := series{name: "offered", look: 6, kind: line, thin: true, n: n, x: a.series[0].x, y: a.series[0].x}
+	a.series = append(a.series, load)
+	b := &panel{title: "Packet loss", x: x, y: axis{label: "Loss (Mpps)"}, series: []series{
+		ring.series(series{name: "lost at the VNF", kind: line, look: 1}, n),
+		lost.series(series{name: "lost in all", kind: line, look: 2}, n)}}
+	if o.Published {
+		a.marks = []mark{{label: "25 Mpps", at: fig6Capacity}}
+		b.marks = []mark{{label: "knee at 25 Mpps", at: fig6Capacity, onX: true}}
+	}
+	for _, p := range []*panel{a, b} {
+		p.x.max = 1.02 * (a.series[0].x[len(a.series[0].x)-1])
+	}
+	return stack(o, n, 88, a, b), notes, nil
+}
+
+// levels are the means of the spans in which the offered load stays within a thousandth, over their second half, when the
+// instance has settled. A span of one window, in which the load changed, counts only when all are so short.
+func levels(ws []results.Window) (ls []results.Window) {
+	var spans [][]results.Window
+	longest := 0
+	for i, w := range ws {
+		if n := len(spans); n > 0 && math.Abs(w.Offered-ws[i-1].Offered) <= 1e-3*ws[i-1].Offered {
+			spans[n-1] = append(spans[n-1], w)
+		} else {
+			spans = append(spans, []results.Window{w})
+		}
+		longest = max(longest, len(spans[len(spans)-1]))
+	}
+	for _, s := range spans {
+		if len(s) == 1 && longest > 1 {
+			continue
+		}
+		half := s[len(s)/2:]
+		var m results.Window
+		for _, w := range half {
+			m.Offered += w.Offered / float64(len(half))
+			m.Processed += w.Processed / float64(len(half))
+			m.Dropped += w.Dropped / float64(len(half))
+			m.DroppedInstance += w.DroppedInstance / float64(len(half))
+		}
+		ls = append(ls, m)
+	}
+	return ls
+}
+
+// fig7: throughput of each VNF, and of all, over the number of VNFs that run at once.
+func fig7(ds []data, o Options) (*page, []string, error) {
+	var notes []string
+	in := keep(ds, &notes, "the number of instances is not fixed", false, func(d data) bool { return d.fixed && d.initial > 0 })
+	if len(in) == 0 {
+		return nil, nil, none(ds, notes)
+	}
+	each, all := merge{grain: 1}, merge{grain: 1}
+	most, seeds := 0, map[int]int{}
+	n := 0
+	for _, d := range in {
+		most = max(most, d.initial)
+		seeds[d.initial]++
+		n = max(n, seeds[d.initial])
+		from := d.windows[len(d.windows)-1].T / 2
+		var total sum
+		for _, w := range d.windows {
+			if w.T > from {
+				total.add(w.Processed / mega)
+			}
+		}
+		all.add(float64(d.initial), total.mean())
+		for _, i := range perInstance(d, from) {
+			each.add(float64(d.initial), i.mean()/mega)
+		}
+	}
+	count := axis{label: "VNFs at once", min: 0.5, max: float64(most) + 0.5, ticks: whole(1, float64(most), 10)}
+	per := each.series(series{name: "each VNF (mean and range)", kind: line}, 2)
+	per.n = n
+	a := &panel{title: "Each VNF", x: count, y: axis{label: "Throughput (Mpps)"}, series: []series{per}}
+	b := &panel{title: "All VNFs", x: count, y: axis{label: "Throughput (Mpps)"},
+		series: []series{all.series(series{name: "all VNFs", kind: line, look: 1}, n)}}
+	if o.Published {
+		a.marks = []mark{{label: "slightly above 10 Mpps", at: fig7PerVNF}}
+	}
+	return stack(o, n, 88, a, b), notes, nil
+}
+
+// perInstance are the processed rates of the instances that took packets after a time, in order of their number.
+func perInstance(d data, from float64) (is []sum) {
+	at := map[int32]int{}
+	for _, r := range d.instances {
+		if r.T <= from || r.Processed <= 0 {
+			continue
+		}
+		i, ok := at[r.Instance]
+		if !ok {
+			i, at[r.Instance] = len(is), len(is)
+			is = append(is, sum{})
+		}
+		is[i].add(r.Processed)
+	}
+	return is
+}
+
+// fig8: for each scheduler, the mean over the run of how many flows each instance held, and of what it processed.
+func fig8(ds []data, o Options) (*page, []string, error) {
+	in, notes, err := autoscaled(ds)
+	if err != nil {
+		return nil, nil, err
+	}
+	gs := bySchedulers(in)
+	notes = append(notes, absent(gs)...)
+	var flows, rates []*panel
+	n, most := 0, 0
+	for _, g := range gs {
+		n = max(n, len(g.runs))
+		for _, d := range g.runs {
+			most = max(most, int(last(d)))
+		}
+	}
+	for i, g := range gs {
+		held, rate := merge{grain: 1}, merge{grain: 1}
+		for _, d := range g.runs {
+			means := overTheRun(d)
+			for k := int32(1); k <= last(d); k++ {
+				m := means[k]
+				held.add(float64(k), m.flows)
+				if m.there > 0 {
+					rate.add(float64(k), m.processed/mega)
+				}
+			}
+		}
+		x := axis{label: "Instance", min: 0.4, max: float64(most) + 0.6, ticks: whole(1, float64(most), 10)}
+		top, low := x, x
+		top.bare = true
+		f := &panel{title: g.name, x: top, series: []series{held.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
+		r := &panel{x: low, series: []series{rate.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
+		if i == 0 {
+			f.y.label, r.y.label = "Flows (mean)", "Processed Mpps (mean)"
+		}
+		f.title = letter(i) + " " + f.title
+		if limit := g.runs[0].limit / mega; limit > 0 {
+			r.marks = []mark{{label: fmt.Sprintf("%g Mpps", limit), at: limit, limit: "scheduler's limit"}}
+		}
+		flows, rates = append(flows, f), append(rates, r)
+	}
+	for _, row := range [][]*panel{flows, rates} {
+		level(row)
+		for _, p := range row {
+			p.y.ticks = roundTicks(0, p.y.max, 6)
+		}
+	}
+	return &page{width: inches(o), rows: [][]*panel{flows, rates}, heights: []vg.Length{76, 76}, note: seedNote(n)}, notes, nil
+}
+
+// life is what an instance did in a run.
+type life struct {
+	there     float64 // s, ready or draining
+	flows     float64 // mean over the run; while it is not there it holds none
+	processed float64 // packets/s, mean over the windows at whose end it was there
+}
+
+// overTheRun are the lives of a run's instances by number. Windows count by their length, since the last may be shorter.
+func overTheRun(d data) map[int32]life {
+	length := make(map[float64]float64, len(d.windows))
+	from := 0.0
+	for _, w := range d.windows {
+		length[w.T], from = w.T-from, w.T
+	}
+	lives := map[int32]life{}
+	for _, r := range d.instances {
+		l, dt := lives[r.Instance], length[r.T]
+		l.flows += float64(float64(r.Flows) * dt)
+		if r.State == "ready" || r.State == "draining" {
+			l.there += dt
+			l.processed += float64(r.Processed * dt)
+		}
+		lives[r.Instance] = l
+	}
+	for k, l := range lives {
+		if from > 0 {
+			l.flows /= from
+		}
+		if l.there > 0 {
+			l.processed /= l.there
+		}
+		lives[k] = l
+	}
+	return lives
+}
+
+// last is the greatest number of an instance, up to what a figure has room for.
+func last(d data) (n int32) {
+	for _, r := range d.instances {
+		n = max(n, r.Instance)
+	}
+	return min(n, 1024)
+}
+
+// level gives panels that are compared the same y axis.
+func level(ps []*panel) {
+	top := 0.0
+	for _, p := range ps {
+		q := *p
+		q.ranges()
+		top = max(top, q.y.max)
+	}
+	for _, p := range ps {
+		p.y.min, p.y.max = 0, top
+	}
+}

@@ -1,0 +1,137 @@
+package plots
+
+import (
+	"bufio"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// Figure is a figure ready to be saved, in any number of formats.
+type Figure struct {
+	ID    string
+	Title string
+	// Width and Height of the printed figure, in inches.
+	Width, Height float64
+	// Notes say which records were left out and why, and what of the published figure is missing.
+	Notes []string
+	page  *page
+}
+
+func newFigure(i Info, pg *page, o Options, notes []string) *Figure {
+	_, h := pg.layout()
+	return &Figure{ID: i.ID, Title: i.Title, Width: o.Width, Height: float64(h / vg.Inch), Notes: notes, page: pg}
+}
+
+// Save writes the figure to path, in the format that its ending names: .pdf, .svg, .png (300 dpi) or .tex (a pgfpicture for
+// \input, which takes the document's font). What is drawn goes to a file beside it with the ending .csv. Each file appears
+// whole or not at all.
+func (f *Figure) Save(path string) error {
+	ext := filepath.Ext(path)
+	open, ok := formats[ext]
+	if !ok {
+		return fmt.Errorf("%s: no format for the ending %q: want one of %s", path, ext, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+	}
+	w, h := vg.Length(f.Width)*vg.Inch, vg.Length(f.Height)*vg.Inch
+	c := open(w, h)
+	f.page.drawOn(draw.NewCanvas(c, w, h))
+	if err := writeFile(path, func(w io.Writer) error { _, err := c.WriteTo(w); return err }); err != nil {
+		return fmt.Errorf("%s: %w", f.ID, err)
+	}
+	if err := writeFile(strings.TrimSuffix(path, ext)+".csv", f.WriteCSV); err != nil {
+		return fmt.Errorf("%s: %w", f.ID, err)
+	}
+	return nil
+}
+
+// writeFile writes beside path and renames when all is written.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	b := bufio.NewWriter(tmp)
+	if err = write(b); err != nil {
+		return err
+	}
+	if err = b.Flush(); err != nil {
+		return err
+	}
+	if err = tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+// Columns of the CSV file. Each row is a point of a series or a reference mark.
+var columns = []string{"panel", "kind", "series", "x", "y", "low", "high", "n", "x_label", "y_label"}
+
+// WriteCSV writes every number that is drawn, one row a point. Kind is line, step or bars for measured series and published
+// or limit for reference marks, whose x or y is empty. Low and high are the ends of the band, empty where there is none, and n
+// is the number of runs behind a point.
+func (f *Figure) WriteCSV(w io.Writer) error {
+	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
+	out := csv.NewWriter(w)
+	if err := out.Write(columns); err != nil {
+		return err
+	}
+	for r, row := range f.page.rows {
+		for i, p := range row {
+			xl, yl := p.x.label, p.y.label
+			if yl == "" { // panels of a row share the label of the first
+				yl = row[0].y.label
+			}
+			name := p.title
+			if name == "" && r > 0 { // the lower panel of a column has the title of the upper one
+				name = f.page.rows[r-1][i].title
+			}
+			for _, s := range p.series {
+				for k := range s.x {
+					rec := []string{name, string(s.kind), s.name, num(s.x[k]), num(s.y[k]), "", "", strconv.Itoa(s.n), xl, yl}
+					if s.lo != nil {
+						rec[5], rec[6] = num(s.lo[k]), num(s.hi[k])
+					}
+					if err := out.Write(rec); err != nil {
+						return err
+					}
+				}
+			}
+			for _, m := range p.marks {
+				rec := []string{name, "published", m.label, "", num(m.at), "", "", "", xl, yl}
+				if m.limit != "" {
+					rec[1] = "limit"
+				}
+				if m.half > 0 {
+					rec[5], rec[6] = num(m.at-m.half), num(m.at+m.half)
+				}
+				if m.onX {
+					rec[3], rec[4] = rec[4], ""
+				}
+				if err := out.Write(rec); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	out.Flush()
+	return out.Error()
+}

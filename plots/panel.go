@@ -1,0 +1,158 @@
+package plots
+
+import (
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// axis is one axis of a panel. The range is from min to max; without ticks, round ones are chosen.
+type axis struct {
+	label    string // quantity and unit
+	min, max float64
+	ticks    []tick
+	count    bool // counts things: ticks at whole numbers alone
+	bare     bool // ticks without numbers and label: the panel below carries them
+}
+
+type tick struct {
+	at    float64
+	label string
+}
+
+// series is what a panel shows of one group of runs: a line (y over x), bars, or a step line that holds each value until the
+// next. lo and hi, when present, are the least and the greatest of the n runs whose mean y is.
+type series struct {
+	name   string
+	look   int
+	kind   kind
+	thin   bool // a secondary line: hair width, no marker
+	x, y   []float64
+	lo, hi []float64
+	n      int
+}
+
+type kind string
+
+const (
+	line kind = "line"
+	step kind = "step"
+	bars kind = "bars"
+)
+
+// mark is a published value or another reference: a grey line at a value of x or y, with half a band to either side.
+type mark struct {
+	label string // beside the line
+	at    float64
+	half  float64
+	onX   bool
+	limit string // the legend's entry of a limit, drawn dotted; empty for a published value
+}
+
+// panel is one pair of axes.
+type panel struct {
+	title  string // without its letter
+	x, y   axis
+	top    []tick // on the upper edge, at values of x
+	topOf  string // label of the upper edge
+	series []series
+	marks  []mark
+	room   vg.Length // left of the axes, as wide as the column's widest panel needs
+}
+
+// ranges sets the ends of the axes that are still open (max <= min) from what the panel shows.
+func (p *panel) ranges() {
+	xs, ys := []float64{}, []float64{0}
+	for _, s := range p.series {
+		xs = append(xs, s.x...)
+		ys = append(append(append(ys, s.y...), s.lo...), s.hi...)
+	}
+	for _, m := range p.marks {
+		if m.onX {
+			xs = append(xs, m.at)
+		} else {
+			ys = append(ys, m.at-m.half, m.at+m.half)
+		}
+	}
+	if p.x.max <= p.x.min {
+		p.x.min, p.x.max = bounds(xs)
+	}
+	if p.y.max <= p.y.min {
+		p.y.min, p.y.max = bounds(ys)
+		p.y.max += 0.17 * (p.y.max - p.y.min)
+	}
+	for _, a := range []*axis{&p.x, &p.y} {
+		switch {
+		case a.ticks != nil:
+		case a.count:
+			a.ticks = whole(a.min, a.max, 5)
+		default:
+			a.ticks = roundTicks(a.min, a.max, 5)
+		}
+	}
+}
+
+// bounds are the least and the greatest finite value, widened when they are equal.
+func bounds(vs []float64) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, v := range vs {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			lo, hi = min(lo, v), max(hi, v)
+		}
+	}
+	switch {
+	case lo > hi:
+		return 0, 1
+	case lo == hi:
+		return lo, lo + max(1, math.Abs(lo)/10)
+	}
+	return lo, hi
+}
+
+// roundTicks are about n multiples of 1, 2, 2.5 or 5 times a power of ten within the range.
+func roundTicks(lo, hi float64, n int) (ts []tick) {
+	raw := (hi - lo) / float64(n)
+	if !(raw > 0) || math.IsInf(raw, 0) {
+		return nil
+	}
+	pow := math.Pow10(int(math.Floor(math.Log10(raw))))
+	size := 10 * pow
+	for _, m := range []float64{5, 2.5, 2, 1} {
+		if m*pow >= raw*0.9 {
+			size = m * pow
+		}
+	}
+	for k := math.Ceil(lo/size - 1e-9); k*size <= hi+1e-9*size && len(ts) <= 2*n+2; k++ {
+		v := k*size + 0 // no negative zero
+		ts = append(ts, tick{v, strconv.FormatFloat(v, 'g', 6, 64)})
+	}
+	return ts
+}
+
+// thin keeps every second tick until the labels fit into the width.
+func thin(ts []tick, width vg.Length) []tick {
+	for {
+		used := vg.Length(0)
+		for _, t := range ts {
+			used += widthIn(textSize, t.label) + 2*gap
+		}
+		if used <= width || len(ts) < 3 {
+			return ts
+		}
+		var half []tick
+		for i := 0; i < len(ts); i += 2 {
+			half = append(half, ts[i])
+		}
+		ts = half
+	}
+}
+
+// whole are about n ticks at whole numbers within the range.
+func whole(lo, hi float64, n int) (ts []tick) {
+	size := math.Max(1, math.Ceil((hi-lo)/float64(n)))
+	for v := math.Ceil(lo); v <= hi; v += size {
+		ts = append(ts, tick{v, strconv.FormatFloat(v, 'f', -1, 64)})
+	}
+	return ts
+}

@@ -1,0 +1,358 @@
+package plots
+
+import (
+	"bytes"
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"image/png"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/results"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var everyFormat = []string{".pdf", ".svg", ".png", ".tex"}
+
+func saved(t *testing.T, f *Figure, name string) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := f.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func table(t *testing.T, f *Figure) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f.WriteCSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func drawn(t *testing.T, id string, ds []data, o Options) *Figure {
+	t.Helper()
+	f, err := drawFrom(id, ds, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func timeSeries(t *testing.T) *Figure {
+	t.Helper()
+	x := []float64{0, 1, 2, 3, 4}
+	f, err := TimeSeries("A made-up trace", "Time (s)", "Load (Mpps)", Options{},
+		Series{Name: "µ-burst load", X: x, Y: []float64{1, 3, 2, 5, 4}},
+		Series{Name: "level", X: x, Y: []float64{2, 2, 3, 3, 3}, Step: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func everyFigure(t *testing.T) map[string]*Figure {
+	fs := map[string]*Figure{"timeseries": timeSeries(t)}
+	for id, ds := range madeUp(t) {
+		fs[id] = drawn(t, id, ds, Options{Published: true})
+	}
+	return fs
+}
+
+// The font is the same in each file and nine tenths of it.
+var embedded = regexp.MustCompile(`base64,[A-Za-z0-9+/=]+`)
+
+func TestGolden(t *testing.T) {
+	for id, f := range everyFigure(t) {
+		for name, got := range map[string][]byte{
+			id + ".svg": embedded.ReplaceAll(saved(t, f, id+".svg"), []byte("base64,FONT")),
+			id + ".csv": []byte(table(t, f)),
+		} {
+			path := filepath.Join("testdata", name)
+			if *update {
+				if err := os.WriteFile(path, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s has changed: look at the figure, then renew it with -update", path)
+			}
+		}
+	}
+}
+
+func TestSameRecordsGiveTheSameBytes(t *testing.T) {
+	one, two := everyFigure(t), everyFigure(t)
+	for id := range one {
+		for _, ext := range everyFormat {
+			if id != "fig7" && (ext == ".png" || ext == ".svg") {
+				continue // rastering takes long under the race detector; SVG is compared with the golden files
+			}
+			if !bytes.Equal(saved(t, one[id], id+ext), saved(t, two[id], id+ext)) {
+				t.Errorf("%s%s differs between two runs", id, ext)
+			}
+		}
+	}
+}
+
+func TestOrderOfRecordsDoesNotMatter(t *testing.T) {
+	for id, ds := range madeUp(t) {
+		want := table(t, drawn(t, id, slices.Clone(ds), Options{}))
+		slices.Reverse(ds)
+		if got := table(t, drawn(t, id, ds, Options{})); got != want {
+			t.Errorf("%s changes with the order of the records", id)
+		}
+	}
+}
+
+func TestFilesAreFitForPrint(t *testing.T) {
+	f := timeSeries(t)
+	for _, c := range []struct{ ext, has string }{
+		{".pdf", "/FontFile2"},
+		{".pdf", "/LiberationSerif"},
+		{".pdf", "D:20260101000000"},
+		{".png", "pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23\x01"}, // 11811 pixels a metre
+		{".svg", "@font-face"},
+		{".svg", "µ-burst"},
+		{".svg", `width="252pt"`},
+		{".tex", `$\mu$-burst`},
+		{".tex", `\begin{pgfpicture}`},
+	} {
+		if b := saved(t, f, "f"+c.ext); !bytes.Contains(b, []byte(c.has)) {
+			t.Errorf("%s lacks %s", c.ext, c.has)
+		}
+	}
+	img, err := png.Decode(bytes.NewReader(saved(t, f, "f.png")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := img.Bounds().Dx(); w != 1050 {
+		t.Errorf("PNG is %d pixels wide, want 3.5 in at 300 dpi", w)
+	}
+}
+
+func TestSaveLeavesWholeFilesOnly(t *testing.T) {
+	dir := t.TempDir()
+	f := timeSeries(t)
+	if err := f.Save(filepath.Join(dir, "a.svg")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "b.svg"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save(filepath.Join(dir, "b.svg")); err == nil {
+		t.Error("a folder was replaced by a figure")
+	}
+	es, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range es {
+		names = append(names, e.Name())
+	}
+	if want := []string{"a.csv", "a.svg", "b.svg"}; !slices.Equal(names, want) {
+		t.Errorf("files are %v, want %v", names, want)
+	}
+}
+
+func TestErrorsSayWhatIsWanted(t *testing.T) {
+	m := madeUp(t)
+	_, unknown := drawFrom("fig5", m["fig9"], Options{})
+	_, empty := drawFrom("fig9", nil, Options{})
+	_, single := drawFrom("fig9", m["fig6"], Options{})
+	_, several := drawFrom("fig6", m["fig9"], Options{})
+	_, scaled := drawFrom("fig7", m["fig9"], Options{})
+	_, width := drawFrom("fig9", m["fig9"], Options{Width: 50})
+	_, windows := newData(results.Run{Name: "killed", Seed: 7}, nil, nil, nil)
+	_, lengths := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}})
+	_, finite := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}, Y: []float64{math.NaN()}})
+	_, back := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1, 0}, Y: []float64{1, 1}})
+	_, nothing := TimeSeries("", "", "", Options{})
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{unknown, `no figure "fig5": want one of fig6, fig7, fig8, fig9, fig10`},
+		{timeSeries(t).Save("x.eps"), `x.eps: no format for the ending ".eps": want one of .pdf, .png, .svg, .tex`},
+		{empty, "fig9: no record to draw from; it needs runs with more than one instance"},
+		{single, "fig9: none of the 1 records fits: left out, a single instance: made-up (round-robin, 64 B"},
+		{several, "it needs runs with a single instance (instances.max: 1)"},
+		{scaled, "fig7: none of the 6 records fits: left out, the number of instances is not fixed"},
+		{width, "width 50 in: want 2 to 20 in"},
+		{windows, "record killed (seed 7) holds no window"},
+		{lengths, `series "s" has 1 values of x and 0 of y`},
+		{finite, "point 0 is (1, NaN): want finite values"},
+		{back, "x falls from 1 to 0"},
+		{nothing, "no point to draw"},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("got error %v, want one with %q", c.err, c.want)
+		}
+	}
+}
+
+func TestMissingSchedulerIsNoted(t *testing.T) {
+	ds := slices.DeleteFunc(madeUp(t)["fig9"], func(d data) bool { return d.scheduler == "best-fit" })
+	for _, id := range []string{"fig8", "fig9"} {
+		f := drawn(t, id, ds, Options{Published: true})
+		if !slices.Contains(f.Notes, "no record with scheduler.policy: best-fit") {
+			t.Errorf("%s: notes are %q", id, f.Notes)
+		}
+		if s := table(t, f); strings.Contains(s, "Best-Fit") || !strings.Contains(s, "Worst-Fit") {
+			t.Errorf("%s does not show exactly the schedulers that are there", id)
+		}
+	}
+}
+
+func TestPublishedMarksAreOptional(t *testing.T) {
+	for id, ds := range madeUp(t) {
+		if strings.Contains(table(t, drawn(t, id, ds, Options{})), "published") {
+			t.Errorf("%s shows published values unasked", id)
+		}
+	}
+}
+
+// Every figure is drawn from the pool of all records, as a user would who names all folders of a study.
+func TestFiguresFindTheirRecords(t *testing.T) {
+	m := madeUp(t)
+	var all []data
+	for _, id := range []string{"fig6", "fig7", "fig9"} {
+		all = append(all, m[id]...)
+	}
+	for _, id := range []string{"fig6", "fig7", "fig9"} {
+		want := slices.Clone(m[id])
+		if id == "fig7" {
+			want = append(want, m["fig6"]...)
+		}
+		got, alone := table(t, drawn(t, id, all, Options{})), table(t, drawn(t, id, want, Options{}))
+		if id != "fig6" && got != alone {
+			t.Errorf("%s drawn from all records is not %[1]s drawn from its own", id)
+		}
+	}
+}
+
+func TestBandIsTheRangeOfTheRuns(t *testing.T) {
+	ds := madeUp(t)["fig9"]
+	rows, err := csv.NewReader(strings.NewReader(table(t, drawn(t, "fig9", ds, Options{})))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, r := range rows {
+		if r[0] != "(a) Throughput" || r[2] != "Best-Fit" {
+			continue
+		}
+		var vs []float64
+		for _, d := range ds {
+			for _, w := range d.windows {
+				if d.scheduler == "best-fit" && fmt.Sprint(w.T) == r[3] {
+					vs = append(vs, w.Processed/mega)
+				}
+			}
+		}
+		mean := (vs[0] + vs[1]) / 2
+		for i, want := range []float64{mean, slices.Min(vs), slices.Max(vs)} {
+			if got := fmt.Sprintf("%.10g", want); r[4+i] != got {
+				t.Errorf("at %s s: column %s is %s, want %s", r[3], columns[4+i], r[4+i], got)
+			}
+		}
+		n++
+	}
+	if n != len(ds[0].windows) {
+		t.Errorf("%d points for %d windows", n, len(ds[0].windows))
+	}
+}
+
+func TestAPanelNeedsNoTitle(t *testing.T) {
+	f, err := TimeSeries("", "Time (s)", "Load (Mpps)", Options{}, Series{Name: "s", X: []float64{1}, Y: []float64{2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := table(t, f); !strings.Contains(got, "\n,line,s,1,2,") {
+		t.Errorf("the table is\n%s", got)
+	}
+}
+
+// Instance 1 holds 2 flows for the 4 s of the run and processes 3 Mpps; instance 2 is there for the last 1 s window alone.
+func TestFig8IsTheMeanOverTheRun(t *testing.T) {
+	d := spec{scheduler: "best-fit", size: 64, initial: 1, max: 2, flows: 3, interval: 1, total: 9, seed: 1}.make(t)
+	d.windows = []results.Window{{T: 3}, {T: 4}}
+	d.instances = []results.Instance{
+		{T: 3, Instance: 1, State: "ready", Flows: 2, Processed: 3e6},
+		{T: 3, Instance: 2, State: "starting"},
+		{T: 4, Instance: 1, State: "ready", Flows: 2, Processed: 3e6},
+		{T: 4, Instance: 2, State: "ready", Flows: 1, Processed: 5e6},
+	}
+	got := table(t, drawn(t, "fig8", []data{d}, Options{}))
+	for _, want := range []string{"Best-Fit,1,2,,,1,Instance,Flows (mean)", "Best-Fit,2,0.25,,,1,Instance,Flows (mean)",
+		"Best-Fit,1,3,,,1,Instance,Processed Mpps (mean)", "Best-Fit,2,5,,,1,Instance,Processed Mpps (mean)"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+}
+
+// A record in memory goes the way that one on disk goes.
+func TestDraw(t *testing.T) {
+	d := madeUp(t)["fig6"][0]
+	m := results.NewMemory()
+	for i := range d.windows {
+		if err := m.Window(&d.windows[i], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Close(&d.run); err != nil {
+		t.Fatal(err)
+	}
+	rec, err := m.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Draw("fig6", []*results.Record{rec}, Options{Published: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(table(t, f), "published,25 Mpps,,25,") {
+		t.Error("the published capacity is missing")
+	}
+}
+
+func TestImportsNoPlantAndNoPolicy(t *testing.T) {
+	for _, c := range []struct {
+		list []string
+		bad  string
+	}{
+		{[]string{"-deps", "."}, `/(sim|hw|cmd)(/|$)`},
+		{[]string{"-f", `{{join .Imports "\n"}}`, "."}, `/orchestrator`},
+	} {
+		out, err := exec.Command("go", append([]string{"list"}, c.list...)...).Output()
+		if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		bad := regexp.MustCompile(`^github.com/smartinco/smartinco` + c.bad)
+		for _, p := range strings.Fields(string(out)) {
+			if bad.MatchString(p) {
+				t.Errorf("plots depends on %s", p)
+			}
+		}
+	}
+}

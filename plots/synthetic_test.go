@@ -1,0 +1,133 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/smartinco/smartinco/results"
+)
+
+// usl is what n instances process in all, in Mpps: the shape that the published results suggest.
+func usl(n float64) float64 { return 25 * n / (1 + 0.38*(n-1) + 0.019*n*(n-1)) }
+
+// spec is a made-up run. Figures are tested on made-up rows so that nothing of a simulator can hide a fault of theirs.
+type spec struct {
+	scheduler string
+	size      int
+	initial   int
+	max       int
+	flows     int
+	interval  float64 // s between two flows
+	total     float64 // Mpps of all flows together
+	seed      uint64
+	fixed     bool
+}
+
+// there are the instances while n flows are active: one more for every three of the smallest frames.
+func (s spec) there(n int) int {
+	if s.size > 64 {
+		return s.initial
+	}
+	return min(s.max, max(s.initial, n/3+1))
+}
+
+func (s spec) make(t testing.TB) data {
+	t.Helper()
+	r := rand.New(rand.NewPCG(s.seed, 1))
+	duration := s.interval*float64(s.flows) + 10
+	policy := "target-utilization"
+	if s.fixed {
+		policy = "none"
+	}
+	run := results.Run{Format: 1, Name: "made-up", Plant: "sim", Seed: s.seed, Duration: duration, Window: 1, Complete: true,
+		Scenario: map[string]any{
+			"scheduler":  map[string]any{"policy": s.scheduler, "limit": "10Mpps"},
+			"autoscaler": map[string]any{"policy": policy},
+			"instances":  map[string]any{"initial": s.initial, "min": s.initial, "max": s.max},
+			"nic":        map[string]any{"link": "100Gbps", "frame_overhead": "20B"},
+			"workload":   []any{map[string]any{"cbr": map[string]any{"flows": s.flows, "packet_size": fmt.Sprintf("%dB", s.size)}}},
+		}}
+	gain := map[string]float64{"best-fit": 1.2}[s.scheduler]
+	var ws []results.Window
+	var is []results.Instance
+	var fs []results.Flow
+	per := s.total / float64(s.flows)
+	held := make([]int, s.max+1)
+	for f := range s.flows {
+		there := s.there(f)
+		at := 1 + f%there
+		switch s.scheduler {
+		case "best-fit":
+			at = 1 + int(float64(there)*math.Pow(float64(f%there)/float64(there), 2))
+		case "worst-fit":
+			at = 1
+			for k := 1; k <= there; k++ {
+				if held[k] < held[at] {
+					at = k
+				}
+			}
+		}
+		held[at]++
+		fs = append(fs, results.Flow{Flow: int32(f + 1), Start: s.interval * float64(f), End: duration, Instance: int32(at)})
+	}
+	for i := range int(duration) {
+		at := float64(i + 1)
+		n := 0
+		if s.interval > 0 {
+			n = min(s.flows, int(float64(i)/s.interval)+1)
+		} else {
+			n = s.flows
+		}
+		offered := per * float64(n)
+		there := s.there(n)
+		used := min(there, n)
+		ingress := math.Min(offered, 64)
+		capacity := usl(float64(used))
+		if s.size > 64 {
+			capacity = 1e9
+		}
+		noise := 0.3 * r.Float64()
+		done := math.Min(ingress, capacity-1+gain-noise)
+		ws = append(ws, results.Window{T: at, Offered: offered * 1e6, Ingress: ingress * 1e6, Processed: done * 1e6,
+			Dropped: (offered - done) * 1e6, DroppedInstance: (ingress - done) * 1e6, DroppedESwitch: (offered - ingress) * 1e6,
+			ProcessedBits: done * 1e6 * 8 * float64(s.size), Instances: int32(there), Used: int32(used), Flows: int32(n)})
+		for k := 1; k <= there; k++ {
+			w := float64(held[k]) / float64(s.flows)
+			is = append(is, results.Instance{T: at, Instance: int32(k), State: "ready", Flows: int32(held[k]), Processed: done * 1e6 * w})
+		}
+	}
+	d, err := newData(run, ws, is, fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// madeUp are records for each figure, shaped like the published results.
+func madeUp(t testing.TB) map[string][]data {
+	m := map[string][]data{}
+	m["fig6"] = []data{spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 16, interval: 3, total: 60, seed: 1}.make(t)}
+	for n := 1; n <= 8; n++ {
+		for seed := range uint64(3) {
+			m["fig7"] = append(m["fig7"], spec{scheduler: "round-robin", size: 64, initial: n, max: n, flows: 16, total: 148, seed: seed + 1, fixed: true}.make(t))
+		}
+	}
+	for _, s := range known {
+		for seed := range uint64(2) {
+			d := spec{scheduler: s.policy, size: 64, initial: 3, max: 8, flows: 32, interval: 3, total: 148, seed: seed + 1}.make(t)
+			m["fig9"] = append(m["fig9"], d)
+			if seed == 0 {
+				m["fig8"] = append(m["fig8"], d)
+			}
+		}
+	}
+	for _, z := range []struct {
+		size  int
+		total float64
+	}{{64, 148}, {512, 23}, {1500, 8}} {
+		m["fig10"] = append(m["fig10"], spec{scheduler: "round-robin", size: z.size, initial: 3, max: 8, flows: 32, interval: 3, total: z.total, seed: 1}.make(t))
+	}
+	return m
+}

@@ -1,0 +1,53 @@
+package plots
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/plot/vg"
+)
+
+// Series is a line for TimeSeries: Y over X, which must be in increasing order and of the same length. Step holds each value
+// until the next X. Values that are not finite are refused.
+type Series struct {
+	Name string
+	X, Y []float64
+	Step bool
+}
+
+// TimeSeries draws one panel with a line for each series. The labels carry quantity and unit, such as "Time (s)" and
+// "Load (Mpps)"; the Published option has no meaning here. The figure's id is timeseries.
+func TimeSeries(title, xLabel, yLabel string, o Options, ss ...Series) (*Figure, error) {
+	if o.Width == 0 {
+		o.Width = OneColumn
+	}
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("timeseries: %w", err)
+	}
+	p := &panel{title: title, x: axis{label: xLabel}, y: axis{label: yLabel}}
+	points := 0
+	for i, s := range ss {
+		if len(s.X) != len(s.Y) {
+			return nil, fmt.Errorf("timeseries: series %q has %d values of x and %d of y: want as many", s.Name, len(s.X), len(s.Y))
+		}
+		for k := range s.X {
+			if v := s.X[k] - s.Y[k]; math.IsNaN(v) || math.IsInf(v, 0) {
+				return nil, fmt.Errorf("timeseries: series %q, point %d is (%g, %g): want finite values", s.Name, k, s.X[k], s.Y[k])
+			}
+			if k > 0 && s.X[k] < s.X[k-1] {
+				return nil, fmt.Errorf("timeseries: series %q, point %d: x falls from %g to %g: want increasing order", s.Name, k, s.X[k-1], s.X[k])
+			}
+		}
+		kd := line
+		if s.Step {
+			kd = step
+		}
+		p.series = append(p.series, series{name: s.Name, look: i, kind: kd, x: s.X, y: s.Y, n: 1})
+		points += len(s.X)
+	}
+	if points == 0 {
+		return nil, fmt.Errorf("timeseries: no point to draw in %d series", len(ss))
+	}
+	pg := &page{width: inches(o), rows: [][]*panel{{p}}, heights: []vg.Length{110}}
+	return newFigure(Info{ID: "timeseries", Title: title}, pg, o, nil), nil
+}

@@ -1,0 +1,166 @@
+// Package fidelity holds the results that the thesis published against those of a simulation or a testbed: each entry of
+// published.yaml with the published value, ours and the residual, fitted or predicted, and a sentence where they differ.
+// It reads records and cannot tell where they came from.
+package fidelity
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/smartinco/smartinco/results"
+	"gopkg.in/yaml.v3"
+)
+
+//go:embed published.yaml
+var published []byte
+
+// Entry is one published result.
+type Entry struct {
+	ID       string `yaml:"id"`
+	Section  string `yaml:"section"`
+	Quantity string `yaml:"quantity"`
+	Value    string `yaml:"value"`
+	Use      string `yaml:"use"` // calibrate or predict
+	Note     string `yaml:"note"`
+}
+
+// Published reads the published results.
+func Published() ([]Entry, error) {
+	var doc struct {
+		Testbed any     `yaml:"testbed"`
+		Results []Entry `yaml:"results"`
+	}
+	in := yaml.NewDecoder(bytes.NewReader(published))
+	in.KnownFields(true) // an unquoted comma ends a value, and what follows would be lost as a key
+	if err := in.Decode(&doc); err != nil {
+		return nil, fmt.Errorf("published.yaml: %w", err)
+	}
+	return doc.Results, nil
+}
+
+// Row is a published result beside ours.
+type Row struct {
+	Entry
+	Ours      string
+	Unit      string
+	Published float64 // NaN where the published value is not a number
+	Value     float64 // ours; NaN where ours is not one
+	Verdict   string  // agrees, differs, not predicted
+	Sentence  string  // why they differ, or what was read
+}
+
+// Residual is ours minus the published value, NaN where either is not a number.
+func (r *Row) Residual() float64 { return r.Value - r.Published }
+
+// Kind says how the number may be read: fitted or predicted.
+func (r *Row) Kind() string {
+	if r.Use == "calibrate" {
+		return "fitted"
+	}
+	return "predicted"
+}
+
+// Records are the runs of the study, by the name of their scenario: fig6, fig7, fig9, fig10, fig10-target-100.
+type Records map[string][]*results.Record
+
+// Compare measures every published result in the records. An entry whose runs are missing is an error.
+func Compare(recs Records) ([]Row, error) {
+	entries, err := Published()
+	if err != nil {
+		return nil, err
+	}
+	m, err := measureAll(recs)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Row, len(entries))
+	for i, e := range entries {
+		measure, ok := measures[e.ID]
+		if !ok {
+			return nil, fmt.Errorf("published.yaml: %s: nothing measures this entry", e.ID)
+		}
+		r := Row{Entry: e, Published: math.NaN(), Value: math.NaN()}
+		if err := measure(m, &r); err != nil {
+			return nil, fmt.Errorf("%s: %w", e.ID, err)
+		}
+		rows[i] = r
+	}
+	return rows, nil
+}
+
+func number(v float64, unit string) string {
+	if math.IsNaN(v) {
+		return ""
+	}
+	s := decimal(v, 2)
+	if unit != "" {
+		s += " " + unit
+	}
+	return s
+}
+
+// decimal prints a value with so many digits, and what rounds to zero without a sign.
+func decimal(v float64, digits int) string {
+	s := strconv.FormatFloat(v, 'f', digits, 64)
+	if strings.Trim(s, "-0.") == "" {
+		return strings.TrimPrefix(s, "-")
+	}
+	return s
+}
+
+// WriteCSV writes the comparison as a table.
+func WriteCSV(w io.Writer, rows []Row) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"id", "section", "quantity", "use", "published", "published_value", "ours", "ours_value", "unit", "residual", "verdict", "sentence"})
+	num := func(v float64) string {
+		if math.IsNaN(v) {
+			return ""
+		}
+		return decimal(v, 6)
+	}
+	for i := range rows {
+		r := &rows[i]
+		c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), r.Entry.Value, num(r.Published), r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict, r.Sentence})
+	}
+	c.Flush()
+	return c.Error()
+}
+
+// WriteMarkdown writes the comparison as a page; engine names what ran.
+func WriteMarkdown(w io.Writer, rows []Row, engine string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Fidelity: the published results beside ours (%s)\n\n", engine)
+	b.WriteString("*Fitted* entries were used to choose the model's parameters and say nothing about it. *Predicted* ones were not: they\n" +
+		"are the test. One calibration serves all figures; nothing is adjusted to a single one. The residual is ours minus the\npublished value.\n\n")
+	b.WriteString("| entry | § | what | use | published | ours | residual | verdict |\n|---|---|---|---|---|---|---|---|\n")
+	for i := range rows {
+		r := &rows[i]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.ID, r.Section, r.Quantity, r.Kind(), r.Entry.Value, r.Ours, number(r.Residual(), r.Unit), r.Verdict)
+	}
+	b.WriteString("\n## Entry by entry\n\n")
+	for i := range rows {
+		r := &rows[i]
+		fmt.Fprintf(&b, "**%s** — %s\n\n", r.ID, r.Sentence)
+	}
+	b.WriteString(contradictions)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const contradictions = `## Where the published numbers contradict each other
+
+- **42 or 49 Mpps** with eight instances, 64 B, Round-Robin (4.4 against 4.5). The model is fitted to 42; with 49 as the
+  aggregate of eight instances, one would process 6.1 Mpps instead of 5.25. "25 Gbit/s" is 48.8 Mpps only when 64 B are
+  counted for a packet; with preamble and gap (84 B) 25 Gbit/s are 37.2 Mpps, which is below 42. Neither reading gives both.
+- **22 or 106 Mpps** lost. 148 offered less 42 served is 106. The published 22 is the difference of the counters at the two
+  ends of a rule; so what the rules saw was 42 + 22 = 64 Mpps, and the other 84 were lost before. The eSwitch limit of the
+  device profile is this 64 Mpps. Figure 9 draws the loss as the counters see it; the records hold every cause.
+- **3 or 5 instances** at 512 B. 23.5 Mpps at half of a 10 Mpps limit ask for five. Three are enough if the target is the
+  limit itself: the scenario fig10-target-100 is that reading, and the table gives both.
+`

@@ -1,0 +1,201 @@
+package results
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// The journal holds the rows of a run that has not ended, in the order in which they came. It begins with a head: the
+// line journalMagic and the layout of the columns. Frames follow: length and CRC-32 of the payload, four bytes each,
+// and the payload: 'w', a window, the number of its instances and the instances; or 'f' and a flow. All integers are
+// little-endian. A frame that the file's end cuts off was being written when the run was killed and does not count;
+// anything else that does not add up is damage and an error.
+const (
+	journalName  = "journal"
+	journalMagic = "smartinco journal 1\n"
+	frameHead    = 8
+	maxFrame     = 1 << 28 // bytes; a window of a million instances takes less
+)
+
+func appendJournalHead(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(append(b, journalMagic...), layout)
+}
+
+// sealFrame fills in the head of the frame that begins at b[from:].
+func sealFrame(b []byte, from int) {
+	payload := b[from+frameHead:]
+	binary.LittleEndian.PutUint32(b[from:], uint32(len(payload)))
+	binary.LittleEndian.PutUint32(b[from+4:], crc32.ChecksumIEEE(payload))
+}
+
+func appendWindowFrame(b []byte, w *Window, instances []Instance) []byte {
+	from := len(b)
+	b = append(b, make([]byte, frameHead)...)
+	b = appendRow(append(b, 'w'), w, windowColumns)
+	b = binary.AppendUvarint(b, uint64(len(instances)))
+	for i := range instances {
+		b = appendRow(b, &instances[i], instanceColumns)
+	}
+	sealFrame(b, from)
+	return b
+}
+
+func appendFlowFrame(b []byte, f *Flow) []byte {
+	from := len(b)
+	b = append(b, make([]byte, frameHead)...)
+	b = appendRow(append(b, 'f'), f, flowColumns)
+	sealFrame(b, from)
+	return b
+}
+
+// journal reads the journal at path, up to byte end.
+type journal struct {
+	path string
+	end  int64
+}
+
+const wholeJournal = math.MaxInt64
+
+// frames calls each with every frame: its payload, valid during the call, and the offset at which it ends.
+func (j journal) frames(each func(payload []byte, end int64) error) error {
+	f, err := os.Open(j.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return j.framesOf(bufio.NewReaderSize(f, 1<<16), each)
+}
+
+func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) error) error {
+	head := make([]byte, len(journalMagic)+4)
+	if _, err := io.ReadFull(r, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil // killed before the head was out
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", j.path, err)
+	}
+	if string(head[:len(journalMagic)]) != journalMagic {
+		return fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)], journalMagic)
+	}
+	if got := binary.LittleEndian.Uint32(head[len(journalMagic):]); got != layout {
+		return fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got, layout)
+	}
+	at := int64(len(head))
+	var payload []byte
+	for at < j.end {
+		var h [frameHead]byte
+		if _, err := io.ReadFull(r, h[:]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", j.path, err)
+		}
+		n := binary.LittleEndian.Uint32(h[:])
+		if n == 0 || n > maxFrame {
+			return fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at, n, maxFrame)
+		}
+		var err error
+		if payload, err = readN(r, payload[:0], int(n)); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", j.path, err)
+		}
+		if got, want := crc32.ChecksumIEEE(payload), binary.LittleEndian.Uint32(h[4:]); got != want {
+			return fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path, at, got, want)
+		}
+		end := at + frameHead + int64(n)
+		if err := each(payload, end); err != nil {
+			return fmt.Errorf("%s: byte %d: %w", j.path, at, err)
+		}
+		at = end
+	}
+	return nil
+}
+
+// readN reads n bytes into b, growing it as they come rather than on the word of a damaged length.
+func readN(r io.Reader, b []byte, n int) ([]byte, error) {
+	for len(b) < n {
+		from, step := len(b), min(n-len(b), 1<<16)
+		b = append(b, make([]byte, step)...)
+		if _, err := io.ReadFull(r, b[from:]); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// lastWindow is the offset at which the last full window ends, 0 if there is none.
+func (j journal) lastWindow() (end int64, err error) {
+	err = journal{j.path, wholeJournal}.frames(func(p []byte, e int64) error {
+		if p[0] == 'w' {
+			end = e
+		}
+		return nil
+	})
+	return end, err
+}
+
+// rows calls the functions with every row; one that is nil is left out. The rows passed are reused.
+func (j journal) rows(window func(*Window) error, instance func(*Instance) error, flow func(*Flow) error) error {
+	return j.frames(rowsOf(window, instance, flow))
+}
+
+// rowsOf takes frames apart.
+func rowsOf(window func(*Window) error, instance func(*Instance) error, flow func(*Flow) error) func([]byte, int64) error {
+	var w Window
+	var in Instance
+	var fl Flow
+	return func(p []byte, _ int64) (err error) {
+		kind, p := p[0], p[1:]
+		switch kind {
+		case 'w':
+			if window == nil && instance == nil {
+				return nil
+			}
+			if p, err = decodeRow(p, &w, windowColumns); err != nil {
+				return err
+			}
+			if window != nil {
+				if err := window(&w); err != nil {
+					return err
+				}
+			}
+			n, used := binary.Uvarint(p)
+			if used <= 0 {
+				return errShort
+			}
+			p = p[used:]
+			for ; n > 0 && instance != nil; n-- {
+				if p, err = decodeRow(p, &in, instanceColumns); err != nil {
+					return err
+				}
+				if err := instance(&in); err != nil {
+					return err
+				}
+			}
+			return nil
+		case 'f':
+			if flow == nil {
+				return nil
+			}
+			if _, err = decodeRow(p, &fl, flowColumns); err != nil {
+				return err
+			}
+			return flow(&fl)
+		}
+		return fmt.Errorf("a frame of kind %q, want w or f", kind)
+	}
+}
+
+func (j journal) windows(each func(*Window) error) error     { return j.rows(each, nil, nil) }
+func (j journal) instances(each func(*Instance) error) error { return j.rows(nil, each, nil) }
+func (j journal) flows(each func(*Flow) error) error         { return j.rows(nil, nil, each) }
+
+func (j journal) log() (io.ReadCloser, error) {
+	return os.Open(filepath.Join(filepath.Dir(j.path), logName))
+}

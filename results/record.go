@@ -1,0 +1,137 @@
+package results
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/smartinco/smartinco/orchestrator"
+)
+
+// Record is a run that has been recorded, on disk or in memory. If the run was killed, Run.Complete is false, Run.Totals
+// are zero, and the rows reach up to the last full window that was written.
+type Record struct {
+	Dir string // empty for a record in memory
+	Run Run    // Scenario holds the maps, slices, strings and float64 of encoding/json
+
+	src    source
+	killed bool // the rows are in a journal
+}
+
+// source is where the rows are. The rows passed are reused or copies; the first error ends the walk.
+type source interface {
+	windows(each func(*Window) error) error
+	instances(each func(*Instance) error) error
+	flows(each func(*Flow) error) error
+	log() (io.ReadCloser, error)
+}
+
+// Open reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked for.
+func Open(dir string) (*Record, error) {
+	run, err := readRun(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the record: %w", err)
+	}
+	rec := &Record{Dir: dir, Run: *run}
+	if run.Tables != nil {
+		rec.src = tables{dir, run.Tables}
+		return rec, nil
+	}
+	j := journal{path: filepath.Join(dir, journalName)}
+	if j.end, err = j.lastWindow(); err != nil {
+		return nil, fmt.Errorf("opening the record: %w", err)
+	}
+	rec.Run.Complete, rec.killed, rec.src = false, true, j
+	return rec, nil
+}
+
+func readRun(dir string) (*Run, error) {
+	path := filepath.Join(dir, runName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var run Run
+	if err := json.Unmarshal(b, &run); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if run.Format != format {
+		return nil, fmt.Errorf("%s: format is %d, want %d", path, run.Format, format)
+	}
+	return &run, nil
+}
+
+// Windows reads the windows, in order of time.
+func (r *Record) Windows() ([]Window, error) { return collect(r.src.windows) }
+
+// Instances reads the instances of every window, in order of time, then of their number.
+func (r *Record) Instances() ([]Instance, error) { return collect(r.src.instances) }
+
+// Flows reads the flows, in the order in which they ended.
+func (r *Record) Flows() ([]Flow, error) { return collect(r.src.flows) }
+
+func collect[T any](rows func(func(*T) error) error) ([]T, error) {
+	var all []T
+	if err := rows(func(row *T) error { all = append(all, *row); return nil }); err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+// Log reads what went into the orchestrator and what came out of it, in order; see ReadLog. A line that was cut off when
+// the run was killed does not count.
+func (r *Record) Log() iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		f, err := r.src.log()
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		defer f.Close()
+		for e, err := range ReadLog(f) {
+			if err != nil {
+				if r.killed && errors.Is(err, io.ErrUnexpectedEOF) {
+					return
+				}
+				yield(e, fmt.Errorf("%s: %w", filepath.Join(r.Dir, logName), err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Decisions reads the decisions out of the log.
+func (r *Record) Decisions() iter.Seq2[*orchestrator.Decision, error] {
+	return func(yield func(*orchestrator.Decision, error) bool) {
+		for e, err := range r.Log() {
+			if (err != nil || e.Decision != nil) && !yield(e.Decision, err) {
+				return
+			}
+		}
+	}
+}
+
+// Host reads host.json. A record in memory and one of a killed run have none: the error is fs.ErrNotExist.
+func (r *Record) Host() (*Host, error) {
+	if r.Dir == "" {
+		return nil, fmt.Errorf("%s: %w", hostName, fs.ErrNotExist)
+	}
+	path := filepath.Join(r.Dir, hostName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var h Host
+	if err := json.Unmarshal(b, &h); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &h, nil
+}

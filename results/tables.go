@@ -1,0 +1,182 @@
+package results
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// The tables' files.
+const (
+	windowsName   = "windows.parquet"
+	instancesName = "instances.parquet"
+	flowsName     = "flows.parquet"
+)
+
+// rowGroup bounds what a table's writer holds, and batch what goes to it at once, in rows.
+const (
+	rowGroup = 1 << 16
+	batch    = 256
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// checksum is how Run.Tables writes the checksum of a table.
+func checksum(h hash.Hash32) string { return fmt.Sprintf("%08x", h.Sum32()) }
+
+// table writes one Parquet file. What the library would say about its own build stays out of the footer, so that the
+// same rows give the same bytes.
+type table[T any] struct {
+	w    *parquet.GenericWriter[T]
+	buf  *bufio.Writer
+	sum  hash.Hash32
+	rows []T
+	err  error
+}
+
+func newTable[T any](w io.Writer) *table[T] {
+	sum := crc32.New(castagnoli)
+	buf := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
+	return &table[T]{
+		w: parquet.NewGenericWriter[T](buf,
+			parquet.CreatedBy("smartinco", "1", "0"),
+			parquet.Compression(&parquet.Zstd),
+			parquet.MaxRowsPerRowGroup(rowGroup),
+			parquet.PageBufferSize(1<<14),
+			parquet.WriteBufferSize(0)),
+		buf:  buf,
+		sum:  sum,
+		rows: make([]T, 0, batch),
+	}
+}
+
+func (t *table[T]) add(row *T) error {
+	if t.rows = append(t.rows, *row); len(t.rows) == batch {
+		t.flush()
+	}
+	return t.err
+}
+
+func (t *table[T]) flush() {
+	if t.err == nil {
+		_, t.err = t.w.Write(t.rows)
+	}
+	t.rows = t.rows[:0]
+}
+
+func (t *table[T]) close() error {
+	t.flush()
+	if t.err != nil {
+		return t.err
+	}
+	if err := t.w.Close(); err != nil {
+		return err
+	}
+	return t.buf.Flush()
+}
+
+// readTable calls each with every row of the Parquet file at path; the row passed is reused. Every error names path.
+//
+// A damaged footer can make the library allocate gigabytes or build strings that point nowhere, which no recover mends.
+// So a file reaches it only if its checksum is the one in run.json.
+func readTable[T any](path, want string, each func(*T) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := crc32.New(castagnoli)
+	size, err := io.Copy(sum, f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if got := checksum(sum); got != want {
+		return fmt.Errorf("%s: the file is damaged: checksum %s, want %q as %s says", path, got, want, runName)
+	}
+	return readRows(path, f, size, each)
+}
+
+// readRows calls each with every row of a Parquet file, which is whole but may be another's: with other columns.
+func readRows[T any](path string, f io.ReaderAt, size int64, each func(*T) error) (err error) {
+	calling := false // each's own panics pass unchanged
+	defer func() {
+		if calling {
+			return
+		}
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: the file is damaged: %v", path, p)
+		}
+	}()
+	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return fmt.Errorf("%s: not a whole Parquet file: %w", path, err)
+	}
+	if err := sameColumns[T](file); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	r := parquet.NewGenericReader[T](file)
+	defer r.Close()
+	rows := make([]T, batch)
+	for left := file.NumRows(); ; {
+		n, err := r.Read(rows)
+		if left -= int64(n); n == 0 && err == nil {
+			err = io.ErrNoProgress
+		}
+		calling = true
+		for i := range rows[:n] {
+			if err := each(&rows[i]); err != nil {
+				return err
+			}
+		}
+		calling = false
+		switch {
+		case errors.Is(err, io.EOF) && left == 0:
+			return nil
+		case errors.Is(err, io.EOF):
+			return fmt.Errorf("%s: the file is damaged: %d rows fewer than its footer says", path, left)
+		case err != nil:
+			return fmt.Errorf("%s: the file is damaged: %w", path, err)
+		}
+	}
+}
+
+// sameColumns says whether a file has the columns of T, in their order and of their types.
+func sameColumns[T any](file *parquet.File) error {
+	want, got := parquet.SchemaOf(new(T)).Fields(), file.Schema().Fields()
+	for i, w := range want {
+		if i >= len(got) || got[i].Name() != w.Name() || !got[i].Leaf() || got[i].Optional() || got[i].Repeated() || got[i].Type().Kind() != w.Type().Kind() {
+			found := "none"
+			if i < len(got) {
+				found = fmt.Sprintf("%s %v", got[i].Name(), got[i])
+			}
+			return fmt.Errorf("column %d is %s, want %s %v: not a table of this version", i+1, found, w.Name(), w.Type())
+		}
+	}
+	if len(got) > len(want) {
+		return fmt.Errorf("column %d is %s, want none: not a table of this version", len(want)+1, got[len(want)].Name())
+	}
+	return nil
+}
+
+// tables are the Parquet files of a finished record.
+type tables struct {
+	dir  string
+	sums map[string]string // Run.Tables
+}
+
+func (t tables) windows(each func(*Window) error) error     { return tableIn(t, windowsName, each) }
+func (t tables) instances(each func(*Instance) error) error { return tableIn(t, instancesName, each) }
+func (t tables) flows(each func(*Flow) error) error         { return tableIn(t, flowsName, each) }
+
+func tableIn[T any](t tables, name string, each func(*T) error) error {
+	return readTable(filepath.Join(t.dir, name), t.sums[name], each)
+}
+
+func (t tables) log() (io.ReadCloser, error) { return os.Open(filepath.Join(t.dir, logName)) }
