@@ -1,0 +1,113 @@
+package sim
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/units"
+)
+
+// containerState is where a container is in its life; its text is the record's.
+type containerState uint8
+
+const (
+	starting containerState = iota
+	ready
+	stopping
+	failed
+	gone
+)
+
+var stateNames = [...]string{"starting", "ready", "stopping", "failed", "gone"}
+
+type container struct {
+	state containerState
+	left  units.Time // when it failed or was gone
+}
+
+// forwarding says whether the instance has counters in the switch.
+func (c *container) forwarding() bool { return c.state == ready || c.state == stopping }
+
+// containers is the container engine and what it runs. Instance i is list[i-1].
+type containers struct {
+	list []container
+	held []Event // requests that a stalled engine has not answered
+}
+
+// create starts a container. Those of the run's start are ready at once: the experiments begin with them running.
+func (c *containers) create(p *plant, i flow.Instance, atStart bool) {
+	for len(c.list) < int(i) {
+		c.list = append(c.list, container{})
+	}
+	at := p.now
+	if !atStart {
+		at += p.sc.NIC.EngineLatency + p.sc.VNF.StartLatency
+	}
+	kind := evCreated
+	if p.faults.engineFails() {
+		kind, at = evFailed, p.now+p.sc.NIC.EngineLatency
+	}
+	c.request(p, Event{At: at, Kind: kind, A: int32(i)})
+}
+
+func (c *containers) delete(p *plant, i flow.Instance) {
+	if s := &c.list[i-1]; s.state == ready || s.state == starting {
+		s.state = stopping
+	}
+	c.request(p, Event{At: p.now + p.sc.NIC.EngineLatency + p.sc.VNF.StopLatency, Kind: evDeleted, A: int32(i)})
+}
+
+// request queues an answer of the engine; a stalled engine works on it when it runs again.
+func (c *containers) request(p *plant, e Event) {
+	if p.faults.engineStalled() {
+		e.At -= p.now
+		c.held = append(c.held, e)
+		return
+	}
+	p.queue.Push(ClassPlant, e)
+}
+
+// resume lets the engine work on what it held.
+func (c *containers) resume(p *plant) {
+	for _, e := range c.held {
+		e.At += p.now
+		p.queue.Push(ClassPlant, e)
+	}
+	c.held = c.held[:0]
+}
+
+func (c *containers) fire(p *plant, e Event) {
+	i := flow.Instance(e.A)
+	s := &c.list[i-1]
+	switch e.Kind {
+	case evCreated:
+		if s.state != starting {
+			return
+		}
+		s.state = ready
+		p.data.Up(p.now, i)
+		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
+	case evFailed:
+		c.fail(p, i, "the container engine could not create it")
+	case evDeleted:
+		was := s.state
+		s.state, s.left = gone, p.now
+		if was != failed {
+			p.data.Down(p.now, i)
+		}
+		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceGone, Instance: i})
+	}
+}
+
+// fail ends an instance that nobody asked to end.
+func (c *containers) fail(p *plant, i flow.Instance, reason string) {
+	if int(i) > len(c.list) {
+		return
+	}
+	s := &c.list[i-1]
+	if s.state == failed || s.state == gone {
+		return
+	}
+	s.state, s.left = failed, p.now
+	p.data.Down(p.now, i)
+	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: reason})
+}

@@ -1,0 +1,51 @@
+package sim
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// DataPlane carries packets: link, eSwitch, slow path and instances. The plant tells it what the rules and the
+// containers are; it tells the plant, through Control, when a flow's first packet reaches the scheduler and when a
+// flow has ended. Fluid and packet engine are its two implementations.
+type DataPlane interface {
+	// Fire carries out an event that the data plane scheduled.
+	Fire(now units.Time, e Event)
+	// Target says where the slow path sends the flow from now on; instance 0 drops it.
+	Target(now units.Time, f flow.ID, i flow.Instance)
+	// Rule says that the eSwitch forwards the flow to the instance from now on; instance 0 drops it.
+	Rule(now units.Time, f flow.ID, i flow.Instance)
+	// Unrule says that the flow's rule is gone.
+	Unrule(now units.Time, f flow.ID)
+	// Up says that the instance takes packets, Down that it never will again; what it holds is lost.
+	Up(now units.Time, i flow.Instance)
+	Down(now units.Time, i flow.Instance)
+	// Link says whether the link is up.
+	Link(now units.Time, up bool)
+	// Counters fills in the counters of the instances named in c.
+	Counters(now units.Time, c []orchestrator.Counter)
+	// Window fills in the traffic columns of a window that began with the previous call; rows hold the instances that
+	// were there during it.
+	Window(now units.Time, w *results.Window, rows []results.Instance)
+	// End brings everything to now and returns the totals.
+	End(now units.Time) results.Totals
+	// Flow fills in the counts of a flow, after End.
+	Flow(f flow.ID, row *results.Flow)
+}
+
+// Control is the plant as the data plane sees it.
+type Control interface {
+	// Schedule calls Fire at the event's time.
+	Schedule(c Class, e Event)
+	// Arrived reports that the flow's first packet has reached the scheduler.
+	Arrived(f flow.ID)
+	// Ended reports that the flow has sent its last packet.
+	Ended(f flow.ID)
+}
+
+// Engine makes a data plane for a run that ends at end.
+type Engine func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c Control) (DataPlane, error)

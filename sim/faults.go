@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+)
+
+// faultKind is what can go wrong for a while; an instance's death happens once.
+type faultKind uint8
+
+const (
+	engineStall faultKind = iota
+	engineFailure
+	countersStall
+	ruleReject
+	linkDown
+	faultKinds
+)
+
+var faultNames = [...]string{"engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down"}
+
+// faults counts, for each kind, the faults in force.
+type faults struct {
+	active [faultKinds]int
+	frozen []orchestrator.Counter // what stalled counters show
+}
+
+func (f *faults) engineStalled() bool   { return f.active[engineStall] > 0 }
+func (f *faults) engineFails() bool     { return f.active[engineFailure] > 0 }
+func (f *faults) countersStalled() bool { return f.active[countersStall] > 0 }
+func (f *faults) rulesRejected() bool   { return f.active[ruleReject] > 0 }
+
+func (f *faults) schedule(p *plant) {
+	for i, x := range p.sc.Faults {
+		p.queue.Push(ClassFault, Event{At: x.At, Kind: evFault, A: int32(i)})
+		if x.For > 0 {
+			p.queue.Push(ClassFault, Event{At: x.At + x.For, Kind: evFaultOver, A: int32(i)})
+		}
+	}
+}
+
+func (f *faults) fire(p *plant, e Event) {
+	x := &p.sc.Faults[e.A]
+	if x.Kind == "instance-death" {
+		if e.Kind == evFault {
+			p.containers.fail(p, flow.Instance(x.Instance), "it died")
+		}
+		return
+	}
+	for k, name := range faultNames {
+		if name != x.Kind {
+			continue
+		}
+		if e.Kind == evFault {
+			if f.active[k]++; f.active[k] == 1 {
+				f.begin(p, faultKind(k))
+			}
+		} else if f.active[k]--; f.active[k] == 0 {
+			f.over(p, faultKind(k))
+		}
+	}
+}
+
+func (f *faults) begin(p *plant, k faultKind) {
+	switch k {
+	case countersStall:
+		f.frozen = p.sample(f.frozen[:0])
+	case linkDown:
+		p.data.Link(p.now, false)
+	}
+}
+
+func (f *faults) over(p *plant, k faultKind) {
+	switch k {
+	case engineStall:
+		p.containers.resume(p)
+	case linkDown:
+		p.data.Link(p.now, true)
+	}
+}

@@ -1,0 +1,379 @@
+// Package fluid is the data plane as rates: piecewise constant rates of flows, queues that are piecewise linear, and an
+// event only where one of them changes its slope. Constant-rate traffic comes out exactly, in microseconds a run.
+//
+// # Laziness
+//
+// No event walks over flows, and none walks over instances that it does not touch. A flow at rate r loses, on each
+// stage of its way, r times an integral that all flows of the stage share: the time-integral of the stage's loss per
+// unit of rate. The engine advances these few integrals; a flow keeps their values as of its last change, and is
+// settled by their differences when it changes again.
+//
+// # Stages
+//
+// All flows: the link and the eSwitch, which pass the fraction phi of every flow (global.go). Then, by rule, an
+// instance (instance.go), or, for want of a rule, the slow path (slowpath.go), a first-in first-out fluid queue whose
+// output is its input, later: what a change of the input does to the output comes out when the backlog that it found
+// has been served.
+package fluid
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/contention"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// The engine's events.
+const (
+	evStart    uint8 = iota // the next flow starts
+	evSegment               // a flow's segment ends
+	evInstance              // an instance's queue fills or empties
+	evSlow                  // the slow path's queue fills or empties
+	evOut                   // a change of the slow path's input reaches its output
+	evPacketIn              // the slow path has served a flow's first packet
+)
+
+// path is how the eSwitch treats a flow.
+type path uint8
+
+const (
+	absent  path = iota // not started, or ended
+	missed              // no rule: to the slow path
+	ruled               // to an instance
+	dropped             // by a rule that drops
+)
+
+// flowState is one flow: what is in force, the integrals at its last settlement, and what has been booked.
+type flowState struct {
+	rate, size   float64 // packets a second, mean frame bytes
+	segment      int32   // the one in force, or the next
+	out          int32   // entry in the slow path's output, -1 for none
+	path         path
+	on           bool // between two segments a flow lives on at rate 0
+	announced    bool // its first packet is on its way to the scheduler, or was
+	decided      bool // the scheduler has named a target
+	target, rule flow.Instance
+
+	since               units.Time
+	link, eswitch, pass float64 // global
+	stage               float64 // loss on the flow's stage
+	accept              float64 // acceptance of the slow path
+
+	offered, bytes                                float64
+	lostLink, lostESwitch, lostSlow, lostInstance float64
+	rejected, reordered                           float64
+	accepted, delivered, held                     float64 // by the slow path
+}
+
+// Engine is the fluid data plane.
+type Engine struct {
+	sc      *scenarios.Scenario
+	traffic *traces.Workload
+	end     units.Time
+	ctl     sim.Control
+	law     contention.Law
+
+	flows []flowState
+	next  int // flow to start next
+
+	g         global
+	slow      slowPath
+	instances []instance
+	contend   int // instances that contend
+	window    snapshot
+}
+
+// New makes the fluid data plane of a run; it is a sim.Engine.
+func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+	law, err := sim.Law(&sc.VNF.Contention)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, flows: make([]flowState, len(w.Flows))}
+	for i := range e.flows {
+		e.flows[i].out = -1
+	}
+	e.g.init(&sc.NIC)
+	e.slow.init(&sc.NIC)
+	e.scheduleStart()
+	return e, nil
+}
+
+// Fire carries out one of the engine's events.
+func (e *Engine) Fire(now units.Time, ev sim.Event) {
+	switch ev.Kind {
+	case evStart:
+		for e.next < len(e.flows) && e.start(e.next) <= now {
+			f := flow.ID(e.next)
+			e.next++
+			if len(e.traffic.Flows[f].Segments) > 0 {
+				e.segment(now, f)
+			}
+		}
+		e.scheduleStart()
+	case evSegment:
+		e.segment(now, flow.ID(ev.A))
+	case evInstance:
+		if i := flow.Instance(ev.A); ev.Gen == e.instances[i].gen {
+			e.sync(now)
+			e.advance(now, i)
+			e.refresh(now, i)
+		}
+	case evSlow:
+		if ev.Gen == e.slow.gen {
+			e.sync(now)
+			e.refreshSlow(now)
+		}
+	case evOut:
+		e.sync(now)
+		e.flushSlow(now)
+		e.comeOut(now, now)
+		e.refreshSlow(now)
+	case evPacketIn:
+		e.ctl.Arrived(flow.ID(ev.A))
+	}
+}
+
+func (e *Engine) start(i int) units.Time {
+	if s := e.traffic.Flows[i].Segments; len(s) > 0 {
+		return s[0].Start
+	}
+	return 0
+}
+
+func (e *Engine) scheduleStart() {
+	if e.next < len(e.flows) {
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: e.start(e.next), Kind: evStart})
+	}
+}
+
+// segment puts into force what the flow's segments say of now, and schedules the next change.
+func (e *Engine) segment(now units.Time, f flow.ID) {
+	s := &e.flows[f]
+	segs := e.traffic.Flows[f].Segments
+	for int(s.segment) < len(segs) && segs[s.segment].End <= now {
+		s.segment++
+	}
+	if int(s.segment) == len(segs) {
+		e.setRate(now, f, 0, s.size)
+		e.hold(now, s.target, -1)
+		s.on = false
+		e.route(now, f, absent, 0)
+		e.ctl.Ended(f)
+		return
+	}
+	if !s.on {
+		s.on = true
+		e.route(now, f, missed, 0)
+	}
+	g := &segs[s.segment]
+	next := g.End
+	if g.Start > now {
+		next = g.Start
+		e.setRate(now, f, 0, s.size)
+	} else {
+		e.setRate(now, f, g.Rate(), g.Bytes/g.Packets)
+	}
+	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
+}
+
+// setRate changes a flow's rate and mean frame size wherever they count.
+func (e *Engine) setRate(now units.Time, f flow.ID, rate, size float64) {
+	s := &e.flows[f]
+	if rate == s.rate && size == s.size {
+		return
+	}
+	e.detach(now, f)
+	e.g.change(s.rate, s.size, rate, size)
+	s.rate, s.size = rate, size
+	e.attach(now, f)
+	e.refreshPhi(now)
+	e.refreshStage(now, s)
+}
+
+// route puts a flow on another path.
+func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
+	s := &e.flows[f]
+	e.detach(now, f)
+	from, old := s.path, s.rule
+	s.path, s.rule = to, rule
+	e.attach(now, f)
+	if from == ruled {
+		e.refresh(now, old)
+	}
+	if from == missed {
+		e.refreshSlow(now)
+	}
+	e.refreshStage(now, s)
+}
+
+// assign makes the instance the flow's target, and a live flow one of those that it holds.
+func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
+	if s.target != i && s.on {
+		e.hold(now, s.target, -1)
+		e.hold(now, i, +1)
+	}
+	s.target = i
+}
+
+// detach settles a flow and takes its rate out of the stage that it is on; attach puts it in. The caller refreshes the
+// stage when it has done both.
+func (e *Engine) detach(now units.Time, f flow.ID) {
+	e.sync(now)
+	s := &e.flows[f]
+	e.settle(now, s)
+	switch s.path {
+	case missed:
+		e.slowInput(now, f, -1)
+	case ruled:
+		e.instances[s.rule].feed(-s.rate, -float64(s.rate*s.size), -1)
+	case dropped:
+		e.g.dropping -= s.rate
+	}
+}
+
+func (e *Engine) attach(now units.Time, f flow.ID) {
+	s := &e.flows[f]
+	switch s.path {
+	case missed:
+		e.slowInput(now, f, +1)
+	case ruled:
+		e.advance(now, s.rule)
+		e.instances[s.rule].feed(s.rate, float64(s.rate*s.size), +1)
+	case dropped:
+		e.g.dropping += s.rate
+	}
+	e.remember(now, s)
+}
+
+func (e *Engine) refreshStage(now units.Time, s *flowState) {
+	switch s.path {
+	case missed:
+		e.refreshSlow(now)
+	case ruled:
+		e.refresh(now, s.rule)
+	}
+}
+
+// settle books what the flow has sent, and what became of it on its stage, since it was last settled.
+func (e *Engine) settle(now units.Time, s *flowState) {
+	if s.path == ruled {
+		e.advance(now, s.rule)
+	}
+	if r := s.rate; r > 0 {
+		sent := float64(r * (now - s.since).Seconds())
+		s.offered += sent
+		s.bytes += float64(sent * s.size)
+		s.lostLink += float64(r * (e.g.lostLink - s.link))
+		s.lostESwitch += float64(r * (e.g.lostESwitch - s.eswitch))
+		switch s.path {
+		case missed:
+			s.lostSlow += float64(r * (e.slow.lost - s.stage))
+			s.accepted += float64(r * (e.slow.accepted - s.accept))
+		case ruled:
+			s.lostInstance += float64(r * (e.instances[s.rule].lostFast - s.stage))
+		case dropped:
+			s.rejected += float64(r * (e.g.pass - s.pass))
+		}
+	}
+	e.remember(now, s)
+}
+
+// remember keeps the integrals for the next settlement.
+func (e *Engine) remember(now units.Time, s *flowState) {
+	s.since = now
+	s.link, s.eswitch, s.pass = e.g.lostLink, e.g.lostESwitch, e.g.pass
+	switch s.path {
+	case missed:
+		s.stage, s.accept = e.slow.lost, e.slow.accepted
+	case ruled:
+		s.stage = e.instances[s.rule].lostFast
+	}
+}
+
+// Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
+func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
+	e.sync(now)
+	s := &e.flows[f]
+	e.settleOut(now, s)
+	e.moveOut(now, s, i)
+	s.decided = true
+	e.assign(now, s, i)
+	if s.held > 0 {
+		e.slow.held -= s.held
+		if i == 0 {
+			s.rejected += s.held
+			e.g.rejected += s.held
+		} else {
+			e.advance(now, i)
+			lost := e.instances[i].impulse(s.held, s.size, float64(e.sc.VNF.Buffer))
+			s.lostInstance += lost
+		}
+		s.held = 0
+	}
+	if i != 0 {
+		e.refresh(now, i)
+	}
+}
+
+// Rule puts the flow on its rule's path. What the slow path still holds of it is overtaken.
+func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
+	e.sync(now)
+	s := &e.flows[f]
+	to := ruled
+	if i == 0 {
+		to = dropped
+	}
+	switch s.path {
+	case missed:
+		e.settle(now, s)
+		e.settleOut(now, s)
+		if behind := s.accepted - s.delivered; to == ruled && s.rate > 0 && behind > 0 {
+			s.reordered += behind
+			e.g.reordered += behind
+		}
+	case ruled:
+		if to == ruled && i != s.rule {
+			n := e.overtaken(now, s, i)
+			s.reordered += n
+			e.g.reordered += n
+		}
+	}
+	s.decided = true
+	e.assign(now, s, i)
+	e.route(now, f, to, i)
+}
+
+// overtaken is how many packets the flow leaves in its instance's queue that come out after the first of those sent to
+// instance i now.
+func (e *Engine) overtaken(now units.Time, s *flowState, i flow.Instance) float64 {
+	e.advance(now, s.rule)
+	e.advance(now, i)
+	from, to := &e.instances[s.rule], &e.instances[i]
+	if !from.up || from.inflow <= 0 || to.capacity <= 0 {
+		return 0
+	}
+	ahead := from.queue - float64(from.capacity*(to.queue/to.capacity))
+	return max(0, ahead) * (e.g.phi * s.rate / from.inflow)
+}
+
+// Unrule takes the flow's rule away; its next packets are misses.
+func (e *Engine) Unrule(now units.Time, f flow.ID) {
+	s := &e.flows[f]
+	if s.path != ruled && s.path != dropped {
+		return
+	}
+	e.assign(now, s, 0)
+	s.announced, s.decided = false, false
+	e.route(now, f, missed, 0)
+}
+
+// Link takes the link down or up.
+func (e *Engine) Link(now units.Time, up bool) {
+	e.sync(now)
+	e.g.down = !up
+	e.refreshPhi(now)
+	e.refreshSlow(now)
+}

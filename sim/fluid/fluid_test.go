@@ -1,0 +1,252 @@
+package fluid_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/fluid"
+)
+
+func load(t testing.TB, yaml string) *scenarios.Scenario {
+	t.Helper()
+	study, err := scenarios.Parse("test.yaml", []byte(yaml), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return study.Runs[0].Scenario
+}
+
+func run(t testing.TB, sc *scenarios.Scenario) *results.Memory {
+	t.Helper()
+	w, err := sc.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := results.NewMemory()
+	if err := sim.Run(context.Background(), sc, w, fluid.New, m, sim.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func within(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if math.Abs(got-want) > tolerance {
+		t.Errorf("%s: got %.9g, want %.9g", what, got, want)
+	}
+}
+
+// An ideal NIC and one instance: what is processed, lost and queued follows from three numbers.
+const oneInstance = `
+name: one
+duration: 10s
+nic: ideal
+vnf: {buffer: 1000, contention: {model: constant, rate: 10Mpps}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+workload:
+  - flows: [{period: %s, packet_size: 64B}]
+`
+
+func TestLossStartsAtCapacity(t *testing.T) {
+	for _, c := range []struct {
+		period          string
+		dropped, queued float64
+	}{
+		{"125ns", 0, 0},
+		{"100ns", 0, 0},             // just the capacity
+		{"99999ps", 0, 1000},        // 100.001 pps more fill the ring in just less than ten seconds
+		{"80ns", 25e6 - 1000, 1000}, // 2.5 Mpps more for ten seconds, less the ring
+	} {
+		m := run(t, load(t, fmt.Sprintf(oneInstance, c.period)))
+		within(t, c.period+" dropped", m.Run.Totals.Dropped.Instance, c.dropped, 0.02)
+		within(t, c.period+" queued", m.Run.Totals.Queued, c.queued, 0.02)
+		within(t, c.period+" flow", m.Flows[0].Offered-m.Flows[0].Dropped-m.Flows[0].Processed, c.queued, 0.01)
+	}
+}
+
+// While its rule is being written, a flow faster than the ARM cores backs up behind them. What is still there when the
+// rule takes effect is overtaken: (r-s) times the time from the first packet to the rule, until the queue is full.
+func TestReorderingFollowsFromTheSlowPath(t *testing.T) {
+	const text = `
+name: slow path
+duration: 1s
+nic: {profile: ideal, slowpath_rate: 1Mpps, slowpath_queue: %d, install_latency: 99us}
+vnf: {buffer: 100000, contention: {model: constant, rate: 10Mpps}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+workload:
+  - flows: [{rate: 5Mpps, packet_size: 64B}]
+`
+	// The scheduler sees the first packet after 1 us of service, the rule follows 99 us later: 100 us in all.
+	m := run(t, load(t, fmt.Sprintf(text, 1000)))
+	within(t, "reordered", m.Run.Totals.Reordered, 4e6*100e-6, 0.01)
+	within(t, "slow path", m.Run.Totals.SlowPath, 5e6*100e-6, 0.01)
+	within(t, "lost", m.Run.Totals.Dropped.SlowPath, 0, 0.01)
+	m = run(t, load(t, fmt.Sprintf(text, 100))) // full after 25 us
+	within(t, "reordered of a short queue", m.Run.Totals.Reordered, 100, 0.01)
+	within(t, "lost by a short queue", m.Run.Totals.Dropped.SlowPath, 4e6*75e-6, 0.01)
+}
+
+func TestLinkAndESwitchPassTheirShare(t *testing.T) {
+	sc := load(t, `
+name: limits
+duration: 10s
+nic: {profile: ideal, link: 10Gbps, frame_overhead: 20B, eswitch_limit: 10Mpps}
+vnf: {contention: {model: constant, rate: 100Mpps}}
+instances: {initial: 2, min: 2, max: 2}
+autoscaler: {policy: none}
+workload:
+  - flows: [{rate: 20Mpps, packet_size: 64B}, {rate: 10Mpps, packet_size: 64B}]
+`)
+	m := run(t, sc)
+	line := 10e9 / (84 * 8)
+	within(t, "link", m.Run.Totals.Dropped.Link, 10*(30e6-line), 1)
+	within(t, "eswitch", m.Run.Totals.Dropped.ESwitch, 10*(line-10e6), 1)
+	within(t, "flow 0", m.Flows[0].Processed, 10*10e6*2/3, 1)
+}
+
+func TestInstanceDeathLosesItsQueueAndMovesItsFlows(t *testing.T) {
+	sc := load(t, `
+name: death
+duration: 10s
+nic: ideal
+vnf: {buffer: 500, contention: {model: constant, rate: 10Mpps}, start_latency: 1s}
+instances: {initial: 2, min: 2, max: 3}
+autoscaler: {policy: none}
+workload:
+  - flows: [{rate: 12Mpps, packet_size: 64B}, {rate: 4Mpps, packet_size: 64B}]
+faults:
+  - {kind: instance-death, at: 5s, instance: 1}
+`)
+	m := run(t, sc)
+	if f := m.Flows[0]; f.Moves < 1 || f.Instance == 1 {
+		t.Errorf("flow 0 is on instance %d after %d moves", f.Instance, f.Moves)
+	}
+	if !m.Run.Conservation.Holds {
+		t.Errorf("conservation: %+v", m.Run.Conservation)
+	}
+}
+
+// scenario draws a small experiment with everything in it.
+func scenario(r *rand.Rand) string {
+	pick := func(s ...string) string { return s[r.IntN(len(s))] }
+	var b strings.Builder
+	fmt.Fprintf(&b, "name: random\nseed: %d\nduration: %dms\n", r.IntN(100)+1, 1000+r.IntN(9000))
+	fmt.Fprintf(&b, "nic: {profile: %s, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, eswitch_limit: %dMpps, rules: %d}\n",
+		pick("bluefield2", "ideal"), 1+r.IntN(3000), 1+r.IntN(2000), r.IntN(2000), r.IntN(100), r.IntN(60))
+	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dms, contention: %s}\n", 1+r.IntN(3000), r.IntN(3)*50,
+		r.IntN(2) == 0, r.IntN(900), pick("{model: constant, rate: 9Mpps}", "{model: usl}", "{model: table, points: {1: 20Mpps, 4: 9Mpps}}"))
+	lo := 1 + r.IntN(3)
+	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
+	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n", pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1s, drain: %s}\n", pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
+	fmt.Fprintf(&b, "telemetry: {window: %dms, delay: %dms}\nworkload:\n", 100+r.IntN(900), r.IntN(300))
+	fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dms, total: %dGbps, packet_size: %dB}\n", 1+r.IntN(20), r.IntN(500), 1+r.IntN(120), 64+r.IntN(1000))
+	b.WriteString("  - flows:\n")
+	for range 1 + r.IntN(20) {
+		at := r.IntN(8000)
+		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dms, end: %dms, packet_size: %dB}\n", 1+r.IntN(9000), at, at+1+r.IntN(3000), 64+r.IntN(1400))
+	}
+	b.WriteString("faults:\n  - {kind: link-down, at: 5s, for: 1ms}\n")
+	for range r.IntN(4) {
+		kind := pick("instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down")
+		more := fmt.Sprintf("for: %dms", 1+r.IntN(3000))
+		if kind == "instance-death" {
+			more = fmt.Sprintf("instance: %d", 1+r.IntN(3))
+		}
+		fmt.Fprintf(&b, "  - {kind: %s, at: %dms, %s}\n", kind, r.IntN(9000), more)
+	}
+	return b.String()
+}
+
+// Packets are conserved in every run, window, instance and flow, and a run comes out the same twice.
+func TestConservationAndDeterminism(t *testing.T) {
+	n := 300
+	if testing.Short() {
+		n = 50
+	}
+	for i := range n {
+		text := scenario(rand.New(rand.NewPCG(1, uint64(i))))
+		sc := load(t, text)
+		m := run(t, sc)
+		if !m.Run.Conservation.Holds {
+			t.Errorf("case %d: %+v\n%s", i, m.Run.Conservation, text)
+		}
+		for _, w := range m.Windows {
+			if w.Offered < 0 || w.Processed < 0 || w.Dropped < -1e-6 || w.Queued < 0 || w.Reordered < 0 {
+				t.Fatalf("case %d: negative: %+v\n%s", i, w, text)
+			}
+		}
+		again := run(t, sc)
+		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) || !reflect.DeepEqual(m.Instances, again.Instances) {
+			t.Fatalf("case %d differs from run to run\n%s", i, text)
+		}
+	}
+}
+
+func BenchmarkFig9(b *testing.B) {
+	study, err := scenarios.Load("fig9-best-fit", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sc := study.Runs[0].Scenario
+	b.Run("record=kept", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			run(b, sc)
+		}
+	})
+	b.Run("record=dropped", func(b *testing.B) { // decisions are composed all the same
+		b.ReportAllocs()
+		for b.Loop() {
+			w, err := sc.Traffic()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := sim.Run(context.Background(), sc, w, fluid.New, results.Discard, sim.Options{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func benchmarkFlows(b *testing.B, flows, instances int, seconds int) {
+	sc := load(b, fmt.Sprintf(`
+name: scale
+duration: %ds
+nic: {profile: ideal, slowpath_rate: 10Mpps, slowpath_queue: 1024, install_latency: 300us}
+vnf: {contention: {model: constant, rate: 10Mpps}}
+instances: {initial: %d, min: %d, max: %d}
+autoscaler: {policy: none}
+workload:
+  - cbr: {flows: %d, interval: %dus, rate: 1kpps, packet_size: 64B}
+`, seconds, instances, instances, instances, flows, seconds*900000/flows))
+	w, err := sc.Traffic()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := sim.Run(context.Background(), sc, w, fluid.New, results.Discard, sim.Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(flows)*float64(b.N)/b.Elapsed().Seconds(), "flows/s")
+}
+
+func Benchmark10000Flows1000Instances(b *testing.B) { benchmarkFlows(b, 10_000, 1000, 330) }
+
+func BenchmarkFlows(b *testing.B) {
+	for _, n := range []int{1e3, 1e4, 1e5, 1e6} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmarkFlows(b, n, 8, 100) })
+	}
+}

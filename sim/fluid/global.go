@@ -1,0 +1,112 @@
+package fluid
+
+import (
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
+)
+
+// global is what all flows share: the link and the eSwitch. Together they pass the fraction phi of every flow.
+type global struct {
+	nic  *scenarios.NIC
+	at   units.Time
+	down bool
+
+	rate, bits   float64 // sent by all flows: packets and link bits a second
+	flows        int     // that send
+	dropping     float64 // packets a second of the flows whose rule drops them
+	phiLink, phi float64 // passed by the link; by link and eSwitch
+	lostLink     float64 // integrals over time: 1 - phiLink, phiLink - phi, phi
+	lostESwitch  float64
+	pass         float64
+	offered      float64 // packets so far, by fate
+	lostLinkSum  float64
+	lostESwSum   float64
+	rejected     float64
+	reordered    float64
+	orphans      float64 // lost with an instance, of flows that had ended
+}
+
+func (g *global) init(nic *scenarios.NIC) {
+	g.nic = nic
+	g.phiLink, g.phi = 1, 1
+}
+
+// change replaces one flow's rate and frame size by others.
+func (g *global) change(rate, size, newRate, newSize float64) {
+	overhead := float64(g.nic.FrameOverhead)
+	if rate > 0 {
+		g.flows--
+		g.rate -= rate
+		g.bits -= float64(rate * (size + overhead) * 8)
+	}
+	if g.flows == 0 {
+		g.rate, g.bits = 0, 0
+	}
+	if newRate > 0 {
+		g.flows++
+		g.rate += newRate
+		g.bits += float64(newRate * (newSize + overhead) * 8)
+	}
+}
+
+// slack is the relative excess over a limit that is rounding, not load: 100 Gbit/s divided among flows and added up again
+// is not more than 100 Gbit/s.
+const slack = 1e-9
+
+// fractions are what link and eSwitch pass of the traffic offered now.
+func (g *global) fractions() (link, both float64) {
+	link = 1
+	if limit := float64(g.nic.Link); limit > 0 && g.bits > limit*(1+slack) {
+		link = limit / g.bits
+	}
+	if g.down {
+		link = 0
+	}
+	both = link
+	if limit := float64(g.nic.ESwitchLimit); limit > 0 && link*g.rate > limit*(1+slack) {
+		both = limit / g.rate
+	}
+	return link, both
+}
+
+// advance brings the integrals to now.
+func (g *global) advance(now units.Time) {
+	dt := (now - g.at).Seconds()
+	g.at = now
+	g.lostLink += float64((1 - g.phiLink) * dt)
+	g.lostESwitch += float64((g.phiLink - g.phi) * dt)
+	g.pass += float64(g.phi * dt)
+	sent := float64(g.rate * dt)
+	g.offered += sent
+	g.lostLinkSum += float64(sent * (1 - g.phiLink))
+	g.lostESwSum += float64(sent * (g.phiLink - g.phi))
+	g.rejected += float64(g.dropping * g.phi * dt)
+}
+
+// sync brings the global integrals and the slow path to now. Instances are advanced one by one, when touched.
+func (e *Engine) sync(now units.Time) {
+	if now > e.g.at {
+		e.slow.advance(&e.g, (now - e.g.at).Seconds())
+		e.g.advance(now)
+	}
+}
+
+// refreshPhi puts into force what link and eSwitch pass now. When it changes, every instance with rules feels it.
+func (e *Engine) refreshPhi(now units.Time) {
+	link, phi := e.g.fractions()
+	if link == e.g.phiLink && phi == e.g.phi {
+		return
+	}
+	for i := range e.instances {
+		if e.instances[i].fastFlows > 0 {
+			e.advanceOne(now, &e.instances[i])
+		}
+	}
+	e.g.phiLink, e.g.phi = link, phi
+	e.refreshSlow(now)
+	for i := range e.instances {
+		if e.instances[i].fastFlows > 0 {
+			e.refreshOne(now, i)
+		}
+	}
+}

@@ -1,0 +1,438 @@
+// Package packet is the data plane packet by packet, in integer picoseconds: every packet arrives, waits in a finite
+// queue and leaves, or is lost where there was no room.
+//
+// # Laziness
+//
+// Between two control events - a flow starts or ends, a rule takes effect, an instance comes or goes, a window ends -
+// no instance depends on another. Each has its flows' packets merged into its ring when something asks for its state,
+// and no departure is an event: when a packet leaves is known when it is accepted.
+//
+// # Paths
+//
+// The result does not depend on the path; what ran is told by Notes.
+//
+//   - jump: the flows of an instance, at a load below one, lose nothing, so all but the last few packets of an interval
+//     are counted instead of stepped (instance.go).
+//   - apart: each instance's packets are merged and stepped.
+//   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once, go through both,
+//     and those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
+//   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
+//   - counted: the link is down, the rule drops, or no instance is there.
+//
+// # Packets
+//
+// A constant-rate flow has the packets of its phase and period. In any other flow, a segment's packets are evenly spaced
+// from its start, a whole number of picoseconds apart, and their number is rounded so that the sum over the segments
+// is within half a packet of the flow's.
+package packet
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/contention"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// The engine's events.
+const (
+	evStart    uint8 = iota // the next flow starts
+	evSegment               // a flow's segment ends
+	evMiss                  // the packet that may be a flow's first in the slow path
+	evPacketIn              // the slow path has served a flow's first packet
+	evDrained               // the pipe behind the eSwitch may be empty
+)
+
+// path is how the eSwitch treats a flow.
+type path uint8
+
+const (
+	absent  path = iota // not started, or ended
+	missing             // no rule: to the slow path
+	ruled               // to the instance of the rule; instance 0 drops
+)
+
+// The ways in which packets were simulated, as Notes tells them.
+const (
+	jumps = iota
+	one
+	staged
+	slow
+	counted
+	ways
+)
+
+var wayNames = [ways]string{"jumped over", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted"}
+
+// flowState is one flow.
+type flowState struct {
+	next, stop, period int64 // next packet; none from stop on
+	rate, size         float64
+	bytes              int32   // size, rounded
+	segment            int32   // the one in force, or the next
+	before             float64 // packets of the segments before, as the trace counts them
+	pos, activePos     int32   // in the list of its path, in the ingress's
+	poll               int64   // when evMiss is due
+
+	path                 path
+	on                   bool // between two segments a flow lives on
+	announced            bool // its first packet is on its way to the scheduler, or was
+	decided              bool // the scheduler has named a target
+	held                 bool // the slow path holds its first packet
+	target, rule         flow.Instance
+	offered, reordered   uint64
+	lostLink, lostSlow   uint64
+	lostESwitch          uint64
+	lostInstance, queued uint64
+	rejected             uint64
+	sent                 float64 // bytes
+}
+
+// due is the flow's next packet.
+func (s *flowState) due() int64 {
+	if s.next < s.stop {
+		return s.next
+	}
+	return int64(units.Never)
+}
+
+// Engine is the packet data plane.
+type Engine struct {
+	sc      *scenarios.Scenario
+	traffic *traces.Workload
+	ctl     sim.Control
+	law     contention.Law
+	flows   []flowState
+	start   int // flow to start next
+
+	in        ingress
+	slow      slowPath
+	instances []instance
+	source    func(flow.Instance) func(int64) int64 // of an instance's random service times
+	contend   int
+	down      bool // the link
+	staged    bool // the ingress is a stage of its own
+	alone     bool // on one core
+	plain     bool // step all packets, flow by flow and apart: for tests
+	m         merger
+	stepped   [ways]uint64
+	sum       struct{ offered, link, eswitch, rejected, reordered uint64 }
+	window    snapshot
+}
+
+// New makes the packet data plane of a run; it is a sim.Engine.
+func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
+	law, err := sim.Law(&sc.VNF.Contention)
+	if err != nil {
+		return nil, err
+	}
+	if b := sc.VNF.Buffer; b < 1 || b > 1<<20 {
+		return nil, fmt.Errorf("vnf.buffer: %d: want 1 to %d with engine: packet", b, 1<<20)
+	}
+	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, flows: make([]flowState, len(w.Flows)), instances: make([]instance, 1), alone: runtime.GOMAXPROCS(0) == 1}
+	for _, r := range []struct {
+		key   string
+		rate  float64
+		least float64
+	}{
+		{"vnf.contention of one instance", law.Capacity(1), 1},
+		{"vnf.contention of instances.max", law.Capacity(sc.Instances.Max), 1},
+		{"nic.slowpath_rate", float64(sc.NIC.SlowPathRate), 1},
+		{"nic.eswitch_limit", float64(sc.NIC.ESwitchLimit), 1},
+		{"nic.link", float64(sc.NIC.Link), 1e6},
+	} {
+		if r.rate != 0 && (r.rate < r.least || r.rate > 1e12) {
+			return nil, fmt.Errorf("%s: %g a second: want %g to 1e12 with engine: packet", r.key, r.rate, r.least)
+		}
+	}
+	if e.source, err = serviceTimes(sc); err != nil {
+		return nil, err
+	}
+	for i := range e.flows {
+		s := &e.flows[i]
+		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
+	}
+	e.initIngress()
+	e.slow.init(&sc.NIC)
+	e.slow.missed.flows = e.flows
+	e.scheduleStart()
+	return e, nil
+}
+
+// Fire carries out one of the engine's events.
+func (e *Engine) Fire(now units.Time, ev sim.Event) {
+	f := flow.ID(ev.A)
+	switch ev.Kind {
+	case evStart:
+		for e.start < len(e.flows) && e.begins(e.start) <= now {
+			f := flow.ID(e.start)
+			e.start++
+			if len(e.traffic.Flows[f].Segments) > 0 {
+				e.segment(now, f)
+			}
+		}
+		e.scheduleStart()
+	case evSegment:
+		e.segment(now, f)
+	case evMiss:
+		if s := &e.flows[f]; s.poll == int64(now) {
+			s.poll = int64(units.Never)
+			e.syncSlow(now + 1)
+			e.watch(f)
+		}
+	case evPacketIn:
+		e.syncSlow(now + 1)
+		e.ctl.Arrived(f)
+	case evDrained:
+		e.limits(now)
+	}
+}
+
+func (e *Engine) begins(i int) units.Time {
+	if s := e.traffic.Flows[i].Segments; len(s) > 0 {
+		return s[0].Start
+	}
+	return 0
+}
+
+func (e *Engine) scheduleStart() {
+	if e.start < len(e.flows) {
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: e.begins(e.start), Kind: evStart})
+	}
+}
+
+// watch schedules the instant at which the flow's first packet may reach the slow path.
+func (e *Engine) watch(f flow.ID) {
+	s := &e.flows[f]
+	if s.announced {
+		return
+	}
+	at := int64(units.Never)
+	if s.path == missing {
+		at = s.due()
+	}
+	if e.staged && s.path != ruled {
+		if t, ok := e.in.piped(f); ok {
+			at = min(at, t)
+		}
+	}
+	if e.staged {
+		at = max(at, e.in.at) // not an instant that has been simulated already
+	}
+	if at < s.poll {
+		s.poll = at
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(at), Kind: evMiss, A: int32(f)})
+	}
+}
+
+// segment puts into force what the flow's segments say of now, and schedules the next change.
+func (e *Engine) segment(now units.Time, f flow.ID) {
+	s := &e.flows[f]
+	segs := e.traffic.Flows[f].Segments
+	for int(s.segment) < len(segs) && segs[s.segment].End <= now {
+		s.before += segs[s.segment].Packets
+		s.segment++
+	}
+	if int(s.segment) == len(segs) {
+		e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+		e.hold(now, s.target, -1)
+		s.on = false
+		e.route(now, f, absent, s.rule)
+		e.ctl.Ended(f)
+		return
+	}
+	if !s.on {
+		s.on = true
+		e.route(now, f, missing, 0)
+	}
+	g := &segs[s.segment]
+	next := g.End
+	n := int64(math.Round(s.before+g.Packets) - math.Round(s.before))
+	switch c := e.traffic.Constant; {
+	case g.Start > now:
+		next = g.Start
+		e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+	case len(c) > 0 && c[f].Period > 0:
+		e.setRate(now, f, int64(c[f].Phase), int64(c[f].End), int64(c[f].Period), g.Bytes/g.Packets)
+	case n > 0:
+		period := max(int64(g.End-g.Start)/n, 1)
+		e.setRate(now, f, int64(g.Start), int64(g.Start)+n*period, period, g.Bytes/g.Packets)
+	default:
+		e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+	}
+	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
+}
+
+// setRate changes a flow's packets wherever they count; a period of 0 is silence.
+func (e *Engine) setRate(now units.Time, f flow.ID, next, stop, period int64, size float64) {
+	s := &e.flows[f]
+	e.syncFlow(now, s)
+	rate := 0.0
+	if period > 0 {
+		rate = float64(units.Second) / float64(period)
+	}
+	e.in.change(s.rate, s.size, rate, size)
+	if (s.rate > 0) != (rate > 0) {
+		if rate > 0 {
+			s.activePos = int32(len(e.in.active))
+			e.in.active = append(e.in.active, f)
+		} else {
+			k := len(e.in.active) - 1
+			last := e.in.active[k]
+			e.in.active[s.activePos], e.flows[last].activePos = last, s.activePos
+			e.in.active = e.in.active[:k]
+		}
+	}
+	// In a stage of its own the packets of this instant may have been simulated already.
+	was := s.rate
+	s.next, s.stop, s.period, s.rate, s.size = next, stop, period, rate, size
+	s.bytes = int32(min(max(math.Round(size), 0), 1<<20))
+	switch s.path {
+	case missing:
+		e.slow.missed.fix(int(s.pos))
+	case ruled:
+		in := &e.instances[s.rule]
+		in.list.fix(int(s.pos))
+		in.rate += rate - was
+	}
+	e.limits(now)
+	e.watch(f)
+}
+
+// route puts a flow on another path.
+func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
+	s := &e.flows[f]
+	e.syncFlow(now, s)
+	switch s.path {
+	case missing:
+		e.slow.missed.remove(int(s.pos))
+	case ruled:
+		in := &e.instances[s.rule]
+		in.list.remove(int(s.pos))
+		if in.rate -= s.rate; len(in.list.ids) == 0 {
+			in.rate = 0
+		}
+	}
+	s.path, s.rule = to, rule
+	switch to {
+	case missing:
+		e.slow.missed.add(f)
+		e.watch(f)
+	case ruled:
+		e.room(rule)
+		e.syncInstance(now, rule)
+		in := &e.instances[rule]
+		in.list.flows = e.flows
+		in.list.add(f)
+		in.rate += s.rate
+	}
+}
+
+// assign makes the instance the flow's target, and a live flow one of those that it holds.
+func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
+	if s.target != i && s.on {
+		e.hold(now, s.target, -1)
+		e.hold(now, i, +1)
+	}
+	s.target = i
+}
+
+// syncSlow simulates the slow path up to to, syncInstance an instance, syncFlow where the flow's packets go, syncAll
+// everything.
+func (e *Engine) syncSlow(to units.Time) {
+	if e.staged {
+		e.through(int64(to))
+		return
+	}
+	e.advanceSlow(int64(to))
+}
+
+func (e *Engine) syncInstance(to units.Time, i flow.Instance) {
+	e.syncSlow(to)
+	if !e.staged {
+		e.advance(i, int64(to))
+	}
+}
+
+func (e *Engine) syncFlow(to units.Time, s *flowState) {
+	if s.path == ruled {
+		e.syncInstance(to, s.rule)
+	} else {
+		e.syncSlow(to)
+	}
+}
+
+func (e *Engine) syncAll(to units.Time) {
+	e.syncSlow(to)
+	if !e.staged {
+		for i := range e.instances {
+			e.advance(flow.Instance(i), int64(to))
+		}
+	}
+}
+
+// Rule puts the flow on its rule's path. What the slow path still holds of it is overtaken by the next packet.
+func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
+	s := &e.flows[f]
+	e.syncSlow(now + 1)
+	e.syncFlow(now, s)
+	first := s.due()
+	if t, ok := e.in.piped(f); ok {
+		first = min(first, t)
+	}
+	if first < int64(units.Never) && i != 0 {
+		n := uint64(0)
+		switch {
+		case s.path == missing:
+			n = e.behind(f, first)
+		case s.path == ruled && s.rule != i && s.rule != 0:
+			n = e.overtaken(now, f, first, i)
+		}
+		s.reordered += n
+		e.sum.reordered += n
+	}
+	s.decided = true
+	e.assign(now, s, i)
+	e.route(now, f, ruled, i)
+}
+
+// overtaken is how many packets the flow leaves in its instance's queue that come out after the first of those sent to
+// instance i, if none of another flow comes to i in between.
+func (e *Engine) overtaken(now units.Time, f flow.ID, first int64, i flow.Instance) (n uint64) {
+	e.room(i)
+	e.syncInstance(now, i)
+	from, to := &e.instances[e.flows[f].rule], &e.instances[i]
+	if !from.up || !to.up {
+		return 0
+	}
+	out := max(to.idle, first) + to.base + int64(e.flows[f].bytes)*to.perByte
+	for k := range from.server.held(int64(now)) {
+		if p := from.back(k); p.f == f && p.dep > out {
+			n++
+		}
+	}
+	return n
+}
+
+// Unrule takes the flow's rule away; its next packets are misses.
+func (e *Engine) Unrule(now units.Time, f flow.ID) {
+	s := &e.flows[f]
+	if s.path != ruled {
+		return
+	}
+	e.syncFlow(now, s)
+	e.assign(now, s, 0)
+	s.announced, s.decided = false, false
+	e.route(now, f, missing, 0)
+}
+
+// Link takes the link down or up.
+func (e *Engine) Link(now units.Time, up bool) {
+	e.syncAll(now)
+	e.down = !up
+}

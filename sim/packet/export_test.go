@@ -1,0 +1,17 @@
+package packet
+
+import (
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Step is New without jumps, turns and the order of many flows.
+func Step(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+	d, err := New(sc, w, end, c)
+	if err == nil {
+		d.(*Engine).plain, d.(*Engine).m.noTurns = true, true
+	}
+	return d, err
+}

@@ -1,0 +1,272 @@
+package packet
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/units"
+)
+
+// ingress is the link and the eSwitch, two servers one behind the other that all flows share. As long as what is sent
+// stays below both limits they lose nothing, and they are left out: the packets of each instance are simulated apart.
+// Beyond a limit both are a stage of their own: the packets of all flows are merged once, and those that pass stand in
+// pipe until the eSwitch has forwarded them.
+type ingress struct {
+	rate, bits float64 // sent by all flows now
+	sending    int
+	linkIdle   int64
+	eswIdle    int64
+	eswitch    clock
+	patience   int64 // longest wait for the eSwitch
+	wire       clock // of one byte on the link
+	overhead   float64
+	pipe       []parcel
+	head       int
+	merged     []parcel  // on its way to the pipe
+	active     []flow.ID // flows that send
+	at         int64
+}
+
+// linkWait is how long a frame may wait for the line, 1488 frames of 64 B at 100 Gbit/s: the transmit ring of whoever
+// sends them.
+const linkWait = 10 * units.Microsecond
+
+// slack is the relative excess over a limit that is rounding, not load.
+const slack = 1e-9
+
+func (e *Engine) initIngress() {
+	nic := &e.sc.NIC
+	g := &e.in
+	g.overhead = float64(nic.FrameOverhead)
+	if nic.Link > 0 {
+		g.wire = newClock(float64(nic.Link) / 8) // at 8 Tbit/s and more, 1 ps
+	}
+	if nic.ESwitchLimit > 0 {
+		g.eswitch = newClock(float64(nic.ESwitchLimit))
+		g.patience = int64(min(float64(nic.ESwitchQueue)*float64(units.Second)/float64(nic.ESwitchLimit), float64(units.Hour)))
+	}
+}
+
+// change replaces a flow's rate and frame size by others.
+func (g *ingress) change(rate, size, newRate, newSize float64) {
+	if rate > 0 {
+		g.sending--
+		g.rate -= rate
+		g.bits -= float64(rate * (size + g.overhead) * 8)
+	}
+	if g.sending == 0 {
+		g.rate, g.bits = 0, 0
+	}
+	if newRate > 0 {
+		g.sending++
+		g.rate += newRate
+		g.bits += float64(newRate * (newSize + g.overhead) * 8)
+	}
+}
+
+// limits finds whether the ingress is a stage of its own from now on. It stays one until its pipe is empty.
+func (e *Engine) limits(now units.Time) {
+	g := &e.in
+	nic := &e.sc.NIC
+	want, pass := false, 1.0
+	if limit := float64(nic.Link); limit > 0 && g.bits > limit*(1+slack) {
+		want, pass = true, limit/g.bits
+	}
+	if limit := float64(nic.ESwitchLimit); limit > 0 && pass*g.rate > limit*(1+slack) {
+		want = true
+	}
+	switch {
+	case want && !e.staged:
+		e.syncAll(now)
+		g.at = max(int64(now), e.slow.at)
+		for i := range e.instances {
+			// At most what the slow path sends on at this very instant is left.
+			e.advance(flow.Instance(i), g.at)
+			in := &e.instances[i]
+			for _, x := range in.inbox {
+				e.arrive(flow.Instance(i), x)
+			}
+			in.inbox = in.inbox[:0]
+			in.list.loose = true
+		}
+		e.staged, e.slow.missed.loose = true, true
+	case !want && e.staged:
+		e.through(int64(now))
+		if g.head < len(g.pipe) {
+			e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(g.pipe[len(g.pipe)-1].at + 1), Kind: evDrained})
+			return
+		}
+		e.staged = false
+		e.slow.at = g.at
+		e.slow.missed.order()
+		for i := range e.instances {
+			e.instances[i].at = g.at
+		}
+	}
+}
+
+// through simulates link and eSwitch, and with them everything, up to to.
+func (e *Engine) through(to int64) {
+	g := &e.in
+	for g.at < to {
+		h := e.m.load(e.flows, g.active, g.at, to, 0)
+		if e.down {
+			for k := range e.m.lanes {
+				l := &e.m.lanes[k]
+				n := l.skip(h)
+				s := &e.flows[l.f]
+				e.stepped[counted] += n
+				s.lostLink += n
+				e.sum.link += n
+				e.offer(s, n)
+			}
+		} else {
+			e.m.build()
+			e.pump(h)
+			for k := range e.m.lanes {
+				l := &e.m.lanes[k]
+				s := &e.flows[l.f]
+				s.lostESwitch += l.lost
+				e.sum.eswitch += l.lost
+				e.offer(s, l.skip(h))
+			}
+		}
+		g.at = h
+	}
+	e.deliver(to - 1)
+	e.serve(to - 1)
+}
+
+// chunk is how many packets are merged at a time.
+const chunk = 1 << 14
+
+// pump merges the packets before h while, on another core, those merged before are delivered. Neither needs anything of
+// the other: what link and eSwitch pass depends on the traffic alone.
+func (e *Engine) pump(h int64) {
+	g := &e.in
+	done := make(chan struct{}, 1)
+	until, more := e.merge(h)
+	for more {
+		g.pipe = append(g.pipe, g.merged...)
+		if !e.alone {
+			go func() {
+				e.deliver(until)
+				done <- struct{}{}
+			}()
+		} else {
+			e.deliver(until)
+			done <- struct{}{}
+		}
+		var next int64
+		next, more = e.merge(h)
+		<-done
+		until = next
+	}
+	g.pipe = append(g.pipe, g.merged...)
+}
+
+// merge brings the next packets before h through link and eSwitch, into merged. It returns when the last one was sent
+// and whether there may be more.
+func (e *Engine) merge(h int64) (last int64, more bool) {
+	m, g := &e.m, &e.in
+	out := g.merged[:0]
+	if len(m.lanes) == 0 {
+		g.merged = out
+		return 0, false
+	}
+	tree, lanes, k, turn := m.tree[:], m.lanes, m.k, m.turn
+	if !m.turns {
+		tree = tree[:1<<k]
+	}
+	end, mask := m.end(h), uint64(1)<<k-1
+	n := uint64(0)
+	link, esw, wire := g.wire.ticks() > 0, g.eswitch.ticks() > 0, g.wire.acc
+	for i := range lanes {
+		lanes[i].wire = (uint64(lanes[i].size) + uint64(g.overhead)) * g.wire.ticks()
+	}
+	for n < chunk {
+		var l *lane
+		var t int64
+		if m.turns {
+			l = &lanes[turn]
+			if t = l.at; t >= h {
+				break
+			}
+			l.at += l.period
+			if turn++; turn == len(lanes) {
+				turn = 0
+			}
+		} else {
+			key := tree[0]
+			if key >= end {
+				break
+			}
+			i := key & mask
+			l = &lanes[i]
+			t = m.base + int64(key>>k)
+			key += uint64(l.period) << k
+			for j := (i + 1<<k) >> 1; j > 0; j >>= 1 {
+				tree[j], key = max(tree[j], key), min(tree[j], key)
+			}
+			tree[0] = key
+		}
+		n++
+		last = t
+		if link {
+			if g.linkIdle-t > int64(linkWait) {
+				e.flows[l.f].lostLink++
+				e.sum.link++
+				continue
+			}
+			wire += l.wire
+			g.linkIdle = max(g.linkIdle, t) + int64(wire>>fracBits)
+			wire &= 1<<fracBits - 1
+			t = g.linkIdle
+		}
+		if esw {
+			if g.eswIdle-t > g.patience {
+				l.lost++
+				continue
+			}
+			g.eswIdle = max(g.eswIdle, t) + g.eswitch.span()
+			t = g.eswIdle
+		}
+		out = append(out, parcel{t, l.f, l.size})
+	}
+	m.turn, g.wire.acc, g.merged = turn, wire, out
+	e.stepped[staged] += n
+	return last, n == chunk
+}
+
+// deliver takes what the eSwitch has forwarded until then to where the rules say. Since these do not change meanwhile, the
+// packets may wait for it.
+func (e *Engine) deliver(until int64) {
+	g := &e.in
+	for g.head < len(g.pipe) && g.pipe[g.head].at <= until {
+		x := g.pipe[g.head]
+		g.head++
+		if e.slow.head < len(e.slow.fifo) {
+			e.serve(x.at)
+		}
+		if s := &e.flows[x.f]; s.path == missing || s.path == absent && s.rule == 0 {
+			e.miss(x.at, x.f)
+		} else {
+			e.arrive(s.rule, x)
+		}
+	}
+	if g.head == len(g.pipe) {
+		g.pipe, g.head = g.pipe[:0], 0
+	} else if g.head > 1024 && 2*g.head > len(g.pipe) {
+		g.pipe = g.pipe[:copy(g.pipe, g.pipe[g.head:])]
+		g.head = 0
+	}
+}
+
+// piped is when the flow's first packet in the pipe has been forwarded; ok is false when there is none.
+func (g *ingress) piped(f flow.ID) (at int64, ok bool) {
+	for _, x := range g.pipe[g.head:] {
+		if x.f == f {
+			return x.at, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,165 @@
+package packet
+
+import (
+	"fmt"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/units"
+)
+
+// snapshot is what had been counted when the last window ended.
+type snapshot struct {
+	at                                                        units.Time
+	offered, link, eswitch, missed, slow, rejected, reordered uint64
+	in, processed, lost                                       uint64
+	bytes                                                     int64
+}
+
+// Counters fills in the instances' counters.
+func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
+	for k := range c {
+		e.room(c[k].Instance)
+		e.syncInstance(now, c[k].Instance)
+		in := &e.instances[c[k].Instance]
+		n, _ := in.heldNow(int64(now))
+		c[k].RxPackets, c[k].TxPackets, c[k].RxBytes = in.in, in.in-in.lost-n, uint64(in.inBytes)
+	}
+}
+
+// Window fills in a window's traffic.
+func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instance) {
+	e.syncAll(now)
+	s := snapshot{at: now, offered: e.sum.offered, link: e.sum.link, eswitch: e.sum.eswitch, missed: e.slow.arrived,
+		slow: e.slow.lost, rejected: e.sum.rejected, reordered: e.sum.reordered}
+	dt := (now - e.window.at).Seconds()
+	queued := e.between()
+	for k := range rows {
+		row := &rows[k]
+		if int(row.Instance) >= len(e.instances) {
+			continue
+		}
+		in := &e.instances[row.Instance]
+		last := &in.last
+		n, _ := in.heldNow(int64(now))
+		processed := in.in - in.lost - n
+		busy, up := in.busy(int64(now))
+		row.Flows = int32(in.flows)
+		row.Offered = float64(in.in-last.in) / dt
+		row.Processed = float64(processed-last.processed) / dt
+		row.Dropped = float64(in.lost-last.lost) / dt
+		row.Queue = float64(n)
+		if up > last.up {
+			row.Utilization = float64(busy-last.busy) / float64(up-last.up)
+		}
+		last.in, last.processed, last.lost, last.busy, last.up = in.in, processed, in.lost, busy, up
+	}
+	for k := range e.instances {
+		in := &e.instances[k]
+		n, bytes := in.heldNow(int64(now))
+		s.in += in.in
+		s.lost += in.lost
+		s.processed += in.in - in.lost - n
+		s.bytes += in.acceptedBytes - bytes
+		queued += n
+	}
+	o := &e.window
+	rate := func(now, before uint64) float64 { return float64(now-before) / dt }
+	w.Queued = float64(queued)
+	w.Offered = rate(s.offered, o.offered)
+	w.Ingress = rate(s.in, o.in)
+	w.Processed = rate(s.processed, o.processed)
+	w.ProcessedBits = float64(8*(s.bytes-o.bytes)) / dt
+	w.SlowPath = rate(s.missed, o.missed)
+	w.Reordered = float64(s.reordered - o.reordered)
+	w.DroppedInstance = rate(s.lost, o.lost)
+	w.DroppedESwitch = rate(s.eswitch, o.eswitch)
+	w.DroppedSlowPath = rate(s.slow, o.slow)
+	w.DroppedLink = rate(s.link, o.link)
+	w.DroppedRejected = rate(s.rejected, o.rejected)
+	w.Dropped = w.DroppedInstance + w.DroppedESwitch + w.DroppedSlowPath + w.DroppedLink + w.DroppedRejected
+	e.window = s
+}
+
+// between is how many packets are on their way to an instance.
+func (e *Engine) between() uint64 {
+	n := uint64(len(e.slow.fifo)-e.slow.head) + e.slow.held + uint64(len(e.in.pipe)-e.in.head)
+	for k := range e.instances {
+		n += uint64(len(e.instances[k].inbox))
+	}
+	return n
+}
+
+// End brings everything to now and adds it up.
+func (e *Engine) End(now units.Time) results.Totals {
+	e.syncAll(now)
+	queued, processed := e.between(), uint64(0)
+	for _, x := range e.slow.fifo[e.slow.head:] {
+		e.flows[x.f].queued++
+	}
+	for _, x := range e.in.pipe[e.in.head:] {
+		e.flows[x.f].queued++
+	}
+	for k := range e.instances {
+		in := &e.instances[k]
+		n, _ := in.heldNow(int64(now))
+		queued += n
+		processed += in.in - in.lost - n
+		for j := range n {
+			e.flows[in.back(int(j)).f].queued++
+		}
+		for _, x := range in.inbox {
+			e.flows[x.f].queued++
+		}
+	}
+	t := results.Totals{SlowPath: float64(e.slow.arrived), Queued: float64(queued), Processed: float64(processed)}
+	for i := range e.flows {
+		s := &e.flows[i]
+		if s.held {
+			s.queued++
+		}
+		t.Offered += float64(s.offered)
+		t.OfferedBytes += s.sent
+		t.Dropped.Link += float64(s.lostLink)
+		t.Dropped.ESwitch += float64(s.lostESwitch)
+		t.Dropped.SlowPath += float64(s.lostSlow)
+		t.Dropped.Instance += float64(s.lostInstance)
+		t.Dropped.Rejected += float64(s.rejected)
+		t.Reordered += float64(s.reordered)
+		if s.offered > 0 {
+			t.ProcessedBytes += float64(float64(s.offered-s.dropped()-s.queued) * (s.sent / float64(s.offered)))
+		}
+	}
+	return t
+}
+
+func (s *flowState) dropped() uint64 {
+	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected
+}
+
+// Flow fills in a flow's counts.
+func (e *Engine) Flow(f flow.ID, row *results.Flow) {
+	s := &e.flows[f]
+	row.Offered, row.Dropped, row.Reordered = float64(s.offered), float64(s.dropped()), float64(s.reordered)
+	row.Queued = float64(s.queued)
+	row.Processed = float64(s.offered - s.dropped() - s.queued)
+}
+
+// Notes says how many packets went which way, and why.
+func (e *Engine) Notes() []string {
+	why := [ways]string{
+		jumps:   "constant rates, a constant service and a load below one: nothing could be lost",
+		one:     "the load could fill a queue, service times are random, or the interval was short",
+		staged:  "offered beyond nic.link or nic.eswitch_limit",
+		slow:    "no rule",
+		counted: "the link was down, the rule dropped, or no instance was there",
+	}
+	var notes []string
+	for k, n := range e.stepped {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("packet engine: %d packets %s (%s)", n, wayNames[k], why[k]))
+		}
+	}
+	return notes
+}

@@ -1,0 +1,147 @@
+package packet
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/units"
+)
+
+// slowPath is the ARM cores: a finite first-in first-out queue that serves the packets of flows without a rule, one
+// after the other, and sends each to the instance that the scheduler has named by then. When a packet will have been
+// served is known when it is accepted.
+type slowPath struct {
+	clock
+	limited bool
+	room    int
+	idle    int64
+	fifo    []parcel // at is when the packet has been served
+	head    int
+	missed  byNext // flows on it
+	at      int64
+
+	arrived, lost, held uint64
+}
+
+func (p *slowPath) init(nic *scenarios.NIC) {
+	if p.limited = nic.SlowPathRate > 0; p.limited {
+		p.clock = newClock(float64(nic.SlowPathRate))
+	}
+	p.room = max(nic.SlowPathQueue, 1)
+}
+
+// advanceSlow simulates the packets that miss before to, one by one.
+func (e *Engine) advanceSlow(to int64) {
+	p := &e.slow
+	for len(p.missed.ids) > 0 {
+		f := p.missed.ids[0]
+		s := &e.flows[f]
+		t := s.due()
+		if t >= to {
+			break
+		}
+		e.serve(t)
+		e.offer(s, 1)
+		p.missed.fix(0)
+		e.stepped[slow]++
+		if e.down {
+			s.lostLink++
+			e.sum.link++
+			continue
+		}
+		e.miss(t, f)
+	}
+	e.serve(to - 1)
+	p.at = max(p.at, to)
+}
+
+// miss brings one packet to the slow path.
+func (e *Engine) miss(t int64, f flow.ID) {
+	p := &e.slow
+	s := &e.flows[f]
+	p.arrived++
+	done := t
+	if p.limited {
+		if len(p.fifo)-p.head >= p.room {
+			p.lost++
+			s.lostSlow++
+			return
+		}
+		p.idle = max(p.idle, t) + p.span()
+		done = p.idle
+	}
+	p.fifo = append(p.fifo, parcel{done, f, s.bytes})
+	if !s.announced {
+		s.announced = true
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(done), Kind: evPacketIn, A: int32(f)})
+	}
+}
+
+// serve sends on what the slow path has served until then.
+func (e *Engine) serve(until int64) {
+	p := &e.slow
+	for p.head < len(p.fifo) && p.fifo[p.head].at <= until {
+		e.served(p.fifo[p.head])
+		p.head++
+	}
+	if p.head > 1024 && 2*p.head > len(p.fifo) || p.head == len(p.fifo) {
+		p.fifo = p.fifo[:copy(p.fifo, p.fifo[p.head:])]
+		p.head = 0
+	}
+}
+
+// served sends one packet to its flow's target. Before the scheduler has decided, the first is held, and nothing else
+// can be sent anywhere.
+func (e *Engine) served(x parcel) {
+	s := &e.flows[x.f]
+	switch {
+	case s.target != 0:
+		e.send(s.target, x)
+	case !s.decided && !s.held:
+		s.held = true
+		e.slow.held++
+	default:
+		s.rejected++
+		e.sum.rejected++
+	}
+}
+
+// send brings a packet to an instance: at once, or when the instance is simulated up to it.
+func (e *Engine) send(i flow.Instance, x parcel) {
+	if e.staged {
+		e.arrive(i, x)
+		return
+	}
+	e.room(i)
+	in := &e.instances[i]
+	in.inbox = append(in.inbox, x)
+}
+
+// Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
+func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
+	e.syncSlow(now + 1)
+	s := &e.flows[f]
+	s.decided = true
+	e.assign(now, s, i)
+	if !s.held {
+		return
+	}
+	s.held = false
+	e.slow.held--
+	if i == 0 {
+		s.rejected++
+		e.sum.rejected++
+		return
+	}
+	e.send(i, parcel{int64(now), f, s.bytes})
+}
+
+// behind is how many packets of the flow the slow path sends on after t.
+func (e *Engine) behind(f flow.ID, t int64) (n uint64) {
+	for _, x := range e.slow.fifo[e.slow.head:] {
+		if x.f == f && x.at > t {
+			n++
+		}
+	}
+	return n
+}

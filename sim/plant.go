@@ -1,0 +1,291 @@
+// Package sim is the simulated testbed: a BlueField-2, its containers and their traffic, around the very orchestrator
+// that drives the real one.
+//
+// The plant owns time. Its event queue holds what happens next, in order of time, class and insertion; nothing else
+// decides the order of anything, so that a scenario and its seed give the same run on every machine. What the
+// orchestrator asks for, the plant carries out with the latencies of the device profile: rules in rules.go, containers
+// in containers.go, faults in faults.go. How packets fare meanwhile is a DataPlane's matter: fluid or packet.
+package sim
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// The plant's own events.
+const (
+	evWindow uint8 = iota
+	evFault
+	evFaultOver
+	evRule
+	evCreated
+	evDeleted
+	evFailed
+	evArrived
+	evEnded
+	evCounters
+	evTimer
+)
+
+type plant struct {
+	sc      *scenarios.Scenario
+	traffic *traces.Workload
+	end     units.Time
+	now     units.Time
+	queue   Queue
+	orch    *orchestrator.Orchestrator
+	data    DataPlane
+	rec     results.Recorder
+	event   orchestrator.Event // reused
+	timers  [3]uint32          // generation of each of the orchestrator's timers
+
+	rules      ruleTable
+	containers containers
+	faults     faults
+	windows    windows
+	counters   []orchestrator.Counter
+	pending    []reading
+	active     int32 // flows
+}
+
+// reading is a set of counters on its way to the orchestrator.
+type reading struct {
+	sampled  units.Time
+	counters []orchestrator.Counter
+}
+
+// Options are what a caller may want of a run beside its record.
+type Options struct {
+	Version  string                    // of the program, for the record
+	Progress func(now, end units.Time) // called at the end of each window; may be nil
+}
+
+// Run simulates a scenario with its traffic and writes its record. It returns the record's error, an inconsistent
+// scenario's, or the context's: then the record says that it is incomplete.
+func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder, o Options) error {
+	orch, err := orchestrator.New(orchestrator.Config{
+		Seed: sc.Seed, Initial: sc.Instances.Initial, Min: sc.Instances.Min, Max: sc.Instances.Max,
+		Window: sc.Telemetry.Window, Scheduler: sc.Scheduler, Autoscaler: sc.Autoscaler,
+	}, rec)
+	if err != nil {
+		return fmt.Errorf("scenario %s: %w", sc.Name, err)
+	}
+	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: End(sc, w)}
+	p.rules.init(&sc.NIC, len(w.Flows))
+	if p.data, err = engine(sc, w, p.end, p); err != nil {
+		return fmt.Errorf("scenario %s: %w", sc.Name, err)
+	}
+	p.faults.schedule(p)
+	p.queue.Push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
+	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
+	runErr := p.loop(ctx, o.Progress)
+	run := Header(sc, w, o.Version)
+	run.Totals = p.finish(runErr == nil)
+	run.Complete = runErr == nil
+	if n, ok := p.data.(interface{ Notes() []string }); ok {
+		run.Notes = n.Notes()
+	}
+	if runErr != nil {
+		run.Error = runErr.Error()
+	}
+	if err := rec.Close(run); err != nil && runErr == nil {
+		return err
+	}
+	return runErr
+}
+
+// End is when a run of the scenario ends: at its duration, or one window after the last packet.
+func End(sc *scenarios.Scenario, w *traces.Workload) units.Time {
+	if sc.Duration > 0 {
+		return sc.Duration
+	}
+	return w.End() + sc.Telemetry.Window
+}
+
+// Header is the record's description of a run that has not begun.
+func Header(sc *scenarios.Scenario, w *traces.Workload, version string) *results.Run {
+	run := &results.Run{Format: 1, Name: sc.Name, Plant: "sim", Engine: sc.Engine, Version: version, Seed: sc.Seed,
+		Duration: End(sc, w).Seconds(), Window: sc.Telemetry.Window.Seconds(), Scenario: sc.Resolved(), Traffic: w.Provenance}
+	for _, s := range w.Skipped {
+		run.Skipped = append(run.Skipped, results.Skip{Reason: s.Reason, N: s.N})
+	}
+	return run
+}
+
+func (p *plant) loop(ctx context.Context, progress func(now, end units.Time)) error {
+	for {
+		e, ok := p.queue.Pop()
+		if !ok || e.At > p.end || e.At == p.end && e.Kind == evWindow && !e.Data {
+			p.now = p.end
+			return nil
+		}
+		p.now = e.At
+		if e.Data {
+			p.data.Fire(p.now, e)
+			continue
+		}
+		switch e.Kind {
+		case evWindow:
+			if err := p.windows.record(p); err != nil {
+				return err
+			}
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, err)
+			}
+			if progress != nil {
+				progress(p.now, p.end)
+			}
+			p.queue.Push(ClassWindow, Event{At: min(p.now+p.sc.Telemetry.Window, p.end), Kind: evWindow})
+		case evFault, evFaultOver:
+			p.faults.fire(p, e)
+		case evRule:
+			p.rules.take(p, flow.ID(e.A), e.Gen)
+		case evCreated, evDeleted, evFailed:
+			p.containers.fire(p, e)
+		case evArrived:
+			p.arrived(flow.ID(e.A))
+		case evEnded:
+			p.ended(flow.ID(e.A))
+		case evCounters:
+			r := p.pending[0]
+			p.pending = p.pending[1:]
+			p.deliver(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: r.sampled, Counters: r.counters})
+			p.counters = r.counters[:0]
+		case evTimer:
+			if e.Gen == p.timers[e.A] {
+				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
+			}
+		}
+	}
+}
+
+// deliver hands an event to the orchestrator and carries out what it wants.
+func (p *plant) deliver(e orchestrator.Event) {
+	p.event = e
+	p.rec.Event(p.now, &p.event)
+	actions := p.orch.Handle(p.now, &p.event)
+	for k := range actions {
+		a := &actions[k]
+		p.rec.Action(p.now, a)
+		switch a.Kind {
+		case orchestrator.InstallRule, orchestrator.MoveRule:
+			p.rules.write(p, a.Flow, a.Instance)
+		case orchestrator.RemoveRule:
+			p.rules.remove(p, a.Flow)
+		case orchestrator.CreateInstance:
+			p.containers.create(p, a.Instance, e.Kind == orchestrator.Start)
+		case orchestrator.DeleteInstance:
+			p.containers.delete(p, a.Instance)
+		case orchestrator.ReadCounters:
+			p.read()
+		case orchestrator.SetTimer:
+			p.timers[a.Timer]++
+			p.queue.Push(ClassTimer, Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
+		}
+	}
+}
+
+// read samples the counters now; they arrive after the telemetry's delay.
+func (p *plant) read() {
+	c := p.counters[:0]
+	p.counters = nil
+	if p.faults.countersStalled() {
+		c = append(c, p.faults.frozen...)
+	} else {
+		c = p.sample(c)
+	}
+	p.pending = append(p.pending, reading{sampled: p.now, counters: c})
+	p.queue.Push(ClassCounters, Event{At: p.now + p.sc.Telemetry.Delay, Kind: evCounters})
+}
+
+func (p *plant) sample(c []orchestrator.Counter) []orchestrator.Counter {
+	for i := range p.containers.list {
+		if p.containers.list[i].forwarding() {
+			c = append(c, orchestrator.Counter{Instance: flow.Instance(i + 1)})
+		}
+	}
+	p.data.Counters(p.now, c)
+	return c
+}
+
+// Schedule, Arrived and Ended make the plant a Control.
+
+// Schedule queues an event of the data plane.
+func (p *plant) Schedule(c Class, e Event) {
+	e.Data = true
+	p.queue.Push(c, e)
+}
+
+// Arrived queues the packet-in of a flow.
+func (p *plant) Arrived(f flow.ID) {
+	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
+}
+
+// Ended queues the end of a flow, behind a packet-in of the same instant.
+func (p *plant) Ended(f flow.ID) {
+	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evEnded, A: int32(f)})
+}
+
+func (p *plant) arrived(f flow.ID) {
+	s := &p.rules.flows[f]
+	if s.ended && !s.endDue {
+		return
+	}
+	if !s.seen {
+		s.seen = true
+		p.active++
+	}
+	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple})
+	if s.endDue {
+		s.endDue = false
+		p.close(f)
+	}
+}
+
+// ended closes a flow; one whose first packet still waits in the slow path is closed when that has been seen.
+func (p *plant) ended(f flow.ID) {
+	s := &p.rules.flows[f]
+	s.ended = true
+	if !s.seen {
+		s.endDue = true
+		return
+	}
+	p.close(f)
+}
+
+func (p *plant) close(f flow.ID) {
+	p.active--
+	p.rules.remove(p, f)
+	p.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: f})
+}
+
+// finish writes the last window and the flows, and returns the totals.
+func (p *plant) finish(complete bool) results.Totals {
+	if complete {
+		p.windows.record(p) // its error is kept by the recorder and returned by Close
+	}
+	t := p.data.End(p.now)
+	t.Flows = int64(len(p.traffic.Flows))
+	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
+	for i := range p.traffic.Flows {
+		w := &p.traffic.Flows[i]
+		s := &p.rules.flows[i]
+		if len(w.Segments) == 0 || w.Segments[0].Start >= p.now {
+			continue
+		}
+		row := results.Flow{Flow: int32(i), Src: w.Tuple.Src.String(), Dst: w.Tuple.Dst.String(),
+			SrcPort: int32(w.Tuple.SrcPort), DstPort: int32(w.Tuple.DstPort), Proto: int32(w.Tuple.Proto),
+			Start: w.Segments[0].Start.Seconds(), End: min(w.Segments[len(w.Segments)-1].End, p.now).Seconds(),
+			Instance: int32(s.last), Moves: s.moves}
+		p.data.Flow(flow.ID(i), &row)
+		p.rec.Flow(&row)
+	}
+	return t
+}

@@ -1,0 +1,106 @@
+package sim
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
+)
+
+// ruleTable is the eSwitch's rule table: a capacity, one writer with a rate, and a latency from the write until packets
+// follow the rule.
+type ruleTable struct {
+	nic     *scenarios.NIC
+	flows   []flowRule
+	used    int        // rules in the table or on their way there
+	free    units.Time // the writer is free from then on
+	perRule units.Time
+
+	installed, rejected, moves int64
+}
+
+// flowRule is a flow's life as the control plane sees it.
+type flowRule struct {
+	rule, want, last flow.Instance // in force, being written, last that was assigned
+	gen              uint32        // of the write under way
+	moves            int32
+	has, writing     bool // a rule is in force; one is being written
+	seen             bool // the scheduler has seen its first packet
+	ended, endDue    bool // it has sent its last packet; that is still to be reported
+}
+
+func (r *ruleTable) init(nic *scenarios.NIC, flows int) {
+	r.nic = nic
+	r.flows = make([]flowRule, flows)
+	if nic.InstallRate > 0 {
+		r.perRule = units.FromSeconds(1 / nic.InstallRate)
+	}
+}
+
+// write begins to install or change the flow's rule.
+func (r *ruleTable) write(p *plant, f flow.ID, i flow.Instance) {
+	s := &r.flows[f]
+	s.gen++
+	s.want = i
+	r.free = max(r.free, p.now) + r.perRule
+	if !s.has {
+		p.data.Target(p.now, f, i)
+	}
+	if !s.has && !s.writing {
+		if r.nic.Rules > 0 && r.used >= r.nic.Rules {
+			p.queue.Push(ClassPlant, Event{At: r.free, Kind: evRule, A: int32(f), Gen: s.gen})
+			return
+		}
+		r.used++
+	}
+	s.writing = true
+	p.queue.Push(ClassPlant, Event{At: r.free + r.nic.InstallLatency, Kind: evRule, A: int32(f), Gen: s.gen})
+}
+
+// take puts a written rule into force, or reports its refusal.
+func (r *ruleTable) take(p *plant, f flow.ID, gen uint32) {
+	s := &r.flows[f]
+	if gen != s.gen {
+		return
+	}
+	reason := ""
+	switch {
+	case !s.has && !s.writing:
+		reason = "rule table full"
+	case p.faults.rulesRejected():
+		reason = "rule refused by the switch"
+		if !s.has {
+			r.used--
+		}
+	}
+	s.writing = false
+	if reason != "" {
+		r.rejected++
+		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: f, Instance: s.want, Reason: reason})
+		return
+	}
+	if s.has && s.rule != s.want {
+		s.moves++
+		r.moves++
+	}
+	r.installed++
+	s.has, s.rule = true, s.want
+	if s.want != 0 {
+		s.last = s.want
+	}
+	p.data.Rule(p.now, f, s.want)
+	p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f, Instance: s.want})
+}
+
+// remove takes the flow's rule out, in force or under way.
+func (r *ruleTable) remove(p *plant, f flow.ID) {
+	s := &r.flows[f]
+	s.gen++
+	if s.has || s.writing {
+		r.used--
+	}
+	if s.has {
+		p.data.Unrule(p.now, f)
+	}
+	s.has, s.writing = false, false
+}

@@ -1,0 +1,43 @@
+package sim
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/units"
+)
+
+// windows writes the record's rows at the end of each window.
+type windows struct {
+	began units.Time
+	rows  []results.Instance
+}
+
+func (w *windows) record(p *plant) error {
+	if p.now <= w.began {
+		return nil
+	}
+	w.rows = w.rows[:0]
+	win := results.Window{T: p.now.Seconds(), Flows: p.active}
+	for i := range p.containers.list {
+		c := &p.containers.list[i]
+		if (c.state == failed || c.state == gone) && c.left < w.began {
+			continue
+		}
+		state := stateNames[c.state]
+		if c.state == ready && p.orch.Draining(flow.Instance(i+1)) {
+			state = "draining"
+		}
+		w.rows = append(w.rows, results.Instance{T: win.T, Instance: int32(i + 1), State: state})
+		if c.forwarding() {
+			win.Instances++
+		}
+	}
+	p.data.Window(p.now, &win, w.rows)
+	for i := range w.rows {
+		if w.rows[i].Flows > 0 {
+			win.Used++
+		}
+	}
+	w.began = p.now
+	return p.rec.Window(&win, w.rows)
+}
