@@ -1,0 +1,147 @@
+package study
+
+import (
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+)
+
+// SummaryName is the file in a study's directory that has a line for each run.
+const SummaryName = "summary.csv"
+
+// AllOptions are the options of All.
+type AllOptions struct {
+	Version string         // of the program, for the records
+	Jobs    int            // runs at a time, at least 1
+	Each    func(done int) // called after each run, from any goroutine; may be nil
+}
+
+// Outcome counts the runs of a study.
+type Outcome struct {
+	Runs    int `json:"runs"`
+	Skipped int `json:"skipped"` // finished before
+	Done    int `json:"done"`    // finished now
+	Failed  int `json:"failed"`
+}
+
+// All runs what is left of a study, a directory in dir for each run, named as the run is, and then writes the summary.
+// A run counts as finished when its directory holds a complete record of the same resolved scenario by the same version;
+// anything else there is an earlier attempt and is replaced. A failed run does not stop the others; its error is among
+// those returned, in the order of the study. An interrupt through ctx does: runs under way end at their next window.
+func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Outcome, error) {
+	out := Outcome{Runs: len(st.Runs)}
+	errs := make([]error, len(st.Runs))
+	var skipped, done, failed, ended atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(o.Jobs)
+	for i := range st.Runs {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			run := &st.Runs[i]
+			where := filepath.Join(dir, run.Name)
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case finished(where, run.Scenario, o.Version):
+				skipped.Add(1)
+			default:
+				_, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true})
+				if err == nil {
+					done.Add(1)
+				} else if ctx.Err() == nil {
+					failed.Add(1)
+					errs[i] = fmt.Errorf("run %s: %w", run.Name, err)
+				}
+			}
+			if n := ended.Add(1); o.Each != nil {
+				o.Each(int(n))
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return nil: one failure does not stop the rest
+	out.Skipped, out.Done, out.Failed = int(skipped.Load()), int(done.Load()), int(failed.Load())
+	if err := ctx.Err(); err != nil {
+		return out, fmt.Errorf("%d of %d runs are finished: %w", out.Skipped+out.Done, out.Runs, err)
+	}
+	if out.Done+out.Skipped > 0 {
+		errs = append(errs, summarise(st, dir))
+	}
+	return out, errors.Join(errs...)
+}
+
+// totals are the columns of the summary behind the coordinates.
+var totals = []struct {
+	name string
+	of   func(*results.Run) string
+}{
+	{"complete", func(r *results.Run) string { return strconv.FormatBool(r.Complete) }},
+	{"conserved", func(r *results.Run) string { return strconv.FormatBool(r.Conservation.Holds) }},
+	{"offered", func(r *results.Run) string { return number(r.Totals.Offered) }},
+	{"processed", func(r *results.Run) string { return number(r.Totals.Processed) }},
+	{"queued", func(r *results.Run) string { return number(r.Totals.Queued) }},
+	{"dropped", func(r *results.Run) string { return number(results.Round(r.Totals.Dropped.Sum())) }},
+	{"dropped_link", func(r *results.Run) string { return number(r.Totals.Dropped.Link) }},
+	{"dropped_eswitch", func(r *results.Run) string { return number(r.Totals.Dropped.ESwitch) }},
+	{"dropped_slowpath", func(r *results.Run) string { return number(r.Totals.Dropped.SlowPath) }},
+	{"dropped_instance", func(r *results.Run) string { return number(r.Totals.Dropped.Instance) }},
+	{"dropped_rejected", func(r *results.Run) string { return number(r.Totals.Dropped.Rejected) }},
+	{"slowpath", func(r *results.Run) string { return number(r.Totals.SlowPath) }},
+	{"reordered", func(r *results.Run) string { return number(r.Totals.Reordered) }},
+	{"flows", func(r *results.Run) string { return strconv.FormatInt(r.Totals.Flows, 10) }},
+	{"moves", func(r *results.Run) string { return strconv.FormatInt(r.Totals.Moves, 10) }},
+	{"rules_installed", func(r *results.Run) string { return strconv.FormatInt(r.Totals.RulesInstalled, 10) }},
+	{"rules_rejected", func(r *results.Run) string { return strconv.FormatInt(r.Totals.RulesRejected, 10) }},
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+
+// summarise writes the summary from the records, in the order of the study; a run without a readable record has no line.
+func summarise(st *scenarios.Study, dir string) (err error) {
+	tmp, err := os.CreateTemp(dir, "."+SummaryName+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // no more there when all went well
+	w := csv.NewWriter(tmp)
+	head := []string{"run"}
+	for _, c := range st.Runs[0].Coordinates {
+		head = append(head, c.Key)
+	}
+	for _, t := range totals {
+		head = append(head, t.name)
+	}
+	w.Write(head)
+	for i := range st.Runs {
+		run := &st.Runs[i]
+		rec, err := results.Open(filepath.Join(dir, run.Name))
+		if err != nil {
+			continue
+		}
+		row := []string{run.Name}
+		for _, c := range run.Coordinates {
+			row = append(row, c.Value)
+		}
+		for _, t := range totals {
+			row = append(row, t.of(&rec.Run))
+		}
+		w.Write(row)
+	}
+	w.Flush()
+	if err := errors.Join(w.Error(), tmp.Chmod(0o644), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), filepath.Join(dir, SummaryName))
+}

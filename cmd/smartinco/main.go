@@ -1,0 +1,104 @@
+// Command smartinco runs container orchestration for a SmartNIC against a simulated testbed, and turns what happened
+// into records, figures and a comparison with the published results.
+//
+// Each verb is a file of this package and only wires the packages that do the work:
+//
+//	smartinco run fig9-best-fit -o out/best-fit    one scenario, one record
+//	smartinco sweep study.yaml -o out/study        a matrix of scenarios on all cores
+//	smartinco plot fig9 out/best-fit -o fig9.pdf   a figure from records
+//	smartinco reproduce -o out/reproduce           figures 6 to 10 beside the published numbers
+//
+// It exits with 0 when it did what was asked, with 2 when the request was at fault (a flag, a scenario, a file that is
+// not there), with 130 when it was interrupted, and with 1 when it failed.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker: -X main.version=...
+var version = "devel"
+
+// errUsage marks an error as the user's: exit code 2.
+var errUsage = errors.New("usage")
+
+// usageError is a user's mistake.
+type usageError struct{ error }
+
+func (usageError) Is(target error) bool { return target == errUsage }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// After the first signal the default returns: a second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+
+	// Whatever goes wrong before a verb begins - flags, arguments, its name - is the user's mistake.
+	begun := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "smartinco: %v\n", err)
+	switch {
+	case ctx.Err() != nil:
+		return 130
+	case !begun:
+		fmt.Fprintf(stderr, "See %s --help.\n", cmd.CommandPath())
+		return 2
+	case errors.Is(err, errUsage), errors.Is(err, fs.ErrNotExist), isInvalid(err):
+		return 2
+	}
+	return 1
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "smartinco",
+		Short: "Container orchestration on a SmartNIC, simulated",
+		Long: `SmartINCO places network flows on container instances from a SmartNIC, and scales the instances.
+This program runs its orchestrator against a simulated testbed and draws what happened.`,
+		Example: `  smartinco run fig9-best-fit -o out/best-fit
+  smartinco plot fig9 out/best-fit -o fig9.pdf
+  smartinco reproduce -o out/reproduce`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
+	for _, verb := range verbs {
+		root.AddCommand(verb())
+	}
+	return root
+}
+
+// group is a verb that only has verbs of its own.
+func group(c *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	c.AddCommand(verbs...)
+	return c
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
+)
+
+func newRun() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "run SCENARIO",
+		Short: "Run a scenario and write its record",
+		Long: `Run a scenario - a file, or the name of one that is built in - and write its record to a directory.
+Same scenario, same seed: the same record, to the byte, host.json apart.`,
+		Example: `  smartinco run fig9-best-fit -o out/best-fit
+  smartinco run mine.yaml -o out/mine --force
+  smartinco run fig9-best-fit --set scheduler.policy=worst-fit --set vnf.buffer=256 -o out/worst-fit`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeScenario,
+	}
+	out := c.Flags().StringP("out", "o", "", "directory of the record (out/NAME)")
+	force := c.Flags().BoolP("force", "f", false, "replace the record that the directory holds")
+	sets := setFlag(c)
+	format := formatFlag(c, "text", "json")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		st, err := scenarios.Load(args[0], *sets)
+		if err != nil {
+			return err
+		}
+		if len(st.Runs) != 1 {
+			return usagef("%s is a study of %d runs: want smartinco sweep", args[0], len(st.Runs))
+		}
+		sc := st.Runs[0].Scenario
+		if *out == "" {
+			*out = filepath.Join("out", st.Runs[0].Name)
+		}
+		var line *progress
+		run, err := study.One(c.Context(), sc, *out, study.Options{Version: version, Overwrite: *force, Progress: func(now, end units.Time) {
+			if line == nil {
+				line = newProgress(c.ErrOrStderr(), "simulated seconds", end.Seconds())
+			}
+			line.at(now.Seconds())
+		}})
+		line.end()
+		if c.Context().Err() != nil {
+			return fmt.Errorf("%w; %s holds the record up to there, and run --force begins again", err, *out)
+		}
+		if err != nil {
+			return err
+		}
+		if *format == "json" {
+			return writeJSON(c.OutOrStdout(), run)
+		}
+		return printRun(c.OutOrStdout(), *out, run)
+	}
+	return c
+}
+
+func setFlag(c *cobra.Command) *[]string {
+	return c.Flags().StringArray("set", nil, "override a key of the scenario: path=value (may be repeated)")
+}
+
+func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return scenarios.Names(), cobra.ShellCompDirectiveDefault
+}
+
+func printRun(out io.Writer, dir string, r *results.Run) error {
+	t := &r.Totals
+	fmt.Fprintf(out, "%s: %g s, %d flows; record in %s\n\n", r.Name, r.Duration, t.Flows, dir)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(what string, packets float64) {
+		share := 0.0
+		if t.Offered > 0 {
+			share = 100 * packets / t.Offered
+		}
+		fmt.Fprintf(w, "%s\t%.0f packets\t%.2f %%\t\n", what, packets, share)
+	}
+	line("offered", t.Offered)
+	line("processed", t.Processed)
+	for _, d := range []struct {
+		cause   string
+		packets float64
+	}{
+		{"link", t.Dropped.Link}, {"eSwitch", t.Dropped.ESwitch}, {"slow path", t.Dropped.SlowPath},
+		{"instance", t.Dropped.Instance}, {"rejected", t.Dropped.Rejected},
+	} {
+		if d.packets > 0 {
+			line("lost, "+d.cause, d.packets)
+		}
+	}
+	line("queued", t.Queued)
+	line("reordered", t.Reordered)
+	return w.Flush()
+}
+
+func isInvalid(err error) bool {
+	return errors.Is(err, scenarios.ErrInvalid) || errors.Is(err, study.ErrRefused)
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smartinco/smartinco/plots"
+	"github.com/smartinco/smartinco/traces"
+)
+
+func newTrace() *cobra.Command {
+	return group(&cobra.Command{
+		Use:     "trace",
+		Short:   "Look into recorded traffic",
+		Example: `  smartinco trace inspect capture.pcap.gz`,
+	}, newTraceInspect())
+}
+
+func newTraceInspect() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Say what is in a packet capture or a Zeek connection log",
+		Long: `Say what is in a packet capture (pcap, pcapng) or a Zeek conn.log, gzip or not: packets, flows, duration, sizes,
+rates and peaks. With -o, draw the rate over time, in the format that the file's ending names: .pdf, .svg, .png or
+.tex.`,
+		Example: `  smartinco trace inspect capture.pcap.gz
+  smartinco trace inspect capture.pcap.gz -o rate.pdf
+  smartinco trace inspect conn.log --format json`,
+		Args: cobra.ExactArgs(1),
+	}
+	out := c.Flags().StringP("out", "o", "", "file of the picture of the rate over time")
+	format := formatFlag(c, "text", "json")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s, err := traces.Inspect(args[0])
+		if err != nil {
+			var path *fs.PathError
+			if !errors.As(err, &path) {
+				err = usageError{err} // a file that is there and cannot be read as traffic
+			}
+			return err
+		}
+		if *out != "" {
+			if err := drawTrace(s, *out); err != nil {
+				return err
+			}
+		}
+		if *format == "json" {
+			return writeJSON(c.OutOrStdout(), s)
+		}
+		_, err = fmt.Fprint(c.OutOrStdout(), s)
+		return err
+	}
+	return c
+}
+
+func drawTrace(s *traces.Summary, path string) error {
+	rate := plots.Series{Name: "mean of a bin of " + s.Series.Bin.String(), Step: true}
+	for i, pps := range s.Series.PPS {
+		rate.X = append(rate.X, float64(i)*s.Series.Bin.Seconds())
+		rate.Y = append(rate.Y, pps)
+	}
+	fig, err := plots.TimeSeries(s.File, "Time (s)", "Packet rate (packets/s)", plots.Options{}, rate)
+	if err != nil {
+		return err
+	}
+	return save(fig, path)
+}

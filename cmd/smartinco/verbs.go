@@ -1,0 +1,9 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// verbs are the program's commands.
+var verbs = []func() *cobra.Command{
+	newRun, newSweep, newReproduce, newPlot, newExport,
+	newValidate, newScenario, newTrace, newCalibrate, newPolicies, newVersion,
+}

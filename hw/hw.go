@@ -1,0 +1,148 @@
+// Package hw is the real plant's view of its hardware. Its first part is the Switch: what steers each flow to an
+// instance, counts what it steered, and hands up the first packet of a flow that it does not know. Drivers live below
+// it - hw/ovs for Open vSwitch - and package switchtest is the suite that each of them passes.
+//
+// A Switch is asynchronous, because a rule takes effect some time after it was asked for. Install, Move and Remove
+// return as soon as the request is on its way; what became of it comes as an Event, exactly one for each request:
+// Confirmed once packets are treated accordingly, or Rejected with a reason, and then what was in force stays so.
+// Requests for the same flow take effect in the order in which they were made, and are answered in that order.
+//
+// Three more promises make a Switch fit for the orchestrator. A counter that it shows never goes back, not over a move,
+// nor over a restart of the switch (what was counted between the last reading and the crash is lost, since nobody
+// saw it). The rules asked for come back after such a restart. And nothing is touched that somebody else put into
+// the same switch.
+package hw
+
+import (
+	"context"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+)
+
+// Switch is a programmable switch with one port where traffic comes in, the uplink, and a pair of ports for each
+// instance. All methods are safe for concurrent use. After Close each of them fails with ErrClosed or does nothing.
+type Switch interface {
+	// Attach says at which ports an instance is, and begins to count it from zero. Attached again, it goes on at the
+	// new ports and its counters go on. It returns when the switch has confirmed. Before it, rules for the instance
+	// are accepted but lead nowhere.
+	Attach(ctx context.Context, i flow.Instance, at Ports) error
+	// Detach forgets an instance and returns its last counters. Rules that still lead to it drop.
+	Detach(ctx context.Context, i flow.Instance) (telemetry.Counter, error)
+
+	// Install adds rules. A rule whose flow or five-tuple has one already is rejected.
+	Install(rules ...Rule) error
+	// Move changes the instances of rules and keeps their counters.
+	Move(moves ...Move) error
+	// Remove deletes rules; the next packet of such a flow is a packet-in again.
+	Remove(flows ...flow.ID) error
+	// Forward sends a packet that came as a packet-in to an instance, and counts it there.
+	Forward(frame []byte, i flow.Instance) error
+
+	// Counters reads what was counted for the attached instances, in order of their numbers.
+	Counters(ctx context.Context) (Reading, error)
+	// Rules reads the rules in force with their counters, in order of the flows' numbers. After a driver was opened to
+	// adopt what an earlier run left, this is how to learn what that is.
+	Rules(ctx context.Context) (RuleReading, error)
+
+	// Events is where everything is reported that was not asked for with a context. It is closed after Close. Rule
+	// events wait without limit for the reader; packet-ins beyond Capabilities.PacketInQueue are dropped.
+	Events() <-chan Event
+	Capabilities() Capabilities
+	Close() error
+}
+
+// Ports are an instance's ports by the names that the switch knows. They may be the same one.
+type Ports struct {
+	In  string // the switch sends the instance's packets out of it
+	Out string // what the instance has processed comes from it
+}
+
+// Rule forwards the packets of one flow to an instance; instance 0 drops them.
+type Rule struct {
+	Flow     flow.ID
+	Tuple    flow.FiveTuple
+	Instance flow.Instance
+	Idle     time.Duration // without a packet for so long, the switch ends the rule; rounded up to its resolution; 0 for never
+}
+
+// Move gives a rule another instance; 0 drops.
+type Move struct {
+	Flow     flow.ID
+	Instance flow.Instance
+}
+
+// Reading is what the switch showed at one time.
+type Reading struct {
+	// At is when the answer came. The values are those that the data path held no more than Capabilities.CounterLag
+	// before.
+	At       time.Time
+	Counters []telemetry.Counter
+}
+
+// RuleCount is a rule and what it has forwarded since it was installed.
+type RuleCount struct {
+	Rule
+	Packets, Bytes uint64
+}
+
+// RuleReading is a Reading of rules.
+type RuleReading struct {
+	At    time.Time
+	Rules []RuleCount
+}
+
+// EventKind says what happened in the switch.
+type EventKind uint8
+
+// The events. What carries a meaning beside Kind and At stands with each.
+const (
+	PacketIn  EventKind = iota // Tuple, Frame: a packet of a flow without a rule came in at the uplink
+	Confirmed                  // Op, Flow, Instance, Latency; with OpRemove also Packets, Bytes: a request took effect
+	Rejected                   // Op, Flow, Instance, Reason: a request was refused; what was in force stays
+	Ended                      // Flow, Packets, Bytes, Reason: the switch, or somebody else, removed a rule; Idle if for lack of packets
+	Lost                       // Reason: the switch does not answer; requests wait
+	Restored                   // the switch is back, and the rules in it
+)
+
+func (k EventKind) String() string {
+	return [...]string{"packet-in", "confirmed", "rejected", "ended", "lost", "restored"}[k]
+}
+
+// Op is a request.
+type Op uint8
+
+// The requests.
+const (
+	OpInstall Op = iota
+	OpMove
+	OpRemove
+)
+
+func (o Op) String() string { return [...]string{"install", "move", "remove"}[o] }
+
+// Event is a report of the switch.
+type Event struct {
+	Kind           EventKind
+	Op             Op
+	Idle           bool
+	Flow           flow.ID
+	Instance       flow.Instance
+	At             time.Time // when the driver learnt of it
+	Latency        time.Duration
+	Tuple          flow.FiveTuple
+	Frame          []byte // the reader's to keep
+	Packets, Bytes uint64 // everything that the rule forwarded
+	Reason         string
+}
+
+// Capabilities are what a switch can do, for those who must reckon with it.
+type Capabilities struct {
+	Name           string        // driver and version, for the record
+	MaxRules       int           // rules that it holds; 0 when it is not known before one is rejected
+	CounterLag     time.Duration // how old the values of a reading may be; a rate over a shorter time means nothing
+	IdleResolution time.Duration // of Rule.Idle; 0 if the switch does not end idle rules
+	MoveIsAtomic   bool          // no packet is missed or sent up during a move
+	PacketInQueue  int           // packet-ins that wait for the reader of Events before others are dropped
+}
