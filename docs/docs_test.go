@@ -1,0 +1,122 @@
+// Package docs holds what the documentation claims about the code against the code.
+package docs
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/smartinco/smartinco/"
+
+// imports maps each folder of the module to the folders that its non-test files import.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	graph := map[string][]string{}
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		dir := strings.TrimPrefix(path.Dir(filepath.ToSlash(file)), "../")
+		for _, i := range f.Imports {
+			p, _ := strconv.Unquote(i.Path.Value)
+			if local, ok := strings.CutPrefix(p, module); ok {
+				graph[dir] = append(graph[dir], local)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return graph
+}
+
+// reaches returns the folders on the way from one folder to one that forbidden matches; nil if there is no way.
+func reaches(graph map[string][]string, from string, forbidden func(string) bool, seen map[string]bool) []string {
+	if seen[from] {
+		return nil
+	}
+	seen[from] = true
+	for _, to := range graph[from] {
+		if forbidden(to) {
+			return []string{from, to}
+		}
+		if way := reaches(graph, to, forbidden, seen); way != nil {
+			return append([]string{from}, way...)
+		}
+	}
+	return nil
+}
+
+func under(folders ...string) func(string) bool {
+	return func(p string) bool {
+		return slices.ContainsFunc(folders, func(f string) bool { return p == f || strings.HasPrefix(p, f+"/") })
+	}
+}
+
+func TestDependenciesPointOneWay(t *testing.T) {
+	graph := imports(t)
+	if len(graph) == 0 {
+		t.Fatal("no packages found")
+	}
+	for _, rule := range []struct {
+		who, mayNotReach func(string) bool
+		why              string
+	}{
+		{under("orchestrator"), under("sim", "hw", "results", "plots", "cmd"), "the orchestrator does not know which plant drives it"},
+		{under("plots"), under("sim", "hw", "cmd"), "figures are made from records alone"},
+		{under("results"), under("sim", "hw", "cmd"), "a record does not depend on who wrote it"},
+		{under("sim"), under("hw", "plots", "cmd"), "a plant writes records and nothing else"},
+		{under("flow", "units"), under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"), "the shared words stand alone"},
+	} {
+		for _, dir := range slices.Sorted(maps.Keys(graph)) {
+			// A comparison with the published numbers runs what it compares.
+			if !rule.who(dir) || dir == "results/fidelity" {
+				continue
+			}
+			if way := reaches(graph, dir, rule.mayNotReach, map[string]bool{}); way != nil {
+				t.Errorf("%s: %s", strings.Join(way, " imports "), rule.why)
+			}
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+
+func TestLinksLeadSomewhere(t *testing.T) {
+	files, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, "../README.md") {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", file, m[1])
+			}
+		}
+	}
+}
