@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/units"
@@ -64,6 +65,9 @@ func (m *Memory) Window(w *Window, instances []Instance) error {
 	m.check.Window(w, instances)
 	m.Windows = append(m.Windows, *w)
 	roundRow(&m.Windows[len(m.Windows)-1], windowColumns)
+	if len(m.Instances)+len(instances) > cap(m.Instances) {
+		m.Instances = slices.Grow(m.Instances, max(1024, len(m.Instances))) // by doubling: append would copy five times as much
+	}
 	m.Instances = append(m.Instances, instances...)
 	for i := len(m.Instances) - len(instances); i < len(m.Instances); i++ {
 		roundRow(&m.Instances[i], instanceColumns)
