@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ func (p *progress) end() {
 }
 
 func progressLine(done, total float64, unit string, since time.Duration) string {
-	line := fmt.Sprintf("%.0f of %.0f %s", done, total, unit)
+	line := fmt.Sprintf("%.0f of %.0f %s", math.Floor(done), total, unit)
 	if done <= 0 || total <= 0 || since <= 0 {
 		return line
 	}

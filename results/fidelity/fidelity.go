@@ -114,39 +114,68 @@ func decimal(v float64, digits int) string {
 	return s
 }
 
-// WriteCSV writes the comparison as a table.
-func WriteCSV(w io.Writer, rows []Row) error {
+// Comparison is what one engine's runs say of every published result.
+type Comparison struct {
+	Engine string // what ran: fluid, packet, or the name of a testbed
+	Rows   []Row  // as Compare gives them
+}
+
+// WriteCSV writes comparisons as a table, the engines' rows of an entry one below the other.
+func WriteCSV(w io.Writer, cs ...Comparison) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"id", "section", "quantity", "use", "published", "published_value", "ours", "ours_value", "unit", "residual", "verdict", "sentence"})
+	c.Write([]string{"id", "section", "quantity", "use", "engine", "published", "published_value", "ours", "ours_value", "unit", "residual", "verdict", "sentence"})
 	num := func(v float64) string {
 		if math.IsNaN(v) {
 			return ""
 		}
 		return decimal(v, 6)
 	}
-	for i := range rows {
-		r := &rows[i]
-		c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), r.Entry.Value, num(r.Published), r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict, r.Sentence})
+	for i := range cs[0].Rows {
+		for k := range cs {
+			r := &cs[k].Rows[i]
+			c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), cs[k].Engine, r.Entry.Value, num(r.Published), r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict, r.Sentence})
+		}
 	}
 	c.Flush()
 	return c.Error()
 }
 
-// WriteMarkdown writes the comparison as a page; engine names what ran.
-func WriteMarkdown(w io.Writer, rows []Row, engine string) error {
+// WriteMarkdown writes comparisons as a page, the engines side by side.
+func WriteMarkdown(w io.Writer, cs ...Comparison) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Fidelity: the published results beside ours (%s)\n\n", engine)
+	var engines []string
+	head, rule := "| entry | § | what | use | published |", "|---|---|---|---|---|"
+	for _, c := range cs {
+		engines = append(engines, c.Engine)
+		ours := "ours"
+		if len(cs) > 1 {
+			ours = c.Engine
+		}
+		head += fmt.Sprintf(" %s | residual | verdict |", ours)
+		rule += "---|---|---|"
+	}
+	fmt.Fprintf(&b, "# Fidelity: the published results beside ours (%s)\n\n", strings.Join(engines, ", "))
 	b.WriteString("*Fitted* entries were used to choose the model's parameters and say nothing about it. *Predicted* ones were not: they\n" +
 		"are the test. One calibration serves all figures; nothing is adjusted to a single one. The residual is ours minus the\npublished value.\n\n")
-	b.WriteString("| entry | § | what | use | published | ours | residual | verdict |\n|---|---|---|---|---|---|---|---|\n")
-	for i := range rows {
-		r := &rows[i]
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", r.ID, r.Section, r.Quantity, r.Kind(), r.Entry.Value, r.Ours, number(r.Residual(), r.Unit), r.Verdict)
+	fmt.Fprintf(&b, "%s\n%s\n", head, rule)
+	for i := range cs[0].Rows {
+		r := &cs[0].Rows[i]
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |", r.ID, r.Section, r.Quantity, r.Kind(), r.Entry.Value)
+		for _, c := range cs {
+			r := &c.Rows[i]
+			fmt.Fprintf(&b, " %s | %s | %s |", r.Ours, number(r.Residual(), r.Unit), r.Verdict)
+		}
+		b.WriteString("\n")
 	}
 	b.WriteString("\n## Entry by entry\n\n")
-	for i := range rows {
-		r := &rows[i]
+	for i := range cs[0].Rows {
+		r := &cs[0].Rows[i]
 		fmt.Fprintf(&b, "**%s** — %s\n\n", r.ID, r.Sentence)
+		for _, c := range cs[1:] {
+			if s := c.Rows[i].Sentence; s != r.Sentence {
+				fmt.Fprintf(&b, "With *%s*: %s\n\n", c.Engine, s)
+			}
+		}
 	}
 	b.WriteString(contradictions)
 	_, err := io.WriteString(w, b.String())

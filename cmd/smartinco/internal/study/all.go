@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
 )
 
 // SummaryName is the file in a study's directory that has a line for each run.
@@ -21,9 +23,11 @@ const SummaryName = "summary.csv"
 
 // AllOptions are the options of All.
 type AllOptions struct {
-	Version string         // of the program, for the records
-	Jobs    int            // runs at a time, at least 1
-	Each    func(done int) // called after each run, from any goroutine; may be nil
+	Version string // of the program, for the records
+	Jobs    int    // runs at a time, at least 1
+	// Progress is called at the end of each window and of each run, with the number of runs that are done, those under
+	// way counted by the share of their simulated time. It is called from any goroutine, once at a time; it may be nil.
+	Progress func(done float64)
 }
 
 // Outcome counts the runs of a study.
@@ -41,7 +45,8 @@ type Outcome struct {
 func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Outcome, error) {
 	out := Outcome{Runs: len(st.Runs)}
 	errs := make([]error, len(st.Runs))
-	var skipped, done, failed, ended atomic.Int64
+	var skipped, done, failed atomic.Int64
+	ended := newTally(len(st.Runs), o.Progress)
 	var g errgroup.Group
 	g.SetLimit(o.Jobs)
 	for i := range st.Runs {
@@ -57,7 +62,9 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Ou
 			case finished(where, run.Scenario, o.Version):
 				skipped.Add(1)
 			default:
-				_, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true})
+				_, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true, Progress: func(now, end units.Time) {
+					ended.set(i, now.Seconds()/end.Seconds())
+				}})
 				if err == nil {
 					done.Add(1)
 				} else if ctx.Err() == nil {
@@ -65,9 +72,7 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Ou
 					errs[i] = fmt.Errorf("run %s: %w", run.Name, err)
 				}
 			}
-			if n := ended.Add(1); o.Each != nil {
-				o.Each(int(n))
-			}
+			ended.set(i, 1)
 			return nil
 		})
 	}
@@ -80,6 +85,31 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Ou
 		errs = append(errs, summarise(st, dir))
 	}
 	return out, errors.Join(errs...)
+}
+
+// tally adds up how far the runs of a study are.
+type tally struct {
+	mu     sync.Mutex
+	parts  []int // of each run, in thousandths
+	sum    int
+	report func(float64)
+}
+
+func newTally(runs int, report func(float64)) *tally {
+	if report == nil {
+		report = func(float64) {}
+	}
+	return &tally{parts: make([]int, runs), report: report}
+}
+
+// set says that a share of a run, 0 to 1, is done.
+func (t *tally) set(run int, share float64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	part := int(1000 * share)
+	t.sum += part - t.parts[run]
+	t.parts[run] = part
+	t.report(float64(t.sum) / 1000)
 }
 
 // totals are the columns of the summary behind the coordinates.
