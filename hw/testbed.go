@@ -16,6 +16,8 @@ type ContainerEngine interface {
 	Create(ctx context.Context, i flow.Instance) (Container, error)
 	// Delete stops an instance's container and gives its ports back. One that is not there is no error.
 	Delete(ctx context.Context, i flow.Instance) error
+	// Kill ends an instance's container as a crash would; Deaths reports it.
+	Kill(ctx context.Context, i flow.Instance) error
 	// List finds the containers of this testbed, running or not, those of an earlier run included, in order of their
 	// instances' numbers.
 	List(ctx context.Context) ([]Container, error)

@@ -11,16 +11,32 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// rule is a relation that a scenario must satisfy beyond the bounds of single keys.
-type rule struct {
-	keys  []string // the first is the one that an error names; none is reported where one of them is wrong already
-	wrong bool
-	want  string
+// Rule is a relation that a file must satisfy beyond the bounds of single keys.
+type Rule struct {
+	Keys  []string // the first is the one that an error names; none is reported where one of them is wrong already
+	Wrong bool     // the relation is broken
+	Want  string   // what may stand there
 }
 
 // check reports the broken relations.
 func (d *decoder) check(s *Scenario) {
-	bad := map[string]bool{} // keys with an error, and, with .*, those above one
+	bad := d.bad()
+	d.apply("", scenarioRules(s), bad)
+	for i := range s.Workload {
+		d.apply(under("workload", strconv.Itoa(i)), s.Workload[i].rules(), bad)
+	}
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		d.apply(under("faults", strconv.Itoa(i)), []Rule{
+			{[]string{"for", "kind"}, f.Kind == "instance-death" && f.For != 0, "no duration, since an instance's death is for good"},
+			{[]string{"instance", "kind"}, f.Kind != "instance-death" && f.Instance != 1, "kind: instance-death with this key"},
+		}, bad)
+	}
+}
+
+// bad holds the keys with an error and, with .*, those above one.
+func (d *decoder) bad() map[string]bool {
+	bad := map[string]bool{}
 	for _, e := range d.errs {
 		bad[e.Key] = true
 		for k := e.Key; strings.Contains(k, "."); {
@@ -28,24 +44,14 @@ func (d *decoder) check(s *Scenario) {
 			bad[k+".*"] = true
 		}
 	}
-	d.apply("", scenarioRules(s), bad)
-	for i := range s.Workload {
-		d.apply(under("workload", strconv.Itoa(i)), s.Workload[i].rules(), bad)
-	}
-	for i := range s.Faults {
-		f := &s.Faults[i]
-		d.apply(under("faults", strconv.Itoa(i)), []rule{
-			{[]string{"for", "kind"}, f.Kind == "instance-death" && f.For != 0, "no duration, since an instance's death is for good"},
-			{[]string{"instance", "kind"}, f.Kind != "instance-death" && f.Instance != 1, "kind: instance-death with this key"},
-		}, bad)
-	}
+	return bad
 }
 
 // apply reports the broken rules whose keys, with what is above and below them, were read without an error.
-func (d *decoder) apply(prefix string, rules []rule, bad map[string]bool) {
+func (d *decoder) apply(prefix string, rules []Rule, bad map[string]bool) {
 	for _, r := range rules {
 		known := false
-		for _, k := range r.keys {
+		for _, k := range r.Keys {
 			key := prefix
 			if k != "" {
 				key = under(prefix, k)
@@ -56,13 +62,13 @@ func (d *decoder) apply(prefix string, rules []rule, bad map[string]bool) {
 				known = known || bad[up]
 			}
 		}
-		if r.wrong && !known {
+		if r.Wrong && !known {
 			key := prefix
-			if r.keys[0] != "" {
-				key = under(prefix, r.keys[0])
+			if r.Keys[0] != "" {
+				key = under(prefix, r.Keys[0])
 			}
 			n, found := d.place(key)
-			d.fail(n, key, found, r.want)
+			d.fail(n, key, found, r.Want)
 		}
 	}
 }
@@ -81,11 +87,11 @@ func (d *decoder) place(key string) (n *yaml.Node, found string) {
 	return nil, "no such key"
 }
 
-func scenarioRules(s *Scenario) []rule {
+func scenarioRules(s *Scenario) []Rule {
 	c, in := &s.VNF.Contention, &s.Instances
 	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
 	def := defaultContention()
-	rules := []rule{
+	rules := []Rule{
 		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service == "empirical" && s.VNF.ServiceFile == "", "the path of a file of service times, for service: empirical"},
 		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service != "empirical" && s.VNF.ServiceFile != "", "service: empirical with this key"},
 		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, usl && c.Lambda <= 0, "a rate above 0"},
@@ -114,33 +120,33 @@ func scenarioRules(s *Scenario) []rule {
 	}
 	for _, n := range slices.Sorted(maps.Keys(c.Points)) {
 		key := "vnf.contention.points." + strconv.Itoa(n)
-		rules = append(rules, rule{[]string{key}, c.Points[n] <= 0, "a rate above 0"})
+		rules = append(rules, Rule{[]string{key}, c.Points[n] <= 0, "a rate above 0"})
 	}
 	return rules
 }
 
-func (s *Source) rules() []rule {
+func (s *Source) rules() []Rule {
 	given := 0
 	for i := range reflect.TypeFor[Source]().NumField() {
 		if !reflect.ValueOf(s).Elem().Field(i).IsNil() {
 			given++
 		}
 	}
-	rules := []rule{{[]string{""}, given != 1, fmt.Sprintf("exactly one of the keys %s; it has %d", strings.Join(keysOf(reflect.TypeFor[Source]()), ", "), given)}}
+	rules := []Rule{{[]string{""}, given != 1, fmt.Sprintf("exactly one of the keys %s; it has %d", strings.Join(keysOf(reflect.TypeFor[Source]()), ", "), given)}}
 	if c := s.CBR; c != nil {
 		rules = append(rules,
-			rule{[]string{"cbr.total", "cbr.rate"}, c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"},
-			rule{[]string{"cbr.rate", "cbr.total"}, c.Total != 0 && c.Rate != 0, "total or rate, not both"})
+			Rule{[]string{"cbr.total", "cbr.rate"}, c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"},
+			Rule{[]string{"cbr.rate", "cbr.total"}, c.Total != 0 && c.Rate != 0, "total or rate, not both"})
 	}
 	if s.Flows != nil {
-		rules = append(rules, rule{[]string{"flows"}, len(s.Flows) == 0, "at least one flow"})
+		rules = append(rules, Rule{[]string{"flows"}, len(s.Flows) == 0, "at least one flow"})
 	}
 	for i := range s.Flows {
 		f, key := &s.Flows[i], under("flows", strconv.Itoa(i))
 		rules = append(rules,
-			rule{[]string{under(key, "period"), under(key, "rate")}, f.Period == 0 && f.Rate == 0, "a time above 0 between two packets, or rate"},
-			rule{[]string{under(key, "rate"), under(key, "period")}, f.Period != 0 && f.Rate != 0, "period or rate, not both"},
-			rule{[]string{under(key, "end"), under(key, "phase")}, f.End != 0 && f.End <= f.Phase, "a time after phase, " + f.Phase.String()})
+			Rule{[]string{under(key, "period"), under(key, "rate")}, f.Period == 0 && f.Rate == 0, "a time above 0 between two packets, or rate"},
+			Rule{[]string{under(key, "rate"), under(key, "period")}, f.Period != 0 && f.Rate != 0, "period or rate, not both"},
+			Rule{[]string{under(key, "end"), under(key, "phase")}, f.End != 0 && f.End <= f.Phase, "a time after phase, " + f.Phase.String()})
 	}
 	for _, t := range []struct {
 		name string
@@ -148,10 +154,10 @@ func (s *Source) rules() []rule {
 	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}} {
 		if t.Trace != nil {
 			rules = append(rules,
-				rule{[]string{t.name + ".file"}, t.File == "", "a path"},
-				rule{[]string{t.name + ".speedup"}, t.Speedup <= 0, "a number above 0"},
-				rule{[]string{t.name + ".resolution"}, t.Resolution <= 0, "a time above 0"},
-				rule{[]string{t.name + ".to", t.name + ".from"}, t.To != 0 && t.To <= t.From, "a time after from, " + t.From.String()})
+				Rule{[]string{t.name + ".file"}, t.File == "", "a path"},
+				Rule{[]string{t.name + ".speedup"}, t.Speedup <= 0, "a number above 0"},
+				Rule{[]string{t.name + ".resolution"}, t.Resolution <= 0, "a time above 0"},
+				Rule{[]string{t.name + ".to", t.name + ".from"}, t.To != 0 && t.To <= t.From, "a time after from, " + t.From.String()})
 		}
 	}
 	if s.Model != nil {
@@ -159,12 +165,12 @@ func (s *Source) rules() []rule {
 	}
 	if l := s.Load; l != nil {
 		rules = append(rules,
-			rule{[]string{"load.file"}, l.File == "", "a path"},
-			rule{[]string{"load.column"}, l.Column == "", "a column's name"},
-			rule{[]string{"load.step"}, l.Step <= 0, "a time above 0"},
-			rule{[]string{"load.scale"}, l.Scale <= 0, "a number above 0"},
-			rule{[]string{"load.speedup"}, l.Speedup <= 0, "a number above 0"},
-			rule{[]string{"load.to", "load.from"}, l.To != 0 && l.To <= l.From, "a time after from, " + l.From.String()})
+			Rule{[]string{"load.file"}, l.File == "", "a path"},
+			Rule{[]string{"load.column"}, l.Column == "", "a column's name"},
+			Rule{[]string{"load.step"}, l.Step <= 0, "a time above 0"},
+			Rule{[]string{"load.scale"}, l.Scale <= 0, "a number above 0"},
+			Rule{[]string{"load.speedup"}, l.Speedup <= 0, "a number above 0"},
+			Rule{[]string{"load.to", "load.from"}, l.To != 0 && l.To <= l.From, "a time after from, " + l.From.String()})
 	}
 	return rules
 }

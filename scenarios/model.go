@@ -28,7 +28,7 @@ type Model struct {
 	Until      units.Time  `yaml:"until" doc:"no flow begins from then on; 0 for the run's duration" default:"0s" min:"0"`
 }
 
-func (m *Model) rules() []rule {
+func (m *Model) rules() []Rule {
 	agh, sizes, trex := m.Name == "agh-2015", m.Name == "sizes", m.Name == "trex"
 	onOff, series := m.Arrivals == "on-off", m.Arrivals == "series"
 	key := func(names ...string) []string {
@@ -38,7 +38,7 @@ func (m *Model) rules() []rule {
 		return names
 	}
 	const inAGH, inSizes, inTrex, inOnOff, inSeries = "name: agh-2015 with this key", "name: sizes with this key", "name: trex with this key", "arrivals: on-off with this key", "arrivals: series with this key"
-	return []rule{
+	return []Rule{
 		{key("file", "name"), agh && m.File != "", "name: sizes or name: trex with this key"},
 		{key("file", "name"), !agh && m.File == "", "a path, for name: " + m.Name},
 		{key("protocol", "name"), !agh && m.Protocol != "all", inAGH},

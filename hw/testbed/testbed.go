@@ -1,0 +1,225 @@
+// Package testbed reads the file that says which hardware an experiment runs on, and opens it: a switch, a container
+// engine and a traffic generator, each by the driver that the file names.
+//
+// The file is YAML and read as strictly as a scenario; docs/testbed.md, made from the tags here, describes every key. A
+// driver is a file of this package, with its keys and how it is opened, and a line in the table of its kind.
+package testbed
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
+)
+
+// File is a testbed.
+type File struct {
+	Name       string     `yaml:"name" doc:"name of the testbed: in records, in logs, and on its containers, by which a later run finds those that an earlier one left; letters, digits, - and _" required:"true"`
+	Scale      Scale      `yaml:"scale" doc:"how much smaller than the scenario's the runs on this testbed are"`
+	Switch     Switch     `yaml:"switch" doc:"what steers flows to instances" required:"true"`
+	Containers Containers `yaml:"containers" doc:"what starts and stops instances" required:"true"`
+	Generator  Generator  `yaml:"generator" doc:"what sends the traffic and counts what comes back" required:"true"`
+
+	dir string // of the file, for the paths in it
+}
+
+// Scale is by what a scenario's rates and times are multiplied.
+type Scale struct {
+	Rate float64 `yaml:"rate" doc:"multiplies the rates of the traffic and the scheduler's limit" default:"1"`
+	Time float64 `yaml:"time" doc:"multiplies all times of the scenario: traffic, windows, intervals, faults" default:"1"`
+}
+
+// Switch is one of the drivers for switches: exactly one key is set.
+type Switch struct {
+	OVS *OVS `yaml:"ovs" doc:"Open vSwitch, on any Linux machine or on a BlueField, by OpenFlow 1.3"`
+}
+
+// Containers is one of the drivers for container engines.
+type Containers struct {
+	Docker *Docker `yaml:"docker" doc:"Docker Engine 20.10 or later"`
+}
+
+// Generator is one of the drivers for traffic generators.
+type Generator struct {
+	TRex *TRex `yaml:"trex" doc:"TRex in stateless mode, or smartinco trex-server"`
+}
+
+// OVS is a bridge of Open vSwitch.
+type OVS struct {
+	Address       string     `yaml:"address" doc:"of the bridge: unix:/var/run/openvswitch/BRIDGE.mgmt, or tcp:HOST:PORT" required:"true"`
+	Uplink        string     `yaml:"uplink" doc:"port at which the traffic comes in" required:"true"`
+	Sink          string     `yaml:"sink" doc:"port to which the instances' output goes; without it, the uplink"`
+	Owner         int        `yaml:"owner" doc:"tells the rules of several testbeds on one bridge apart" default:"0" min:"0" max:"255"`
+	Table         int        `yaml:"table" doc:"of the flows' rules" default:"0" min:"0" max:"252"`
+	InstanceTable int        `yaml:"instance_table" doc:"of the instances' rules, greater than table" default:"100" min:"1" max:"253"`
+	Priority      int        `yaml:"priority" doc:"of the flows' rules" default:"30000" min:"2" max:"65535"`
+	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be: other_config:max-revalidator of a switch in software; 2s with hardware offload" default:"500ms"`
+	Rules         int        `yaml:"rules" doc:"rules that the switch holds; 0 when that is not known" default:"0" min:"0"`
+	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`
+}
+
+// Docker is a Docker Engine, what it starts, and the ports that it gives to what it starts.
+type Docker struct {
+	Host         string     `yaml:"host" doc:"the engine: unix:///var/run/docker.sock, or tcp://HOST:2376" default:"unix:///var/run/docker.sock"`
+	TLS          *TLS       `yaml:"tls" doc:"for an engine at tcp://"`
+	Insecure     bool       `yaml:"insecure" doc:"allows an engine on another machine without TLS: whoever reaches it is root there" default:"false"`
+	Image        string     `yaml:"image" doc:"of an instance" required:"true"`
+	Command      []string   `yaml:"command" doc:"of an instance; without it, the image's own"`
+	CPUs         string     `yaml:"cpus" doc:"the processors that all instances share, such as 2-7; without it, all"`
+	Quota        float64    `yaml:"quota" doc:"processors' worth of time for each instance; 0 for no limit" default:"0" min:"0"`
+	Hugepages    string     `yaml:"hugepages" doc:"folder of a hugetlbfs that instances get, such as /dev/hugepages; without it, none"`
+	Devices      []string   `yaml:"devices" doc:"device files that instances get, such as /dev/vfio/vfio"`
+	Capabilities []string   `yaml:"capabilities" doc:"Linux capabilities that instances get, such as NET_RAW; never all of them"`
+	Ports        []Port     `yaml:"ports" doc:"the pool: each instance has one of them as long as it lives" required:"true"`
+	StartTimeout units.Time `yaml:"start_timeout" doc:"until an instance must take packets" default:"30s"`
+	StopTimeout  units.Time `yaml:"stop_timeout" doc:"until an instance that does not stop is killed" default:"2s"`
+}
+
+// TLS is the client's end of mutual TLS, in PEM files whose paths are relative to the testbed's file.
+type TLS struct {
+	CA   string `yaml:"ca" doc:"certificate of the authority that signed the engine's" required:"true"`
+	Cert string `yaml:"cert" doc:"our certificate" required:"true"`
+	Key  string `yaml:"key" doc:"its key" required:"true"`
+}
+
+// Port is an instance's place at the switch.
+type Port struct {
+	In        string `yaml:"in" doc:"the switch's port out of which the instance's packets go, such as pf0vf0" required:"true"`
+	Out       string `yaml:"out" doc:"the switch's port at which they come back; without it, in"`
+	Device    string `yaml:"device" doc:"the network device that is moved into the container, on the engine's machine; without it, a veth pair is made whose other end is in"`
+	OutDevice string `yaml:"out_device" doc:"the same for out"`
+}
+
+// TRex is a TRex server.
+type TRex struct {
+	Address string     `yaml:"address" doc:"HOST:PORT of its RPC" default:"127.0.0.1:4501"`
+	User    string     `yaml:"user" doc:"as whom its ports are acquired" default:"smartinco"`
+	Send    int        `yaml:"send" doc:"its port that is cabled to the uplink" default:"0" min:"0" max:"31"`
+	Receive int        `yaml:"receive" doc:"its port that is cabled to the sink; may be the same" default:"0" min:"0" max:"31"`
+	Force   bool       `yaml:"force" doc:"takes the ports from whoever has them" default:"false"`
+	SrcMAC  string     `yaml:"src_mac" doc:"source address of the frames; without it, the port's own"`
+	DstMAC  string     `yaml:"dst_mac" doc:"destination address of the frames; without it, what TRex has configured"`
+	Timeout units.Time `yaml:"timeout" doc:"for one answer" default:"3s"`
+}
+
+// Load reads a testbed's file. Errors about its content are scenarios.ErrInvalid, all of them joined.
+func Load(path string) (*File, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, filepath.Dir(path))
+}
+
+// Parse reads a testbed from memory. Errors call it name; paths in it are relative to dir.
+func Parse(name string, data []byte, dir string) (*File, error) {
+	f := File{dir: dir}
+	if err := scenarios.Decode(name, data, &f, f.rules); err != nil {
+		return nil, err
+	}
+	return &f, nil
+}
+
+// Path makes a path of the testbed relative to the directory of its file.
+func (f *File) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(f.dir, name)
+}
+
+func (f *File) rules() []scenarios.Rule {
+	rules := []scenarios.Rule{
+		{Keys: []string{"name"}, Wrong: !plain(f.Name), Want: "1 to 40 letters, digits, - and _"},
+		{Keys: []string{"scale.rate"}, Wrong: f.Scale.Rate <= 0 || f.Scale.Rate > 1e6, Want: "a number above 0, such as 0.001"},
+		{Keys: []string{"scale.time"}, Wrong: f.Scale.Time <= 0 || f.Scale.Time > 1e6, Want: "a number above 0, such as 0.2"},
+	}
+	rules = append(rules, one("switch", f.Switch), one("containers", f.Containers), one("generator", f.Generator))
+	if o := f.Switch.OVS; o != nil {
+		rules = append(rules,
+			scenarios.Rule{Keys: []string{"switch.ovs.instance_table", "switch.ovs.table"}, Wrong: o.InstanceTable <= o.Table, Want: "a number above table's"},
+			scenarios.Rule{Keys: []string{"switch.ovs.counter_lag"}, Wrong: o.CounterLag <= 0, Want: "a time above 0"},
+			scenarios.Rule{Keys: []string{"switch.ovs.address"}, Wrong: !strings.HasPrefix(o.Address, "unix:") && !strings.HasPrefix(o.Address, "tcp:"), Want: "unix:PATH or tcp:HOST:PORT"})
+	}
+	if d := f.Containers.Docker; d != nil {
+		rules = append(rules, d.rules()...)
+	}
+	return rules
+}
+
+func (d *Docker) rules() []scenarios.Rule {
+	const at = "containers.docker."
+	rules := []scenarios.Rule{
+		{Keys: []string{at + "host"}, Wrong: !strings.HasPrefix(d.Host, "unix://") && !strings.HasPrefix(d.Host, "tcp://"), Want: "unix://PATH or tcp://HOST:PORT"},
+		{Keys: []string{at + "tls", at + "host"}, Wrong: d.TLS != nil && !strings.HasPrefix(d.Host, "tcp://"), Want: "a host at tcp:// with this key"},
+		{Keys: []string{at + "ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
+		{Keys: []string{at + "start_timeout"}, Wrong: d.StartTimeout <= 0, Want: "a time above 0"},
+	}
+	seen := map[string]bool{}
+	for i, p := range d.Ports {
+		for _, x := range []struct{ key, name string }{{"in", p.In}, {"out", p.Out}} {
+			if x.name == "" || x.key == "out" && p.Out == p.In {
+				continue
+			}
+			key := fmt.Sprintf("%sports.%d.%s", at, i, x.key)
+			rules = append(rules, scenarios.Rule{Keys: []string{key}, Wrong: seen[x.name], Want: "a port that no other instance has"})
+			seen[x.name] = true
+		}
+	}
+	return rules
+}
+
+// one is the rule that exactly one driver is chosen.
+func one(key string, kind any) scenarios.Rule {
+	v, given := reflect.ValueOf(kind), 0
+	var names []string
+	for i := range v.NumField() {
+		names = append(names, v.Type().Field(i).Tag.Get("yaml"))
+		if !v.Field(i).IsNil() {
+			given++
+		}
+	}
+	return scenarios.Rule{Keys: []string{key}, Wrong: given != 1, Want: "exactly one driver: " + strings.Join(names, ", ")}
+}
+
+// plain says whether a name fits a label, a file name and an interface alike.
+func plain(name string) bool {
+	return name != "" && len(name) <= 40 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+// Reference is the description of every key, in Markdown: docs/testbed.md.
+func Reference() []byte {
+	return append([]byte(referenceHead), scenarios.Describe("Testbed", &File{})...)
+}
+
+const referenceHead = `<!-- Generated from the struct tags of package hw/testbed: go test ./hw/testbed -update -->
+# Testbed reference
+
+A testbed file says which hardware a scenario runs on. It is read as a scenario is: one YAML document without anchors, in
+which unknown keys, wrong units and impossible values are errors, all reported at once with their line. [hardware.md](hardware.md)
+says how to get there, and ` + "`smartinco hw doctor --testbed FILE`" + ` whether you have.
+
+` + "```yaml" + `
+name: rack
+switch:
+  ovs:
+    address: unix:/var/run/openvswitch/ovsbr1.mgmt
+    uplink: p0
+    counter_lag: 2s              # hardware offload
+containers:
+  docker:
+    host: tcp://192.0.2.10:2376  # the host that the card is in
+    tls: {ca: ca.pem, cert: cert.pem, key: key.pem}
+    image: smartinco/forward
+    cpus: 2-9
+    ports:
+      - {in: pf0vf0, device: ens1f0v0}
+      - {in: pf0vf1, device: ens1f0v1}
+generator:
+  trex: {address: "192.0.2.20:4501", send: 0, receive: 0}
+` + "```" + `
+`
