@@ -87,6 +87,11 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		{under("plots"), under("sim", "hw", "cmd"), "figures are made from records alone"},
 		{under("results"), under("sim", "hw", "cmd"), "a record does not depend on who wrote it"},
 		{under("sim"), under("hw", "plots", "cmd"), "a plant writes records and nothing else"},
+		{under("hw"), func(p string) bool { return under("sim", "plots", "cmd")(p) && p != "sim/contention" },
+			"one plant does not know the other; only the contention law, which is fitted to what the lab measures, is common"},
+		{under("hw/ovs", "hw/docker", "hw/trex", "hw/doca", "hw/simswitch"), func(p string) bool {
+			return p == "orchestrator" || under("scenarios", "results", "sim", "plots", "cmd")(p)
+		}, "a driver knows the interface that it implements, and neither the run nor the record"},
 		{under("flow", "units"), under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"), "the shared words stand alone"},
 	} {
 		for _, dir := range slices.Sorted(maps.Keys(graph)) {

@@ -15,14 +15,23 @@ package hw
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
+// The errors that any Switch returns; others say more.
+var (
+	ErrClosed = errors.New("switch is closed")
+	ErrDown   = errors.New("no connection to the switch")
+)
+
 // Switch is a programmable switch with one port where traffic comes in, the uplink, and a pair of ports for each
 // instance. All methods are safe for concurrent use. After Close each of them fails with ErrClosed or does nothing.
+// While the switch does not answer, Install, Move and Remove wait for it, and the others fail with ErrDown.
 type Switch interface {
 	// Attach says at which ports an instance is, and begins to count it from zero. Attached again, it goes on at the
 	// new ports and its counters go on. It returns when the switch has confirmed. Before it, rules for the instance
@@ -65,6 +74,25 @@ type Rule struct {
 	Tuple    flow.FiveTuple
 	Instance flow.Instance
 	Idle     time.Duration // without a packet for so long, the switch ends the rule; rounded up to its resolution; 0 for never
+}
+
+// Check says what is wrong with a rule, whatever the switch: a flow or instance below 0, a five-tuple that is not one of
+// TCP or UDP between two addresses of one family without zone, a negative idle time. A Switch rejects such a rule.
+func (r *Rule) Check() error {
+	t := &r.Tuple
+	switch {
+	case r.Flow < 0:
+		return fmt.Errorf("flow %d: want 0 or more", r.Flow)
+	case r.Instance < 0:
+		return fmt.Errorf("instance %d: want 0 or more", r.Instance)
+	case t.Proto != flow.TCP && t.Proto != flow.UDP:
+		return fmt.Errorf("protocol %s: want tcp or udp", flow.ProtoName(t.Proto))
+	case !t.Src.IsValid() || t.Src.Is4In6() || t.Dst.Is4In6() || t.Src.BitLen() != t.Dst.BitLen() || t.Src.Zone() != "" || t.Dst.Zone() != "":
+		return fmt.Errorf("addresses %v and %v: want two of one family, without zone", t.Src, t.Dst)
+	case r.Idle < 0:
+		return fmt.Errorf("idle time %v: want 0 or more", r.Idle)
+	}
+	return nil
 }
 
 // Move gives a rule another instance; 0 drops.

@@ -1,12 +1,6 @@
 package hw
 
-import (
-	"errors"
-	"sync"
-)
-
-// ErrClosed is returned by what was called after Close.
-var ErrClosed = errors.New("switch is closed")
+import "sync"
 
 // Queue is the way from a driver to the reader of its Events. The driver must never wait for that reader: the reader
 // may itself be waiting for the switch, and the switch for the driver to take its messages. So a Queue takes every
