@@ -1,0 +1,20 @@
+// Package needs is how a test says that it wants something of the machine that not every machine has.
+package needs
+
+import (
+	"os"
+	"testing"
+)
+
+// This skips the test if something is missing, and says what. Where the environment variable SMARTINCO_NO_SKIP is set,
+// as the continuous integration does, it fails the test instead: a suite that silently skips proves nothing.
+func This(t testing.TB, missing string) {
+	t.Helper()
+	switch {
+	case missing == "":
+	case os.Getenv("SMARTINCO_NO_SKIP") != "":
+		t.Fatal("missing, and SMARTINCO_NO_SKIP is set: ", missing)
+	default:
+		t.Skip("skipped: ", missing)
+	}
+}
