@@ -19,6 +19,7 @@ type data struct {
 	instances []results.Instance
 	flows     []results.Flow
 
+	scenario  any // decoded
 	scheduler string
 	size      int64 // frame size in bytes; 0 when the workload has none or several
 	initial   int
@@ -40,6 +41,7 @@ func newData(run results.Run, ws []results.Window, is []results.Instance, fs []r
 	if err := json.Unmarshal(raw, &sc); err != nil {
 		return d, fmt.Errorf("record %s: scenario: %w", run.Name, err)
 	}
+	d.scenario = sc
 	d.scheduler, _ = key(sc, "scheduler", "policy").(string)
 	d.initial, d.max = int(number(key(sc, "instances", "initial"))), int(number(key(sc, "instances", "max")))
 	policy, _ := key(sc, "autoscaler", "policy").(string)

@@ -55,6 +55,18 @@ func (p *panel) drawAxes(c draw.Canvas) {
 			text(c, black, textSize, vg.Point{X: x, Y: c.Min.Y - textSize - 1}, 0.5, t.label)
 		}
 	}
+	for _, v := range p.x.minor() {
+		x := p.x.at(v, c.Min.X, c.Max.X)
+		hair(x, c.Min.Y, x, c.Min.Y+ticks/2)
+		if p.top == nil {
+			hair(x, c.Max.Y, x, c.Max.Y-ticks/2)
+		}
+	}
+	for _, v := range p.y.minor() {
+		y := p.y.at(v, c.Min.Y, c.Max.Y)
+		hair(c.Min.X, y, c.Min.X+tickSize/2, y)
+		hair(c.Max.X, y, c.Max.X-tickSize/2, y)
+	}
 	for _, t := range p.y.ticks {
 		y := p.y.at(t.at, c.Min.Y, c.Max.Y)
 		hair(c.Min.X, y, c.Min.X+tickSize, y)
@@ -75,6 +87,8 @@ func (p *panel) drawAxes(c draw.Canvas) {
 			text(c, black, textSize, vg.Point{X: x, Y: above}, 0.5, t.label)
 		}
 		above += rowText - 1
+	}
+	if p.topOf != "" {
 		text(c, black, textSize, vg.Point{X: c.Max.X, Y: above}, 1, p.topOf)
 	}
 	text(c, black, textSize, vg.Point{X: c.Min.X, Y: above}, 0, p.title)

@@ -161,7 +161,7 @@ func (pg *page) layout() (areas [][]vg.Rectangle, height vg.Length) {
 			left[i] = max(left[i], p.left())
 			if n := len(p.x.ticks); n > 0 { // a number at the end of the axis reaches beyond it
 				t := p.x.ticks[n-1]
-				over := widthIn(textSize, t.label)/2 - vg.Length((p.x.max-t.at)/(p.x.max-p.x.min)*100)
+				over := widthIn(textSize, t.label)/2 - (100 - p.x.at(t.at, 0, 100))
 				right[i] = max(right[i], over)
 			}
 			right[i] = max(right[i], 2)
@@ -235,7 +235,8 @@ func (pg *page) drawOn(c draw.Canvas) {
 
 // at is the place of a value on an axis between lo and hi.
 func (a axis) at(v float64, lo, hi vg.Length) vg.Length {
-	return lo + vg.Length((v-a.min)/(a.max-a.min))*(hi-lo)
+	from, to := a.scale(a.min), a.scale(a.max)
+	return lo + vg.Length((a.scale(v)-from)/(to-from))*(hi-lo)
 }
 
 func (p *panel) point(c draw.Canvas, x, y float64) vg.Point {

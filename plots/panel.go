@@ -2,6 +2,7 @@ package plots
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot/vg"
@@ -14,6 +15,21 @@ type axis struct {
 	ticks    []tick
 	count    bool // counts things: ticks at whole numbers alone
 	bare     bool // ticks without numbers and label: the panel below carries them
+	log      bool // logarithmic: values that are not positive stand at its lower end
+	zero     bool // of a logarithmic axis: linear from 0 to 1 below its first decade, so that 0 has a place among counts
+}
+
+// scale is where a value stands on the axis, in units of the axis' own: decades, where it is logarithmic.
+func (a axis) scale(v float64) float64 {
+	switch {
+	case !a.log:
+		return v
+	case !a.zero:
+		return math.Log10(math.Max(v, math.SmallestNonzeroFloat64))
+	case v < 1:
+		return math.Max(v, 0) / 2
+	}
+	return 0.5 + math.Log10(v)
 }
 
 type tick struct {
@@ -55,7 +71,7 @@ type panel struct {
 	title  string // without its letter
 	x, y   axis
 	top    []tick // on the upper edge, at values of x
-	topOf  string // label of the upper edge
+	topOf  string // label of the upper edge, right of the title
 	series []series
 	marks  []mark
 	room   vg.Length // left of the axes, as wide as the column's widest panel needs
@@ -76,17 +92,23 @@ func (p *panel) ranges() {
 		}
 	}
 	if p.x.max <= p.x.min {
-		p.x.min, p.x.max = bounds(xs)
+		p.x.min, p.x.max = p.x.bounds(xs)
 	}
 	if p.y.max <= p.y.min {
-		p.y.min, p.y.max = bounds(ys)
-		p.y.max += 0.17 * (p.y.max - p.y.min)
+		p.y.min, p.y.max = p.y.bounds(ys)
+		if p.y.log {
+			p.y.max *= math.Pow(p.y.max/math.Max(p.y.min, 1), 0.1)
+		} else {
+			p.y.max += 0.17 * (p.y.max - p.y.min)
+		}
 	}
 	for _, a := range []*axis{&p.x, &p.y} {
 		switch {
 		case a.ticks != nil:
 		case a.count:
 			a.ticks = whole(a.min, a.max, 5)
+		case a.log:
+			a.ticks = a.decades()
 		default:
 			a.ticks = roundTicks(a.min, a.max, 5)
 		}
@@ -108,6 +130,49 @@ func bounds(vs []float64) (lo, hi float64) {
 		return lo, lo + max(1, math.Abs(lo)/10)
 	}
 	return lo, hi
+}
+
+// bounds are those of what a logarithmic axis can show, and of all values otherwise.
+func (a axis) bounds(vs []float64) (lo, hi float64) {
+	if a.log && !a.zero {
+		vs = slices.DeleteFunc(vs, func(v float64) bool { return v <= 0 })
+	}
+	return bounds(vs)
+}
+
+// decades are the powers of ten within the range of a logarithmic axis, and 0 where it has a place for it.
+func (a axis) decades() (ts []tick) {
+	least := a.min
+	if a.zero {
+		least = math.Max(a.min, 1)
+		if a.min <= 0 {
+			ts = append(ts, tick{0, "0"})
+		}
+	}
+	for k := math.Ceil(math.Log10(least) - 1e-9); k <= math.Log10(a.max)+1e-9; k++ {
+		v := math.Pow10(int(k))
+		ts = append(ts, tick{v, strconv.FormatFloat(v, 'f', -1, 64)})
+	}
+	return ts
+}
+
+// minor are the multiples of a power of ten within the range of a logarithmic axis, in its own units.
+func (a axis) minor() (at []float64) {
+	if !a.log {
+		return nil
+	}
+	least := a.min
+	if a.zero {
+		least = math.Max(a.min, 1)
+	}
+	for k := math.Floor(math.Log10(least)); k <= math.Log10(a.max); k++ {
+		for m := 2.0; m < 10; m++ {
+			if v := m * math.Pow10(int(k)); v >= least && v <= a.max {
+				at = append(at, v)
+			}
+		}
+	}
+	return at
 }
 
 // roundTicks are about n multiples of 1, 2, 2.5 or 5 times a power of ten within the range.

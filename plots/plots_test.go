@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
+	"gonum.org/v1/plot/vg"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -279,6 +280,70 @@ func TestBandIsTheRangeOfTheRuns(t *testing.T) {
 	}
 	if n != len(ds[0].windows) {
 		t.Errorf("%d points for %d windows", n, len(ds[0].windows))
+	}
+}
+
+// A flow of 20 Mpps whose rule takes 100 µs has 19 * 101.5 packets left behind, of which the queue keeps 1000.
+func TestSlowPath(t *testing.T) {
+	m := madeUp(t)
+	got := table(t, drawn(t, "slowpath", append(slices.Clone(m["slowpath"]), m["fig9"]...), Options{}))
+	for _, want := range []string{
+		"(a) Reordered,line,100 µs,20,1000,,,1,Rate of the flow (Mpps),Packets a flow",
+		"(b) Lost in the slow path,line,100 µs,20,929,,,1,",
+		"(b) Lost in the slow path,line,fluid engine,20,928.5,,,1,",
+		"(a) Reordered,line,1 ms,0.5,0,,,1,",
+		"(a) Reordered,limit,queue of 1000,,1000,",
+		"(b) Lost in the slow path,limit,1 Mpps,1,,",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	fluid := slices.DeleteFunc(slices.Clone(m["slowpath"]), func(d data) bool { return d.run.Engine == "packet" })
+	if got := table(t, drawn(t, "slowpath", fluid, Options{})); !strings.Contains(got, "line,100 µs,20,928.5,") || strings.Contains(got, "fluid engine") {
+		t.Errorf("fluid alone is not drawn as the runs that it is:\n%s", got)
+	}
+	if _, err := drawFrom("slowpath", m["fig9"], Options{}); err == nil || !strings.Contains(err.Error(), "its flows have no single rate, or no rule was installed") {
+		t.Errorf("records without flows of a rate: %v", err)
+	}
+}
+
+func TestLogarithmicAxes(t *testing.T) {
+	for _, c := range []struct {
+		a    axis
+		v    float64
+		want vg.Length
+	}{
+		{axis{log: true, min: 1, max: 100}, 10, 50},
+		{axis{log: true, min: 0.1, max: 1000}, 1, 25},
+		{axis{log: true, zero: true, max: 1000}, 0, 0},
+		{axis{log: true, zero: true, max: 1000}, -3, 0},
+		{axis{log: true, zero: true, max: 1000}, 0.5, 100 * 0.25 / 3.5},
+		{axis{log: true, zero: true, max: 1000}, 1, 100 * 0.5 / 3.5},
+		{axis{log: true, zero: true, max: 1000}, 1000, 100},
+	} {
+		if got := c.a.at(c.v, 0, 100); math.Abs(float64(got-c.want)) > 1e-9 {
+			t.Errorf("%g on %+v stands at %g, want %g", c.v, c.a, got, c.want)
+		}
+	}
+	for _, c := range []struct {
+		a     axis
+		ticks []float64
+		small int
+	}{
+		{axis{log: true, min: 0.5, max: 20}, []float64{1, 10}, 5 + 8 + 1},
+		{axis{log: true, zero: true, max: 30}, []float64{0, 1, 10}, 8 + 2},
+		{axis{max: 30}, nil, 0},
+	} {
+		var at []float64
+		if c.a.log {
+			for _, x := range c.a.decades() {
+				at = append(at, x.at)
+			}
+		}
+		if !slices.Equal(at, c.ticks) || len(c.a.minor()) != c.small {
+			t.Errorf("%+v has ticks at %v and %d small ones, want %v and %d", c.a, at, len(c.a.minor()), c.ticks, c.small)
+		}
 	}
 }
 

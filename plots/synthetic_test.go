@@ -129,5 +129,33 @@ func madeUp(t testing.TB) map[string][]data {
 	}{{64, 148}, {512, 23}, {1500, 8}} {
 		m["fig10"] = append(m["fig10"], spec{scheduler: "round-robin", size: z.size, initial: 3, max: 8, flows: 32, interval: 3, total: z.total, seed: 1}.make(t))
 	}
+	for _, engine := range []string{"packet", "fluid"} {
+		for _, latency := range []float64{100, 1000} {
+			for _, rate := range []float64{0.5, 1, 2, 5, 20} {
+				m["slowpath"] = append(m["slowpath"], aNewFlow(t, engine, latency, rate))
+			}
+		}
+	}
 	return m
+}
+
+// aNewFlow is a run of one flow of rate Mpps whose rule comes into force after latency microseconds: what a slow path of
+// 1 Mpps has not served by then, up to 1000 packets, is overtaken, and the rest is lost. Packets are whole, fluid is not.
+func aNewFlow(t testing.TB, engine string, latency, rate float64) data {
+	t.Helper()
+	backlog := max(0, (rate-1)*(latency+1.5))
+	if engine == "packet" {
+		backlog = math.Ceil(backlog)
+	}
+	run := results.Run{Format: 1, Name: "made-up", Plant: "sim", Engine: engine, Seed: 1, Duration: 0.01, Window: 0.01, Complete: true,
+		Scenario: map[string]any{
+			"nic":      map[string]any{"install_latency": fmt.Sprintf("%gus", latency), "slowpath_rate": "1Mpps", "slowpath_queue": 1000},
+			"workload": []any{map[string]any{"flows": []any{map[string]any{"rate": fmt.Sprintf("%gMpps", rate)}}}},
+		},
+		Totals: results.Totals{Flows: 1, RulesInstalled: 1, Reordered: min(backlog, 1000), Dropped: results.Drops{SlowPath: max(0, backlog-1000)}}}
+	d, err := newData(run, []results.Window{{T: 0.01}}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

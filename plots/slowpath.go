@@ -1,0 +1,128 @@
+package plots
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// newFlow is what a run says of flows that wait for their rules.
+type newFlow struct {
+	data
+	latency         units.Time // of the rule's installation
+	rate            float64    // packets/s of each flow
+	slowRate        float64    // packets/s of the slow path
+	slowQueue       float64    // packets
+	reordered, lost float64    // packets of each flow, in the mean
+}
+
+// newFlows reads the run; ok is false where the flows have no rate in common or no rule was installed.
+func newFlows(d data) (f newFlow, ok bool) {
+	f = newFlow{data: d, slowRate: number(key(d.scenario, "nic", "slowpath_rate")), slowQueue: number(key(d.scenario, "nic", "slowpath_queue"))}
+	latency, _ := key(d.scenario, "nic", "install_latency").(string)
+	if f.latency.UnmarshalText([]byte(latency)) != nil || d.run.Totals.RulesInstalled == 0 {
+		return f, false
+	}
+	sources, _ := key(d.scenario, "workload").([]any)
+	for _, s := range sources {
+		flows, _ := key(s, "flows").([]any)
+		if flows == nil {
+			return f, false
+		}
+		for _, x := range flows {
+			rate := number(key(x, "rate"))
+			if rate == 0 || f.rate != 0 && rate != f.rate {
+				return f, false
+			}
+			f.rate = rate
+		}
+	}
+	n := float64(d.run.Totals.Flows)
+	f.reordered, f.lost = d.run.Totals.Reordered/n, d.run.Totals.Dropped.SlowPath/n
+	return f, f.rate > 0
+}
+
+// slowPath: what a new flow suffers before its rule is in force, over its rate, one line for each latency of the
+// installation. Runs of the fluid engine, where there are some, stand beside those that step packets as thin lines.
+func slowPath(ds []data, o Options) (*page, []string, error) {
+	var notes []string
+	var in []newFlow
+	keep(ds, &notes, "its flows have no single rate, or no rule was installed", false, func(d data) bool {
+		f, ok := newFlows(d)
+		if ok {
+			in = append(in, f)
+		}
+		return ok
+	})
+	if len(in) == 0 {
+		return nil, nil, none(ds, notes)
+	}
+	slices.SortStableFunc(in, func(a, b newFlow) int { return cmp.Compare(a.latency, b.latency) })
+	exact := slices.ContainsFunc(in, func(f newFlow) bool { return f.run.Engine != "fluid" })
+	a := &panel{title: "Reordered", y: axis{label: "Packets a flow", log: true, zero: true}}
+	b := &panel{title: "Lost in the slow path", y: axis{label: "Packets a flow", log: true, zero: true}}
+	n := 0
+	for _, reference := range []bool{false, true} {
+		look := 0
+		for i := 0; i < len(in); {
+			latency := in[i].latency
+			reordered, lost := merge{grain: 1e-3}, merge{grain: 1e-3} // in Mpps
+			for ; i < len(in) && in[i].latency == latency; i++ {
+				if f := in[i]; reference == (exact && f.run.Engine == "fluid") {
+					reordered.add(f.rate/mega, f.reordered)
+					lost.add(f.rate/mega, f.lost)
+				}
+			}
+			if len(reordered.at) == 0 {
+				continue
+			}
+			runs := 0
+			for _, s := range reordered.at {
+				runs = max(runs, s.n)
+			}
+			n = max(n, runs)
+			s := series{name: spaced(latency.String()), look: look, kind: line}
+			if reference {
+				s = series{name: "fluid engine", look: 6, kind: line, thin: true}
+			}
+			look++
+			a.series = append(a.series, reordered.series(s, runs))
+			b.series = append(b.series, lost.series(s, runs))
+		}
+	}
+	one := func(of func(newFlow) float64) (v float64, ok bool) {
+		v = of(in[0])
+		return v, v > 0 && !slices.ContainsFunc(in, func(f newFlow) bool { return of(f) != v })
+	}
+	if v, ok := one(func(f newFlow) float64 { return f.slowRate }); ok {
+		m := mark{label: spaced(units.PPS(v).String()), at: v / mega, onX: true, limit: "slow path's limit"}
+		a.marks, b.marks = append(a.marks, m), append(b.marks, m)
+	} else {
+		notes = append(notes, "the runs differ in nic.slowpath_rate, or have none")
+	}
+	if v, ok := one(func(f newFlow) float64 { return f.slowQueue }); ok {
+		a.marks = append(a.marks, mark{label: fmt.Sprintf("queue of %g", v), at: v, limit: "slow path's limit"})
+	}
+	least, most := in[0].rate, in[0].rate
+	for _, f := range in {
+		least, most = min(least, f.rate), max(most, f.rate)
+	}
+	for _, p := range []*panel{a, b} {
+		p.x = axis{label: "Rate of the flow (Mpps)", log: true, min: least / mega / 1.08, max: most / mega * 1.08}
+	}
+	a.topOf = "lines: latency of the rule"
+	return stack(o, n, 92, a, b), notes, nil
+}
+
+// spaced is a quantity in the notation of units as it is printed: 300us becomes 300 µs.
+func spaced(s string) string {
+	i := strings.IndexFunc(s, unicode.IsLetter)
+	if i < 0 {
+		return s
+	}
+	return s[:i] + " " + strings.Replace(s[i:], "us", "µs", 1)
+}
