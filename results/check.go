@@ -12,7 +12,8 @@ const (
 )
 
 // Checker checks that packets are conserved: offered = processed + dropped + what more is queued than before, for each
-// window, each instance in each window, each flow, and the run. Besides, a window's loss must be the sum of its causes.
+// window, each instance in each window, each flow, and the run. Besides, a window's loss must be the sum of its causes,
+// and where delays are measured, every processed packet must have one.
 // It sees the values before they are rounded. A window lasts from the end of the one before, the first from 0.
 //
 // An instance that is missing from a window in which it still should have been, because it held packets at the end of
@@ -26,6 +27,9 @@ type Checker struct {
 	queued float64 // at t
 	held   []held  // the instances' queues at t, by number
 	next   []held
+
+	delays  bool // were measured
+	delayed int64
 }
 
 type held struct {
@@ -110,9 +114,19 @@ func (c *Checker) Flow(f *Flow) {
 	c.balance(f.Offered, f.Processed, f.Dropped, f.Queued, place{"flow", f.Flow, -1})
 }
 
+// Latency notes how many packets of the run have a delay: as many as were processed.
+func (c *Checker) Latency(l *Latency) {
+	if l.Scope == "run" {
+		c.delays, c.delayed = true, l.Count
+	}
+}
+
 // Result checks the run's totals and returns the outcome over all that was checked.
 func (c *Checker) Result(t *Totals) Check {
 	c.balance(t.Offered, t.Processed, t.Dropped.Sum(), t.Queued, place{"run", -1, -1})
+	if c.delays {
+		c.balance(t.Processed, float64(c.delayed), 0, 0, place{"delays of the run", -1, -1})
+	}
 	r := c.check
 	if r.Worst > 0 {
 		r.Where = c.where.String()

@@ -32,12 +32,14 @@ var (
 	windowColumns   = columns[Window]()
 	instanceColumns = columns[Instance]()
 	flowColumns     = columns[Flow]()
+	latencyColumns  = columns[Latency]()
+	bucketColumns   = columns[Bucket]()
 )
 
 // layout identifies the columns of this build: two builds with the same layout read each other's journals.
 var layout = func() uint32 {
 	var names []string
-	for _, cols := range [][]column{windowColumns, instanceColumns, flowColumns} {
+	for _, cols := range [][]column{windowColumns, instanceColumns, flowColumns, latencyColumns, bucketColumns} {
 		for _, c := range cols {
 			names = append(names, c.name, c.kind.String())
 		}

@@ -2,6 +2,7 @@ package results
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 )
+
+// ErrNoDelays is that a record holds no delays.
+var ErrNoDelays = errors.New("the record holds no delays: its scenario does not ask for them (measure.delay), or the run was killed before it ended")
 
 // exporter is a table that Export knows.
 type exporter struct {
@@ -23,6 +27,8 @@ var exporters = []exporter{
 	exported("windows", func(r *Record, each func(*Window) error) error { return r.src.windows(each) }),
 	exported("instances", func(r *Record, each func(*Instance) error) error { return r.src.instances(each) }),
 	exported("flows", func(r *Record, each func(*Flow) error) error { return r.src.flows(each) }),
+	exported("latency", func(r *Record, each func(*Latency) error) error { return r.src.latencies(each) }),
+	exported("histogram", func(r *Record, each func(*Bucket) error) error { return r.src.buckets(each) }),
 	exported("decisions", decisionRows),
 }
 
@@ -60,7 +66,8 @@ func names[T any](list []T, name func(T) string) []string {
 
 // Export writes a table of rec, one of Tables, in a format, one of Formats. Columns have the names and the order of the
 // row types. Numbers are the shortest that read back the same, without exponents. JSON is an array of objects whose keys
-// are in the order of the columns, null where a value is not a number. Rows are not held, however many there are.
+// are in the order of the columns, null where a value is not a number. Rows are not held, however many there are. Where
+// delays were not measured, their tables are ErrNoDelays.
 func Export(w io.Writer, rec *Record, table, format string) error {
 	t := slices.IndexFunc(exporters, func(e exporter) bool { return e.name == table })
 	if t < 0 {
@@ -81,6 +88,9 @@ func Export(w io.Writer, rec *Record, table, format string) error {
 		b = b[:0]
 		return err
 	})
+	if err == nil && first && rec.Run.Little == nil && (table == "latency" || table == "histogram") {
+		err = ErrNoDelays
+	}
 	if err != nil {
 		return fmt.Errorf("exporting %s: %w", table, err)
 	}

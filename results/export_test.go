@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"flag"
 	"math"
 	"os"
@@ -32,6 +33,12 @@ func small(t *testing.T, rec Recorder) {
 		t.Fatal(err)
 	}
 	rec.Flow(&Flow{Src: "2001:db8::1", Dst: "10.0.0.2", SrcPort: 1024, DstPort: 53, Proto: 17, Start: 80645e-12, End: 1, Instance: 2, Offered: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000, Reordered: 0.25, Queued: 1000})
+	for _, scope := range []Latency{{Scope: "run"}, {Scope: "instance", Number: 2}, {Scope: "flow"}} {
+		l := Latency{Scope: scope.Scope, Number: scope.Number, Kind: "sojourn", Count: 2.5e7, Mean: 1.0 / 3, P50: 0, P90: 300, P99: 300, P999: 300, Max: 300}
+		rec.Latency(&l, []Bucket{
+			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Count: 2e7},
+			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Low: 256, High: 300, Count: 5e6}})
+	}
 	if err := rec.Close(&Run{Name: "small", Complete: true, Totals: Totals{Offered: 3e7, Processed: 2.5e7, Dropped: Drops{Instance: 5e6 - 1000}, Queued: 1000}}); err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +91,18 @@ func TestExportedColumns(t *testing.T) {
 	for table, want := range map[string]string{
 		"windows":   "t_s,offered_pps,ingress_pps,processed_pps,dropped_pps,slowpath_pps,processed_bps,instances,instances_used,flows,reordered,",
 		"instances": "t_s,instance,state,flows,offered_pps,processed_pps,dropped_pps,queue,utilization\n",
+		"latency":   "scope,number,kind,count,mean_ps,p50_ps,p90_ps,p99_ps,p999_ps,max_ps\n",
+		"histogram": "scope,number,kind,low_ps,high_ps,count\n",
 		"flows":     "flow,src,dst,sport,dport,proto,start_s,end_s,instance,moves,offered,processed,dropped,reordered,",
 	} {
 		var b bytes.Buffer
-		if err := Export(&b, inMemory(t, 0), table, "csv"); err != nil {
+		m := NewMemory()
+		small(t, m)
+		rec, err := m.Record()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Export(&b, rec, table, "csv"); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(b.String(), want) {
@@ -101,6 +116,15 @@ func TestExportsParse(t *testing.T) {
 	for _, windows := range []int{0, 40} {
 		rec := inMemory(t, windows)
 		for _, table := range Tables() {
+			rec := rec
+			if table == "latency" || table == "histogram" {
+				m := NewMemory()
+				small(t, m)
+				var err error
+				if rec, err = m.Record(); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var c, j bytes.Buffer
 			if err := Export(&c, rec, table, "csv"); err != nil {
 				t.Fatal(err)
@@ -130,11 +154,17 @@ func TestExportsParse(t *testing.T) {
 
 func TestExportErrors(t *testing.T) {
 	rec := inMemory(t, 1)
-	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil || err.Error() != `table is "window", want one of windows, instances, flows, decisions` {
+	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil || err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, decisions` {
 		t.Error(err)
 	}
 	if err := Export(new(bytes.Buffer), rec, "windows", "xml"); err == nil || err.Error() != `format is "xml", want one of csv, json` {
 		t.Error(err)
+	}
+	for _, table := range []string{"latency", "histogram"} {
+		var b bytes.Buffer
+		if err := Export(&b, rec, table, "csv"); !errors.Is(err, ErrNoDelays) || b.Len() > 0 {
+			t.Errorf("%s of a run without delays: %v, %q", table, err, b.String())
+		}
 	}
 	f, err := os.Create(filepath.Join(t.TempDir(), "closed"))
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 
 // The journal holds the rows of a run that has not ended, in the order in which they came. It begins with a head: the
 // line journalMagic and the layout of the columns. Frames follow: length and CRC-32 of the payload, four bytes each,
-// and the payload: 'w', a window, the number of its instances and the instances; or 'f' and a flow. All integers are
+// and the payload: 'w', a window, the number of its instances and the instances; 'f' and a flow; or 'l', a latency, the
+// number of its buckets and the buckets. All integers are
 // little-endian. A frame that the file's end cuts off was being written when the run was killed and does not count;
 // anything else that does not add up is damage and an error.
 const (
@@ -51,6 +52,18 @@ func appendFlowFrame(b []byte, f *Flow) []byte {
 	from := len(b)
 	b = append(b, make([]byte, frameHead)...)
 	b = appendRow(append(b, 'f'), f, flowColumns)
+	sealFrame(b, from)
+	return b
+}
+
+func appendLatencyFrame(b []byte, l *Latency, buckets []Bucket) []byte {
+	from := len(b)
+	b = append(b, make([]byte, frameHead)...)
+	b = appendRow(append(b, 'l'), l, latencyColumns)
+	b = binary.AppendUvarint(b, uint64(len(buckets)))
+	for i := range buckets {
+		b = appendRow(b, &buckets[i], bucketColumns)
+	}
 	sealFrame(b, from)
 	return b
 }
@@ -140,61 +153,77 @@ func (j journal) lastWindow() (end int64, err error) {
 	return end, err
 }
 
-// rows calls the functions with every row; one that is nil is left out. The rows passed are reused.
-func (j journal) rows(window func(*Window) error, instance func(*Instance) error, flow func(*Flow) error) error {
-	return j.frames(rowsOf(window, instance, flow))
+// consumer is what to call with the rows of each kind; a nil function leaves them out. The rows passed are reused.
+type consumer struct {
+	window   func(*Window) error
+	instance func(*Instance) error
+	flow     func(*Flow) error
+	latency  func(*Latency) error
+	bucket   func(*Bucket) error
 }
 
-// rowsOf takes frames apart.
-func rowsOf(window func(*Window) error, instance func(*Instance) error, flow func(*Flow) error) func([]byte, int64) error {
+// rows calls the functions with every row.
+func (j journal) rows(c consumer) error { return j.frames(c.frame()) }
+
+// frame takes frames apart.
+func (c consumer) frame() func([]byte, int64) error {
 	var w Window
 	var in Instance
 	var fl Flow
+	var la Latency
+	var bu Bucket
 	return func(p []byte, _ int64) (err error) {
 		kind, p := p[0], p[1:]
 		switch kind {
 		case 'w':
-			if window == nil && instance == nil {
-				return nil
-			}
-			if p, err = decodeRow(p, &w, windowColumns); err != nil {
-				return err
-			}
-			if window != nil {
-				if err := window(&w); err != nil {
-					return err
-				}
-			}
-			n, used := binary.Uvarint(p)
-			if used <= 0 {
-				return errShort
-			}
-			p = p[used:]
-			for ; n > 0 && instance != nil; n-- {
-				if p, err = decodeRow(p, &in, instanceColumns); err != nil {
-					return err
-				}
-				if err := instance(&in); err != nil {
-					return err
-				}
-			}
-			return nil
+			return nested(p, &w, windowColumns, c.window, &in, instanceColumns, c.instance)
 		case 'f':
-			if flow == nil {
+			if c.flow == nil {
 				return nil
 			}
-			if _, err = decodeRow(p, &fl, flowColumns); err != nil {
-				return err
-			}
-			return flow(&fl)
+			_, err := nextRow(p, &fl, flowColumns, c.flow)
+			return err
+		case 'l':
+			return nested(p, &la, latencyColumns, c.latency, &bu, bucketColumns, c.bucket)
 		}
-		return fmt.Errorf("a frame of kind %q, want w or f", kind)
+		return fmt.Errorf("a frame of kind %q, want w, f or l", kind)
 	}
 }
 
-func (j journal) windows(each func(*Window) error) error     { return j.rows(each, nil, nil) }
-func (j journal) instances(each func(*Instance) error) error { return j.rows(nil, each, nil) }
-func (j journal) flows(each func(*Flow) error) error         { return j.rows(nil, nil, each) }
+// nextRow reads one row into r, hands it to each, unless that is nil, and returns the rest of p.
+func nextRow[T any](p []byte, r *T, cols []column, each func(*T) error) ([]byte, error) {
+	p, err := decodeRow(p, r, cols)
+	if err == nil && each != nil {
+		err = each(r)
+	}
+	return p, err
+}
+
+// nested reads a row, the number of the rows that belong to it, and these.
+func nested[A, B any](p []byte, a *A, aCols []column, eachA func(*A) error, b *B, bCols []column, eachB func(*B) error) error {
+	if eachA == nil && eachB == nil {
+		return nil
+	}
+	p, err := nextRow(p, a, aCols, eachA)
+	if err != nil {
+		return err
+	}
+	n, used := binary.Uvarint(p)
+	if used <= 0 {
+		return errShort
+	}
+	p = p[used:]
+	for ; n > 0 && eachB != nil && err == nil; n-- {
+		p, err = nextRow(p, b, bCols, eachB)
+	}
+	return err
+}
+
+func (j journal) windows(each func(*Window) error) error     { return j.rows(consumer{window: each}) }
+func (j journal) instances(each func(*Instance) error) error { return j.rows(consumer{instance: each}) }
+func (j journal) flows(each func(*Flow) error) error         { return j.rows(consumer{flow: each}) }
+func (j journal) latencies(each func(*Latency) error) error  { return j.rows(consumer{latency: each}) }
+func (j journal) buckets(each func(*Bucket) error) error     { return j.rows(consumer{bucket: each}) }
 
 func (j journal) log() (io.ReadCloser, error) {
 	return os.Open(filepath.Join(filepath.Dir(j.path), logName))

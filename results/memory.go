@@ -17,6 +17,8 @@ type Memory struct {
 	Windows   []Window
 	Instances []Instance
 	Flows     []Flow
+	Latencies []Latency
+	Buckets   []Bucket
 
 	check Checker
 	log   []byte   // being filled
@@ -82,6 +84,14 @@ func (m *Memory) Flow(f *Flow) {
 	roundRow(&m.Flows[len(m.Flows)-1], flowColumns)
 }
 
+// Latency keeps a delay and its histogram.
+func (m *Memory) Latency(l *Latency, buckets []Bucket) {
+	m.check.Latency(l)
+	m.Latencies = append(m.Latencies, *l)
+	roundRow(&m.Latencies[len(m.Latencies)-1], latencyColumns)
+	m.Buckets = append(m.Buckets, buckets...)
+}
+
 // Close does to r what Writer.Close does, and keeps it.
 func (m *Memory) Close(r *Run) error {
 	finish(r, &m.check)
@@ -110,6 +120,8 @@ type memory struct{ m *Memory }
 func (s memory) windows(each func(*Window) error) error     { return over(s.m.Windows, each) }
 func (s memory) instances(each func(*Instance) error) error { return over(s.m.Instances, each) }
 func (s memory) flows(each func(*Flow) error) error         { return over(s.m.Flows, each) }
+func (s memory) latencies(each func(*Latency) error) error  { return over(s.m.Latencies, each) }
+func (s memory) buckets(each func(*Bucket) error) error     { return over(s.m.Buckets, each) }
 func (s memory) log() (io.ReadCloser, error) {
 	readers := make([]io.Reader, 0, len(s.m.full)+1)
 	for _, b := range s.m.full {
@@ -138,4 +150,5 @@ func (discard) Event(units.Time, *orchestrator.Event)   {}
 func (discard) Action(units.Time, *orchestrator.Action) {}
 func (discard) Window(*Window, []Instance) error        { return nil }
 func (discard) Flow(*Flow)                              {}
+func (discard) Latency(*Latency, []Bucket)              {}
 func (discard) Close(*Run) error                        { return nil }

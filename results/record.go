@@ -28,6 +28,8 @@ type source interface {
 	windows(each func(*Window) error) error
 	instances(each func(*Instance) error) error
 	flows(each func(*Flow) error) error
+	latencies(each func(*Latency) error) error
+	buckets(each func(*Bucket) error) error
 	log() (io.ReadCloser, error)
 }
 
@@ -74,6 +76,12 @@ func (r *Record) Instances() ([]Instance, error) { return collect(r.src.instance
 
 // Flows reads the flows, in the order in which they ended.
 func (r *Record) Flows() ([]Flow, error) { return collect(r.src.flows) }
+
+// Latencies reads the delays: of the run, its instances, its flows. Where they were not measured there are none.
+func (r *Record) Latencies() ([]Latency, error) { return collect(r.src.latencies) }
+
+// Buckets reads the histograms behind the delays, in the same order.
+func (r *Record) Buckets() ([]Bucket, error) { return collect(r.src.buckets) }
 
 func collect[T any](rows func(func(*T) error) error) ([]T, error) {
 	var all []T

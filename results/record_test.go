@@ -181,10 +181,11 @@ func TestAJournalCutAnywhereReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(n int) (windows, instances, flows int, err error) {
-		count := rowsOf(
-			func(*Window) error { windows++; return nil },
-			func(*Instance) error { instances++; return nil },
-			func(*Flow) error { flows++; return nil })
+		count := consumer{
+			window:   func(*Window) error { windows++; return nil },
+			instance: func(*Instance) error { instances++; return nil },
+			flow:     func(*Flow) error { flows++; return nil },
+		}.frame()
 		err = journal{path, wholeJournal}.framesOf(bytes.NewReader(whole[:n]), count)
 		return
 	}
@@ -218,17 +219,22 @@ func FuzzJournal(f *testing.F) {
 	f.Add(b[:len(b)/2])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const path = "some/journal"
-		err := journal{path, wholeJournal}.framesOf(bytes.NewReader(b), rowsOf(
-			func(*Window) error { return nil }, func(*Instance) error { return nil }, func(*Flow) error { return nil }))
+		all := consumer{func(*Window) error { return nil }, func(*Instance) error { return nil }, func(*Flow) error { return nil },
+			func(*Latency) error { return nil }, func(*Bucket) error { return nil }}.frame()
+		err := journal{path, wholeJournal}.framesOf(bytes.NewReader(b), all)
 		if err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("the error does not name the file: %v", err)
 		}
 		var w Window
 		var in Instance
 		var fl Flow
+		var la Latency
+		var bu Bucket
 		decodeRow(b, &w, windowColumns) // behind the checksum
 		decodeRow(b, &in, instanceColumns)
 		decodeRow(b, &fl, flowColumns)
+		decodeRow(b, &la, latencyColumns)
+		decodeRow(b, &bu, bucketColumns)
 	})
 }
 

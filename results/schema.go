@@ -60,6 +60,52 @@ type Flow struct {
 	Queued    float64 `parquet:"queued"` // packets still held when the row was written: 0 for a flow that has ended and drained
 }
 
+// Latency is one kind of delay in one scope: the run, an instance or a flow. It counts the packets that were processed
+// before the run ended. Times are picoseconds, as the engine has them; see Bucket for what a quantile is.
+type Latency struct {
+	Scope  string  `parquet:"scope"`  // run, instance, flow
+	Number int32   `parquet:"number"` // the instance's or the flow's; 0 for the run
+	Kind   string  `parquet:"kind"`   // wait, sojourn, end-to-end
+	Count  int64   `parquet:"count"`  // packets
+	Mean   float64 `parquet:"mean_ps"`
+	P50    int64   `parquet:"p50_ps"`
+	P90    int64   `parquet:"p90_ps"`
+	P99    int64   `parquet:"p99_ps"`
+	P999   int64   `parquet:"p999_ps"`
+	Max    int64   `parquet:"max_ps"`
+}
+
+// Bucket is one bucket of the histogram behind a Latency: so many packets were delayed by Low to High, both included.
+// Buckets come in increasing order, empty ones are left out, and no High is beyond the Latency's Max.
+type Bucket struct {
+	Scope  string `parquet:"scope"`
+	Number int32  `parquet:"number"`
+	Kind   string `parquet:"kind"`
+	Low    int64  `parquet:"low_ps"`
+	High   int64  `parquet:"high_ps"`
+	Count  int64  `parquet:"count"`
+}
+
+// Quantile is the upper end of the bucket that holds the value which perMille of 1000 packets do not exceed: 500 is the
+// median, 1000 the greatest. It is not below the exact quantile, and above it by no more than the bucket is wide; 0
+// without packets.
+func Quantile(buckets []Bucket, perMille int64) int64 {
+	n := int64(0)
+	for i := range buckets {
+		n += buckets[i].Count
+	}
+	if n == 0 {
+		return 0
+	}
+	left := max(n-n/1000*(1000-perMille)-n%1000*(1000-perMille)/1000, 1) // n*perMille/1000, rounded up
+	for i := range buckets {
+		if left -= buckets[i].Count; left <= 0 {
+			return buckets[i].High
+		}
+	}
+	return buckets[len(buckets)-1].High
+}
+
 // Totals are a run's packets by fate. Conservation: Offered = Processed + Drops + Queued.
 type Totals struct {
 	Offered        float64 `json:"offered"`
@@ -105,6 +151,7 @@ type Run struct {
 	Skipped      []Skip   `json:"skipped,omitempty"` // what the readers left out
 	Totals       Totals   `json:"totals"`
 	Conservation Check    `json:"conservation"`
+	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
 
 	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are in
@@ -126,6 +173,20 @@ type Check struct {
 	Checked int64   `json:"checked"`         // balances checked
 }
 
+// Little is the outcome of checking Little's law (J. Little, Operations Research 9, 1961): the mean number of packets in
+// an instance is the rate at which they come in times the mean time that they stay. For each instance the time-integral
+// of the number in its ring must equal the sum of the times that packets spent there, to the picosecond: of those that it
+// processed, those that it lost when it died and those still there when the run ended. Number = Rate * Time is then the
+// same for all instances together.
+type Little struct {
+	Holds   bool    `json:"holds"`
+	Where   string  `json:"where,omitempty"` // the first instance at which it does not hold
+	Checked int64   `json:"checked"`         // instances
+	Number  float64 `json:"mean_in_system"`  // packets, over the whole run
+	Rate    float64 `json:"accepted_pps"`
+	Time    float64 `json:"mean_time_s"`
+}
+
 // Recorder takes a run as it goes. Rows come in order of time; instances in order of their number. The values passed by
 // pointer are reused by the caller. A Recorder keeps its first error and returns it from Window and Close.
 type Recorder interface {
@@ -134,5 +195,6 @@ type Recorder interface {
 	Action(now units.Time, a *orchestrator.Action)
 	Window(w *Window, instances []Instance) error // ends a window
 	Flow(f *Flow)                                 // once a flow, when it has ended or the run ends
+	Latency(l *Latency, buckets []Bucket)         // once a scope and kind, after all flows: run, instances, flows
 	Close(r *Run) error                           // ends the record; r.Complete says whether the run reached its end
 }

@@ -18,6 +18,8 @@ const (
 	windowsName   = "windows.parquet"
 	instancesName = "instances.parquet"
 	flowsName     = "flows.parquet"
+	latencyName   = "latency.parquet"
+	histogramName = "histogram.parquet"
 )
 
 // rowGroup bounds what a table's writer holds, and batch what goes to it at once, in rows.
@@ -174,6 +176,17 @@ type tables struct {
 func (t tables) windows(each func(*Window) error) error     { return tableIn(t, windowsName, each) }
 func (t tables) instances(each func(*Instance) error) error { return tableIn(t, instancesName, each) }
 func (t tables) flows(each func(*Flow) error) error         { return tableIn(t, flowsName, each) }
+
+// A run that measures no delay has no tables of it.
+func (t tables) latencies(each func(*Latency) error) error { return optionalIn(t, latencyName, each) }
+func (t tables) buckets(each func(*Bucket) error) error    { return optionalIn(t, histogramName, each) }
+
+func optionalIn[T any](t tables, name string, each func(*T) error) error {
+	if _, ok := t.sums[name]; !ok {
+		return nil
+	}
+	return tableIn(t, name, each)
+}
 
 func tableIn[T any](t tables, name string, each func(*T) error) error {
 	return readTable(filepath.Join(t.dir, name), t.sums[name], each)

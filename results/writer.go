@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -58,6 +59,8 @@ type Writer struct {
 	window    Window // what came, rounded
 	instances []Instance
 	flow      Flow
+	latency   Latency
+	delays    bool // some came
 }
 
 var _ Recorder = (*Writer)(nil)
@@ -104,7 +107,7 @@ func clearDir(dir string, overwrite bool) error {
 	} else if err != nil {
 		return fmt.Errorf("creating the record: %w", err)
 	}
-	known := []string{runName, hostName, journalName, logName, windowsName, instancesName, flowsName}
+	known := []string{runName, hostName, journalName, logName, windowsName, instancesName, flowsName, latencyName, histogramName}
 	for _, e := range entries {
 		if !e.Type().IsRegular() || !slices.Contains(known, strings.TrimSuffix(e.Name(), temp)) {
 			return fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, e.Name())
@@ -188,6 +191,16 @@ func (w *Writer) Flow(f *Flow) {
 	}
 }
 
+// Latency writes a delay and its histogram.
+func (w *Writer) Latency(l *Latency, buckets []Bucket) {
+	w.check.Latency(l)
+	w.delays, w.latency = true, *l
+	roundRow(&w.latency, latencyColumns)
+	if w.journalBuf = appendLatencyFrame(w.journalBuf, &w.latency, buckets); len(w.journalBuf) >= flushBytes {
+		w.flush()
+	}
+}
+
 // flush writes what is buffered, the log first, so that it reaches at least as far as the journal.
 func (w *Writer) flush() {
 	w.flushLog()
@@ -240,35 +253,65 @@ func finish(r *Run, c *Checker) {
 // convert writes the tables from the journal, in one pass, gives them their names when all are whole, and returns their
 // checksums.
 func (w *Writer) convert() (sums map[string]string, err error) {
-	var files []io.WriteCloser
-	names := []string{windowsName, instancesName, flowsName}
+	var open []conversion
 	defer func() {
-		for _, f := range files {
-			err = errors.Join(err, f.Close())
+		for _, c := range open {
+			err = errors.Join(err, c.file.Close())
 		}
-		for _, name := range names {
+		for _, c := range open {
 			if err == nil {
-				err = os.Rename(w.path(name+temp), w.path(name))
+				err = os.Rename(w.path(c.name+temp), w.path(c.name))
 			} else {
-				os.Remove(w.path(name + temp))
+				os.Remove(w.path(c.name + temp))
 			}
 		}
 	}()
-	for _, name := range names {
-		f, err := w.create(w.path(name + temp))
-		if err != nil {
+	var rows consumer
+	makers := []func() error{
+		func() (err error) { rows.window, err = convertTo[Window](w, &open, windowsName); return err },
+		func() (err error) { rows.instance, err = convertTo[Instance](w, &open, instancesName); return err },
+		func() (err error) { rows.flow, err = convertTo[Flow](w, &open, flowsName); return err },
+		func() (err error) { rows.latency, err = convertTo[Latency](w, &open, latencyName); return err },
+		func() (err error) { rows.bucket, err = convertTo[Bucket](w, &open, histogramName); return err },
+	}
+	if !w.delays {
+		makers = makers[:3]
+	}
+	for _, m := range makers {
+		if err := m(); err != nil {
 			return nil, err
 		}
-		files = append(files, f)
 	}
-	windows, instances, flows := newTable[Window](files[0]), newTable[Instance](files[1]), newTable[Flow](files[2])
-	if err := (journal{w.path(journalName), wholeJournal}).rows(windows.add, instances.add, flows.add); err != nil {
+	if err := (journal{w.path(journalName), wholeJournal}).rows(rows); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(windows.close(), instances.close(), flows.close()); err != nil {
+	sums = map[string]string{}
+	for _, c := range open {
+		if err := c.close(); err != nil {
+			return nil, err
+		}
+		sums[c.name] = checksum(c.sum)
+	}
+	return sums, nil
+}
+
+// conversion is a table that convert writes.
+type conversion struct {
+	name  string
+	file  io.Closer
+	sum   hash.Hash32
+	close func() error
+}
+
+// convertTo begins a table and returns what adds a row to it.
+func convertTo[T any](w *Writer, open *[]conversion, name string) (func(*T) error, error) {
+	f, err := w.create(w.path(name + temp))
+	if err != nil {
 		return nil, err
 	}
-	return map[string]string{windowsName: checksum(windows.sum), instancesName: checksum(instances.sum), flowsName: checksum(flows.sum)}, nil
+	t := newTable[T](f)
+	*open = append(*open, conversion{name, f, t.sum, t.close})
+	return t.add, nil
 }
 
 // writeJSON replaces a file of the record by v, at once.

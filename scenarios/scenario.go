@@ -20,6 +20,7 @@ type Scenario struct {
 	Scheduler  scheduler.Options  `yaml:"scheduler" doc:"which instance takes a new flow"`
 	Autoscaler autoscaler.Options `yaml:"autoscaler" doc:"how many instances there are"`
 	Telemetry  Telemetry          `yaml:"telemetry" doc:"how the orchestrator sees the switch"`
+	Measure    Measure            `yaml:"measure" doc:"what is measured beside the packets' fates, at a cost"`
 	Workload   []Source           `yaml:"workload" doc:"the traffic: sources, superposed" required:"true"`
 	Faults     []Fault            `yaml:"faults" doc:"what goes wrong, and when"`
 
@@ -75,6 +76,11 @@ type Instances struct {
 type Telemetry struct {
 	Window units.Time `yaml:"window" doc:"time between two readings of the counters" default:"1s"`
 	Delay  units.Time `yaml:"delay" doc:"age of the counters when they arrive" default:"0s"`
+}
+
+// Measure is what the record holds on request.
+type Measure struct {
+	Delay string `yaml:"delay" doc:"delays of packets: wait, sojourn and end-to-end (packet engine). none; instances: of the run and each instance; flows: of each flow too, some kilobytes a flow. Packets are then stepped, never jumped over" enum:"none|instances|flows" default:"none"`
 }
 
 // Source is one source of traffic: exactly one key is set.

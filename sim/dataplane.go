@@ -37,6 +37,13 @@ type DataPlane interface {
 	Flow(f flow.ID, row *results.Flow)
 }
 
+// Delays is a DataPlane that can measure how long packets took.
+type Delays interface {
+	// Delays writes them to rec, after End and all flows, and returns the check of Little's law. Where the scenario does
+	// not ask for them it writes nothing and returns nil.
+	Delays(now units.Time, rec results.Recorder) *results.Little
+}
+
 // Control is the plant as the data plane sees it.
 type Control interface {
 	// Schedule calls Fire at the event's time.

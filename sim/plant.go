@@ -89,6 +89,9 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	run := Header(sc, w, o.Version)
 	run.Totals = p.finish(runErr == nil)
 	run.Complete = runErr == nil
+	if d, ok := p.data.(Delays); ok {
+		run.Little = d.Delays(p.now, rec)
+	}
 	if n, ok := p.data.(interface{ Notes() []string }); ok {
 		run.Notes = n.Notes()
 	}

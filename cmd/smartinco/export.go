@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,9 +14,13 @@ func newExport() *cobra.Command {
 		Use:   "export DIR",
 		Short: "Print a table of a record",
 		Long: `Print a table of the record in DIR as CSV or JSON. The record of a run that was killed is read up to its last full
-window.`,
+window.
+
+The tables latency and histogram are there when the scenario asks for them with measure.delay: quantiles of wait,
+sojourn and end-to-end delay in picoseconds, of the run, each instance and each flow, and the buckets behind them.`,
 		Example: `  smartinco export out/best-fit --table windows
-  smartinco export out/best-fit --table decisions --format json`,
+  smartinco export out/best-fit --table decisions --format json
+  smartinco export out/queue --table latency`,
 		Args: cobra.ExactArgs(1),
 	}
 	table := &choice{results.Tables()[0], results.Tables()}
@@ -27,7 +32,11 @@ window.`,
 		if err != nil {
 			return err
 		}
-		return results.Export(c.OutOrStdout(), rec, table.value, *format)
+		err = results.Export(c.OutOrStdout(), rec, table.value, *format)
+		if errors.Is(err, results.ErrNoDelays) {
+			err = usagef("%s: %w", args[0], err)
+		}
+		return err
 	}
 	return c
 }

@@ -19,6 +19,8 @@
 //   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
 //   - counted: the link is down, the rule drops, or no instance is there.
 //
+// Where delays are measured nothing is jumped over: each instance keeps a book (delay.go).
+//
 // # Packets
 //
 // A constant-rate flow has the packets of its phase and period. In any other flow, a segment's packets are evenly spaced
@@ -84,6 +86,7 @@ type flowState struct {
 	announced            bool // its first packet is on its way to the scheduler, or was
 	decided              bool // the scheduler has named a target
 	held                 bool // the slow path holds its first packet
+	heldSent             int64
 	target, rule         flow.Instance
 	offered, reordered   uint64
 	lostLink, lostSlow   uint64
@@ -115,10 +118,12 @@ type Engine struct {
 	instances []instance
 	source    func(flow.Instance) func(int64) int64 // of an instance's random service times
 	contend   int
-	down      bool // the link
-	staged    bool // the ingress is a stage of its own
-	alone     bool // on one core
-	plain     bool // step all packets, flow by flow and apart: for tests
+	down      bool     // the link
+	staged    bool     // the ingress is a stage of its own
+	alone     bool     // on one core
+	plain     bool     // step all packets, flow by flow and apart: for tests
+	measure   bool     // delays
+	delays    []delays // of each flow; nil where they are not measured
 	m         merger
 	stepped   [ways]uint64
 	sum       struct{ offered, link, eswitch, rejected, reordered uint64 }
@@ -156,6 +161,9 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	for i := range e.flows {
 		s := &e.flows[i]
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
+	}
+	if e.measure = sc.Measure.Delay != "none"; sc.Measure.Delay == "flows" {
+		e.delays = make([]delays, len(e.flows))
 	}
 	e.initIngress()
 	e.slow.init(&sc.NIC)

@@ -230,7 +230,7 @@ func (e *Engine) merge(h int64) (last int64, more bool) {
 			g.eswIdle = max(g.eswIdle, t) + g.eswitch.span()
 			t = g.eswIdle
 		}
-		out = append(out, parcel{t, l.f, l.size})
+		out = append(out, parcel{t, last, l.f, l.size})
 	}
 	m.turn, g.wire.acc, g.merged = turn, wire, out
 	e.stepped[staged] += n
@@ -248,7 +248,7 @@ func (e *Engine) deliver(until int64) {
 			e.serve(x.at)
 		}
 		if s := &e.flows[x.f]; s.path == missing || s.path == absent && s.rule == 0 {
-			e.miss(x.at, x.f)
+			e.miss(x.at, x.sent, x.f)
 		} else {
 			e.arrive(s.rule, x)
 		}

@@ -29,6 +29,7 @@ type instance struct {
 // parcel is a packet on its way.
 type parcel struct {
 	at   int64
+	sent int64 // when the generator sent it
 	f    flow.ID
 	size int32
 }
@@ -44,7 +45,7 @@ func (e *Engine) arrive(i flow.Instance, p parcel) {
 	}
 	in.in++
 	in.inBytes += int64(p.size)
-	if !in.up || !in.take(p.at, p.f, p.size) {
+	if !in.up || !in.take(p) {
 		in.lost++
 		s.lostInstance++
 		return
@@ -130,7 +131,8 @@ func (e *Engine) sparse(i flow.Instance, in *instance, to int64) {
 			continue
 		}
 		e.stepped[one]++
-		e.arrive(i, parcel{max(t, in.at), f, s.bytes})
+		at := max(t, in.at)
+		e.arrive(i, parcel{at, at, f, s.bytes})
 	}
 	in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
 	in.at = to
@@ -146,7 +148,7 @@ func (e *Engine) step(in *instance, h int64) {
 	if !m.turns {
 		tree = tree[:1<<k]
 	}
-	ring, pos, idle, work := in.ring, in.pos, in.idle, in.work
+	ring, pos, idle, work, book := in.ring, in.pos, in.idle, in.work, in.book
 	end, mask := m.end(h), uint64(1)<<k-1
 	n := uint64(0)
 	for {
@@ -181,6 +183,9 @@ func (e *Engine) step(in *instance, h int64) {
 			l.lost++
 			continue
 		}
+		if book != nil {
+			book.accept(ring, pos, t, t)
+		}
 		d := in.service(l.svc)
 		work += d
 		idle = max(idle, t) + d
@@ -200,7 +205,7 @@ func (e *Engine) step(in *instance, h int64) {
 // server idle, the system is empty, whatever was before, and from then on the state is exact.
 func (e *Engine) jump(in *instance, h int64) bool {
 	m := &e.m
-	if in.draw != nil || e.plain || len(m.lanes) == 0 {
+	if in.draw != nil || in.book != nil || e.plain || len(m.lanes) == 0 {
 		return false
 	}
 	load, burst := 0.0, int64(0)
@@ -310,6 +315,9 @@ func (e *Engine) Up(now units.Time, i flow.Instance) {
 	in := &e.instances[i]
 	in.up, in.upAt = true, int64(now)
 	in.server = server{ring: make([]slot, e.sc.VNF.Buffer), clock: e.speed(), perByte: int64(e.sc.VNF.PerByte), draw: e.source(i)}
+	if e.measure {
+		in.book = newBook(e.sc.VNF.Buffer, int64(now), e.delays)
+	}
 	e.recount(now)
 }
 

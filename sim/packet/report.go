@@ -150,7 +150,7 @@ func (e *Engine) Flow(f flow.ID, row *results.Flow) {
 func (e *Engine) Notes() []string {
 	why := [ways]string{
 		jumps:   "constant rates, a constant service and a load below one: nothing could be lost",
-		one:     "the load could fill a queue, service times are random, or the interval was short",
+		one:     "the load could fill a queue, service times are random, delays are measured, or the interval was short",
 		staged:  "offered beyond nic.link or nic.eswitch_limit",
 		slow:    "no rule",
 		counted: "the link was down, the rule dropped, or no instance was there",

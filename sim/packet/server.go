@@ -64,6 +64,7 @@ type server struct {
 	clock
 	perByte int64
 	draw    func(mean int64) int64 // of a random service time; nil for none
+	book    *book                  // of delays; nil where they are not measured
 }
 
 // service draws the service time of an accepted packet; bytes is what its bytes cost.
@@ -74,16 +75,19 @@ func (s *server) service(bytes int64) int64 {
 	return s.span() + bytes
 }
 
-// take offers a packet at t and says whether it was accepted.
-func (s *server) take(t int64, f flow.ID, size int32) bool {
+// take offers a packet and says whether it was accepted.
+func (s *server) take(x parcel) bool {
 	p := &s.ring[s.pos]
-	if p.dep > t {
+	if p.dep > x.at {
 		return false
 	}
-	d := s.service(int64(size) * s.perByte)
+	if s.book != nil {
+		s.book.accept(s.ring, s.pos, x.at, x.sent)
+	}
+	d := s.service(int64(x.size) * s.perByte)
 	s.work += d
-	s.idle = max(s.idle, t) + d
-	*p = slot{s.idle, f, size}
+	s.idle = max(s.idle, x.at) + d
+	*p = slot{s.idle, x.f, x.size}
 	if s.pos++; s.pos == len(s.ring) {
 		s.pos = 0
 	}
@@ -110,6 +114,9 @@ func (s *server) held(now int64) int {
 
 // flush loses what is in the system, and hands it to lost.
 func (s *server) flush(now int64, lost func(*slot)) {
+	if s.book != nil {
+		s.book.flush(s.ring, now)
+	}
 	for k := range s.held(now) {
 		lost(s.back(k))
 		s.back(k).dep = now

@@ -49,14 +49,14 @@ func (e *Engine) advanceSlow(to int64) {
 			e.sum.link++
 			continue
 		}
-		e.miss(t, f)
+		e.miss(t, t, f)
 	}
 	e.serve(to - 1)
 	p.at = max(p.at, to)
 }
 
-// miss brings one packet to the slow path.
-func (e *Engine) miss(t int64, f flow.ID) {
+// miss brings one packet, sent at sent, to the slow path at t.
+func (e *Engine) miss(t, sent int64, f flow.ID) {
 	p := &e.slow
 	s := &e.flows[f]
 	p.arrived++
@@ -70,7 +70,7 @@ func (e *Engine) miss(t int64, f flow.ID) {
 		p.idle = max(p.idle, t) + p.span()
 		done = p.idle
 	}
-	p.fifo = append(p.fifo, parcel{done, f, s.bytes})
+	p.fifo = append(p.fifo, parcel{done, sent, f, s.bytes})
 	if !s.announced {
 		s.announced = true
 		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(done), Kind: evPacketIn, A: int32(f)})
@@ -98,7 +98,7 @@ func (e *Engine) served(x parcel) {
 	case s.target != 0:
 		e.send(s.target, x)
 	case !s.decided && !s.held:
-		s.held = true
+		s.held, s.heldSent = true, x.sent
 		e.slow.held++
 	default:
 		s.rejected++
@@ -133,7 +133,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 		e.sum.rejected++
 		return
 	}
-	e.send(i, parcel{int64(now), f, s.bytes})
+	e.send(i, parcel{int64(now), s.heldSent, f, s.bytes})
 }
 
 // behind is how many packets of the flow the slow path sends on after t.

@@ -6,29 +6,33 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Buckets is the length of a histogram.
-const Buckets = 2048
+// Buckets is the length of a histogram; the last few hundred stay empty.
+const Buckets = 1 << 13
 
-// Histogram counts spans of time in log-linear buckets, the layout of HdrHistogram: spans below 64 ps have a bucket
-// each, and every octave above has 32, so that a bucket is at most 1/32 wide of what it holds.
+// Histogram counts spans of time in log-linear buckets, the layout of HdrHistogram with two significant digits: spans
+// below 256 ps have a bucket each, and every octave above has 128, so that a bucket is at most 1/128 wide of what it
+// holds.
 type Histogram [Buckets]uint64
 
 // bucket is the bucket of v: the bits after the leading one, by octave.
 func bucket(v uint64) uint64 {
-	e := uint64(bits.Len64(v|32)) - 6
-	return (e<<5 + v>>(e&63)) & (Buckets - 1)
+	e := uint64(bits.Len64(v|128)) - 8
+	return (e<<7 + v>>(e&63)) & (Buckets - 1)
 }
 
-// Add counts one span; a negative one counts as zero.
-func (h *Histogram) Add(v units.Time) { h[bucket(uint64(max(v, 0)))]++ }
+// Bucket is the number of the bucket that holds v; a negative span counts as zero.
+func Bucket(v units.Time) int { return int(bucket(uint64(max(v, 0)))) }
+
+// Add counts one span.
+func (h *Histogram) Add(v units.Time) { h[Bucket(v)]++ }
 
 // Bounds are the least and the greatest span that bucket i holds.
 func Bounds(i int) (lo, hi units.Time) {
-	if i < 64 {
+	if i < 256 {
 		return units.Time(i), units.Time(i)
 	}
-	e := min(i>>5-1, 57)
-	lo = units.Time(i-e<<5) << e
+	e := min(i>>7-1, 55)
+	lo = units.Time(i-e<<7) << e
 	return lo, lo + 1<<e - 1
 }
 
@@ -48,7 +52,7 @@ func (h *Histogram) Count() (n uint64) {
 }
 
 // PerMille is the smallest bucket bound that at least p of 1000 spans do not exceed: 500 is the median, 999 is p99.9
-// and 1000 the greatest. It is at most 1/32 above the exact quantile and never below it; 0 without spans.
+// and 1000 the greatest. It is at most 1/128 above the exact quantile and never below it; 0 without spans.
 func (h *Histogram) PerMille(p uint64) units.Time {
 	n := h.Count()
 	if n == 0 {

@@ -28,7 +28,7 @@ func (p Path) String() string {
 type Want uint8
 
 // Totals are enough for the jump. PerSource counts by source and sums waits; QueueDelay keeps the histograms of the
-// queue, and SourceDelay those of every source (32 KiB each).
+// queue, and SourceDelay those of every source (128 KiB each).
 const (
 	Totals Want = iota
 	PerSource

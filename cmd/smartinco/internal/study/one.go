@@ -75,6 +75,9 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (*r
 	if err == nil && !rec.run.Conservation.Holds {
 		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst, rec.run.Conservation.Where)
 	}
+	if l := rec.run; err == nil && l.Little != nil && !l.Little.Holds {
+		err = fmt.Errorf("%s: Little's law does not hold: %s", dir, l.Little.Where)
+	}
 	return rec.run, err
 }
 

@@ -1,0 +1,197 @@
+package packet_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/sim/packet/queue"
+	"github.com/smartinco/smartinco/units"
+)
+
+// scope is whose delays a histogram counts; number -1 is all of the scope.
+type scope struct {
+	scope  string
+	number int32
+	kind   string
+}
+
+// histograms are a run's: packets by the lower ends of the buckets.
+func histograms(m *results.Memory) map[scope]map[int64]int64 {
+	hs := map[scope]map[int64]int64{}
+	for _, b := range m.Buckets {
+		for _, s := range []scope{{b.Scope, b.Number, b.Kind}, {b.Scope, -1, b.Kind}} {
+			if hs[s] == nil {
+				hs[s] = map[int64]int64{}
+			}
+			hs[s][b.Low] += b.Count
+		}
+	}
+	return hs
+}
+
+// On random scenarios with everything in them: measuring delays changes nothing else; Little's law holds to the
+// picosecond; delays do not depend on the path; as many packets have one as were processed, in the run and of each
+// flow; the run's histograms are the sums of the instances' and of the flows'; and a packet waits no longer than it stays
+// and stays no longer than it took.
+func TestDelays(t *testing.T) {
+	n := 60
+	if testing.Short() {
+		n = 20
+	}
+	slow := 0
+	for i := range n {
+		text := scenario(rand.New(rand.NewPCG(3, uint64(i))))
+		plain := run(t, load(t, text), packet.New)
+		sc := load(t, text+"engine: packet\nmeasure: {delay: flows}\n")
+		m, stepped := run(t, sc, packet.New), run(t, sc, packet.Step)
+		if !reflect.DeepEqual(m.Windows, plain.Windows) || !reflect.DeepEqual(m.Flows, plain.Flows) || !reflect.DeepEqual(m.Instances, plain.Instances) {
+			t.Error("the run is another one when delays are measured")
+		}
+		if !reflect.DeepEqual(m.Latencies, stepped.Latencies) || !reflect.DeepEqual(m.Buckets, stepped.Buckets) || !reflect.DeepEqual(m.Run.Little, stepped.Run.Little) {
+			t.Error("delays are others when every packet is stepped")
+		}
+		if plain.Run.Little != nil || len(plain.Latencies) > 0 {
+			t.Error("delays were measured unasked")
+		}
+		if l := m.Run.Little; l == nil || !l.Holds || l.Checked == 0 {
+			t.Errorf("Little's law: %+v", l)
+		}
+		if !m.Run.Conservation.Holds {
+			t.Errorf("conservation: %+v", m.Run.Conservation)
+		}
+		processed := map[int32]float64{}
+		for _, f := range m.Flows {
+			processed[f.Flow] = f.Processed
+		}
+		hs := histograms(m)
+		for k, l := range m.Latencies {
+			sum := int64(0)
+			for _, c := range hs[scope{l.Scope, l.Number, l.Kind}] {
+				sum += c
+			}
+			if l.Scope == "flow" && float64(l.Count) != processed[l.Number] || sum != l.Count || l.Count == 0 {
+				t.Errorf("%+v: %d packets in its buckets, %g processed", l, sum, processed[l.Number])
+			}
+			if l.P50 > l.P90 || l.P90 > l.P99 || l.P99 > l.P999 || l.P999 > l.Max || l.Mean > float64(l.Max) {
+				t.Errorf("%+v is not in order", l)
+			}
+			if k%3 > 0 && (l.Mean < m.Latencies[k-1].Mean || l.Max < m.Latencies[k-1].Max || l.P99 < m.Latencies[k-1].P99) {
+				t.Errorf("%+v is less than %+v", l, m.Latencies[k-1])
+			}
+			if l.Scope == "run" && l.Kind == "end-to-end" && l.Mean > m.Latencies[k-1].Mean {
+				slow++
+			}
+		}
+		for _, kind := range []string{"wait", "sojourn", "end-to-end"} {
+			for _, of := range []string{"instance", "flow"} {
+				if !reflect.DeepEqual(hs[scope{"run", 0, kind}], hs[scope{of, -1, kind}]) {
+					t.Errorf("%s: the sum over each %s is not the run's", kind, of)
+				}
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("case %d:\n%s", i, text)
+		}
+	}
+	if slow == 0 {
+		t.Error("no packet was delayed before it reached an instance")
+	}
+}
+
+// A quiet instance's delays are package queue's, flow by flow and bucket by bucket.
+func TestDelaysOfAQueue(t *testing.T) {
+	for i := range 50 {
+		r := rand.New(rand.NewPCG(4, uint64(i)))
+		service, perByte, buffer := 1000+r.IntN(200_000), r.IntN(2)*100, 1+r.IntN(100)
+		q, err := queue.New(queue.Config{Buffer: buffer, Want: queue.SourceDelay,
+			Service: queue.Linear{Packet: units.Time(service), Byte: units.Time(perByte)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := fmt.Sprintf("name: queue\nengine: packet\nduration: 3ms\nnic: ideal\nvnf: {buffer: %d, per_byte: %dps, contention: {model: constant, service_time: %dps}}\n"+
+			"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\nmeasure: {delay: flows}\nworkload:\n  - flows:\n", buffer, perByte, service)
+		flows := 1 + r.IntN(8)
+		phase := 0
+		for range flows {
+			c := &queue.CBR{Period: units.Time(100_000 + r.IntN(3_000_000)), Phase: units.Time(phase), Size: units.Bytes(64 + r.IntN(500))}
+			phase += r.IntN(2_000_000)
+			text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: 2900us, packet_size: %dB}\n", c.Period, c.Phase, c.Size)
+			if _, err := q.Add(queue.Source{Arrivals: c, End: 2900 * units.Microsecond}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m := run(t, load(t, text), packet.New)
+		if _, err := q.Advance(3 * units.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+		if q.InSystem() > 0 {
+			t.Fatal("the queue is not empty in the end")
+		}
+		hs := histograms(m)
+		for k := range flows {
+			w, s := q.Delay(k)
+			for kind, want := range map[string]*queue.Histogram{"wait": &w, "sojourn": &s, "end-to-end": &s} {
+				h := map[int64]int64{}
+				for b, c := range want {
+					if lo, _ := queue.Bounds(b); c > 0 {
+						h[int64(lo)] = int64(c)
+					}
+				}
+				if got := hs[scope{"flow", int32(k), kind}]; !reflect.DeepEqual(got, h) {
+					t.Fatalf("case %d flow %d %s: %v, want %v\n%s", i, k, kind, got, h, text)
+				}
+			}
+		}
+	}
+}
+
+// A packet alone takes its service time, and end-to-end what the slow path and the eSwitch add.
+func TestDelayOfOnePacket(t *testing.T) {
+	const text = `
+name: one
+engine: packet
+duration: 10ms
+nic: {profile: ideal, slowpath_rate: 1Mpps, install_latency: 1ms, install_rate: 0}
+vnf: {per_byte: 10ps, contention: {model: constant, service_time: 100ns}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+measure: {delay: flows}
+workload:
+  - flows: [{period: 5ms, phase: 1ms, packet_size: 1000B}]
+`
+	m := run(t, load(t, text), packet.New)
+	// The first goes through the ARM cores, 1 us; the second, 5 ms later, follows the rule.
+	for _, c := range []struct {
+		kind   string
+		max    int64
+		mean   float64
+		number int64
+	}{{"wait", 0, 0, 2}, {"sojourn", 110_000, 110_000, 2}, {"end-to-end", 1_110_000, 610_000, 2}} {
+		for _, l := range m.Latencies {
+			if l.Kind == c.kind && (l.Max != c.max || l.Mean != c.mean || l.Count != c.number) {
+				t.Errorf("%+v, want %+v", l, c)
+			}
+		}
+	}
+	if len(m.Latencies) != 9 {
+		t.Errorf("%d rows, want 3 kinds of the run, the instance and the flow", len(m.Latencies))
+	}
+	for _, l := range run(t, load(t, strings.Replace(text, "flows}", "instances}", 1)), packet.New).Latencies {
+		if l.Scope == "flow" {
+			t.Errorf("%+v: flows were not asked for", l)
+		}
+	}
+}
+
+func TestDelayNeedsThePacketEngine(t *testing.T) {
+	_, err := scenarios.Parse("t.yaml", []byte("duration: 1s\nmeasure: {delay: flows}\nworkload: [{cbr: {flows: 1, rate: 1Mpps}}]"), "", nil)
+	if err == nil || !strings.Contains(err.Error(), "t.yaml:2:18: measure.delay: found \"flows\", expected engine: packet with this key") {
+		t.Error(err)
+	}
+}
