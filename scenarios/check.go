@@ -92,7 +92,10 @@ func scenarioRules(s *Scenario) []Rule {
 	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
 	def := defaultContention()
 	rules := []Rule{
-		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service == "empirical" && s.VNF.ServiceFile == "", "the path of a file of service times, for service: empirical"},
+		{[]string{"vnf.service_times", "vnf.service", "vnf.service_file"}, s.VNF.Service == "empirical" && s.VNF.ServiceFile == "" && !slices.ContainsFunc(s.VNF.ServiceTimes, func(t ServiceTime) bool { return t.Time > 0 && t.Weight > 0 }),
+			"at least one time above 0, or service_file, for service: empirical"},
+		{[]string{"vnf.service_file", "vnf.service_times"}, s.VNF.ServiceFile != "" && len(s.VNF.ServiceTimes) > 0, "service_times or service_file, not both"},
+		{[]string{"vnf.service_times", "vnf.service"}, s.VNF.Service != "empirical" && len(s.VNF.ServiceTimes) > 0, "service: empirical with this key"},
 		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service != "empirical" && s.VNF.ServiceFile != "", "service: empirical with this key"},
 		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, usl && c.Lambda <= 0, "a rate above 0"},
 		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, !usl && c.Lambda != def.Lambda, "model: usl with this key"},

@@ -44,14 +44,21 @@ type NIC struct {
 
 // VNF is what every instance runs.
 type VNF struct {
-	Buffer       int        `yaml:"buffer" doc:"receive ring: packets in system, the one in service included" default:"1024" min:"1" max:"16777216"`
-	Service      string     `yaml:"service" doc:"distribution of the service time (packet engine)" enum:"deterministic|exponential|empirical" default:"deterministic"`
-	ServiceFile  string     `yaml:"service_file" doc:"with service: empirical, a file of service times in ps, one a line, scaled to the contention's mean"`
-	PerByte      units.Time `yaml:"per_byte" doc:"additional service time for each frame byte" default:"0s"`
-	Contention   Contention `yaml:"contention" doc:"what an instance can process, by the number that contend"`
-	IdleContend  bool       `yaml:"idle_contend" doc:"whether instances without flows contend too, as polling ones do" default:"false"`
-	StartLatency units.Time `yaml:"start_latency" doc:"from the start of a container until it takes packets" default:"600ms" min:"0"`
-	StopLatency  units.Time `yaml:"stop_latency" doc:"from the order to stop until the container is gone" default:"100ms" min:"0"`
+	Buffer       int           `yaml:"buffer" doc:"receive ring: packets in system, the one in service included" default:"1024" min:"1" max:"16777216"`
+	Service      string        `yaml:"service" doc:"distribution of the service time of a packet, whose mean is the contention's (packet engine)" enum:"deterministic|exponential|empirical" default:"deterministic"`
+	ServiceTimes []ServiceTime `yaml:"service_times" doc:"with service: empirical, measured service times; they are scaled to the contention's mean"`
+	ServiceFile  string        `yaml:"service_file" doc:"with service: empirical, instead of service_times, a CSV file: lines of a time, in ps without a unit, and, after a comma, its weight, 1 without one"`
+	PerByte      units.Time    `yaml:"per_byte" doc:"additional service time for each frame byte, whatever the distribution" default:"0s"`
+	Contention   Contention    `yaml:"contention" doc:"what an instance can process, by the number that contend"`
+	IdleContend  bool          `yaml:"idle_contend" doc:"whether instances without flows contend too, as polling ones do" default:"false"`
+	StartLatency units.Time    `yaml:"start_latency" doc:"from the start of a container until it takes packets" default:"600ms" min:"0"`
+	StopLatency  units.Time    `yaml:"stop_latency" doc:"from the order to stop until the container is gone" default:"100ms" min:"0"`
+}
+
+// ServiceTime is one value of an empirical distribution.
+type ServiceTime struct {
+	Time   units.Time `yaml:"time" doc:"service time of a packet" required:"true" min:"0" max:"1s"`
+	Weight int        `yaml:"weight" doc:"how often it was seen" default:"1" min:"0" max:"1000000000"`
 }
 
 // Contention is the law that gives one instance's capacity when n contend.

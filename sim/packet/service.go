@@ -3,10 +3,12 @@ package packet
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/scenarios"
@@ -14,52 +16,95 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+// serviceStream keeps the random numbers of service times apart from those of arrivals and of policies.
+const serviceStream = 0x7365727669636573
+
 // serviceTimes makes the random service times of each instance, which draws from a stream of its own; for deterministic
 // service there are none.
 func serviceTimes(sc *scenarios.Scenario) (func(flow.Instance) func(int64) int64, error) {
-	stream := func(i flow.Instance) *rand.PCG { return rand.NewPCG(sc.Seed, 0x9e3779b97f4a7c15*uint64(i)) }
+	stream := func(i flow.Instance) *rand.PCG {
+		return rand.NewPCG(sc.Seed, serviceStream+0x9e3779b97f4a7c15*uint64(i))
+	}
 	switch sc.VNF.Service {
 	case "deterministic":
 		return func(flow.Instance) func(int64) int64 { return nil }, nil
 	case "exponential":
 		return func(i flow.Instance) func(int64) int64 { return exponential(stream(i)) }, nil
 	case "empirical":
-		d, err := readTimes(sc.Path(sc.VNF.ServiceFile))
+		d, err := measuredTimes(sc)
 		if err != nil {
-			return nil, fmt.Errorf("vnf.service_file: %w", err)
+			return nil, err
 		}
 		return func(i flow.Instance) func(int64) int64 { return empirical(d, stream(i)) }, nil
 	}
 	return nil, fmt.Errorf("vnf.service: %q: want deterministic, exponential or empirical", sc.VNF.Service)
 }
 
-// readTimes reads service times in picoseconds, one a line; empty lines and those that begin with # are left out.
-func readTimes(path string) (*queue.Empirical, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// measuredTimes is the distribution that the scenario or its file gives.
+func measuredTimes(sc *scenarios.Scenario) (*queue.Empirical, error) {
+	if sc.VNF.ServiceFile != "" {
+		path := sc.Path(sc.VNF.ServiceFile)
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("vnf.service_file: %w", err)
+		}
+		defer f.Close()
+		d, err := readTimes(f)
+		if err != nil {
+			return nil, fmt.Errorf("vnf.service_file: %s%w", path, err)
+		}
+		return d, nil
 	}
-	defer f.Close()
 	var times []units.Time
 	var weights []uint64
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		text := strings.TrimSpace(lines.Text())
-		if text == "" || text[0] == '#' {
-			continue
-		}
-		v, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || v < 0 || v > int64(units.Second) {
-			return nil, fmt.Errorf("%s:%d: found %q, want a whole number of picoseconds from 0 to %d", path, n, text, int64(units.Second))
-		}
-		times, weights = append(times, units.Time(v)), append(weights, 1)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	for _, t := range sc.VNF.ServiceTimes {
+		times, weights = append(times, t.Time), append(weights, uint64(t.Weight))
 	}
 	d, err := queue.NewEmpirical(times, weights)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("vnf.service_times: %w", err)
 	}
 	return d, nil
+}
+
+// readTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. Empty lines
+// and those that begin with # are left out, and so is a first line that begins with a letter: a head. An error begins
+// with the number of its line, after a colon.
+func readTimes(r io.Reader) (*queue.Empirical, error) {
+	var times []units.Time
+	var weights []uint64
+	lines := bufio.NewScanner(r)
+	for n := 1; lines.Scan(); n++ {
+		text := strings.TrimSpace(lines.Text())
+		if text == "" || text[0] == '#' || n == 1 && unicode.IsLetter(rune(text[0])) {
+			continue
+		}
+		value, weight, weighted := strings.Cut(text, ",")
+		t, err := parseTime(strings.TrimSpace(value))
+		if err != nil || t < 0 || t > units.Second {
+			return nil, fmt.Errorf(":%d: found %q, want a service time from 0 to 1s, in picoseconds without a unit", n, value)
+		}
+		w := uint64(1)
+		if weighted {
+			if w, err = strconv.ParseUint(strings.TrimSpace(weight), 10, 40); err != nil {
+				return nil, fmt.Errorf(":%d: found %q, want a weight, a whole number from 0 to %d", n, weight, uint64(1)<<40-1)
+			}
+		}
+		times, weights = append(times, t), append(weights, w)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf(": %w", err)
+	}
+	d, err := queue.NewEmpirical(times, weights)
+	if err != nil {
+		return nil, fmt.Errorf(": %w", err)
+	}
+	return d, nil
+}
+
+func parseTime(s string) (units.Time, error) {
+	if v, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return units.Time(v), nil
+	}
+	return units.ParseTime(s)
 }

@@ -69,8 +69,11 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (*r
 	}
 	rec := &kept{Writer: writer}
 	err = sim.Run(ctx, sc, traffic, engine, rec, sim.Options{Version: o.Version, Progress: o.Progress})
-	if rec.run == nil && err != nil && fresh {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+	if rec.run == nil && err != nil { // the scenario is not one that the engine or the orchestrator can run
+		if fresh {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+		return nil, refusal{err}
 	}
 	if err == nil && !rec.run.Conservation.Holds {
 		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst, rec.run.Conservation.Where)

@@ -1,0 +1,53 @@
+package study
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// wrong is the packet engine with an outcome of the check of Little's law that it has not found.
+type wrong struct{ *packet.Engine }
+
+func (w wrong) Delays(now units.Time, rec results.Recorder) *results.Little {
+	l := w.Engine.Delays(now, rec)
+	l.Holds, l.Where = false, "instance 2"
+	return l
+}
+
+// A run in which Little's law is broken fails; its record is written and says so.
+func TestABrokenLawFailsTheRun(t *testing.T) {
+	defer func(e sim.Engine) { engines["packet"] = e }(engines["packet"])
+	engines["packet"] = func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+		d, err := packet.New(sc, w, end, c)
+		if err != nil {
+			return nil, err
+		}
+		return wrong{d.(*packet.Engine)}, nil
+	}
+	st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: 1Mpps}}]"), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "record")
+	_, err = One(context.Background(), st.Runs[0].Scenario, dir, Options{})
+	if err == nil || !strings.Contains(err.Error(), "Little's law does not hold: instance 2") || errors.Is(err, ErrRefused) {
+		t.Errorf("the run ended with %v", err)
+	}
+	rec, err := results.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := rec.Run.Little; l == nil || l.Holds || l.Where != "instance 2" || !rec.Run.Complete {
+		t.Errorf("the record says %+v", rec.Run.Little)
+	}
+}
