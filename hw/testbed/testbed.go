@@ -69,14 +69,22 @@ type Docker struct {
 	Insecure     bool       `yaml:"insecure" doc:"allows an engine on another machine without TLS: whoever reaches it is root there" default:"false"`
 	Image        string     `yaml:"image" doc:"of an instance" required:"true"`
 	Command      []string   `yaml:"command" doc:"of an instance; without it, the image's own"`
+	Ready        Ready      `yaml:"ready" doc:"when an instance takes packets"`
 	CPUs         string     `yaml:"cpus" doc:"the processors that all instances share, such as 2-7; without it, all"`
 	Quota        float64    `yaml:"quota" doc:"processors' worth of time for each instance; 0 for no limit" default:"0" min:"0"`
 	Hugepages    string     `yaml:"hugepages" doc:"folder of a hugetlbfs that instances get, such as /dev/hugepages; without it, none"`
 	Devices      []string   `yaml:"devices" doc:"device files that instances get, such as /dev/vfio/vfio"`
 	Capabilities []string   `yaml:"capabilities" doc:"Linux capabilities that instances get, such as NET_RAW; never all of them"`
+	Veth         *Veth      `yaml:"veth" doc:"makes the devices of a port when an instance takes it, as virtual Ethernet pairs; without it, they exist"`
 	Ports        []Port     `yaml:"ports" doc:"the pool: each instance has one of them as long as it lives" required:"true"`
 	StartTimeout units.Time `yaml:"start_timeout" doc:"until an instance must take packets" default:"30s"`
 	StopTimeout  units.Time `yaml:"stop_timeout" doc:"until an instance that does not stop is killed" default:"2s"`
+}
+
+// Ready is what an instance does when it takes packets.
+type Ready struct {
+	Log  string   `yaml:"log" doc:"it prints a line with this in it" default:"forwarder: ready"`
+	Exec []string `yaml:"exec" doc:"this command, run in it again and again, succeeds; instead of log"`
 }
 
 // TLS is the client's end of mutual TLS, in PEM files whose paths are relative to the testbed's file.
@@ -88,10 +96,20 @@ type TLS struct {
 
 // Port is an instance's place at the switch.
 type Port struct {
-	In        string `yaml:"in" doc:"the switch's port out of which the instance's packets go, such as pf0vf0" required:"true"`
-	Out       string `yaml:"out" doc:"the switch's port at which they come back; without it, in"`
-	Device    string `yaml:"device" doc:"the network device that is moved into the container, on the engine's machine; without it, a veth pair is made whose other end is in"`
-	OutDevice string `yaml:"out_device" doc:"the same for out"`
+	In        string   `yaml:"in" doc:"the switch's port out of which the instance's packets go, such as pf0vf0" required:"true"`
+	Out       string   `yaml:"out" doc:"the switch's port at which they come back; without it, in"`
+	Device    string   `yaml:"device" doc:"the network device of the engine's machine that is moved into the container, as in"`
+	OutDevice string   `yaml:"out_device" doc:"the same for out"`
+	CPUs      string   `yaml:"cpus" doc:"the processors of the instance that has the port; without it, those of all"`
+	Devices   []string `yaml:"devices" doc:"device files that the instance gets, such as the /dev/vfio group of its virtual function"`
+	Args      []string `yaml:"args" doc:"appended to the command, such as the PCI address of its virtual function"`
+}
+
+// Veth is where virtual Ethernet pairs are made and plugged in.
+type Veth struct {
+	Netns    string `yaml:"netns" doc:"network namespace of the switch, as ip netns names it; without it, that of this program"`
+	Bridge   string `yaml:"bridge" doc:"the bridge of Open vSwitch that they are added to" required:"true"`
+	Database string `yaml:"database" doc:"of that Open vSwitch, such as unix:/run/smartinco/lab/ovs/db.sock; without it, the system's"`
 }
 
 // TRex is a TRex server.
@@ -157,6 +175,7 @@ func (d *Docker) rules() []scenarios.Rule {
 		{Keys: []string{at + "host"}, Wrong: !strings.HasPrefix(d.Host, "unix://") && !strings.HasPrefix(d.Host, "tcp://"), Want: "unix://PATH or tcp://HOST:PORT"},
 		{Keys: []string{at + "tls", at + "host"}, Wrong: d.TLS != nil && !strings.HasPrefix(d.Host, "tcp://"), Want: "a host at tcp:// with this key"},
 		{Keys: []string{at + "ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
+		{Keys: []string{at + "veth", at + "host"}, Wrong: d.Veth != nil && !strings.HasPrefix(d.Host, "unix://"), Want: "the engine of this machine, at unix://, with this key"},
 		{Keys: []string{at + "start_timeout"}, Wrong: d.StartTimeout <= 0, Want: "a time above 0"},
 	}
 	seen := map[string]bool{}

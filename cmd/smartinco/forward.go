@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smartinco/smartinco/hw/lab/forwarder"
+)
+
+// newForward is what runs in the lab's containers, whose image holds nothing but this program.
+func newForward() *cobra.Command {
+	var config forwarder.Config
+	c := &cobra.Command{
+		Use:   "forward",
+		Short: "Forward packets from one interface to another (the lab's instance)",
+		Long: `Take each packet that arrives at one interface and send it out of another, at a cost that can be set. This is what
+an instance of the lab runs; "` + forwarder.Ready + `" on standard output says that it takes packets.`,
+		Example: "  smartinco forward --in in --out out --ring 1024 --work 170us --wait 130us",
+		Args:    cobra.NoArgs,
+		Hidden:  true,
+	}
+	f := c.Flags()
+	f.StringVar(&config.In, "in", "in", "interface at which packets arrive")
+	f.StringVar(&config.Out, "out", "out", "interface from which they leave")
+	f.IntVar(&config.Ring, "ring", 1024, "slots of the receive ring")
+	f.DurationVar(&config.Work, "work", 0, "CPU time for each packet")
+	f.DurationVar(&config.Wait, "wait", 0, "time for each packet that takes no CPU")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := config.Check(); err != nil {
+			return usageError{err}
+		}
+		var counts forwarder.Counts
+		err := forwarder.Run(c.Context(), config, c.OutOrStdout(), &counts)
+		fmt.Fprintf(c.OutOrStdout(), "forwarder: %d forwarded, %d dropped\n", counts.Forwarded.Load(), counts.Dropped.Load())
+		return err
+	}
+	return c
+}

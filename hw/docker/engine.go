@@ -1,0 +1,349 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+)
+
+// The labels of a container.
+const (
+	labelTestbed  = "smartinco.testbed"
+	labelOwner    = "smartinco.owner"
+	labelInstance = "smartinco.instance"
+	labelPort     = "smartinco.port"
+)
+
+// Engine is a hw.ContainerEngine.
+type Engine struct {
+	config Config
+	cli    *client.Client
+	pool   *pool
+	deaths chan hw.Death
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	mu    sync.Mutex
+	alive map[string]flow.Instance // containers, by ID, whose end is a Death
+}
+
+var _ hw.ContainerEngine = (*Engine)(nil)
+
+// Open connects to the engine, agrees on a version of its API, and finds which ports are taken by containers of an
+// earlier run. Devices of the pool that belong to no container are removed.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	e, err := open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
+	}
+	return e, nil
+}
+
+func open(ctx context.Context, c Config) (*Engine, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	cli, err := connect(&c)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}), alive: map[string]flow.Instance{}}
+	if _, err = cli.Ping(ctx); err == nil {
+		err = e.openPool(ctx)
+	}
+	if err != nil {
+		cli.Close()
+		return nil, reachable(cli, err)
+	}
+	watch, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	go e.watch(watch)
+	return e, nil
+}
+
+// connect makes a client, without a message to the engine.
+func connect(c *Config) (*client.Client, error) {
+	opts := []client.Opt{client.WithAPIVersionNegotiation(), client.WithUserAgent("smartinco")}
+	check := *c
+	if c.Host == "" {
+		opts = append(opts, client.WithHostFromEnv())
+		if c.TLS == nil {
+			opts = append(opts, client.WithTLSClientConfigFromEnv())
+			if os.Getenv(client.EnvOverrideCertPath) != "" && os.Getenv(client.EnvTLSVerify) != "" {
+				check.TLS = &TLS{}
+			}
+		}
+	} else {
+		opts = append(opts, client.WithHost(c.Host))
+	}
+	if c.TLS != nil {
+		opts = append(opts, client.WithTLSClientConfig(c.TLS.CA, c.TLS.Cert, c.TLS.Key))
+	}
+	cli, err := client.NewClientWithOpts(opts...)
+	if err != nil {
+		return nil, err
+	}
+	if err := check.checkHost(cli.DaemonHost()); err != nil {
+		cli.Close()
+		return nil, err
+	}
+	return cli, nil
+}
+
+// reachable says what to do about an engine that does not answer.
+func reachable(cli *client.Client, err error) error {
+	if client.IsErrConnectionFailed(err) {
+		return fmt.Errorf("no engine answers at %s (start it: systemctl start docker): %w", cli.DaemonHost(), err)
+	}
+	return err
+}
+
+// Version is the engine's version and that of the API that is spoken with it.
+func (e *Engine) Version(ctx context.Context) (engine, api string, err error) {
+	v, err := e.cli.ServerVersion(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("docker: %w", reachable(e.cli, err))
+	}
+	return v.Version, e.cli.ClientVersion(), nil
+}
+
+// filter finds this testbed's containers.
+func (e *Engine) filter() filters.Args {
+	return filters.NewArgs(filters.Arg("label", labelTestbed+"="+e.config.Testbed), filters.Arg("label", labelOwner+"="+e.config.Owner))
+}
+
+func (e *Engine) containerName(i flow.Instance) string {
+	parts := []string{"smartinco", e.config.Testbed}
+	if e.config.Owner != "" {
+		parts = append(parts, e.config.Owner)
+	}
+	return strings.Join(append(parts, strconv.Itoa(int(i))), "-")
+}
+
+// Create implements hw.ContainerEngine.
+func (e *Engine) Create(ctx context.Context, i flow.Instance) (hw.Container, error) {
+	c, err := e.create(ctx, i)
+	if err != nil {
+		return hw.Container{}, fmt.Errorf("docker: instance %d: %w", i, reachable(e.cli, err))
+	}
+	return c, nil
+}
+
+func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, err error) {
+	begin := time.Now()
+	slot, err := e.pool.take()
+	if err != nil {
+		return hw.Container{}, err
+	}
+	// What is undone is undone even when ctx has ended.
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	defer func() {
+		if err == nil {
+			return
+		}
+		if e2 := e.pool.give(undo, slot); e2 != nil {
+			err = errors.Join(err, e2)
+		}
+	}()
+
+	config, host := e.spec(i, slot)
+	made, err := e.cli.ContainerCreate(ctx, config, host, nil, nil, e.containerName(i))
+	if err != nil {
+		if errdefs.IsNotFound(err) {
+			err = fmt.Errorf("image %q: build or load it first: %w", e.config.Image, err)
+		}
+		return hw.Container{}, err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		if e2 := e.remove(undo, made.ID); e2 != nil {
+			err = errors.Join(err, e2)
+		}
+	}()
+	if err := e.cli.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		return hw.Container{}, err
+	}
+	started := time.Since(begin)
+	state, err := e.cli.ContainerInspect(ctx, made.ID)
+	if err != nil {
+		return hw.Container{}, err
+	}
+	if !state.State.Running {
+		return hw.Container{}, e.ended(ctx, made.ID)
+	}
+	if err := e.pool.attach(ctx, slot, state.State.Pid); err != nil {
+		return hw.Container{}, err
+	}
+	// From here on a death is one that the probe sees, or that Deaths reports.
+	if err := e.probe(ctx, made.ID); err != nil {
+		return hw.Container{}, err
+	}
+	ready := time.Since(begin)
+	e.mu.Lock()
+	e.alive[made.ID] = i
+	e.mu.Unlock()
+	// It may have died before it was in that list.
+	if state, err = e.cli.ContainerInspect(ctx, made.ID); err == nil && !state.State.Running {
+		err = e.ended(ctx, made.ID)
+	}
+	if err != nil {
+		e.mu.Lock()
+		delete(e.alive, made.ID)
+		e.mu.Unlock()
+		return hw.Container{}, err
+	}
+	return hw.Container{Instance: i, ID: made.ID, Ports: e.pool.ports(slot), Running: true, Started: started, Ready: ready}, nil
+}
+
+// remove ends a container, at once or after the time of grace.
+func (e *Engine) remove(ctx context.Context, id string) error {
+	if e.config.Grace > 0 {
+		seconds := int((e.config.Grace + time.Second - 1) / time.Second)
+		if err := e.cli.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil && !errdefs.IsNotFound(err) {
+			return err
+		}
+	}
+	err := e.cli.ContainerRemove(ctx, id, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	switch {
+	case err == nil, errdefs.IsNotFound(err):
+		return nil
+	case errdefs.IsConflict(err): // somebody else is removing it
+		gone, failed := e.cli.ContainerWait(ctx, id, container.WaitConditionRemoved)
+		select {
+		case <-gone:
+			return nil
+		case err := <-failed:
+			if errdefs.IsNotFound(err) {
+				return nil
+			}
+			return err
+		}
+	}
+	return err
+}
+
+// Delete implements hw.ContainerEngine.
+func (e *Engine) Delete(ctx context.Context, i flow.Instance) error {
+	if err := e.delete(ctx, i); err != nil {
+		return fmt.Errorf("docker: instance %d: %w", i, reachable(e.cli, err))
+	}
+	return nil
+}
+
+func (e *Engine) delete(ctx context.Context, i flow.Instance) error {
+	filter := e.filter()
+	filter.Add("label", labelInstance+"="+strconv.Itoa(int(i)))
+	found, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: filter})
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		e.mu.Lock()
+		_, was := e.alive[c.ID]
+		delete(e.alive, c.ID)
+		e.mu.Unlock()
+		if err := e.remove(ctx, c.ID); err != nil {
+			if was {
+				e.mu.Lock()
+				e.alive[c.ID] = i
+				e.mu.Unlock()
+			}
+			return err
+		}
+		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
+			if err := e.pool.give(ctx, slot); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Kill implements hw.ContainerEngine.
+func (e *Engine) Kill(ctx context.Context, i flow.Instance) error {
+	err := e.cli.ContainerKill(ctx, e.containerName(i), "SIGKILL")
+	if err != nil {
+		return fmt.Errorf("docker: instance %d: %w", i, reachable(e.cli, err))
+	}
+	return nil
+}
+
+// List implements hw.ContainerEngine. From then on the ends of those that run are reported as deaths.
+func (e *Engine) List(ctx context.Context) ([]hw.Container, error) {
+	found, err := e.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", reachable(e.cli, err))
+	}
+	e.mu.Lock()
+	for _, c := range found {
+		if c.Running {
+			e.alive[c.ID] = c.Instance
+		}
+	}
+	e.mu.Unlock()
+	return found, nil
+}
+
+func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
+	found, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: e.filter()})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]hw.Container, 0, len(found))
+	for _, c := range found {
+		n, err := strconv.ParseInt(c.Labels[labelInstance], 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
+		}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning}
+		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
+			h.Ports = e.pool.ports(slot)
+		}
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b hw.Container) int { return cmp.Compare(a.Instance, b.Instance) })
+	return out, nil
+}
+
+// openPool finds out which ports are taken.
+func (e *Engine) openPool(ctx context.Context) (err error) {
+	if e.pool, err = newPool(&e.config); err != nil {
+		return err
+	}
+	found, err := e.cli.ContainerList(ctx, container.ListOptions{All: true, Filters: e.filter()})
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		e.pool.taken(c.Labels[labelPort])
+	}
+	return e.pool.sweep(ctx)
+}
+
+// Close ends the watch for deaths. Containers go on.
+func (e *Engine) Close() error {
+	e.stop()
+	<-e.done
+	return errors.Join(e.pool.close(), e.cli.Close())
+}
+
+// Deaths implements hw.ContainerEngine.
+func (e *Engine) Deaths() <-chan hw.Death { return e.deaths }

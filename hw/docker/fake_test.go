@@ -1,0 +1,199 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/smartinco/smartinco/hw"
+)
+
+// fake is an engine of which only the answers exist.
+type fake struct {
+	api    string            // the newest version of the API that it speaks
+	answer map[string]string // by method and path without the version: a status and a body
+
+	mu   sync.Mutex
+	seen []string // method, path with version
+}
+
+var versioned = regexp.MustCompile(`^/v[0-9.]+`)
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	f.seen = append(f.seen, r.Method+" "+r.URL.Path)
+	f.mu.Unlock()
+	path := versioned.ReplaceAllString(r.URL.Path, "")
+	w.Header().Set("Api-Version", f.api)
+	w.Header().Set("Content-Type", "application/json")
+	switch answer, ok := f.answer[r.Method+" "+path]; {
+	case ok && strings.HasPrefix(answer, "5"):
+		w.WriteHeader(http.StatusInternalServerError)
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": answer[4:]})
+	case ok:
+		_, _ = w.Write([]byte(answer))
+	case path == "/_ping":
+		_, _ = w.Write([]byte("OK"))
+	case path == "/events":
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	case path == "/containers/json", path == "/version":
+		_, _ = w.Write([]byte(map[string]string{"/containers/json": "[]", "/version": `{"Version":"99"}`}[path]))
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		_ = json.NewEncoder(w).Encode(map[string]string{"message": "no such thing"})
+	}
+}
+
+// config is one that check accepts.
+func config(host string) Config {
+	return Config{
+		Host: host, Testbed: "t", Image: "image", Probe: Probe{Log: "ready"},
+		Ports: []Port{{At: hw.Ports{In: "vf0", Out: "vf1"}}},
+	}
+}
+
+func (f *fake) open(t *testing.T) (*Engine, error) {
+	t.Helper()
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	e, err := Open(t.Context(), config("tcp"+strings.TrimPrefix(s.URL, "http")))
+	if err == nil {
+		t.Cleanup(func() { e.Close() })
+	}
+	return e, err
+}
+
+// The older of the two versions is spoken.
+func TestNegotiation(t *testing.T) {
+	for _, test := range []struct{ engine, spoken string }{
+		{"1.41", "1.41"}, // 20.10
+		{"1.47", "1.47"}, // 27
+		{"9.99", ""},     // to come: the client's own
+	} {
+		f := &fake{api: test.engine}
+		e, err := f.open(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine, api, err := e.Version(t.Context())
+		if err != nil || engine != "99" || api == test.engine != (test.spoken != "") {
+			t.Errorf("engine with API %s: speaks %s with %s, %v", test.engine, api, engine, err)
+		}
+		f.mu.Lock()
+		if last := f.seen[len(f.seen)-1]; test.spoken != "" && !strings.Contains(strings.Join(f.seen, "\n"), "/v"+test.spoken+"/containers/json") {
+			t.Errorf("engine with API %s was asked %s", test.engine, last)
+		}
+		f.mu.Unlock()
+	}
+}
+
+// What the engine or the containers of others may answer.
+func TestAnswers(t *testing.T) {
+	t.Run("error", func(t *testing.T) {
+		f := &fake{api: "1.41", answer: map[string]string{"GET /containers/json": "500 the disk is full"}}
+		if _, err := f.open(t); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("nonsense", func(t *testing.T) {
+		f := &fake{api: "1.41", answer: map[string]string{"GET /containers/json": "<html>"}}
+		if _, err := f.open(t); err == nil {
+			t.Error("no error")
+		}
+	})
+	t.Run("a label without number", func(t *testing.T) {
+		f := &fake{api: "1.41", answer: map[string]string{
+			"GET /containers/json": `[{"Id":"0123456789abcdef","Labels":{"smartinco.instance":"x"}}]`,
+		}}
+		e, err := f.open(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.List(t.Context()); err == nil || !strings.Contains(err.Error(), `container 0123456789ab: label smartinco.instance is "x"`) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("start fails", func(t *testing.T) {
+		f := &fake{api: "1.41", answer: map[string]string{
+			"POST /containers/create":    `{"Id":"c1"}`,
+			"POST /containers/c1/start":  "500 no such device",
+			"DELETE /containers/c1":      "",
+			"DELETE /containers/c1/json": "",
+		}}
+		e, err := f.open(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "docker: instance 1: ") || !strings.Contains(err.Error(), "no such device") {
+			t.Errorf("error %v", err)
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if last := f.seen[len(f.seen)-1]; last != "DELETE /v1.41/containers/c1" {
+			t.Errorf("the last request was %s: want the container's removal", last)
+		}
+	})
+}
+
+// Another machine's engine is not spoken to without TLS, and no engine at all is said so.
+func TestHost(t *testing.T) {
+	for _, test := range []struct {
+		host   string
+		change func(*Config)
+		want   string
+	}{
+		{"tcp://192.0.2.1:2375", nil, "TLS with ca, cert and key is wanted"},
+		{"tcp://host.example:2376", nil, "is another machine"},
+		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Veth = true, &Veth{} }, "veth pairs cannot be moved"},
+		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Ports[0].Move = true, []Move{{"ens1f0v0", "in"}} }, "device ens1f0v0 cannot be moved"},
+		{"tcp://192.0.2.1:2376", func(c *Config) { c.TLS = &TLS{CA: "nonesuch.pem"} }, "nonesuch.pem"},
+		{"ssh://host.example", nil, "want unix:///PATH or tcp://HOST:PORT"},
+		{"unix:///nonesuch.sock", nil, "no engine answers at unix:///nonesuch.sock (start it: systemctl start docker)"},
+		{"tcp://127.0.0.1:1", nil, "no engine answers at tcp://127.0.0.1:1"},
+	} {
+		c := config(test.host)
+		if test.change != nil {
+			test.change(&c)
+		}
+		if _, err := Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error %v, want one with %q", test.host, err, test.want)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Testbed = "a b" }, `testbed "a b"`},
+		{func(c *Config) { c.Owner = "../x" }, `owner "../x"`},
+		{func(c *Config) { c.Image = "" }, "no image"},
+		{func(c *Config) { c.Probe.Exec = []string{"true"} }, "one of the two"},
+		{func(c *Config) { c.Probe = Probe{} }, "one of the two"},
+		{func(c *Config) { c.Ports = nil }, "ports: want at least one"},
+		{func(c *Config) { c.Veth, c.Ports[0].At.Out = &Veth{}, "sixteen-letters-" }, "at most 15 characters"},
+		{func(c *Config) { c.Quota = -1 }, "0 or more"},
+		{func(c *Config) { c.QuotaPeriod = 1 }, "1ms to 1s"},
+	} {
+		c := config("")
+		test.change(&c)
+		if err := c.check(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("error %v, want one with %q", err, test.want)
+		}
+	}
+	c := config("")
+	if err := c.check(); err != nil {
+		t.Error(err)
+	}
+	c.Ports = append(c.Ports, c.Ports[0])
+	if _, err := newPool(&c); err == nil || !strings.Contains(err.Error(), "port vf0 is in the list twice") {
+		t.Errorf("error %v", err)
+	}
+}

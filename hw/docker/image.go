@@ -1,0 +1,133 @@
+package docker
+
+import (
+	"archive/tar"
+	"context"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+)
+
+// Import makes an image of a single program, which must be static, and its first arguments. No registry is asked. The
+// image bears the testbed's label, by which Purge finds it. Of the configuration only Host, TLS, PlainTCP and Testbed
+// are read.
+func Import(ctx context.Context, c Config, ref, program string, args ...string) error {
+	if err := importImage(ctx, &c, ref, program, args); err != nil {
+		return fmt.Errorf("docker: image %s: %w", ref, err)
+	}
+	return nil
+}
+
+func importImage(ctx context.Context, c *Config, ref, program string, args []string) error {
+	if err := static(program); err != nil {
+		return err
+	}
+	cli, err := connect(c)
+	if err != nil {
+		return err
+	}
+	defer cli.Close()
+	f, err := os.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	name := "/" + filepath.Base(program)
+	entry, err := json.Marshal(append([]string{name}, args...))
+	if err != nil {
+		return err
+	}
+	r, w := io.Pipe()
+	defer r.Close()
+	go func() { w.CloseWithError(archive(w, name, f)) }()
+	answer, err := cli.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, ref, image.ImportOptions{
+		Message: "made by smartinco",
+		Changes: []string{"ENTRYPOINT " + string(entry), "LABEL " + labelTestbed + "=" + c.Testbed},
+	})
+	if err != nil {
+		return reachable(cli, err)
+	}
+	defer answer.Close()
+	// An error comes in the answer's body, which is a sequence of JSON objects.
+	for d := json.NewDecoder(answer); ; {
+		var m struct{ Error string }
+		switch err := d.Decode(&m); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("answer of the engine: %w", err)
+		case m.Error != "":
+			return errors.New(m.Error)
+		}
+	}
+}
+
+func archive(w io.Writer, name string, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	t := tar.NewWriter(w)
+	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: info.Size(), Format: tar.FormatUSTAR}); err != nil {
+		return err
+	}
+	if _, err := io.Copy(t, f); err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+// static refuses a program that needs a loader, of which the image has none.
+func static(program string) error {
+	f, err := elf.Open(program)
+	if err != nil {
+		return fmt.Errorf("%s: %w", program, err)
+	}
+	defer f.Close()
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_INTERP {
+			return fmt.Errorf("%s is linked dynamically, and an image with nothing else in it cannot run it: build it with CGO_ENABLED=0", program)
+		}
+	}
+	return nil
+}
+
+// Purge removes all containers of a testbed, of any owner, and the images that Import made for it.
+func Purge(ctx context.Context, c Config) error {
+	cli, err := connect(&c)
+	if err != nil {
+		return fmt.Errorf("docker: %w", err)
+	}
+	defer cli.Close()
+	ours := filters.NewArgs(filters.Arg("label", labelTestbed+"="+c.Testbed))
+	containers, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: ours})
+	if err != nil {
+		return fmt.Errorf("docker: %w", reachable(cli, err))
+	}
+	e := &Engine{cli: cli}
+	for _, c := range containers {
+		if err := e.remove(ctx, c.ID); err != nil {
+			return fmt.Errorf("docker: container %.12s: %w", c.ID, err)
+		}
+	}
+	images, err := cli.ImageList(ctx, image.ListOptions{All: true, Filters: ours})
+	if err != nil {
+		return fmt.Errorf("docker: %w", err)
+	}
+	for _, i := range images {
+		if _, err := cli.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !errdefs.IsNotFound(err) {
+			return fmt.Errorf("docker: image %.19s: %w", i.ID, err)
+		}
+	}
+	return nil
+}
