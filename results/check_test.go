@@ -3,6 +3,8 @@ package results
 import (
 	"math"
 	"testing"
+
+	"github.com/smartinco/smartinco/units"
 )
 
 func TestConservation(t *testing.T) {
@@ -40,6 +42,14 @@ func TestConservation(t *testing.T) {
 		{"the run loses packets", func(*Checker) {}, Totals{Offered: 9, Processed: 4, Queued: 2, Dropped: Drops{Link: 1}}, false, "run", 2},
 		{"the noise of summation is no loss", func(*Checker) {}, Totals{Offered: 1e9, Processed: 1e9 - 1.5}, true, "run", 1.5},
 		{"a broken balance outranks the noise", func(c *Checker) { c.Flow(&Flow{Offered: 1e9, Processed: 1e9 - 1.5}) }, Totals{Offered: 1}, false, "run", 1},
+		{"counters that were read apart", func(c *Checker) {
+			c.Skew = 100 * units.Millisecond
+			c.Window(&Window{T: 1, Offered: 1000, Processed: 1090}, nil)
+		}, Totals{}, true, "all instances, window that ends at 1 s", 90},
+		{"more than passes between two readings", func(c *Checker) {
+			c.Skew = 100 * units.Millisecond
+			c.Window(&Window{T: 1, Offered: 1000, Processed: 1110}, nil)
+		}, Totals{}, false, "all instances, window that ends at 1 s", 110},
 		{"not a number", func(c *Checker) { c.Flow(&Flow{Flow: 2, Offered: math.NaN()}) }, Totals{}, false, "flow 2", math.MaxFloat64},
 	}
 	for _, test := range tests {

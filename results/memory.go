@@ -34,6 +34,9 @@ var _ Recorder = (*Memory)(nil)
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory { return &Memory{log: make([]byte, 0, logBlock)} }
 
+// Skew is the Skew of the conservation check, to be called before the run begins.
+func (m *Memory) Skew(t units.Time) { m.check.Skew = t }
+
 // Event logs an event.
 func (m *Memory) Event(now units.Time, e *orchestrator.Event) {
 	b, err := appendEvent(m.log, now, e)

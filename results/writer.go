@@ -38,7 +38,8 @@ const (
 
 // Options say how Create makes a record.
 type Options struct {
-	Overwrite bool // replace the record that the directory holds, if it holds one
+	Overwrite bool       // replace the record that the directory holds, if it holds one
+	Skew      units.Time // of the conservation check; see Checker
 
 	create func(path string) (io.WriteCloser, error) // nil for os.Create
 }
@@ -69,6 +70,7 @@ var _ Recorder = (*Writer)(nil)
 // record: it never deletes a file that it does not know. From here on dir holds a readable, incomplete record.
 func Create(dir string, run Run, opts Options) (*Writer, error) {
 	w := &Writer{dir: dir, create: opts.create, host: startHost(), flushed: time.Now()}
+	w.check.Skew = opts.Skew
 	if w.create == nil {
 		w.create = func(path string) (io.WriteCloser, error) { return os.Create(path) }
 	}

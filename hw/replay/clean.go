@@ -1,0 +1,91 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+)
+
+// Found is what Clean has removed.
+type Found struct{ Containers, Rules int }
+
+// Any says whether it was anything.
+func (f Found) Any() bool { return f.Containers+f.Rules > 0 }
+
+func (f Found) String() string {
+	return fmt.Sprintf("%s and %s", several(f.Containers, "container"), several(f.Rules, "rule"))
+}
+
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Clean removes every rule and every container of the testbed, whoever made them: what a run leaves that was killed. It
+// takes the switch's events, so no run may go on.
+func Clean(ctx context.Context, h Hardware) (Found, error) {
+	rules, err := cleanRules(ctx, h.Switch)
+	containers, e := cleanContainers(ctx, h.Containers)
+	return Found{Containers: containers, Rules: rules}, errors.Join(err, e)
+}
+
+func cleanContainers(ctx context.Context, engine hw.ContainerEngine) (int, error) {
+	list, err := engine.List(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("listing the containers: %w", err)
+	}
+	var g errgroup.Group
+	for _, c := range list {
+		g.Go(func() error { return engine.Delete(ctx, c.Instance) })
+	}
+	if err := g.Wait(); err != nil {
+		return 0, fmt.Errorf("deleting the containers: %w", err)
+	}
+	return len(list), nil
+}
+
+// cleanRules removes the rules, waits for the switch's answers, and looks whether they are gone.
+func cleanRules(ctx context.Context, sw hw.Switch) (int, error) {
+	r, err := sw.Rules(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading the rules: %w", err)
+	}
+	if len(r.Rules) == 0 {
+		return 0, nil
+	}
+	ids, wait := make([]flow.ID, len(r.Rules)), make(map[flow.ID]bool, len(r.Rules))
+	for i := range r.Rules {
+		ids[i] = r.Rules[i].Flow
+		wait[ids[i]] = true
+	}
+	if err := sw.Remove(ids...); err != nil {
+		return 0, fmt.Errorf("removing %s: %w", several(len(ids), "rule"), err)
+	}
+	for len(wait) > 0 {
+		select {
+		case <-ctx.Done():
+			return 0, fmt.Errorf("removing %s: %d are not confirmed: %w", several(len(ids), "rule"), len(wait), ctx.Err())
+		case e, open := <-sw.Events():
+			if !open {
+				return 0, fmt.Errorf("removing %s: %w", several(len(ids), "rule"), hw.ErrClosed)
+			}
+			if e.Kind == hw.Confirmed && e.Op == hw.OpRemove || e.Kind == hw.Rejected && e.Op == hw.OpRemove || e.Kind == hw.Ended {
+				delete(wait, e.Flow)
+			}
+		}
+	}
+	if r, err = sw.Rules(ctx); err != nil {
+		return 0, fmt.Errorf("reading the rules: %w", err)
+	}
+	if len(r.Rules) > 0 {
+		return 0, fmt.Errorf("%s are still there after their removal", several(len(r.Rules), "rule"))
+	}
+	return len(ids), nil
+}

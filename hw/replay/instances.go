@@ -1,0 +1,207 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/units"
+)
+
+// state is where an instance is in its life; its text is the record's.
+type state uint8
+
+const (
+	starting state = iota
+	ready
+	stopping
+	failed
+	gone
+)
+
+func (s state) String() string {
+	return [...]string{"starting", "ready", "stopping", "failed", "gone"}[s]
+}
+
+// instance is what is known of an instance. Its requests to the container engine are carried out one after the other:
+// last is closed when the newest is done, and cancel ends a creation that goes on.
+type instance struct {
+	state    state
+	initial  bool       // started before the run began
+	attached bool       // the switch counts it
+	left     units.Time // when it failed or was gone
+	flows    int32      // assigned to it
+	cancel   context.CancelFunc
+	last     chan struct{}
+
+	counter telemetry.Counter // the newest
+	final   bool              // and the last
+	shown   telemetry.Counter // what the rows so far have shown
+	ledger  ledger
+}
+
+// instance is the state of instance i, which need not have been heard of.
+func (p *plant) instance(i flow.Instance) *instance {
+	for len(p.instances) < int(i) {
+		p.instances = append(p.instances, instance{})
+	}
+	return &p.instances[i-1]
+}
+
+// forwarding says whether the instance has counters in the switch.
+func (s *instance) forwarding() bool { return s.state == ready || s.state == stopping }
+
+// start makes a container and attaches it to the switch. What it had made before an error it has removed.
+func (p *plant) start(ctx context.Context, i flow.Instance) (hw.Container, error) {
+	c, err := p.hw.Containers.Create(ctx, i)
+	if err != nil {
+		return c, fmt.Errorf("instance %d: %w", i, err)
+	}
+	if err := p.hw.Switch.Attach(ctx, i, c.Ports); err != nil {
+		err = fmt.Errorf("instance %d: attaching it at ports %s and %s: %w", i, c.Ports.In, c.Ports.Out, err)
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
+		defer cancel()
+		return c, errors.Join(err, p.hw.Containers.Delete(clean, i))
+	}
+	return c, nil
+}
+
+// next makes a goroutine that works on an instance, once what was asked of it before is done.
+func (p *plant) next(s *instance, work func()) {
+	before, done := s.last, make(chan struct{})
+	s.last = done
+	go func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		work()
+	}()
+}
+
+func (p *plant) create(i flow.Instance) {
+	s := p.instance(i)
+	if s.initial {
+		p.created(i, nil)
+		return
+	}
+	if p.faults.engineFails() {
+		p.created(i, errors.New("the scenario's fault: the container engine could not create it"))
+		return
+	}
+	p.faults.engine(func() {
+		ctx, cancel := context.WithCancel(p.ctx)
+		p.instance(i).cancel = cancel
+		p.next(p.instance(i), func() {
+			defer cancel()
+			c, err := p.start(ctx, i)
+			p.post(func() {
+				if err == nil {
+					p.opts.Metrics.started(c)
+					p.latencies.ready = append(p.latencies.ready, c.Ready)
+				}
+				p.created(i, err)
+			})
+		})
+	})
+}
+
+func (p *plant) created(i flow.Instance, err error) {
+	s := p.instance(i)
+	if err != nil {
+		if s.state == starting {
+			s.state, s.left, s.final = failed, p.now(), true
+			p.say("instance %d could not be started: %v", i, err)
+			p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: err.Error()})
+		}
+		return
+	}
+	s.attached = true
+	if s.state == starting {
+		s.state = ready
+		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
+	}
+}
+
+// delete stops an instance. One that is being created is given up.
+func (p *plant) delete(i flow.Instance) {
+	s := p.instance(i)
+	if s.state == starting || s.state == ready {
+		s.state = stopping
+	}
+	p.faults.engine(func() {
+		if s := p.instance(i); s.cancel != nil {
+			s.cancel()
+		}
+		p.remove(i, func(error) {
+			if s := p.instance(i); s.state != gone {
+				s.state, s.left = gone, p.now()
+				p.deliver(orchestrator.Event{Kind: orchestrator.InstanceGone, Instance: i})
+			}
+		})
+	})
+}
+
+// remove takes an instance off the switch, once the packets in it have come through, and its container away, and then
+// calls after in the loop.
+func (p *plant) remove(i flow.Instance, after func(error)) {
+	s := p.instance(i)
+	wait := settle
+	if s.state == failed {
+		wait = 0
+	}
+	begun := time.Now()
+	p.next(s, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
+		defer cancel()
+		time.Sleep(wait)
+		counter, err := p.hw.Switch.Detach(ctx, i)
+		read := err == nil
+		if e := p.hw.Containers.Delete(ctx, i); e != nil {
+			err = errors.Join(err, e)
+		}
+		took := time.Since(begun) - wait
+		p.post(func() {
+			s := p.instance(i)
+			if read && s.attached {
+				s.counter = newer(s.counter, counter)
+			}
+			s.attached, s.final = false, true
+			p.opts.Metrics.stopped.Observe(took.Seconds())
+			p.latencies.stop = append(p.latencies.stop, took)
+			if err != nil {
+				p.say("instance %d could not be removed: %v", i, err)
+			}
+			after(err)
+		})
+	})
+}
+
+// newer is the later of two readings of a counter that never goes back.
+func newer(a, b telemetry.Counter) telemetry.Counter {
+	return telemetry.Counter{Instance: b.Instance, RxPackets: max(a.RxPackets, b.RxPackets),
+		TxPackets: max(a.TxPackets, b.TxPackets), RxBytes: max(a.RxBytes, b.RxBytes)}
+}
+
+// died takes in that a container has ended by itself.
+func (p *plant) died(d hw.Death) {
+	if d.Instance < 1 || int(d.Instance) > len(p.instances) {
+		return
+	}
+	s := p.instance(d.Instance)
+	if s.state == failed || s.state == gone || s.state == stopping {
+		return
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.state, s.left = failed, p.now()
+	p.say("instance %d died: %s", d.Instance, d.Reason)
+	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: d.Instance, Reason: d.Reason})
+	p.remove(d.Instance, func(error) {})
+}

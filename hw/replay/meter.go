@@ -1,0 +1,320 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/units"
+)
+
+// meter turns the counters of switch and generator into the record's windows. A window ends when the switch's counters
+// were read, which the orchestrator asks for once a window; it has no row if they could not be read, and the next is so
+// much longer.
+type meter struct {
+	busy  bool           // a reading goes on
+	idle  sync.WaitGroup // of readings
+	asked chan bool      // to the sampler: whether rules drop
+	since time.Time      // since when the generator has not answered; zero while it does
+
+	t       units.Time // end of the last row's window
+	traffic hw.Traffic // the newest
+	shown   cumulated  // at t
+	uplink  ledger     // between the generator and the instances
+	slow    float64    // first packets dropped before the orchestrator saw them
+	rows    []results.Instance
+}
+
+// cumulated are packets since the beginning, as the rows have shown them.
+type cumulated struct {
+	sent, sentBytes, received, receivedBytes float64
+	ingress, processed                       float64
+	lostUplink, lostInstances                float64
+	slow, rejected                           float64
+	packetIns, reordered                     float64
+}
+
+// ledger tells what was lost between two counters from what is under way.
+type ledger struct{ lost, queued float64 }
+
+// update is given what the upstream counter is ahead by, and how much of that may still be under way or have been
+// counted a moment too early. What is beyond that is lost, for good.
+func (l *ledger) update(ahead, uncertain float64) {
+	l.lost = max(l.lost, ahead-uncertain)
+	l.queued = max(0, ahead-l.lost)
+}
+
+// sample is a reading of everything.
+type sample struct {
+	switchAt time.Time
+	counters []telemetry.Counter
+	rules    hw.RuleReading
+	traffic  hw.Traffic
+}
+
+func (m *meter) init() { m.asked = make(chan bool, 1) }
+
+// read asks for a reading, unless one goes on: then the orchestrator does without.
+func (m *meter) read(p *plant) {
+	if m.busy {
+		return
+	}
+	m.busy = true
+	m.idle.Add(1)
+	m.asked <- p.flows.drops > 0
+}
+
+// sampler reads when it is asked to, in a goroutine of its own.
+func (p *plant) sampler() {
+	for {
+		select {
+		case rules := <-p.meter.asked:
+			p.sample(rules)
+			p.meter.idle.Done()
+		case <-p.over:
+			return
+		}
+	}
+}
+
+// sample reads the switch, hands the orchestrator its counters, and reads the generator.
+func (p *plant) sample(rules bool) {
+	ctx, cancel := context.WithTimeout(p.ctx, readLimit)
+	defer cancel()
+	s, err := readSwitch(ctx, p.hw.Switch, rules)
+	if err != nil {
+		p.post(func() {
+			p.meter.busy = false
+			if p.lostSince.IsZero() && ctx.Err() != context.Canceled {
+				p.say("the switch's counters could not be read: %v", err)
+			}
+		})
+		return
+	}
+	p.post(func() { p.counted(&s) })
+	s.traffic, err = p.hw.Generator.Counters(ctx)
+	p.post(func() {
+		p.meter.busy = false
+		p.measured(&s, err)
+	})
+}
+
+func readSwitch(ctx context.Context, sw hw.Switch, rules bool) (sample, error) {
+	r, err := sw.Counters(ctx)
+	if err != nil {
+		return sample{}, err
+	}
+	s := sample{switchAt: r.At, counters: r.Counters}
+	if rules {
+		s.rules, err = sw.Rules(ctx)
+	}
+	return s, err
+}
+
+// counted hands a reading to the orchestrator.
+func (p *plant) counted(s *sample) {
+	sampled := min(p.at(s.switchAt), p.now())
+	if p.faults.countersStalled() {
+		p.deliver(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: sampled, Counters: p.faults.frozen})
+		return
+	}
+	p.deliver(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: sampled, Counters: s.counters})
+}
+
+// measured ends a window with a reading.
+func (p *plant) measured(s *sample, err error) {
+	if err != nil {
+		p.generatorSilent(err)
+		return
+	}
+	p.meter.since = time.Time{}
+	// What is left of the run after this reading makes one window with it if it is short.
+	if at := p.at(s.switchAt); at > p.meter.t && p.end-at > p.sc.Telemetry.Window/2 && !p.ended {
+		p.meter.record(p, s, at, false)
+		p.opts.Progress(at, p.end)
+	}
+}
+
+// generatorSilent ends the run once the generator has not answered for too long.
+func (p *plant) generatorSilent(err error) {
+	if p.ctx.Err() != nil {
+		return
+	}
+	if p.meter.since.IsZero() {
+		p.meter.since = time.Now()
+		p.say("the generator does not answer: %v", err)
+	}
+	if limit := min(patience, max(2*time.Second, 3*duration(p.sc.Telemetry.Window))); time.Since(p.meter.since) >= limit {
+		p.fail(fmt.Errorf("the generator has not answered for %v: %w", limit, err))
+	}
+}
+
+// newest are the counters of the last window.
+func (m *meter) newest(p *plant) []orchestrator.Counter {
+	var c []orchestrator.Counter
+	for i := range p.instances {
+		if p.instances[i].attached {
+			x := p.instances[i].counter
+			x.Instance = flow.Instance(i + 1)
+			c = append(c, x)
+		}
+	}
+	return c
+}
+
+// last lets what is under way come through and writes the last window, which is said to end at at. It returns the rules
+// that are in force then.
+func (m *meter) last(ctx context.Context, p *plant, at units.Time) hw.RuleReading {
+	time.Sleep(settle + p.caps.CounterLag)
+	s, err := readSwitch(ctx, p.hw.Switch, true)
+	if err != nil {
+		p.say("the switch's last counters could not be read, so the last window is missing: %v", err)
+		return s.rules
+	}
+	if s.traffic, err = p.hw.Generator.Counters(ctx); err != nil {
+		p.say("the generator's last counters could not be read, so the last window is missing: %v", err)
+		return s.rules
+	}
+	if at > m.t {
+		m.record(p, &s, at, true)
+	}
+	return s.rules
+}
+
+// record writes the row of the window that ends at at. In the last one nothing is under way any more, and counters that
+// contradict each other are shown as they are.
+func (m *meter) record(p *plant, s *sample, at units.Time, last bool) {
+	for _, c := range s.counters {
+		if int(c.Instance) <= len(p.instances) && c.Instance > 0 && !p.instances[c.Instance-1].final {
+			x := &p.instances[c.Instance-1]
+			x.counter = newer(x.counter, c)
+		}
+	}
+	m.traffic = s.traffic
+	gap := p.at(s.traffic.At) - p.at(s.switchAt)
+	recent, byInstance := p.planned(at, max(0, gap)+Skew(p.caps))
+	if last {
+		recent, byInstance = 0, nil
+	}
+	d := (at - m.t).Seconds()
+	was, now := m.shown, cumulated{
+		sent: float64(s.traffic.Sent), sentBytes: frameBytes(s.traffic.SentB, s.traffic.Sent),
+		received: float64(s.traffic.Received), receivedBytes: frameBytes(s.traffic.ReceivedB, s.traffic.Received),
+		packetIns: float64(p.flows.packetIns), slow: m.slow, rejected: float64(p.flows.dropped + p.flows.dropCounted),
+	}
+	if x, ok := p.hw.Switch.(interface{ Dropped() uint64 }); ok {
+		now.slow = float64(x.Dropped())
+		m.slow = now.slow
+	}
+	for _, r := range s.rules.Rules {
+		if r.Instance == 0 {
+			now.rejected += float64(r.Packets)
+		}
+	}
+	for i := range s.traffic.Flows {
+		now.reordered += float64(s.traffic.Flows[i].Reordered)
+	}
+
+	w := results.Window{T: at.Seconds(), Flows: p.flows.active}
+	m.rows = m.rows[:0]
+	for i := range p.instances {
+		x, id := &p.instances[i], flow.Instance(i+1)
+		c := x.counter
+		uncertain := byInstance[id]
+		if x.final {
+			uncertain = 0
+		}
+		if !last && !x.final {
+			c.TxPackets = min(c.TxPackets, c.RxPackets) // refreshed a moment later than the other
+		}
+		before := x.ledger
+		x.ledger.update(float64(c.RxPackets)-float64(c.TxPackets), uncertain)
+		now.ingress += float64(c.RxPackets)
+		now.processed += float64(c.TxPackets)
+		now.lostInstances += x.ledger.lost
+		w.Queued += x.ledger.queued
+		if (x.state == failed || x.state == gone) && x.left < m.t && before.queued == 0 && c == x.shown {
+			continue
+		}
+		row := results.Instance{T: w.T, Instance: int32(id), State: x.state.String(), Flows: x.flows,
+			Offered: float64(c.RxPackets-x.shown.RxPackets) / d, Processed: float64(c.TxPackets-x.shown.TxPackets) / d,
+			Dropped: (x.ledger.lost - before.lost) / d, Queue: x.ledger.queued}
+		if x.state == ready && p.orch.Draining(id) {
+			row.State = "draining"
+		}
+		if limit := float64(p.sc.Scheduler.Limit); limit > 0 {
+			row.Utilization = row.Processed / limit
+		}
+		x.shown = c
+		m.rows = append(m.rows, row)
+		if x.forwarding() {
+			w.Instances++
+		}
+		if x.flows > 0 {
+			w.Used++
+		}
+	}
+	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, recent)
+	now.lostUplink = m.uplink.lost
+	w.Queued += m.uplink.queued
+	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d, (now.processed-was.processed)/d
+	w.ProcessedBits = 8 * (now.receivedBytes - was.receivedBytes) / d
+	w.SlowPath = (now.packetIns + now.slow - was.packetIns - was.slow) / d
+	w.Reordered = now.reordered - was.reordered
+	w.DroppedInstance = (now.lostInstances - was.lostInstances) / d
+	w.DroppedESwitch = (now.lostUplink - was.lostUplink) / d
+	w.DroppedSlowPath = (now.slow - was.slow) / d
+	w.DroppedRejected = (now.rejected - was.rejected) / d
+	w.Dropped = w.DroppedInstance + w.DroppedESwitch + w.DroppedSlowPath + w.DroppedRejected
+	m.shown, m.t = now, at
+	p.opts.Metrics.window(&w, m.rows)
+	if err := p.rec.Window(&w, m.rows); err != nil {
+		p.fail(err)
+	}
+}
+
+// frameBytes adds the frame check sequence, which a generator does not count.
+func frameBytes(bytes, packets uint64) float64 { return float64(bytes + 4*packets) }
+
+// planned is how many packets the scenario sends in the span before at: in all, and for each instance by the flows that
+// it has.
+func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow.Instance]float64) {
+	byInstance = map[flow.Instance]float64{}
+	for i := range p.traffic.Flows {
+		n := 0.0
+		segments := p.traffic.Flows[i].Segments
+		first := sort.Search(len(segments), func(k int) bool { return segments[k].End > at-before })
+		for _, s := range segments[first:] {
+			if s.Start >= at {
+				break
+			}
+			if overlap := min(s.End, at) - max(s.Start, at-before); overlap > 0 {
+				n += s.Rate() * overlap.Seconds()
+			}
+		}
+		all += n
+		byInstance[p.flows.list[i].last] += n
+	}
+	return all, byInstance
+}
+
+// totals sums the run up.
+func (m *meter) totals(p *plant) results.Totals {
+	c := &m.shown
+	t := results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.processed, ProcessedBytes: c.receivedBytes,
+		Dropped:  results.Drops{ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected},
+		SlowPath: c.packetIns + c.slow, Reordered: c.reordered,
+		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed, RulesRejected: p.flows.rejected}
+	t.Queued = m.uplink.queued
+	for i := range p.instances {
+		t.Queued += p.instances[i].ledger.queued
+	}
+	return t
+}

@@ -1,0 +1,53 @@
+package replay
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// latencies are how long the hardware took for what it was asked.
+type latencies struct{ ready, stop, rules []time.Duration }
+
+// notes are what the record says in words: what happened, and how the hardware did.
+func (p *plant) notes() []string {
+	for _, l := range []struct {
+		what string
+		took []time.Duration
+	}{
+		{"instances started, from the request until they took packets", p.latencies.ready},
+		{"instances stopped, from the request until they were gone", p.latencies.stop},
+		{"rules written, from the request until the switch confirmed", p.latencies.rules},
+	} {
+		if n := len(l.took); n > 0 {
+			slices.Sort(l.took)
+			p.note("%d %s: median %v, 99 in 100 within %v, at most %v", n, l.what,
+				short(l.took[n/2]), short(l.took[min(n-1, n*99/100)]), short(l.took[n-1]))
+		}
+	}
+	if p.began {
+		p.note("switch: %s, counters up to %v old; a packet that has not come through %v after that counts as lost", p.caps.Name, p.caps.CounterLag, settle)
+	}
+	if p.flows.foreign > 0 {
+		p.note("%d packets came in that are not of the scenario's flows", p.flows.foreign)
+	}
+	if sent, back := p.meter.shown.processed, p.meter.shown.received; sent != back && p.began {
+		p.note("the switch counted %.0f packets from the instances, and the generator got %.0f of them back", sent, back)
+	}
+	return p.told
+}
+
+// note is for the record alone.
+func (p *plant) note(format string, args ...any) {
+	p.told = append(p.told, fmt.Sprintf(format, args...))
+}
+
+// short is a duration of three digits or so.
+func short(d time.Duration) time.Duration {
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= 10*unit {
+			return d.Round(unit / 10)
+		}
+	}
+	return d
+}

@@ -1,0 +1,305 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+type plant struct {
+	sc      *scenarios.Scenario
+	traffic *traces.Workload
+	end     units.Time
+	hw      Hardware
+	caps    hw.Capabilities
+	orch    *orchestrator.Orchestrator
+	rec     results.Recorder
+	opts    Options
+
+	zero    time.Time  // of the run's time
+	began   bool       // Start was delivered
+	ended   bool       // nothing is delivered any more
+	sending bool       // the generator has been started and not stopped
+	last    units.Time // of the last event
+
+	ctx    context.Context // of what the loop has started
+	cancel context.CancelFunc
+	inbox  chan func() // what goroutines hand to the loop
+	over   chan struct{}
+	fatal  error
+
+	backlog    []orchestrator.Event // to be delivered, in order
+	delivering bool
+	timers     [3]units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
+
+	flows     flows
+	instances []instance // instance i is instances[i-1]
+	faults    faults
+	meter     meter
+	latencies latencies
+	lostSince time.Time // when the switch was lost; zero while it answers
+	told      []string  // notes for the record
+}
+
+func newPlant(sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) *plant {
+	p := &plant{sc: sc, traffic: w, end: End(sc, w), hw: h, caps: h.Switch.Capabilities(), rec: rec, opts: o,
+		inbox: make(chan func(), 256), over: make(chan struct{}),
+		timers: [3]units.Time{units.Never, units.Never, units.Never}}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.flows.init(w)
+	p.meter.init()
+	return p
+}
+
+// now is the time of the run. It never goes back.
+func (p *plant) now() units.Time {
+	p.last = max(p.last, p.at(time.Now()))
+	return p.last
+}
+
+// at is an instant as a time of the run, by the monotonic clock.
+func (p *plant) at(t time.Time) units.Time { return max(0, span(t.Sub(p.zero))) }
+
+// say tells the operator, and the record.
+func (p *plant) say(format string, args ...any) {
+	s := fmt.Sprintf(format, args...)
+	if p.began && !p.ended {
+		s = fmt.Sprintf("at %.3f s: %s", p.now().Seconds(), s)
+	}
+	p.opts.Say(s)
+	if len(p.told) < maxNotes {
+		p.told = append(p.told, s)
+	}
+}
+
+// maxNotes bounds what one run can tell its record.
+const maxNotes = 200
+
+// post hands the loop something to do. After the loop has ended it does nothing.
+func (p *plant) post(f func()) {
+	select {
+	case p.inbox <- f:
+	case <-p.over:
+	}
+}
+
+// loop runs until the end of the run, the context's, or a failure that cannot be mended.
+func (p *plant) loop(ctx context.Context) error {
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	deaths, events := p.hw.Containers.Deaths(), p.hw.Switch.Events()
+	for {
+		due := p.due()
+		alarm.Reset(time.Until(p.zero.Add(duration(due) + 1))) // never before it, for rounding to nanoseconds
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stopped at %.3f s of %v: %w", p.now().Seconds(), p.end, ctx.Err())
+		case e, open := <-events:
+			if !open {
+				return fmt.Errorf("the switch's driver has ended: %w", hw.ErrClosed)
+			}
+			p.happened(&e)
+		case d, open := <-deaths:
+			if !open {
+				deaths = nil
+				p.say("the container engine reports no deaths any more")
+				break
+			}
+			p.died(d)
+		case f := <-p.inbox:
+			f()
+		case <-alarm.C:
+		}
+		if p.now() >= p.end {
+			return nil
+		}
+		p.fire()
+		if p.fatal != nil {
+			return p.fatal
+		}
+	}
+}
+
+// due is when the next thing is to be done that only time brings.
+func (p *plant) due() units.Time {
+	due := min(p.end, p.flows.due(), p.faults.due())
+	for _, t := range p.timers {
+		due = min(due, t)
+	}
+	if !p.lostSince.IsZero() {
+		due = min(due, p.at(p.lostSince.Add(patience)))
+	}
+	return due
+}
+
+// fire does what has become due: faults, then ends of flows, then the orchestrator's timers, as in simulation.
+func (p *plant) fire() {
+	if !p.lostSince.IsZero() && time.Since(p.lostSince) > patience {
+		p.fail(fmt.Errorf("the switch has not answered for %v", patience))
+		return
+	}
+	p.faults.fire(p)
+	p.flows.fire(p)
+	for t := range p.timers {
+		if p.timers[t] <= p.now() {
+			p.timers[t] = units.Never
+			p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(t)})
+		}
+	}
+}
+
+// fail ends the run.
+func (p *plant) fail(err error) {
+	if p.fatal == nil {
+		p.fatal = err
+	}
+}
+
+// deliver hands an event to the orchestrator and carries out what it wants. What happens at once while this is done, such
+// as a request that the switch refuses to take, is delivered behind it.
+func (p *plant) deliver(e orchestrator.Event) {
+	if p.ended {
+		return
+	}
+	p.backlog = append(p.backlog, e)
+	if p.delivering {
+		return
+	}
+	p.delivering = true
+	for len(p.backlog) > 0 {
+		e := p.backlog[0]
+		p.backlog = p.backlog[1:]
+		now := p.now()
+		p.rec.Event(now, &e)
+		actions := p.orch.Handle(now, &e)
+		p.opts.Metrics.handled(&e)
+		for k := range actions {
+			p.rec.Action(now, &actions[k])
+			p.act(&actions[k])
+		}
+	}
+	p.delivering = false
+}
+
+func (p *plant) act(a *orchestrator.Action) {
+	switch a.Kind {
+	case orchestrator.InstallRule, orchestrator.MoveRule:
+		p.write(a.Flow, a.Instance)
+	case orchestrator.RemoveRule:
+		p.unrule(a.Flow)
+	case orchestrator.CreateInstance:
+		p.create(a.Instance)
+	case orchestrator.DeleteInstance:
+		p.delete(a.Instance)
+	case orchestrator.ReadCounters:
+		p.meter.read(p)
+	case orchestrator.SetTimer:
+		p.timers[a.Timer] = a.At
+	}
+}
+
+// happened takes in what the switch reports.
+func (p *plant) happened(e *hw.Event) {
+	switch e.Kind {
+	case hw.PacketIn:
+		p.arrived(e)
+	case hw.Confirmed, hw.Rejected:
+		p.answered(e)
+	case hw.Ended:
+		p.ruleEnded(e)
+	case hw.Lost:
+		if p.lostSince.IsZero() {
+			p.lostSince = time.Now()
+		}
+		p.opts.Metrics.switchUp.Set(0)
+		p.say("the switch is lost: %s", e.Reason)
+	case hw.Restored:
+		p.lostSince = time.Time{}
+		p.opts.Metrics.switchUp.Set(1)
+		p.say("the switch is back, and the rules in it")
+	}
+}
+
+// finish stops the traffic, writes the last window and the flows, and clears the testbed.
+func (p *plant) finish(run *results.Run, complete bool) {
+	at := p.end
+	if !complete && p.began {
+		at = min(p.now(), p.end)
+	}
+	p.ended = true
+	p.cancel() // a reading or a creation under way ends; what it had made is removed
+	ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
+	defer cancel()
+	p.wait(ctx)
+	if p.sending {
+		if complete {
+			time.Sleep(settle) // the last packets are sent
+		}
+		if err := p.hw.Generator.Stop(ctx); err != nil {
+			p.say("the generator could not be stopped: %v", err)
+		}
+	}
+	if p.began {
+		rules := p.meter.last(ctx, p, at)
+		run.Totals = p.meter.totals(p)
+		p.flows.write(p, rules)
+	}
+	for i := range p.instances {
+		if p.instances[i].attached {
+			if _, err := p.hw.Switch.Detach(ctx, flow.Instance(i+1)); err != nil {
+				p.say("instance %d could not be taken off the switch: %v", i+1, err)
+			}
+		}
+	}
+	if found, err := Clean(ctx, p.hw); err != nil {
+		p.say("not everything could be removed: %v; smartinco hw clean does it, once what hinders it is mended", err)
+	} else {
+		p.opts.Metrics.cleaned(found)
+	}
+}
+
+// wait waits for all goroutines, and takes in what they report.
+func (p *plant) wait(ctx context.Context) {
+	done := make(chan struct{})
+	busy := make([]chan struct{}, 0, len(p.instances))
+	for i := range p.instances {
+		if last := p.instances[i].last; last != nil {
+			busy = append(busy, last)
+		}
+	}
+	go func() {
+		defer close(done)
+		p.meter.idle.Wait()
+		for _, last := range busy {
+			<-last
+		}
+	}()
+	for waiting := true; waiting; {
+		select {
+		case f := <-p.inbox:
+			f()
+		case <-done:
+			waiting = false
+		case <-ctx.Done():
+			p.say("switch, container engine or generator has not answered for %v", cleanLimit)
+			waiting = false
+		}
+	}
+	close(p.over)
+	for {
+		select {
+		case f := <-p.inbox:
+			f()
+		default:
+			return
+		}
+	}
+}

@@ -1,0 +1,237 @@
+// Package replay is the real testbed: a switch, containers and a traffic generator around the very orchestrator that
+// the simulator drives.
+//
+// It is the second plant, and has the simulated one's two ends: events in, actions out, and the same record. One
+// goroutine owns the orchestrator and everything that is known of flows and instances. Whatever takes time - starting a
+// container, reading counters - goes on in goroutines of its own, which hand what came of it to that one. An event is
+// handled at the time at which that goroutine takes it up; this time is in the record, so that the record's events fed
+// to the orchestrator again give the record's actions.
+//
+// Time is monotonic and counted from the moment at which the generator began to send. A clock that is set while a run
+// goes changes nothing.
+//
+// # A run
+//
+// What an earlier run left on the testbed is removed (Clean). The instances that the scenario begins with are started,
+// since the experiments begin with them running. The generator gets its traffic and begins, and with it the run. At its
+// end the generator stops, the packets under way come through, the counters are read a last time, and rules and
+// containers are removed. The same happens when the run is interrupted or something fails that cannot be mended; then
+// the record says so.
+//
+// # Counters
+//
+// The switch is read first and the generator after it, so that no packet can have been counted downstream that was not
+// counted upstream before. What is missing downstream is either under way or lost. It counts as lost once it was sent
+// longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time between the two readings, plus settle;
+// as queued before. So a loss is never taken back, and may show in the record by that time late. See meter.go, and
+// docs/record.md for what this makes of the conservation check.
+//
+// The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
+// meter.go the windows, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
+// watches.
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Hardware is an open testbed. Its owner closes it.
+type Hardware struct {
+	Name       string
+	Switch     hw.Switch
+	Containers hw.ContainerEngine
+	Generator  hw.Generator
+}
+
+// Options are what a caller may want of a run beside its record.
+type Options struct {
+	Version  string                    // of the program, for the record
+	Progress func(now, end units.Time) // called at the end of each window; may be nil
+	Say      func(string)              // called with what an operator should know; may be nil
+	Metrics  *Metrics                  // may be nil
+}
+
+// ErrRefused is, in the sense of errors.Is, a scenario that cannot run on hardware, or not on this testbed.
+var ErrRefused = errors.New("refused")
+
+func refusef(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+type refusal struct{ error }
+
+func (refusal) Is(target error) bool { return target == ErrRefused }
+func (r refusal) Unwrap() error      { return r.error }
+
+// How long things may take. None of them is part of a measurement.
+const (
+	settle     = 100 * time.Millisecond // after it a packet has come through or is lost; as long as TRex itself waits
+	readLimit  = 5 * time.Second        // for one reading of counters
+	cleanLimit = 60 * time.Second       // for removing what a run made
+	patience   = 30 * time.Second       // without an answer of switch or generator, until the run ends
+)
+
+// Check says, before anything is touched, why a scenario cannot be replayed: ErrRefused.
+func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error {
+	for i, f := range sc.Faults {
+		if f.Kind == "link-down" {
+			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the fault out, or unplug the cable by hand", sc.Name, i)
+		}
+	}
+	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
+		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",
+			sc.Name, sc.Telemetry.Window, lag)
+	}
+	streams, _ := Streams(w, End(sc, w))
+	if len(streams) == 0 {
+		return refusef("scenario %s: no TCP or UDP traffic to send", sc.Name)
+	}
+	return nil
+}
+
+// End is when a run of the scenario ends: at its duration, or one window after the last packet.
+func End(sc *scenarios.Scenario, w *traces.Workload) units.Time {
+	if sc.Duration > 0 {
+		return sc.Duration
+	}
+	return w.End() + sc.Telemetry.Window
+}
+
+// Streams is the traffic as a generator sends it, up to end, and how many flows it lacks: those that are neither TCP nor
+// UDP, whose first packets a switch does not hand up.
+func Streams(w *traces.Workload, end units.Time) (streams []hw.Stream, left int64) {
+	for i := range w.Flows {
+		f := &w.Flows[i]
+		if f.Tuple.Proto != flow.TCP && f.Tuple.Proto != flow.UDP {
+			left++
+			continue
+		}
+		for _, s := range f.Segments {
+			if s.Start >= end || s.Packets <= 0 {
+				continue
+			}
+			size := units.Bytes(s.Bytes/s.Packets + 0.5)
+			streams = append(streams, hw.Stream{Flow: flow.ID(i), Tuple: f.Tuple, Start: duration(s.Start), End: duration(min(s.End, end)),
+				Rate: units.PPS(s.Rate()), FrameSize: max(size, 64)})
+		}
+	}
+	return streams, left
+}
+
+// Header is the record's description of a run that has not begun.
+func Header(sc *scenarios.Scenario, w *traces.Workload, testbed, version string) *results.Run {
+	run := &results.Run{Format: 1, Name: sc.Name, Plant: "hw", Engine: testbed, Version: version, Seed: sc.Seed,
+		Duration: End(sc, w).Seconds(), Window: sc.Telemetry.Window.Seconds(), Scenario: sc.Resolved(), Traffic: w.Provenance}
+	for _, s := range w.Skipped {
+		run.Skipped = append(run.Skipped, results.Skip{Reason: s.Reason, N: s.N})
+	}
+	if _, left := Streams(w, End(sc, w)); left > 0 {
+		run.Skipped = append(run.Skipped, results.Skip{Reason: "flows that are neither TCP nor UDP", N: left})
+	}
+	return run
+}
+
+// Skew is how far apart the counters of one balance may have been read on a switch, for results.Options.
+func Skew(c hw.Capabilities) units.Time { return span(c.CounterLag + settle) }
+
+// Run replays a scenario with its traffic and writes its record, whatever happens: rec is closed in every case. The
+// error is the record's, an inconsistent scenario's, the context's, or that of the hardware; with any of them the record
+// says that it is incomplete. When Run returns, no rule and no container of it is left, unless the error or the record's
+// notes say what could not be removed.
+func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) error {
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
+	if o.Progress == nil {
+		o.Progress = func(units.Time, units.Time) {}
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics()
+	}
+	p := newPlant(sc, w, h, rec, o)
+	err := p.begin(ctx)
+	if err == nil {
+		err = p.loop(ctx)
+	}
+	run := Header(sc, w, h.Name, o.Version)
+	p.finish(run, err == nil)
+	run.Complete = err == nil
+	if err != nil {
+		run.Error = err.Error()
+	}
+	run.Notes = p.notes()
+	if e := rec.Close(run); e != nil && err == nil {
+		err = e
+	}
+	return err
+}
+
+// begin brings the testbed to the run's beginning, and the run to its Start.
+func (p *plant) begin(ctx context.Context) error {
+	var err error
+	if p.orch, err = orchestrator.New(orchestrator.Config{
+		Seed: p.sc.Seed, Initial: p.sc.Instances.Initial, Min: p.sc.Instances.Min, Max: p.sc.Instances.Max,
+		Window: p.sc.Telemetry.Window, Scheduler: p.sc.Scheduler, Autoscaler: p.sc.Autoscaler,
+	}, p.rec); err != nil {
+		return fmt.Errorf("scenario %s: %w", p.sc.Name, err)
+	}
+	found, err := Clean(ctx, p.hw)
+	if err != nil {
+		return fmt.Errorf("removing what an earlier run left: %w", err)
+	}
+	if found.Any() {
+		p.say("found and removed what an earlier run left: %v", found)
+	}
+	streams, _ := Streams(p.traffic, p.end)
+	if err := p.hw.Generator.Load(ctx, streams); err != nil {
+		return fmt.Errorf("loading the traffic into the generator: %w", err)
+	}
+	if err := p.startInitial(ctx); err != nil {
+		return err
+	}
+	p.faults.schedule(p)
+	if p.zero, err = p.hw.Generator.Start(ctx); err != nil {
+		return fmt.Errorf("starting the traffic: %w", err)
+	}
+	p.sending = true
+	p.began = true
+	go p.sampler()
+	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
+	return nil
+}
+
+// startInitial starts the instances that are there when the run begins: those that the orchestrator asks for at Start.
+func (p *plant) startInitial(ctx context.Context) error {
+	n := p.sc.Instances.Initial
+	made := make([]hw.Container, n)
+	g, ctx := errgroup.WithContext(ctx)
+	for k := range n {
+		g.Go(func() (err error) {
+			made[k], err = p.start(ctx, flow.Instance(k+1))
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("starting the %d instances that the run begins with: %w", n, err)
+	}
+	for k := range made {
+		p.instance(flow.Instance(k + 1)).initial = true
+		p.opts.Metrics.started(made[k])
+		p.latencies.ready = append(p.latencies.ready, made[k].Ready)
+	}
+	return nil
+}
+
+func span(d time.Duration) units.Time     { return units.Time(d) * units.Nanosecond }
+func duration(t units.Time) time.Duration { return time.Duration(t / units.Nanosecond) }

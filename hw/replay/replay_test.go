@@ -1,0 +1,483 @@
+package replay_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/replay"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// short is a run of six flows, one more every 120 ms, on three instances.
+const short = `
+name: short
+duration: 1s
+nic: ideal
+instances: {initial: 3, min: 1, max: 4}
+scheduler: {policy: round-robin, limit: 2kpps}
+autoscaler: {policy: none, interval: 150ms}
+telemetry: {window: 150ms}
+workload:
+  - cbr: {flows: 6, interval: 120ms, rate: 500pps}
+`
+
+func load(t *testing.T, text string, sets ...string) (*scenarios.Scenario, *traces.Workload) {
+	t.Helper()
+	st, err := scenarios.Parse("short.yaml", []byte(text), ".", sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := st.Runs[0].Scenario
+	w, err := sc.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sc, w
+}
+
+// outcome is a run on the rack.
+type outcome struct {
+	*results.Memory
+	err  error
+	said string
+}
+
+func run(ctx context.Context, t *testing.T, r *rack, text string, sets ...string) *outcome {
+	t.Helper()
+	sc, w := load(t, text, sets...)
+	h := r.open(t)
+	if err := replay.Check(sc, w, h.Switch.Capabilities()); err != nil {
+		t.Fatal(err)
+	}
+	o := &outcome{Memory: results.NewMemory()}
+	o.Memory.Skew(replay.Skew(h.Switch.Capabilities()))
+	o.err = replay.Run(ctx, sc, w, h, o.Memory, replay.Options{Version: "test", Say: func(s string) { o.said += s + "\n" }})
+	if n := r.Device.Len(); n != 0 {
+		t.Errorf("%d rules are left", n)
+	}
+	if left, _ := r.List(ctx); len(left) != 0 {
+		t.Errorf("containers are left: %v", left)
+	}
+	if !o.Run.Conservation.Holds {
+		t.Errorf("conservation: %+v", o.Run.Conservation)
+	}
+	o.fedAgain(t, sc)
+	return o
+}
+
+// fedAgain feeds the record's events to a new orchestrator, which must say the same.
+func (o *outcome) fedAgain(t *testing.T, sc *scenarios.Scenario) {
+	t.Helper()
+	rec, err := o.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := results.NewMemory()
+	orch, err := orchestrator.New(orchestrator.Config{Seed: sc.Seed, Initial: sc.Instances.Initial, Min: sc.Instances.Min, Max: sc.Instances.Max,
+		Window: sc.Telemetry.Window, Scheduler: sc.Scheduler, Autoscaler: sc.Autoscaler}, again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got []string
+	line := func(at units.Time, what string, v any) string { return fmt.Sprintf("%v %s %+v", at, what, v) }
+	for e, err := range rec.Log() {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case e.Action != nil:
+			want = append(want, line(e.At, "action", *e.Action))
+		case e.Event != nil:
+			for _, a := range orch.Handle(e.At, e.Event) {
+				got = append(got, line(e.At, "action", a))
+			}
+		}
+	}
+	if len(want) == 0 || !reflect.DeepEqual(want, got) {
+		for i := range want {
+			if i >= len(got) || want[i] != got[i] {
+				t.Fatalf("fed again, the record's events give other actions, the first as number %d of %d and %d:\n%v", i, len(want), len(got), want[i])
+			}
+		}
+		t.Fatalf("fed again, the record's %d actions became %d", len(want), len(got))
+	}
+}
+
+// placements are where flows went, in order.
+func placements(t *testing.T, m *results.Memory) (all []string) {
+	t.Helper()
+	rec, err := m.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d, err := range rec.Decisions() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.Kind == orchestrator.Schedule {
+			all = append(all, fmt.Sprintf("flow %d to instance %d", d.Flow, d.Instance))
+		}
+	}
+	return all
+}
+
+func TestReplayDecidesAsTheSimulationDoes(t *testing.T) {
+	t.Parallel()
+	sc, w := load(t, short)
+	simulated := results.NewMemory()
+	if err := sim.Run(context.Background(), sc, w, fluid.New, simulated, sim.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	o := run(context.Background(), t, newRack(0), short)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if got, want := placements(t, o.Memory), placements(t, simulated); !reflect.DeepEqual(got, want) {
+		t.Errorf("replayed:\n%s\nsimulated:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	r, s := &o.Run, &simulated.Run
+	if r.Plant != "hw" || r.Engine != "memory" || !r.Complete || r.Error != "" {
+		t.Errorf("run.json says plant %s, engine %s, complete %v, error %q", r.Plant, r.Engine, r.Complete, r.Error)
+	}
+	if r.Totals.Offered < 0.9*s.Totals.Offered || r.Totals.Offered > 1.1*s.Totals.Offered {
+		t.Errorf("%.0f packets offered, %.0f simulated", r.Totals.Offered, s.Totals.Offered)
+	}
+	if lost := r.Totals.Offered - r.Totals.Processed; lost != 0 || r.Totals.Queued != 0 {
+		t.Errorf("%.0f of %.0f packets lost, %.0f queued, on a testbed that loses none: %+v", lost, r.Totals.Offered, r.Totals.Queued, r.Totals)
+	}
+	if len(o.Flows) != 6 || len(o.Windows) < 3 || o.Windows[len(o.Windows)-1].T != 1 {
+		t.Errorf("%d flows, %d windows, the last %+v", len(o.Flows), len(o.Windows), o.Windows[len(o.Windows)-1])
+	}
+	for _, f := range o.Flows {
+		if f.Offered == 0 || f.Processed != f.Offered || f.Instance != f.Flow%3+1 {
+			t.Errorf("flow %+v", f)
+		}
+	}
+}
+
+func TestOverloadIsLossAtTheInstance(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.capacity = 400
+	o := run(context.Background(), t, r, short, "instances.initial=1", "instances.max=1")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	d := &o.Run.Totals.Dropped
+	if d.Instance < 0.3*o.Run.Totals.Offered || d.ESwitch != 0 || d.Rejected != 0 {
+		t.Errorf("lost: %+v of %.0f", d, o.Run.Totals.Offered)
+	}
+	for _, w := range o.Windows {
+		if w.Dropped < 0 || w.Queued < 0 {
+			t.Errorf("window %+v", w)
+		}
+	}
+}
+
+func TestLoadBringsInstances(t *testing.T) {
+	t.Parallel()
+	o := run(context.Background(), t, newRack(0), short, "duration=1500ms", "instances.initial=1", "autoscaler.policy=target-utilization",
+		"autoscaler.target=0.5", "scheduler.limit=1kpps")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	most := int32(0)
+	for _, w := range o.Windows {
+		most = max(most, w.Instances)
+	}
+	if most < 3 {
+		t.Errorf("at most %d instances, want 3 or more for 3 kpps at 500 pps each", most)
+	}
+	if !strings.Contains(strings.Join(o.Run.Notes, "\n"), "instances started, from the request until they took packets") {
+		t.Errorf("notes: %q", o.Run.Notes)
+	}
+}
+
+func TestDeadInstance(t *testing.T) {
+	t.Parallel()
+	o := run(context.Background(), t, newRack(0), short, "instances.initial=2", "faults=[{kind: instance-death, at: 700ms, instance: 1}]")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if !strings.Contains(o.said, "instance 1 died: killed") {
+		t.Errorf("said: %s", o.said)
+	}
+	for _, f := range o.Flows {
+		if f.Instance == 1 {
+			t.Errorf("flow %d is still on the dead instance", f.Flow)
+		}
+	}
+	states := map[int32]string{}
+	for _, i := range o.Instances {
+		states[i.Instance] = i.State
+	}
+	if states[1] != "failed" || states[2] != "ready" || states[3] != "ready" {
+		t.Errorf("states at the end: %v; want 1 failed, and 3 in its place", states)
+	}
+}
+
+func TestPortPoolUsedUp(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.pool = r.pool[:1]
+	o := run(context.Background(), t, r, short, "instances.initial=1", "autoscaler.policy=target-utilization", "scheduler.limit=500pps")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if !strings.Contains(o.said, "could not be started: instance 2: no port is free") {
+		t.Errorf("said: %s", o.said)
+	}
+	if o.Run.Totals.Processed != o.Run.Totals.Offered {
+		t.Errorf("processed %.0f of %.0f: the instance that is there serves on", o.Run.Totals.Processed, o.Run.Totals.Offered)
+	}
+}
+
+func TestTheFirstInstancesCannotBeStarted(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.pool = r.pool[:2]
+	sc, w := load(t, short)
+	m := results.NewMemory()
+	err := replay.Run(context.Background(), sc, w, r.open(t), m, replay.Options{})
+	if err == nil || !strings.Contains(err.Error(), "starting the 3 instances that the run begins with: instance") {
+		t.Fatalf("error %v", err)
+	}
+	if m.Run.Complete || m.Run.Error != err.Error() || len(m.Windows) != 0 {
+		t.Errorf("run.json says complete %v, error %q, %d windows", m.Run.Complete, m.Run.Error, len(m.Windows))
+	}
+	if left, _ := r.List(context.Background()); len(left) != 0 {
+		t.Errorf("containers are left: %v", left)
+	}
+}
+
+func TestFullRuleTableLeavesFlowsOnTheSlowPath(t *testing.T) {
+	t.Parallel()
+	o := run(context.Background(), t, newRack(4), short)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if o.Run.Totals.RulesRejected == 0 || o.Run.Totals.RulesInstalled != 4 {
+		t.Errorf("%d rules installed, %d rejected; want 4 and some", o.Run.Totals.RulesInstalled, o.Run.Totals.RulesRejected)
+	}
+	if o.Run.Totals.SlowPath < 300 {
+		t.Errorf("%.0f packets on the slow path, want those of the two flows without a rule", o.Run.Totals.SlowPath)
+	}
+	if o.Run.Totals.Processed < 0.99*o.Run.Totals.Offered {
+		t.Errorf("processed %.0f of %.0f: the slow path forwards too", o.Run.Totals.Processed, o.Run.Totals.Offered)
+	}
+}
+
+func TestSwitchLostAndRestored(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	time.AfterFunc(500*time.Millisecond, r.Device.Stop)
+	time.AfterFunc(750*time.Millisecond, r.Device.Start)
+	o := run(context.Background(), t, r, short)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if !strings.Contains(o.said, "the switch is lost") || !strings.Contains(o.said, "the switch is back") {
+		t.Errorf("said: %s", o.said)
+	}
+	if d := o.Run.Totals.Dropped.ESwitch; d < 100 || d > 0.5*o.Run.Totals.Offered {
+		t.Errorf("%.0f packets lost before the instances, want those of the outage", d)
+	}
+}
+
+func TestGeneratorGone(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	time.AfterFunc(500*time.Millisecond, func() {
+		r.generator.mu.Lock()
+		defer r.generator.mu.Unlock()
+		r.generator.gone = errors.New("connection refused")
+	})
+	o := run(context.Background(), t, r, short, "duration=30s")
+	if o.err == nil || !strings.Contains(o.err.Error(), "the generator has not answered for 2s: connection refused") {
+		t.Fatalf("error %v", o.err)
+	}
+	if o.Run.Complete || o.Run.Error == "" || len(o.Windows) == 0 {
+		t.Errorf("complete %v, error %q, %d windows", o.Run.Complete, o.Run.Error, len(o.Windows))
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
+	defer cancel()
+	o := run(ctx, t, newRack(0), short, "duration=30s")
+	if !errors.Is(o.err, context.DeadlineExceeded) || o.Run.Complete || !strings.HasPrefix(o.Run.Error, "stopped at 0.") {
+		t.Errorf("error %v, complete %v, %q", o.err, o.Run.Complete, o.Run.Error)
+	}
+	if n := len(o.Windows); n < 2 || o.Windows[n-1].T > 5 {
+		t.Errorf("%d windows, the last %+v", n, o.Windows[n-1])
+	}
+}
+
+// full is a recorder whose disk is full after some windows.
+type full struct {
+	*results.Memory
+	left int
+}
+
+func (f *full) Window(w *results.Window, rows []results.Instance) error {
+	if f.left--; f.left < 0 {
+		return errors.New("no space left on device")
+	}
+	return f.Memory.Window(w, rows)
+}
+
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	sc, w := load(t, short, "duration=30s")
+	rec := &full{results.NewMemory(), 2}
+	err := replay.Run(context.Background(), sc, w, r.open(t), rec, replay.Options{})
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		t.Errorf("error %v", err)
+	}
+	if left, _ := r.List(context.Background()); len(left) != 0 || r.Device.Len() != 0 {
+		t.Errorf("left: %v and %d rules", left, r.Device.Len())
+	}
+}
+
+// A run that was killed leaves rules and containers. The next removes them, and says so.
+func TestWhatAKilledRunLeft(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	sw, err := r.Device.Open(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := flow.Instance(1); i <= 2; i++ {
+		c, err := r.Create(context.Background(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sw.Attach(context.Background(), i, c.Ports); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, w := load(t, short)
+	if err := sw.Install(hw.Rule{Flow: 1, Tuple: w.Flows[1].Tuple, Instance: 1}, hw.Rule{Flow: 9, Tuple: w.Flows[0].Tuple, Instance: 2}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		<-sw.Events()
+	}
+	if err := sw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o := run(context.Background(), t, r, short)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if !strings.Contains(o.said, "found and removed what an earlier run left: 2 containers and 2 rules") {
+		t.Errorf("said: %s", o.said)
+	}
+	if o.Run.Totals.Processed != o.Run.Totals.Offered {
+		t.Errorf("processed %.0f of %.0f", o.Run.Totals.Processed, o.Run.Totals.Offered)
+	}
+}
+
+func TestInjectedFaults(t *testing.T) {
+	t.Parallel()
+	t.Run("rule-reject", func(t *testing.T) {
+		t.Parallel()
+		o := run(context.Background(), t, newRack(0), short, "faults=[{kind: rule-reject, at: 0s, for: 300ms}]")
+		if o.err != nil || o.Run.Totals.RulesRejected == 0 || o.Run.Totals.RulesInstalled < 6 {
+			t.Errorf("error %v, %d rules rejected, %d installed", o.err, o.Run.Totals.RulesRejected, o.Run.Totals.RulesInstalled)
+		}
+	})
+	t.Run("counters-stall", func(t *testing.T) {
+		t.Parallel()
+		o := run(context.Background(), t, newRack(0), short, "instances.initial=1", "autoscaler.policy=target-utilization", "scheduler.limit=500pps",
+			"faults=[{kind: counters-stall, at: 0s}]")
+		most := int32(0)
+		for _, w := range o.Windows {
+			most = max(most, w.Instances)
+		}
+		if o.err != nil || most != 1 || o.Run.Totals.Processed == 0 {
+			t.Errorf("error %v, at most %d instances, %.0f processed; want no scale-out while counters stand still, and a true record", o.err, most, o.Run.Totals.Processed)
+		}
+	})
+	t.Run("engine-stall", func(t *testing.T) {
+		t.Parallel()
+		o := run(context.Background(), t, newRack(0), short, "instances.initial=1", "autoscaler.policy=target-utilization", "scheduler.limit=500pps",
+			"faults=[{kind: engine-stall, at: 0s}]")
+		if last := o.Windows[len(o.Windows)-1]; o.err != nil || last.Instances != 1 {
+			t.Errorf("error %v, last window %+v", o.err, last)
+		}
+	})
+}
+
+func TestGeneratorThatDoesNotTellFlowsApart(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.blind = true
+	o := run(context.Background(), t, r, short)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	sum := 0.0
+	for _, f := range o.Flows {
+		if f.Offered == 0 || f.Queued != f.Offered || f.Processed != 0 {
+			t.Errorf("flow %+v", f)
+		}
+		sum += f.Offered
+	}
+	if sum != o.Run.Totals.Offered {
+		t.Errorf("the switch counted %.0f packets of the flows, the generator sent %.0f", sum, o.Run.Totals.Offered)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		sets []string
+		caps hw.Capabilities
+		want string
+	}{
+		{nil, hw.Capabilities{CounterLag: 2 * time.Second}, "telemetry.window is 150ms, but the switch's counters may be 2s old"},
+		{[]string{"faults=[{kind: link-down, at: 1s}]"}, hw.Capabilities{}, "faults.0: link-down"},
+	} {
+		sc, w := load(t, short, c.sets...)
+		if err := replay.Check(sc, w, c.caps); !errors.Is(err, replay.ErrRefused) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	sc, w := load(t, short)
+	m := replay.NewMetrics()
+	if err := replay.Run(context.Background(), sc, w, r.open(t), results.NewMemory(), replay.Options{Metrics: m}); err != nil {
+		t.Fatal(err)
+	}
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	for _, want := range []string{
+		"smartinco_switch_up 1\n", "smartinco_run_seconds 1\n", `smartinco_instances{state="ready"} 3`,
+		`smartinco_events_total{kind="flow-arrived"}`, `smartinco_packets_per_second{stage="offered"}`, "smartinco_rule_seconds_count 6", "smartinco_instance_ready_seconds_count 3",
+	} {
+		if !bytes.Contains(answer.Body.Bytes(), []byte(want)) {
+			t.Errorf("no %s in\n%s", want, answer.Body.Bytes())
+		}
+	}
+}
