@@ -70,7 +70,7 @@ func (q *Queue) Pop() (first Event, ok bool) {
 		if child >= n {
 			break
 		}
-		for c := child + 1; c < min(child+4, n); c++ {
+		for c, end := child+1, min(child+4, n); c < end; c++ {
 			if less(&q.heap[c], &q.heap[child]) {
 				child = c
 			}

@@ -45,3 +45,31 @@ func TestQueueOrder(t *testing.T) {
 		t.Error("an empty queue gave an event")
 	}
 }
+
+// Whatever is added and taken, no event is before its parent. Events that end up below the wrong parent are rare, and rarer
+// still is that one then comes late.
+func TestQueueStaysAHeap(t *testing.T) {
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(9, seed))
+		var q Queue
+		now := units.Time(0)
+		for range 10 + r.IntN(3000) {
+			q.Push(ClassTraffic, Event{At: units.Time(r.IntN(1_000_000))})
+		}
+		for range 1000 {
+			for range r.IntN(3) {
+				q.Push(Class(r.IntN(4)), Event{At: now + units.Time(r.IntN(1<<r.IntN(20)))})
+			}
+			e, ok := q.Pop()
+			if !ok {
+				break
+			}
+			now = e.At
+			for i := 1; i < len(q.heap); i++ {
+				if parent := (i - 1) / 4; less(&q.heap[i], &q.heap[parent]) {
+					t.Fatalf("seed %d: event %d of %d is before its parent", seed, i, len(q.heap))
+				}
+			}
+		}
+	}
+}
