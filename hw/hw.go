@@ -4,8 +4,10 @@
 //
 // A Switch is asynchronous, because a rule takes effect some time after it was asked for. Install, Move and Remove
 // return as soon as the request is on its way; what became of it comes as an Event, exactly one for each request:
-// Confirmed once packets are treated accordingly, or Rejected with a reason, and then what was in force stays so.
-// Requests for the same flow take effect in the order in which they were made, and are answered in that order.
+// Confirmed once the switch says that it is in force, or Rejected with a reason, and then what was in force stays so.
+// Requests for the same flow take effect in the order in which they were made, and are answered in that order. A switch
+// whose data path caches may treat some packets as before for a while after it has confirmed: Capabilities.RuleLag. So a
+// packet-in may come of a flow that has a rule, and a packet from an instance that the flow has left.
 //
 // Three more promises make a Switch fit for the orchestrator. A counter that it shows never goes back, not over a move,
 // nor over a restart of the switch (what was counted between the last reading and the crash is lost, since nobody
@@ -126,7 +128,7 @@ type EventKind uint8
 
 // The events. What carries a meaning beside Kind and At stands with each.
 const (
-	PacketIn  EventKind = iota // Tuple, Frame: a packet of a flow without a rule came in at the uplink
+	PacketIn  EventKind = iota // Tuple, Frame: a packet that no rule was applied to came in at the uplink
 	Confirmed                  // Op, Flow, Instance, Latency; with OpRemove also Packets, Bytes: a request took effect
 	Rejected                   // Op, Flow, Instance, Reason: a request was refused; what was in force stays
 	Ended                      // Flow, Packets, Bytes, Reason: the switch, or somebody else, removed a rule; Idle if for lack of packets
@@ -169,6 +171,7 @@ type Event struct {
 type Capabilities struct {
 	Name           string        // driver and version, for the record
 	MaxRules       int           // rules that it holds; 0 when it is not known before one is rejected
+	RuleLag        time.Duration // how long after Confirmed packets of a flow that the data path has cached are treated as before
 	CounterLag     time.Duration // how old the values of a reading may be; a rate over a shorter time means nothing
 	IdleResolution time.Duration // of Rule.Idle; 0 if the switch does not end idle rules
 	MoveIsAtomic   bool          // no packet is missed or sent up during a move

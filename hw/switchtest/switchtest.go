@@ -34,6 +34,8 @@ type Bench struct {
 	// Out gives the frames that leave by a port, each time the same channel. It must have room for some hundred.
 	Out func(port string) <-chan []byte
 
+	// Settle waits until the data path does what the switch has confirmed; nil if it always does.
+	Settle func() error
 	// Room leaves room for n more rules in the table.
 	Room func(n int) error
 	// Stop and Start take the switch away from under its driver, as a crash does, and bring it back without its rules.
@@ -236,6 +238,14 @@ func (r *rig) confirmed(op hw.Op, f int, i flow.Instance) hw.Event {
 	return r.answer(hw.Event{Kind: hw.Confirmed, Op: op, Flow: flow.ID(f), Instance: i})
 }
 
+// settle waits until packets are treated as was confirmed.
+func (r *rig) settle() {
+	r.Helper()
+	if r.Settle != nil {
+		r.must(r.Settle())
+	}
+}
+
 func (r *rig) rejected(op hw.Op, f int, i flow.Instance) {
 	r.Helper()
 	r.answer(hw.Event{Kind: hw.Rejected, Op: op, Flow: flow.ID(f), Instance: i})
@@ -434,6 +444,7 @@ func moves(r *rig) {
 	r.confirmed(hw.OpMove, 0, 2)
 	r.rejected(hw.OpMove, 7, 2)
 	r.arrives(r.ports(1).In, 0, 5)
+	r.settle()
 	r.send(0, 4)
 	r.arrives(r.ports(2).In, 0, 4)
 	r.ruleCounts(0, 2, 9)
@@ -449,10 +460,12 @@ func drops(r *rig) {
 	r.ruleCounts(0, 0, 2)
 	r.must(r.sw.Move(hw.Move{Flow: 0, Instance: 1}))
 	r.confirmed(hw.OpMove, 0, 1)
+	r.settle()
 	r.send(0, 1)
 	r.arrives(r.ports(1).In, 0, 1)
 	r.must(r.sw.Move(hw.Move{Flow: 0}))
 	r.confirmed(hw.OpMove, 0, 0)
+	r.settle()
 	r.send(0, 3)
 	r.ruleCounts(0, 0, 6)
 	r.nothing()
@@ -470,12 +483,14 @@ func removes(r *rig) {
 	}
 	r.rejected(hw.OpRemove, 3, 0)
 	r.arrives(r.ports(1).In, 0, 6)
+	r.settle()
 	r.goesUp(0)
 	r.nothing()
 	if got := r.rules(); len(got) != 1 || got[0].Flow != 1 {
 		r.Errorf("rules in force: %+v", got)
 	}
 	r.install(rule(0, 1)) // begins to count at zero
+	r.settle()
 	r.send(0, 1)
 	r.ruleCounts(0, 1, 1)
 }
@@ -499,6 +514,7 @@ func idles(r *rig) {
 		r.Errorf("ended after %v, want %v at least", d, idle.Idle)
 	}
 	r.arrives(r.ports(1).In, 0, 3)
+	r.settle()
 	r.goesUp(0)
 	if got := r.rules(); len(got) != 1 || got[0].Flow != 1 {
 		r.Errorf("rules in force: %+v", got)
@@ -526,6 +542,7 @@ func instances(r *rig) {
 	r.ruleCounts(0, 1, 2)
 	r.nothing()
 	r.attach(2, 1)
+	r.settle()
 	r.send(0, 4)
 	r.arrives(r.ports(1).In, 0, 4)
 	for range 3 {
@@ -542,6 +559,7 @@ func instances(r *rig) {
 
 	// At other ports the counters go on.
 	r.must(r.sw.Attach(ctx, 1, r.ports(3)))
+	r.settle()
 	r.send(0, 1)
 	r.arrives(r.ports(3).In, 0, 1)
 	r.must(r.Send(r.ports(3).Out, frame(tuple(0), length)))
@@ -573,10 +591,12 @@ func instances(r *rig) {
 	if _, err := r.sw.Detach(ctx, 1); err == nil {
 		r.Error("an instance was detached twice")
 	}
+	r.settle()
 	r.send(0, 2)
 	r.ruleCounts(0, 1, 9)
 	r.nothing()
 	r.must(r.sw.Attach(ctx, 1, hw.Ports{In: r.ports(3).Out, Out: r.ports(3).Out}))
+	r.settle()
 	r.send(0, 1)
 	r.arrives(r.ports(3).Out, 0, 1)
 	r.must(r.Send(r.ports(3).Out, frame(tuple(0), length)))
@@ -712,6 +732,7 @@ func adopted(r *rig) {
 	r.attach(2)
 	r.must(r.sw.Move(hw.Move{Flow: 0, Instance: 2}))
 	r.confirmed(hw.OpMove, 0, 2)
+	r.settle()
 	r.send(0, 1)
 	r.arrives(r.ports(2).In, 0, 1)
 	r.ruleCounts(0, 2, 6)
@@ -724,6 +745,7 @@ func adopted(r *rig) {
 	if last.RxPackets != 5 {
 		r.Errorf("detached with %d packets, want 5", last.RxPackets)
 	}
+	r.settle()
 	r.goesUp(0)
 }
 
@@ -761,6 +783,7 @@ func fullTable(r *rig) {
 	r.must(r.sw.Remove(1))
 	r.confirmed(hw.OpRemove, 1, 0)
 	r.install(rule(4, 1))
+	r.settle()
 	r.send(4, 1)
 	r.arrives(r.ports(1).In, 4, 1)
 }

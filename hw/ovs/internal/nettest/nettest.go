@@ -62,9 +62,9 @@ func ip(t testing.TB, args ...string) {
 // Pair makes two devices that are connected to each other.
 func (n Namespace) Pair(t testing.TB, a, b string) {
 	t.Helper()
-	ip(t, "-n", string(n), "link", "add", a, "type", "veth", "peer", "name", b)
+	ip(t, "-n", string(n), "link", "add", "name", a, "type", "veth", "peer", "name", b)
 	for _, dev := range []string{a, b} {
-		ip(t, "-n", string(n), "link", "set", dev, "up")
+		ip(t, "-n", string(n), "link", "set", "dev", dev, "up")
 	}
 }
 

@@ -1,0 +1,154 @@
+package ovs_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/hw/ovs"
+	"github.com/smartinco/smartinco/hw/ovs/internal/nettest"
+	"github.com/smartinco/smartinco/hw/ovs/vswitch"
+	"github.com/smartinco/smartinco/hw/switchtest"
+)
+
+const bridge = "br0"
+
+// lab is an Open vSwitch of the test's own, with ports of which the test holds the other ends.
+type lab struct {
+	testing.TB
+	*vswitch.Instance
+	ports   []string
+	sockets map[string]*nettest.Socket
+}
+
+func newLab(t testing.TB, ports ...string) *lab {
+	t.Helper()
+	needs.This(t, vswitch.Missing())
+	n := nettest.New(t)
+	dir, err := os.MkdirTemp("", "ovs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l := &lab{TB: t, ports: ports, sockets: map[string]*nettest.Socket{}}
+	for _, p := range ports {
+		n.Pair(t, p, "to-"+p)
+		l.sockets[p] = n.Listen(t, "to-"+p)
+	}
+	l.Instance, err = vswitch.Start(context.Background(), dir, string(n))
+	l.must(err)
+	// Counters reach the rules five times as often as by default, so that a test need not wait for them.
+	l.must(l.vsctl("set", "Open_vSwitch", ".", "other_config:max-revalidator=100"))
+	t.Cleanup(func() {
+		if err := l.Instance.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func (l *lab) must(err error) {
+	l.Helper()
+	if err != nil {
+		l.Fatal(err)
+	}
+}
+
+// bridge makes the bridge anew, without rules.
+func (l *lab) bridge() {
+	l.Helper()
+	l.must(l.vsctl("--if-exists", "del-br", bridge)) // by itself: otherwise the data path's cache stays
+	args := []string{"add-br", bridge, "--", "set", "bridge", bridge, "datapath_type=netdev", "fail_mode=secure"}
+	for _, p := range l.ports {
+		args = append(args, "--", "add-port", bridge, p)
+	}
+	l.must(l.vsctl(args...))
+	for _, s := range l.sockets {
+		for len(s.C) > 0 {
+			<-s.C
+		}
+	}
+}
+
+func (l *lab) vsctl(args ...string) error {
+	_, err := l.Database().Vsctl(context.Background(), args...)
+	return err
+}
+
+// ofctl is somebody else at the same switch.
+func (l *lab) ofctl(command string, args ...string) (string, error) {
+	all := append([]string{"-O", "OpenFlow13", "--names", command, l.Management(bridge)}, args...)
+	out, err := exec.Command("ovs-ofctl", all...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("ovs-ofctl %s: %w: %s", strings.Join(all, " "), err, out)
+	}
+	return string(out), nil
+}
+
+func (l *lab) config() ovs.Config {
+	return ovs.Config{Address: l.Management(bridge), Uplink: "uplink", Sink: "sink"}
+}
+
+func (l *lab) open(c ovs.Config) (*ovs.Driver, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return ovs.Open(ctx, c)
+}
+
+// room bounds the table of the flow rules.
+func (l *lab) room(n int) error {
+	out, err := l.ofctl("dump-aggregate", "table=0")
+	if err != nil {
+		return err
+	}
+	var used int
+	if _, err := fmt.Sscanf(out[strings.Index(out, "flow_count="):], "flow_count=%d", &used); err != nil {
+		return fmt.Errorf("%q: %w", out, err)
+	}
+	return l.vsctl("--", "--id=@t", "create", "Flow_Table", fmt.Sprintf("flow_limit=%d", used+n), "--", "set", "bridge", bridge, "flow_tables:0=@t")
+}
+
+func (l *lab) bench(t *testing.T) *switchtest.Bench {
+	l.TB = t
+	l.bridge()
+	return &switchtest.Bench{
+		Uplink: "uplink", Sink: "sink", Ports: [6]string(l.ports[2:]),
+		Open: func(adopt bool) (hw.Switch, error) {
+			c := l.config()
+			c.Adopt = adopt
+			return l.open(c)
+		},
+		Send: func(port string, frame []byte) error { return l.sockets[port].Send(frame) },
+		Out:  func(port string) <-chan []byte { return l.sockets[port].C },
+		Settle: func() error { // the round under way may have begun too early, the next has not
+			for range 2 {
+				if _, err := l.Appctl(context.Background(), "revalidator/wait"); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Room:  l.room,
+		Stop:  l.Kill,
+		Start: func() error { return l.StartDaemon(context.Background()) },
+		Foreign: func(from, to string) error {
+			_, err := l.ofctl("add-flow", fmt.Sprintf("priority=50,in_port=%s,actions=output:%s", from, to))
+			return err
+		},
+		Delete: func(r hw.Rule) error {
+			_, err := l.ofctl("del-flows", fmt.Sprintf("cookie=%#x/%#x", 0x51dc<<48|uint64(r.Flow), uint64(0xffffff807fffffff)))
+			return err
+		},
+	}
+}
+
+func TestConformance(t *testing.T) {
+	l := newLab(t, "uplink", "sink", "a", "b", "c", "d", "e", "f")
+	switchtest.Run(t, l.bench)
+}
