@@ -103,7 +103,7 @@ func packetSize(sc any) int64 {
 				sizes[n] = true
 			}
 		}
-		if key(s, "pcap") != nil || key(s, "zeek") != nil {
+		if key(s, "pcap") != nil || key(s, "zeek") != nil || key(s, "records") != nil {
 			sizes[0] = true
 		}
 	}

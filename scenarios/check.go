@@ -155,7 +155,7 @@ func (s *Source) rules() []Rule {
 	for _, t := range []struct {
 		name string
 		*Trace
-	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}} {
+	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}} {
 		if t.Trace != nil {
 			rules = append(rules,
 				Rule{[]string{t.name + ".file"}, t.File == "", "a path"},

@@ -53,7 +53,7 @@ var mistakes = []struct {
 	{what: "points without table", text: minimal + "vnf: {contention: {points: {1: 1Mpps}}}", want: []string{`t.yaml:2:28: vnf.contention.points: found a mapping, expected model: table with this key`}},
 	{what: "point 0", text: minimal + "vnf: {contention: {model: table, points: {0: 1Mpps}}}", want: []string{`t.yaml:2:43: vnf.contention.points.0: found an unknown key, expected a whole number from 1`}},
 	{what: "no source", text: "workload: []", want: []string{`t.yaml:1:11: workload: found a list, expected at least one source`}},
-	{what: "two sources in one", text: "workload: [{cbr: {flows: 1, rate: 1Mpps}, zeek: {file: x}}]", want: []string{`t.yaml:1:12: workload.0: found a mapping, expected exactly one of the keys cbr, flows, pcap, zeek, load, model; it has 2`}},
+	{what: "two sources in one", text: "workload: [{cbr: {flows: 1, rate: 1Mpps}, zeek: {file: x}}]", want: []string{`t.yaml:1:12: workload.0: found a mapping, expected exactly one of the keys cbr, flows, pcap, zeek, records, load, model; it has 2`}},
 	{what: "total and rate", text: "workload: [{cbr: {flows: 1, rate: 1Mpps, total: 1Gbps}}]", want: []string{`t.yaml:1:35: workload.0.cbr.rate: found "1Mpps", expected total or rate, not both`}},
 	{what: "neither total nor rate", text: "workload: [{cbr: {flows: 1}}]", want: []string{`t.yaml:1:18: workload.0.cbr.total: found no such key, expected a bit rate above 0 for all flows, or rate`}},
 	{what: "cut backwards", text: "workload: [{pcap: {file: x, from: 2s, to: 1s}}]", want: []string{`t.yaml:1:43: workload.0.pcap.to: found "1s", expected a time after from, 2s`}},

@@ -72,21 +72,32 @@ func (m *Model) rules() []Rule {
 
 // modelTraffic makes the traffic of a model, and says for how many synthetic flows it has taken addresses.
 func (s *Scenario) modelTraffic(m *Model, source, offset int) (*traces.Workload, int, error) {
+	sessions, o, err := s.sessions(m, source, offset)
+	if err != nil {
+		return nil, 0, err
+	}
+	w, err := traces.Generate(sessions, o)
+	if _, synthetic := sessions.(traces.Paced); err != nil || !synthetic {
+		return w, 0, err
+	}
+	return w, len(w.Flows), nil
+}
+
+// sessions is the model that m names, with its arrivals.
+func (s *Scenario) sessions(m *Model, source, offset int) (sessions traces.Sessions, o traces.GenerateOptions, err error) {
 	until := m.Until
 	if until == 0 {
 		until = s.Duration
 	}
 	if until == 0 && m.Arrivals != "series" {
-		return nil, 0, s.endless("model")
+		return nil, o, s.endless("model")
 	}
 	arrivals := traces.Arrivals{Process: m.Arrivals, Rate: m.Rate, On: m.On, Off: m.Off}
 	if m.Arrivals == "series" {
 		arrivals.Series = s.Path(m.Series)
 		arrivals.Load = traces.LoadOptions{Column: m.Column, Time: m.Time, Step: m.Step, Scale: m.Scale}
 	}
-	var sessions traces.Sessions
 	var holdings traces.Holdings
-	var err error
 	switch m.Name {
 	case "trex":
 		var mix *traces.Mix
@@ -99,15 +110,8 @@ func (s *Scenario) modelTraffic(m *Model, source, offset int) (*traces.Workload,
 	default:
 		holdings, err = traces.NewAGH(traces.AGHOptions{Protocol: m.Protocol, Feature: m.Feature, Sampling: m.Sampling})
 	}
-	if err != nil {
-		return nil, 0, err
-	}
 	if sessions == nil {
 		sessions = traces.Paced{Holdings: holdings, Rate: float64(m.FlowRate), Offset: offset}
 	}
-	w, err := traces.Generate(sessions, traces.GenerateOptions{Arrivals: arrivals, Until: until, Seed: s.streamSeed(source)})
-	if err != nil || holdings == nil {
-		return w, 0, err
-	}
-	return w, len(w.Flows), nil
+	return sessions, traces.GenerateOptions{Arrivals: arrivals, Until: until, Seed: s.streamSeed(source)}, err
 }

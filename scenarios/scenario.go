@@ -92,12 +92,13 @@ type Measure struct {
 
 // Source is one source of traffic: exactly one key is set.
 type Source struct {
-	CBR   *CBR       `yaml:"cbr" doc:"a staircase of equal constant-rate flows (thesis 4.2)"`
-	Flows []OneFlow  `yaml:"flows" doc:"constant-rate flows, one by one"`
-	PCAP  *Trace     `yaml:"pcap" doc:"a packet capture: pcap or pcapng, gzip or not"`
-	Zeek  *Trace     `yaml:"zeek" doc:"a Zeek connection log, gzip or not"`
-	Load  *LoadCurve `yaml:"load" doc:"a load curve in CSV, gzip or not"`
-	Model *Model     `yaml:"model" doc:"a flow model: flows drawn from a distribution"`
+	CBR     *CBR       `yaml:"cbr" doc:"a staircase of equal constant-rate flows (thesis 4.2)"`
+	Flows   []OneFlow  `yaml:"flows" doc:"constant-rate flows, one by one"`
+	PCAP    *Trace     `yaml:"pcap" doc:"a packet capture: pcap or pcapng, gzip or not"`
+	Zeek    *Trace     `yaml:"zeek" doc:"a Zeek connection log, gzip or not"`
+	Records *Trace     `yaml:"records" doc:"flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not"`
+	Load    *LoadCurve `yaml:"load" doc:"a load curve in CSV, gzip or not"`
+	Model   *Model     `yaml:"model" doc:"a flow model: flows drawn from a distribution"`
 }
 
 // CBR is a staircase: flow i starts at start + i*interval and lasts until the run ends.

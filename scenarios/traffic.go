@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Path makes a path of the scenario relative to the directory of its file.
@@ -31,6 +32,35 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 		ws = append(ws, w)
 	}
 	return traces.Merge(ws...), nil
+}
+
+// Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory; of a
+// TRex mix, the packets have their own times and sizes, to a microsecond, whatever its resolution. Recordings are refused:
+// their packets are in their files.
+func (s *Scenario) Stream() (*traces.Stream, error) {
+	for i := range s.Workload {
+		for kind, is := range map[string]bool{"pcap": s.Workload[i].PCAP != nil, "zeek": s.Workload[i].Zeek != nil, "records": s.Workload[i].Records != nil} {
+			if is {
+				return nil, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, kind), Found: "a recording", Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
+			}
+		}
+	}
+	if len(s.Workload) == 1 && s.Workload[0].Model != nil {
+		m := *s.Workload[0].Model
+		m.Resolution = units.Microsecond
+		sessions, o, err := s.sessions(&m, 0, 0)
+		if err != nil {
+			return nil, fmt.Errorf("workload.0: %w", err)
+		}
+		return traces.Generated(sessions, o, s.Duration)
+	}
+	w, err := s.Traffic()
+	if err != nil {
+		return nil, err
+	}
+	stream := w.Stream()
+	stream.End = s.Duration
+	return stream, nil
 }
 
 // source reads one source and says how many synthetic flows it has taken addresses for.
@@ -69,6 +99,9 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		return w, 0, err
 	case src.Zeek != nil:
 		w, err := traces.ReadZeek(s.Path(src.Zeek.File), s.options(src.Zeek, i))
+		return w, 0, err
+	case src.Records != nil:
+		w, err := traces.ReadFlowLog(s.Path(src.Records.File), s.options(src.Records, i))
 		return w, 0, err
 	case src.Load != nil:
 		l := src.Load

@@ -52,25 +52,14 @@ var errFlows = fmt.Errorf("more than %d sessions, want fewer or a shorter time",
 
 // times are the beginnings of the sessions, in order.
 func (a Arrivals) times(r *rand.Rand, until units.Time) (ts []units.Time, err error) {
-	run := arrivalProcesses[a.process()]
-	switch {
-	case run == nil:
-		return nil, fmt.Errorf("arrivals %q, want poisson, constant, on-off or series", a.Process)
-	case until < 0 || until > maxSpan:
-		return nil, fmt.Errorf("arrivals until %v, want a time from 0 to %v", until, maxSpan)
-	case a.Process == "series" && a.Series == "":
-		return nil, errors.New("arrivals from a series without a file")
-	case a.Process != "series" && until == 0:
-		return nil, errors.New("arrivals without an end")
-	case a.Process != "series" && !(a.Rate > 0 && a.Rate <= 1e12):
-		return nil, fmt.Errorf("%g arrivals/s, want more than 0 and at most 1e12", a.Rate)
-	case a.Process == "on-off" && (a.On <= 0 || a.Off <= 0 || a.On > maxSpan || a.Off > maxSpan):
-		return nil, fmt.Errorf("on for %v and off for %v, want times above 0", a.On, a.Off)
-	case a.Process != "series" && a.Rate*until.Seconds() > 2*maxFlows:
+	if err := a.check(until); err != nil {
+		return nil, err
+	}
+	if a.Process != "series" && a.Rate*until.Seconds() > 2*maxFlows {
 		return nil, errFlows
 	}
 	full := false
-	err = run(a, r, until, func(t units.Time) bool {
+	err = a.each(r, until, func(t units.Time) bool {
 		if full = full || len(ts) == maxFlows; full {
 			return false
 		}
@@ -81,6 +70,31 @@ func (a Arrivals) times(r *rand.Rand, until units.Time) (ts []units.Time, err er
 		err = errFlows
 	}
 	return ts, err
+}
+
+// each calls add with the beginning of each session, in order, until add says false. The arrivals are checked.
+func (a Arrivals) each(r *rand.Rand, until units.Time, add func(units.Time) bool) error {
+	return arrivalProcesses[a.process()](a, r, until, add)
+}
+
+func (a Arrivals) check(until units.Time) error {
+	switch {
+	case arrivalProcesses[a.process()] == nil:
+		return fmt.Errorf("arrivals %q, want poisson, constant, on-off or series", a.Process)
+	case until < 0 || until > maxSpan:
+		return fmt.Errorf("arrivals until %v, want a time from 0 to %v", until, maxSpan)
+	case a.Process == "series" && a.Series == "":
+		return errors.New("arrivals from a series without a file")
+	case a.Process != "series" && until == 0:
+		return errors.New("arrivals without an end")
+	case a.Process != "series" && !(a.Rate > 0 && a.Rate <= 1e12):
+		return fmt.Errorf("%g arrivals/s, want more than 0 and at most 1e12", a.Rate)
+	case a.Process == "on-off" && (a.On <= 0 || a.Off <= 0 || a.On > maxSpan || a.Off > maxSpan):
+		return fmt.Errorf("on for %v and off for %v, want times above 0", a.On, a.Off)
+	case a.Process == "on-off" && until/(a.On+a.Off) > maxFlows:
+		return fmt.Errorf("on for %v and off for %v are more than %d phases in %v, want longer ones", a.On, a.Off, maxFlows, until)
+	}
+	return nil
 }
 
 // after is x picoseconds after t, or until if that is earlier.
@@ -137,9 +151,6 @@ func series(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) boo
 	w, err := ReadLoad(a.Series, o)
 	if err != nil {
 		return err
-	}
-	if total, _ := w.Totals(); total > maxFlows && until == 0 {
-		return errFlows
 	}
 	var sum, done float64
 	var ts []units.Time

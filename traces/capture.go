@@ -90,10 +90,16 @@ func (c *Capture) Next() (p Packet, err error) {
 
 // Read is Next into a packet of the caller's, which is faster. After an error the packet is not to be used.
 func (c *Capture) Read(p *Packet) error {
+	var f record
+	return c.next(p, &f)
+}
+
+// next is Read that keeps the record as the file holds it.
+func (c *Capture) next(p *Packet, f *record) error {
 	if c.err != nil {
 		return c.err
 	}
-	if err := c.read(p); err != nil {
+	if err := c.read(p, f); err != nil {
 		if err != io.EOF {
 			err = fmt.Errorf("traces: %s: packet %d: %w", c.path, c.n+1, err)
 		}
@@ -116,9 +122,8 @@ func (c *Capture) All() iter.Seq2[Packet, error] {
 	}
 }
 
-func (c *Capture) read(p *Packet) (err error) {
-	var f record
-	if err := c.records.next(&f); err != nil {
+func (c *Capture) read(p *Packet, f *record) (err error) {
+	if err := c.records.next(f); err != nil {
 		return err
 	}
 	if c.records.ng && !supported[f.link] {

@@ -84,7 +84,7 @@ func ReadCapture(path string, o Options) (*Workload, error) {
 		p.Time -= o.From
 		g.add(p)
 	}
-	w := &Workload{Flows: g.flows, Skipped: c.notes()}
+	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: c.notes()}
 	w.skip(outsideCut, outside)
 	return w.transform(path, c.Format(), o)
 }

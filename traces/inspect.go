@@ -3,7 +3,6 @@ package traces
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,20 +11,21 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Summary says what is in a capture or a Zeek conn.log.
+// Summary says what is in a capture or a flow log.
 type Summary struct {
 	File       string      `json:"file"`
-	Format     string      `json:"format"` // pcap, pcapng or zeek
+	Format     string      `json:"format"` // pcap, pcapng, zeek, nfdump, cicflowmeter or flows
 	Packets    int64       `json:"packets"`
-	Bytes      int64       `json:"bytes"`      // on the wire; of a Zeek log, IP bytes
+	Bytes      int64       `json:"bytes"`      // see Counted
+	Counted    Layer       `json:"counted"`    // what the bytes are: frame_bytes of a capture, without check sequence; see Layer
 	Duration   float64     `json:"duration_s"` // first to last packet, or first start to last end of a connection
 	FlowsUni   int         `json:"flows_uni"`  // distinct directed five-tuples of IP packets
 	FlowsBi    int         `json:"flows_bi"`   // distinct five-tuples, both directions folded together
 	Concurrent int         `json:"concurrent"` // most flows between their first and last packet at once
 	MeanBytes  float64     `json:"mean_bytes"` // a packet
 	MeanPPS    float64     `json:"mean_pps"`   // over Duration
-	Peaks      []Peak      `json:"peaks"`      // of a Zeek log there are none: it has no packet times
-	Sizes      []SizeClass `json:"sizes"`      // of a Zeek log there are none: it has no packet sizes
+	Peaks      []Peak      `json:"peaks"`      // of a flow log there are none: it has no packet times
+	Sizes      []SizeClass `json:"sizes"`      // of a flow log there are none: it has no packet sizes
 	Notes      []Count     `json:"notes"`      // peculiarities of packets, all of which are counted above
 	Series     Series      `json:"series"`
 }
@@ -55,33 +55,16 @@ var peakWindows = [...]units.Time{units.Second, 10 * units.Millisecond, units.Mi
 // sizeLimits are the upper ends of the size classes; RFC 2544 frames fall in different ones.
 var sizeLimits = [...]int{64, 127, 511, 1023, 1518, 0}
 
-// Inspect reads a capture or a Zeek conn.log, gzip or not, and sums up what is in it.
+// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it.
 func Inspect(path string) (*Summary, error) {
-	src, err := openSource(path)
-	if err != nil {
-		return nil, fmt.Errorf("traces: %w", err)
-	}
-	magic, err := src.Peek(4)
-	if err == errRecord || err != nil && src.err != nil && src.err != io.EOF {
-		err = fmt.Errorf("traces: %s: %w", path, src.truncated(err))
-	} else {
-		err = nil
-	}
-	src.Close()
-	if err != nil {
-		return nil, err
-	}
-	_, capture := magics[string(magic)]
+	f, err := sniff(path)
 	switch {
-	case capture:
+	case err != nil:
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
+	case f == nil:
 		return inspectCapture(path)
-	case len(magic) > 0 && magic[0] == '#':
-		return inspectZeek(path)
 	}
-	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
-		return nil, fmt.Errorf("traces: %s: the file is empty", path)
-	}
-	return nil, fmt.Errorf("traces: %s: begins with % x, want a packet capture (pcap, pcapng) or a Zeek conn.log", path, magic)
+	return inspectFlowLog(path, f)
 }
 
 // life is when a five-tuple was on the wire.
@@ -93,7 +76,7 @@ func inspectCapture(path string) (*Summary, error) {
 		return nil, err
 	}
 	defer c.Close()
-	s := &Summary{File: filepath.Base(path), Format: c.Format()}
+	s := &Summary{File: filepath.Base(path), Format: c.Format(), Counted: Frames}
 	for i, limit := range sizeLimits {
 		lo := 0
 		if i > 0 {
@@ -153,12 +136,12 @@ func inspectCapture(path string) (*Summary, error) {
 	return s, nil
 }
 
-func inspectZeek(path string) (*Summary, error) {
-	w, err := ReadZeek(path, Options{})
+func inspectFlowLog(path string, f *flowLog) (*Summary, error) {
+	w, err := readFlowLog(path, Options{}, f)
 	if err != nil {
 		return nil, err
 	}
-	s := &Summary{File: filepath.Base(path), Format: "zeek", Notes: w.Skipped}
+	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: w.Layer, Notes: w.Skipped}
 	index := map[flow.FiveTuple]bool{}
 	var tuples []flow.FiveTuple
 	var lives []life
@@ -278,7 +261,7 @@ func (s *Summary) String() string {
 	}
 	row("file", "%s (%s)", s.File, s.Format)
 	row("packets", "%d", s.Packets)
-	row("bytes", "%d (mean %.1f B a packet)", s.Bytes, s.MeanBytes)
+	row("bytes", "%d %v (mean %.1f B a packet)", s.Bytes, s.Counted, s.MeanBytes)
 	row("duration", "%.6g s", s.Duration)
 	row("flows", "%d directed, %d with both directions folded, at most %d at once", s.FlowsUni, s.FlowsBi, s.Concurrent)
 	row("mean rate", "%.6g pps", s.MeanPPS)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/smartinco/smartinco/units"
 )
@@ -65,6 +66,21 @@ func (a instant) sub(b instant) (units.Time, error) {
 		return 0, fmt.Errorf("times are more than %v apart", maxSpan)
 	}
 	return units.Time(d)*units.Second + units.Time(a.ps-b.ps), nil
+}
+
+// add is t after a; t is not negative.
+func (a instant) add(t units.Time) instant {
+	ps := a.ps + int64(t%units.Second)
+	return instant{a.sec + int64(t/units.Second) + ps/int64(picos), ps % int64(picos)}
+}
+
+// date is a as seconds since 1970, cut to a nanosecond.
+func (a instant) date() (time.Time, error) {
+	const most = 9_000_000_000 // year 2255; a pcapng holds 64 bits of nanoseconds
+	if a.sec < 0 || a.sec > most {
+		return time.Time{}, fmt.Errorf("time %d s since 1970, want 0 to %d s", a.sec, most)
+	}
+	return time.Unix(a.sec, a.ps/1000), nil
 }
 
 func (a instant) before(b instant) bool { return a.sec < b.sec || a.sec == b.sec && a.ps < b.ps }

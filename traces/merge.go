@@ -12,7 +12,8 @@ func Merge(ws ...*Workload) *Workload {
 	if len(ws) == 1 {
 		*m = *ws[0]
 		m.Flows, m.Constant = slices.Clone(m.Flows), slices.Clone(m.Constant)
-	} else {
+	} else if len(ws) > 1 {
+		m.Layer = ws[0].Layer
 		for _, w := range ws {
 			if len(w.Constant) > 0 && m.Constant == nil {
 				m.Constant = make([]Periodic, len(m.Flows))

@@ -30,6 +30,8 @@ type Holdings interface {
 type Sessions interface {
 	// Session makes the flows of session i, which begins at the given time. It may run on several goroutines at once.
 	Session(r *rand.Rand, i int, at units.Time) []Flow
+	// Layer is what the bytes of its flows count.
+	Layer() Layer
 	// String names the model for the provenance.
 	String() string
 }
@@ -51,6 +53,9 @@ func (p Paced) String() string {
 	return fmt.Sprintf("%v, durations as in M57", p.Holdings)
 }
 
+// Layer implements Sessions: a model's frames have a check sequence, 64 B is the smallest.
+func (Paced) Layer() Layer { return FramesWithFCS }
+
 // Session implements Sessions.
 func (p Paced) Session(r *rand.Rand, i int, at units.Time) []Flow {
 	h := p.Holdings.Draw(r)
@@ -61,7 +66,7 @@ func (p Paced) Session(r *rand.Rand, i int, at units.Time) []Flow {
 	var span units.Time
 	switch {
 	case p.Rate > 0:
-		span = units.Time(min(float64(h.Packets)*(float64(units.Second)/p.Rate), float64(maxSpan-at)))
+		span = units.Time(min(float64(h.Packets)*(float64(units.Second)/p.Rate), float64(maxSpan)))
 	case h.Packets == 1:
 		if span = p.Width; span == 0 {
 			span = 100 * units.Millisecond
@@ -70,7 +75,7 @@ func (p Paced) Session(r *rand.Rand, i int, at units.Time) []Flow {
 		gap := Duration(r, h.Packets) / units.Time(h.Packets-1)
 		span = gap * units.Time(h.Packets)
 	}
-	return []Flow{{t, []Segment{{at, at + max(span, 1), float64(h.Packets), float64(h.Bytes)}}}}
+	return []Flow{{t, []Segment{{at, at + min(max(span, 1), maxSpan-at), float64(h.Packets), float64(h.Bytes)}}}}
 }
 
 // durations are the mean and the standard deviation of the logarithm of a flow's duration in seconds, by its packets:
@@ -146,7 +151,7 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 	if segments.Load() > maxSegments {
 		return nil, fmt.Errorf("traces: %v: more than %d spans of constant rate, want fewer sessions, a shorter time or a coarser resolution", m, maxSegments)
 	}
-	w := &Workload{}
+	w := &Workload{Layer: m.Layer()}
 	for _, flows := range made {
 		w.Flows = append(w.Flows, flows...)
 	}
@@ -156,7 +161,37 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 	return w, nil
 }
 
-// What a model may make, some 4 GB.
+// Generated plays the traffic that Generate makes, without ever holding it: a flow is drawn when its session begins. No
+// session begins from o.Until on; flows that have begun go on unless end says otherwise.
+func Generated(m Sessions, o GenerateOptions, end units.Time) (*Stream, error) {
+	if err := o.Arrivals.check(o.Until); err != nil {
+		return nil, fmt.Errorf("traces: %v: %w", m, err)
+	}
+	s := &Stream{Layer: m.Layer(), End: end, Provenance: []string{fmt.Sprintf("model %v; %s, seed %d", m, o.Arrivals, o.Seed)}}
+	s.flows = func(yield func(begun, error) bool) {
+		i := 0
+		var r *rand.Rand
+		more := true
+		err := o.Arrivals.each(stream(o.Seed, streamArrivals, 0), o.Until, func(at units.Time) bool {
+			if i%block == 0 {
+				r = stream(o.Seed, streamFlows, uint64(i/block))
+			}
+			for _, f := range m.Session(r, i, at) {
+				if more = more && yield(begun{at: at, flow: f}, nil); !more {
+					return false
+				}
+			}
+			i++
+			return true
+		})
+		if err != nil && more {
+			yield(begun{}, fmt.Errorf("%v: %w", m, err))
+		}
+	}
+	return s, nil
+}
+
+// What a model may make in memory, some 4 GB.
 const (
 	maxFlows    = 1 << 24
 	maxSegments = 1 << 26

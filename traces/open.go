@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/smartinco/smartinco/units"
 )
@@ -82,6 +83,16 @@ func (b budgeted) Read(p []byte) (int, error) {
 // next starts a new record.
 func (s *source) next() { s.budget = maxRecord }
 
+// progress is how much of the file has been read, in bytes, and how much there is; 0 of what is no regular file.
+func (s *source) progress() (read, size float64) {
+	info, err := s.file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, 0
+	}
+	at, _ := s.file.Seek(0, io.SeekCurrent)
+	return float64(at), float64(info.Size())
+}
+
 func (s *source) Close() error { return s.file.Close() }
 
 // truncated tells an end of file inside a record from a fault of the file or of the record.
@@ -95,4 +106,52 @@ func (s *source) truncated(err error) error {
 		return ErrTruncated
 	}
 	return err
+}
+
+// Read reads recorded traffic as flows, whatever its format: a packet capture as ReadCapture does, a flow log as
+// ReadFlowLog does. The content decides, not the name.
+func Read(path string, o Options) (*Workload, error) {
+	f, err := sniff(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
+	case f == nil:
+		return ReadCapture(path, o)
+	}
+	return readFlowLog(path, o, f)
+}
+
+// sniff finds the format of a file by its beginning; nil is a packet capture.
+func sniff(path string) (*flowLog, error) {
+	src, err := openSource(path)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	magic, err := src.Peek(4)
+	if _, capture := magics[string(magic)]; capture {
+		return nil, nil
+	}
+	if len(magic) == 0 {
+		if src.err != nil && src.err != io.EOF {
+			return nil, src.truncated(err)
+		}
+		return nil, errors.New("the file is empty")
+	}
+	l := &lines{source: src, scan: bufio.NewScanner(src.Reader)}
+	l.scan.Buffer(make([]byte, 0, 1<<16), maxLine)
+	first, _ := l.line()
+	for _, f := range flowLogs {
+		if f.begins(first) {
+			return f, nil
+		}
+	}
+	if err := l.fault(); err != nil && !errors.Is(err, bufio.ErrTooLong) && l.n == 0 && src.err != nil && src.err != io.EOF {
+		return nil, err
+	}
+	var wants []string
+	for _, f := range flowLogs {
+		wants = append(wants, f.want)
+	}
+	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", magic, strings.Join(wants, ", "))
 }

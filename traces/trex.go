@@ -25,7 +25,8 @@ import (
 // A session is a template's packets with the template's own gaps, as far as the resolution keeps them, with the first
 // packet's sender as the client, whatever host it talks to as the server, and addresses from the profile's ranges:
 // session i of the mix, counted over all templates, is between client i and server i, each modulo the number of them.
-// The client's ports from 1024 on are shifted by one every time that the clients have all had their turn.
+// The client's ports from 1024 on are counted on with every session of the client, so that no two sessions share a
+// five-tuple until its ports are used up.
 type Mix struct {
 	Rate float64 // new sessions a second, of all templates
 
@@ -34,12 +35,17 @@ type Mix struct {
 	draw      alias
 	clients   addresses
 	servers   addresses
+	ports     int // most that a session takes of its client
 }
 
 type template struct {
 	client netip.Addr
+	ports  []uint16 // of the client, from lowPort on
 	flows  []Flow
 }
+
+// lowPort is the first port that a client takes for itself; those below belong to services.
+const lowPort = 1024
 
 // addresses are a range of IPv4 addresses.
 type addresses struct{ first, n uint32 }
@@ -68,6 +74,7 @@ type profile struct {
 const (
 	longestTemplate = 24 * units.Hour
 	mostTemplates   = 1000
+	mostSessions    = 1e9 // a second
 )
 
 // ReadMix reads a TRex profile (YAML, gzip or not) and the captures that it names. A capture is looked for beside the profile and
@@ -94,16 +101,28 @@ func ReadMix(file string, resolution units.Time) (*Mix, error) {
 	}
 	var weights []int64
 	for i, c := range p.CapInfo {
-		if c.Name == "" || !(c.CPS > 0 && c.CPS <= 1e9) {
-			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a rate above 0 and at most 1e9", file, i+1, clip(c.Name), c.CPS)
+		if c.Name == "" || !(c.CPS > 0 && c.CPS <= mostSessions) {
+			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a rate above 0 and at most %g", file, i+1, clip(c.Name), c.CPS, mostSessions)
 		}
 		w, err := readTemplate(filepath.Dir(file), c.Name, resolution)
 		if err != nil {
 			return nil, fmt.Errorf("traces: %s: cap_info: template %d: %w", file, i+1, err)
 		}
-		m.templates = append(m.templates, template{w.Flows[0].Tuple.Src, w.Flows})
+		t := template{client: w.Flows[0].Tuple.Src, flows: w.Flows}
+		for _, f := range w.Flows {
+			for _, end := range []netip.AddrPort{netip.AddrPortFrom(f.Tuple.Src, f.Tuple.SrcPort), netip.AddrPortFrom(f.Tuple.Dst, f.Tuple.DstPort)} {
+				if end.Addr() == t.client && end.Port() >= lowPort && f.Tuple.Proto != notIP && !slices.Contains(t.ports, end.Port()) {
+					t.ports = append(t.ports, end.Port())
+				}
+			}
+		}
+		m.ports = max(m.ports, len(t.ports))
+		m.templates = append(m.templates, t)
 		m.Rate += c.CPS
 		weights = append(weights, int64(float64(c.CPS*1e6)+0.5))
+	}
+	if m.Rate > mostSessions {
+		return nil, fmt.Errorf("traces: %s: cap_info: %g sessions a second in all, want at most %g", file, m.Rate, mostSessions)
 	}
 	weights[slices.Index(weights, slices.Max(weights))]++ // so that one is positive
 	m.draw = newAlias(weights)
@@ -164,7 +183,7 @@ func (m *Mix) String() string {
 func (m *Mix) Session(r *rand.Rand, i int, at units.Time) []Flow {
 	t := &m.templates[m.draw.draw(r)]
 	client, server := m.clients.at(i), m.servers.at(i)
-	turn := i / int(m.clients.n)
+	port := uint64(i) / uint64(m.clients.n) * uint64(m.ports)
 	total := 0
 	for _, f := range t.flows {
 		total += len(f.Segments)
@@ -180,25 +199,27 @@ func (m *Mix) Session(r *rand.Rand, i int, at units.Time) []Flow {
 		}
 		flows[k] = Flow{f.Tuple, segments[first:len(segments):len(segments)]}
 		if tuple := &flows[k].Tuple; tuple.Proto != notIP {
-			place(tuple, t.client, client, server, turn)
+			t.place(tuple, client, server, port)
 		}
 	}
 	return flows
 }
 
-// place gives a template's flow the addresses and the client's port of its session.
-func place(t *flow.FiveTuple, was, client, server netip.Addr, turn int) {
-	const low, ports = 1024, 1<<16 - 1024
-	end := func(addr *netip.Addr, port *uint16) {
-		if *addr != was {
+// place gives a flow of the template the addresses and the client's ports of a session, which are counted from port on.
+func (t *template) place(tuple *flow.FiveTuple, client, server netip.Addr, port uint64) {
+	end := func(addr *netip.Addr, p *uint16) {
+		if *addr != t.client {
 			*addr = server
 			return
 		}
 		*addr = client
-		if *port >= low {
-			*port = uint16(low + (int(*port)-low+turn)%ports)
+		if k := slices.Index(t.ports, *p); k >= 0 {
+			*p = uint16(lowPort + (port+uint64(k))%(1<<16-lowPort))
 		}
 	}
-	end(&t.Src, &t.SrcPort)
-	end(&t.Dst, &t.DstPort)
+	end(&tuple.Src, &tuple.SrcPort)
+	end(&tuple.Dst, &tuple.DstPort)
 }
+
+// Layer implements Sessions: frames as the captures hold them, without check sequence.
+func (m *Mix) Layer() Layer { return Frames }

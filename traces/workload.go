@@ -15,7 +15,7 @@ type Flow struct {
 type Segment struct {
 	Start, End units.Time // End is exclusive and later than Start
 	Packets    float64    // sent in the span, evenly
-	Bytes      float64    // sent in the span, frame bytes as the source counts them
+	Bytes      float64    // sent in the span, as the source counts them: see Workload.Layer
 }
 
 // Rate is the segment's packets per second.
@@ -28,6 +28,9 @@ type Workload struct {
 	// Constant holds, for the packet engine, the exact period and phase of flow i where the source is a
 	// constant-rate one; it is empty or as long as Flows. A period of 0 says that the flow is not constant.
 	Constant []Periodic
+
+	// Layer is what the Bytes of the flows count. Of merged workloads it is that of the first.
+	Layer Layer
 
 	// Provenance says, a line a source, where the traffic came from and what was done to it.
 	Provenance []string

@@ -13,19 +13,21 @@ import (
 
 func newTrace() *cobra.Command {
 	return group(&cobra.Command{
-		Use:     "trace",
-		Short:   "Look into recorded traffic",
-		Example: `  smartinco trace inspect capture.pcap.gz`,
-	}, newTraceInspect())
+		Use:   "trace",
+		Short: "Look into, make and convert traffic",
+		Example: `  smartinco trace inspect capture.pcap.gz
+  smartinco trace generate --model 'name: agh-2015, rate: 1000' --set duration=10s -o campus.pcapng
+  smartinco trace convert conn.log flows.csv`,
+	}, newTraceInspect(), newTraceGenerate(), newTraceConvert())
 }
 
 func newTraceInspect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect FILE",
-		Short: "Say what is in a packet capture or a Zeek connection log",
-		Long: `Say what is in a packet capture (pcap, pcapng) or a Zeek conn.log, gzip or not: packets, flows, duration, sizes,
-rates and peaks. With -o, draw the rate over time, in the format that the file's ending names: .pdf, .svg, .png or
-.tex.`,
+		Short: "Say what is in a packet capture or a flow log",
+		Long: `Say what is in a packet capture (pcap, pcapng) or a flow log (Zeek's conn.log, the CSV of nfdump or CICFlowMeter, the
+flow CSV of trace generate and convert), gzip or not: packets, flows, duration, sizes, rates and peaks. With -o, draw
+the rate over time, in the format that the file's ending names: .pdf, .svg, .png or .tex.`,
 		Example: `  smartinco trace inspect capture.pcap.gz
   smartinco trace inspect capture.pcap.gz -o rate.pdf
   smartinco trace inspect conn.log --format json`,
@@ -36,11 +38,7 @@ rates and peaks. With -o, draw the rate over time, in the format that the file's
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s, err := traces.Inspect(args[0])
 		if err != nil {
-			var path *fs.PathError
-			if !errors.As(err, &path) {
-				err = usageError{err} // a file that is there and cannot be read as traffic
-			}
-			return err
+			return unreadable(err)
 		}
 		if *out != "" {
 			if err := drawTrace(s, *out); err != nil {
@@ -54,6 +52,15 @@ rates and peaks. With -o, draw the rate over time, in the format that the file's
 		return err
 	}
 	return c
+}
+
+// unreadable makes the user's mistake of a file that is there and cannot be read as traffic.
+func unreadable(err error) error {
+	var path *fs.PathError
+	if !errors.As(err, &path) {
+		err = usageError{err}
+	}
+	return err
 }
 
 func drawTrace(s *traces.Summary, path string) error {

@@ -1,0 +1,102 @@
+package traces
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// cicColumns are the columns of CICFlowMeter, by their names in its versions and in the data sets made with them.
+var cicColumns = []column{
+	{names: []string{"Timestamp"}}, {names: []string{"Flow Duration"}}, {names: []string{"Protocol"}},
+	{names: []string{"Src IP", "Source IP"}}, {names: []string{"Src Port", "Source Port"}},
+	{names: []string{"Dst IP", "Destination IP"}}, {names: []string{"Dst Port", "Destination Port"}},
+	{names: []string{"Tot Fwd Pkts", "Total Fwd Packet", "Total Fwd Packets"}},
+	{names: []string{"TotLen Fwd Pkts", "Total Length of Fwd Packet", "Total Length of Fwd Packets"}},
+	{names: []string{"Tot Bwd Pkts", "Total Bwd packets", "Total Backward Packets"}},
+	{names: []string{"TotLen Bwd Pkts", "Total Length of Bwd Packet", "Total Length of Bwd Packets"}},
+}
+
+const (
+	cTime = iota
+	cDuration
+	cProto
+	cSrc
+	cSrcPort
+	cDst
+	cDstPort
+	cFwdPackets
+	cFwdBytes
+	cBwdPackets
+	cBwdBytes
+)
+
+// cicTimes are the ways in which CICFlowMeter and its data sets write a time, the day first. Without AM or PM the hour
+// is taken as it stands, although some data sets count it to twelve.
+var cicTimes = []string{"2/1/2006 3:04:05 PM", "2/1/2006 15:04:05", "2/1/2006 15:04", time.DateTime}
+
+var cicFlowMeter = flowLog{
+	name: "cicflowmeter", title: "CICFlowMeter CSV", want: "the CSV of CICFlowMeter",
+	begins: func(line string) bool { return hasColumns(line, "Timestamp", "Flow Duration", "Protocol") }, read: readCICFlowMeter,
+}
+
+// readCICFlowMeter reads the output of CICFlowMeter. A row is a flow in both directions. Its times are taken as UTC, its
+// durations are microseconds. Rows that repeat the column names are left out, and a negative duration, which some of its
+// versions write, counts as none; both are counted.
+func readCICFlowMeter(l *lines, log *logged) error {
+	log.layer = PayloadBytes
+	t, err := openTable(l, cicColumns)
+	if err != nil {
+		return err
+	}
+	for text, ok := l.line(); ok; text, ok = l.line() {
+		if text == t.header {
+			log.skip("lines that repeat the column names")
+			continue
+		}
+		if blank, err := t.row(text); blank {
+			continue
+		} else if err != nil {
+			return err
+		}
+		var c connection
+		if c.start, err = parseStamp(t.cell(cTime), cicTimes...); err != nil {
+			return t.fail(cTime, err)
+		}
+		if c.duration, err = parseMicroseconds(t.cell(cDuration)); err != nil {
+			return t.fail(cDuration, err)
+		}
+		if c.duration < 0 {
+			log.skip("negative durations, taken as 0")
+			c.duration = 0
+		}
+		if err = t.record(&c, cSrc, cDst, cSrcPort, cDstPort, cProto, parseProto); err != nil {
+			return err
+		}
+		back := c
+		back.tuple = Reverse(c.tuple)
+		if err = t.counts(&c, cFwdPackets, cFwdBytes); err != nil {
+			return err
+		}
+		if err = t.counts(&back, cBwdPackets, cBwdBytes); err != nil {
+			return err
+		}
+		if err := log.add(c, back); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseMicroseconds reads whole microseconds, which may be negative and may be written as a decimal.
+func parseMicroseconds(s string) (units.Time, error) {
+	whole, frac, _ := strings.Cut(s, ".")
+	n, err := strconv.ParseInt(whole, 10, 64)
+	if most := int64(maxSpan / units.Microsecond); err != nil || n > most || n < -most || strings.Trim(frac, "0") != "" {
+		return 0, fmt.Errorf("%q is not a number of microseconds up to %v", clip(s), maxSpan)
+	}
+	return units.Time(n) * units.Microsecond, nil
+}

@@ -1,0 +1,225 @@
+package traces
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// ConvertToCapture writes recorded traffic of any format that Read knows as a pcapng. The frames of a capture are copied
+// as they are, in their order, with their times cut to a nanosecond. The records of a flow log are played evenly, as
+// WriteCapture does, from their own times on.
+func ConvertToCapture(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+	f, err := sniff(path)
+	switch {
+	case err != nil:
+	case f == nil:
+		return copyCapture(ctx, path, w, report)
+	default:
+		done, err = f.play(ctx, path, w, report)
+	}
+	if err != nil {
+		err = fmt.Errorf("traces: %s: %w", path, err)
+	}
+	return
+}
+
+// ConvertToFlows writes recorded traffic of any format that Read knows as a flow CSV: the records of a flow log one by
+// one, a capture as a flow for each directed five-tuple, from its first packet to its last.
+func ConvertToFlows(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+	f, err := sniff(path)
+	switch {
+	case err != nil:
+	case f == nil:
+		return captureFlows(ctx, path, w, report)
+	default:
+		done, err = f.flows(ctx, path, w)
+	}
+	if err != nil {
+		err = fmt.Errorf("traces: %s: %w", path, err)
+	}
+	return
+}
+
+// play plays a log's records.
+func (f *flowLog) play(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+	var cs []connection
+	beat := pulse{ctx: ctx}
+	g, err := f.each(path, func(_ *logged, c connection) error {
+		cs = append(cs, c)
+		return beat.beat(nil)
+	})
+	if err != nil {
+		return done, err
+	}
+	slices.SortStableFunc(cs, func(a, b connection) int {
+		switch {
+		case a.start.before(b.start):
+			return -1
+		case b.start.before(a.start):
+			return 1
+		}
+		return 0
+	})
+	base := earliest(cs)
+	end := units.Time(0)
+	for _, c := range cs {
+		s, err := c.segment(base, lone)
+		if err != nil {
+			return done, err
+		}
+		end = max(end, s.End)
+	}
+	s := Stream{Layer: g.layer, End: end, flows: func(yield func(begun, error) bool) {
+		for _, c := range cs {
+			s, err := c.segment(base, lone)
+			if !yield(begun{at: s.Start, flow: Flow{Tuple: c.tuple, Segments: []Segment{s}}}, err) {
+				return
+			}
+		}
+	}}
+	done, err = s.writeCapture(ctx, w, base, report)
+	done.Notes = g.notes(done.Notes)
+	return done, err
+}
+
+// lone is how long a record without a duration lasts.
+const lone = 100 * units.Millisecond
+
+func (g *logged) notes(more []Count) []Count {
+	cs := slices.Clone(g.skipped)
+	for _, c := range more {
+		cs = count(cs, c.Reason, c.N)
+	}
+	return cs
+}
+
+// flows writes a log's records as they come.
+func (f *flowLog) flows(ctx context.Context, path string, w io.Writer) (done Written, err error) {
+	var out *flowWriter
+	beat := pulse{ctx: ctx}
+	g, err := f.each(path, func(g *logged, c connection) error {
+		if out == nil {
+			out = newFlowWriter(w, g.layer)
+		}
+		out.write(&c)
+		return beat.beat(nil)
+	})
+	switch {
+	case err != nil:
+		return done, err
+	case out == nil:
+		return done, errNoPackets
+	}
+	out.done.Notes = g.skipped
+	return out.done, out.Flush()
+}
+
+// copyCapture copies frames.
+func copyCapture(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+	c, err := OpenCapture(path)
+	if err != nil {
+		return done, err
+	}
+	defer c.Close()
+	done.Layer = Frames
+	var ng *pcapgo.NgWriter
+	index := map[uint32]int{} // of the interfaces written, by link type
+	at := time.Unix(0, 0)
+	beat := pulse{ctx: ctx, report: report}
+	for {
+		var f record
+		var p Packet
+		if err := c.next(&p, &f); err == io.EOF {
+			break
+		} else if err != nil {
+			return done, err
+		}
+		if err := beat.beat(c.src.progress); err != nil {
+			return done, err
+		}
+		i, ok := index[f.link]
+		switch {
+		case ok:
+		case ng == nil:
+			if ng, err = newCaptureWriter(w, layers.LinkType(f.link)); err != nil {
+				return done, err
+			}
+		default:
+			if i, err = ng.AddInterface(pcapgo.NgInterface{LinkType: layers.LinkType(f.link)}); err != nil {
+				return done, err
+			}
+		}
+		index[f.link] = i
+		if f.stamped {
+			if at, err = f.at.date(); err != nil {
+				return done, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
+			}
+		}
+		ci := gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(f.data), Length: int(f.length), InterfaceIndex: i}
+		if err := ng.WritePacket(ci, f.data); err != nil {
+			return done, err
+		}
+		done.Packets++
+		done.Bytes += int64(f.length)
+		done.Duration = p.Time
+	}
+	if ng == nil {
+		return done, fmt.Errorf("traces: %s: %w", path, errNoPackets)
+	}
+	done.Notes = c.notes()
+	return done, ng.Flush()
+}
+
+// captureFlows sums up a capture's packets by five-tuple.
+func captureFlows(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+	c, err := OpenCapture(path)
+	if err != nil {
+		return done, err
+	}
+	defer c.Close()
+	index := map[flow.FiveTuple]int{}
+	var cs []connection
+	var began []units.Time
+	beat := pulse{ctx: ctx, report: report}
+	for {
+		var p Packet
+		if err := c.Read(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			return done, err
+		}
+		if err := beat.beat(c.src.progress); err != nil {
+			return done, err
+		}
+		i, ok := index[p.Tuple]
+		if !ok {
+			i = len(cs)
+			index[p.Tuple] = i
+			cs = append(cs, connection{start: c.first.add(p.Time), tuple: p.Tuple})
+			began = append(began, p.Time)
+		}
+		x := &cs[i]
+		x.packets++
+		x.bytes += int64(p.Bytes)
+		x.duration = p.Time - began[i]
+	}
+	if len(cs) == 0 {
+		return done, fmt.Errorf("traces: %s: %w", path, errNoPackets)
+	}
+	out := newFlowWriter(w, Frames)
+	for i := range cs {
+		out.write(&cs[i])
+	}
+	out.done.Notes = c.notes()
+	return out.done, out.Flush()
+}

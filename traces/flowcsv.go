@@ -1,0 +1,91 @@
+package traces
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The flow CSV of this program: a line a flow and direction, with these columns in any order. The last one's name says
+// what its bytes are; the names are those of Layer.
+var flowColumns = []column{
+	{names: []string{"start_s"}}, {names: []string{"duration_s"}}, {names: []string{"proto"}}, {names: []string{"src"}},
+	{names: []string{"src_port"}}, {names: []string{"dst"}}, {names: []string{"dst_port"}}, {names: []string{"packets"}},
+	{names: layerNames[:]},
+}
+
+const (
+	fStart = iota
+	fDuration
+	fProto
+	fSrc
+	fSrcPort
+	fDst
+	fDstPort
+	fPackets
+	fBytes
+)
+
+var flowCSV = flowLog{
+	name: "flows", title: "flow CSV", want: "the flow CSV of smartinco",
+	begins: func(line string) bool { return hasColumns(line, "start_s", "duration_s", "src_port") }, read: readFlowCSV,
+}
+
+// hasColumns tells whether a line of CSV has all the names.
+func hasColumns(line string, names ...string) bool {
+	cells, err := splitCSV(strings.TrimPrefix(line, "\ufeff"))
+	if err != nil {
+		return false
+	}
+	found := 0
+	for _, name := range names {
+		for _, c := range cells {
+			if c == name {
+				found++
+				break
+			}
+		}
+	}
+	return found == len(names)
+}
+
+func readFlowCSV(l *lines, log *logged) error {
+	t, err := openTable(l, flowColumns)
+	if err != nil {
+		return err
+	}
+	names, _ := splitCSV(strings.TrimPrefix(t.header, "\ufeff"))
+	log.layer, _ = parseLayer(names[t.index[fBytes]])
+	for text, ok := l.line(); ok; text, ok = l.line() {
+		if blank, err := t.row(text); blank {
+			continue
+		} else if err != nil {
+			return err
+		}
+		var c connection
+		if c.start, err = parseSeconds(t.cell(fStart)); err != nil {
+			return t.fail(fStart, err)
+		}
+		d, err := parseSeconds(t.cell(fDuration))
+		if err == nil {
+			c.duration, err = d.sub(instant{})
+		}
+		if err != nil {
+			return t.fail(fDuration, err)
+		}
+		if err = t.record(&c, fSrc, fDst, fSrcPort, fDstPort, fProto, parseProto); err != nil {
+			return err
+		}
+		if err = t.counts(&c, fPackets, fBytes); err != nil {
+			return err
+		}
+		if err := log.add(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flowHeader is the first line of a flow CSV.
+func flowHeader(l Layer) string {
+	return fmt.Sprintf("start_s,duration_s,proto,src,src_port,dst,dst_port,packets,%s\n", layerNames[l])
+}

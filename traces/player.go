@@ -1,0 +1,166 @@
+package traces
+
+import (
+	"container/heap"
+	"iter"
+	"math"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Stream is traffic that is played: its flows come one by one, in order of time, and are forgotten when they have ended.
+type Stream struct {
+	Layer      Layer
+	Provenance []string
+	End        units.Time // of the traffic, as far as it is known in advance; no packet is played from then on unless it is 0
+
+	flows iter.Seq2[begun, error]
+}
+
+// begun is a flow that does not begin before at, as no later one does.
+type begun struct {
+	at       units.Time
+	flow     Flow
+	constant Periodic
+}
+
+// Stream plays a workload, all of it.
+func (w *Workload) Stream() *Stream {
+	return &Stream{Layer: w.Layer, Provenance: w.Provenance, flows: func(yield func(begun, error) bool) {
+		for i, f := range w.Flows {
+			b := begun{at: f.Segments[0].Start, flow: f}
+			if len(w.Constant) > 0 {
+				b.constant = w.Constant[i]
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}}
+}
+
+// playing is a flow on its way. Its packets are those of the packet engine: in a segment, whole numbers of picoseconds
+// apart from its start on, as many as the sum of the segments' packets, rounded, grows by.
+type playing struct {
+	flow     Flow
+	constant Periodic
+	order    int64 // among the flows
+
+	segment int
+	packets float64 // in the segments before
+	bytes   float64
+	owed    int64      // bytes of segments without a packet
+	at, gap units.Time // of the next packet, and to the one after it
+	k, n    int64      // of the packets of the segment
+	octets  int64      // in them
+	payload int64      // sent by the flow
+	heard   bool       // a packet of the flow was played
+}
+
+// next finds the flow's next packet, if there is one.
+func (p *playing) next() bool {
+	if p.k++; p.k < p.n {
+		p.at += p.gap
+		return true
+	}
+	for p.segment < len(p.flow.Segments) {
+		s := &p.flow.Segments[p.segment]
+		p.segment++
+		n := int64(math.Round(p.packets+s.Packets) - math.Round(p.packets))
+		p.owed += int64(math.Round(p.bytes+s.Bytes) - math.Round(p.bytes))
+		p.packets += s.Packets
+		p.bytes += s.Bytes
+		p.at, p.gap = s.Start, max((s.End-s.Start)/units.Time(max(n, 1)), 1)
+		if c := p.constant; c.Period > 0 {
+			n = int64((c.End - c.Phase + c.Period - 1) / c.Period)
+			p.owed = n * int64(math.Round(s.Bytes/s.Packets))
+			p.at, p.gap = c.Phase, c.Period
+		}
+		if n > 0 {
+			p.k, p.n, p.octets, p.owed = 0, n, p.owed, 0
+			return true
+		}
+	}
+	return false
+}
+
+// size is the bytes of the next packet. All packets of a segment together have the segment's bytes.
+func (p *playing) size() int64 { return share(p.octets, p.k+1, p.n) - share(p.octets, p.k, p.n) }
+
+// before counts the packets of the segment at hand that come before end, and their bytes.
+func (p *playing) before(end units.Time) (packets, octets int64) {
+	if p.at >= end {
+		return 0, 0
+	}
+	packets = min(p.n, int64((end-p.at-1)/p.gap)+1)
+	return packets, share(p.octets, packets, p.n)
+}
+
+// share is octets * k / n, without overflow.
+func share(octets, k, n int64) int64 { return octets/n*k + mulDiv(octets%n, k, n) }
+
+// played is a packet.
+type played struct {
+	at      units.Time
+	tuple   *flow.FiveTuple
+	bytes   int64 // in the stream's layer
+	playing *playing
+}
+
+// packets plays streams together, packet by packet in order of time; of packets at the same time, those of the flow that
+// came first come first. Nothing comes from end on, unless it is 0.
+func packets(flows iter.Seq2[begun, error], end units.Time) iter.Seq2[played, error] {
+	if end == 0 {
+		end = units.Never
+	}
+	return func(yield func(played, error) bool) {
+		next, stop := iter.Pull2(flows)
+		defer stop()
+		var on playings
+		b, err, more := next()
+		for order := int64(0); ; {
+			for more && (len(on) == 0 || b.at <= on[0].at) {
+				if err != nil {
+					yield(played{}, err)
+					return
+				}
+				p := &playing{flow: b.flow, constant: b.constant, order: order}
+				order++
+				if p.next() {
+					heap.Push(&on, p)
+				}
+				b, err, more = next()
+			}
+			if len(on) == 0 || on[0].at >= end {
+				return
+			}
+			p := on[0]
+			if !yield(played{p.at, &p.flow.Tuple, p.size(), p}, nil) {
+				return
+			}
+			if p.next() {
+				heap.Fix(&on, 0)
+			} else {
+				heap.Pop(&on)
+			}
+		}
+	}
+}
+
+// playings are a heap by the time of the next packet.
+type playings []*playing
+
+func (h playings) Len() int { return len(h) }
+func (h playings) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
+}
+func (h playings) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *playings) Push(x any)   { *h = append(*h, x.(*playing)) }
+func (h *playings) Pop() any {
+	old := *h
+	p := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return p
+}
