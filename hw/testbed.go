@@ -72,10 +72,11 @@ type Traffic struct {
 	Sent, Received   uint64       // packets
 	SentB, ReceivedB uint64       // bytes, without the frame check sequence
 	Flows            []FlowCounts // in order of the flows' numbers; nil from a generator that does not tell flows apart
+	Ordered          bool         // FlowCounts.Reordered was counted; otherwise it is 0 and means nothing
 }
 
 // FlowCounts is what became of one flow's packets.
 type FlowCounts struct {
 	Flow                      flow.ID
-	Sent, Received, Reordered uint64
+	Sent, Received, Reordered uint64 // packets; reordered as in RFC 4737: behind one that was sent later
 }

@@ -72,6 +72,14 @@ type Latency struct {
 	Min       float64        `json:"total_min"`
 	Max       float64        `json:"total_max"`
 	Histogram map[int]uint64 `json:"histogram"` // packets by the lower end of their bucket
+
+	Order Order `json:"-"` // since Mark
+}
+
+// Order counts the packets of a latency group that did not come in the order in which they were sent.
+type Order struct {
+	Reordered  uint64 `json:"ooo"` // behind one that was sent later
+	Duplicated uint64 `json:"dup"`
 }
 
 // FlowStats are the counters of flow-statistics groups by their number.
@@ -128,7 +136,7 @@ func (c *Client) portStats(ctx context.Context, port int) (n Counters, err error
 }
 
 // FlowStats are the counters of the given groups, or of all, since Mark or since the group was added. A group that the
-// server does not have is absent. Latency is not counted from Mark: the server gives no sums that could be subtracted.
+// server does not have is absent. The times of Latency are not since Mark: there are no sums that could be subtracted.
 func (c *Client) FlowStats(ctx context.Context, groups ...uint32) (FlowStats, error) {
 	now, err := c.flowStats(ctx, groups...)
 	if err != nil {
@@ -139,6 +147,11 @@ func (c *Client) FlowStats(ctx context.Context, groups ...uint32) (FlowStats, er
 	for g, n := range now.Flows {
 		if before, ok := c.baseline.flows.Flows[g]; ok && now.Version[g] == c.baseline.flows.Version[g] {
 			now.Flows[g] = n.Since(before)
+			if l, ok := now.Latency[g]; ok {
+				was := c.baseline.flows.Latency[g].Order
+				l.Order = Order{since(l.Order.Reordered, was.Reordered), since(l.Order.Duplicated, was.Duplicated)}
+				now.Latency[g] = l
+			}
 		}
 	}
 	return now, nil
@@ -154,7 +167,8 @@ func (c *Client) flowStats(ctx context.Context, groups ...uint32) (FlowStats, er
 		} `json:"flow_stats"`
 		// Beside the groups there is a key "g" for what belongs to none.
 		Latency map[string]*struct {
-			Lat Latency `json:"lat"`
+			Lat    Latency `json:"lat"`
+			Errors Order   `json:"er"` // absent when there were none
 		} `json:"latency"`
 		Version map[string]int `json:"ver_id"`
 	}
@@ -174,6 +188,7 @@ func (c *Client) flowStats(ctx context.Context, groups ...uint32) (FlowStats, er
 		s.Flows[uint32(g)] = FlowCounters{f.TP, f.TB, f.RP, f.RB}
 		s.Version[uint32(g)] = r.Version[key]
 		if l := r.Latency[key]; l != nil {
+			l.Lat.Order = l.Errors
 			s.Latency[uint32(g)] = l.Lat
 		}
 	}

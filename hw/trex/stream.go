@@ -17,7 +17,7 @@ type Stream struct {
 	Enabled      bool    `json:"enabled"`
 	SelfStart    bool    `json:"self_start"`
 	Gap          float64 `json:"isg"`   // µs from the start of traffic to the first packet
-	Flags        int     `json:"flags"` // see KeepMACs
+	Flags        int     `json:"flags"` // see KeepSrcMAC
 	ActionCount  uint32  `json:"action_count"`
 	NextStreamID int     `json:"next_stream_id"` // -1: none
 	Packet       struct {
@@ -31,9 +31,12 @@ type Stream struct {
 	FlowStats FlowRule `json:"flow_stats"`
 }
 
-// KeepMACs is the Flags of a stream whose packets carry their own MAC addresses; 0 lets the port fill in its own and
-// its peer's.
-const KeepMACs = 3
+// The Flags of a stream whose packets carry MAC addresses of their own. Without them the port fills in its own and its
+// peer's.
+const (
+	KeepSrcMAC = 1
+	KeepDstMAC = 2
+)
 
 // Mode says how many packets go out, and how fast.
 type Mode struct {
@@ -85,7 +88,7 @@ type Flow struct {
 	// which the payload must have 16 bytes and the server takes the flow out of Update.
 	Group   uint32
 	Latency bool
-	// SrcMAC and DstMAC are the addresses of the frame. Empty both: the port's own and its peer's.
+	// SrcMAC and DstMAC are the addresses of the frame. Where empty: the port's own and its peer's.
 	SrcMAC, DstMAC net.HardwareAddr
 }
 
@@ -126,8 +129,11 @@ func (f *Flow) stream() (s Stream, err error) {
 	}
 	s.Enabled, s.SelfStart, s.NextStreamID = true, true, -1
 	s.Gap = float64(f.Start) / float64(units.Microsecond)
-	if len(f.SrcMAC)+len(f.DstMAC) > 0 {
-		s.Flags = KeepMACs
+	if len(f.SrcMAC) > 0 {
+		s.Flags |= KeepSrcMAC
+	}
+	if len(f.DstMAC) > 0 {
+		s.Flags |= KeepDstMAC
 	}
 	s.Mode.Type, s.Mode.Packets = "continuous", f.Total
 	if f.Total > 0 {

@@ -1,0 +1,155 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/smartinco/smartinco/hw/trex/zmtp"
+)
+
+// handshakeTime is how long a client may take to say what it is.
+const handshakeTime = 5 * time.Second
+
+// Serve sends and receives on the devices, answers requests that come to rpc, and publishes to those who connect to
+// pub, which may be nil. It returns when ctx ends, when a client shuts the server down, or with the error of a device
+// that can no longer receive. Then all traffic has ended and the listeners, connections and devices are closed.
+func (s *Server) Serve(ctx context.Context, rpc, pub net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var senders, others sync.WaitGroup
+	for _, p := range s.ports {
+		senders.Go(func() { p.transmit(ctx) })
+		others.Go(func() {
+			if err := p.device.Receive(p.receive); err != nil {
+				cancel(fmt.Errorf("port %d, %s: %w", p.id, p.device.Name(), err))
+			}
+		})
+	}
+	listen := func(l net.Listener, own zmtp.SocketType, serve func(context.Context, *zmtp.Conn) error) {
+		others.Go(func() {
+			if err := accept(ctx, l, own, serve); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	listen(rpc, zmtp.REP, s.reply)
+	if pub != nil {
+		listen(pub, zmtp.PUB, s.subscriber)
+		others.Go(func() { s.publishAll(ctx) })
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.closing:
+	}
+	cause := context.Cause(ctx)
+	cancel(nil)
+	senders.Wait()
+	s.mu.Lock()
+	s.stopped = true
+	s.mu.Unlock()
+	var errs []error
+	for _, p := range s.ports {
+		errs = append(errs, p.device.Close())
+	}
+	others.Wait()
+	if cause != nil && !errors.Is(cause, context.Canceled) {
+		errs = append(errs, cause)
+	}
+	return errors.Join(errs...)
+}
+
+// accept serves each connection in its own goroutine until ctx ends, and returns when all of them have ended.
+func accept(ctx context.Context, l net.Listener, own zmtp.SocketType, serve func(context.Context, *zmtp.Conn) error) error {
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for {
+		tcp, err := l.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			// Such as too many open files: it passes.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
+		}
+		all.Go(func() {
+			defer tcp.Close()
+			defer context.AfterFunc(ctx, func() { tcp.Close() })()
+			tcp.SetDeadline(time.Now().Add(handshakeTime))
+			conn, err := zmtp.Handshake(tcp, own)
+			if err != nil {
+				return // it is not one of ours
+			}
+			tcp.SetDeadline(time.Time{})
+			serve(ctx, conn) // ends with the connection; what the client owns stays its own
+		})
+	}
+}
+
+// reply answers the requests of one client.
+func (s *Server) reply(_ context.Context, c *zmtp.Conn) error {
+	for {
+		frames, err := c.Recv()
+		if err != nil {
+			return err
+		}
+		// What stands before the empty frame is the way back; the request is what comes after.
+		way := 0
+		for way < len(frames)-1 && len(frames[way]) > 0 {
+			way++
+		}
+		answer := s.Handle(frames[len(frames)-1])
+		if err := c.Send(append(frames[:way+1:way+1], answer)...); err != nil {
+			return err
+		}
+	}
+}
+
+// tick is how often a sending port wakes. Packets that became due meanwhile go out together.
+const tick = 250 * time.Microsecond
+
+// transmit sends what is due until ctx ends. When it has fallen behind, as it does on a busy machine, it catches up in
+// small steps, so that a late tick does not become a burst that overflows the receiver's queue.
+func (p *port) transmit(ctx context.Context) {
+	const patience = 2 * time.Millisecond
+	for {
+		p.server.mu.Lock()
+		now := p.server.now()
+		batches := 1
+		if len(p.sources) > 0 {
+			batches += int(min(max(0, now-p.sources[0].due)/patience, 15))
+		}
+		next := p.advance(now, batches)
+		p.server.mu.Unlock()
+
+		wait := time.Hour
+		if next >= 0 {
+			wait = max(next-p.server.now(), tick)
+		}
+		if wait < patience {
+			if ctx.Err() != nil {
+				return
+			}
+			sleep(wait)
+			continue
+		}
+		t := time.NewTimer(wait - time.Millisecond) // Go's timers may be late by as much
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-p.xmit: // traffic was started or changed
+			t.Stop()
+		case <-t.C:
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/trex"
+	"github.com/smartinco/smartinco/hw/trex/server"
+	"github.com/smartinco/smartinco/units"
+)
+
+// ip runs a command of iproute2.
+func ip(t testing.TB, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		t.Fatalf("ip %v: %v: %s", args, err, out)
+	}
+}
+
+// wire makes a network namespace with two interfaces that are the ends of one cable, if0 and if1.
+func wire(t testing.TB) (namespace string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to make a network namespace with a pair of interfaces")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("needs the ip command of iproute2, to make a network namespace with a pair of interfaces")
+	}
+	namespace = fmt.Sprintf("trex-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
+	if out, err := exec.Command("ip", "netns", "add", namespace).CombinedOutput(); err != nil {
+		t.Skipf("needs the right to make a network namespace: %s", out)
+	}
+	t.Cleanup(func() { exec.Command("ip", "netns", "delete", namespace).Run() })
+	ip(t, "-n", namespace, "link", "add", "if0", "type", "veth", "peer", "name", "if1")
+	// Nothing but the test's own packets shall pass: without IPv6 addresses the kernel does not announce itself.
+	for _, dev := range []string{"if0", "if1"} {
+		ip(t, "-n", namespace, "link", "set", dev, "addrgenmode", "none")
+		ip(t, "-n", namespace, "link", "set", dev, "arp", "off", "up")
+	}
+	return namespace
+}
+
+// serve runs a server on both ends of a wire and returns its address.
+func serve(t testing.TB, namespace string) (addr string) {
+	t.Helper()
+	var devices []server.Device
+	for _, name := range []string{"if0", "if1"} {
+		d, err := server.OpenInterface(name, namespace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		devices = append(devices, d)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.New(devices...).Serve(ctx, l, nil) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("server ended with %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+func generator(t testing.TB, addr string, o trex.GeneratorOptions) *trex.Generator {
+	t.Helper()
+	o.Addr, o.TxPort, o.RxPort = addr, 0, 1
+	g, err := trex.NewGenerator(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return g
+}
+
+func stream(i int, rate units.PPS, start, end time.Duration) hw.Stream {
+	return hw.Stream{Flow: flow.ID(i), Rate: rate, Start: start, End: end, FrameSize: 64, Tuple: flow.FiveTuple{
+		Src: netip.AddrFrom4([4]byte{16, 0, 0, byte(1 + i)}), Dst: netip.MustParseAddr("48.0.0.1"), SrcPort: 1025, DstPort: 12, Proto: flow.UDP}}
+}
+
+// finish waits until everything was sent, and what is under way has arrived.
+func finish(t testing.TB, g *trex.Generator, want uint64) hw.Traffic {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		n, err := g.Counters(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Sent >= want || time.Now().After(deadline) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := g.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n, err := g.Counters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Every packet of a staircase of flows is sent, arrives, and is counted for its flow, with and without numbers.
+func TestStaircaseOverAWire(t *testing.T) {
+	addr := serve(t, wire(t))
+	for _, ordered := range []bool{false, true} {
+		g := generator(t, addr, trex.GeneratorOptions{Ordered: ordered})
+		var streams []hw.Stream
+		total := uint64(0)
+		for i := range 32 {
+			start := time.Duration(i) * 20 * time.Millisecond
+			streams = append(streams, stream(i, 500, start, time.Second))
+			total += uint64(500 * (time.Second - start) / time.Second)
+		}
+		if err := g.Load(t.Context(), streams); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second run counts from zero
+			if _, err := g.Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			n := finish(t, g, total)
+			if n.Sent != total || n.Received != total || n.SentB != 60*total || n.ReceivedB != n.SentB || n.Ordered != ordered {
+				t.Errorf("ordered %v: sent %d (%d B), received %d (%d B), want %d of 60 B", ordered, n.Sent, n.SentB, n.Received, n.ReceivedB, total)
+			}
+			if len(n.Flows) != len(streams) {
+				t.Fatalf("%d flows, want %d", len(n.Flows), len(streams))
+			}
+			for i, f := range n.Flows {
+				want := uint64(500 - 10*i)
+				if f != (hw.FlowCounts{Flow: flow.ID(i), Sent: want, Received: want}) {
+					t.Errorf("ordered %v: flow %+v, want %d sent and received", ordered, f, want)
+				}
+			}
+		}
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkWire sends 64-byte frames at a rate for a second over a veth pair and reports how many were lost.
+func BenchmarkWire(b *testing.B) {
+	for _, rate := range []int{100_000, 200_000, 300_000} {
+		b.Run(fmt.Sprintf("pps=%d", rate), func(b *testing.B) {
+			g := generator(b, serve(b, wire(b)), trex.GeneratorOptions{})
+			if err := g.Load(b.Context(), []hw.Stream{stream(0, units.PPS(rate), 0, time.Second)}); err != nil {
+				b.Fatal(err)
+			}
+			var sent, lost uint64
+			for b.Loop() {
+				if _, err := g.Start(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				n := finish(b, g, uint64(rate))
+				sent, lost = sent+n.Sent, lost+n.Sent-n.Received
+			}
+			b.ReportMetric(float64(sent)/float64(b.N), "sent/op")
+			b.ReportMetric(float64(lost)/float64(b.N), "lost/op")
+		})
+	}
+}
