@@ -1,6 +1,6 @@
 // Package traces makes the traffic of a run, from recordings and from rules.
 //
-// Whatever the source - a packet capture, a Zeek connection log, a load curve, a staircase of constant-rate flows - the
+// Whatever the source - a packet capture, a flow log, a load curve, a flow model, a staircase of constant-rate flows - the
 // result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of constant
 // rate. Two numbers survive every reader exactly: the packets and the bytes of the source. What a reader cannot use it
 // counts in Workload.Skipped, and what was done to the source it says in Workload.Provenance.
@@ -16,6 +16,11 @@
 // packet, and each bin with packets in it becomes a segment: a flow of one packet is one segment, one Resolution wide.
 // Gaps between packets shorter than Resolution are therefore smoothed and longer ones are kept. [OpenCapture] gives the
 // packets themselves.
+//
+// # To files
+//
+// A [Stream] plays a workload, or a model without ever holding it, packet by packet into a capture or flow by flow into a
+// CSV file; [ConvertToCapture] and [ConvertToFlows] do so with what was recorded.
 //
 // # Frames that are not IP
 //

@@ -170,6 +170,26 @@ func TestAMixPlaysItsTemplates(t *testing.T) {
 	}
 }
 
+func TestHostsOfATemplateHaveSides(t *testing.T) {
+	at := func(src, dst string) Flow {
+		return Flow{Tuple: flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: 5000, DstPort: 80, Proto: flow.UDP}}
+	}
+	for _, c := range []struct {
+		flows []Flow
+		want  []bool
+	}{
+		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.9", "10.0.0.1")}, []bool{true, false}},
+		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.9", "10.0.0.2"), at("10.0.0.2", "10.0.0.9")}, []bool{true, false, true}}, // a second address of the client
+		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.2", "10.0.0.3")}, []bool{true, true}},
+		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.2", "10.0.0.1")}, []bool{true, false}},
+		{[]Flow{at("10.0.0.1", "10.0.0.1")}, []bool{true}},
+	} {
+		if got := newTemplate(c.flows).client; !slices.Equal(got, c.want) {
+			t.Errorf("%v: from the client %v, want %v", c.flows, got, c.want)
+		}
+	}
+}
+
 func TestBadMixesSayWhatIsWrong(t *testing.T) {
 	for _, c := range [][3]string{
 		{"one.pcap", "../../etc/passwd", "not a path below"},
@@ -211,6 +231,13 @@ func TestTheSFRMixHasItsRates(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, w)
+	seen := map[flow.FiveTuple]bool{}
+	for _, f := range w.Flows {
+		if seen[f.Tuple] || f.Tuple.Src == f.Tuple.Dst {
+			t.Fatalf("%v twice, or with itself", f.Tuple)
+		}
+		seen[f.Tuple] = true
+	}
 	packets, bytes := w.Totals()
 	got := fmt.Sprintf("%.0f sessions/s, %.0f pps, %.0f Mbit/s, %d directed flows", m.Rate, packets/seconds, bytes*8e-6/seconds, len(w.Flows))
 	t.Log(got)

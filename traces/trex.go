@@ -22,8 +22,9 @@ import (
 // Mix is a traffic mix of the TRex traffic generator: templates, which are captures of one session of an application
 // each, and how many new sessions of each there are a second.
 //
-// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, with the first
-// packet's sender as the client, whatever host it talks to as the server, and addresses from the profile's ranges:
+// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, between one client
+// and one server: the first packet's sender is the client, and of the other hosts, those that talk to a server's are the
+// client too, as in a call that is set up from one address and answered at another. Addresses are from the profile's ranges:
 // session i of the mix, counted over all templates, is between client i and server i, each modulo the number of them.
 // The client's ports from 1024 on are counted on with every session of the client, so that no two sessions share a
 // five-tuple until its ports are used up.
@@ -39,9 +40,34 @@ type Mix struct {
 }
 
 type template struct {
-	client netip.Addr
 	ports  []uint16 // of the client, from lowPort on
 	flows  []Flow
+	client []bool // whether the flow is from the client
+}
+
+// newTemplate finds the sides. The flows are in order of first packet.
+func newTemplate(flows []Flow) template {
+	t := template{flows: flows, client: make([]bool, len(flows))}
+	side := map[netip.Addr]bool{} // true is the client's
+	for i, f := range flows {
+		src, known := side[f.Tuple.Src]
+		if dst, ok := side[f.Tuple.Dst]; !known {
+			src = !ok || !dst
+			side[f.Tuple.Src] = src
+		}
+		if _, ok := side[f.Tuple.Dst]; !ok {
+			side[f.Tuple.Dst] = !src
+		}
+		t.client[i] = src
+		port := f.Tuple.DstPort
+		if src {
+			port = f.Tuple.SrcPort
+		}
+		if port >= lowPort && f.Tuple.Proto != notIP && !slices.Contains(t.ports, port) {
+			t.ports = append(t.ports, port)
+		}
+	}
+	return t
 }
 
 // lowPort is the first port that a client takes for itself; those below belong to services.
@@ -108,14 +134,7 @@ func ReadMix(file string, resolution units.Time) (*Mix, error) {
 		if err != nil {
 			return nil, fmt.Errorf("traces: %s: cap_info: template %d: %w", file, i+1, err)
 		}
-		t := template{client: w.Flows[0].Tuple.Src, flows: w.Flows}
-		for _, f := range w.Flows {
-			for _, end := range []netip.AddrPort{netip.AddrPortFrom(f.Tuple.Src, f.Tuple.SrcPort), netip.AddrPortFrom(f.Tuple.Dst, f.Tuple.DstPort)} {
-				if end.Addr() == t.client && end.Port() >= lowPort && f.Tuple.Proto != notIP && !slices.Contains(t.ports, end.Port()) {
-					t.ports = append(t.ports, end.Port())
-				}
-			}
-		}
+		t := newTemplate(w.Flows)
 		m.ports = max(m.ports, len(t.ports))
 		m.templates = append(m.templates, t)
 		m.Rate += c.CPS
@@ -199,26 +218,23 @@ func (m *Mix) Session(r *rand.Rand, i int, at units.Time) []Flow {
 		}
 		flows[k] = Flow{f.Tuple, segments[first:len(segments):len(segments)]}
 		if tuple := &flows[k].Tuple; tuple.Proto != notIP {
-			t.place(tuple, client, server, port)
+			t.place(tuple, t.client[k], client, server, port)
 		}
 	}
 	return flows
 }
 
 // place gives a flow of the template the addresses and the client's ports of a session, which are counted from port on.
-func (t *template) place(tuple *flow.FiveTuple, client, server netip.Addr, port uint64) {
-	end := func(addr *netip.Addr, p *uint16) {
-		if *addr != t.client {
-			*addr = server
-			return
-		}
-		*addr = client
-		if k := slices.Index(t.ports, *p); k >= 0 {
-			*p = uint16(lowPort + (port+uint64(k))%(1<<16-lowPort))
-		}
+func (t *template) place(tuple *flow.FiveTuple, fromClient bool, client, server netip.Addr, port uint64) {
+	own := &tuple.SrcPort
+	tuple.Src, tuple.Dst = client, server
+	if !fromClient {
+		own = &tuple.DstPort
+		tuple.Src, tuple.Dst = server, client
 	}
-	end(&tuple.Src, &tuple.SrcPort)
-	end(&tuple.Dst, &tuple.DstPort)
+	if k := slices.Index(t.ports, *own); k >= 0 {
+		*own = uint16(lowPort + (port+uint64(k))%(1<<16-lowPort))
+	}
 }
 
 // Layer implements Sessions: frames as the captures hold them, without check sequence.
