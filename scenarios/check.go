@@ -110,6 +110,8 @@ func scenarioRules(s *Scenario) []Rule {
 		{[]string{"instances.min", "instances.max"}, in.Min > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
 		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)},
 		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
+		{[]string{"scale.rate"}, s.Scale.Rate <= 0, "a number above 0"},
+		{[]string{"scale.time"}, s.Scale.Time <= 0, "a number above 0"},
 		{[]string{"scheduler.limit"}, s.Scheduler.Limit <= 0, "a rate above 0"},
 		{[]string{"scheduler.demand_rate", "scheduler.demand"}, s.Scheduler.Demand == "fixed" && s.Scheduler.DemandRate == 0, "a rate above 0, for demand: fixed"},
 		{[]string{"scheduler.demand_rate", "scheduler.demand"}, s.Scheduler.Demand != "fixed" && s.Scheduler.DemandRate != 0, "demand: fixed with this key"},

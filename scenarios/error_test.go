@@ -19,7 +19,7 @@ var mistakes = []struct {
 	{what: "empty", text: "", want: []string{`t.yaml: found an empty document, expected YAML`}},
 	{what: "not YAML", text: "a: [", want: []string{`t.yaml:1:1: found text that is not YAML: did not find expected node content`}},
 	{what: "two documents", text: minimal + "---\nname: x\n", want: []string{`t.yaml:2:1: found a second document, expected one document a file`}},
-	{what: "not a mapping", text: "hello", want: []string{`t.yaml:1:1: found "hello", expected a mapping with the keys name, seed, duration, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults`}},
+	{what: "not a mapping", text: "hello", want: []string{`t.yaml:1:1: found "hello", expected a mapping with the keys name, seed, duration, scale, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults`}},
 	{what: "missing", text: "name: x", want: []string{`t.yaml:1:1: workload: found nothing, expected a list: the traffic: sources, superposed`}},
 	{what: "unknown key", text: minimal + "scheduler: {polcy: best-fit}", want: []string{`t.yaml:2:13: scheduler.polcy: found an unknown key, expected one of policy, limit, demand, demand_rate, nofit, inflight, ties, no_instance; did you mean policy?`}},
 	{what: "wrong unit", text: minimal + "scheduler: {limit: 10Mbps}", want: []string{`t.yaml:2:20: scheduler.limit: found "10Mbps", expected a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)`}},
@@ -44,7 +44,7 @@ var mistakes = []struct {
 	{what: "several, in order", text: "engine: x\nseed: y\nnmae: z\n" + minimal, want: []string{
 		`t.yaml:1:9: engine: found "x", expected one of fluid, packet`,
 		`t.yaml:2:7: seed: found "y", expected a whole number from 0`,
-		`t.yaml:3:1: nmae: found an unknown key, expected one of name, seed, duration, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults; did you mean name?`}},
+		`t.yaml:3:1: nmae: found an unknown key, expected one of name, seed, duration, scale, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults; did you mean name?`}},
 
 	{what: "initial beyond max", text: minimal + "instances: {initial: 9}", want: []string{`t.yaml:2:22: instances.initial: found "9", expected at most instances.max, 8`}},
 	{what: "min beyond max", text: minimal + "instances: {min: 9}", want: []string{`t.yaml:2:18: instances.min: found "9", expected at most instances.max, 8`}},

@@ -13,6 +13,7 @@ type Scenario struct {
 	Name       string             `yaml:"name" doc:"name of the experiment, printed in the record and on figures" default:"unnamed"`
 	Seed       uint64             `yaml:"seed" doc:"root of every random stream" default:"1"`
 	Duration   units.Time         `yaml:"duration" doc:"length of the run; 0 ends it one window after the last packet of the traffic" default:"0s" min:"0"`
+	Scale      Scale              `yaml:"scale" doc:"what the rates and times here are of those of the experiment that this scenario stands for; stated on figures, without effect on the run"`
 	Engine     string             `yaml:"engine" doc:"fluid: rates, microseconds a run; packet: every packet" enum:"fluid|packet" default:"fluid"`
 	NIC        NIC                `yaml:"nic" doc:"a profile's name, or a mapping that overrides one (key profile)" default:"bluefield2"`
 	VNF        VNF                `yaml:"vnf" doc:"the network function that every instance runs"`
@@ -25,6 +26,12 @@ type Scenario struct {
 	Faults     []Fault            `yaml:"faults" doc:"what goes wrong, and when"`
 
 	dir string // of the scenario's file, for the paths in it
+}
+
+// Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates, or in less time.
+type Scale struct {
+	Rate float64 `yaml:"rate" doc:"of the rates: 0.001 stands for a thousandth" default:"1"`
+	Time float64 `yaml:"time" doc:"of the times" default:"1"`
 }
 
 // NIC is a device profile: the link, the eSwitch and the ARM cores.

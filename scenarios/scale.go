@@ -1,0 +1,106 @@
+package scenarios
+
+import (
+	"math"
+	"reflect"
+	"strconv"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults and
+// length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of a
+// trace and of a flow model are what they are, so those can be played faster, but only with the rates that this gives;
+// anything else is an error that is ErrInvalid.
+func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
+	to := *s
+	to.Scale.Rate, to.Scale.Time = s.Scale.Rate*rate, s.Scale.Time*time
+	k := factors{rate, time}
+	to.Duration = k.time(s.Duration)
+	k.apply(reflect.ValueOf(&to.Scheduler).Elem())
+	k.apply(reflect.ValueOf(&to.Autoscaler).Elem())
+	k.apply(reflect.ValueOf(&to.Telemetry).Elem())
+	to.Faults = append([]Fault{}, s.Faults...)
+	k.apply(reflect.ValueOf(to.Faults))
+	to.Workload = make([]Source, len(s.Workload))
+	for i := range s.Workload {
+		if err := k.source(&s.Workload[i], &to.Workload[i], under("workload", strconv.Itoa(i))); err != nil {
+			err.File = s.Name
+			return nil, err
+		}
+	}
+	return &to, nil
+}
+
+// factors multiply rates and times.
+type factors struct{ r, t float64 }
+
+func (k factors) time(t units.Time) units.Time {
+	return units.Time(math.Round(min(float64(t)*k.t, math.MaxInt64/2)))
+}
+
+// apply multiplies every rate and every time in v.
+func (k factors) apply(v reflect.Value) {
+	switch x := v.Interface().(type) {
+	case units.Time:
+		v.SetInt(int64(k.time(x)))
+		return
+	case units.PPS, units.BPS:
+		v.SetFloat(v.Float() * k.r)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				k.apply(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			k.apply(v.Index(i))
+		}
+	}
+}
+
+// source scales one source of traffic.
+func (k factors) source(from, to *Source, key string) *Error {
+	switch {
+	case from.CBR != nil:
+		c := *from.CBR
+		k.apply(reflect.ValueOf(&c).Elem())
+		to.CBR = &c
+	case from.Flows != nil:
+		to.Flows = append([]OneFlow{}, from.Flows...)
+		for i := range to.Flows {
+			f := &to.Flows[i]
+			period := f.Period
+			k.apply(reflect.ValueOf(f).Elem())
+			f.Period = units.Time(math.Round(float64(period) / k.r))
+		}
+	case from.Load != nil:
+		l := *from.Load
+		l.Scale *= k.r
+		l.Speedup /= k.t
+		to.Load = &l
+	case from.Model != nil && (k.r != 1 || k.t != 1):
+		return &Error{Key: under(key, "model"), Found: "a flow model", Expected: "a scale of 1, since its flows have the packets that they have: give it rates and times of its own"}
+	case from.Model != nil:
+		to.Model = from.Model
+	default:
+		if math.Abs(k.r*k.t-1) > 1e-9 {
+			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer", Expected: "a rate scale that is 1 over the time scale"}
+		}
+		for _, x := range []struct {
+			from *Trace
+			to   **Trace
+		}{{from.PCAP, &to.PCAP}, {from.Zeek, &to.Zeek}} {
+			if x.from != nil {
+				t := *x.from
+				t.Speedup /= k.t
+				*x.to = &t
+			}
+		}
+	}
+	return nil
+}

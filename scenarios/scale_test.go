@@ -1,0 +1,86 @@
+package scenarios
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// A scaled figure 9 has the packets of its rates and its times, and everything that the orchestrator is told scales along.
+func TestScaled(t *testing.T) {
+	st, err := Load("fig9-best-fit", []string{"faults=[{kind: instance-death, at: 100s}]"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := st.Runs[0].Scenario
+	s, err := full.Scaled(0.001, 0.2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Scale != (Scale{0.001, 0.2}) || full.Scale != (Scale{1, 1}) {
+		t.Errorf("scales %+v and %+v", s.Scale, full.Scale)
+	}
+	if s.Duration != 66*units.Second || s.Scheduler.Limit != 10_000 || s.Autoscaler.Interval != 200*units.Millisecond ||
+		s.Telemetry.Window != 200*units.Millisecond || s.Autoscaler.Stabilization != 2*units.Second || s.Faults[0].At != 20*units.Second {
+		t.Errorf("scaled to %s", s.YAML())
+	}
+	if full.Faults[0].At != 100*units.Second || full.Workload[0].CBR.Interval != 10*units.Second {
+		t.Errorf("the scenario that was scaled has changed: %s", full.YAML())
+	}
+	if s.NIC != full.NIC || s.VNF.StartLatency != full.VNF.StartLatency {
+		t.Error("what the scenario runs on has been scaled")
+	}
+	before, err := full.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, _ := before.Totals()
+	q, _ := after.Totals()
+	if math.Abs(q/p-0.0002) > 1e-6 || len(after.Flows) != len(before.Flows) {
+		t.Errorf("%g packets became %g, want 0.001*0.2 of them", p, q)
+	}
+	again, err := s.Scaled(1000, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Duration != full.Duration || math.Abs(again.Scale.Rate-1) > 1e-12 {
+		t.Errorf("scaled back: %s", again.YAML())
+	}
+}
+
+func TestScaledSources(t *testing.T) {
+	const head = "duration: 10s\nworkload:\n  - "
+	for _, c := range []struct {
+		source     string
+		rate, time float64
+		ok         bool
+	}{
+		{"flows: [{period: 1us, phase: 2s, end: 4s}]", 0.5, 0.5, true},
+		{"pcap: {file: x.pcap}", 2, 0.5, true},
+		{"pcap: {file: x.pcap}", 1, 0.5, false},
+		{"zeek: {file: x.log}", 0.1, 1, false},
+		{"load: {file: x.csv, column: c}", 0.1, 0.1, true},
+		{"model: {name: agh-2015, rate: 10}", 0.1, 1, false},
+		{"model: {name: agh-2015, rate: 10}", 1, 1, true},
+	} {
+		st, err := Parse("s.yaml", []byte(head+c.source), ".", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := st.Runs[0].Scenario.Scaled(c.rate, c.time)
+		if (err == nil) != c.ok || err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s by %g and %g: %v", c.source, c.rate, c.time, err)
+		}
+		if err == nil && s.Workload[0].Flows != nil {
+			if f := s.Workload[0].Flows[0]; f.Period != 2*units.Microsecond || f.Phase != units.Second || f.End != 2*units.Second {
+				t.Errorf("scaled to %+v", f)
+			}
+		}
+	}
+}
