@@ -11,7 +11,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 # Pinned, and fetched through the module proxy: lint finds the same things on every machine.
 STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build reproduce test race bench lint fuzz cross clean
+.PHONY: help build reproduce validate test race bench lint fuzz cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ build: ## bin/smartinco for this machine
 
 reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside the published numbers
 	$(BIN)/smartinco reproduce -o $(OUT)
+
+validate: build ## hold the simulator against queueing theory and published packet counts
+	$(BIN)/smartinco theory
 
 test: ## all tests
 	$(GO) test ./...

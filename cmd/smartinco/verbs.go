@@ -5,5 +5,5 @@ import "github.com/spf13/cobra"
 // verbs are the program's commands.
 var verbs = []func() *cobra.Command{
 	newRun, newSweep, newReproduce, newPlot, newExport,
-	newValidate, newScenario, newTrace, newCalibrate, newPolicies, newForward, newTrexServer, newVersion,
+	newValidate, newTheory, newScenario, newTrace, newCalibrate, newPolicies, newForward, newTrexServer, newVersion,
 }

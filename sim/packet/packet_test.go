@@ -108,33 +108,52 @@ func builtin(t testing.TB, name string, set ...string) []*scenarios.Scenario {
 var scaled = []string{"autoscaler.interval=1ms", "telemetry.window=1ms", "vnf.start_latency=600us", "vnf.stop_latency=100us", "nic.engine_latency=2us"}
 
 // On constant-rate traffic the two engines' totals, by every fate, differ by no more than the packets in flight: in the
-// rings, the slow path, the eSwitch, on the line and, since the fluid engine sends fractions, one of each flow.
+// rings, the slow path, the eSwitch, on the line and, since the fluid engine sends fractions, one of each flow. Every
+// scenario of the repository is run, a thousand times shorter.
 //
 // Beyond the eSwitch's limit what it loses still agrees, but which flow loses how much does not: the fluid engine takes
 // the same share of each, while a full queue takes the packet that comes just when one has left, and with constant rates
 // the phases decide for ever whose that is. Where some instances are full and others are not, it then matters whose
-// packets passed: such runs are marked as split, and what instances process may differ by 3 %, as long as what they are
-// offered does not. A scheduler that measures its flows even places later ones differently, so Best-Fit and Worst-Fit
+// packets passed, and what instances process may differ by 2 % of it, as long as what they are offered does not. While a rule
+// is written it matters as well, for what goes to the slow path: in figure 6, of which a new flow's rule takes the
+// more the shorter it is made, by 1 % of what passes. A scheduler that measures its flows even places later ones differently, so Best-Fit and Worst-Fit
 // are compared until the limit is reached, after the fourteenth flow's start.
 func TestPacketAgreesWithFluid(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		split bool
-		set   []string
-	}{
-		{"fig6", false, []string{"workload.0.cbr.interval=500us", "duration=35ms"}},
-		{"fig7", false, []string{"duration=8ms"}},
-		{"fig9", false, []string{"workload.0.cbr.interval=3ms", "duration=43ms"}},
-		{"fig9-round-robin", true, []string{"workload.0.cbr.interval=3ms", "duration=102ms"}},
-		{"fig10", true, []string{"workload.0.cbr.interval=3ms", "duration=102ms"}},
-		{"fig10-target-100", false, []string{"workload.0.cbr.interval=3ms", "duration=43ms"}},
-	} {
-		for _, sc := range builtin(t, c.name, append(c.set, scaled...)...) {
+	const step, belowLimit, all = "workload.0.cbr.interval=3ms", "duration=43ms", "duration=102ms"
+	type how struct {
+		processed, slow float64 // shares of what passes the eSwitch
+		set             []string
+	}
+	table := map[string]how{
+		"fig6":             {0, 0.01, []string{"workload.0.cbr.interval=500us", "duration=35ms"}},
+		"fig7":             {0, 0, []string{"duration=8ms"}},
+		"fig8":             {0, 0, []string{step, belowLimit}},
+		"fig9":             {0, 0, []string{step, belowLimit}},
+		"fig9-best-fit":    {0, 0, []string{step, belowLimit}},
+		"fig9-worst-fit":   {0, 0, []string{step, belowLimit}},
+		"fig9-round-robin": {0.02, 0, []string{step, all}},
+		"fig10":            {0.02, 0, []string{step, all}},
+		"fig10-target-100": {0, 0, []string{step, belowLimit}},
+		"slowpath":         {0, 0, []string{"duration=5ms"}},
+	}
+	for _, name := range scenarios.Names() {
+		c, ok := table[name]
+		if !ok {
+			t.Errorf("%s: this test does not say how to shorten it", name)
+			continue
+		}
+		for _, sc := range builtin(t, name, append(c.set, scaled...)...) {
 			p, f := run(t, sc, packet.New), run(t, sc, fluid.New)
-			flight := float64(8*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 + len(p.Flows))
+			flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 + len(p.Flows))
+			if name == "slowpath" {
+				flight = 2 // one flow whose start and rule are the same in both: only the packets under way at the two instants
+			}
 			a, b := &p.Run.Totals, &f.Run.Totals
-			if !p.Run.Conservation.Holds {
-				t.Errorf("%s: %+v", sc.Name, p.Run.Conservation)
+			passed := b.Offered - b.Dropped.Link - b.Dropped.ESwitch
+			for _, m := range []*results.Memory{p, f} {
+				if !m.Run.Conservation.Holds {
+					t.Errorf("%s: %+v", sc.Name, m.Run.Conservation)
+				}
 			}
 			for _, v := range []struct {
 				what string
@@ -152,8 +171,13 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 				{"offered to instances", a.Processed + a.Dropped.Instance, b.Processed + b.Dropped.Instance},
 			} {
 				apart := flight
-				if c.split && (v.what == "processed" || v.what == "lost by instances") {
-					apart += 0.03 * b.Processed
+				switch v.what {
+				case "processed":
+					apart += c.processed * passed
+				case "lost by instances":
+					apart += (c.processed + c.slow) * passed
+				case "slow path", "lost by the slow path", "offered to instances":
+					apart += c.slow * passed
 				}
 				if math.Abs(v.p-v.f) > apart {
 					t.Errorf("%s: %s: packet %.0f, fluid %.1f, more than %.0f apart", sc.Name, v.what, v.p, v.f, apart)

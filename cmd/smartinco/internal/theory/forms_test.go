@@ -1,0 +1,114 @@
+package theory
+
+import (
+	"math"
+	"testing"
+)
+
+func near(t *testing.T, what string, got, want, tolerance float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tolerance) {
+		t.Errorf("%s is %.6g, want %.6g", what, got, want)
+	}
+}
+
+// crommelin is the distribution function of the wait in M/D/1, up to the factor 1-load (Crommelin 1932).
+func crommelin(load, t float64) (sum float64) {
+	term := func(k int, x float64) float64 { // (-x)^k/k! e^x
+		v := math.Exp(x)
+		for i := 1; i <= k; i++ {
+			v *= -x / float64(i)
+		}
+		return v
+	}
+	for k := 0; float64(k) <= t; k++ {
+		sum += term(k, load*(t-float64(k)))
+	}
+	return sum
+}
+
+func TestWorkloadIsCrommelins(t *testing.T) {
+	for _, load := range []float64{0.3, 0.7, 1.2} {
+		f := workload(load, deterministic, func(f []float64) bool { return len(f) <= 8*grid })
+		for i := range f {
+			want := crommelin(load, float64(i)/grid)
+			near(t, "F", f[i]/want, 1, 2e-5)
+		}
+	}
+}
+
+// embedded is M/D/1/K by the chain embedded at departures (Gross and Harris, 5.1.8) and Little's law.
+func embedded(a float64, k int) (loss, wait float64) {
+	arrivals := make([]float64, k+1)
+	arrivals[0] = math.Exp(-a)
+	for i := 1; i <= k; i++ {
+		arrivals[i] = arrivals[i-1] * a / float64(i)
+	}
+	pi := make([]float64, k)
+	pi[0] = 1
+	for j := 0; j+1 < k; j++ {
+		v := pi[j] - pi[0]*arrivals[j]
+		for i := 1; i <= j; i++ {
+			v -= pi[i] * arrivals[j-i+1]
+		}
+		pi[j+1] = v / arrivals[0]
+	}
+	sum, system := 0.0, 0.0
+	for _, p := range pi {
+		sum += p
+	}
+	scale := 1 / (pi[0]/sum + a)
+	for n, p := range pi {
+		system += float64(n) * p / sum * scale
+	}
+	system += float64(k) * (1 - scale)
+	return 1 - scale, system/(a*scale) - 1
+}
+
+func TestMD1K(t *testing.T) {
+	for _, c := range []struct {
+		load float64
+		room int
+	}{{0.5, 2}, {0.9, 8}, {1.2, 16}, {2, 4}} {
+		loss, wait, _ := md1k(c.load, c.room)
+		wantLoss, wantWait := embedded(c.load, c.room)
+		near(t, "loss", loss, wantLoss, 2e-6)
+		near(t, "wait", wait, wantWait, 1e-4)
+	}
+}
+
+// A queue with a large limit is one without; the parts of M/M/1 come from its exponential wait.
+func TestMM1K(t *testing.T) {
+	loss, wait, p99 := mm1k(0.7, 200)
+	_, wantWait, wantP99 := mm1k(0.7, 0)
+	near(t, "loss", loss, 0, 1e-12)
+	near(t, "wait", wait, wantWait, 1e-9)
+	near(t, "p99", p99, wantP99, 1e-6)
+	loss, wait, p99 = mm1k(1, 2) // 1/3 of the time each number; half of the accepted wait for one service
+	near(t, "loss", loss, 1.0/3, 1e-12)
+	near(t, "wait", wait, 0.5, 1e-12)
+	near(t, "p99", p99, math.Log(50), 1e-9)
+}
+
+// At a vanishing difference of the two service times M/G/1 is M/D/1.
+func TestMG1(t *testing.T) {
+	_, wait, p99 := mg1(0.6, mix{{1 - 1e-9, 0.5}, {1 + 1e-9, 0.5}})
+	_, want, wantP99 := md1k(0.6, 0)
+	near(t, "wait", wait, want, 1e-6)
+	near(t, "wait", want, 0.75, 1e-9)
+	near(t, "p99", p99, wantP99, 1e-4)
+	_, wait, _ = mg1(0.6, mix{{0.2, 0.5}, {1.8, 0.5}})
+	near(t, "Pollaczek-Khinchine", wait, 0.6*1.64/0.8, 1e-12)
+	near(t, "99 % of Crommelin's", (1-0.6)*crommelin(0.6, wantP99), 0.99, 1e-5)
+}
+
+// Values of printed tables.
+func TestErlangB(t *testing.T) {
+	for _, c := range []struct {
+		load    float64
+		servers int
+		want    float64
+	}{{1, 1, 0.5}, {5, 10, 0.018385}, {2, 4, 0.095238}, {8, 8, 0.235570}} {
+		near(t, "blocking", erlangB(c.load, c.servers), c.want, 1e-6)
+	}
+}

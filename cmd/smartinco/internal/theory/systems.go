@@ -1,0 +1,272 @@
+package theory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// system is a scenario with what theory says of it. Run gives the same quantities, in the same order.
+type system struct {
+	name       string
+	runs       int // 1: nothing in it is random, and the quantities must be equal
+	quantities []quantity
+	run        func(ctx context.Context, seed uint64) ([]float64, error)
+}
+
+type quantity struct {
+	name  string
+	value float64
+}
+
+// systems are all systems.
+func systems(o Options) []system {
+	// Half the packets of M/G/1 have 64 bytes, half 1500, and cost 1 ns each byte and 218 ns besides: 1000 ns in the mean.
+	twoSizes := mix{{0.282, 0.5}, {1.718, 0.5}}
+	ofTwoSizes := func(load float64, _ int) (loss, wait, p99 float64) { return mg1(load, twoSizes) }
+	var all []system
+	for _, q := range []packetQueue{
+		{name: "M/M/1", service: "exponential", load: 0.7, theory: mm1k},
+		{name: "M/M/1/16", service: "exponential", load: 0.9, room: 16, theory: mm1k},
+		{name: "M/M/1/4", service: "exponential", load: 1.5, room: 4, theory: mm1k},
+		{name: "M/D/1", service: "deterministic", load: 0.7, theory: md1k},
+		{name: "M/D/1/8", service: "deterministic", load: 0.9, room: 8, theory: md1k},
+		{name: "M/D/1/16", service: "deterministic", load: 1.2, room: 16, theory: md1k},
+		{name: "M/G/1", service: "deterministic", load: 0.6, sizes: []int{64, 1500}, perByte: 1, theory: ofTwoSizes},
+	} {
+		q.packets = o.Packets
+		all = append(all, q.system(o.Runs))
+	}
+	for _, f := range []flowLoss{
+		{load: 2, servers: 4, engine: "fluid"},
+		{load: 8, servers: 8, engine: "fluid"},
+		{load: 8, servers: 8, engine: "packet"},
+		{load: 8, servers: 8, engine: "fluid", window: holding / 20},
+	} {
+		f.flows = o.Packets / 100
+		all = append(all, f.system(o.Runs))
+	}
+	return append(all, commonWork(o.Packets)...)
+}
+
+// service is the mean service time of every packet queue.
+const service = units.Microsecond
+
+// packetQueue is one instance behind an ideal NIC, with Poisson arrivals of packets.
+type packetQueue struct {
+	name, service string
+	load          float64
+	room          int   // 0 for none to speak of
+	sizes         []int // in equal shares; 64 bytes without
+	perByte       int   // ns
+	theory        func(load float64, room int) (loss, wait, p99 float64)
+	packets       int // of a run, in the mean
+}
+
+const queueScenario = `
+name: %s
+seed: %d
+duration: %v
+engine: packet
+nic: ideal
+vnf: {buffer: %d, service: %s, per_byte: %dns, contention: {model: constant, service_time: %v}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+telemetry: {window: 1s}
+measure: {delay: instances}
+workload:
+  - flows: [{rate: 1pps}]
+`
+
+func (p packetQueue) system(runs int) system {
+	loss, wait, p99 := p.theory(p.load, p.room)
+	s := system{name: fmt.Sprintf("%s at %g", p.name, p.load), runs: runs, run: p.run}
+	if p.room > 0 {
+		s.quantities = append(s.quantities, quantity{"loss", loss})
+	}
+	s.quantities = append(s.quantities, quantity{"mean wait", wait}, quantity{"p99 of the wait", p99})
+	return s
+}
+
+func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
+	sizes, room := p.sizes, p.room
+	if sizes == nil {
+		sizes = []int{64}
+	}
+	if room == 0 {
+		room = 1 << 16
+	}
+	base := service
+	for _, n := range sizes {
+		base -= units.Time(n*p.perByte) * units.Nanosecond / units.Time(len(sizes))
+	}
+	sc, err := scenario(fmt.Sprintf(queueScenario, p.name, seed, units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base))
+	if err != nil {
+		return nil, err
+	}
+	m, err := simulate(ctx, sc, poisson(sc, float64(service)/p.load, sizes), packet.New)
+	if err != nil {
+		return nil, err
+	}
+	var out []float64
+	if p.room > 0 {
+		out = append(out, m.Run.Totals.Dropped.Instance/m.Run.Totals.Offered)
+	}
+	for _, l := range m.Latencies {
+		if l.Scope == "run" && l.Kind == "wait" {
+			return append(out, l.Mean/float64(service), quantile(m.Buckets, 0.99)/float64(service)), nil
+		}
+	}
+	return nil, errors.New("the record has no waits")
+}
+
+// quantile is that of the waits of the run, in ps, within its bucket by a straight line.
+func quantile(buckets []results.Bucket, share float64) float64 {
+	var waits []results.Bucket
+	n := int64(0)
+	for _, b := range buckets {
+		if b.Scope == "run" && b.Kind == "wait" {
+			waits = append(waits, b)
+			n += b.Count
+		}
+	}
+	left := share * float64(n)
+	for _, b := range waits {
+		if left <= float64(b.Count) {
+			return float64(b.Low) + float64(b.High+1-b.Low)*left/float64(b.Count)
+		}
+		left -= float64(b.Count)
+	}
+	return math.NaN()
+}
+
+// flowLoss is M/M/c/c through the orchestrator: flows are the customers and instances the servers. Flows come as a Poisson
+// process and last for exponential times; each brings as much as an instance is trusted with, and one that fits nowhere
+// is rejected. In a window that does not end the orchestrator goes by the flows that it has placed. Otherwise it goes by
+// the counters, and an instance counts as loaded until they have shown a whole window without a packet: its server is
+// held for 1.5 windows more, in the mean, than its flow lasts. What distribution that gives does not matter to the share
+// that is lost.
+type flowLoss struct {
+	load    float64
+	servers int
+	engine  string
+	window  units.Time // 0: it does not end
+	flows   int        // of a run, in the mean
+}
+
+const flowScenario = `
+name: erlang-b
+seed: %d
+duration: %v
+engine: %s
+nic: ideal
+vnf: {contention: {model: constant, rate: 1Mpps}}
+instances: {initial: %d, min: %[4]d, max: %[4]d}
+scheduler: {policy: best-fit, limit: 1kpps, demand: fixed, demand_rate: 1kpps, nofit: reject}
+autoscaler: {policy: none}
+telemetry: {window: %[5]v}
+workload:
+  - flows: [{rate: 1kpps}]
+`
+
+// holding is how long a flow lasts in the mean.
+const holding = units.Second
+
+func (e flowLoss) system(runs int) system {
+	held := e.load * (1 + 1.5*e.window.Seconds()/holding.Seconds())
+	name := fmt.Sprintf("M/M/%d/%[1]d of flows at %g, %s", e.servers, e.load, e.engine)
+	if e.window > 0 {
+		name += fmt.Sprintf(", counters every %v", e.window)
+	}
+	return system{
+		name:       name,
+		runs:       runs,
+		quantities: []quantity{{"loss", erlangB(held, e.servers)}},
+		run:        e.run,
+	}
+}
+
+func (e flowLoss) run(ctx context.Context, seed uint64) ([]float64, error) {
+	duration := units.Time(float64(e.flows) / e.load * float64(holding))
+	window := e.window
+	if window == 0 {
+		window = duration
+	}
+	sc, err := scenario(fmt.Sprintf(flowScenario, seed, duration, e.engine, e.servers, window))
+	if err != nil {
+		return nil, err
+	}
+	w, err := traces.Generate(traces.Paced{Holdings: exponential{}, Rate: 1000},
+		traces.GenerateOptions{Arrivals: traces.Arrivals{Rate: e.load / holding.Seconds()}, Until: sc.Duration, Seed: sc.Seed})
+	if err != nil {
+		return nil, err
+	}
+	m, err := simulate(ctx, sc, w, map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New}[e.engine])
+	if err != nil {
+		return nil, err
+	}
+	lost := 0
+	for i := range m.Flows {
+		if m.Flows[i].Instance == 0 {
+			lost++
+		}
+	}
+	return []float64{float64(lost) / float64(len(m.Flows))}, nil
+}
+
+// exponential are flows of exponentially distributed length.
+type exponential struct{}
+
+func (exponential) Draw(r *rand.Rand) traces.Holding {
+	n := 1 + int64(r.ExpFloat64()*1000*holding.Seconds())
+	return traces.Holding{Proto: 17, Packets: n, Bytes: 64 * n}
+}
+
+func (exponential) String() string { return "exponential" }
+
+func scenario(text string) (*scenarios.Scenario, error) {
+	st, err := scenarios.Parse("theory", []byte(text), ".", nil)
+	if err != nil {
+		return nil, err
+	}
+	return st.Runs[0].Scenario, nil
+}
+
+// simulate runs a scenario in memory and wants conservation and Little's law of it.
+func simulate(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine sim.Engine) (*results.Memory, error) {
+	m := results.NewMemory()
+	if err := sim.Run(ctx, sc, w, engine, m, sim.Options{}); err != nil {
+		return nil, err
+	}
+	if c := &m.Run.Conservation; !c.Holds {
+		return nil, fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
+	}
+	if l := m.Run.Little; l != nil && !l.Holds {
+		return nil, fmt.Errorf("Little's law does not hold at %s", l.Where)
+	}
+	return m, nil
+}
+
+// poisson is one flow with a segment for each packet.
+func poisson(sc *scenarios.Scenario, gap float64, sizes []int) *traces.Workload {
+	r := rand.New(rand.NewPCG(sc.Seed, 0x706f6973736f6e))
+	f := traces.Flow{Tuple: flow.FiveTuple{Proto: 17}}
+	for at := 1 + units.Time(r.ExpFloat64()*gap); at < sc.Duration; {
+		size := float64(sizes[r.IntN(len(sizes))])
+		next := at + max(1, units.Time(r.ExpFloat64()*gap))
+		f.Segments = append(f.Segments, traces.Segment{Start: at, End: next, Packets: 1, Bytes: size})
+		at = next
+	}
+	return &traces.Workload{Flows: []traces.Flow{f}}
+}

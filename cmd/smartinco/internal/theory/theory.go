@@ -1,0 +1,100 @@
+// Package theory holds the simulator against what is known without it. Scenarios whose loss and waits have a closed form
+// are run with several seeds, and each closed form must lie within the confidence interval of what the runs say. And the
+// common work that packet simulators are compared by must give the published counts, to the packet.
+package theory
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Row is one quantity of one system.
+type Row struct {
+	System   string  `json:"system"`
+	Quantity string  `json:"quantity"`
+	Theory   float64 `json:"theory"`     // or what is published
+	Mean     float64 `json:"simulated"`  // over the runs
+	Half     float64 `json:"half_width"` // of the confidence interval around it; 0 where counts must be equal
+	Exact    bool    `json:"exact"`      // counts must be equal
+	Agrees   bool    `json:"agrees"`
+}
+
+// Options of Check.
+type Options struct {
+	Runs     int                // of each system with random numbers in it, each with a seed of its own; at least 2, and 5 for an interval that says something
+	Packets  int                // of each run of a packet queue, in the mean; a system of flows has a hundredth as many flows
+	Jobs     int                // runs at a time, at least 1
+	Progress func(done float64) // called after each run, from any goroutine, once at a time, with their number; may be nil
+}
+
+// Confidence is that of all rows together: so often would a simulator without fault pass, were the seeds drawn at random.
+const Confidence = 0.99
+
+// Runs is how many runs Check makes.
+func Runs(o Options) (n int) {
+	for _, s := range systems(o) {
+		n += s.runs
+	}
+	return n
+}
+
+// Check runs every system. An error is one of a run: that it could not be carried out, or that packets were not conserved
+// or Little's law did not hold in it. A row that does not agree is none.
+func Check(ctx context.Context, o Options) ([]Row, error) {
+	all := systems(o)
+	values := make([][][]float64, len(all)) // by system and run
+	var g errgroup.Group
+	g.SetLimit(o.Jobs)
+	var mu sync.Mutex
+	done := 0
+	for i, s := range all {
+		values[i] = make([][]float64, s.runs)
+		for k := range s.runs {
+			g.Go(func() (err error) {
+				seed := uint64(i*o.Runs + k + 1) // no two systems see the same random numbers
+				if values[i][k], err = s.run(ctx, seed); err != nil {
+					return fmt.Errorf("%s, seed %d: %w", s.name, seed, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if done++; o.Progress != nil {
+					o.Progress(float64(done))
+				}
+				return nil
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var rows []Row
+	random := 0
+	for i, s := range all {
+		for q, quantity := range s.quantities {
+			row := Row{System: s.name, Quantity: quantity.name, Theory: quantity.value, Exact: s.runs == 1}
+			var x []float64
+			for _, v := range values[i] {
+				x = append(x, v[q])
+			}
+			row.Mean = stat.Mean(x, nil)
+			if !row.Exact {
+				random++
+				row.Half = stat.StdDev(x, nil) / math.Sqrt(float64(len(x)))
+			}
+			rows = append(rows, row)
+		}
+	}
+	// Bonferroni: the chance that some row of a simulator without fault differs is at most the sum of the rows' chances.
+	t := distuv.StudentsT{Sigma: 1, Nu: float64(o.Runs - 1)}.Quantile(1 - (1-Confidence)/float64(2*random))
+	for i := range rows {
+		rows[i].Half *= t
+		rows[i].Agrees = math.Abs(rows[i].Theory-rows[i].Mean) <= rows[i].Half
+	}
+	return rows, nil
+}
