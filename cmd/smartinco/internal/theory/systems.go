@@ -253,7 +253,7 @@ func simulate(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, e
 		return nil, fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
 	}
 	if l := m.Run.Little; l != nil && !l.Holds {
-		return nil, fmt.Errorf("Little's law does not hold at %s", l.Where)
+		return nil, fmt.Errorf("number in system and rate times time (Little's law) differ at %s", l.Where)
 	}
 	return m, nil
 }
