@@ -95,7 +95,9 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		}
 		return traces.Merge(ws...), len(src.Flows), nil
 	case src.PCAP != nil:
-		w, err := traces.ReadCapture(s.Path(src.PCAP.File), s.options(src.PCAP, i))
+		o := s.options(src.PCAP, i)
+		o.Packets = s.Engine == "packet"
+		w, err := traces.ReadCapture(s.Path(src.PCAP.File), o)
 		return w, 0, err
 	case src.Zeek != nil:
 		w, err := traces.ReadZeek(s.Path(src.Zeek.File), s.options(src.Zeek, i))

@@ -86,6 +86,9 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	p.queue.Push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
 	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
 	runErr := p.loop(ctx, o.Progress)
+	if d, ok := p.data.(interface{ Err() error }); ok && runErr == nil {
+		runErr = d.Err()
+	}
 	run := Header(sc, w, o.Version)
 	run.Totals = p.finish(runErr == nil)
 	run.Complete = runErr == nil

@@ -34,6 +34,7 @@ type Capture struct {
 	last  units.Time
 	kinds [Malformed + 1]int64
 	cut   int64 // packets captured in part
+	long  int64 // frames longer than longFrame
 	back  int64 // timestamps that went backwards
 	err   error
 }
@@ -41,6 +42,9 @@ type Capture struct {
 // supported are the link types that the header walk understands.
 var supported = map[uint32]bool{linkNull: true, linkEthernet: true, linkRawBSD: true, linkRawBSDI: true, linkRaw: true,
 	linkLoop: true, linkSLL: true, linkIPv4: true, linkIPv6: true, linkSLL2: true}
+
+// longFrame is the longest frame of an Ethernet with an MTU of 1500 bytes and two VLAN tags, without its check sequence.
+const longFrame = 1522
 
 // OpenCapture opens a capture and reads its header. Close it when done.
 func OpenCapture(path string) (_ *Capture, err error) {
@@ -140,6 +144,9 @@ func (c *Capture) read(p *Packet, f *record) (err error) {
 	if uint32(len(f.data)) < f.length {
 		c.cut++
 	}
+	if f.length > longFrame {
+		c.long++
+	}
 	p.Time, p.Bytes = c.last, int32(f.length)
 	p.Tuple, p.Kind = c.walk.frame(f.link, f.data)
 	c.kinds[p.Kind]++
@@ -169,6 +176,7 @@ func (c *Capture) time(at instant) error {
 func (c *Capture) notes() []Count {
 	var cs []Count
 	for _, n := range []Count{
+		{"frames longer than 1522 bytes, jumbo or before segmentation by the NIC, kept whole", c.long},
 		{"frames captured in part, counted with their length on the wire", c.cut},
 		{"frames that are not IP, kept as one flow per MAC pair and EtherType", c.kinds[NonIP]},
 		{"frames with cut or damaged headers, kept with what could be read", c.kinds[Malformed]},

@@ -108,7 +108,7 @@ func readFlowLog(path string, o Options, f *flowLog) (*Workload, error) {
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
-	return w.transform(path, f.title, o)
+	return w.transform(path, f.title, o, nil)
 }
 
 // workload reads a log's flows in the cut, at the log's own pace.

@@ -21,6 +21,7 @@ type Options struct {
 	Resolution units.Time // captures: width of a segment, in the recording's time; 0 is 100 ms
 	Timeout    units.Time // captures: silence after which a five-tuple is a new flow; 0 is never
 	Seed       uint64     // root of the phases of the copies
+	Packets    bool       // captures: keep the packets as well, for Workload.Packets, and give each flow one segment
 }
 
 func (o Options) normal() (Options, error) {
@@ -57,8 +58,11 @@ const outsideCut = "packets outside the cut"
 
 // ReadCapture reads a packet capture as flows: see the package's text for how, and Capture for the formats. A capture
 // with no packets in the cut is an error.
-func ReadCapture(path string, o Options) (*Workload, error) {
-	o, err := o.normal()
+//
+// With Options.Packets, the packets go to a temporary file of 16 bytes each while their flows are being learnt, and are read
+// again from there: memory grows with the flows and not with the packets.
+func ReadCapture(path string, o Options) (_ *Workload, err error) {
+	o, err = o.normal()
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
@@ -67,7 +71,18 @@ func ReadCapture(path string, o Options) (*Workload, error) {
 		return nil, err
 	}
 	defer c.Close()
-	g := grouper{width: o.Resolution, timeout: o.Timeout}
+	g := grouper{width: o.Resolution, timeout: o.Timeout, whole: o.Packets}
+	var sp *spool
+	if o.Packets {
+		if sp, err = newSpool(); err != nil {
+			return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+		}
+		defer func() {
+			if err != nil {
+				sp.file.Close()
+			}
+		}()
+	}
 	outside := int64(0)
 	for {
 		p, err := c.Next()
@@ -82,22 +97,35 @@ func ReadCapture(path string, o Options) (*Workload, error) {
 			continue
 		}
 		p.Time -= o.From
-		g.add(p)
+		f := g.add(p)
+		if sp != nil {
+			if err := sp.add(p.Time, f, p.Bytes); err != nil {
+				return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+			}
+		}
 	}
 	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: c.notes()}
 	w.skip(outsideCut, outside)
-	return w.transform(path, c.Format(), o)
+	if sp != nil {
+		if err := sp.w.Flush(); err != nil {
+			return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+		}
+		sp.w, sp.last = nil, g.last
+	}
+	return w.transform(path, c.Format(), o, sp)
 }
 
 // grouper collects packets into flows. Packets come in order of time.
 type grouper struct {
 	width, timeout units.Time
+	whole          bool // a flow is one segment, from its first bin to its last
 	index          map[flow.FiveTuple]int32
 	flows          []Flow
 	last           []units.Time // packet of each flow
 }
 
-func (g *grouper) add(p Packet) {
+// add returns the number of the packet's flow.
+func (g *grouper) add(p Packet) int32 {
 	i, ok := g.index[p.Tuple]
 	if !ok || g.timeout > 0 && p.Time-g.last[i] > g.timeout {
 		if g.index == nil {
@@ -111,6 +139,10 @@ func (g *grouper) add(p Packet) {
 	f := &g.flows[i]
 	g.last[i] = p.Time
 	n := len(f.Segments)
+	if n > 0 && g.whole && p.Time >= f.Segments[0].End {
+		s := &f.Segments[0]
+		s.End = p.Time - (p.Time-s.Start)%g.width + g.width
+	}
 	if n == 0 || p.Time >= f.Segments[n-1].End {
 		start := p.Time
 		if n > 0 {
@@ -122,10 +154,12 @@ func (g *grouper) add(p Packet) {
 	s := &f.Segments[n-1]
 	s.Packets++
 	s.Bytes += float64(p.Bytes)
+	return i
 }
 
-// transform applies speed-up and copies to a workload read at trace time, orders it, and says what was done.
-func (w *Workload) transform(path, format string, o Options) (*Workload, error) {
+// transform applies speed-up and copies to a workload read at trace time, orders it, and says what was done. sp holds its
+// packets; nil if they are not wanted.
+func (w *Workload) transform(path, format string, o Options, sp *spool) (*Workload, error) {
 	if len(w.Flows) == 0 {
 		return nil, fmt.Errorf("traces: %s: no packets%s", path, cutText(o.From, o.To))
 	}
@@ -153,7 +187,19 @@ func (w *Workload) transform(path, format string, o Options) (*Workload, error) 
 			speed(w.Flows[i].Segments, o.Speedup)
 		}
 	}
-	w.copies(o)
+	if sp != nil {
+		sp.speed = o.Speedup
+		numbers := make([]flow.ID, len(w.Flows))
+		for i := range w.Flows {
+			numbers[i] = flow.ID(i)
+			s := &w.Flows[i].Segments[0]
+			s.End = max(s.End, speedUp(sp.last[i], sp.speed)+1)
+		}
+		w.Packets = []Packets{sp.packets(0, numbers)}
+		sp.last = nil
+		text += ", packet by packet"
+	}
+	w.copies(o, sp)
 	w.sort()
 	w.Provenance = append(w.Provenance, text)
 	return w, nil
@@ -164,8 +210,8 @@ func speed(ss []Segment, by float64) {
 	end := units.Time(math.MinInt64)
 	for i := range ss {
 		s := &ss[i]
-		s.Start = max(units.Time(float64(s.Start)/by), end)
-		s.End = max(units.Time(float64(s.End)/by), s.Start+1)
+		s.Start = max(speedUp(s.Start, by), end)
+		s.End = max(speedUp(s.End, by), s.Start+1)
 		end = s.End
 	}
 }
@@ -173,10 +219,17 @@ func speed(ss []Segment, by float64) {
 // copies superposes. Copy 0 is the original. Copy k starts at a phase drawn uniformly from the length of the original,
 // from a generator seeded with (Seed, k): it does not wrap around, so the whole lasts up to twice as long, and it
 // depends on no other copy.
-func (w *Workload) copies(o Options) {
+func (w *Workload) copies(o Options, sp *spool) {
 	original, span := len(w.Flows), w.End()
 	for k := 1; k < o.Copies; k++ {
 		phase := units.Time(rand.New(rand.NewPCG(o.Seed, uint64(k))).Int64N(int64(span)))
+		if sp != nil {
+			numbers := make([]flow.ID, original)
+			for i := range numbers {
+				numbers[i] = flow.ID(len(w.Flows) + i)
+			}
+			w.Packets = append(w.Packets, sp.packets(phase, numbers))
+		}
 		for _, f := range w.Flows[:original] {
 			ss := make([]Segment, len(f.Segments))
 			for i, s := range f.Segments {

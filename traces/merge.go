@@ -3,6 +3,8 @@ package traces
 import (
 	"cmp"
 	"slices"
+
+	"github.com/smartinco/smartinco/flow"
 )
 
 // Merge superposes workloads. Flows are ordered by first packet; of flows that start together, those of an earlier
@@ -11,13 +13,15 @@ func Merge(ws ...*Workload) *Workload {
 	m := &Workload{}
 	if len(ws) == 1 {
 		*m = *ws[0]
-		m.Flows, m.Constant = slices.Clone(m.Flows), slices.Clone(m.Constant)
+		m.Flows, m.Constant, m.Packets = slices.Clone(m.Flows), slices.Clone(m.Constant), nil
+		m.adopt(ws[0].Packets, 0)
 	} else if len(ws) > 1 {
 		m.Layer = ws[0].Layer
 		for _, w := range ws {
 			if len(w.Constant) > 0 && m.Constant == nil {
 				m.Constant = make([]Periodic, len(m.Flows))
 			}
+			m.adopt(w.Packets, len(m.Flows))
 			m.Flows = append(m.Flows, w.Flows...)
 			if m.Constant != nil {
 				m.Constant = append(append(m.Constant, w.Constant...), make([]Periodic, len(w.Flows)-len(w.Constant))...)
@@ -30,6 +34,17 @@ func Merge(ws ...*Workload) *Workload {
 	}
 	m.sort()
 	return m
+}
+
+// adopt takes over the packets of a workload whose first flow has number first here.
+func (w *Workload) adopt(ps []Packets, first int) {
+	for _, p := range ps {
+		p.Flows = slices.Clone(p.Flows)
+		for i := range p.Flows {
+			p.Flows[i] += flow.ID(first)
+		}
+		w.Packets = append(w.Packets, p)
+	}
 }
 
 func (w *Workload) sort() {
@@ -51,6 +66,17 @@ func (w *Workload) sort() {
 			constant[i] = w.Constant[j]
 		}
 		w.Constant = constant
+	}
+	if len(w.Packets) > 0 {
+		now := make([]flow.ID, len(order))
+		for i, j := range order {
+			now[j] = flow.ID(i)
+		}
+		for _, p := range w.Packets {
+			for i, f := range p.Flows {
+				p.Flows[i] = now[f]
+			}
+		}
 	}
 }
 

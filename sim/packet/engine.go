@@ -17,13 +17,15 @@
 //   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once, go through both,
 //     and those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
 //   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
+//   - replayed: packets that have times and sizes of their own are taken one by one, in order of time (feed.go); with a limit
+//     of the link or the eSwitch they go through the stage.
 //   - counted: the link is down, the rule drops, or no instance is there.
 //
 // Where delays are measured nothing is jumped over: each instance keeps a book (delay.go).
 //
 // # Packets
 //
-// A constant-rate flow has the packets of its phase and period. In any other flow, a segment's packets are evenly spaced
+// A constant-rate flow has the packets of its phase and period, a flow of a capture or of a random process its own. In any other flow, a segment's packets are evenly spaced
 // from its start, a whole number of picoseconds apart, and their number is rounded so that the sum over the segments
 // is within half a packet of the flow's.
 package packet
@@ -48,6 +50,7 @@ const (
 	evMiss                  // the packet that may be a flow's first in the slow path
 	evPacketIn              // the slow path has served a flow's first packet
 	evDrained               // the pipe behind the eSwitch may be empty
+	evOwn                   // a packet with a time of its own may be its flow's first in the slow path
 )
 
 // path is how the eSwitch treats a flow.
@@ -66,10 +69,11 @@ const (
 	staged
 	slow
 	counted
+	replayed
 	ways
 )
 
-var wayNames = [ways]string{"jumped over", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted"}
+var wayNames = [ways]string{"jumped over", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
 
 // flowState is one flow.
 type flowState struct {
@@ -82,11 +86,14 @@ type flowState struct {
 	poll               int64   // when evMiss is due
 
 	path                 path
-	on                   bool // between two segments a flow lives on
-	announced            bool // its first packet is on its way to the scheduler, or was
-	decided              bool // the scheduler has named a target
-	held                 bool // the slow path holds its first packet
-	heldSent             int64
+	on                   bool          // between two segments a flow lives on
+	announced            bool          // its first packet is on its way to the scheduler, or was
+	decided              bool          // the scheduler has named a target
+	held                 bool          // the slow path holds its first packet
+	own                  bool          // its packets have times and sizes of their own
+	hold                 parcel        // the packet held; at is when it had been served
+	moved                bool          // no packet has followed its rule since the rule came, in the place of from
+	from                 flow.Instance // 0 for the slow path
 	target, rule         flow.Instance
 	offered, reordered   uint64
 	lostLink, lostSlow   uint64
@@ -115,12 +122,15 @@ type Engine struct {
 
 	in        ingress
 	slow      slowPath
+	feed      feed
 	instances []instance
 	source    func(flow.Instance) func(int64) int64 // of an instance's random service times
 	contend   int
 	down      bool     // the link
 	staged    bool     // the ingress is a stage of its own
 	alone     bool     // on one core
+	whole     bool     // the size of every packet is a whole number of bytes, so that bytes can be counted
+	always    bool     // staged whatever the rates: for tests
 	plain     bool     // step all packets, flow by flow and apart: for tests
 	measure   bool     // delays
 	delays    []delays // of each flow; nil where they are not measured
@@ -158,9 +168,15 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
 	}
+	e.openFeed()
+	e.whole = true
 	for i := range e.flows {
 		s := &e.flows[i]
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
+		for _, g := range w.Flows[i].Segments {
+			size := g.Bytes / g.Packets
+			e.whole = e.whole && (s.own || size == math.Trunc(size))
+		}
 	}
 	if e.measure = sc.Measure.Delay != "none"; sc.Measure.Delay == "flows" {
 		e.delays = make([]delays, len(e.flows))
@@ -168,6 +184,7 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	e.initIngress()
 	e.slow.init(&sc.NIC)
 	e.slow.missed.flows = e.flows
+	e.limits(0)
 	e.scheduleStart()
 	return e, nil
 }
@@ -177,14 +194,9 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	f := flow.ID(ev.A)
 	switch ev.Kind {
 	case evStart:
-		for e.start < len(e.flows) && e.begins(e.start) <= now {
-			f := flow.ID(e.start)
-			e.start++
-			if len(e.traffic.Flows[f].Segments) > 0 {
-				e.segment(now, f)
-			}
-		}
+		e.begin(now + 1)
 		e.scheduleStart()
+		e.lookOut(now)
 	case evSegment:
 		e.segment(now, f)
 	case evMiss:
@@ -198,6 +210,23 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.ctl.Arrived(f)
 	case evDrained:
 		e.limits(now)
+	case evOwn:
+		if e.feed.poll == int64(now) {
+			e.feed.poll = int64(units.Never)
+			e.syncSlow(now + 1)
+			e.lookOut(now)
+		}
+	}
+}
+
+// begin starts the flows that begin before to; none of them began before this instant.
+func (e *Engine) begin(to units.Time) {
+	for e.start < len(e.flows) && e.begins(e.start) < to {
+		f := flow.ID(e.start)
+		e.start++
+		if segs := e.traffic.Flows[f].Segments; len(segs) > 0 {
+			e.segment(segs[0].Start, f)
+		}
 	}
 }
 
@@ -217,7 +246,7 @@ func (e *Engine) scheduleStart() {
 // watch schedules the instant at which the flow's first packet may reach the slow path.
 func (e *Engine) watch(f flow.ID) {
 	s := &e.flows[f]
-	if s.announced {
+	if s.announced || s.own {
 		return
 	}
 	at := int64(units.Never)
@@ -247,7 +276,9 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		s.segment++
 	}
 	if int(s.segment) == len(segs) {
-		e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+		if !s.own {
+			e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+		}
 		e.hold(now, s.target, -1)
 		s.on = false
 		e.route(now, f, absent, s.rule)
@@ -257,6 +288,10 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	if !s.on {
 		s.on = true
 		e.route(now, f, missing, 0)
+	}
+	if s.own {
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
+		return
 	}
 	g := &segs[s.segment]
 	next := g.End
@@ -316,10 +351,11 @@ func (e *Engine) setRate(now units.Time, f flow.ID, next, stop, period int64, si
 func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
 	s := &e.flows[f]
 	e.syncFlow(now, s)
-	switch s.path {
-	case missing:
+	switch {
+	case s.own:
+	case s.path == missing:
 		e.slow.missed.remove(int(s.pos))
-	case ruled:
+	case s.path == ruled:
 		in := &e.instances[s.rule]
 		in.list.remove(int(s.pos))
 		if in.rate -= s.rate; len(in.list.ids) == 0 {
@@ -327,12 +363,16 @@ func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
 		}
 	}
 	s.path, s.rule = to, rule
-	switch to {
-	case missing:
+	if to == ruled {
+		e.room(rule)
+	}
+	switch {
+	case s.own:
+		e.aim(f)
+	case to == missing:
 		e.slow.missed.add(f)
 		e.watch(f)
-	case ruled:
-		e.room(rule)
+	case to == ruled:
 		e.syncInstance(now, rule)
 		in := &e.instances[rule]
 		in.list.flows = e.flows
@@ -353,6 +393,9 @@ func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 // syncSlow simulates the slow path up to to, syncInstance an instance, syncFlow where the flow's packets go, syncAll
 // everything.
 func (e *Engine) syncSlow(to units.Time) {
+	if e.feed.live() {
+		e.begin(to)
+	}
 	if e.staged {
 		e.through(int64(to))
 		return
@@ -389,17 +432,24 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	e.syncSlow(now + 1)
 	e.syncFlow(now, s)
-	first := s.due()
-	if t, ok := e.in.piped(f); ok {
-		first = min(first, t)
-	}
-	if first < int64(units.Never) && i != 0 {
+	elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0
+	switch first := s.due(); {
+	case i == 0 || !elsewhere:
+	case s.own || e.staged: // its next packet is not known, or not when it comes out of the eSwitch
+		if !s.moved {
+			e.setMoved(f, true)
+			s.from = s.rule // 0 on the path missing
+		} else if s.from == i {
+			e.setMoved(f, false)
+		}
+	case first < int64(units.Never):
 		n := uint64(0)
-		switch {
-		case s.path == missing:
+		if s.path == missing {
 			n = e.behind(f, first)
-		case s.path == ruled && s.rule != i && s.rule != 0:
-			n = e.overtaken(now, f, first, i)
+		} else {
+			e.room(i)
+			e.syncInstance(now, i)
+			n = e.overtaken(parcel{first, first, f, s.bytes}, s.rule, i)
 		}
 		s.reordered += n
 		e.sum.reordered += n
@@ -409,18 +459,20 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	e.route(now, f, ruled, i)
 }
 
-// overtaken is how many packets the flow leaves in its instance's queue that come out after the first of those sent to
-// instance i, if none of another flow comes to i in between.
-func (e *Engine) overtaken(now units.Time, f flow.ID, first int64, i flow.Instance) (n uint64) {
-	e.room(i)
-	e.syncInstance(now, i)
-	from, to := &e.instances[e.flows[f].rule], &e.instances[i]
+// overtaken is how many packets the flow of x has left in one instance's queue that come out after x, its first packet for
+// the other, if none of another flow comes there before.
+func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
+	from, to := &e.instances[one], &e.instances[other]
 	if !from.up || !to.up {
 		return 0
 	}
-	out := max(to.idle, first) + to.base + int64(e.flows[f].bytes)*to.perByte
-	for k := range from.server.held(int64(now)) {
-		if p := from.back(k); p.f == f && p.dep > out {
+	out := max(to.idle, x.at) + to.base + int64(x.size)*to.perByte
+	for k := range len(from.ring) {
+		p := from.back(k)
+		if p.dep <= out {
+			break
+		}
+		if p.f == x.f {
 			n++
 		}
 	}
@@ -436,7 +488,9 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	e.syncFlow(now, s)
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
+	e.setMoved(f, false)
 	e.route(now, f, missing, 0)
+	e.lookOut(now)
 }
 
 // Link takes the link down or up.

@@ -15,3 +15,13 @@ func Step(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Cont
 	}
 	return d, err
 }
+
+// Stage is New with link and eSwitch a stage of their own from the start.
+func Stage(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+	d, err := New(sc, w, end, c)
+	if err == nil {
+		d.(*Engine).always = true
+		d.(*Engine).limits(0)
+	}
+	return d, err
+}

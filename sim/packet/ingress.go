@@ -67,7 +67,10 @@ func (g *ingress) change(rate, size, newRate, newSize float64) {
 func (e *Engine) limits(now units.Time) {
 	g := &e.in
 	nic := &e.sc.NIC
-	want, pass := false, 1.0
+	want, pass := e.always, 1.0
+	if nic.Link > 0 || nic.ESwitchLimit > 0 {
+		want = want || e.feed.live() // a burst may be beyond any limit
+	}
 	if limit := float64(nic.Link); limit > 0 && g.bits > limit*(1+slack) {
 		want, pass = true, limit/g.bits
 	}
@@ -119,6 +122,9 @@ func (e *Engine) through(to int64) {
 				e.sum.link += n
 				e.offer(s, n)
 			}
+			for e.feed.due() < h {
+				e.sent(e.feed.take())
+			}
 		} else {
 			e.m.build()
 			e.pump(h)
@@ -143,10 +149,13 @@ const chunk = 1 << 14
 // the other: what link and eSwitch pass depends on the traffic alone.
 func (e *Engine) pump(h int64) {
 	g := &e.in
-	done := make(chan struct{}, 1)
 	until, more := e.merge(h)
+	g.pipe = append(g.pipe, g.merged...)
+	if !more {
+		return
+	}
+	done := make(chan struct{}, 1)
 	for more {
-		g.pipe = append(g.pipe, g.merged...)
 		if !e.alone {
 			go func() {
 				e.deliver(until)
@@ -160,30 +169,83 @@ func (e *Engine) pump(h int64) {
 		next, more = e.merge(h)
 		<-done
 		until = next
+		g.pipe = append(g.pipe, g.merged...)
 	}
-	g.pipe = append(g.pipe, g.merged...)
 }
 
 // merge brings the next packets before h through link and eSwitch, into merged. It returns when the last one was sent
 // and whether there may be more.
 func (e *Engine) merge(h int64) (last int64, more bool) {
-	m, g := &e.m, &e.in
-	out := g.merged[:0]
-	if len(m.lanes) == 0 {
-		g.merged = out
-		return 0, false
+	g := &e.in
+	g.merged = g.merged[:0]
+	for k := range e.m.lanes {
+		l := &e.m.lanes[k]
+		l.wire = (uint64(l.size) + uint64(g.overhead)) * g.wire.ticks()
 	}
+	for n := uint64(0); n < chunk; {
+		own := e.feed.due()
+		k, t := e.mergeLanes(min(h, own), chunk-n)
+		if n += k; k > 0 {
+			last = t
+		}
+		if n == chunk {
+			break
+		}
+		if own >= h {
+			return last, false
+		}
+		for next := e.m.next(); own <= next && own < h && n < chunk; own = e.feed.due() {
+			x := e.feed.take()
+			e.sent(x)
+			last = own
+			n++
+			e.pass(parcel{own, own, x.Flow, x.Bytes})
+		}
+	}
+	return last, true
+}
+
+// pass brings one packet through link and eSwitch.
+func (e *Engine) pass(x parcel) {
+	g := &e.in
+	if wire := g.wire.ticks(); wire > 0 {
+		if g.linkIdle-x.at > int64(linkWait) {
+			e.flows[x.f].lostLink++
+			e.sum.link++
+			return
+		}
+		g.wire.acc += (uint64(x.size) + uint64(g.overhead)) * wire
+		x.at = max(g.linkIdle, x.at) + int64(g.wire.acc>>fracBits)
+		g.wire.acc &= 1<<fracBits - 1
+		g.linkIdle = x.at
+	}
+	if g.eswitch.ticks() > 0 {
+		if g.eswIdle-x.at > g.patience {
+			e.flows[x.f].lostESwitch++
+			e.sum.eswitch++
+			return
+		}
+		x.at = max(g.eswIdle, x.at) + g.eswitch.span()
+		g.eswIdle = x.at
+	}
+	g.merged = append(g.merged, x)
+}
+
+// mergeLanes is merge for the constant-rate flows, and at most for so many packets; it returns their number and when the
+// last was sent.
+func (e *Engine) mergeLanes(h int64, most uint64) (n uint64, last int64) {
+	m, g := &e.m, &e.in
+	if len(m.lanes) == 0 {
+		return 0, 0
+	}
+	out := g.merged
 	tree, lanes, k, turn := m.tree[:], m.lanes, m.k, m.turn
 	if !m.turns {
 		tree = tree[:1<<k]
 	}
 	end, mask := m.end(h), uint64(1)<<k-1
-	n := uint64(0)
 	link, esw, wire := g.wire.ticks() > 0, g.eswitch.ticks() > 0, g.wire.acc
-	for i := range lanes {
-		lanes[i].wire = (uint64(lanes[i].size) + uint64(g.overhead)) * g.wire.ticks()
-	}
-	for n < chunk {
+	for n < most {
 		var l *lane
 		var t int64
 		if m.turns {
@@ -234,7 +296,7 @@ func (e *Engine) merge(h int64) (last int64, more bool) {
 	}
 	m.turn, g.wire.acc, g.merged = turn, wire, out
 	e.stepped[staged] += n
-	return last, n == chunk
+	return n, last
 }
 
 // deliver takes what the eSwitch has forwarded until then to where the rules say. Since these do not change meanwhile, the
@@ -248,8 +310,11 @@ func (e *Engine) deliver(until int64) {
 			e.serve(x.at)
 		}
 		if s := &e.flows[x.f]; s.path == missing || s.path == absent && s.rule == 0 {
-			e.miss(x.at, x.sent, x.f)
+			e.miss(x)
 		} else {
+			if s.moved && s.rule != 0 {
+				e.passes(x)
+			}
 			e.arrive(s.rule, x)
 		}
 	}

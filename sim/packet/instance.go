@@ -37,9 +37,8 @@ type parcel struct {
 // arrive brings one packet to the instance.
 func (e *Engine) arrive(i flow.Instance, p parcel) {
 	in := &e.instances[i]
-	s := &e.flows[p.f]
 	if i == 0 {
-		s.rejected++
+		e.flows[p.f].rejected++
 		e.sum.rejected++
 		return
 	}
@@ -47,7 +46,7 @@ func (e *Engine) arrive(i flow.Instance, p parcel) {
 	in.inBytes += int64(p.size)
 	if !in.up || !in.take(p) {
 		in.lost++
-		s.lostInstance++
+		e.flows[p.f].lostInstance++
 		return
 	}
 	in.acceptedBytes += int64(p.size)
@@ -57,7 +56,12 @@ func (e *Engine) arrive(i flow.Instance, p parcel) {
 func (e *Engine) advance(i flow.Instance, to int64) {
 	in := &e.instances[i]
 	for in.at < to {
-		if len(in.list.ids) == 0 && len(in.inbox) == 0 {
+		if len(in.list.ids) == 0 {
+			k := 0
+			for ; k < len(in.inbox) && in.inbox[k].at < to; k++ {
+				e.arrive(i, in.inbox[k])
+			}
+			in.inbox = in.inbox[:copy(in.inbox, in.inbox[k:])]
 			in.at = to
 			return
 		}

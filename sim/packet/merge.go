@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
 )
 
 // lane is a flow as the loops over packets see it. Between two control events a flow is a first packet and a period.
@@ -110,6 +111,18 @@ func (m *merger) key(lane int, t int64) uint64 { return uint64(t-m.base)<<m.k | 
 
 // end is the least key of the packets at t or later.
 func (m *merger) end(t int64) uint64 { return uint64(t-m.base) << m.k }
+
+// next is when the next packet comes; Never if that is beyond the slice.
+func (m *merger) next() int64 {
+	switch {
+	case len(m.lanes) == 0:
+	case m.turns:
+		return m.lanes[m.turn].at
+	case m.tree[0] < idleKey:
+		return m.base + int64(m.tree[0]>>m.k)
+	}
+	return int64(units.Never)
+}
 
 // skip counts the packets of a lane before t.
 func (l *lane) skip(t int64) uint64 {

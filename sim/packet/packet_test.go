@@ -296,9 +296,9 @@ func scenario(r *rand.Rand) string {
 // Packets are conserved in every run, window, instance and flow; a run comes out the same twice, and the same without
 // jumps; and both engines offer the same.
 func TestConservationAndDeterminism(t *testing.T) {
-	n := 150
+	n := 60
 	if testing.Short() {
-		n = 30
+		n = 20
 	}
 	jumped := 0
 	for i := range n {

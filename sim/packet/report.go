@@ -95,6 +95,7 @@ func (e *Engine) between() uint64 {
 func (e *Engine) End(now units.Time) results.Totals {
 	e.syncAll(now)
 	queued, processed := e.between(), uint64(0)
+	var t results.Totals
 	for _, x := range e.slow.fifo[e.slow.head:] {
 		e.flows[x.f].queued++
 	}
@@ -103,9 +104,12 @@ func (e *Engine) End(now units.Time) results.Totals {
 	}
 	for k := range e.instances {
 		in := &e.instances[k]
-		n, _ := in.heldNow(int64(now))
+		n, bytes := in.heldNow(int64(now))
 		queued += n
 		processed += in.in - in.lost - n
+		if e.whole {
+			t.ProcessedBytes += float64(in.acceptedBytes - bytes)
+		}
 		for j := range n {
 			e.flows[in.back(int(j)).f].queued++
 		}
@@ -113,9 +117,12 @@ func (e *Engine) End(now units.Time) results.Totals {
 			e.flows[x.f].queued++
 		}
 	}
-	t := results.Totals{SlowPath: float64(e.slow.arrived), Queued: float64(queued), Processed: float64(processed)}
+	t.SlowPath, t.Queued, t.Processed = float64(e.slow.arrived), float64(queued), float64(processed)
 	for i := range e.flows {
 		s := &e.flows[i]
+		if s.own {
+			s.offered, s.sent = e.feed.flows[i].offered, float64(e.feed.flows[i].sent)
+		}
 		if s.held {
 			s.queued++
 		}
@@ -127,7 +134,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 		t.Dropped.Instance += float64(s.lostInstance)
 		t.Dropped.Rejected += float64(s.rejected)
 		t.Reordered += float64(s.reordered)
-		if s.offered > 0 {
+		if !e.whole && s.offered > 0 {
 			t.ProcessedBytes += float64(float64(s.offered-s.dropped()-s.queued) * (s.sent / float64(s.offered)))
 		}
 	}
@@ -149,11 +156,12 @@ func (e *Engine) Flow(f flow.ID, row *results.Flow) {
 // Notes says how many packets went which way, and why.
 func (e *Engine) Notes() []string {
 	why := [ways]string{
-		jumps:   "constant rates, a constant service and a load below one: nothing could be lost",
-		one:     "the load could fill a queue, service times are random, delays are measured, or the interval was short",
-		staged:  "offered beyond nic.link or nic.eswitch_limit",
-		slow:    "no rule",
-		counted: "the link was down, the rule dropped, or no instance was there",
+		jumps:    "constant rates, a constant service and a load below one: nothing could be lost",
+		one:      "the load could fill a queue, service times are random, delays are measured, or the interval was short",
+		staged:   "offered beyond nic.link or nic.eswitch_limit",
+		slow:     "no rule",
+		counted:  "the link was down, the rule dropped, or no instance was there",
+		replayed: "captures and random arrivals",
 	}
 	var notes []string
 	for k, n := range e.stepped {

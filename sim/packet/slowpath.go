@@ -30,16 +30,20 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 	p.room = max(nic.SlowPathQueue, 1)
 }
 
-// advanceSlow simulates the packets that miss before to, one by one.
+// advanceSlow simulates the packets that miss before to, one by one, and sends those that have times of their own on their way.
 func (e *Engine) advanceSlow(to int64) {
 	p := &e.slow
-	for len(p.missed.ids) > 0 {
-		f := p.missed.ids[0]
-		s := &e.flows[f]
-		t := s.due()
+	for {
+		t := int64(units.Never)
+		if len(p.missed.ids) > 0 {
+			t = e.flows[p.missed.ids[0]].due()
+		}
+		e.pull(t, to)
 		if t >= to {
 			break
 		}
+		f := p.missed.ids[0]
+		s := &e.flows[f]
 		e.serve(t)
 		e.offer(s, 1)
 		p.missed.fix(0)
@@ -49,39 +53,46 @@ func (e *Engine) advanceSlow(to int64) {
 			e.sum.link++
 			continue
 		}
-		e.miss(t, t, f)
+		e.miss(parcel{t, t, f, s.bytes})
 	}
 	e.serve(to - 1)
 	p.at = max(p.at, to)
 }
 
-// miss brings one packet, sent at sent, to the slow path at t.
-func (e *Engine) miss(t, sent int64, f flow.ID) {
+// miss brings one packet to the slow path.
+func (e *Engine) miss(x parcel) {
 	p := &e.slow
-	s := &e.flows[f]
+	s := &e.flows[x.f]
 	p.arrived++
-	done := t
 	if p.limited {
 		if len(p.fifo)-p.head >= p.room {
 			p.lost++
 			s.lostSlow++
 			return
 		}
-		p.idle = max(p.idle, t) + p.span()
-		done = p.idle
+		p.idle = max(p.idle, x.at) + p.span()
+		x.at = p.idle
 	}
-	p.fifo = append(p.fifo, parcel{done, sent, f, s.bytes})
+	p.fifo = append(p.fifo, x)
 	if !s.announced {
 		s.announced = true
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(done), Kind: evPacketIn, A: int32(f)})
+		if s.own {
+			e.aim(x.f)
+		}
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
 	}
 }
 
-// serve sends on what the slow path has served until then.
+// serve sends on what the slow path has served until then. A packet that was served at the very instant at which its flow's
+// first was waits for what the scheduler decides in that instant, and with it those behind it.
 func (e *Engine) serve(until int64) {
 	p := &e.slow
 	for p.head < len(p.fifo) && p.fifo[p.head].at <= until {
-		e.served(p.fifo[p.head])
+		x := p.fifo[p.head]
+		if s := &e.flows[x.f]; s.held && s.hold.at == until {
+			break
+		}
+		e.served(x)
 		p.head++
 	}
 	if p.head > 1024 && 2*p.head > len(p.fifo) || p.head == len(p.fifo) {
@@ -98,7 +109,7 @@ func (e *Engine) served(x parcel) {
 	case s.target != 0:
 		e.send(s.target, x)
 	case !s.decided && !s.held:
-		s.held, s.heldSent = true, x.sent
+		s.held, s.hold = true, x
 		e.slow.held++
 	default:
 		s.rejected++
@@ -133,7 +144,8 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 		e.sum.rejected++
 		return
 	}
-	e.send(i, parcel{int64(now), s.heldSent, f, s.bytes})
+	s.hold.at = int64(now)
+	e.send(i, s.hold)
 }
 
 // behind is how many packets of the flow the slow path sends on after t.

@@ -1,0 +1,234 @@
+package packet
+
+import (
+	"io"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// feed is the packets that have times and sizes of their own, of captures and of random processes, in order of time. Where
+// one comes at the same instant as a packet of a constant rate, it is the first.
+//
+// Such a flow is in no list of flows by their next packet, since that is not known before it is read. What follows from a
+// flow's next packet is therefore found when that packet comes: whether it overtakes others of its flow (Engine.passes), and,
+// for one that the scheduler has yet to see, when that is (Engine.lookOut).
+type feed struct {
+	stream  *traces.PacketMerge // nil for none, and at the end
+	flows   []ownFlow           // as long as the engine's; empty without a stream
+	buf     []traces.Arrival
+	head, n int       // buf[head:n] is read and not taken
+	seen    int       // in buf[head:seen] there is no packet of an unseen flow, but for those in fresh
+	waiting int       // unseen flows
+	fresh   []flow.ID // those that became unseen just now: their next packet comes now, or is in the pipe
+	poll    int64     // when evStream is due
+	err     error     // of reading
+}
+
+// ownFlow is what every packet of its own needs of a flow, apart from the rest so that it stays in the cache.
+type ownFlow struct {
+	offered, sent uint64        // packets, bytes
+	to            flow.Instance // where its packets go: the instance of its rule, 0 to drop them, or one of those below
+	moved         bool          // as in flowState
+}
+
+const (
+	toSlowPath flow.Instance = -1 // the scheduler knows of it, or is about to
+	unseen     flow.Instance = -2 // to the slow path, and its next packet there may be its first
+)
+
+// aim brings ownFlow.to up to date.
+func (e *Engine) aim(f flow.ID) {
+	s, d := &e.flows[f], &e.feed
+	to := s.rule
+	if s.path != ruled {
+		to = toSlowPath
+		if _, piped := e.in.piped(f); !s.announced && (s.path == missing || piped) {
+			to = unseen
+		}
+	}
+	was := d.flows[f].to
+	if d.flows[f].to = to; (was == unseen) == (to == unseen) {
+		return
+	}
+	if to == unseen {
+		d.waiting++
+		d.fresh = append(d.fresh, f)
+	} else {
+		d.waiting--
+	}
+}
+
+// batch is how many packets are read at a time, and in how many at most wait for instances.
+const batch = 1 << 12
+
+// openFeed finds the flows with packets of their own.
+func (e *Engine) openFeed() {
+	ps := e.traffic.Packets
+	e.feed.poll = int64(units.Never)
+	if len(ps) == 0 {
+		return
+	}
+	e.feed.flows = make([]ownFlow, len(e.flows))
+	for _, p := range ps {
+		for _, f := range p.Flows {
+			e.flows[f].own = true
+		}
+	}
+	e.feed.stream = traces.MergePackets(ps)
+	e.feed.buf = make([]traces.Arrival, batch)
+	e.feed.fill()
+}
+
+// due is when the next packet comes.
+func (d *feed) due() int64 {
+	if d.head < d.n {
+		return int64(d.buf[d.head].At)
+	}
+	return int64(units.Never)
+}
+
+// take is the next packet.
+func (d *feed) take() traces.Arrival {
+	x := d.buf[d.head]
+	if d.head++; d.head == d.n {
+		d.fill()
+	}
+	return x
+}
+
+func (d *feed) fill() {
+	d.head, d.n, d.seen = 0, 0, 0
+	if d.stream == nil {
+		return
+	}
+	n, err := d.stream.Read(d.buf)
+	if d.n = n; n == 0 {
+		d.stream = nil
+		if err != io.EOF {
+			d.err = err
+		}
+	}
+}
+
+// Err is what kept packets from being read, if anything did.
+func (e *Engine) Err() error { return e.feed.err }
+
+// live says whether there are packets to come.
+func (d *feed) live() bool { return d.head < d.n }
+
+// sent books one packet that its flow has sent, and says whether the link takes it.
+func (e *Engine) sent(x traces.Arrival) (o *ownFlow, ok bool) {
+	o = &e.feed.flows[x.Flow]
+	o.offered++
+	o.sent += uint64(x.Bytes)
+	e.sum.offered++
+	e.stepped[replayed]++
+	if e.down {
+		e.flows[x.Flow].lostLink++
+		e.sum.link++
+	}
+	return o, !e.down
+}
+
+// pull brings the packets before to, and at the latest t, on their way: to the slow path, or to the instance of their rule.
+func (e *Engine) pull(t, to int64) {
+	d := &e.feed
+	for at := d.due(); at <= t && at < to; at = d.due() {
+		x := d.take()
+		o, ok := e.sent(x)
+		if !ok {
+			continue
+		}
+		if p := &e.slow; p.head < len(p.fifo) && p.fifo[p.head].at <= at {
+			e.serve(at)
+		}
+		p := parcel{at, at, x.Flow, x.Bytes}
+		if o.to <= 0 {
+			if o.to == 0 {
+				e.arrive(0, p)
+			} else {
+				e.miss(p)
+			}
+			continue
+		}
+		if o.moved {
+			e.advance(e.flows[p.f].from, at)
+			e.advance(o.to, at)
+			e.passes(p)
+		}
+		in := &e.instances[o.to]
+		if in.inbox = append(in.inbox, p); len(in.inbox) >= batch {
+			e.advance(o.to, at)
+		}
+	}
+}
+
+// passes counts what the first packet on its way to the instance of its flow's new rule overtakes: packets that the flow has
+// in the slow path, or in the queue of the instance where it was.
+func (e *Engine) passes(x parcel) {
+	s := &e.flows[x.f]
+	e.setMoved(x.f, false)
+	n := uint64(0)
+	if s.from == 0 {
+		n = e.behind(x.f, x.at)
+	} else {
+		n = e.overtaken(x, s.from, s.rule)
+	}
+	s.reordered += n
+	e.sum.reordered += n
+}
+
+func (e *Engine) setMoved(f flow.ID, moved bool) {
+	s := &e.flows[f]
+	s.moved = moved
+	if s.own {
+		e.feed.flows[f].moved = moved
+	}
+}
+
+// lookOut schedules the instant of the next packet that may be its flow's first in the slow path.
+func (e *Engine) lookOut(now units.Time) {
+	d := &e.feed
+	if d.waiting == 0 {
+		d.fresh = d.fresh[:0]
+		return
+	}
+	at := int64(units.Never)
+	if e.staged {
+		for _, x := range e.in.pipe[e.in.head:] {
+			if d.flows[x.f].to == unseen {
+				at = x.at
+				break
+			}
+		}
+	}
+	keep := d.fresh[:0]
+	for _, f := range d.fresh {
+		if d.flows[f].to != unseen {
+			continue
+		}
+		_, piped := e.in.piped(f)
+		switch {
+		case d.due() <= int64(now):
+			at = min(at, int64(now))
+			keep = append(keep, f)
+		case piped:
+			keep = append(keep, f)
+		default:
+			d.seen = d.head
+		}
+	}
+	d.fresh = keep
+	if d.waiting > len(d.fresh) && d.live() {
+		for d.seen = max(d.seen, d.head); d.seen < d.n-1 && d.flows[d.buf[d.seen].Flow].to != unseen; d.seen++ {
+		}
+		at = min(at, int64(d.buf[d.seen].At))
+	}
+	if at != d.poll && at < int64(units.Never) {
+		d.poll = at
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(at), Kind: evOwn})
+	}
+}

@@ -1,0 +1,179 @@
+package packet_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
+)
+
+// periodic sends the packets of a constant-rate flow one by one.
+type periodic struct {
+	traces.Periodic
+	size int32
+}
+
+func (p *periodic) Read(to []traces.Arrival) (n int, err error) {
+	for ; n < len(to) && p.Phase < p.End; n++ {
+		to[n] = traces.Arrival{At: p.Phase, Bytes: p.size}
+		p.Phase += p.Period
+	}
+	if n == 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// oneByOne makes the constant-rate flows of a workload such as have packets of their own; those for which pick says no are
+// left as they are.
+func oneByOne(w *traces.Workload, pick func(i int) bool) *traces.Workload {
+	own := *w
+	for i, c := range w.Constant {
+		if size := w.Flows[i].Segments[0]; pick(i) {
+			own.Packets = append(own.Packets, traces.Packets{Flows: []flow.ID{flow.ID(i)}, Open: func() traces.PacketReader {
+				return &periodic{c, int32(size.Bytes/size.Packets + 0.5)}
+			}})
+		}
+	}
+	return &own
+}
+
+func simulate(t testing.TB, sc *scenarios.Scenario, w *traces.Workload, engine sim.Engine) *results.Memory {
+	t.Helper()
+	m := results.NewMemory()
+	if err := sim.Run(context.Background(), sc, w, engine, m, sim.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+var (
+	downs  = regexp.MustCompile(`.*kind: link-down.*\n`)
+	limits = regexp.MustCompile(`(link|eswitch_limit): \d+[kM](bps|pps)`)
+)
+
+// Packets that are handed to the engine one by one fare as those that it makes itself from a rate do.
+func TestPacketsOfTheirOwnFareAsThoseOfARate(t *testing.T) {
+	n := 40
+	if testing.Short() {
+		n = 10
+	}
+	for i := range n {
+		r := rand.New(rand.NewPCG(3, uint64(i)))
+		text, engine := scenario(r), packet.Stage
+		if r.IntN(2) == 0 {
+			text, engine = limits.ReplaceAllString(text, "$1: 0"), packet.New
+		}
+		whole := i%2 == 0 // the link is always up
+		if whole {
+			text = regexp.MustCompile(`faults:\n$`).ReplaceAllString(downs.ReplaceAllString(text, ""), "")
+		}
+		sc := load(t, text)
+		w, err := sc.Traffic()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for share, what := range []string{"all", "some"} {
+			// Of two packets of one instant, one with a time of its own comes first: here there are no such two.
+			picked := make(map[flow.FiveTuple]bool)
+			for k := range w.Constant {
+				c := &w.Constant[k]
+				picked[w.Flows[k].Tuple] = r.IntN(2) >= share
+				c.Period &^= 1
+				c.Phase = (c.Phase + units.Time(r.IntN(int(units.Millisecond)))) &^ 1
+				if picked[w.Flows[k].Tuple] {
+					c.Phase++
+				}
+				w.Flows[k].Segments[0].Start = c.Phase
+			}
+			w := traces.Merge(w)
+			rate := simulate(t, sc, w, engine)
+			own := simulate(t, sc, oneByOne(w, func(k int) bool { return picked[w.Flows[k].Tuple] }), engine)
+			if !own.Run.Conservation.Holds {
+				t.Errorf("case %d, %s: %+v", i, what, own.Run.Conservation)
+			}
+			// What a new rule's first packet overtakes counts when the rule comes, or when the packet does: which may be in the
+			// next window, or never if the link is down.
+			for _, m := range []*results.Memory{rate, own} {
+				for k := range m.Windows {
+					m.Windows[k].Reordered = 0
+				}
+				for k := range m.Flows {
+					if !whole {
+						m.Flows[k].Reordered = 0
+					}
+				}
+			}
+			for k := range rate.Flows {
+				if !reflect.DeepEqual(rate.Flows[k], own.Flows[k]) {
+					t.Errorf("case %d, %s: flow %d: %+v, want %+v", i, what, k, own.Flows[k], rate.Flows[k])
+					break
+				}
+			}
+			if !reflect.DeepEqual(rate.Windows, own.Windows) || !reflect.DeepEqual(rate.Instances, own.Instances) {
+				t.Errorf("case %d, %s: windows differ", i, what)
+			}
+			if t.Failed() {
+				t.Fatal(text)
+			}
+		}
+	}
+}
+
+// The figures are those of the README beside the shared traces, which were measured with other tools; the two captures that
+// are shipped are tested wherever the test runs.
+func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
+	shared := os.Getenv("SMARTINCO_TRACES")
+	if shared == "" {
+		shared = filepath.Join("..", "..", "..", "shared", "traces")
+	}
+	for _, c := range []struct {
+		file           string
+		packets, bytes float64
+	}{
+		{"../../traces/data/echo-connections.pcap.gz", 82582, 5512362},
+		{"../../traces/data/tls2.pcap.gz", 7451, 2734637},
+		{shared + "/pcap/cicddos2019-synflood.pcap.gz", 26316, 1578960},
+		{shared + "/pcap/open5gs-5g-roaming-lbo.pcapng", 2690, 543300},
+	} {
+		for _, nic := range []string{"ideal", "bluefield2"} {
+			for _, copies := range []int{1, 10} {
+				t.Run(fmt.Sprintf("%s-%s-%d", filepath.Base(c.file), nic, copies), func(t *testing.T) {
+					if _, err := os.Stat(c.file); err != nil {
+						t.Skip(err)
+					}
+					file, err := filepath.Abs(c.file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					sc := load(t, fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{pcap: {file: %q, copies: %d}}]\n", nic, file, copies))
+					m := run(t, sc, packet.New)
+					got := &m.Run.Totals
+					if n := float64(copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes {
+						t.Errorf("offered %.0f packets of %.0f bytes, want %.0f of %.0f", got.Offered, got.OfferedBytes, n*c.packets, n*c.bytes)
+					}
+					if !m.Run.Conservation.Holds {
+						t.Errorf("%+v", m.Run.Conservation)
+					}
+					// An ideal NIC loses nothing itself, and three instances have room for this.
+					if nic == "ideal" && (got.Processed != got.Offered || got.ProcessedBytes != got.OfferedBytes) {
+						t.Errorf("processed %.0f packets of %.0f bytes: %+v", got.Processed, got.ProcessedBytes, got.Dropped)
+					}
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package traces
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+func readAll(t testing.TB, s *PacketMerge) (all []Arrival) {
+	t.Helper()
+	buf := make([]Arrival, 1000)
+	for {
+		n, err := s.Read(buf)
+		all = append(all, buf[:n]...)
+		if err == io.EOF {
+			return all
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Packet by packet is flow by flow with more detail: the same flows with the same lives and totals, and the packets are
+// those of the file, cut, sped up and copied as the flows are.
+func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
+	for _, o := range []Options{
+		{},
+		{Speedup: 7.3},
+		{From: 20 * units.Second, To: 90 * units.Second, Timeout: 5 * units.Second},
+		{Speedup: 1000, Copies: 9, Seed: 3, Resolution: 10 * units.Millisecond},
+	} {
+		rates, err := ReadCapture("data/tls2.pcap.gz", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Packets = true
+		w, err := ReadCapture("data/tls2.pcap.gz", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, w)
+		if len(w.Flows) != len(rates.Flows) {
+			t.Fatalf("%+v: %d flows, want %d", o, len(w.Flows), len(rates.Flows))
+		}
+		packets := readAll(t, MergePackets(w.Packets))
+		if again := readAll(t, MergePackets(Merge(w).Packets)); !reflect.DeepEqual(packets, again) {
+			t.Errorf("%+v: a second reading differs", o)
+		}
+		if !slices.IsSortedFunc(packets, func(a, b Arrival) int { return cmp.Compare(a.At, b.At) }) {
+			t.Errorf("%+v: packets are not in order of time", o)
+		}
+		count, bytes := make([]float64, len(w.Flows)), make([]float64, len(w.Flows))
+		for _, p := range packets {
+			s := w.Flows[p.Flow].Segments[0]
+			if p.At < s.Start || p.At >= s.End || count[p.Flow] == 0 && p.At != s.Start {
+				t.Fatalf("%+v: packet at %v of flow %d, which lives from %v to %v", o, p.At, p.Flow, s.Start, s.End)
+			}
+			count[p.Flow]++
+			bytes[p.Flow] += float64(p.Bytes)
+		}
+		for i, f := range w.Flows {
+			r := rates.Flows[i]
+			var n, b float64
+			for _, s := range r.Segments {
+				n, b = n+s.Packets, b+s.Bytes
+			}
+			if s := f.Segments[0]; len(f.Segments) != 1 || f.Tuple != r.Tuple || s.Start != r.Segments[0].Start || s.End != r.Segments[len(r.Segments)-1].End ||
+				s.Packets != n || s.Bytes != b || count[i] != n || bytes[i] != b {
+				t.Fatalf("%+v: flow %d: %+v with %g packets of %g bytes, want %+v", o, i, f, count[i], bytes[i], r)
+			}
+		}
+	}
+}
+
+// slice is packets in memory.
+type slice []Arrival
+
+func (s *slice) Read(p []Arrival) (int, error) {
+	n := copy(p, *s)
+	if *s = (*s)[n:]; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// The merge is a stable sort.
+func TestStreamMergesInOrderOfTimeAndThenOfSources(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var ps []Packets
+		var want []Arrival
+		scale := units.Time(1) << r.IntN(60) // some further apart than a key of the merge can tell
+		for range r.IntN(40) {
+			var s slice
+			at, f := units.Time(0), flow.ID(len(ps))
+			for range r.IntN(100) {
+				at += units.Time(r.Int64N(3)) * scale / 100
+				s = append(s, Arrival{At: at, Bytes: int32(r.IntN(100))})
+				want = append(want, Arrival{at, f, s[len(s)-1].Bytes})
+			}
+			ps = append(ps, Packets{Flows: []flow.ID{f}, Open: func() PacketReader { s := slices.Clone(s); return &s }})
+		}
+		slices.SortStableFunc(want, func(a, b Arrival) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Flow, b.Flow)) })
+		if got := readAll(t, MergePackets(ps)); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
+		}
+	}
+}
+
+// BenchmarkReplay: one operation is the second pass over a capture of 82,582 packets, superposed a number of times.
+func BenchmarkReplay(b *testing.B) {
+	for _, copies := range []int{1, 100} {
+		b.Run(fmt.Sprintf("%d", copies), func(b *testing.B) {
+			w, err := ReadCapture("data/echo-connections.pcap.gz", Options{Packets: true, Copies: copies})
+			if err != nil {
+				b.Fatal(err)
+			}
+			buf := make([]Arrival, 4096)
+			packets := 0
+			for b.Loop() {
+				s := MergePackets(w.Packets)
+				for {
+					n, err := s.Read(buf)
+					if packets += n; err != nil {
+						break
+					}
+				}
+			}
+			b.ReportMetric(float64(packets)/b.Elapsed().Seconds()/1e6, "Mpkt/s")
+		})
+	}
+}
