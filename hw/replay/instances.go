@@ -151,7 +151,7 @@ func (p *plant) delete(i flow.Instance) {
 // calls after in the loop.
 func (p *plant) remove(i flow.Instance, after func(error)) {
 	s := p.instance(i)
-	wait := settle
+	wait := settle + p.caps.RuleLag
 	if s.state == failed {
 		wait = 0
 	}

@@ -2,18 +2,27 @@ package testbed
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/docker"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/units"
 )
 
-// OpenContainers connects to the container engine.
-func (f *File) OpenContainers(ctx context.Context) (hw.ContainerEngine, error) {
-	return docker.Open(ctx, f.DockerConfig())
+func openDocker(ctx context.Context, f *File) (hw.ContainerEngine, error) {
+	e, err := docker.Open(ctx, f.DockerConfig())
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // DockerConfig is the configuration of the driver.
@@ -63,6 +72,89 @@ func (f *File) DockerConfig() docker.Config {
 		}
 	}
 	return c
+}
+
+func checkDocker(f *File) []check {
+	d := f.Containers.Docker
+	checks := []check{
+		{
+			what: "Docker Engine at " + d.Host,
+			mend: "is it running (systemctl start docker), may this user speak to it (group docker, or root), and are the certificates those that it wants?",
+			do: func(ctx context.Context) (string, error) {
+				e, err := docker.Open(ctx, f.DockerConfig())
+				if err != nil {
+					return "", err
+				}
+				defer e.Close()
+				engine, api, err := e.Version(ctx)
+				if err != nil {
+					return "", err
+				}
+				list, err := e.List(ctx)
+				if err != nil {
+					return "", err
+				}
+				said := fmt.Sprintf("version %s, API %s; %d ports in the pool", engine, api, len(d.Ports))
+				if n := len(list); n > 0 {
+					said += fmt.Sprintf("; %d containers of an earlier run, which the next run or smartinco hw clean removes", n)
+				}
+				return said, nil
+			},
+		},
+		{
+			what: "an instance of " + d.Image + ": started, ready, stopped",
+			mend: "does the engine have the image (docker images), does the program print or do what ready says (docker logs), do the devices of the ports exist on the engine's machine, and may this user make network devices (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)?",
+			do: func(ctx context.Context) (_ string, err error) {
+				e, err := docker.Open(ctx, f.DockerConfig())
+				if err != nil {
+					return "", err
+				}
+				defer func() { err = errors.Join(err, e.Close()) }()
+				list, err := e.List(ctx)
+				if err != nil {
+					return "", err
+				}
+				number := flow.Instance(1)
+				for _, c := range list {
+					number = max(number, c.Instance+1)
+				}
+				c, err := e.Create(ctx, number)
+				if err != nil {
+					return "", err
+				}
+				begun := time.Now()
+				if err := e.Delete(ctx, number); err != nil {
+					return "", err
+				}
+				return fmt.Sprintf("runs after %v, ready after %v, gone %v after the request, at ports %s and %s",
+					c.Started.Round(time.Millisecond), c.Ready.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond), c.Ports.In, c.Ports.Out), nil
+			},
+		},
+	}
+	if d.Hugepages != "" && strings.HasPrefix(d.Host, "unix:") {
+		checks = append(checks, check{
+			what: "huge pages at " + d.Hugepages,
+			mend: "echo 1024 > /proc/sys/vm/nr_hugepages, and mount -t hugetlbfs none " + d.Hugepages,
+			do:   func(context.Context) (string, error) { return hugepages(d.Hugepages) },
+		})
+	}
+	return checks
+}
+
+// hugepages says how many are free in a hugetlbfs.
+func hugepages(folder string) (string, error) {
+	const hugetlbfs = 0x958458f6
+	var s unix.Statfs_t
+	if err := unix.Statfs(folder, &s); err != nil {
+		return "", fmt.Errorf("%s: %w", folder, err)
+	}
+	if s.Type != hugetlbfs {
+		return "", fmt.Errorf("%s is not a hugetlbfs", folder)
+	}
+	if s.Bavail == 0 {
+		return "", fmt.Errorf("%s: none of %d pages is free", folder, s.Blocks)
+	}
+	return fmt.Sprintf("%d of %d pages of %d kB free", s.Bavail, s.Blocks, s.Bsize/1024), nil
 }
 
 // duration is a time of the file as the drivers take it.

@@ -24,7 +24,7 @@ type File struct {
 	Containers Containers `yaml:"containers" doc:"what starts and stops instances" required:"true"`
 	Generator  Generator  `yaml:"generator" doc:"what sends the traffic and counts what comes back" required:"true"`
 
-	dir string // of the file, for the paths in it
+	path, dir string // of the file, and where the paths in it begin
 }
 
 // Scale is by what a scenario's rates and times are multiplied.
@@ -119,6 +119,7 @@ type TRex struct {
 	Send    int        `yaml:"send" doc:"its port that is cabled to the uplink" default:"0" min:"0" max:"31"`
 	Receive int        `yaml:"receive" doc:"its port that is cabled to the sink; may be the same" default:"0" min:"0" max:"31"`
 	Force   bool       `yaml:"force" doc:"takes the ports from whoever has them" default:"false"`
+	Ordered bool       `yaml:"ordered" doc:"numbers the packets of each stream, so that those out of order are counted; a real TRex makes such packets in software, far below line rate" default:"false"`
 	SrcMAC  string     `yaml:"src_mac" doc:"source address of the frames; without it, the port's own"`
 	DstMAC  string     `yaml:"dst_mac" doc:"destination address of the frames; without it, what TRex has configured"`
 	Timeout units.Time `yaml:"timeout" doc:"for one answer" default:"3s"`
@@ -130,7 +131,12 @@ func Load(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, data, filepath.Dir(path))
+	f, err := Parse(path, data, filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	f.path = path
+	return f, nil
 }
 
 // Parse reads a testbed from memory. Errors call it name; paths in it are relative to dir.
