@@ -15,6 +15,7 @@ import (
 
 // snapshot is what the switch holds at the beginning of a connection.
 type snapshot struct {
+	asked   time.Time // before the switch looked
 	ports   map[string]uint32
 	own     map[uint64]openflow.FlowStats // by cookie
 	foreign []openflow.FlowStats          // where our rules would stand
@@ -50,13 +51,14 @@ func (d *Driver) look(conn *openflow.Conn, first bool) (*snapshot, error) {
 	if first {
 		mask = 0 // others' rules too, to keep clear of them
 	}
+	asked := time.Now()
 	m := openflow.AppendSetConfig(nil, config, 0xffff)
 	m = openflow.AppendPortDescRequest(m, ports)
 	m = openflow.AppendFlowStatsRequest(m, rules, openflow.AnyTable, d.cfg.own()&mask, mask)
 	if err := conn.Write(m); err != nil {
 		return nil, err
 	}
-	s := &snapshot{ports: map[string]uint32{}, own: map[uint64]openflow.FlowStats{}}
+	s := &snapshot{asked: asked, ports: map[string]uint32{}, own: map[uint64]openflow.FlowStats{}}
 	var part openflow.Multipart
 	for open := 2; open > 0; {
 		h, body, err := conn.Read()
@@ -195,7 +197,11 @@ func (d *Driver) settle(s *snapshot) {
 		r := d.rules[c]
 		have, there := s.own[c]
 		if there {
-			d.catchUp(r, &have)
+			// One that is younger than the loss of the connection was put back by somebody and counts from zero.
+			if !d.lostAt.IsZero() && have.Age < s.asked.Sub(d.lostAt) {
+				r.reset()
+			}
+			r.read(have.Packets, have.Bytes)
 		} else {
 			r.reset()
 		}
@@ -221,15 +227,6 @@ func (d *Driver) settle(s *snapshot) {
 		m := only(openflow.DeleteStrict, openflow.FlowMod{Table: f.Table, Priority: f.Priority, Cookie: c, Match: f.Match})
 		d.add(op{kind: opAgain, rule: leftover(c)}, &m)
 	}
-}
-
-// catchUp takes in what a rule has counted meanwhile. One that is younger than the loss of the connection was put back by
-// somebody and counts from zero.
-func (d *Driver) catchUp(r *rule, have *openflow.FlowStats) {
-	if !d.lostAt.IsZero() && have.Age < time.Since(d.lostAt) {
-		r.reset()
-	}
-	r.read(have.Packets, have.Bytes)
 }
 
 // replace writes a rule under another cookie: what it matches has changed, as when a port got another number.

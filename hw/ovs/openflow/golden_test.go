@@ -78,7 +78,13 @@ func TestFlowModsAreThoseOfOvsOfctl(t *testing.T) {
 			Do: Instructions{Out: PortController, MaxLen: 0xffff}},
 		"mod-strict": {Command: ModifyStrict, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: v4, Do: steer4},
 		"del-strict": {Command: DeleteStrict, Table: AnyTable, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: v4},
-		"del-all":    {Command: Delete, Table: AnyTable, Priority: 0x8000, Cookie: 0x51dc << 48, CookieMask: 0xffff << 48},
+		"add-miss-udp": {Priority: 29999, Cookie: 0x51dc<<48 | 1<<39 | 1, Match: Match{Has: InPort | EthType | IPProto, InPort: 1, EthType: EthIPv4, IPProto: UDP},
+			Do: Instructions{Out: PortController, MaxLen: 0xffff}},
+		"add-egress": {Priority: 30000, Flags: SendFlowRemoved, Cookie: 0x51dc<<48 | 0x81<<32 | 3, Match: Match{Has: InPort, InPort: 5}, Do: Instructions{Out: 1}},
+		"mod-instance": {Command: ModifyStrict, Table: 100, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0),
+			Match: Match{Has: Metadata, Metadata: 3}, Do: Instructions{Out: 7}},
+		"del-table": {Command: DeleteStrict, Table: 100, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: Match{Has: Metadata, Metadata: 3}},
+		"del-all":   {Command: Delete, Table: AnyTable, Priority: 0x8000, Cookie: 0x51dc << 48, CookieMask: 0xffff << 48},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := find(t, name, true, TypeFlowMod)
@@ -106,6 +112,8 @@ func TestOtherRequestsAreThoseOfOvsOfctl(t *testing.T) {
 		{"add-tcp4", TypeBarrierRequest, func(x uint32) []byte { return AppendBarrierRequest(nil, x) }},
 		{"dump-flows", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, AnyTable, 0, 0) }},
 		{"dump-cookie", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, 0x51dc<<48, 0xffff<<48) }},
+		{"dump-exact", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, cookie, ^uint64(0)) }},
+		{"monitor", TypeSetConfig, func(x uint32) []byte { return AppendSetConfig(nil, x, 0xffff) }},
 		{"dump-ports", TypeMultipartRequest, func(x uint32) []byte { return AppendPortStatsRequest(nil, x, PortAny) }},
 		{"packet-out", TypePacketOut, func(x uint32) []byte { return AppendPacketOut(nil, x, PortLocal, 5, frame) }},
 	} {
@@ -162,6 +170,45 @@ func TestAnswersOfOpenVSwitchAreRead(t *testing.T) {
 		if !slices.Contains(got, want) {
 			t.Errorf("rule %+v is missing in %+v", want, got)
 		}
+	}
+}
+
+// What Open vSwitch says unasked: a packet that a rule sent up, the ends of two rules, a port that comes and goes.
+func TestReportsOfOpenVSwitchAreRead(t *testing.T) {
+	var p PacketIn
+	if err := p.Parse(find(t, "monitor", false, TypePacketIn)[HeaderLen:]); err != nil || p.Total != 106 || len(p.Frame) != 106 ||
+		p.Cookie != 0x51dc<<48|1<<39|1 || p.Reason != 1 || p.Match != (Match{Has: InPort, InPort: 1}) {
+		t.Errorf("packet-in %+v, %v", p, err)
+	}
+	ended := v4
+	ended.InPort, ended.IPProto = 1, UDP
+	var removed []FlowRemoved
+	var ports []PortStatus
+	for _, x := range recorded(t) {
+		var f FlowRemoved
+		var s PortStatus
+		switch Type(x.bytes[1]) {
+		case TypeFlowRemoved:
+			if err := f.Parse(x.bytes[HeaderLen:]); err != nil {
+				t.Error(err)
+			}
+			removed = append(removed, f)
+		case TypePortStatus:
+			if err := s.Parse(x.bytes[HeaderLen:]); err != nil {
+				t.Error(err)
+			}
+			ports = append(ports, s)
+		}
+	}
+	if want := []FlowRemoved{
+		{Cookie: cookie, Priority: 30000, Reason: RemovedIdle, Match: ended},
+		{Cookie: 0x51dc<<48 | 0x81<<32 | 3, Priority: 30000, Reason: RemovedDelete, Match: Match{Has: InPort, InPort: 5}},
+	}; !slices.Equal(removed, want) {
+		t.Errorf("got  %+v\nwant %+v", removed, want)
+	}
+	p9 := PortDesc{Port: 9, Name: "p9"}
+	if want := []PortStatus{{Port: p9}, {Port: p9}, {Gone: true, Port: p9}}; !slices.Equal(ports, want) {
+		t.Errorf("got  %+v\nwant %+v", ports, want)
 	}
 }
 
