@@ -1,5 +1,5 @@
-// Command smartinco runs container orchestration for a SmartNIC against a simulated testbed, and turns what happened
-// into records, figures and a comparison with the published results.
+// Command smartinco runs container orchestration for a SmartNIC against a simulated testbed or a real one, and turns
+// what happened into records, figures and a comparison with the published results.
 //
 // Each verb is a file of this package and only wires the packages that do the work:
 //
@@ -23,6 +23,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/smartinco/smartinco/hw/testbed"
 )
 
 // version is set by the linker: -X main.version=...
@@ -70,6 +72,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case !begun:
 		fmt.Fprintf(stderr, "See %s --help.\n", cmd.CommandPath())
 		return 2
+	case errors.Is(err, testbed.ErrUnavailable): // for lack of a socket, for instance, which is no mistake in the request
+		return 1
 	case errors.Is(err, errUsage), errors.Is(err, fs.ErrNotExist), isInvalid(err):
 		return 2
 	}
@@ -79,9 +83,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "smartinco",
-		Short: "Container orchestration on a SmartNIC, simulated",
+		Short: "Container orchestration on a SmartNIC, simulated and on hardware",
 		Long: `SmartINCO places network flows on container instances from a SmartNIC, and scales the instances.
-This program runs its orchestrator against a simulated testbed and draws what happened.`,
+This program runs its orchestrator against a simulated testbed or a real one and draws what happened.`,
 		Example: `  smartinco run fig9-best-fit -o out/best-fit
   smartinco plot fig9 out/best-fit -o fig9.pdf
   smartinco reproduce -o out/reproduce`,

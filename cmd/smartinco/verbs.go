@@ -4,6 +4,6 @@ import "github.com/spf13/cobra"
 
 // verbs are the program's commands.
 var verbs = []func() *cobra.Command{
-	newRun, newSweep, newReproduce, newPlot, newExport,
-	newValidate, newTheory, newScenario, newTrace, newCalibrate, newPolicies, newForward, newTrexServer, newVersion,
+	newRun, newReplay, newSweep, newReproduce, newPlot, newExport,
+	newValidate, newTheory, newScenario, newTrace, newCalibrate, newPolicies, newHW, newForward, newTrexServer, newVersion,
 }

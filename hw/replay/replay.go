@@ -193,6 +193,13 @@ func (p *plant) begin(ctx context.Context) error {
 	if found.Any() {
 		p.say("found and removed what an earlier run left: %v", found)
 	}
+	for old := true; old; { // deaths of what is gone now
+		select {
+		case _, old = <-p.hw.Containers.Deaths():
+		default:
+			old = false
+		}
+	}
 	streams, _ := Streams(p.traffic, p.end)
 	if err := p.hw.Generator.Load(ctx, streams); err != nil {
 		return fmt.Errorf("loading the traffic into the generator: %w", err)

@@ -50,10 +50,13 @@ func open[T any](ctx context.Context, kind string, drivers []driver[T], f *File)
 		return t, err
 	}
 	if t, err = d.open(ctx, f); err != nil {
-		return t, fmt.Errorf("testbed %s: %s: %w", f.Name, kind, err)
+		return t, fmt.Errorf("testbed %s: %s: %w: %w", f.Name, kind, ErrUnavailable, err)
 	}
 	return t, nil
 }
+
+// ErrUnavailable is, in the sense of errors.Is, hardware that cannot be opened.
+var ErrUnavailable = errors.New("unavailable")
 
 // ErrBusy is, in the sense of errors.Is, a testbed that another process of this machine uses.
 var ErrBusy = errors.New("the testbed is in use")

@@ -1,0 +1,89 @@
+package study
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/smartinco/smartinco/hw/replay"
+	"github.com/smartinco/smartinco/hw/testbed"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+)
+
+// ReplayOptions are the options of Replay.
+type ReplayOptions struct {
+	Options
+	Say     func(string)    // called with what an operator should know; may be nil
+	Metrics *replay.Metrics // may be nil
+}
+
+// Scaled is the scenario in the testbed's size.
+func Scaled(sc *scenarios.Scenario, tb *testbed.File) (*scenarios.Scenario, error) {
+	if tb.Scale.Rate == 1 && tb.Scale.Time == 1 {
+		return sc, nil
+	}
+	return sc.Scaled(tb.Scale.Rate, tb.Scale.Time)
+}
+
+// Replay runs a scenario, as it is, on a testbed and writes its record to dir. The testbed is locked and open meanwhile.
+// Where the run cannot begin, dir is left as it was. A run that ends early, through ctx or because of the hardware, leaves
+// a record that says so.
+func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir string, o ReplayOptions) (_ *results.Run, err error) {
+	traffic, err := sc.Traffic()
+	if err != nil {
+		return nil, refusal{err}
+	}
+	unlock, err := tb.Lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	h, err := tb.Open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w; smartinco hw doctor says what is missing", err)
+	}
+	defer func() { err = errors.Join(err, testbed.Close(h)) }()
+	caps := h.Switch.Capabilities()
+	if err := replay.Check(sc, traffic, caps); err != nil {
+		return nil, refusal{err}
+	}
+	writer, err := results.Create(dir, *replay.Header(sc, traffic, h.Name, o.Version), results.Options{Overwrite: o.Overwrite, Skew: replay.Skew(caps)})
+	if err != nil {
+		var path *fs.PathError
+		if !errors.As(err, &path) {
+			err = refusal{err}
+		}
+		return nil, err
+	}
+	rec := &kept{Writer: writer}
+	err = replay.Run(ctx, sc, traffic, h, rec, replay.Options{Version: o.Version, Progress: o.Progress, Say: o.Say, Metrics: o.Metrics})
+	return rec.run, err
+}
+
+// ReplayAll replays what is left of a study, one run after the other, as All does with simulations: a directory in dir
+// for each run, and the summary. each is called before a run, with its number from 0.
+func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions, each func(run int)) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for i := range st.Runs {
+		run := &st.Runs[i]
+		sc, err := Scaled(run.Scenario, tb)
+		if err != nil {
+			return err
+		}
+		each(i)
+		where := filepath.Join(dir, run.Name)
+		if finished(where, sc, o.Version) {
+			continue
+		}
+		if _, err := Replay(ctx, sc, tb, where, o); err != nil {
+			return fmt.Errorf("run %s: %w", run.Name, err)
+		}
+	}
+	return summarise(st, dir)
+}
