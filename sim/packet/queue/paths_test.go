@@ -119,7 +119,8 @@ func (w world) check(t *testing.T) (jumped bool) {
 	shape := rand.New(rand.NewPCG(w.seed, 99))
 	now, svc := units.Time(0), cfg.Service
 	unit := svc.Nominal() // the rates of the sources follow it, so an interval has a few thousand packets
-	for step := range 5 {
+	const steps = 5
+	for step := range steps {
 		if step == 0 || shape.IntN(3) == 0 {
 			seed := shape.Uint64()
 			draw := func() []Source { return w.sources(rand.New(rand.NewPCG(seed, 5)), svc.Nominal(), now) }
@@ -182,8 +183,9 @@ func (w world) check(t *testing.T) (jumped bool) {
 					if queued[i] != 0 {
 						fail("queued", queued[i], 0)
 					}
-					if v.want == SourceDelay {
-						if h, _ := q.Delay(i); h != ref.waiting[i] {
+					// Counts only grow: what was wrong once is wrong in the end.
+					if v.want == SourceDelay && step == steps-1 {
+						if h := (*Histogram)(q.delays[i][:Buckets]); *h != *ref.waiting[i] {
 							fail("histogram", h.Count(), ref.waiting[i].Count())
 						}
 					}
@@ -212,7 +214,7 @@ func (w world) check(t *testing.T) (jumped bool) {
 // TestPaths: on random scenarios every path agrees with the slow simulator to the packet: totals, counts by source,
 // packets in the system and whose they are, when the server falls idle, sum of waits, and histograms.
 func TestPaths(t *testing.T) {
-	n, jumps := 1500, 0
+	n, jumps := 500, 0
 	if testing.Short() {
 		n = 200
 	}

@@ -23,7 +23,7 @@ type slow struct {
 	last    []int64
 	counts  []Counts
 	waits   big.Int
-	waiting []Histogram
+	waiting []*Histogram
 	serial  int
 }
 
@@ -64,7 +64,7 @@ func (s *slow) add(src Source) {
 		end = never
 	}
 	s.sources, s.ends, s.last = append(s.sources, src.Arrivals), append(s.ends, end), append(s.last, -1)
-	s.counts, s.waiting = append(s.counts, Counts{}), append(s.waiting, Histogram{})
+	s.counts, s.waiting = append(s.counts, Counts{}), append(s.waiting, new(Histogram))
 	s.arrival(len(s.sources) - 1)
 }
 
