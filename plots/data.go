@@ -18,6 +18,7 @@ type data struct {
 	windows   []results.Window
 	instances []results.Instance
 	flows     []results.Flow
+	delays    []results.Bucket // of the whole run; none where they were not measured
 
 	scenario  any // decoded
 	scheduler string

@@ -52,6 +52,7 @@ var figures = []figure{
 	{Info{"fig9", "Throughput, loss and VNFs over time, by scheduler", "runs with more than one instance, under one or more schedulers"}, OneColumn, fig9},
 	{Info{"fig10", "Throughput and VNFs over time, by packet size", "runs with more than one instance and a workload that states packet_size, for one or more sizes"}, TwoColumn, fig10},
 	{Info{"slowpath", "What a new flow suffers before its rule is in force", "runs whose flows all have one rate (workload[].flows[].rate), for one or more rates and values of nic.install_latency"}, OneColumn, slowPath},
+	{Info{"delay", "How long packets wait and stay", "runs that measure delays (measure.delay, with engine: packet)"}, TwoColumn, delay},
 }
 
 // Figures lists what Draw can draw.

@@ -165,8 +165,12 @@ func (a axis) minor() (at []float64) {
 	if a.zero {
 		least = math.Max(a.min, 1)
 	}
+	first, last := 2.0, 10.0
+	if math.Log10(a.max/least) > 6 { // the powers themselves are crowded enough
+		first, last = 1, 2
+	}
 	for k := math.Floor(math.Log10(least)); k <= math.Log10(a.max); k++ {
-		for m := 2.0; m < 10; m++ {
+		for m := first; m < last; m++ {
 			if v := m * math.Pow10(int(k)); v >= least && v <= a.max {
 				at = append(at, v)
 			}

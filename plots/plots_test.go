@@ -283,6 +283,47 @@ func TestBandIsTheRangeOfTheRuns(t *testing.T) {
 	}
 }
 
+// The distribution is exact at the edges of buckets: half of the packets do not wait, a quarter waits up to the end of the
+// first span, 901 ps and, with the other seed, 991 ps; between a band spans what the two say. Runs are told apart by what
+// their scenarios set, in the order of its value, and a third column of panels shows delays before the instance.
+func TestDelay(t *testing.T) {
+	m := madeUp(t)
+	f := drawn(t, "delay", append(slices.Clone(m["delay"]), m["fig6"]...), Options{})
+	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "left out, delays were not measured: made-up") {
+		t.Errorf("notes are %q", f.Notes)
+	}
+	got := table(t, f)
+	n := 65535.0
+	for _, want := range []string{
+		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000901,%.10g,%.10g,%.10g,2,Delay (µs),CDF", 40960/n, 32768/n, 49152/n),
+		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),CDF", 49152/n, 49152/n, 49152/n),
+		fmt.Sprintf("(d) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),Complementary CDF", 16383/n, 16383/n, 16383/n),
+		"(b) Sojourn at the VNF,line,buffer 16,0.08,0,0,0,2,Delay (µs),CDF",
+		"(c) End to end,line,buffer 512,1.08,0,0,0,2,Delay (µs),CDF",
+		"(f) End to end,line,buffer 512,1.08,1,1,1,2,Delay (µs),Complementary CDF",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, got)
+		}
+	}
+	if strings.Index(got, "buffer 16,") > strings.Index(got, "buffer 512,") {
+		t.Error("a buffer of 512 comes before one of 16")
+	}
+	if got := table(t, drawn(t, "delay", m["delay"][1:2], Options{})); strings.Contains(got, "End to end") || !strings.Contains(got, "line,made-up,") {
+		t.Errorf("a single run, with nothing before the instance, gives\n%s", got)
+	}
+	none := spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 1, total: 1, seed: 1}.make(t)
+	for _, kind := range []string{"wait", "sojourn", "end-to-end"} {
+		none.delays = append(none.delays, results.Bucket{Kind: kind, Count: 5})
+	}
+	if got := table(t, drawn(t, "delay", []data{none}, Options{})); !strings.Contains(got, "(a) Wait at the VNF,line,made-up,") {
+		t.Errorf("packets without any delay give\n%s", got)
+	}
+	if _, err := drawFrom("delay", m["fig9"], Options{}); err == nil || !strings.Contains(err.Error(), "it needs runs that measure delays (measure.delay, with engine: packet)") {
+		t.Errorf("records without delays: %v", err)
+	}
+}
+
 // A flow of 20 Mpps whose rule takes 100 µs has 19 * 101.5 packets left behind, of which the queue keeps 1000.
 func TestSlowPath(t *testing.T) {
 	m := madeUp(t)

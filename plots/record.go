@@ -34,5 +34,12 @@ func read(r *results.Record) (data, error) {
 	if err != nil {
 		return data{}, fmt.Errorf("record %s: %w", r.Run.Name, err)
 	}
-	return newData(r.Run, ws, is, fs)
+	d, err := newData(r.Run, ws, is, fs)
+	if err != nil {
+		return d, err
+	}
+	if d.delays, err = r.Buckets("run"); err != nil {
+		return d, fmt.Errorf("record %s: %w", r.Run.Name, err)
+	}
+	return d, nil
 }

@@ -121,7 +121,7 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 // spaced is a quantity in the notation of units as it is printed: 300us becomes 300 µs.
 func spaced(s string) string {
 	i := strings.IndexFunc(s, unicode.IsLetter)
-	if i < 0 {
+	if i <= 0 {
 		return s
 	}
 	return s[:i] + " " + strings.Replace(s[i:], "us", "µs", 1)

@@ -136,7 +136,35 @@ func madeUp(t testing.TB) map[string][]data {
 			}
 		}
 	}
+	for seed := range uint64(2) {
+		m["delay"] = append(m["delay"], aDelay(t, 512, 900, seed), aDelay(t, 16, 300, seed))
+	}
 	return m
+}
+
+// aDelay is a run of 65535 packets: half of them do not wait, a quarter waits for the first span of picoseconds, an eighth
+// for the next, which is twice as long, and so on. Service takes 80 ns, and with the larger buffer it takes 1 µs to get
+// to the instance.
+func aDelay(t testing.TB, buffer int, span int64, seed uint64) data {
+	t.Helper()
+	d := spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 1, total: 1, seed: seed}.make(t)
+	d.scenario = map[string]any{"seed": float64(seed), "name": d.run.Name, "vnf": map[string]any{"buffer": float64(buffer)}}
+	before := int64(0)
+	if buffer == 512 {
+		before = 1_000_000
+	}
+	for _, k := range []struct {
+		kind  string
+		shift int64
+	}{{"wait", 0}, {"sojourn", 80_000}, {"end-to-end", 80_000 + before}} {
+		low, width := int64(0), int64(1)
+		for n := int64(1 << 15); n > 0; n /= 2 {
+			d.delays = append(d.delays, results.Bucket{Scope: "run", Kind: k.kind, Low: low + k.shift, High: low + width - 1 + k.shift, Count: n})
+			low += width
+			width = max(2*width, span*int64(10+seed)/10)
+		}
+	}
+	return d
 }
 
 // aNewFlow is a run of one flow of rate Mpps whose rule comes into force after latency microseconds: what a slow path of

@@ -80,8 +80,17 @@ func (r *Record) Flows() ([]Flow, error) { return collect(r.src.flows) }
 // Latencies reads the delays: of the run, its instances, its flows. Where they were not measured there are none.
 func (r *Record) Latencies() ([]Latency, error) { return collect(r.src.latencies) }
 
-// Buckets reads the histograms behind the delays, in the same order.
-func (r *Record) Buckets() ([]Bucket, error) { return collect(r.src.buckets) }
+// Buckets reads the histograms behind the delays of one scope, run, instance or flow, in the same order.
+func (r *Record) Buckets(scope string) ([]Bucket, error) {
+	var all []Bucket
+	err := r.src.buckets(func(b *Bucket) error {
+		if b.Scope == scope {
+			all = append(all, *b)
+		}
+		return nil
+	})
+	return all, err
+}
 
 func collect[T any](rows func(func(*T) error) error) ([]T, error) {
 	var all []T

@@ -76,7 +76,7 @@ type Latency struct {
 }
 
 // Bucket is one bucket of the histogram behind a Latency: so many packets were delayed by Low to High, both included.
-// Buckets come in increasing order, empty ones are left out, and no High is beyond the Latency's Max.
+// Buckets come in increasing order, those of all scopes and kinds have their bounds in common, and empty ones are left out.
 type Bucket struct {
 	Scope  string `parquet:"scope"`
 	Number int32  `parquet:"number"`

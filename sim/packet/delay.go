@@ -236,14 +236,14 @@ func (d *delays) write(rec results.Recorder, scope string, number int) {
 		for i, c := range s.counts {
 			if c > 0 {
 				lo, hi := queue.Bounds(s.first + i)
-				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind, Low: int64(lo), High: min(int64(hi), s.longest), Count: int64(c)})
+				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind, Low: int64(lo), High: int64(hi), Count: int64(c)})
 			}
 		}
 		for _, q := range []struct {
 			perMille int64
 			to       *int64
 		}{{500, &row.P50}, {900, &row.P90}, {990, &row.P99}, {999, &row.P999}} {
-			*q.to = results.Quantile(buckets, q.perMille)
+			*q.to = min(results.Quantile(buckets, q.perMille), s.longest)
 		}
 		rec.Latency(&row, buckets)
 	}
