@@ -125,14 +125,14 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 	}
 	for _, l := range m.Latencies {
 		if l.Scope == "run" && l.Kind == "wait" {
-			return append(out, l.Mean/float64(service), quantile(m.Buckets, 0.99)/float64(service)), nil
+			return append(out, l.Mean/float64(service), quantile(m.Buckets, l.Max, 0.99)/float64(service)), nil
 		}
 	}
 	return nil, errors.New("the record has no waits")
 }
 
-// quantile is that of the waits of the run, in ps, within its bucket by a straight line.
-func quantile(buckets []results.Bucket, share float64) float64 {
+// quantile is that of the waits of the run, in ps, of which longest is the longest: within its bucket by a straight line.
+func quantile(buckets []results.Bucket, longest int64, share float64) float64 {
 	var waits []results.Bucket
 	n := int64(0)
 	for _, b := range buckets {
@@ -144,7 +144,7 @@ func quantile(buckets []results.Bucket, share float64) float64 {
 	left := share * float64(n)
 	for _, b := range waits {
 		if left <= float64(b.Count) {
-			return float64(b.Low) + float64(b.High+1-b.Low)*left/float64(b.Count)
+			return float64(b.Low) + float64(min(b.High, longest)+1-b.Low)*left/float64(b.Count)
 		}
 		left -= float64(b.Count)
 	}
