@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/smartinco/smartinco/orchestrator"
 )
 
 // YAML is the scenario with every key and its value, defaults and profile included, in the order of the reference.
@@ -27,6 +29,34 @@ func (s *Scenario) YAML() []byte {
 // Resolved is what YAML gives, as JSON: the scenario in a run's record.
 func (s *Scenario) Resolved() json.RawMessage {
 	return appendJSON(nil, node(reflect.ValueOf(s).Elem()))
+}
+
+// FromRecord is the scenario of a run's record: what Resolved gave, as encoding/json reads it, with the seed, which a
+// float64 need not hold. Paths in it are relative to the working directory.
+func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
+	b, err := json.Marshal(resolved)
+	if err != nil {
+		return nil, fmt.Errorf("scenario of %s: %w", name, err)
+	}
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(b, &keys); err != nil || keys == nil {
+		return nil, &Error{File: name, Key: "scenario", Found: "something else", Expected: "a mapping of a scenario's keys", Err: err}
+	}
+	keys["seed"] = strconv.AppendUint(nil, seed, 10)
+	if b, err = json.Marshal(keys); err != nil {
+		return nil, fmt.Errorf("scenario of %s: %w", name, err)
+	}
+	st, err := Parse(name, b, ".", nil) // JSON is YAML
+	if err != nil {
+		return nil, fmt.Errorf("scenario of %s: %w", name, err)
+	}
+	return st.Runs[0].Scenario, nil
+}
+
+// Orchestrator is what the scenario's orchestrator is made from, in every plant.
+func (s *Scenario) Orchestrator() orchestrator.Config {
+	return orchestrator.Config{Seed: s.Seed, Initial: s.Instances.Initial, Min: s.Instances.Min, Max: s.Instances.Max,
+		Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler}
 }
 
 // node is a value as YAML. What is absent, a nil pointer, list or table, is left out of its mapping.

@@ -70,10 +70,7 @@ type Options struct {
 // Run simulates a scenario with its traffic and writes its record. It returns the record's error, an inconsistent
 // scenario's, or the context's: then the record says that it is incomplete.
 func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder, o Options) error {
-	orch, err := orchestrator.New(orchestrator.Config{
-		Seed: sc.Seed, Initial: sc.Instances.Initial, Min: sc.Instances.Min, Max: sc.Instances.Max,
-		Window: sc.Telemetry.Window, Scheduler: sc.Scheduler, Autoscaler: sc.Autoscaler,
-	}, rec)
+	orch, err := orchestrator.New(sc.Orchestrator(), rec)
 	if err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
 	}

@@ -4,6 +4,6 @@ import "github.com/spf13/cobra"
 
 // verbs are the program's commands.
 var verbs = []func() *cobra.Command{
-	newRun, newReplay, newSweep, newReproduce, newPlot, newExport,
+	newRun, newReplay, newSweep, newReproduce, newPlot, newExport, newVerify,
 	newValidate, newTheory, newScenario, newTrace, newCalibrate, newPolicies, newHW, newForward, newTrexServer, newVersion,
 }

@@ -180,10 +180,7 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 // begin brings the testbed to the run's beginning, and the run to its Start.
 func (p *plant) begin(ctx context.Context) error {
 	var err error
-	if p.orch, err = orchestrator.New(orchestrator.Config{
-		Seed: p.sc.Seed, Initial: p.sc.Instances.Initial, Min: p.sc.Instances.Min, Max: p.sc.Instances.Max,
-		Window: p.sc.Telemetry.Window, Scheduler: p.sc.Scheduler, Autoscaler: p.sc.Autoscaler,
-	}, p.rec); err != nil {
+	if p.orch, err = orchestrator.New(p.sc.Orchestrator(), p.rec); err != nil {
 		return fmt.Errorf("scenario %s: %w", p.sc.Name, err)
 	}
 	found, err := Clean(ctx, p.hw)

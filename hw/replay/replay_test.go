@@ -20,7 +20,6 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/traces"
-	"github.com/smartinco/smartinco/units"
 )
 
 // short is a run of six flows, one more every 120 ms, on three instances.
@@ -80,40 +79,22 @@ func run(ctx context.Context, t *testing.T, r *rack, text string, sets ...string
 	return o
 }
 
-// fedAgain feeds the record's events to a new orchestrator, which must say the same.
+// fedAgain verifies that the record's events, fed to a new orchestrator, give its decisions and actions.
 func (o *outcome) fedAgain(t *testing.T, sc *scenarios.Scenario) {
 	t.Helper()
 	rec, err := o.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := results.NewMemory()
-	orch, err := orchestrator.New(orchestrator.Config{Seed: sc.Seed, Initial: sc.Instances.Initial, Min: sc.Instances.Min, Max: sc.Instances.Max,
-		Window: sc.Telemetry.Window, Scheduler: sc.Scheduler, Autoscaler: sc.Autoscaler}, again)
+	v, err := rec.Verify(sc.Orchestrator())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want, got []string
-	line := func(at units.Time, what string, v any) string { return fmt.Sprintf("%v %s %+v", at, what, v) }
-	for e, err := range rec.Log() {
-		switch {
-		case err != nil:
-			t.Fatal(err)
-		case e.Action != nil:
-			want = append(want, line(e.At, "action", *e.Action))
-		case e.Event != nil:
-			for _, a := range orch.Handle(e.At, e.Event) {
-				got = append(got, line(e.At, "action", a))
-			}
-		}
+	if d := v.Difference; d != nil {
+		t.Fatalf("fed again, line %d of the log gives\n%s\nwant\n%s", d.Line, strings.Join(d.Replayed, "\n"), strings.Join(d.Recorded, "\n"))
 	}
-	if len(want) == 0 || !reflect.DeepEqual(want, got) {
-		for i := range want {
-			if i >= len(got) || want[i] != got[i] {
-				t.Fatalf("fed again, the record's events give other actions, the first as number %d of %d and %d:\n%v", i, len(want), len(got), want[i])
-			}
-		}
-		t.Fatalf("fed again, the record's %d actions became %d", len(want), len(got))
+	if v.Actions == 0 {
+		t.Fatal("no actions")
 	}
 }
 

@@ -1,0 +1,116 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Verification is what came of feeding a record's events to a new orchestrator.
+type Verification struct {
+	Events     int         `json:"events"` // of the record, those up to the difference if there is one
+	Actions    int         `json:"actions"`
+	Decisions  int         `json:"decisions"`
+	Complete   bool        `json:"complete"` // the record is one of a run that reached its end
+	Difference *Difference `json:"difference,omitempty"`
+}
+
+// Difference is the first event after which a new orchestrator said something else. The texts are lines of the log, with
+// the decisions and actions in their order.
+type Difference struct {
+	Line     int        `json:"line"` // of the event in events.jsonl, from 1
+	At       units.Time `json:"at"`
+	Event    string     `json:"event"`
+	Recorded []string   `json:"recorded"`
+	Replayed []string   `json:"replayed"`
+}
+
+// Verify feeds the record's events, at their times, to a new orchestrator of the given configuration, which must decide
+// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. The record
+// of a run that was killed is verified up to its last full line. The error is that of reading the log; a difference is
+// no error.
+func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
+	again := &replayed{}
+	orch, err := orchestrator.New(cfg, again)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Dir, err)
+	}
+	v := &Verification{Complete: r.Run.Complete}
+	var event Entry
+	var recorded []string
+	line, at := 0, 0 // of the log, and of the event
+	compare := func(cut bool) {
+		if event.Event == nil {
+			return
+		}
+		again.lines = again.lines[:0]
+		for _, a := range orch.Handle(event.At, event.Event) {
+			again.lines = append(again.lines, Entry{At: event.At, Action: &a}.String())
+		}
+		got := again.lines
+		if cut && len(recorded) < len(got) {
+			got = got[:len(recorded)]
+		}
+		if !slices.Equal(recorded, got) {
+			v.Difference = &Difference{Line: at, At: event.At, Event: event.String(), Recorded: recorded, Replayed: slices.Clone(got)}
+		}
+	}
+	for e, err := range r.Log() {
+		if err != nil {
+			return nil, err
+		}
+		line++
+		if e.Event == nil {
+			if event.Event == nil {
+				return nil, fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line, e)
+			}
+			if e.Action != nil {
+				v.Actions++
+			} else {
+				v.Decisions++
+			}
+			recorded = append(recorded, e.String())
+			continue
+		}
+		if compare(false); v.Difference != nil {
+			return v, nil
+		}
+		v.Events++
+		event, at, recorded = e, line, nil
+	}
+	if event.Event == nil && !r.killed {
+		return nil, fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName))
+	}
+	compare(r.killed)
+	return v, nil
+}
+
+// String is the entry's line of the log, without its end.
+func (e Entry) String() string {
+	var b []byte
+	err := errors.New("an entry without content")
+	switch {
+	case e.Event != nil:
+		b, err = appendEvent(nil, e.At, e.Event)
+	case e.Action != nil:
+		b, err = appendAction(nil, e.At, e.Action)
+	case e.Decision != nil:
+		b, err = appendDecision(nil, e.Decision), nil
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[:len(b)-1])
+}
+
+// replayed takes the lines that the log of a new orchestrator would have.
+type replayed struct{ lines []string }
+
+// Decided takes a decision.
+func (r *replayed) Decided(d *orchestrator.Decision) {
+	r.lines = append(r.lines, Entry{At: d.At, Decision: d}.String())
+}

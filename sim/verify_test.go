@@ -1,0 +1,273 @@
+package sim_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Every scenario of the repository: the events of its record, fed to an orchestrator that is made from the record alone,
+// give the record's decisions and actions. Under the packet engine, time is compressed 3000 times, which keeps the course
+// of the run and leaves few enough packets for a test.
+func TestEveryScenarioIsVerified(t *testing.T) {
+	for _, name := range scenarios.Names() {
+		st, err := scenarios.Load(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		step := max(1, len(st.Runs)/8) // of a long sweep, a few
+		for i := 0; i < len(st.Runs); i += step {
+			sc := st.Runs[i].Scenario
+			for engine, make := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
+				again := *sc
+				again.Engine = engine
+				if engine == "packet" && sc.Duration > units.Second {
+					compress(&again, 3000)
+				}
+				t.Run(st.Runs[i].Name+"/"+engine, func(t *testing.T) {
+					v := verified(t, &again, make)
+					t.Logf("%d events, %d actions, %d decisions", v.Events, v.Actions, v.Decisions)
+					if v.Events < 3 || v.Actions < 3 || v.Decisions < 1 {
+						t.Error("hardly anything was verified")
+					}
+				})
+			}
+		}
+	}
+}
+
+// compress divides the times of a scenario that has one constant-rate source.
+func compress(sc *scenarios.Scenario, by units.Time) {
+	cbr := *sc.Workload[0].CBR
+	cbr.Start /= by
+	cbr.Interval /= by
+	sc.Workload = []scenarios.Source{{CBR: &cbr}}
+	a := &sc.Autoscaler
+	for _, x := range []*units.Time{&sc.Duration, &sc.Telemetry.Window, &sc.Telemetry.Delay, &sc.NIC.EngineLatency, &sc.VNF.StartLatency,
+		&sc.VNF.StopLatency, &a.Interval, &a.ScaleInCooldown, &a.ScaleOutCooldown, &a.Stabilization} {
+		*x /= by
+	}
+}
+
+// verified runs a scenario and verifies its record with what the record itself says of the scenario.
+func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.Verification {
+	t.Helper()
+	w, err := sc.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := results.NewMemory()
+	if err := sim.Run(context.Background(), sc, w, engine, rec, sim.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := rec.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := r.Verify(recorded(t, &r.Run).Orchestrator())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := v.Difference; d != nil {
+		t.Fatalf("line %d, %v: %s\nrecorded\n%s\nnow\n%s", d.Line, d.At, d.Event, strings.Join(d.Recorded, "\n"), strings.Join(d.Replayed, "\n"))
+	}
+	return v
+}
+
+// recorded is the scenario of a record as it is read from a file.
+func recorded(t *testing.T, run *results.Run) *scenarios.Scenario {
+	t.Helper()
+	b, err := json.Marshal(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again results.Run
+	if err := json.Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	sc, err := scenarios.FromRecord(run.Name, again.Scenario, again.Seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sc
+}
+
+func TestARecordGivesItsScenarioBack(t *testing.T) {
+	for _, text := range []string{
+		"seed: 18446744073709551615\nworkload: [{cbr: {flows: 3, rate: 1.5Mpps}}]\n",
+		"vnf: {contention: {model: table, points: {1: 25Mpps, 4: 10.5Mpps}}}\nduration: 1234567ps\nworkload: [{zeek: {file: a/conn.log, speedup: 1.1}}, {records: {file: b.csv}}]\nfaults: [{kind: link-down, at: 1s, for: 1ms}]\n",
+	} {
+		st, err := scenarios.Parse("x.yaml", []byte(text), ".", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := st.Runs[0].Scenario
+		got := recorded(t, &results.Run{Name: "x", Scenario: sc.Resolved(), Seed: sc.Seed})
+		if !bytes.Equal(got.YAML(), sc.YAML()) || !reflect.DeepEqual(got.Orchestrator(), sc.Orchestrator()) {
+			t.Errorf("got\n%s\nwant\n%s", got.YAML(), sc.YAML())
+		}
+	}
+	for _, bad := range []any{nil, 7, map[string]any{"duration": 3}, map[string]any{"workload": []any{}}} {
+		if _, err := scenarios.FromRecord("x", bad, 1); err == nil {
+			t.Errorf("%v: no error", bad)
+		}
+	}
+}
+
+const watched = "duration: 5s\nautoscaler: {policy: none}\nworkload: [{cbr: {flows: 4, interval: 1s, rate: 1Mpps}}]\n"
+
+// onDisk runs the scenario watched and returns its directory, its log and its configuration.
+func onDisk(t *testing.T) (dir string, log []string, cfg orchestrator.Config) {
+	t.Helper()
+	st, err := scenarios.Parse("watched.yaml", []byte(watched), ".", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := st.Runs[0].Scenario
+	w, err := sc.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(t.TempDir(), "rec")
+	rec, err := results.Create(dir, *sim.Header(sc, w, "test"), results.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sim.Run(context.Background(), sc, w, fluid.New, rec, sim.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, strings.SplitAfter(strings.TrimSuffix(string(b), "\n"), "\n"), sc.Orchestrator()
+}
+
+// find is the number of the nth line, from 1, that holds the text.
+func find(t *testing.T, lines []string, text string, nth int) int {
+	t.Helper()
+	for i, l := range lines {
+		if strings.Contains(l, text) {
+			if nth--; nth == 0 {
+				return i + 1
+			}
+		}
+	}
+	t.Fatalf("no line with %s", text)
+	return 0
+}
+
+func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
+	dir, log, cfg := onDisk(t)
+	third := find(t, log, `"event":"flow-arrived"`, 3)
+	action := find(t, log[third:], `"action":"install-rule"`, 1) + third
+	for _, c := range []struct {
+		what string
+		edit func([]string) []string
+		line int // of the event at which it shows; 0 for none
+	}{
+		{"nothing", func(l []string) []string { return l }, 0},
+		{"a flow sent elsewhere", func(l []string) []string {
+			l[action-1] = strings.Replace(l[action-1], `"instance":3`, `"instance":1`, 1)
+			return l
+		}, third},
+		{"an action left out", func(l []string) []string { return append(l[:action-1], l[action:]...) }, third},
+		{"an action too many", func(l []string) []string {
+			return append(l[:action:action], append([]string{`{"t_ps":2000000000000,"action":"remove-rule","flow":1}` + "\n"}, l[action:]...)...)
+		}, third},
+		{"another score", func(l []string) []string {
+			l[third] = strings.Replace(l[third], `"reason":"`, `"reason":"because `, 1)
+			return l
+		}, third},
+		{"an event left out", func(l []string) []string { // the flow is unknown when its rule is said to be installed
+			return append(l[:third-1], l[third:]...)
+		}, find(t, log[:third-1], `"event"`, strings.Count(strings.Join(log[:third-1], ""), `"event"`))},
+	} {
+		lines := c.edit(append([]string(nil), log...))
+		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(strings.Join(lines, "")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := results.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := rec.Verify(cfg)
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", c.what, err)
+		case c.line == 0 && v.Difference != nil:
+			t.Errorf("%s: differs: %+v", c.what, v.Difference)
+		case c.line != 0 && (v.Difference == nil || v.Difference.Line != c.line):
+			t.Errorf("%s: %+v, want a difference at line %d", c.what, v.Difference, c.line)
+		}
+	}
+	for what, text := range map[string]string{"an action first": `{"t_ps":0,"action":"read-counters"}` + "\n", "nothing at all": "", "no log": "x\n"} {
+		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := results.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v, err := rec.Verify(cfg); err == nil || !strings.Contains(err.Error(), "events.jsonl: ") {
+			t.Errorf("%s: %+v, %v; want an error", what, v, err)
+		}
+	}
+}
+
+// A run that was killed may have been so in the middle of a line, or between an event and what came of it.
+func TestARecordOfAKilledRunIsVerified(t *testing.T) {
+	_, log, cfg := onDisk(t)
+	whole := strings.Join(log, "") + "\n"
+	for cut := len(whole); cut > 0; cut -= 37 {
+		dir := filepath.Join(t.TempDir(), "rec")
+		st, _ := scenarios.Parse("watched.yaml", []byte(watched), ".", nil)
+		w, _ := st.Runs[0].Scenario.Traffic()
+		if _, err := results.Create(dir, *sim.Header(st.Runs[0].Scenario, w, "test"), results.Options{}); err != nil { // and never closed
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(whole[:cut]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		rec, err := results.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := rec.Verify(cfg)
+		if err != nil || v.Difference != nil || v.Complete {
+			t.Fatalf("cut at %d: %+v, %v", cut, v, err)
+		}
+		if lines := strings.Count(whole[:cut], "\n"); v.Events+v.Actions+v.Decisions != lines {
+			t.Fatalf("cut at %d: %d entries of %d lines", cut, v.Events+v.Actions+v.Decisions, lines)
+		}
+	}
+}
+
+func TestAnotherPolicyIsFound(t *testing.T) {
+	dir, _, cfg := onDisk(t)
+	cfg.Scheduler.Policy = "best-fit"
+	rec, err := results.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := rec.Verify(cfg)
+	if err != nil || v.Difference == nil || !strings.Contains(v.Difference.Event, `"event":"flow-arrived"`) {
+		t.Errorf("%+v, %v; want a difference when a flow arrives", v, err)
+	}
+	if _, err := rec.Verify(orchestrator.Config{Max: -1}); err == nil {
+		t.Error("a configuration that makes no sense is taken")
+	}
+}
