@@ -123,29 +123,60 @@ func (d *Driver) note(s *snapshot, part *openflow.Multipart) {
 	}
 }
 
-// agree writes what it takes to make the switch hold what was asked for, and publishes the connection.
-func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) error {
+// fits says why this driver cannot work at such a switch.
+func (s *snapshot) fits(c *Config) error {
 	if len(s.foreign) > 0 {
 		f := &s.foreign[0]
 		return fmt.Errorf("a rule of somebody else (cookie %#x, table %d, priority %d) and %d more stand where ours would: choose another table or priority",
 			f.Cookie, f.Table, f.Priority, len(s.foreign)-1)
 	}
-	d.order.Lock()
-	d.mu.Lock()
-	d.ports = s.ports
-	err := d.port("the uplink", d.cfg.Uplink)
-	if err == nil {
-		err = d.port("the sink", d.cfg.Sink)
-	}
-	if err == nil && d.closed {
-		err = hw.ErrClosed
-	}
-	if err != nil {
-		d.mu.Unlock()
-		d.order.Unlock()
+	if err := isPort(s.ports, "the uplink", c.Uplink); err != nil {
 		return err
 	}
-	d.conn = conn
+	return isPort(s.ports, "the sink", c.Sink)
+}
+
+// Probe looks whether Open would succeed, and how many rules of flows an earlier run, or one that is under way, has
+// there. It changes nothing.
+func Probe(ctx context.Context, cfg Config) (rules int, err error) {
+	d, err := newDriver(cfg)
+	if err != nil {
+		return 0, err
+	}
+	conn, err := openflow.Dial(ctx, d.cfg.Address, writeTimeout)
+	if err != nil {
+		return 0, fmt.Errorf("ovs: %w", err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	s, err := d.look(conn, true)
+	if err == nil {
+		err = s.fits(&d.cfg)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ovs: %w", err)
+	}
+	for c := range s.own {
+		if c&fixedRule == 0 {
+			rules++
+		}
+	}
+	return rules, nil
+}
+
+// agree writes what it takes to make the switch hold what was asked for, and publishes the connection.
+func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) error {
+	if err := s.fits(&d.cfg); err != nil {
+		return err
+	}
+	d.order.Lock()
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		d.order.Unlock()
+		return hw.ErrClosed
+	}
+	d.conn, d.ports = conn, s.ports
 	d.buf = d.buf[:0]
 	d.lastRead.Store(time.Now().UnixNano())
 	waiting := d.ops
@@ -179,8 +210,14 @@ func (d *Driver) begin(s *snapshot) {
 		f := openflow.FlowMod{Command: openflow.Delete, Table: openflow.AnyTable, Cookie: d.cfg.own(), CookieMask: ownMask}
 		d.add(op{kind: opAgain, rule: leftover(0)}, &f)
 	}
+	adopted := map[uint64]bool{}
+	for _, r := range d.rules {
+		adopted[r.what] = true
+	}
 	for k := range missProtocols {
-		d.hold(d.missRule(k))
+		if r := d.missRule(k); !adopted[r.what] {
+			d.hold(r)
+		}
 	}
 }
 
@@ -271,10 +308,15 @@ func (d *Driver) adopt(s *snapshot) {
 	}
 }
 
-// adoptFixed takes over a rule of an instance.
+// adoptFixed takes over a rule for misses or of an instance.
 func (d *Driver) adoptFixed(f *openflow.FlowStats, names map[uint32]string) {
 	id := flow.Instance(f.Cookie & number)
 	if f.Cookie&anyKind == missKind {
+		if int(id) < len(missProtocols) {
+			r := d.missRule(int(id))
+			r.cookie = f.Cookie
+			d.rules[r.cookie] = r
+		}
 		return
 	}
 	a := d.instances[id]

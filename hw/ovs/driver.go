@@ -57,19 +57,12 @@ var _ hw.Switch = (*Driver)(nil)
 // The context bounds that alone. Errors: the address does not answer, the uplink or sink is no port of the bridge,
 // the tables' numbers or the priority do not fit, or rules of others stand where ours would.
 func Open(ctx context.Context, cfg Config) (*Driver, error) {
-	cfg.defaults()
-	if cfg.InstanceTable <= cfg.Table || cfg.InstanceTable >= 254 {
-		return nil, fmt.Errorf("ovs: instance table %d: want a number above the flow table's, %d, and below 254", cfg.InstanceTable, cfg.Table)
-	}
-	if cfg.Priority < 2 {
-		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
+	d, err := newDriver(cfg)
+	if err != nil {
+		return nil, err
 	}
 	run, cancel := context.WithCancel(context.Background())
-	d := &Driver{
-		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), cancel: cancel, stopped: make(chan struct{}), xid: 1,
-		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{},
-		instances: map[flow.Instance]*attached{}, sent: map[uint32]*op{}, reads: map[uint32]*query{},
-	}
+	d.cancel = cancel
 	ready := make(chan error, 1)
 	conn, err := d.connect(ctx, ready)
 	if err != nil {
@@ -89,6 +82,22 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 		return nil, fmt.Errorf("ovs: first rules: %w", err)
 	}
 	return d, nil
+}
+
+// newDriver makes one that is not connected.
+func newDriver(cfg Config) (*Driver, error) {
+	cfg.defaults()
+	if cfg.InstanceTable <= cfg.Table || cfg.InstanceTable >= 254 {
+		return nil, fmt.Errorf("ovs: instance table %d: want a number above the flow table's, %d, and below 254", cfg.InstanceTable, cfg.Table)
+	}
+	if cfg.Priority < 2 {
+		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
+	}
+	return &Driver{
+		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), xid: 3, // look has used these
+		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{},
+		instances: map[flow.Instance]*attached{}, sent: map[uint32]*op{}, reads: map[uint32]*query{},
+	}, nil
 }
 
 // run reads until Close, and connects again when a connection is lost.

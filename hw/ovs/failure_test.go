@@ -407,6 +407,22 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// Probe finds what is wrong as Open does, and changes nothing, not even while a driver is at work.
+func TestProbeChangesNothing(t *testing.T) {
+	r := newRig(t)
+	r.install(0, 1)
+	r.f.with(func() { r.f.refuse = kind(openflow.TypeFlowMod) })
+	config := ovs.Config{Address: r.f.address, Uplink: "uplink", Sink: "sink"}
+	if n, err := ovs.Probe(r.context(), config); n != 1 || err != nil {
+		r.Errorf("found %d rules, %v: want 1", n, err)
+	}
+	config.Uplink = "p0"
+	if _, err := ovs.Probe(r.context(), config); err == nil || !strings.Contains(err.Error(), `"p0"`) {
+		r.Errorf(`error %v, want one that says "p0"`, err)
+	}
+	r.shows(0, 1, 0)
+}
+
 // RemoveAll deletes what a killed run left, and nothing else.
 func TestRemoveAll(t *testing.T) {
 	r := newRig(t)

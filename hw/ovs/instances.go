@@ -104,10 +104,10 @@ func refused(err error) bool {
 }
 
 func (d *Driver) attachable(i flow.Instance, at hw.Ports) error {
-	if err := d.port("the input of the instance", at.In); err != nil {
+	if err := isPort(d.ports, "the input of the instance", at.In); err != nil {
 		return err
 	}
-	if err := d.port("the output of the instance", at.Out); err != nil {
+	if err := isPort(d.ports, "the output of the instance", at.Out); err != nil {
 		return err
 	}
 	if at.Out == d.cfg.Uplink || at.Out == d.cfg.Sink {

@@ -149,6 +149,7 @@ func (l *lab) bench(t *testing.T) *switchtest.Bench {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "uplink", "sink", "a", "b", "c", "d", "e", "f")
 	switchtest.Run(t, l.bench)
 }

@@ -198,10 +198,10 @@ func leftover(cookie uint64) *rule {
 	return &rule{cookie: cookie, fixed: func() (openflow.FlowMod, bool) { return openflow.FlowMod{}, false }}
 }
 
-// port looks a port up.
-func (d *Driver) port(what, name string) error {
-	if d.ports[name] != 0 {
+// isPort says that a name is not among the ports, or nothing.
+func isPort(ports map[string]uint32, what, name string) error {
+	if ports[name] != 0 {
 		return nil
 	}
-	return fmt.Errorf("%s %q is not a port of the bridge, which has %s", what, name, strings.Join(slices.Sorted(maps.Keys(d.ports)), ", "))
+	return fmt.Errorf("%s %q is not a port of the bridge, which has %s", what, name, strings.Join(slices.Sorted(maps.Keys(ports)), ", "))
 }
