@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/smartinco/smartinco/units"
 )
 
 // Rule is a relation that a file must satisfy beyond the bounds of single keys.
@@ -131,6 +133,21 @@ func scenarioRules(s *Scenario) []Rule {
 	return rules
 }
 
+// arrivalRules are those of the keys that say how packets come.
+func arrivalRules(key, kind string, on, off units.Time) []Rule {
+	arrivals := under(key, "arrivals")
+	var rules []Rule
+	for _, x := range []struct {
+		name string
+		time units.Time
+	}{{"on_time", on}, {"off_time", off}} {
+		rules = append(rules,
+			Rule{[]string{under(key, x.name), arrivals}, kind != "on-off" && x.time != units.Millisecond, "arrivals: on-off with this key"},
+			Rule{[]string{under(key, x.name)}, x.time <= 0 || x.time > units.Hour, "a time above 0 and at most 1h"})
+	}
+	return rules
+}
+
 func (s *Source) rules() []Rule {
 	given := 0
 	for i := range reflect.TypeFor[Source]().NumField() {
@@ -143,6 +160,7 @@ func (s *Source) rules() []Rule {
 		rules = append(rules,
 			Rule{[]string{"cbr.total", "cbr.rate"}, c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"},
 			Rule{[]string{"cbr.rate", "cbr.total"}, c.Total != 0 && c.Rate != 0, "total or rate, not both"})
+		rules = append(rules, arrivalRules("cbr", c.Arrivals, c.On, c.Off)...)
 	}
 	if s.Flows != nil {
 		rules = append(rules, Rule{[]string{"flows"}, len(s.Flows) == 0, "at least one flow"})
@@ -153,6 +171,7 @@ func (s *Source) rules() []Rule {
 			Rule{[]string{under(key, "period"), under(key, "rate")}, f.Period == 0 && f.Rate == 0, "a time above 0 between two packets, or rate"},
 			Rule{[]string{under(key, "rate"), under(key, "period")}, f.Period != 0 && f.Rate != 0, "period or rate, not both"},
 			Rule{[]string{under(key, "end"), under(key, "phase")}, f.End != 0 && f.End <= f.Phase, "a time after phase, " + f.Phase.String()})
+		rules = append(rules, arrivalRules(key, f.Arrivals, f.On, f.Off)...)
 	}
 	for _, t := range []struct {
 		name string

@@ -94,7 +94,7 @@ func (k factors) source(from, to *Source, key string) *Error {
 		for _, x := range []struct {
 			from *Trace
 			to   **Trace
-		}{{from.PCAP, &to.PCAP}, {from.Zeek, &to.Zeek}} {
+		}{{from.PCAP, &to.PCAP}, {from.Zeek, &to.Zeek}, {from.Records, &to.Records}} {
 			if x.from != nil {
 				t := *x.from
 				t.Speedup /= k.t

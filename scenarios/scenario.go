@@ -100,7 +100,7 @@ type Measure struct {
 // Source is one source of traffic: exactly one key is set.
 type Source struct {
 	CBR     *CBR       `yaml:"cbr" doc:"a staircase of equal constant-rate flows (thesis 4.2)"`
-	Flows   []OneFlow  `yaml:"flows" doc:"constant-rate flows, one by one"`
+	Flows   []OneFlow  `yaml:"flows" doc:"flows of a constant rate, one by one"`
 	PCAP    *Trace     `yaml:"pcap" doc:"a packet capture: pcap or pcapng, gzip or not"`
 	Zeek    *Trace     `yaml:"zeek" doc:"a Zeek connection log, gzip or not"`
 	Records *Trace     `yaml:"records" doc:"flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not"`
@@ -116,15 +116,21 @@ type CBR struct {
 	Total      units.BPS   `yaml:"total" doc:"bit rate of all flows together on the link, frame overhead included; or give rate"`
 	Rate       units.PPS   `yaml:"rate" doc:"packet rate of each flow; or give total"`
 	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
+	Arrivals   string      `yaml:"arrivals" doc:"how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in exponential bursts between which there are none (packet engine; the fluid engine takes the mean)" enum:"constant|poisson|on-off" default:"constant"`
+	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms"`
+	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms"`
 }
 
-// OneFlow is a single constant-rate flow.
+// OneFlow is a single flow of a constant rate, or of a constant mean rate.
 type OneFlow struct {
 	Period     units.Time  `yaml:"period" doc:"time between two packets; or give rate"`
 	Rate       units.PPS   `yaml:"rate" doc:"packets a second; or give period"`
-	Phase      units.Time  `yaml:"phase" doc:"time of the first packet" default:"0s" min:"0"`
+	Phase      units.Time  `yaml:"phase" doc:"time of the first packet, or with arrivals at random when the flow begins" default:"0s" min:"0"`
 	End        units.Time  `yaml:"end" doc:"no packet from then on; 0 for the end of the run" default:"0s" min:"0"`
 	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
+	Arrivals   string      `yaml:"arrivals" doc:"how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in exponential bursts between which there are none (packet engine; the fluid engine takes the mean)" enum:"constant|poisson|on-off" default:"constant"`
+	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms"`
+	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms"`
 }
 
 // Trace is a file of recorded traffic and what is done to it.

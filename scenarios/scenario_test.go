@@ -264,6 +264,19 @@ func TestTrafficWithoutEndNeedsADuration(t *testing.T) {
 	}
 }
 
+func TestBurstsOfLessThanAPacketAreRefused(t *testing.T) {
+	for text, key := range map[string]string{
+		"cbr: {flows: 2, rate: 1kpps, arrivals: on-off, on_time: 100us, off_time: 800us}": "workload.0.cbr.on_time",
+		"flows: [{rate: 1Mpps}, {period: 1s, arrivals: on-off}]":                          "workload.0.flows.1.on_time",
+	} {
+		_, err := one(t, "duration: 1s\nworkload: [{"+text+"}]").Traffic()
+		var e *Error
+		if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != key {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestTrafficOfModels(t *testing.T) {
 	const text = "duration: 20s\nworkload: [{cbr: {flows: 2, rate: 1kpps}}, {model: {name: agh-2015, rate: 100}}, {model: {name: sizes, file: sizes.txt, rate: 10, flow_rate: 1kpps, until: 5s}}, {model: {name: agh-2015, rate: 100}}]"
 	s := one(t, text)

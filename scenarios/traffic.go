@@ -75,8 +75,12 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		if c.Total != 0 {
 			rate = float64(c.Total) / float64((c.PacketSize+s.NIC.FrameOverhead)*8) / float64(c.Flows)
 		}
+		p := traces.Process{Kind: c.Arrivals, On: c.On, Off: c.Off, Seed: s.streamSeed(i)}
+		if err := s.process(p, traces.Period(rate), fmt.Sprintf("workload.%d.cbr", i)); err != nil {
+			return nil, 0, err
+		}
 		return traces.Staircase(traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
-			Rate: rate, Size: float64(c.PacketSize), Offset: offset}), c.Flows, nil
+			Rate: rate, Size: float64(c.PacketSize), Offset: offset, Process: p}), c.Flows, nil
 	case src.Flows != nil:
 		var ws []*traces.Workload
 		for j, f := range src.Flows {
@@ -90,8 +94,12 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 			if period == 0 {
 				period = traces.Period(float64(f.Rate))
 			}
+			p := traces.Process{Kind: f.Arrivals, On: f.On, Off: f.Off, Seed: s.streamSeed(i)}
+			if err := s.process(p, period, fmt.Sprintf("workload.%d.flows.%d", i, j)); err != nil {
+				return nil, 0, err
+			}
 			ws = append(ws, traces.Constant(traces.ConstantOptions{Period: period, Phase: f.Phase, End: end,
-				Size: float64(f.PacketSize), Offset: offset + j}))
+				Size: float64(f.PacketSize), Offset: offset + j, Process: p, Stream: j}))
 		}
 		return traces.Merge(ws...), len(src.Flows), nil
 	case src.PCAP != nil:
@@ -114,6 +122,15 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		return s.modelTraffic(src.Model, i, offset)
 	}
 	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(keysOf(reflect.TypeFor[Source]()), ", ")}
+}
+
+// process checks how the packets of a flow come, which depends on its rate.
+func (s *Scenario) process(p traces.Process, mean units.Time, key string) error {
+	if err := p.Check(mean); err != nil {
+		return &Error{File: s.Name, Key: key + ".on_time", Found: p.On.String() + " and off_time: " + p.Off.String(),
+			Expected: "together at least the mean time between two packets, " + mean.String(), Err: err}
+	}
+	return nil
 }
 
 func (s *Scenario) endless(source string) error {

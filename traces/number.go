@@ -106,6 +106,7 @@ func stream(seed, kind, block uint64) *rand.Rand {
 const (
 	streamArrivals = 1 + iota
 	streamFlows
+	streamPackets
 )
 
 // alias draws an index with a probability in proportion to its weight, in constant time and exactly, in integers: the

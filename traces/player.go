@@ -23,15 +23,42 @@ type begun struct {
 	at       units.Time
 	flow     Flow
 	constant Periodic
+	own      *ownPackets // nil for none
 }
 
-// Stream plays a workload, all of it.
+// ownPackets are a flow's packets with times of their own.
+type ownPackets struct {
+	src   PacketReader
+	buf   [64]Arrival
+	at, n int
+}
+
+func (o *ownPackets) next() (a Arrival, ok bool) {
+	if o.at == o.n {
+		o.at = 0
+		o.n, _ = o.src.Read(o.buf[:]) // processes have no errors
+	}
+	if o.n == 0 {
+		return a, false
+	}
+	o.at++
+	return o.buf[o.at-1], true
+}
+
+// Stream plays a workload, all of it. One with the packets of a capture cannot be played.
 func (w *Workload) Stream() *Stream {
+	own := map[flow.ID]Packets{}
+	for _, p := range w.Packets {
+		own[p.Flows[0]] = p
+	}
 	return &Stream{Layer: w.Layer, Provenance: w.Provenance, flows: func(yield func(begun, error) bool) {
 		for i, f := range w.Flows {
 			b := begun{at: f.Segments[0].Start, flow: f}
 			if len(w.Constant) > 0 {
 				b.constant = w.Constant[i]
+			}
+			if p, ok := own[flow.ID(i)]; ok {
+				b.own = &ownPackets{src: p.Open()}
 			}
 			if !yield(b, nil) {
 				return
@@ -45,6 +72,7 @@ func (w *Workload) Stream() *Stream {
 type playing struct {
 	flow     Flow
 	constant Periodic
+	own      *ownPackets
 	order    int64 // among the flows
 
 	segment int
@@ -60,6 +88,11 @@ type playing struct {
 
 // next finds the flow's next packet, if there is one.
 func (p *playing) next() bool {
+	if p.own != nil {
+		a, ok := p.own.next()
+		p.at, p.gap, p.k, p.n, p.octets = a.At, 1, 0, 1, int64(a.Bytes)
+		return ok
+	}
 	if p.k++; p.k < p.n {
 		p.at += p.gap
 		return true
@@ -125,7 +158,7 @@ func packets(flows iter.Seq2[begun, error], end units.Time) iter.Seq2[played, er
 					yield(played{}, err)
 					return
 				}
-				p := &playing{flow: b.flow, constant: b.constant, order: order}
+				p := &playing{flow: b.flow, constant: b.constant, own: b.own, order: order}
 				order++
 				if p.next() {
 					heap.Push(&on, p)

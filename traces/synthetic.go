@@ -18,6 +18,7 @@ type StaircaseOptions struct {
 	Rate     float64    // packets per second of each flow; positive and finite, or there is no flow
 	Size     float64    // frame bytes of each packet
 	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
+	Process  Process    // how packets come, at Rate in the mean
 }
 
 // ConstantOptions describes one constant-rate flow.
@@ -27,6 +28,9 @@ type ConstantOptions struct {
 	End    units.Time // exclusive
 	Size   float64    // frame bytes of each packet
 	Offset int        // index of the flow among all synthetic flows of the run, for its address
+
+	Process Process // how packets come: with another than constant, Period is the mean time between two, and Phase the flow's start
+	Stream  int     // which of the process' streams of random numbers is the flow's
 }
 
 // Period is the time between two packets of a flow of rate packets per second, rounded to a picosecond and at least one.
@@ -38,40 +42,51 @@ func Period(rate float64) units.Time {
 	return max(1, units.Time(min(math.Round(float64(units.Second)/rate), float64(units.Never/2))))
 }
 
-// Staircase makes the flows of o. Both engines see the same traffic: a flow's rate is that of its period, which is
+// Staircase makes the flows of o, whose Process has been checked. Both engines see the same traffic: a flow's rate is that of its period, which is
 // rounded to a picosecond, so it differs from o.Rate by at most one part in 2 * period in picoseconds.
 func Staircase(o StaircaseOptions) *Workload {
 	w := &Workload{}
 	period, start := Period(o.Rate), o.Start
 	for i := 0; i < o.Flows && period > 0 && start < o.End; i++ {
-		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i})
+		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i, Process: o.Process, Stream: i})
 		if o.Interval > 0 && start > o.End-o.Interval {
 			break
 		}
 		start += max(o.Interval, 0)
 	}
-	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v and %gB frames, from %v, one more every %v, until %v",
-		len(w.Flows), units.PPS(o.Rate), o.Size, o.Start, o.Interval, o.End)}
+	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v and %gB frames, from %v, one more every %v, until %v%s",
+		len(w.Flows), units.PPS(o.Rate), o.Size, o.Start, o.Interval, o.End, o.Process.text())}
 	return w
 }
 
-// Constant makes the flow of o.
+// Constant makes the flow of o, whose Process has been checked.
 func Constant(o ConstantOptions) *Workload {
 	w := &Workload{}
 	if o.Period > 0 && o.Phase < o.End {
 		w.constant(o)
 	}
-	w.Provenance = []string{fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)}
+	text := fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)
+	if o.Process.random() {
+		text = fmt.Sprintf("flow: a packet of %gB every %v in the mean, from %v until %v%s", o.Size, o.Period, o.Phase, o.End, o.Process.text())
+	}
+	w.Provenance = []string{text}
 	return w
 }
 
 // constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets, less than one fewer than the packet
-// engine counts.
+// engine counts where none comes at random.
 func (w *Workload) constant(o ConstantOptions) {
+	if o.Process.random() {
+		w.Packets = append(w.Packets, o.Process.packets(flow.ID(len(w.Flows)), o.Stream, o))
+	}
 	n := float64(o.End-o.Phase) / float64(o.Period)
 	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: []Segment{
 		{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size}}})
-	w.Constant = append(w.Constant, Periodic{Phase: o.Phase, Period: o.Period, End: o.End})
+	c := Periodic{Phase: o.Phase, Period: o.Period, End: o.End}
+	if o.Process.random() {
+		c = Periodic{}
+	}
+	w.Constant = append(w.Constant, c)
 }
 
 // SyntheticTuple is the five-tuple of the i-th synthetic flow of a run: UDP from 16.0.0.1 + i to 48.0.0.1, ports 1025

@@ -155,7 +155,7 @@ func (s *Stream) writeFlows(ctx context.Context, w io.Writer, report Progress) (
 		if err := beat.beat(func() (float64, float64) { return b.at.Seconds(), s.End.Seconds() }); err != nil {
 			return out.done, err
 		}
-		p := playing{flow: b.flow, constant: b.constant}
+		p := playing{flow: b.flow, constant: b.constant, own: b.own}
 		c := connection{tuple: b.flow.Tuple}
 		var first, last units.Time
 		for p.next() {

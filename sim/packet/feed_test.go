@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,10 +12,13 @@ import (
 	"regexp"
 	"testing"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
@@ -175,5 +179,42 @@ func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// Poisson arrivals at one instance with exponential service are M/M/1/K: the loss is that of the closed form, and the
+// fluid engine takes the mean rate.
+func TestPoissonFlowsMakeMM1K(t *testing.T) {
+	const text = `
+name: M/M/1/16
+duration: 500ms
+engine: packet
+seed: %d
+nic: ideal
+vnf: {buffer: 16, service: exponential, contention: {model: constant, rate: 1Mpps}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+workload:
+  - cbr: {flows: 2, rate: 300kpps, arrivals: poisson}
+  - flows: [{rate: 300kpps, arrivals: poisson}]
+`
+	const rho, k = 0.9, 16
+	want := (1 - rho) * math.Pow(rho, k) / (1 - math.Pow(rho, k+1))
+	var losses []float64
+	for seed := range 8 {
+		m := run(t, load(t, fmt.Sprintf(text, seed+1)), packet.New)
+		r := m.Run.Totals
+		if math.Abs(r.Offered-450e3) > 4*math.Sqrt(450e3) {
+			t.Errorf("seed %d: offered %.0f, want 450000", seed, r.Offered)
+		}
+		losses = append(losses, r.Dropped.Instance/r.Offered)
+	}
+	mean, sd := stat.MeanStdDev(losses, nil)
+	t.Logf("loss %.5f, standard error %.5f, want %.5f", mean, sd/math.Sqrt(8), want)
+	if math.Abs(mean-want) > 5*sd/math.Sqrt(8) {
+		t.Errorf("loss %.5f with a standard error of %.5f, want %.5f", mean, sd/math.Sqrt(8), want)
+	}
+	if r := run(t, load(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals; math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
+		t.Errorf("fluid: offered %.1f, lost %.1f", r.Offered, r.Dropped.Instance)
 	}
 }

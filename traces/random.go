@@ -1,0 +1,133 @@
+package traces
+
+import (
+	"fmt"
+	"io"
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Process is how the packets of a flow with a mean rate come. The zero value is constant: one every period.
+type Process struct {
+	Kind    string     // constant, poisson or on-off; empty is constant
+	On, Off units.Time // on-off: mean lengths of a burst and of the silence after it
+	Seed    uint64     // root of the flows' streams of random numbers, each of which has its own
+}
+
+// packetProcesses make the packets of one flow with a mean time between them.
+var packetProcesses = map[string]func(p Process, r *rand.Rand, mean units.Time, o ConstantOptions) PacketReader{
+	"poisson": func(_ Process, r *rand.Rand, mean units.Time, o ConstantOptions) PacketReader {
+		return &poissonPackets{r: r, mean: float64(mean), t: o.Phase, end: o.End, size: int32(o.Size)}
+	},
+	"on-off": newBursts,
+}
+
+// Check says what is wrong with the process for flows with a mean time between packets. A burst and a silence together have
+// one packet in the mean, or more.
+func (p Process) Check(mean units.Time) error {
+	switch {
+	case p.Kind == "" || p.Kind == "constant":
+		return nil
+	case packetProcesses[p.Kind] == nil:
+		return fmt.Errorf("arrivals %q, want constant, poisson or on-off", p.Kind)
+	case p.Kind != "on-off":
+		return nil
+	case p.On <= 0 || p.Off <= 0 || p.On > maxSpan || p.Off > maxSpan:
+		return fmt.Errorf("on for %v and off for %v, want times above 0", p.On, p.Off)
+	case p.On+p.Off < mean:
+		return fmt.Errorf("on for %v and off for %v, want together at least the mean time between two packets, %v", p.On, p.Off, mean)
+	}
+	return nil
+}
+
+// random says whether the packets come at random.
+func (p Process) random() bool { return packetProcesses[p.Kind] != nil }
+
+// packets are those of flow number f of the workload, which is number k of its source.
+func (p Process) packets(f flow.ID, k int, o ConstantOptions) Packets {
+	return Packets{Flows: []flow.ID{f}, Open: func() PacketReader {
+		return packetProcesses[p.Kind](p, stream(p.Seed, streamPackets, uint64(k)), o.Period, o)
+	}}
+}
+
+// text says it for the provenance.
+func (p Process) text() string {
+	switch p.Kind {
+	case "poisson":
+		return ", Poisson arrivals"
+	case "on-off":
+		return fmt.Sprintf(", in bursts: on %v and off %v in the mean", p.On, p.Off)
+	}
+	return ""
+}
+
+// poissonPackets is a Poisson process.
+type poissonPackets struct {
+	r      *rand.Rand
+	mean   float64
+	t, end units.Time
+	size   int32
+}
+
+// Read implements PacketReader.
+func (p *poissonPackets) Read(to []Arrival) (int, error) {
+	for n := range to {
+		if p.t = after(p.t, float64(p.mean*exponential(p.r)), p.end); p.t >= p.end {
+			return ended(n)
+		}
+		to[n] = Arrival{At: p.t, Bytes: p.size}
+	}
+	return len(to), nil
+}
+
+func ended(n int) (int, error) {
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// bursts is a constant rate that is switched on and off: both phases are exponential, and the time of the source, in which
+// it sends a packet every gap, goes on in the first alone. It begins as if it had run for ever.
+type bursts struct {
+	r        *rand.Rand
+	on, off  float64 // mean lengths of the phases
+	gap      units.Time
+	t, until units.Time // now, and the end of the burst that t lies in
+	left     units.Time // of the gap
+	end      units.Time
+	size     int32
+}
+
+func newBursts(p Process, r *rand.Rand, mean units.Time, o ConstantOptions) PacketReader {
+	hi, lo := bits.Mul64(uint64(mean), uint64(p.On))
+	gap, _ := bits.Div64(hi, lo, uint64(p.On+p.Off))
+	b := &bursts{r: r, on: float64(p.On), off: float64(p.Off), gap: max(units.Time(gap), 1), t: o.Phase, end: o.End, size: int32(o.Size)}
+	b.left = units.Time(r.Int64N(int64(b.gap)))
+	if r.Int64N(int64(p.On+p.Off)) >= int64(p.On) {
+		b.t = after(b.t, float64(b.off*exponential(r)), b.end)
+	}
+	b.until = after(b.t, float64(b.on*exponential(r)), b.end)
+	return b
+}
+
+// Read implements PacketReader.
+func (b *bursts) Read(to []Arrival) (int, error) {
+	for n := range to {
+		for b.left >= b.until-b.t && b.t < b.end {
+			b.left -= b.until - b.t
+			b.t = after(b.until, float64(b.off*exponential(b.r)), b.end)
+			b.until = after(b.t, float64(b.on*exponential(b.r)), b.end)
+		}
+		if b.t += b.left; b.t >= b.end {
+			b.t = b.end
+			return ended(n)
+		}
+		b.left = b.gap
+		to[n] = Arrival{At: b.t, Bytes: b.size}
+	}
+	return len(to), nil
+}
