@@ -36,6 +36,10 @@ type Bench struct {
 
 	// Settle waits until the data path does what the switch has confirmed; nil if it always does.
 	Settle func() error
+
+	// Volatile says that rules end with their driver, so that there is nothing to adopt.
+	Volatile bool
+
 	// Room leaves room for n more rules in the table.
 	Room func(n int) error
 	// Stop and Start take the switch away from under its driver, as a crash does, and bring it back without its rules.
@@ -463,6 +467,7 @@ func drops(r *rig) {
 	r.settle()
 	r.send(0, 1)
 	r.arrives(r.ports(1).In, 0, 1)
+	r.ruleCounts(0, 1, 3)
 	r.must(r.sw.Move(hw.Move{Flow: 0}))
 	r.confirmed(hw.OpMove, 0, 0)
 	r.settle()
@@ -711,6 +716,9 @@ func concurrent(r *rig) {
 }
 
 func adopted(r *rig) {
+	if r.Volatile {
+		r.Skip("the rules end with their driver")
+	}
 	r.attach(1)
 	idle := rule(1, 0)
 	idle.Idle = time.Hour

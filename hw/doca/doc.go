@@ -1,0 +1,63 @@
+// Package doca drives the eSwitch of a BlueField through DOCA Flow: hardware steering, without Open vSwitch in between.
+//
+// It is in two parts. shim.c is the only file that sees NVIDIA's SDK, of any release from 2.7 to 3.3; shim.h is what it
+// offers, in numbers. The driver in Go asks it for rules and reads what became of them. Since the SDK is needed to
+// compile the shim, both are behind the build tag doca, and without it Open says how to build with it:
+//
+//	CGO_ENABLED=1 go build -tags doca ./cmd/smartinco
+//
+// With the tags doca and standin the shim is compiled against the stand-in for the SDK (folder standin), which keeps
+// rules in memory and breaks where the SDK is documented to. The driver's tests run on it, as seven releases.
+//
+// # Rules
+//
+// A root pipe separates what comes in at the uplink from what comes in elsewhere. The former goes by way of a pipe that
+// looks at the protocols to one of four pipes, for TCP and UDP over IPv4 and IPv6, with an entry for each flow: it counts,
+// and forwards to the instance's port. What matches none goes to the kernel, which shows it on the uplink's network
+// device; there the driver reads it and reports a packet-in. What comes out of an instance meets a pipe with an entry for
+// each port, which counts and forwards to the sink.
+//
+// An instance's counter is the sum of what its rules counted while they led to it. The card renews its counters every
+// half second or second, so what a rule counts between the last renewal and a move is charged to the new instance. What it
+// counts between the last renewal and its removal is lost: the card forgets an entry's counter with the entry.
+//
+// A rule is moved by removing its entry and adding another; until the second is in force, some tenths of a millisecond,
+// the flow's packets are packet-ins. Config.MoveInPlace changes the entry instead, as the interface offers, but no
+// published program of NVIDIA's does that with pipes of this kind.
+//
+// # What has not been tried
+//
+// This driver has never been run on a card. docs/hardware.md lists what to check first.
+package doca
+
+import (
+	"errors"
+	"io"
+	"time"
+)
+
+// ErrNotBuilt says that this program was built without DOCA Flow.
+var ErrNotBuilt = errors.New("this program was built without DOCA Flow; on the card, or in NVIDIA's development container, build it with CGO_ENABLED=1 go build -tags doca ./cmd/smartinco")
+
+// Config says which card, and how much of it is used. PCI, Representors, Uplink and Ports must be given.
+type Config struct {
+	PCI          string   // address of the physical function, 0000:03:00.0
+	Representors string   // in DPDK's notation: vf0-3
+	Uplink       string   // network device of the uplink, port 0 of DPDK
+	Ports        []string // network devices of the representors, in their order: ports 1, 2, ... of DPDK
+	Sink         string   // one of the above, to which the instances' output goes; the uplink if empty
+
+	Mode        string        // of DOCA Flow; empty for switch,hws,isolated,hairpinq_num=4
+	EAL         string        // more arguments for DPDK, separated by spaces
+	Rules       int           // that each of the four pipes can hold; 0 means 8192
+	QueueDepth  int           // requests under way at a time; 0 means 128
+	MoveInPlace bool          // move by changing an entry
+	DropOthers  bool          // drop what is neither TCP nor UDP, rather than leave it to the kernel
+	CounterLag  time.Duration // how old counters may be; 0 means 1 s
+
+	PacketInQueue int // 0 means 1024
+
+	// Device opens a network device for frames: each Read gives one that came in, each Write sends one. Nil opens a
+	// packet socket.
+	Device func(name string) (io.ReadWriteCloser, error)
+}

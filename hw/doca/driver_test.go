@@ -1,0 +1,418 @@
+//go:build doca && standin
+
+package doca
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/switchtest"
+)
+
+// full has the tests take minutes: two million moves, a million rules.
+var full = os.Getenv("DOCA_FULL") != ""
+
+// bench is the stand-in's card with its ports wired to a test.
+type bench struct {
+	cfg  Config
+	out  map[string]chan []byte
+	up   chan []byte // what the kernel shows on the uplink
+	gone chan struct{}
+}
+
+func newBench(t *testing.T) *bench {
+	newCard()
+	countersEvery(20) // rather than every half second
+	b := &bench{cfg: Config{PCI: "03:00.0", Representors: "vf0-6", Uplink: "p0", Sink: "vf6", Rules: 2048}, out: map[string]chan []byte{}}
+	for _, p := range []string{"p0", "vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6"} {
+		b.out[p] = make(chan []byte, 4096)
+		if p != "p0" {
+			b.cfg.Ports = append(b.cfg.Ports, p)
+		}
+	}
+	b.cfg.Device = func(name string) (io.ReadWriteCloser, error) { return b.device(name), nil }
+	t.Cleanup(func() {
+		if m := misuse(); m != "" {
+			t.Errorf("the SDK's rules were broken: %s", m)
+		}
+		if n := objects(); n != 0 {
+			t.Errorf("%d objects of the SDK were not given back", n)
+		}
+	})
+	return b
+}
+
+type device struct {
+	b    *bench
+	name string
+	up   chan []byte
+	gone chan struct{}
+}
+
+func (b *bench) device(name string) *device {
+	d := &device{b: b, name: name, gone: make(chan struct{})}
+	if name == b.cfg.Uplink {
+		b.up, b.gone = make(chan []byte, 4096), d.gone
+		d.up = b.up
+	}
+	return d
+}
+
+func (d *device) Read(p []byte) (int, error) {
+	select {
+	case f := <-d.up:
+		return copy(p, f), nil
+	case <-d.gone:
+		return 0, io.EOF
+	}
+}
+
+func (d *device) Write(p []byte) (int, error) {
+	d.b.out[d.name] <- slices.Clone(p)
+	return len(p), nil
+}
+
+func (d *device) Close() error {
+	close(d.gone)
+	return nil
+}
+
+func (b *bench) ports() []string { return append([]string{b.cfg.Uplink}, b.cfg.Ports...) }
+
+// send has a frame come in at a port.
+func (b *bench) send(port string, frame []byte) error {
+	at := slices.Index(b.ports(), port)
+	switch v := receive(at, frame); {
+	case v.kind == toPort:
+		b.out[b.ports()[v.port]] <- frame
+	case v.kind == toKernel && port == b.cfg.Uplink:
+		select {
+		case b.up <- frame:
+		case <-b.gone:
+		}
+	}
+	return nil
+}
+
+func TestSwitch(t *testing.T) {
+	for _, way := range []struct {
+		name    string
+		inPlace bool
+	}{{"moves=remove-and-add", false}, {"moves=in-place", true}} {
+		t.Run(way.name, func(t *testing.T) {
+			switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
+				b := newBench(t)
+				b.cfg.MoveInPlace = way.inPlace
+				if probe, err := Open(b.cfg); err != nil && way.inPlace {
+					t.Skip(err)
+				} else if err != nil {
+					t.Fatal(err)
+				} else {
+					probe.Close()
+				}
+				return &switchtest.Bench{
+					Uplink: "p0", Sink: "vf6", Ports: [6]string(b.cfg.Ports[:6]), Volatile: true,
+					Open: func(bool) (hw.Switch, error) { return Open(b.cfg) },
+					Send: b.send,
+					Out:  func(port string) <-chan []byte { return b.out[port] },
+					Room: func(n int) error { limitEntries(entries() + n); return nil },
+				}
+			})
+		})
+	}
+}
+
+// Whatever call fails while the card is opened, Open says which, and gives back what it had.
+func TestOpenFails(t *testing.T) {
+	for _, call := range []string{
+		"rte_eal_init", "doca_devinfo_create_list", "doca_dev_open", "doca_dpdk_port_probe", "rte_pktmbuf_pool_create",
+		"rte_eth_dev_configure", "rte_eth_rx_queue_setup", "rte_eth_tx_queue_setup", "rte_eth_dev_start", "doca_flow_cfg_create",
+		"doca_flow_cfg_set_pipe_queues", "doca_flow_cfg_set_mode_args", "doca_flow_cfg_set_nr_counters", "doca_flow_cfg_set_queue_depth",
+		"doca_flow_cfg_set_cb_entry_process", "doca_flow_init", "doca_flow_port_cfg_create", "doca_flow_port_cfg_set_dev",
+		"doca_flow_port_start", "doca_flow_get_target", "doca_flow_pipe_cfg_create", "doca_flow_pipe_cfg_set_name",
+		"doca_flow_pipe_cfg_set_type", "doca_flow_pipe_cfg_set_is_root", "doca_flow_pipe_cfg_set_nr_entries",
+		"doca_flow_pipe_cfg_set_match", "doca_flow_pipe_cfg_set_monitor", "doca_flow_pipe_create", "doca_flow_entries_process", "completion",
+	} {
+		for _, after := range []int{0, 1, 4} {
+			b := newBench(t)
+			refuse(call, after, 1)
+			s, err := Open(b.cfg)
+			switch {
+			case err == nil && after == 0:
+				t.Errorf("Open succeeded although %s failed", call)
+			case err == nil: // called less often than that
+				s.Close()
+			case !strings.Contains(err.Error(), "0000:03:00.0") && !strings.Contains(err.Error(), "03:00.0"):
+				t.Errorf("%s: error %q does not name the card", call, err)
+			}
+			if n := objects(); n != 0 {
+				t.Fatalf("%s failed after %d calls: %d objects are left", call, after, n)
+			}
+		}
+	}
+	refuse("", 0, 0)
+}
+
+func TestOpenRefusesItsConfiguration(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.PCI = "04:00.0" }, "device 04:00.0 of 1"},
+		{func(c *Config) { c.Representors = "vf0-3" }, "shows 5 ports"},
+		{func(c *Config) { c.Ports[1] = c.Ports[0] }, "want names that differ"},
+		{func(c *Config) { c.Sink = "vf9" }, `sink "vf9" is not a port`},
+		{func(c *Config) { c.Mode = "vnf,hws" }, "doca_flow_init"},
+	} {
+		b := newBench(t)
+		c.change(&b.cfg)
+		if s, err := Open(b.cfg); err == nil {
+			s.Close()
+			t.Errorf("want an error with %q", c.want)
+		} else if !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %q, want %q", err, c.want)
+		}
+		newCard() // one mistake was the SDK's to find
+	}
+}
+
+func open(t testing.TB, cfg Config) *Switch {
+	s, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s.(*Switch)
+}
+
+func tuple(n int) flow.FiveTuple {
+	return flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), Dst: netip.AddrFrom4([4]byte{10, 255, 0, 1}),
+		SrcPort: 1000, DstPort: 80, Proto: flow.UDP}
+}
+
+// answers reads n answers and wants each to be of a kind.
+func answers(t testing.TB, s *Switch, n int, kind hw.EventKind) {
+	t.Helper()
+	for k := 0; k < n; k++ {
+		if e := <-s.Events(); e.Kind != kind {
+			t.Fatalf("answer %d of %d: %v, %q; want %v", k+1, n, e.Kind, e.Reason, kind)
+		}
+	}
+}
+
+// What the card refuses after it had taken it: a rule that was never there, one that stays where it is, one that is lost on
+// its way.
+func TestTheCardRefuses(t *testing.T) {
+	b := newBench(t)
+	s := open(t, b.cfg)
+	ctx := context.Background()
+	for i := flow.Instance(1); i <= 2; i++ {
+		if err := s.Attach(ctx, i, hw.Ports{In: b.cfg.Ports[2*i-2], Out: b.cfg.Ports[2*i-1]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := entries()
+	refuse("completion", 0, 1)
+	s.Install(hw.Rule{Flow: 1, Tuple: tuple(1), Instance: 1})
+	answers(t, s, 1, hw.Rejected)
+	if n := entries(); n != before {
+		t.Errorf("%d entries after a refused one", n-before)
+	}
+	s.Install(hw.Rule{Flow: 1, Tuple: tuple(1), Instance: 1})
+	answers(t, s, 1, hw.Confirmed)
+
+	refuse("completion", 0, 1) // the removal: the rule stays
+	s.Move(hw.Move{Flow: 1, Instance: 2})
+	answers(t, s, 1, hw.Rejected)
+	if v := receive(0, frame(1)); v.kind != toPort || v.port != 1 {
+		t.Errorf("after a refused move a frame goes to %+v", v)
+	}
+	refuse("completion", 1, 1) // the second half: the rule is gone
+	s.Move(hw.Move{Flow: 1, Instance: 2})
+	e := <-s.Events()
+	if e.Kind != hw.Ended || e.Flow != 1 {
+		t.Errorf("a rule lost in a move: %v, %q", e.Kind, e.Reason)
+	}
+	answers(t, s, 1, hw.Rejected)
+	if v := receive(0, frame(1)); v.kind != toKernel {
+		t.Errorf("a frame of the lost rule goes to %+v", v)
+	}
+
+	// Calls that fail on the spot, in the middle of a batch and at its end: what went before is not stuck.
+	for _, after := range []int{0, 4, 9} {
+		name := "doca_flow_pipe_add_entry"
+		if release() >= 303 {
+			name = "doca_flow_pipe_basic_add_entry"
+		}
+		refuse(name, after, 1)
+		var rules []hw.Rule
+		for f := range 10 {
+			rules = append(rules, hw.Rule{Flow: flow.ID(100 + f), Tuple: tuple(100 + f), Instance: 1})
+		}
+		s.Install(rules...)
+		for f := range 10 {
+			want := hw.Confirmed
+			if f == after {
+				want = hw.Rejected
+			}
+			answers(t, s, 1, want)
+		}
+		for f := range 10 {
+			s.Remove(flow.ID(100 + f))
+		}
+		for f := range 10 {
+			want := hw.Confirmed
+			if f == after {
+				want = hw.Rejected
+			}
+			answers(t, s, 1, want)
+		}
+	}
+}
+
+func frame(n int) []byte {
+	f := make([]byte, 60)
+	f[12], f[13], f[14], f[23] = 8, 0, 0x45, byte(flow.UDP)
+	src, dst := tuple(n).Src.As4(), tuple(n).Dst.As4()
+	copy(f[26:], src[:])
+	copy(f[30:], dst[:])
+	binary.BigEndian.PutUint16(f[34:], tuple(n).SrcPort)
+	binary.BigEndian.PutUint16(f[36:], tuple(n).DstPort)
+	return f
+}
+
+// Rules move at random under traffic whose counters are current: no packet is lost from the books, no entry is left.
+func TestMovesLoseNothing(t *testing.T) {
+	moves := 20_000
+	if full {
+		moves = 2_000_000
+	}
+	b := newBench(t)
+	countersEvery(0)
+	s := open(t, b.cfg)
+	ctx := context.Background()
+	for i := flow.Instance(1); i <= 3; i++ {
+		if err := s.Attach(ctx, i, hw.Ports{In: b.cfg.Ports[2*i-2], Out: b.cfg.Ports[2*i-1]}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const flows = 500
+	before := entries()
+	for f := range flows {
+		s.Install(hw.Rule{Flow: flow.ID(f), Tuple: tuple(f), Instance: 1})
+	}
+	answers(t, s, flows, hw.Confirmed)
+	r := rand.New(rand.NewPCG(1, 2))
+	at := make([]flow.Instance, flows)
+	for f := range at {
+		at[f] = 1
+	}
+	perFlow, perInstance := make([]uint64, flows), make([]uint64, 4)
+	for n := 0; n < moves; n += flows {
+		var batch []hw.Move
+		for f := range flows {
+			for range r.IntN(3) {
+				if v := receive(0, frame(f)); v.kind != toPort || v.port != int(2*at[f]-1) {
+					t.Fatalf("flow %d at instance %d: its frame goes to %+v", f, at[f], v)
+				}
+				perFlow[f]++
+				perInstance[at[f]]++
+			}
+			at[f] = flow.Instance(1 + r.IntN(3))
+			batch = append(batch, hw.Move{Flow: flow.ID(f), Instance: at[f]})
+		}
+		refreshCounters()
+		s.Move(batch...)
+		answers(t, s, flows, hw.Confirmed)
+	}
+	refreshCounters()
+	rules, err := s.Rules(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f, q := range rules.Rules {
+		if q.Packets != perFlow[f] || q.Instance != at[f] {
+			t.Fatalf("flow %d: %d packets at instance %d; want %d at %d", f, q.Packets, q.Instance, perFlow[f], at[f])
+		}
+	}
+	counters, err := s.Counters(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range counters.Counters {
+		if c.RxPackets != perInstance[c.Instance] {
+			t.Errorf("instance %d was charged with %d packets, want %d", c.Instance, c.RxPackets, perInstance[c.Instance])
+		}
+	}
+	if n := entries() - before; n != flows {
+		t.Errorf("%d entries for %d rules", n, flows)
+	}
+}
+
+// A hundred thousand rules come and go, ten times: neither the SDK's memory nor Go's grows.
+func TestRoundsLeaveNothing(t *testing.T) {
+	rounds, n := 4, 10_000
+	if full {
+		rounds, n = 10, 100_000
+	}
+	b := newBench(t)
+	b.cfg.Rules = n
+	s := open(t, b.cfg)
+	var first uint64
+	var left int
+	for k := range rounds {
+		cycle(t, s, n)
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		if k == 1 {
+			first, left = m.HeapAlloc, objects()
+		}
+		if k > 1 && (m.HeapAlloc > first+first/4+1<<20 || objects() != left) {
+			t.Fatalf("round %d: %d B in Go's heap after %d B, %d objects of the SDK after %d", k, m.HeapAlloc, first, objects(), left)
+		}
+	}
+}
+
+// cycle installs n rules, reads them and removes them.
+func cycle(t testing.TB, s *Switch, n int) {
+	rules, ids := make([]hw.Rule, n), make([]flow.ID, n)
+	for f := range n {
+		ids[f] = flow.ID(f)
+		rules[f] = hw.Rule{Flow: ids[f], Tuple: tuple(f), Instance: 1}
+	}
+	s.Install(rules...)
+	answers(t, s, n, hw.Confirmed)
+	if got, err := s.Rules(context.Background()); err != nil || len(got.Rules) != n {
+		t.Fatalf("%d rules in force, %v; want %d", len(got.Rules), err, n)
+	}
+	s.Remove(ids...)
+	answers(t, s, n, hw.Confirmed)
+}
+
+func BenchmarkInstallQueryRemove(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			newCard()
+			cfg := Config{PCI: "03:00.0", Representors: "vf0", Uplink: "p0", Ports: []string{"vf0"}, Rules: n}
+			wires := &bench{cfg: cfg}
+			cfg.Device = func(name string) (io.ReadWriteCloser, error) { return wires.device(name), nil }
+			s := open(b, cfg)
+			for b.Loop() {
+				cycle(b, s, n)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N)/float64(n), "µs/rule")
+		})
+	}
+}

@@ -1,0 +1,45 @@
+/*
+ * The stand-in's other side: what a test, or the lab, does to the card that is not there.
+ */
+#ifndef STANDIN_H
+#define STANDIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { STANDIN_DROPPED, STANDIN_PORT, STANDIN_KERNEL };
+
+struct standin_verdict {
+	int kind;      /* STANDIN_… */
+	uint16_t port; /* where it leaves, or with STANDIN_KERNEL, where it came in */
+};
+
+/* standin_packet puts a frame in at a port and says what the rules make of it. Safe from any thread. */
+struct standin_verdict standin_packet(uint16_t in, const uint8_t *frame, uint32_t length);
+
+/* standin_fail makes a call fail, by its name, with an error of doca_error.h: after so many that go well, so many times.
+ * The call "completion" is the card's refusal of an entry that the library had taken. One at a time; "" for none. */
+void standin_fail(const char *call, uint32_t after, uint32_t times, int error);
+
+/* standin_counters says how often the counters that can be read are renewed: every so many milliseconds, or when
+ * standin_refresh is called if 0. At first it is what the release does. */
+void standin_counters(uint32_t every_ms);
+void standin_refresh(void);
+
+/* standin_pass lets so many seconds pass for the ageing of entries. */
+void standin_pass(uint32_t seconds);
+
+/* standin_limit bounds the entries of all pipes together, as the card's memory does. */
+void standin_limit(uint32_t entries);
+
+/* What is there now: entries in force, and objects that have not been given back. */
+uint32_t standin_entries(void);
+uint32_t standin_objects(void);
+
+/* standin_misuse is what the program did that the documentation forbids, first of all; empty if nothing. */
+const char *standin_misuse(void);
+
+/* standin_reset makes a new card, as after a restart of the process: the library must be down. */
+void standin_reset(void);
+
+#endif
