@@ -6,4 +6,5 @@ import "github.com/spf13/cobra"
 var verbs = []func() *cobra.Command{
 	newRun, newReplay, newSweep, newReproduce, newPlot, newExport, newVerify,
 	newValidate, newTheory, newScenario, newTrace, newCalibrate, newPolicies, newHW, newForward, newTrexServer, newVersion,
+	newLab,
 }

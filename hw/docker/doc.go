@@ -51,6 +51,7 @@ type Config struct {
 	CPUs         string   // CPU set such as 1-3,5; empty for all
 	Quota        float64  // CPUs' worth of time; 0 for no limit
 	QuotaPeriod  time.Duration
+	CgroupParent string   // control group in which each container has its own; empty for the engine's
 	Memory       int64    // bytes; 0 for no limit
 	Hugepages    string   // hugetlbfs to mount at the same place, such as /dev/hugepages
 	Mounts       []string // SOURCE:TARGET[:ro]

@@ -113,15 +113,6 @@ func reachable(cli *client.Client, err error) error {
 	return err
 }
 
-// Version is the engine's version and that of the API that is spoken with it.
-func (e *Engine) Version(ctx context.Context) (engine, api string, err error) {
-	v, err := e.cli.ServerVersion(ctx)
-	if err != nil {
-		return "", "", fmt.Errorf("docker: %w", reachable(e.cli, err))
-	}
-	return v.Version, e.cli.ClientVersion(), nil
-}
-
 // filter finds this testbed's containers.
 func (e *Engine) filter() filters.Args {
 	return filters.NewArgs(filters.Arg("label", labelTestbed+"="+e.config.Testbed), filters.Arg("label", labelOwner+"="+e.config.Owner))
@@ -347,3 +338,23 @@ func (e *Engine) Close() error {
 
 // Deaths implements hw.ContainerEngine.
 func (e *Engine) Deaths() <-chan hw.Death { return e.deaths }
+
+// Facts are what an engine says of itself.
+type Facts struct {
+	Version, API string // the engine's version, and the version of the API that is spoken with it
+	CgroupDriver string // cgroupfs or systemd
+}
+
+// Info asks the engine of a configuration, of which only Host, TLS and PlainTCP are read.
+func Info(ctx context.Context, c Config) (Facts, error) {
+	cli, err := connect(&c)
+	if err != nil {
+		return Facts{}, fmt.Errorf("docker: %w", err)
+	}
+	defer cli.Close()
+	info, err := cli.Info(ctx)
+	if err != nil {
+		return Facts{}, fmt.Errorf("docker: %w", reachable(cli, err))
+	}
+	return Facts{info.ServerVersion, cli.ClientVersion(), info.CgroupDriver}, nil
+}

@@ -42,8 +42,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/events":
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
-	case path == "/containers/json", path == "/version":
-		_, _ = w.Write([]byte(map[string]string{"/containers/json": "[]", "/version": `{"Version":"99"}`}[path]))
+	case path == "/containers/json":
+		_, _ = w.Write([]byte("[]"))
+	case path == "/info":
+		_, _ = w.Write([]byte(`{"ServerVersion": "99", "CgroupDriver": "cgroupfs"}`))
 	default:
 		w.WriteHeader(http.StatusNotFound)
 		_ = json.NewEncoder(w).Encode(map[string]string{"message": "no such thing"})
@@ -77,16 +79,14 @@ func TestNegotiation(t *testing.T) {
 		{"9.99", ""},     // to come: the client's own
 	} {
 		f := &fake{api: test.engine}
-		e, err := f.open(t)
-		if err != nil {
-			t.Fatal(err)
-		}
-		engine, api, err := e.Version(t.Context())
-		if err != nil || engine != "99" || api == test.engine != (test.spoken != "") {
-			t.Errorf("engine with API %s: speaks %s with %s, %v", test.engine, api, engine, err)
+		s := httptest.NewServer(f)
+		facts, err := Info(t.Context(), Config{Host: "tcp" + strings.TrimPrefix(s.URL, "http")})
+		s.Close()
+		if err != nil || facts.Version != "99" || facts.CgroupDriver != "cgroupfs" || facts.API == test.engine != (test.spoken != "") {
+			t.Errorf("engine with API %s: %+v, %v", test.engine, facts, err)
 		}
 		f.mu.Lock()
-		if last := f.seen[len(f.seen)-1]; test.spoken != "" && !strings.Contains(strings.Join(f.seen, "\n"), "/v"+test.spoken+"/containers/json") {
+		if last := f.seen[len(f.seen)-1]; test.spoken != "" && !strings.Contains(strings.Join(f.seen, "\n"), "/v"+test.spoken+"/info") {
 			t.Errorf("engine with API %s was asked %s", test.engine, last)
 		}
 		f.mu.Unlock()

@@ -131,3 +131,22 @@ func Purge(ctx context.Context, c Config) error {
 	}
 	return nil
 }
+
+// Count is how many images and containers, running or not, bear a testbed's label.
+func Count(ctx context.Context, c Config) (images, containers int, err error) {
+	cli, err := connect(&c)
+	if err != nil {
+		return 0, 0, fmt.Errorf("docker: %w", err)
+	}
+	defer cli.Close()
+	ours := filters.NewArgs(filters.Arg("label", labelTestbed+"="+c.Testbed))
+	found, err := cli.ContainerList(ctx, container.ListOptions{All: true, Filters: ours})
+	if err != nil {
+		return 0, 0, fmt.Errorf("docker: %w", reachable(cli, err))
+	}
+	made, err := cli.ImageList(ctx, image.ListOptions{Filters: ours})
+	if err != nil {
+		return 0, 0, fmt.Errorf("docker: %w", reachable(cli, err))
+	}
+	return len(made), len(found), nil
+}

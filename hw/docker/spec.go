@@ -39,7 +39,7 @@ func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.
 		SecurityOpt: []string{"no-new-privileges"},
 		LogConfig:   container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "1m"}},
 	}
-	host.CpusetCpus, host.Memory = c.CPUs, c.Memory
+	host.CpusetCpus, host.Memory, host.CgroupParent = c.CPUs, c.Memory, c.CgroupParent
 	if p.CPUs != "" {
 		host.CpusetCpus = p.CPUs
 	}

@@ -30,7 +30,7 @@ func (f *File) DockerConfig() docker.Config {
 	d := f.Containers.Docker
 	c := docker.Config{
 		Host: d.Host, PlainTCP: d.Insecure, Testbed: f.Name,
-		Image: d.Image, Command: d.Command, CPUs: d.CPUs, Quota: d.Quota,
+		Image: d.Image, Command: d.Command, CPUs: d.CPUs, Quota: d.Quota, CgroupParent: d.Cgroup, Mounts: d.Mounts,
 		Hugepages: d.Hugepages, Devices: d.Devices, Capabilities: d.Capabilities,
 		Probe: docker.Probe{Log: d.Ready.Log, Timeout: duration(d.StartTimeout)},
 		Grace: duration(d.StopTimeout),
@@ -86,7 +86,7 @@ func checkDocker(f *File) []check {
 					return "", err
 				}
 				defer e.Close()
-				engine, api, err := e.Version(ctx)
+				facts, err := docker.Info(ctx, f.DockerConfig())
 				if err != nil {
 					return "", err
 				}
@@ -94,7 +94,7 @@ func checkDocker(f *File) []check {
 				if err != nil {
 					return "", err
 				}
-				said := fmt.Sprintf("version %s, API %s; %d ports in the pool", engine, api, len(d.Ports))
+				said := fmt.Sprintf("version %s, API %s; %d ports in the pool", facts.Version, facts.API, len(d.Ports))
 				if n := len(list); n > 0 {
 					said += fmt.Sprintf("; %d containers of an earlier run, which the next run or smartinco hw clean removes", n)
 				}

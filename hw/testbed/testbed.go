@@ -72,6 +72,8 @@ type Docker struct {
 	Ready        Ready      `yaml:"ready" doc:"when an instance takes packets"`
 	CPUs         string     `yaml:"cpus" doc:"the processors that all instances share, such as 2-7; without it, all"`
 	Quota        float64    `yaml:"quota" doc:"processors' worth of time for each instance; 0 for no limit" default:"0" min:"0"`
+	Cgroup       string     `yaml:"cgroup" doc:"the control group in which instances have theirs; without it, the engine's own"`
+	Mounts       []string   `yaml:"mounts" doc:"folders of the engine's machine that instances get: /there:/here, or /there:/here:ro"`
 	Hugepages    string     `yaml:"hugepages" doc:"folder of a hugetlbfs that instances get, such as /dev/hugepages; without it, none"`
 	Devices      []string   `yaml:"devices" doc:"device files that instances get, such as /dev/vfio/vfio"`
 	Capabilities []string   `yaml:"capabilities" doc:"Linux capabilities that instances get, such as NET_RAW; never all of them"`

@@ -1,0 +1,315 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/replay"
+	"github.com/smartinco/smartinco/sim/contention"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Plan says what Calibrate measures.
+type Plan struct {
+	Counts  []int         // of instances that process at the same time, each at least 1
+	Rounds  int           // how often each count is measured
+	Settle  time.Duration // under load before a measurement begins
+	Measure time.Duration
+	Rules   int         // that are installed one after the other to see how long that takes
+	Frame   units.Bytes // size of the packets
+	// Offered is the load on all instances together; 0 is six times what one was found to process, which is in proportion
+	// what a 100 Gbit/s line brings to a BlueField-2 at 64 B.
+	Offered units.PPS
+}
+
+// DefaultPlan measures 1 to 8 instances in about two minutes.
+func DefaultPlan() Plan {
+	return Plan{
+		Counts: []int{1, 2, 3, 4, 5, 6, 7, 8}, Rounds: 3, Settle: time.Second, Measure: 4 * time.Second,
+		Rules: 200, Frame: 64,
+	}
+}
+
+// Measurement is what was seen.
+type Measurement struct {
+	Switch string
+	Plan   Plan
+	Points []Point
+	// Of each instance, and of each rule.
+	Start []time.Duration // from the request to the engine until the container ran
+	Ready []time.Duration // from then until it took packets
+	Stop  []time.Duration // from the request until it was gone
+	Rule  []time.Duration // from the request to the switch until it was in force
+}
+
+// Point is one run with N instances under more load than they can process.
+type Point struct {
+	N         int
+	Sent      float64   // packets a second that the generator sent
+	Processed float64   // packets a second that came back
+	Each      []float64 // of these, by instance, as the switch counted them
+}
+
+// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules.
+// The counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. Before
+// it, the testbed must be empty; after it, it is again.
+func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(string)) (*Measurement, error) {
+	if len(p.Counts) == 0 || slices.Min(p.Counts) < 1 || p.Rounds < 1 || p.Measure <= 0 {
+		return nil, fmt.Errorf("lab: plan %+v: want counts from 1, at least one round, and a time to measure", p)
+	}
+	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name, Plan: p}}
+	err := m.run(ctx)
+	// Whatever happened, nothing is left.
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	if err = errors.Join(err, m.clean(undo)); err != nil {
+		return nil, fmt.Errorf("lab: calibration: %w", err)
+	}
+	return m.out, nil
+}
+
+type measuring struct {
+	replay.Hardware
+	plan    Plan
+	say     func(string)
+	out     *Measurement
+	running []hw.Container
+	flows   flow.ID   // the last that was used
+	rules   []flow.ID // installed
+}
+
+func (m *measuring) run(ctx context.Context) error {
+	found, err := m.Containers.List(ctx)
+	if err != nil {
+		return err
+	}
+	if len(found) > 0 {
+		return fmt.Errorf("there is a container of instance %d: the testbed is in use, or an earlier run was killed (smartinco lab down removes it)", found[0].Instance)
+	}
+	most := slices.Max(m.plan.Counts)
+	m.say(fmt.Sprintf("starting %d instances", most))
+	for i := flow.Instance(1); int(i) <= most; i++ {
+		c, err := m.Containers.Create(ctx, i)
+		if err != nil {
+			return err
+		}
+		m.running = append(m.running, c)
+		m.out.Start, m.out.Ready = append(m.out.Start, c.Started), append(m.out.Ready, c.Ready-c.Started)
+		if err := m.Switch.Attach(ctx, i, c.Ports); err != nil {
+			return err
+		}
+	}
+	if m.plan.Rules > 0 {
+		m.say(fmt.Sprintf("installing %d rules, one after the other", m.plan.Rules))
+	}
+	for range m.plan.Rules {
+		if err := m.install(ctx, 1); err != nil {
+			return err
+		}
+	}
+	if err := m.remove(ctx); err != nil {
+		return err
+	}
+	if m.plan.Offered == 0 {
+		if err := m.explore(ctx); err != nil {
+			return err
+		}
+	}
+	for round := range m.plan.Rounds {
+		for _, n := range m.plan.Counts {
+			point, err := m.point(ctx, n, m.plan.Offered)
+			if err != nil {
+				return err
+			}
+			m.out.Points = append(m.out.Points, point)
+			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n, rate(point.Processed), rate(point.Sent)))
+		}
+	}
+	return nil
+}
+
+// explore finds the load to offer: it doubles the rate of one instance until less than nine tenths come back.
+func (m *measuring) explore(ctx context.Context) error {
+	for offered := units.PPS(1000); offered < 20_000_000; offered *= 2 {
+		point, err := m.point(ctx, 1, offered)
+		if err != nil {
+			return err
+		}
+		m.say(fmt.Sprintf("one instance processed %s of %s", rate(point.Processed), rate(point.Sent)))
+		if point.Processed < 0.9*point.Sent {
+			m.plan.Offered = units.PPS(6 * point.Processed)
+			m.out.Plan.Offered = m.plan.Offered
+			return nil
+		}
+		if point.Sent < 0.9*float64(offered) {
+			return fmt.Errorf("the generator sends %s at most, and one instance processes that: there is nothing to measure (give the instances more work)", rate(point.Sent))
+		}
+	}
+	return errors.New("one instance processes 20 Mpps: there is nothing to measure")
+}
+
+// point measures n instances, each with one flow, under a load that they share equally.
+func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point, error) {
+	first := len(m.rules)
+	if err := m.install(ctx, n); err != nil {
+		return Point{}, err
+	}
+	length := m.plan.Settle + m.plan.Measure
+	var streams []hw.Stream
+	for _, f := range m.rules[first:] {
+		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: length + time.Minute, Rate: offered / units.PPS(n), FrameSize: m.plan.Frame})
+	}
+	if err := m.Generator.Load(ctx, streams); err != nil {
+		return Point{}, err
+	}
+	if _, err := m.Generator.Start(ctx); err != nil {
+		return Point{}, err
+	}
+	if err := sleep(ctx, m.plan.Settle); err != nil {
+		return Point{}, err
+	}
+	var traffic [2]hw.Traffic
+	var counts [2]hw.Reading
+	for i := range traffic {
+		if i == 1 {
+			if err := sleep(ctx, m.plan.Measure); err != nil {
+				return Point{}, err
+			}
+		}
+		var err error
+		if counts[i], err = m.Switch.Counters(ctx); err != nil {
+			return Point{}, err
+		}
+		if traffic[i], err = m.Generator.Counters(ctx); err != nil {
+			return Point{}, err
+		}
+	}
+	if err := m.Generator.Stop(ctx); err != nil {
+		return Point{}, err
+	}
+	if err := m.remove(ctx); err != nil {
+		return Point{}, err
+	}
+	took := traffic[1].At.Sub(traffic[0].At).Seconds()
+	point := Point{
+		N:         n,
+		Sent:      float64(traffic[1].Sent-traffic[0].Sent) / took,
+		Processed: float64(traffic[1].Received-traffic[0].Received) / took,
+	}
+	took = counts[1].At.Sub(counts[0].At).Seconds()
+	for i := range n {
+		point.Each = append(point.Each, float64(counts[1].Counters[i].TxPackets-counts[0].Counters[i].TxPackets)/took)
+	}
+	if point.Processed == 0 {
+		return Point{}, fmt.Errorf("%d instances were sent %s, and nothing came back", n, rate(point.Sent))
+	}
+	return point, sleep(ctx, 300*time.Millisecond) // for what still waits in the rings
+}
+
+// tuple is the five-tuple of a flow. Nobody else's are used: 198.18.0.0/15 is for benchmarks (RFC 2544).
+func tuple(f flow.ID) flow.FiveTuple {
+	return flow.FiveTuple{
+		Src: netip.AddrFrom4([4]byte{198, 18, byte(f >> 16), byte(f >> 8)}), Dst: netip.AddrFrom4([4]byte{198, 19, 0, 1}),
+		SrcPort: 1024 + uint16(f&0xff), DstPort: 9, Proto: flow.UDP,
+	}
+}
+
+// install adds a rule to each of the first n instances, and waits until all are in force.
+func (m *measuring) install(ctx context.Context, n int) error {
+	rules := make([]hw.Rule, n)
+	for i := range rules {
+		m.flows++
+		rules[i] = hw.Rule{Flow: m.flows, Tuple: tuple(m.flows), Instance: flow.Instance(i + 1)}
+	}
+	if err := m.Switch.Install(rules...); err != nil {
+		return err
+	}
+	for _, r := range rules {
+		m.rules = append(m.rules, r.Flow)
+	}
+	return m.confirm(ctx, n, hw.OpInstall)
+}
+
+func (m *measuring) remove(ctx context.Context) error {
+	n := len(m.rules)
+	if n == 0 {
+		return nil
+	}
+	if err := m.Switch.Remove(m.rules...); err != nil {
+		return err
+	}
+	m.rules = nil
+	return m.confirm(ctx, n, hw.OpRemove)
+}
+
+// confirm waits for the answers to n requests, and for nothing else.
+func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
+	late := time.After(10 * time.Second)
+	for n > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-late:
+			return fmt.Errorf("the switch has not answered %d requests to %v rules within 10 s", n, op)
+		case d := <-m.Containers.Deaths():
+			return fmt.Errorf("instance %d died: %s", d.Instance, d.Reason)
+		case e, ok := <-m.Switch.Events():
+			switch {
+			case !ok:
+				return hw.ErrClosed
+			case e.Kind == hw.Rejected:
+				return fmt.Errorf("the switch refuses to %v the rule of flow %d: %s", e.Op, e.Flow, e.Reason)
+			case e.Kind == hw.Confirmed && e.Op == op:
+				n--
+				if op == hw.OpInstall {
+					m.out.Rule = append(m.out.Rule, e.Latency)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// clean removes what run made.
+func (m *measuring) clean(ctx context.Context) error {
+	failed := []error{m.Generator.Stop(ctx), m.remove(ctx)}
+	for _, c := range m.running {
+		if _, err := m.Switch.Detach(ctx, c.Instance); err != nil {
+			failed = append(failed, err)
+		}
+		begin := time.Now()
+		if err := m.Containers.Delete(ctx, c.Instance); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		m.out.Stop = append(m.out.Stop, time.Since(begin))
+	}
+	return errors.Join(failed...)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func rate(pps float64) string { return units.PPS(float64(int64(pps + 0.5))).String() }
+
+// Contention is what was measured as the law takes it: the rate of one instance when n process.
+func (m *Measurement) Contention() []contention.Point {
+	var points []contention.Point
+	for _, p := range m.Points {
+		points = append(points, contention.Point{N: p.N, Rate: p.Processed / float64(p.N)})
+	}
+	slices.SortStableFunc(points, func(a, b contention.Point) int { return a.N - b.N })
+	return points
+}

@@ -1,0 +1,495 @@
+// Package lab is a whole testbed on one Linux machine: a switch, a traffic generator and instances, all real, all small.
+//
+//	          ┌───────────── network namespace smartinco-lab ──────────────┐
+//	trex-server ── gen0 ══ uplink ──┐              ┌── sink ══ gen1 ── trex-server
+//	                                Open vSwitch, br0
+//	                                └─ i1 o1 … i10 o10 ┘
+//	                                   ║  ║      ║  ║        ══ pairs of virtual Ethernet devices
+//	                                  in out    in out
+//	                                 container  container    each with a namespace of its own
+//
+// The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. The
+// containers come from the machine's Docker Engine; their image is made of this program, which is its own forwarder
+// (package forwarder). The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
+// sleeps when there is nothing to do, so two cores are enough.
+//
+// All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the label of
+// its containers and of its image. So Down removes a lab whose maker was killed as well as any other, and nothing else.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/lab/forwarder"
+	"github.com/smartinco/smartinco/hw/ovs/vswitch"
+)
+
+// Config is what can be chosen about a lab. Defaults has what is usual.
+type Config struct {
+	Name    string        // 1 to 20 letters and digits, small: of the namespace and of the labels
+	Dir     string        // where sockets, logs and the testbed's file are
+	Program string        // smartinco, statically linked: the generator, and the instances' image
+	Listen  string        // address of the generator's RPC
+	Docker  string        // the engine's address; empty for DOCKER_HOST or the local socket
+	Ports   int           // of instances
+	Ring    int           // slots of an instance's receive ring
+	Work    time.Duration // CPU time that a packet costs an instance
+	Wait    time.Duration // other time that a packet costs it
+	CPUs    string        // the instances' processors; empty for all
+	Rest    string        // the processors of switch and generator; empty for all
+}
+
+// Defaults is a lab for this machine. The instances share its last processor and everything else has the others, so
+// that the traffic takes no time from the instances, and they contend with each other alone.
+//
+// The costs give the proportions of figure 7: where half of the 300 µs of a packet are on a shared processor, one instance
+// alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
+func Defaults() Config {
+	c := Config{
+		Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
+		Ports: 10, Ring: 1024, Work: 150 * time.Microsecond, Wait: 150 * time.Microsecond,
+	}
+	c.Program, _ = os.Executable()
+	if n := runtime.NumCPU(); n > 1 {
+		c.CPUs, c.Rest = strconv.Itoa(n-1), "0-"+strconv.Itoa(n-2)
+	}
+	return c
+}
+
+const (
+	bridge    = "br0"
+	maxPorts  = 1000
+	staleness = 100 * time.Millisecond // max-revalidator: how old a rule's counters may be
+)
+
+func (c *Config) namespace() string { return "smartinco-" + c.Name }
+func (c *Config) image() string     { return "smartinco/" + c.Name + ":latest" }
+
+func (c *Config) path(name string) string { return filepath.Join(c.Dir, name) }
+
+// Testbed is the file that describes the lab, for a run on it.
+func (c *Config) Testbed() string { return c.path("testbed.yaml") }
+
+func (c *Config) check() (err error) {
+	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
+		return err
+	}
+	if c.Name == "" || len(c.Name) > 20 || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
+		return fmt.Errorf("name %q: want 1 to 20 small letters and digits", c.Name)
+	}
+	if c.Ports < 1 || c.Ports > maxPorts {
+		return fmt.Errorf("%d ports: want 1 to %d", c.Ports, maxPorts)
+	}
+	if host, _, err := net.SplitHostPort(c.Listen); err != nil || host == "" {
+		return fmt.Errorf("address %q of the generator: want HOST:PORT", c.Listen)
+	}
+	for _, set := range []string{c.CPUs, c.Rest} {
+		if _, err := cpuSet(set); err != nil {
+			return err
+		}
+	}
+	f := forwarder.Config{In: "in", Out: "out", Ring: c.Ring, Work: c.Work, Wait: c.Wait}
+	return f.Check()
+}
+
+// ErrMissing marks what this machine lacks to have a lab.
+var ErrMissing = errors.New("missing")
+
+// Missing says what the machine lacks, each with how to mend it.
+func Missing(ctx context.Context, c Config) error {
+	var all []error
+	add := func(format string, args ...any) {
+		all = append(all, fmt.Errorf("lab: %w: "+format, append([]any{ErrMissing}, args...)...))
+	}
+	if os.Geteuid() != 0 {
+		add("root: a lab makes network namespaces and devices")
+	} else if m := vswitch.Missing(); m != "" {
+		add("%s", m)
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		add("no ip: install iproute2")
+	}
+	if _, err := docker.Info(ctx, docker.Config{Host: c.Docker}); err != nil {
+		add("%w", err)
+	}
+	return errors.Join(all...)
+}
+
+// Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down or
+// for another Up.
+func Up(ctx context.Context, c Config, progress func(string)) error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	if err := Missing(ctx, c); err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"network namespace " + c.namespace(), c.upNetwork},
+		{"Open vSwitch, bridge " + bridge, c.upSwitch},
+		{"image " + c.image(), c.upImage},
+		{"generator at " + c.Listen, c.upGenerator},
+		{"testbed file " + c.Testbed(), c.writeTestbed},
+	} {
+		progress(step.what)
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("lab: %s: %w", step.what, err)
+		}
+	}
+	return nil
+}
+
+// Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
+// can.
+func Down(ctx context.Context, c Config) error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	var failed []error
+	add := func(what string, err error) {
+		if err != nil {
+			failed = append(failed, fmt.Errorf("lab: %s: %w", what, err))
+		}
+	}
+	add("containers", docker.Purge(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}))
+	add("generator", c.stopGenerator())
+	s, err := vswitch.At(c.path("ovs"), c.namespace())
+	if err == nil {
+		err = s.Stop()
+	}
+	add("Open vSwitch", err)
+	add("network namespace", c.downNetwork())
+	add("control group", c.downGroup())
+	if len(failed) == 0 {
+		add("folder", c.removeDir())
+	}
+	return errors.Join(failed...)
+}
+
+// removeDir removes the lab's own files. A folder in which there is more stays.
+func (c *Config) removeDir() error {
+	for _, name := range []string{"ovs", "generator.log", "testbed.yaml", "testbed.yaml.new"} {
+		if err := os.RemoveAll(c.path(name)); err != nil {
+			return err
+		}
+	}
+	err := os.Remove(c.Dir)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTEMPTY) {
+		return nil
+	}
+	return err
+}
+
+// links are the pairs of devices between generator and switch.
+var links = [...]struct{ generator, port string }{{"gen0", "uplink"}, {"gen1", "sink"}}
+
+func (c *Config) upNetwork(context.Context) error {
+	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+		return err
+	}
+	if !c.hasNamespace() {
+		if out, err := exec.Command("ip", "netns", "add", c.namespace()).CombinedOutput(); err != nil {
+			return fmt.Errorf("ip netns add: %s: %w", strings.TrimSpace(string(out)), err)
+		}
+	}
+	h, err := c.links()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	for _, l := range links {
+		if _, err := h.LinkByName(l.port); err != nil {
+			v := netlink.NewVeth(netlink.LinkAttrs{Name: l.port})
+			v.PeerName = l.generator
+			if err := h.LinkAdd(v); err != nil {
+				return fmt.Errorf("device %s: %w", l.port, err)
+			}
+		}
+		for _, name := range []string{l.port, l.generator} {
+			if err := up(h, name); err != nil {
+				return fmt.Errorf("device %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func up(h *netlink.Handle, name string) error {
+	l, err := h.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	if err := h.LinkSetARPOff(l); err != nil {
+		return err
+	}
+	_ = h.LinkSetIP6AddrGenMode(l, 1) // none: no packets of the kernel's own. Refused where there is no IPv6
+	return h.LinkSetUp(l)
+}
+
+func (c *Config) hasNamespace() bool {
+	ns, err := netns.GetFromName(c.namespace())
+	if err == nil {
+		ns.Close()
+	}
+	return err == nil
+}
+
+func (c *Config) links() (*netlink.Handle, error) {
+	ns, err := netns.GetFromName(c.namespace())
+	if err != nil {
+		return nil, err
+	}
+	defer ns.Close()
+	return netlink.NewHandleAt(ns)
+}
+
+func (c *Config) downNetwork() error {
+	if _, err := os.Lstat(filepath.Join("/run/netns", c.namespace())); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	// The devices first: those of a namespace whose name is gone live as long as a socket in it.
+	if h, err := c.links(); err == nil {
+		all, err := h.LinkList()
+		if err == nil {
+			for _, l := range all {
+				if l.Type() == "veth" {
+					_ = h.LinkDel(l) // its peer, deleted with it, may be in the list too
+				}
+			}
+		}
+		h.Close()
+	}
+	if out, err := exec.Command("ip", "netns", "del", c.namespace()).CombinedOutput(); err != nil {
+		return fmt.Errorf("ip netns del: %s: %w", strings.TrimSpace(string(out)), err)
+	}
+	return nil
+}
+
+func (c *Config) upSwitch(ctx context.Context) error {
+	return c.onRest(func() error {
+		s, err := vswitch.Start(ctx, c.path("ovs"), c.namespace())
+		if err != nil {
+			return err
+		}
+		b := vswitch.Bridge{Name: bridge, Datapath: "netdev"}
+		for _, l := range links {
+			b.Ports = append(b.Ports, vswitch.BridgePort{Name: l.port})
+		}
+		if err := s.Database().Ensure(ctx, b); err != nil {
+			return err
+		}
+		for _, name := range []string{"ovsdb-server.pid", "ovs-vswitchd.pid"} {
+			pid, err := pidOf(filepath.Join(c.path("ovs"), name))
+			if err != nil {
+				return err
+			}
+			if err := c.prefer(pid); err != nil {
+				return err
+			}
+		}
+		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:max-revalidator=%d", staleness.Milliseconds()))
+		return err
+	})
+}
+
+func (c *Config) upImage(ctx context.Context) error {
+	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), c.Program, "forward")
+}
+
+// onRest runs something whose child processes are to stay on the processors that the instances do not have.
+func (c *Config) onRest(do func() error) error {
+	set, err := cpuSet(c.Rest)
+	if err != nil || set == nil {
+		return errors.Join(err, do())
+	}
+	// A child inherits the processors of the thread that makes it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return err
+	}
+	if err := unix.SchedSetaffinity(0, set); err != nil {
+		return fmt.Errorf("processors %s: %w", c.Rest, err)
+	}
+	defer unix.SchedSetaffinity(0, &before)
+	return do()
+}
+
+// cpuSet reads a list such as 0-2,5; it is nil for an empty one.
+func cpuSet(list string) (*unix.CPUSet, error) {
+	if list == "" {
+		return nil, nil
+	}
+	var set unix.CPUSet
+	for part := range strings.SplitSeq(list, ",") {
+		from, to, ok := strings.Cut(part, "-")
+		if !ok {
+			to = from
+		}
+		a, err1 := strconv.Atoi(from)
+		b, err2 := strconv.Atoi(to)
+		if err1 != nil || err2 != nil || a < 0 || b < a || b >= 1024 {
+			return nil, fmt.Errorf("processors %q: want a list such as 0-2,5", list)
+		}
+		for ; a <= b; a++ {
+			set.Set(a)
+		}
+	}
+	return &set, nil
+}
+
+// upGenerator starts the generator in the background, unless it runs.
+func (c *Config) upGenerator(ctx context.Context) error {
+	if len(c.generators()) > 0 {
+		return nil
+	}
+	log, err := os.OpenFile(c.path("generator.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(c.Program, append([]string{"trex-server"}, c.generatorArgs()...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true}
+	if err := c.onRest(cmd.Start); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		text, err := os.ReadFile(c.path("generator.log"))
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(text), "listening on ") {
+			return c.prefer(cmd.Process.Pid)
+		}
+		select {
+		case err := <-ended:
+			text, _ = os.ReadFile(c.path("generator.log"))
+			return fmt.Errorf("it ended: %w; its output: %s", err, strings.TrimSpace(string(text)))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (c *Config) generatorArgs() []string {
+	return []string{"--netns", c.namespace(), "--port", links[0].generator, "--port", links[1].generator, "--listen", c.Listen}
+}
+
+// generators are the processes that run as this lab's generator, by their arguments.
+func (c *Config) generators() []int {
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	var found []int
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue
+		}
+		args := strings.Split(string(text), "\x00")
+		if len(args) < 4 || args[1] != "trex-server" || args[2] != "--netns" || args[3] != c.namespace() {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// stopGenerator ends the generator and waits until it is gone.
+func (c *Config) stopGenerator() error {
+	signal := unix.SIGTERM
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		running := c.generators()
+		if len(running) == 0 {
+			return nil
+		}
+		switch late := time.Since(begin); {
+		case late > 10*time.Second:
+			return fmt.Errorf("process %d does not end", running[0])
+		case late > 3*time.Second:
+			signal = unix.SIGKILL
+		}
+		for _, pid := range running {
+			if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("process %d: %w", pid, err)
+			}
+		}
+	}
+}
+
+func (c *Config) writeTestbed(ctx context.Context) error {
+	info, err := docker.Info(ctx, docker.Config{Host: c.Docker})
+	if err != nil {
+		return err
+	}
+	group := ""
+	if info.CgroupDriver == "cgroupfs" {
+		dir, err := c.upGroup()
+		if err != nil {
+			return err
+		}
+		if dir != "" {
+			group = "/" + filepath.Base(dir)
+		}
+	}
+	return os.WriteFile(c.Testbed(), []byte(c.testbed(group)), 0o644)
+}
+
+// testbed is the text of the testbed's file, with the control group of the containers if there is one.
+func (c *Config) testbed(group string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Made by smartinco lab up; smartinco lab down removes it.
+name: %s
+switch:
+  ovs:
+    address: unix:%s/%s.mgmt
+    uplink: %s
+    sink: %s
+    counter_lag: %dms
+containers:
+  docker:
+`, c.Name, c.path("ovs"), bridge, links[0].port, links[1].port, staleness.Milliseconds())
+	if c.Docker != "" {
+		fmt.Fprintf(&b, "    host: %q\n", c.Docker)
+	}
+	fmt.Fprintf(&b, "    image: %s\n    command: [--ring, %q, --work, %q, --wait, %q]\n", c.image(), strconv.Itoa(c.Ring), c.Work.String(), c.Wait.String())
+	if c.CPUs != "" {
+		fmt.Fprintf(&b, "    cpus: %q\n", c.CPUs)
+	}
+	if group != "" {
+		fmt.Fprintf(&b, "    cgroup: %s\n", group)
+	}
+	fmt.Fprintf(&b, `    stop_timeout: 0s
+    veth: {netns: %s, bridge: %s, database: "unix:%s/db.sock"}
+    ports:
+`, c.namespace(), bridge, c.path("ovs"))
+	for i := 1; i <= c.Ports; i++ {
+		fmt.Fprintf(&b, "      - {in: i%d, out: o%d}\n", i, i)
+	}
+	fmt.Fprintf(&b, "generator:\n  trex: {address: %q, send: 0, receive: 1}\n", c.Listen)
+	return b.String()
+}

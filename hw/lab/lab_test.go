@@ -1,0 +1,275 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/hw/ovs/vswitch"
+	"github.com/smartinco/smartinco/hw/testbed"
+)
+
+// program is this repository's, static, which is what a lab is made of.
+var program = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("smartinco-lab-test-%d", os.Getpid()), "smartinco")
+	build := exec.Command("go", "build", "-o", path, "../../cmd/smartinco")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("smartinco-lab-test-%d", os.Getpid())))
+	os.Exit(code)
+}
+
+// config is a lab of the test's own, taken down with it.
+func config(t *testing.T, name string) Config {
+	t.Helper()
+	c := Defaults()
+	c.Name, c.Dir, c.Ports = name, filepath.Join(t.TempDir(), "lab"), 3
+	if err := Missing(t.Context(), c); err != nil {
+		needs.This(t, err.Error())
+	}
+	var err error
+	if c.Program, err = program(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Listen = l.Addr().String()
+	l.Close()
+	t.Cleanup(func() {
+		if err := Down(context.Background(), c); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func mustUp(t *testing.T, c Config) {
+	t.Helper()
+	if err := Up(t.Context(), c, func(string) {}); err != nil {
+		log, _ := os.ReadFile(c.path("generator.log"))
+		t.Fatalf("%v\n%s", err, log)
+	}
+}
+
+// status is the names of the parts that are up.
+func status(t *testing.T, c Config) string {
+	t.Helper()
+	parts, err := Status(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var up []string
+	for _, p := range parts {
+		if p.Up {
+			up = append(up, p.Name)
+		}
+	}
+	return strings.Join(up, ", ")
+}
+
+const everything = "network, switch, generator, instances, testbed file"
+
+// A lab comes up, carries packets through real containers by real rules, and goes without a trace; what is not its own
+// stays, even where it looks alike.
+func TestUpAndDown(t *testing.T) {
+	c := config(t, "ltest")
+	ctx := t.Context()
+	mustUp(t, c)
+	if got := status(t, c); got != everything {
+		t.Errorf("up: %s", got)
+	}
+	mustUp(t, c) // changes nothing
+	if got := len(c.generators()); got != 1 {
+		t.Errorf("after a second up there are %d generators", got)
+	}
+
+	other := docker.Config{
+		Testbed: "ltest2", Image: "smartinco/ltest2:latest", Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
+		Ports: []docker.Port{{}},
+	}
+	other.Ports[0].At.In = "none"
+	if err := docker.Import(ctx, other, other.Image, c.Program, "forward"); err != nil {
+		t.Fatal(err)
+	}
+	defer docker.Purge(context.Background(), other)
+	stranger, err := docker.Open(ctx, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	if _, err := stranger.Create(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("ip", "netns", "add", c.namespace()+"2").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	defer exec.Command("ip", "netns", "del", c.namespace()+"2").Run()
+	if err := os.WriteFile(c.path("notes.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+
+	f, err := testbed.Load(c.Testbed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := f.Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer testbed.Close(h)
+	m, err := Calibrate(ctx, h, Plan{
+		Counts: []int{1, 2}, Rounds: 1, Settle: 200 * time.Millisecond, Measure: 500 * time.Millisecond,
+		Rules: 5, Frame: 64, Offered: 500,
+	}, func(s string) { t.Log(s) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Points) != 2 || m.Points[1].Processed <= 0 || len(m.Points[1].Each) != 2 || len(m.Rule) < 5 || len(m.Ready) != 2 || len(m.Stop) != 2 {
+		t.Errorf("measured %+v", m)
+	}
+	if _, err := h.Containers.Create(ctx, 9); err != nil { // for Down to find
+		t.Fatal(err)
+	}
+	testbed.Close(h)
+
+	if err := Down(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, c); got != "" {
+		t.Errorf("after down there is still: %s", got)
+	}
+	if images, containers, err := docker.Count(ctx, docker.Config{Testbed: c.Name}); err != nil || images+containers != 0 {
+		t.Errorf("left %d images, %d containers, %v", images, containers, err)
+	}
+	if found, err := stranger.List(ctx); err != nil || len(found) != 1 || !found[0].Running {
+		t.Errorf("the other testbed has %+v, %v", found, err)
+	}
+	if _, err := os.Stat("/run/netns/" + c.namespace() + "2"); err != nil {
+		t.Errorf("the other namespace: %v", err)
+	}
+	if left, err := os.ReadDir(c.Dir); err != nil || len(left) != 1 || left[0].Name() != "notes.txt" {
+		t.Errorf("the folder holds %v, %v: want the file that is not the lab's", left, err)
+	}
+	if left, _ := filepath.Glob(cgroups + "/*/" + c.namespace()); len(left) != 0 {
+		t.Errorf("left control groups %v", left)
+	}
+	if err := Down(ctx, c); err != nil {
+		t.Errorf("a second down: %v", err)
+	}
+}
+
+// After a crash of any part, Up mends the lab, and Down removes it.
+func TestCrash(t *testing.T) {
+	c := config(t, "lcrash")
+	mustUp(t, c)
+	crash := func() {
+		t.Helper()
+		for _, pid := range c.generators() {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+		s, err := vswitch.At(c.path("ovs"), c.namespace())
+		if err == nil {
+			err = s.Kill()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 200 {
+			if len(c.generators()) == 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatal("the generator cannot be killed")
+	}
+	crash()
+	if got := status(t, c); got != "network, instances, testbed file" {
+		t.Errorf("after a crash up: %s", got)
+	}
+	mustUp(t, c)
+	if got := status(t, c); got != everything {
+		t.Errorf("mended: %s", got)
+	}
+	crash()
+	if err := Down(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, c); got != "" {
+		t.Errorf("after down there is still: %s", got)
+	}
+	if _, err := os.Stat(c.Dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its folder: %v", err)
+	}
+}
+
+// The generator's address may be taken.
+func TestUpSaysWhatIsWrong(t *testing.T) {
+	c := config(t, "lwrong")
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = Up(t.Context(), c, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "lab: generator at "+c.Listen) || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Name = "../x" }, "small letters and digits"},
+		{func(c *Config) { c.Ports = 0 }, "0 ports"},
+		{func(c *Config) { c.Listen = "4501" }, "HOST:PORT"},
+		{func(c *Config) { c.CPUs = "1-" }, `processors "1-"`},
+		{func(c *Config) { c.Ring = 5 }, "even number"},
+	} {
+		c := Defaults()
+		test.change(&c)
+		for _, err := range []error{Up(t.Context(), c, nil), Down(t.Context(), c)} {
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+		}
+	}
+}
+
+// What is written is what is read.
+func TestTestbedFile(t *testing.T) {
+	for _, group := range []string{"", "/smartinco-lab"} {
+		c := Defaults()
+		c.CPUs, c.Docker = "1", "unix:///tmp/docker.sock"
+		f, err := testbed.Parse("testbed.yaml", []byte(c.testbed(group)), ".")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := f.Containers.Docker
+		if len(d.Ports) != c.Ports || d.Ports[9].In != "i10" || d.Cgroup != group || d.CPUs != "1" || d.Host != c.Docker || f.Generator.TRex.Receive != 1 || d.Veth.Netns != "smartinco-lab" {
+			t.Errorf("read as %+v", f)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/ovs/vswitch"
+)
+
+// Part is what a lab consists of.
+type Part struct {
+	Name   string `json:"part"`
+	Up     bool   `json:"up"`
+	Detail string `json:"detail"`
+}
+
+// Status looks at each part of a lab. One that is not there is no error.
+func Status(ctx context.Context, c Config) ([]Part, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	network := Part{"network", c.hasNamespace(), "namespace " + c.namespace()}
+	sw := Part{Name: "switch", Detail: c.path("ovs")}
+	if s, err := vswitch.At(c.path("ovs"), c.namespace()); err == nil && s.Running() {
+		ports, err := s.Database().Vsctl(ctx, "list-ports", bridge)
+		sw.Up, sw.Detail = err == nil, fmt.Sprintf("bridge %s with ports %s", bridge, strings.Join(strings.Fields(ports), " "))
+		if err != nil {
+			sw.Detail = err.Error()
+		}
+	}
+	generator := Part{Name: "generator", Detail: c.Listen}
+	if running := c.generators(); len(running) > 0 {
+		generator.Detail = fmt.Sprintf("process %d at %s", running[0], c.Listen)
+		conn, err := net.DialTimeout("tcp", c.Listen, time.Second)
+		if generator.Up = err == nil; generator.Up {
+			conn.Close()
+		} else {
+			generator.Detail += " does not answer"
+		}
+	}
+	instances := Part{Name: "instances"}
+	if images, containers, err := docker.Count(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}); err != nil {
+		instances.Detail = err.Error()
+	} else {
+		instances.Up = images > 0
+		instances.Detail = fmt.Sprintf("image %s, %d containers", c.image(), containers)
+		if images == 0 {
+			instances.Detail = fmt.Sprintf("no image, %d containers", containers)
+		}
+	}
+	file := Part{Name: "testbed file", Detail: c.Testbed()}
+	_, err := os.Stat(c.Testbed())
+	file.Up = err == nil
+	return []Part{network, sw, generator, instances, file}, nil
+}
