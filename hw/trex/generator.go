@@ -95,8 +95,12 @@ func (g *Generator) Load(ctx context.Context, streams []hw.Stream) error {
 		return err
 	}
 	g.started, g.groups, g.flows = false, nil, owners
-	if _, err := g.tx.Replace(ctx, s); err != nil {
+	graph, err := g.tx.Replace(ctx, s)
+	if err != nil {
 		return err
+	}
+	if use := graph.Rate.MaxLineUtil; use > 100 {
+		return fmt.Errorf("port %d: the streams exceed the line rate: %.4g Gbit/s with gaps and preambles, %.4g %% of it", g.tx.ID, graph.Rate.MaxBPSL1/1e9, use)
 	}
 	for group := range owners {
 		g.groups = append(g.groups, group)

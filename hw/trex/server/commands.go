@@ -188,7 +188,7 @@ func (s *Server) acquire(o object, p *port) (any, error) {
 	taken := p.handler != ""
 	switch {
 	case !taken || force:
-		p.user, p.session, p.handler = user, session, token()
+		p.user, p.session, p.handler = user, session, s.token()
 	case p.user != user:
 		return nil, failed("port is already taken by '%s'", p.user)
 	case p.session != session:

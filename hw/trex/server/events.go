@@ -6,20 +6,20 @@ import (
 	"github.com/smartinco/smartinco/hw/trex"
 )
 
-// keepEvents is how long events wait for a session that does not fetch them. After that it gets no further ones.
+// keepEvents is how long events wait for a session that does not fetch them. Later ones are dropped, and seq has no gap.
 const keepEvents = 10 * time.Second
 
 // session is a client's queue of events.
 type session struct {
-	seq     uint64
-	queue   []dict
-	fetched time.Duration // when it last was
+	seq   uint64
+	queue []dict
+	since time.Duration // when the first of the queue came
 }
 
 func (s *Server) session(id uint32) *session {
 	q := s.sessions[id]
 	if q == nil {
-		q = &session{fetched: s.now()}
+		q = &session{}
 		s.sessions[id] = q
 	}
 	return q
@@ -28,7 +28,9 @@ func (s *Server) session(id uint32) *session {
 // emit gives an event to every session.
 func (s *Server) emit(t trex.EventType, data dict) {
 	for _, q := range s.sessions {
-		if len(q.queue) > 0 && s.now()-q.fetched > keepEvents {
+		if len(q.queue) == 0 {
+			q.since = s.now()
+		} else if s.now()-q.since > keepEvents {
 			continue
 		}
 		q.queue = append(q.queue, dict{"name": "trex-event", "type": t, "seq": q.seq, "data": data})
@@ -49,7 +51,7 @@ func (p *port) emitBoth(t trex.EventType, profile string) {
 func (s *Server) fetch(id uint32) []dict {
 	q := s.session(id)
 	events := q.queue
-	q.queue, q.fetched = nil, s.now()
+	q.queue = nil
 	if events == nil {
 		return []dict{}
 	}

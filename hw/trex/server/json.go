@@ -282,7 +282,11 @@ func (r real) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return []byte("0.0"), nil
 	}
-	b := strconv.AppendFloat(nil, f, 'g', -1, 64)
+	form := byte('f')
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e17) {
+		form = 'g'
+	}
+	b := strconv.AppendFloat(nil, f, form, -1, 64)
 	if !bytes.ContainsAny(b, ".e") {
 		b = append(b, ".0"...)
 	}

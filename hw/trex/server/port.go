@@ -112,7 +112,7 @@ func (f *profile) must(command string, states ...trex.State) error {
 	if slices.Contains(states, f.state) {
 		return nil
 	}
-	return failed("command '%s' cannot be executed on current state: '%s on profile_id(%s).}", command, f.state, f.name)
+	return failed("command '%s' cannot be executed on current state: '%s on profile_id(%s).", command, f.state, f.name)
 }
 
 // state is the port's, made of its profiles'.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,11 +126,14 @@ func TestStaircaseOverAWire(t *testing.T) {
 	for _, ordered := range []bool{false, true} {
 		g := generator(t, addr, trex.GeneratorOptions{Ordered: ordered})
 		var streams []hw.Stream
-		total := uint64(0)
+		var total, bytes uint64
 		for i := range 32 {
 			start := time.Duration(i) * 20 * time.Millisecond
-			streams = append(streams, stream(i, 500, start, time.Second))
-			total += uint64(500 * (time.Second - start) / time.Second)
+			s := stream(i, 500, start, time.Second)
+			s.FrameSize = units.Bytes(64 + 46*i) // up to 1490
+			streams = append(streams, s)
+			n := uint64(500 * (time.Second - start) / time.Second)
+			total, bytes = total+n, bytes+n*uint64(s.FrameSize-4)
 		}
 		if err := g.Load(t.Context(), streams); err != nil {
 			t.Fatal(err)
@@ -139,8 +143,8 @@ func TestStaircaseOverAWire(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := finish(t, g, total)
-			if n.Sent != total || n.Received != total || n.SentB != 60*total || n.ReceivedB != n.SentB || n.Ordered != ordered {
-				t.Errorf("ordered %v: sent %d (%d B), received %d (%d B), want %d of 60 B", ordered, n.Sent, n.SentB, n.Received, n.ReceivedB, total)
+			if n.Sent != total || n.Received != total || n.SentB != bytes || n.ReceivedB != bytes || n.Ordered != ordered {
+				t.Errorf("ordered %v: sent %d (%d B), received %d (%d B), want %d (%d B)", ordered, n.Sent, n.SentB, n.Received, n.ReceivedB, total, bytes)
 			}
 			if len(n.Flows) != len(streams) {
 				t.Fatalf("%d flows, want %d", len(n.Flows), len(streams))
@@ -154,6 +158,93 @@ func TestStaircaseOverAWire(t *testing.T) {
 		}
 		if err := g.Close(); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// What the wire swallows was sent and not received. What the interface refuses was not sent.
+func TestLossOverAWire(t *testing.T) {
+	namespace := wire(t)
+	addr := serve(t, namespace)
+	g := generator(t, addr, trex.GeneratorOptions{})
+	const packets = 200
+	if err := g.Load(t.Context(), []hw.Stream{stream(0, 2000, 0, 100*time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := trex.Dial(t.Context(), trex.Options{Addr: addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, s := range []struct {
+		name           string
+		change         []string
+		sent, received uint64
+	}{
+		{"the far end is down", []string{"if1", "down"}, packets, 0},
+		{"it is up again", []string{"if1", "up"}, packets, packets},
+		{"the near end is down", []string{"if0", "down"}, 0, 0},
+		{"both are up again", []string{"if0", "up"}, packets, packets},
+	} {
+		ip(t, append([]string{"-n", namespace, "link", "set"}, s.change...)...)
+		if err := c.Mark(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			st, err := c.Status(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !st.State.Busy() {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		n := finish(t, g, 0)
+		port, err := c.PortStats(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Sent != s.sent || n.Received != s.received || port.TxErrors != packets-s.sent {
+			t.Errorf("%s: sent %d, received %d, %d errors, want %d, %d and %d", s.name, n.Sent, n.Received, port.TxErrors, s.sent, s.received, packets-s.sent)
+		}
+	}
+}
+
+func TestTrafficThatAnInterfaceCannotCarry(t *testing.T) {
+	g := generator(t, serve(t, wire(t)), trex.GeneratorOptions{})
+	long := stream(0, 10, 0, time.Second)
+	long.FrameSize = 1519
+	for _, c := range []struct {
+		name    string
+		streams []hw.Stream
+		want    string
+	}{
+		{"longer than the MTU", []hw.Stream{long}, "interface if0 takes 1514"},
+		{"beyond line rate", []hw.Stream{stream(0, 20e6, 0, time.Second)}, "exceed the line rate"},
+	} {
+		err := g.Load(t.Context(), c.streams)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: loaded with %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+func TestOpenInterfaceThatIsNotThere(t *testing.T) {
+	namespace := wire(t)
+	for _, c := range []struct{ name, namespace, want string }{
+		{"if9", namespace, "interface if9: "},
+		{"if0", "no-such-namespace", "no-such-namespace"},
+	} {
+		d, err := server.OpenInterface(c.name, c.namespace)
+		if err == nil {
+			d.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s in %s: %v, want %q", c.name, c.namespace, err, c.want)
 		}
 	}
 }
