@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
-	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
@@ -86,8 +86,8 @@ autoscaler: {policy: none}
 telemetry: {window: 1s}
 measure: {delay: instances}
 workload:
-  - flows: [{rate: 1pps}]
-`
+  - flows:
+%s`
 
 func (p packetQueue) system(runs int) system {
 	loss, wait, p99 := p.theory(p.load, p.room)
@@ -111,11 +111,20 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 	for _, n := range sizes {
 		base -= units.Time(n*p.perByte) * units.Nanosecond / units.Time(len(sizes))
 	}
-	sc, err := scenario(fmt.Sprintf(queueScenario, p.name, seed, units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base))
+	var flows strings.Builder
+	for _, n := range sizes {
+		rate := p.load / service.Seconds() / float64(len(sizes)) // Poisson processes add up to one
+		fmt.Fprintf(&flows, "      - {rate: %gpps, arrivals: poisson, packet_size: %dB}\n", rate, n)
+	}
+	sc, err := scenario(fmt.Sprintf(queueScenario, p.name, seed, units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base, &flows))
 	if err != nil {
 		return nil, err
 	}
-	m, err := simulate(ctx, sc, poisson(sc, float64(service)/p.load, sizes), packet.New)
+	w, err := sc.Traffic()
+	if err != nil {
+		return nil, err
+	}
+	m, err := simulate(ctx, sc, w, packet.New)
 	if err != nil {
 		return nil, err
 	}
@@ -256,17 +265,4 @@ func simulate(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, e
 		return nil, fmt.Errorf("number in system and rate times time (Little's law) differ at %s", l.Where)
 	}
 	return m, nil
-}
-
-// poisson is one flow with a segment for each packet.
-func poisson(sc *scenarios.Scenario, gap float64, sizes []int) *traces.Workload {
-	r := rand.New(rand.NewPCG(sc.Seed, 0x706f6973736f6e))
-	f := traces.Flow{Tuple: flow.FiveTuple{Proto: 17}}
-	for at := 1 + units.Time(r.ExpFloat64()*gap); at < sc.Duration; {
-		size := float64(sizes[r.IntN(len(sizes))])
-		next := at + max(1, units.Time(r.ExpFloat64()*gap))
-		f.Segments = append(f.Segments, traces.Segment{Start: at, End: next, Packets: 1, Bytes: size})
-		at = next
-	}
-	return &traces.Workload{Flows: []traces.Flow{f}}
 }
