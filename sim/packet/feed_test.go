@@ -218,3 +218,23 @@ workload:
 		t.Errorf("fluid: offered %.1f, lost %.1f", r.Offered, r.Dropped.Instance)
 	}
 }
+
+// Both engines see the same flows of a model, and of what is random in one, the other has the mean.
+func TestRandomTrafficHasItsMean(t *testing.T) {
+	offered, expected := 0.0, 0.0
+	for seed := range 10 {
+		sc := builtin(t, "campus", "duration=200ms", fmt.Sprintf("seed=%d", seed), "workload.1.cbr.on_time=10us", "workload.1.cbr.off_time=90us")[0]
+		p, f := run(t, sc, packet.New).Run, run(t, sc, fluid.New).Run
+		if !p.Conservation.Holds || p.Totals.Flows != f.Totals.Flows {
+			t.Errorf("seed %d: %d flows and %d, %+v", seed, p.Totals.Flows, f.Totals.Flows, p.Conservation)
+		}
+		offered += p.Totals.Offered
+		expected += f.Totals.Offered
+	}
+	// Of 4 sources of 10 Mpps for 2 s in cycles of 100 us, and of 2 Mpps for 2 s; AGH's flows differ by their roundings.
+	sd := math.Sqrt(4*20_000*100*100*1.64 + 4e6)
+	t.Logf("offered %.0f, expected %.0f, standard deviation %.0f", offered, expected, sd)
+	if math.Abs(offered-expected) > 4*sd {
+		t.Errorf("offered %.0f, expected %.0f, standard deviation %.0f", offered, expected, sd)
+	}
+}

@@ -137,6 +137,9 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 		"slowpath":         {0, 0, []string{"duration=5ms"}},
 	}
 	for _, name := range scenarios.Names() {
+		if name == "campus" {
+			continue // its packets come at random: TestRandomTrafficHasItsMean
+		}
 		c, ok := table[name]
 		if !ok {
 			t.Errorf("%s: this test does not say how to shorten it", name)
