@@ -20,7 +20,8 @@ type data struct {
 	flows     []results.Flow
 	delays    []results.Bucket // of the whole run; none where they were not measured
 
-	scenario  any // decoded
+	scenario  any   // decoded
+	scale     scale // to which the values here have been brought back
 	scheduler string
 	size      int64 // frame size in bytes; 0 when the workload has none or several
 	initial   int
@@ -51,7 +52,9 @@ func newData(run results.Run, ws []results.Window, is []results.Instance, fs []r
 	d.limit = number(key(sc, "scheduler", "limit"))
 	d.link = number(key(sc, "nic", "link"))
 	d.overhead = number(key(sc, "nic", "frame_overhead"))
-	for _, w := range ws {
+	d.scale = scaleOf(sc)
+	d.enlarge()
+	for _, w := range d.windows {
 		d.max = max(d.max, int(w.Instances))
 	}
 	if len(ws) == 0 {

@@ -82,6 +82,7 @@ func drawFrom(id string, ds []data, o Options) (*Figure, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w; it needs %s", id, err, f.Needs)
 		}
+		pg.scale = scaleNote(ds)
 		return newFigure(f.Info, pg, o, notes), nil
 	}
 	return nil, fmt.Errorf("no figure %q: want one of %s", id, strings.Join(ids, ", "))

@@ -51,13 +51,19 @@ func fig6(ds []data, o Options) (*page, []string, error) {
 	return stack(o, n, 88, a, b), notes, nil
 }
 
-// levels are the means of the spans in which the offered load stays within a thousandth, over their second half, when the
-// instance has settled. A span of one window, in which the load changed, counts only when all are so short.
+// levels are the means of the spans in which the offered load stays the same, over their second half, when the instance
+// has settled: within a thousandth or, since on hardware the counters are not read at even times, within a twentieth while
+// no flow comes or goes. A span of one window, in which the load changed, counts only when all are so short.
 func levels(ws []results.Window) (ls []results.Window) {
 	var spans [][]results.Window
 	longest := 0
 	for i, w := range ws {
-		if n := len(spans); n > 0 && math.Abs(w.Offered-ws[i-1].Offered) <= 1e-3*ws[i-1].Offered {
+		n := len(spans)
+		within := 1e-3
+		if n > 0 && w.Flows == ws[i-1].Flows {
+			within = 0.05
+		}
+		if n > 0 && math.Abs(w.Offered-ws[i-1].Offered) <= within*ws[i-1].Offered {
 			spans[n-1] = append(spans[n-1], w)
 		} else {
 			spans = append(spans, []results.Window{w})

@@ -13,6 +13,7 @@ type page struct {
 	rows    [][]*panel
 	heights []vg.Length // of the axes of each row
 	note    string      // after the legend, such as what the bands are
+	scale   string      // after that: how much smaller the runs were; empty if they were not
 }
 
 // entry is one line of the legend.
@@ -56,8 +57,10 @@ func (pg *page) legend() (es []entry) {
 			}
 		}
 	}
-	if pg.note != "" {
-		es = append(es, entry{pg.note, widthIn(textSize, pg.note), nil})
+	for _, note := range []string{pg.note, pg.scale} {
+		if note != "" {
+			es = append(es, entry{note, widthIn(textSize, note), nil})
+		}
 	}
 	return es
 }
