@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -79,6 +80,11 @@ func listenTCP(flag, addr string) (net.Listener, error) {
 // openPorts opens all interfaces or none.
 func openPorts(names []string, netns string) ([]server.Device, error) {
 	var devices []server.Device
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return nil, usagef("--port: interface %s is given twice", name)
+		}
+	}
 	for _, name := range names {
 		d, err := server.OpenInterface(name, netns)
 		if err == nil {

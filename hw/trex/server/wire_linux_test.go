@@ -13,6 +13,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/trex"
 	"github.com/smartinco/smartinco/hw/trex/server"
 	"github.com/smartinco/smartinco/units"
@@ -26,19 +27,23 @@ func ip(t testing.TB, args ...string) {
 	}
 }
 
+// missing is what the machine lacks for a namespace with a pair of interfaces.
+func missing() string {
+	if os.Geteuid() != 0 {
+		return "root, to make a network namespace with a pair of interfaces"
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		return "the ip command of iproute2, to make a network namespace with a pair of interfaces"
+	}
+	return ""
+}
+
 // wire makes a network namespace with two interfaces that are the ends of one cable, if0 and if1.
 func wire(t testing.TB) (namespace string) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root, to make a network namespace with a pair of interfaces")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("needs the ip command of iproute2, to make a network namespace with a pair of interfaces")
-	}
+	needs.This(t, missing())
 	namespace = fmt.Sprintf("trex-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
-	if out, err := exec.Command("ip", "netns", "add", namespace).CombinedOutput(); err != nil {
-		t.Skipf("needs the right to make a network namespace: %s", out)
-	}
+	ip(t, "netns", "add", namespace)
 	t.Cleanup(func() { exec.Command("ip", "netns", "delete", namespace).Run() })
 	ip(t, "-n", namespace, "link", "add", "if0", "type", "veth", "peer", "name", "if1")
 	// Nothing but the test's own packets shall pass: without IPv6 addresses the kernel does not announce itself.
