@@ -18,6 +18,9 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
+// Built says whether this program has DOCA Flow.
+const Built = true
+
 // Switch drives the card. One goroutine, on a thread of its own, talks to it and owns everything below the line.
 type Switch struct {
 	cfg     Config

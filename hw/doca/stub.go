@@ -8,6 +8,9 @@ import (
 	"github.com/smartinco/smartinco/hw"
 )
 
+// Built says whether this program has DOCA Flow.
+const Built = false
+
 // Open fails with ErrNotBuilt.
 func Open(cfg Config) (hw.Switch, error) {
 	return nil, fmt.Errorf("doca: %s: %w", cfg.PCI, ErrNotBuilt)

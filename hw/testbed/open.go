@@ -24,6 +24,7 @@ type driver[T any] struct {
 var (
 	switches = []driver[hw.Switch]{
 		{"ovs", func(f *File) bool { return f.Switch.OVS != nil }, openOVS, checkOVS},
+		{"doca", func(f *File) bool { return f.Switch.DOCA != nil }, openDOCA, checkDOCA},
 	}
 	engines = []driver[hw.ContainerEngine]{
 		{"docker", func(f *File) bool { return f.Containers.Docker != nil }, openDocker, checkDocker},

@@ -35,7 +35,8 @@ type Scale struct {
 
 // Switch is one of the drivers for switches: exactly one key is set.
 type Switch struct {
-	OVS *OVS `yaml:"ovs" doc:"Open vSwitch, on any Linux machine or on a BlueField, by OpenFlow 1.3"`
+	OVS  *OVS  `yaml:"ovs" doc:"Open vSwitch, on any Linux machine or on a BlueField, by OpenFlow 1.3"`
+	DOCA *DOCA `yaml:"doca" doc:"the eSwitch of a BlueField, by DOCA Flow; takes a program built with it"`
 }
 
 // Containers is one of the drivers for container engines.
@@ -59,6 +60,23 @@ type OVS struct {
 	Priority      int        `yaml:"priority" doc:"of the flows' rules" default:"30000" min:"2" max:"65535"`
 	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be: other_config:max-revalidator of a switch in software; 2s with hardware offload" default:"500ms"`
 	Rules         int        `yaml:"rules" doc:"rules that the switch holds; 0 when that is not known" default:"0" min:"0"`
+	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`
+}
+
+// DOCA is the eSwitch of a BlueField.
+type DOCA struct {
+	PCI           string     `yaml:"pci" doc:"address of the physical function on the ARM side, such as 0000:03:00.0" required:"true"`
+	Representors  string     `yaml:"representors" doc:"in DPDK's notation, such as vf0-7" required:"true"`
+	Uplink        string     `yaml:"uplink" doc:"network device of the physical port, at which the traffic comes in, such as p0" required:"true"`
+	Ports         []string   `yaml:"ports" doc:"network devices of the representors, in their order, such as pf0vf0" required:"true"`
+	Sink          string     `yaml:"sink" doc:"port to which the instances' output goes; without it, the uplink"`
+	Mode          string     `yaml:"mode" doc:"of DOCA Flow" default:"switch,hws,isolated,hairpinq_num=4"`
+	EAL           string     `yaml:"eal" doc:"more arguments for DPDK, separated by spaces, such as -l 7"`
+	Rules         int        `yaml:"rules" doc:"that each of the four pipes holds, for TCP and UDP over IPv4 and IPv6" default:"8192" min:"1" max:"1048576"`
+	QueueDepth    int        `yaml:"queue_depth" doc:"requests under way at a time" default:"128" min:"1" max:"4096"`
+	MoveInPlace   bool       `yaml:"move_in_place" doc:"moves a flow by changing its entry, rather than by removing it and adding another" default:"false"`
+	DropOthers    bool       `yaml:"drop_others" doc:"drops what is neither TCP nor UDP, rather than leaving it to the kernel" default:"false"`
+	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be" default:"1s"`
 	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`
 }
 
@@ -170,6 +188,11 @@ func (f *File) rules() []scenarios.Rule {
 			scenarios.Rule{Keys: []string{"switch.ovs.instance_table", "switch.ovs.table"}, Wrong: o.InstanceTable <= o.Table, Want: "a number above table's"},
 			scenarios.Rule{Keys: []string{"switch.ovs.counter_lag"}, Wrong: o.CounterLag <= 0, Want: "a time above 0"},
 			scenarios.Rule{Keys: []string{"switch.ovs.address"}, Wrong: !strings.HasPrefix(o.Address, "unix:") && !strings.HasPrefix(o.Address, "tcp:"), Want: "unix:PATH or tcp:HOST:PORT"})
+	}
+	if d := f.Switch.DOCA; d != nil {
+		rules = append(rules,
+			scenarios.Rule{Keys: []string{"switch.doca.ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
+			scenarios.Rule{Keys: []string{"switch.doca.counter_lag"}, Wrong: d.CounterLag <= 0, Want: "a time above 0"})
 	}
 	if d := f.Containers.Docker; d != nil {
 		rules = append(rules, d.rules()...)
