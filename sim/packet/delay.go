@@ -20,13 +20,16 @@ const (
 
 var delayNames = [delayKinds]string{"wait", "sojourn", "end-to-end"}
 
-// delays are those of one flow or one instance, by kind.
-type delays [delayKinds]spans
+// delays are those of one flow or one instance, by kind. A packet that came to the instance when it was sent is entered
+// for sojourn alone, and only the others for endToEnd too, with their sojourns apart in late: settle makes of that what the
+// names say.
+type delays [delayKinds + 1]spans
+
+const late = delayKinds
 
 // spans counts spans of time in the buckets of queue.Histogram, of which it keeps those between the least and the
 // greatest that it has seen.
 type spans struct {
-	n       uint64
 	sum     wide
 	longest int64
 	first   int // bucket of counts[0]
@@ -35,14 +38,13 @@ type spans struct {
 
 // add counts one span.
 func (s *spans) add(v int64) {
-	s.n++
-	s.sum.add(uint64(v))
-	s.longest = max(s.longest, v)
 	b := queue.Bucket(units.Time(v))
 	if i := b - s.first; uint(i) >= uint(len(s.counts)) {
 		s.reach(b, b)
 	}
 	s.counts[b-s.first]++
+	s.sum.add(uint64(v))
+	s.longest = max(s.longest, v)
 }
 
 // reach makes room for the buckets from lo to hi, and for those of the same groups of 32.
@@ -58,16 +60,44 @@ func (s *spans) reach(lo, hi int) {
 
 // merge adds the spans of o.
 func (s *spans) merge(o *spans) {
-	if o.n == 0 {
+	if len(o.counts) == 0 {
 		return
 	}
-	s.n += o.n
 	s.sum.addWide(o.sum)
 	s.longest = max(s.longest, o.longest)
 	s.reach(o.first, o.first+len(o.counts)-1)
 	for i, c := range o.counts {
 		s.counts[o.first-s.first+i] += c
 	}
+}
+
+// n is how many spans there are.
+func (s *spans) n() (n uint64) {
+	for _, c := range s.counts {
+		n += c
+	}
+	return n
+}
+
+// add enters one packet.
+func (d *delays) add(waited, stayed, took int64) {
+	d[wait].add(waited)
+	if stayed == took {
+		d[sojourn].add(stayed)
+		return
+	}
+	d[late].add(stayed)
+	d[endToEnd].add(took)
+}
+
+// settle returns the delays of all packets by kind.
+func (d *delays) settle() (all delays) {
+	all[wait].merge(&d[wait])
+	all[sojourn].merge(&d[sojourn])
+	all[sojourn].merge(&d[late])
+	all[endToEnd].merge(&d[sojourn])
+	all[endToEnd].merge(&d[endToEnd])
+	return all
 }
 
 // wide is a whole number of 128 bits: sums of picoseconds outgrow 64 within minutes.
@@ -117,7 +147,11 @@ type book struct {
 type mark struct{ sent, at int64 }
 
 func newBook(buffer int, now int64, flows []delays) *book {
-	return &book{marks: make([]mark, buffer), at: now, flows: flows}
+	b := &book{marks: make([]mark, buffer), at: now, flows: flows}
+	for k := range b.all {
+		b.all[k].reach(0, queue.Buckets-1)
+	}
+	return b
 }
 
 // accept enters the packet that arrives at t and takes slot pos of the ring.
@@ -129,33 +163,37 @@ func (b *book) accept(ring []slot, pos int, t, sent int64) {
 
 // depart enters the departures up to now.
 func (b *book) depart(ring []slot, now int64) {
-	for b.n > 0 && ring[b.oldest].dep <= now {
-		p, m := &ring[b.oldest], b.marks[b.oldest]
-		b.advance(p.dep)
-		b.n--
-		begun := max(m.at, b.left)
-		b.left = p.dep
-		b.all.add(begun-m.at, p.dep-m.at, p.dep-m.sent)
-		if b.flows != nil {
-			b.flows[p.f].add(begun-m.at, p.dep-m.at, p.dep-m.sent)
+	marks, oldest, n, at, left, area := b.marks, b.oldest, b.n, b.at, b.left, b.area
+	waits, sojourns := (*[queue.Buckets]uint64)(b.all[wait].counts), (*[queue.Buckets]uint64)(b.all[sojourn].counts)
+	for n > 0 && ring[oldest].dep <= now {
+		p, m := &ring[oldest], &marks[oldest]
+		if oldest++; oldest == len(ring) {
+			oldest = 0
 		}
-		if b.oldest++; b.oldest == len(ring) {
-			b.oldest = 0
+		area.addProduct(uint64(n), uint64(p.dep-at))
+		at = p.dep
+		n--
+		waited, stayed := max(left-m.at, 0), p.dep-m.at
+		left = p.dep
+		// These are b.all.add and spans.add, where every bucket has its place.
+		w, s := &b.all[wait], &b.all[sojourn]
+		waits[queue.Bucket(units.Time(waited))]++
+		w.sum.add(uint64(waited))
+		w.longest = max(w.longest, waited)
+		if m.sent == m.at {
+			sojourns[queue.Bucket(units.Time(stayed))]++
+			s.sum.add(uint64(stayed))
+			s.longest = max(s.longest, stayed)
+		} else {
+			b.all[late].add(stayed)
+			b.all[endToEnd].add(p.dep - m.sent)
+		}
+		if b.flows != nil {
+			b.flows[p.f].add(waited, stayed, p.dep-m.sent)
 		}
 	}
-	b.advance(now)
-}
-
-// advance brings the integral to t.
-func (b *book) advance(t int64) {
-	b.area.addProduct(uint64(b.n), uint64(t-b.at))
-	b.at = t
-}
-
-func (d *delays) add(waited, stayed, took int64) {
-	d[wait].add(waited)
-	d[sojourn].add(stayed)
-	d[endToEnd].add(took)
+	area.addProduct(uint64(n), uint64(now-at))
+	b.oldest, b.n, b.at, b.left, b.area = oldest, n, now, left, area
 }
 
 // flush enters that the packets in the system are lost.
@@ -191,7 +229,8 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 			continue
 		}
 		b.depart(e.instances[k].ring, int64(now))
-		sum := b.all[sojourn].sum
+		all := b.all.settle()
+		sum := all[sojourn].sum
 		sum.addWide(b.cut)
 		sum.addWide(b.unfinished(int64(now)))
 		if sum != b.area && little.Holds {
@@ -200,7 +239,7 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 		little.Checked++
 		area.addWide(b.area)
 		stays.addWide(sum)
-		accepted += b.all[sojourn].n + b.lost + uint64(b.n)
+		accepted += all[sojourn].n() + b.lost + uint64(b.n)
 		for i := range run {
 			run[i].merge(&b.all[i])
 		}
@@ -226,12 +265,14 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 
 // write hands the delays of one scope to rec, one row a kind; a scope without packets has none.
 func (d *delays) write(rec results.Recorder, scope string, number int) {
-	for k := range d {
-		s := &d[k]
-		if s.n == 0 {
+	all := d.settle()
+	for k := range delayKinds {
+		s := &all[k]
+		n := s.n()
+		if n == 0 {
 			continue
 		}
-		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(s.n), Mean: s.sum.over(s.n), Max: s.longest}
+		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(n), Mean: s.sum.over(n), Max: s.longest}
 		var buckets []results.Bucket
 		for i, c := range s.counts {
 			if c > 0 {

@@ -85,6 +85,9 @@ func TestPacketsOfTheirOwnFareAsThoseOfARate(t *testing.T) {
 		if whole {
 			text = regexp.MustCompile(`faults:\n$`).ReplaceAllString(downs.ReplaceAllString(text, ""), "")
 		}
+		if i%3 == 0 {
+			text += "engine: packet\nmeasure: {delay: flows}\n"
+		}
 		sc := load(t, text)
 		w, err := sc.Traffic()
 		if err != nil {
@@ -129,6 +132,12 @@ func TestPacketsOfTheirOwnFareAsThoseOfARate(t *testing.T) {
 			}
 			if !reflect.DeepEqual(rate.Windows, own.Windows) || !reflect.DeepEqual(rate.Instances, own.Instances) {
 				t.Errorf("case %d, %s: windows differ", i, what)
+			}
+			if !reflect.DeepEqual(rate.Latencies, own.Latencies) || !reflect.DeepEqual(rate.Buckets, own.Buckets) || !reflect.DeepEqual(rate.Run.Little, own.Run.Little) {
+				t.Errorf("case %d, %s: delays differ", i, what)
+			}
+			if l := own.Run.Little; (l != nil) != (i%3 == 0) || l != nil && !l.Holds {
+				t.Errorf("case %d, %s: Little's law: %+v", i, what, l)
 			}
 			if t.Failed() {
 				t.Fatal(text)
