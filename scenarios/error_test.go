@@ -74,6 +74,9 @@ var mistakes = []struct {
 	{what: "long path", text: minimal, sets: []string{strings.Repeat("a.", 20) + "b=1"}, want: []string{`--set ` + strings.Repeat("a.", 20) + `b=1: found "` + strings.Repeat("a.", 20) + `b=1", expected path=value such as scheduler.limit=12Mpps`}},
 
 	{what: "set without value", text: minimal, sets: []string{"seed"}, want: []string{`--set seed: found "seed", expected path=value such as scheduler.limit=12Mpps`}},
+	{what: "set of no file", text: minimal, sets: []string{"@testdata/none.yaml"}, want: []string{`testdata/none.yaml: found open testdata/none.yaml: no such file or directory, expected a YAML file with keys of a scenario`}},
+	{what: "set of a list", text: minimal, sets: []string{"@testdata/overrides-list.yaml"}, want: []string{`testdata/overrides-list.yaml:1:1: found a list, expected a mapping with keys of a scenario`}},
+	{what: "set of a wrong file", text: minimal, sets: []string{"@testdata/overrides-wrong.yaml"}, want: []string{`testdata/overrides-wrong.yaml:3:11: vnf.buffer: found "many", expected a whole number from 1 to 16777216`}},
 	{what: "set of nothing", text: minimal, sets: []string{"seed="}, want: []string{`--set seed=: seed: found an empty document, expected YAML`}},
 	{what: "set of an unknown key", text: minimal, sets: []string{"scheduler.limt=1Mpps"}, want: []string{`--set scheduler.limt=1Mpps: scheduler.limt: found an unknown key, expected one of policy, limit, demand, demand_rate, nofit, inflight, ties, no_instance; did you mean limit?`}},
 	{what: "set beyond a list", text: minimal, sets: []string{"workload.1.cbr.flows=1"}, want: []string{`--set workload.1.cbr.flows=1: workload.1.cbr.flows: found a list of 1 at workload, expected the path of a key`}},

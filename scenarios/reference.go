@@ -38,7 +38,8 @@ const referenceHead = `<!-- Generated from the struct tags of package scenarios:
 
 A scenario is a YAML file, one document without anchors. Unknown keys, wrong units and impossible values are errors, all
 reported at once with their line. Paths are relative to the file. ` + "`--set path=value`" + ` overrides a key: the path is dotted,
-elements of lists are numbered from 0 (` + "`--set workload.0.cbr.flows=16`" + `), the value is YAML.
+elements of lists are numbered from 0 (` + "`--set workload.0.cbr.flows=16`" + `), the value is YAML. ` + "`--set @FILE`" + ` does so for each
+key of a YAML file, as ` + "`smartinco lab calibrate`" + ` writes one.
 
 ## Embedded scenarios
 

@@ -306,3 +306,11 @@ func TestTrafficOfModels(t *testing.T) {
 		t.Errorf("the same scenario, other traffic (%v)", err)
 	}
 }
+
+// Each key of a file replaces the scenario's, and what comes later on the command line wins.
+func TestSetsOfAFile(t *testing.T) {
+	sc := one(t, minimal+"vnf: {per_byte: 1ns, buffer: 64}", "@testdata/overrides.yaml", "vnf.buffer=512")
+	if sc.Seed != 7 || sc.VNF.Buffer != 512 || sc.VNF.Contention.Model != "constant" || sc.VNF.PerByte != 0 {
+		t.Errorf("seed %d, vnf %+v", sc.Seed, sc.VNF)
+	}
+}

@@ -16,10 +16,16 @@ type override struct {
 	from  string // as errors name it
 }
 
-// parseSets reads the overrides. A value is YAML: a scalar, or a list or mapping in flow style.
+// parseSets reads the overrides. A value is YAML: a scalar, or a list or mapping in flow style. @FILE is a mapping in a
+// file, each of whose keys is an override.
 func parseSets(sets []string, origin origins) (os []override, errs []*Error) {
 	for _, s := range sets {
 		from := "--set " + s
+		if file, ok := strings.CutPrefix(s, "@"); ok {
+			more, es := setsOf(file, origin)
+			os, errs = append(os, more...), append(errs, es...)
+			continue
+		}
 		key, text, ok := strings.Cut(s, "=")
 		if parts := strings.Split(key, "."); !ok || slices.Contains(parts, "") || len(parts) > maxDepth || len(key) > maxKey {
 			errs = append(errs, &Error{File: from, Found: strconv.Quote(s), Expected: "path=value such as scheduler.limit=12Mpps"})
@@ -37,6 +43,26 @@ func parseSets(sets []string, origin origins) (os []override, errs []*Error) {
 		os = append(os, override{key, v, from})
 	}
 	return os, errs
+}
+
+// setsOf reads a file of overrides.
+func setsOf(file string, origin origins) (os []override, errs []*Error) {
+	data, err := readFile(file)
+	if err != nil {
+		return nil, []*Error{{File: file, Found: err.Error(), Expected: "a YAML file with keys of a scenario", Err: err}}
+	}
+	root, errs := parseNode(file, data)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	if root.Kind != yaml.MappingNode {
+		return nil, []*Error{{File: file, Line: root.Line, Column: root.Column, Found: kindOf(root), Expected: "a mapping with keys of a scenario"}}
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		mark(root.Content[i+1], file, origin)
+		os = append(os, override{root.Content[i].Value, root.Content[i+1], file})
+	}
+	return os, nil
 }
 
 func mark(n *yaml.Node, from string, origin origins) {

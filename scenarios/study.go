@@ -83,7 +83,7 @@ const (
 )
 
 // Load reads the scenario file at path. Where there is no such file, path may be the name of an embedded scenario. Each of
-// sets is a path=value that overrides a key. Errors about content are ErrInvalid, joined, in order of position.
+// sets is a path=value that overrides a key, or @FILE, a mapping of them. Errors about content are ErrInvalid, joined, in order of position.
 func Load(path string, sets []string) (*Study, error) {
 	data, dir, err := open(path)
 	if err != nil {

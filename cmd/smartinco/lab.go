@@ -1,13 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/hw/lab"
+	"github.com/smartinco/smartinco/hw/testbed"
+	"github.com/smartinco/smartinco/sim/contention"
 )
 
 func newLab() *cobra.Command {
@@ -21,7 +25,7 @@ after a crash, and touches nothing else.`,
 		Example: `  smartinco lab up
   smartinco lab status
   smartinco lab down`,
-	}, newLabUp(), newLabDown(), newLabStatus())
+	}, newLabUp(), newLabDown(), newLabStatus(), newLabCalibrate())
 }
 
 // labFlags adds the flags that say which lab is meant.
@@ -109,4 +113,80 @@ func newLabStatus() *cobra.Command {
 		return err
 	}
 	return c
+}
+
+func newLabCalibrate() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "calibrate",
+		Short: "Measure what instances process, alone and together, for the simulator",
+		Long: `Measure on a testbed - the lab unless another is named - what one instance processes alone and what several do
+together, under more load than they can process: real packets, steered to real containers by real rules. The times that
+rules, starts and stops take are measured too. The result is a piece of a scenario, with which the simulator predicts
+what the testbed does.
+
+The testbed must not be in use. The eight counts of instances, three rounds each, take two and a half minutes.`,
+		Example: `  smartinco lab calibrate -o calibration.yaml
+  smartinco run fig9-best-fit --set @calibration.yaml -o out/predicted
+  smartinco lab calibrate --testbed rack.yaml --counts 1,2,4,8 -o rack-calibration.yaml`,
+		Args: cobra.NoArgs,
+	}
+	plan := lab.DefaultPlan()
+	f := c.Flags()
+	usual := lab.Defaults()
+	file := f.String("testbed", usual.Testbed(), "the testbed's file")
+	out := f.StringP("output", "o", "calibration.yaml", "file for the piece of a scenario")
+	f.IntSliceVar(&plan.Counts, "counts", plan.Counts, "numbers of instances that process at the same time")
+	f.IntVar(&plan.Rounds, "rounds", plan.Rounds, "how often each number is measured")
+	f.DurationVar(&plan.Measure, "measure", plan.Measure, "how long each time")
+	offered := f.String("offered", "", "load on all instances together, such as 20kpps (default six times what one processes)")
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+		if *offered != "" {
+			if err := plan.Offered.UnmarshalText([]byte(*offered)); err != nil {
+				return usagef("--offered: %w", err)
+			}
+		}
+		if err := plan.Check(); err != nil {
+			return usageError{err}
+		}
+		tb, err := testbed.Load(*file)
+		if err != nil {
+			return err
+		}
+		m, err := calibrate(c.Context(), tb, plan, func(s string) { fmt.Fprintln(c.ErrOrStderr(), s) })
+		if err != nil {
+			return err
+		}
+		ring := 0
+		if d := tb.Containers.Docker; d != nil {
+			ring = lab.RingOf(d.Command)
+		}
+		if err := os.WriteFile(*out, m.Fragment(tb.Name, ring), 0o666); err != nil {
+			return err
+		}
+		w := c.OutOrStdout()
+		fmt.Fprint(w, m.Summary())
+		if fit, err := contention.Fit(m.Contention()); err != nil {
+			fmt.Fprintf(w, "no law was fitted: %v\n", err)
+		} else if err := printFit(w, "testbed "+tb.Name, fit); err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "\n%s has the measured points as a table\n", *out)
+		return nil
+	}
+	return c
+}
+
+// calibrate has the testbed to itself meanwhile.
+func calibrate(ctx context.Context, tb *testbed.File, p lab.Plan, say func(string)) (_ *lab.Measurement, err error) {
+	unlock, err := tb.Lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	h, err := tb.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, testbed.Close(h)) }()
+	return lab.Calibrate(ctx, h, p, say)
 }

@@ -58,7 +58,7 @@ interrupted, the same command goes on with the first run that is not finished.`,
 	engine := &choice{"fluid", []string{"fluid", "packet"}}
 	c.Flags().Var(engine, "engine", "fluid: rates, a second in all; packet: fluid first, then every packet")
 	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(engine.among, cobra.ShellCompDirectiveNoFileComp))
-	c.Flags().StringArrayVar(&r.sets, "set", nil, "override a key of every scenario: path=value (may be repeated); what is published does not apply then")
+	c.Flags().StringArrayVar(&r.sets, "set", nil, "override a key of every scenario: path=value, or @FILE with several (may be repeated); what is published does not apply then")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if r.jobs < 1 {
 			return usagef("--jobs is %d: want at least 1", r.jobs)

@@ -66,7 +66,7 @@ Same scenario, same seed: the same record, to the byte, host.json apart.`,
 }
 
 func setFlag(c *cobra.Command) *[]string {
-	return c.Flags().StringArray("set", nil, "override a key of the scenario: path=value (may be repeated)")
+	return c.Flags().StringArray("set", nil, "override a key of the scenario: path=value, or @FILE with several (may be repeated)")
 }
 
 func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
-	"github.com/smartinco/smartinco/sim/contention"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -34,6 +34,32 @@ func DefaultPlan() Plan {
 		Counts: []int{1, 2, 3, 4, 5, 6, 7, 8}, Rounds: 3, Settle: time.Second, Measure: 4 * time.Second,
 		Rules: 200, Frame: 64,
 	}
+}
+
+// Check says what is wrong with a plan.
+func (p *Plan) Check() error {
+	switch {
+	case len(p.Counts) == 0 || slices.Min(p.Counts) < 1 || slices.Max(p.Counts) > maxPorts:
+		return fmt.Errorf("counts %v: want numbers from 1 to %d", p.Counts, maxPorts)
+	case p.Rounds < 1:
+		return fmt.Errorf("%d rounds: want at least 1", p.Rounds)
+	case p.Measure <= 0 || p.Settle < 0:
+		return fmt.Errorf("%v to settle and %v to measure: want a time", p.Settle, p.Measure)
+	case p.Offered < 0 || p.Rules < 0:
+		return fmt.Errorf("%v offered, %d rules: want 0 or more", p.Offered, p.Rules)
+	}
+	return nil
+}
+
+// RingOf is the number of slots in the command of a forwarder, or 0.
+func RingOf(command []string) int {
+	for i, word := range command {
+		if word == "--ring" && i+1 < len(command) {
+			n, _ := strconv.Atoi(command[i+1])
+			return max(n, 0)
+		}
+	}
+	return 0
 }
 
 // Measurement is what was seen.
@@ -60,8 +86,8 @@ type Point struct {
 // The counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. Before
 // it, the testbed must be empty; after it, it is again.
 func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(string)) (*Measurement, error) {
-	if len(p.Counts) == 0 || slices.Min(p.Counts) < 1 || p.Rounds < 1 || p.Measure <= 0 {
-		return nil, fmt.Errorf("lab: plan %+v: want counts from 1, at least one round, and a time to measure", p)
+	if err := p.Check(); err != nil {
+		return nil, fmt.Errorf("lab: %w", err)
 	}
 	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name, Plan: p}}
 	err := m.run(ctx)
@@ -300,16 +326,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-time.After(d):
 		return nil
 	}
-}
-
-func rate(pps float64) string { return units.PPS(float64(int64(pps + 0.5))).String() }
-
-// Contention is what was measured as the law takes it: the rate of one instance when n process.
-func (m *Measurement) Contention() []contention.Point {
-	var points []contention.Point
-	for _, p := range m.Points {
-		points = append(points, contention.Point{N: p.N, Rate: p.Processed / float64(p.N)})
-	}
-	slices.SortStableFunc(points, func(a, b contention.Point) int { return a.N - b.N })
-	return points
 }

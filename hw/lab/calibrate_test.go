@@ -1,0 +1,190 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/replay"
+	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
+)
+
+// containers are instances of which nothing exists. Creating the instance of number bad fails.
+type containers struct {
+	bad     flow.Instance
+	there   map[flow.Instance]bool
+	deleted int
+}
+
+func (c *containers) Create(_ context.Context, i flow.Instance) (hw.Container, error) {
+	if i == c.bad {
+		return hw.Container{}, errors.New("no such image")
+	}
+	c.there[i] = true
+	name := string(rune('a' + i - 1))
+	return hw.Container{Instance: i, Ports: hw.Ports{In: name, Out: name}, Started: 3 * time.Millisecond, Ready: 5 * time.Millisecond}, nil
+}
+
+func (c *containers) Delete(_ context.Context, i flow.Instance) error {
+	delete(c.there, i)
+	c.deleted++
+	return nil
+}
+
+func (c *containers) List(context.Context) (all []hw.Container, _ error) {
+	for i := range c.there {
+		all = append(all, hw.Container{Instance: i})
+	}
+	return all, nil
+}
+
+func (c *containers) Kill(context.Context, flow.Instance) error { return nil }
+func (c *containers) Deaths() <-chan hw.Death                   { return nil }
+func (c *containers) Close() error                              { return nil }
+
+// generator claims to send what it was asked to, and to get back what n instances with a law of capacity process.
+type generator struct {
+	law     func(n int) float64 // in all
+	loaded  []hw.Stream
+	began   time.Time
+	stopped bool
+}
+
+func (g *generator) Load(_ context.Context, s []hw.Stream) error {
+	g.loaded = s
+	return nil
+}
+
+func (g *generator) Start(context.Context) (time.Time, error) {
+	g.began, g.stopped = time.Now(), false
+	return g.began, nil
+}
+
+func (g *generator) Counters(context.Context) (hw.Traffic, error) {
+	at := time.Now()
+	sent := 0.0
+	for _, s := range g.loaded {
+		sent += float64(s.Rate)
+	}
+	took := at.Sub(g.began).Seconds()
+	return hw.Traffic{At: at, Sent: uint64(sent * took), Received: uint64(min(sent, g.law(len(g.loaded))) * took)}, nil
+}
+
+func (g *generator) Stop(context.Context) error { g.stopped = true; return nil }
+func (g *generator) Close() error               { return nil }
+
+func memory(t *testing.T, law func(int) float64) (replay.Hardware, *simswitch.Device, *containers, *generator) {
+	t.Helper()
+	d := simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: []string{"a", "b", "c", "d"}})
+	s, err := d.Open(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	c, g := &containers{there: map[flow.Instance]bool{}}, &generator{law: law}
+	return replay.Hardware{Switch: s, Containers: c, Generator: g}, d, c, g
+}
+
+func short() Plan {
+	return Plan{Counts: []int{1, 2, 4}, Rounds: 2, Measure: 20 * time.Millisecond, Rules: 3, Frame: 64}
+}
+
+// What is measured is what the testbed does; what to offer is found out; nothing is left; and what is written is a piece
+// of a scenario that says the same.
+func TestCalibrate(t *testing.T) {
+	law := func(n int) float64 { return 1e6 * float64(n) / (1 + 0.3*float64(n-1)) }
+	h, d, c, g := memory(t, law)
+	m, err := Calibrate(t.Context(), h, short(), func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Points) != 6 || len(m.Rule) < 3 || len(m.Stop) != 4 {
+		t.Fatalf("measured %+v", m)
+	}
+	for _, p := range m.Points {
+		if want := law(p.N); p.Processed < 0.98*want || p.Processed > 1.02*want || len(p.Each) != p.N {
+			t.Errorf("%d instances: %.0f packets a second, want %.0f; each %v", p.N, p.Processed, want, p.Each)
+		}
+	}
+	if o := float64(m.Plan.Offered); o < 5.9e6 || o > 6.1e6 {
+		t.Errorf("offered %.0f, want six times what one processes", o)
+	}
+	if d.Len() != 0 || len(c.there) != 0 || c.deleted != 4 || !g.stopped {
+		t.Errorf("left %d rules, %d instances; generator stopped: %v", d.Len(), len(c.there), g.stopped)
+	}
+
+	file := filepath.Join(t.TempDir(), "calibration.yaml")
+	if err := os.WriteFile(file, m.Fragment("memory", 256), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	st, err := scenarios.Load("fig9-best-fit", []string{"@" + file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := st.Runs[0].Scenario
+	if v := sc.VNF; v.Buffer != 256 || v.Contention.Model != "table" || len(v.Contention.Points) != 3 || v.StartLatency != 2*units.Millisecond {
+		t.Errorf("vnf %+v", v)
+	}
+	if got, want := float64(sc.VNF.Contention.Points[4]), law(4)/4; got < 0.98*want || got > 1.02*want {
+		t.Errorf("four instances: %.0f each, want %.0f", got, want)
+	}
+	if n := sc.NIC; n.EngineLatency != 3*units.Millisecond || n.ESwitchLimit != 0 {
+		t.Errorf("nic %+v", n)
+	}
+}
+
+// Whatever goes wrong, what was made is removed.
+func TestCalibrateFails(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		law    float64
+		change func(*Plan, *containers)
+		want   string
+		left   int
+	}{
+		{"in use", 1e6, func(_ *Plan, c *containers) { c.there[7] = true }, "there is a container of instance 7", 1},
+		{"instance fails", 1e6, func(_ *Plan, c *containers) { c.bad = 3 }, "no such image", 0},
+		{"nothing comes back", 0, nil, "nothing came back", 0},
+		{"too fast", 1e12, nil, "there is nothing to measure", 0},
+		{"counts", 1e6, func(p *Plan, _ *containers) { p.Counts = []int{0} }, "counts [0]", 0},
+		{"rounds", 1e6, func(p *Plan, _ *containers) { p.Rounds = 0 }, "0 rounds", 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h, d, c, _ := memory(t, func(int) float64 { return test.law })
+			p := short()
+			p.Measure = time.Millisecond
+			if test.change != nil {
+				test.change(&p, c)
+			}
+			if _, err := Calibrate(t.Context(), h, p, func(string) {}); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want one with %q", err, test.want)
+			}
+			if d.Len() != 0 || len(c.there) != test.left {
+				t.Errorf("left %d rules, %d instances", d.Len(), len(c.there))
+			}
+		})
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	all := []time.Duration{4, 1, 3, 2}
+	for _, c := range []struct {
+		q    float64
+		want time.Duration
+	}{{0, 1}, {0.25, 1}, {0.5, 2}, {0.51, 3}, {1, 4}} {
+		if got := quantile(all, c.q); got != c.want {
+			t.Errorf("quantile %v is %d, want %d", c.q, got, c.want)
+		}
+	}
+	if quantile(nil, 0.5) != 0 {
+		t.Error("of nothing")
+	}
+}

@@ -1,0 +1,112 @@
+package lab
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/smartinco/smartinco/sim/contention"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Contention is what was measured as the law takes it: the rate of one instance when n process, a point for each run, in
+// order of n.
+func (m *Measurement) Contention() []contention.Point {
+	var points []contention.Point
+	for _, p := range m.Points {
+		points = append(points, contention.Point{N: p.N, Rate: p.Processed / float64(p.N)})
+	}
+	slices.SortStableFunc(points, func(a, b contention.Point) int { return a.N - b.N })
+	return points
+}
+
+// Fragment is the part of a scenario that describes the measured testbed, in YAML: nic and vnf. Laid over a scenario, it
+// makes the simulator predict what the testbed does. The contention is the table of the measured means, so that what the
+// simulation adds to it is prediction and not the residual of a law. A ring of 0 slots leaves vnf.buffer as it is.
+func (m *Measurement) Fragment(testbed string, ring int) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Measured by smartinco lab calibrate on testbed %s (%s):\n", testbed, m.Switch)
+	fmt.Fprintf(&b, "# %d rounds of %v, packets of %v, %s offered to all instances together.\n", m.Plan.Rounds, m.Plan.Measure, m.Plan.Frame, rate(float64(m.Plan.Offered)))
+	fmt.Fprintf(&b, "# smartinco run SCENARIO --set @THIS-FILE simulates on it.\n")
+	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n")
+	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)), len(m.Rule), span(quantile(m.Rule, 0.99)))
+	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers: from the request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
+	fmt.Fprintf(&b, "vnf:\n")
+	if ring > 0 {
+		fmt.Fprintf(&b, "  buffer: %d\n", ring)
+	}
+	fmt.Fprintf(&b, "  start_latency: %v # median: from then until it took packets\n", span(quantile(m.Ready, 0.5)))
+	fmt.Fprintf(&b, "  stop_latency: %v # median\n", span(quantile(m.Stop, 0.5)))
+	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the rounds were from their mean\n")
+	for _, p := range m.means() {
+		fmt.Fprintf(&b, "      %d: %s # %s, ±%.1f %%\n", p.n, rate(p.mean/float64(p.n)), rate(p.mean), 100*p.spread)
+	}
+	return []byte(b.String())
+}
+
+// mean is what n instances processed together, on the average of the rounds, and the largest relative distance from it.
+type mean struct {
+	n            int
+	mean, spread float64
+}
+
+func (m *Measurement) means() []mean {
+	of := map[int][]float64{}
+	for _, p := range m.Points {
+		of[p.N] = append(of[p.N], p.Processed)
+	}
+	var out []mean
+	for n, all := range of {
+		x := mean{n: n}
+		for _, v := range all {
+			x.mean += v / float64(len(all))
+		}
+		for _, v := range all {
+			x.spread = max(x.spread, math.Abs(v/x.mean-1))
+		}
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b mean) int { return a.n - b.n })
+	return out
+}
+
+// quantile is the smallest of the values that at least the share q of them do not exceed; 0 of none.
+func quantile(all []time.Duration, q float64) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[min(max(int(math.Ceil(q*float64(len(sorted))))-1, 0), len(sorted)-1)]
+}
+
+// span prints a time as a scenario has it, to the microsecond.
+func span(d time.Duration) units.Time {
+	return units.Time(d.Round(time.Microsecond)) * units.Nanosecond
+}
+
+// rate prints packets per second to four digits.
+func rate(pps float64) string {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(pps, 'g', 4, 64), 64)
+	if err != nil {
+		v = pps
+	}
+	return units.PPS(v).String()
+}
+
+// Summary says in a few lines what was measured, beside the contention.
+func (m *Measurement) Summary() string {
+	var b strings.Builder
+	for _, x := range []struct {
+		what string
+		all  []time.Duration
+	}{
+		{"a rule is in force after", m.Rule}, {"a container runs after", m.Start},
+		{"and takes packets after another", m.Ready}, {"and is gone after", m.Stop},
+	} {
+		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, span(quantile(x.all, 0.5)), len(x.all), span(quantile(x.all, 0)), span(quantile(x.all, 1)))
+	}
+	return b.String()
+}
