@@ -171,7 +171,7 @@ type Event struct {
 type Capabilities struct {
 	Name           string        // driver and version, for the record
 	MaxRules       int           // rules that it holds; 0 when it is not known before one is rejected
-	RuleLag        time.Duration // how long after Confirmed packets of a flow that the data path has cached are treated as before
+	RuleLag        time.Duration // how long after Confirmed a data path that caches may treat packets as before
 	CounterLag     time.Duration // how old the values of a reading may be; a rate over a shorter time means nothing
 	IdleResolution time.Duration // of Rule.Idle; 0 if the switch does not end idle rules
 	MoveIsAtomic   bool          // no packet is missed or sent up during a move

@@ -34,9 +34,7 @@ func (d *Driver) connect(ctx context.Context, ready chan<- error) (*openflow.Con
 	if err == nil {
 		err = d.agree(conn, s, ready)
 	}
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
+	stop() // too late is no harm: who reads from a closed connection sees to the rest
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

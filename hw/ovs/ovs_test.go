@@ -1,6 +1,7 @@
 package ovs_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -101,6 +102,16 @@ func (l *lab) open(c ovs.Config) (*ovs.Driver, error) {
 	return ovs.Open(ctx, c)
 }
 
+// settle waits for two rounds of the revalidators: the one under way may have begun too early.
+func (l *lab) settle() error {
+	for range 2 {
+		if _, err := l.Appctl(context.Background(), "revalidator/wait"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // room bounds the table of the flow rules.
 func (l *lab) room(n int) error {
 	out, err := l.ofctl("dump-aggregate", "table=0")
@@ -124,19 +135,12 @@ func (l *lab) bench(t *testing.T) *switchtest.Bench {
 			c.Adopt = adopt
 			return l.open(c)
 		},
-		Send: func(port string, frame []byte) error { return l.sockets[port].Send(frame) },
-		Out:  func(port string) <-chan []byte { return l.sockets[port].C },
-		Settle: func() error { // the round under way may have begun too early, the next has not
-			for range 2 {
-				if _, err := l.Appctl(context.Background(), "revalidator/wait"); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		Room:  l.room,
-		Stop:  l.Kill,
-		Start: func() error { return l.StartDaemon(context.Background()) },
+		Send:   func(port string, frame []byte) error { return l.sockets[port].Send(frame) },
+		Out:    func(port string) <-chan []byte { return l.sockets[port].C },
+		Settle: l.settle,
+		Room:   l.room,
+		Stop:   l.Kill,
+		Start:  func() error { return l.StartDaemon(context.Background()) },
 		Foreign: func(from, to string) error {
 			_, err := l.ofctl("add-flow", fmt.Sprintf("priority=50,in_port=%s,actions=output:%s", from, to))
 			return err
@@ -152,4 +156,73 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "uplink", "sink", "a", "b", "c", "d", "e", "f")
 	switchtest.Run(t, l.bench)
+}
+
+// Somebody deletes every rule of the bridge: the flows' rules end, and what the driver needs for itself is put back.
+func TestFixedRulesArePutBack(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "uplink", "sink", "a")
+	l.bridge()
+	d, err := l.open(l.config())
+	l.must(err)
+	defer d.Close()
+	l.must(d.Attach(context.Background(), 1, hw.Ports{In: "a", Out: "a"}))
+	l.must(d.Install(rule(0, 1)))
+	l.waitFor(d, hw.Confirmed)
+	frame := udpFrame(rule(0, 1).Tuple)
+
+	_, err = l.ofctl("del-flows")
+	l.must(err)
+	if e := l.waitFor(d, hw.Ended); e.Idle || e.Flow != 0 {
+		t.Errorf("ended: %+v, want flow 0, and not for lack of packets", e)
+	}
+	l.must(l.sockets["uplink"].Send(frame))
+	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+		out, err := l.ofctl("dump-flows")
+		l.must(err)
+		if strings.Count(out, "cookie=0x51dc") == 4+2 {
+			break
+		}
+	}
+	l.must(l.sockets["uplink"].Send(frame))
+	l.waitFor(d, hw.PacketIn)
+	l.must(d.Install(rule(1, 1)))
+	l.waitFor(d, hw.Confirmed)
+	l.must(l.settle())
+	l.must(l.sockets["uplink"].Send(udpFrame(rule(1, 1).Tuple)))
+	l.arrives("a", udpFrame(rule(1, 1).Tuple))
+	l.must(l.sockets["a"].Send(frame))
+	l.arrives("sink", frame)
+}
+
+// arrives wants a frame to leave by a port.
+func (l *lab) arrives(port string, want []byte) {
+	l.Helper()
+	select {
+	case got := <-l.sockets[port].C:
+		if !bytes.Equal(got, want) {
+			l.Errorf("by %s left %x, want %x", port, got, want)
+		}
+	case <-time.After(20 * time.Second):
+		l.Errorf("nothing left by %s", port)
+	}
+}
+
+// waitFor skips packet-ins on the way to another kind of event.
+func (l *lab) waitFor(d *ovs.Driver, k hw.EventKind) hw.Event {
+	l.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case e := <-d.Events():
+			if e.Kind == k {
+				return e
+			}
+			if e.Kind != hw.PacketIn {
+				l.Fatalf("%v of flow %d, %q: want %v", e.Kind, e.Flow, e.Reason, k)
+			}
+		case <-late:
+			l.Fatalf("no event, want %v", k)
+		}
+	}
 }

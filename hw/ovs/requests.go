@@ -123,6 +123,9 @@ func (d *Driver) whyNot(q *hw.Rule) error {
 	if err := q.Check(); err != nil {
 		return err
 	}
+	if q.Idle > maxIdle {
+		return fmt.Errorf("idle time %v: want at most %v", q.Idle, maxIdle)
+	}
 	if d.flows[q.Flow] != nil {
 		return errors.New("the flow has a rule already")
 	}
@@ -131,6 +134,9 @@ func (d *Driver) whyNot(q *hw.Rule) error {
 	}
 	return nil
 }
+
+// maxIdle is the longest time that a rule's idle timeout can say.
+const maxIdle = 0xffff * time.Second
 
 func noRule(f flow.ID) error { return fmt.Errorf("flow %d has no rule", f) }
 
@@ -234,6 +240,8 @@ func (d *Driver) resolve(o *op, now time.Time) error {
 			return fmt.Errorf("the switch does not take a rule: %w", o.refusal)
 		case !r.removing:
 			d.ended(r, false, "not taken back after a restart: "+o.refusal.Error())
+		case !r.installed:
+			r.gone = o.refusal.Error()
 		}
 		return nil
 	case opFixed:

@@ -120,7 +120,7 @@ func (d *Driver) mod(r *rule) (openflow.FlowMod, bool) {
 	}
 	t := &r.Tuple
 	f := d.blank(r)
-	f.Idle = uint16(min((r.Idle+time.Second-1)/time.Second, 0xffff))
+	f.Idle = uint16((r.Idle + time.Second - 1) / time.Second)
 	f.Match = openflow.Match{
 		Has:    openflow.InPort | openflow.EthType | openflow.IPProto | openflow.Src | openflow.Dst | openflow.SrcPort | openflow.DstPort,
 		InPort: d.ports[d.cfg.Uplink], EthType: openflow.EthIPv6, IPProto: t.Proto, Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,

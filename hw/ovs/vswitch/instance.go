@@ -56,7 +56,7 @@ func At(dir, netns string) (*Instance, error) {
 		return nil, fmt.Errorf("vswitch: %w", err)
 	}
 	i := &Instance{dir: dir, netns: netns}
-	if longest := i.path(daemon + ".ctl"); len(longest) > maxSocket-10 { // and a bridge's name
+	if longest := i.path("123456789012345.snoop"); len(longest) > maxSocket { // a bridge's name and what is made for it
 		return nil, fmt.Errorf("vswitch: folder %s: its path is too long for a socket's, which has %d B at most", dir, maxSocket)
 	}
 	return i, nil
