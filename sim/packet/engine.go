@@ -366,9 +366,11 @@ func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
 	if to == ruled {
 		e.room(rule)
 	}
+	if e.feed.flows != nil {
+		e.aim(f)
+	}
 	switch {
 	case s.own:
-		e.aim(f)
 	case to == missing:
 		e.slow.missed.add(f)
 		e.watch(f)

@@ -27,7 +27,8 @@ type feed struct {
 	err     error     // of reading
 }
 
-// ownFlow is what every packet of its own needs of a flow, apart from the rest so that it stays in the cache.
+// ownFlow is what every packet of its own needs of a flow, apart from the rest so that it stays in the cache. Where there are
+// such packets every flow has one.
 type ownFlow struct {
 	offered, sent uint64        // packets, bytes
 	to            flow.Instance // where its packets go: the instance of its rule, 0 to drop them, or one of those below
@@ -43,10 +44,12 @@ const (
 func (e *Engine) aim(f flow.ID) {
 	s, d := &e.flows[f], &e.feed
 	to := s.rule
-	if s.path != ruled {
+	if s.path == missing || s.path == absent && s.rule == 0 {
 		to = toSlowPath
-		if _, piped := e.in.piped(f); !s.announced && (s.path == missing || piped) {
-			to = unseen
+		if s.own && !s.announced {
+			if _, piped := e.in.piped(f); piped || s.path == missing {
+				to = unseen
+			}
 		}
 	}
 	was := d.flows[f].to
@@ -184,7 +187,7 @@ func (e *Engine) passes(x parcel) {
 func (e *Engine) setMoved(f flow.ID, moved bool) {
 	s := &e.flows[f]
 	s.moved = moved
-	if s.own {
+	if e.feed.flows != nil {
 		e.feed.flows[f].moved = moved
 	}
 }

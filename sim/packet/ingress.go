@@ -309,14 +309,23 @@ func (e *Engine) deliver(until int64) {
 		if e.slow.head < len(e.slow.fifo) {
 			e.serve(x.at)
 		}
-		if s := &e.flows[x.f]; s.path == missing || s.path == absent && s.rule == 0 {
-			e.miss(x)
+		to, moved := flow.Instance(0), false
+		if own := e.feed.flows; own != nil {
+			to, moved = own[x.f].to, own[x.f].moved
 		} else {
-			if s.moved && s.rule != 0 {
-				e.passes(x)
+			s := &e.flows[x.f]
+			if to, moved = s.rule, s.moved; s.path == missing || s.path == absent && s.rule == 0 {
+				to = toSlowPath
 			}
-			e.arrive(s.rule, x)
 		}
+		if to < 0 {
+			e.miss(x)
+			continue
+		}
+		if moved && to != 0 {
+			e.passes(x)
+		}
+		e.arrive(to, x)
 	}
 	if g.head == len(g.pipe) {
 		g.pipe, g.head = g.pipe[:0], 0
