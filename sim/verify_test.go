@@ -34,7 +34,7 @@ func TestEveryScenarioIsVerified(t *testing.T) {
 			for engine, make := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 				again := *sc
 				again.Engine = engine
-				if engine == "packet" && sc.Duration > units.Second {
+				if engine == "packet" && sc.Duration > 10*units.Second {
 					compress(&again, 3000)
 				}
 				t.Run(st.Runs[i].Name+"/"+engine, func(t *testing.T) {
