@@ -105,10 +105,11 @@ func (p *port) launch(src *source, at time.Duration) {
 // grace is how far traffic may lag behind its end before what is left of it is dropped.
 const grace = 100 * time.Millisecond
 
-// advance sends what is due, at most some batches of it, and ends what is over. It returns when the next packet is due,
+// advance sends what is due, at most so many packets, and ends what is over. It returns when the next packet is due,
 // which may be in the past, or a negative time if there is none.
-func (p *port) advance(now time.Duration, batches int) time.Duration {
-	for ; batches > 0 && p.step(now); batches-- {
+func (p *port) advance(now time.Duration, packets int) time.Duration {
+	for packets > 0 && len(p.sources) > 0 && p.sources[0].due <= now {
+		packets -= p.step(now, min(packets, batch))
 	}
 	next := time.Duration(-1)
 	if len(p.sources) > 0 {
@@ -129,10 +130,10 @@ func (p *port) advance(now time.Duration, batches int) time.Duration {
 	return next
 }
 
-// step sends one batch, and tells whether there may be more.
-func (p *port) step(now time.Duration) bool {
+// step sends one batch, of so many packets at most, and returns how many it took from their streams.
+func (p *port) step(now time.Duration, packets int) (taken int) {
 	n := 0
-	for n < batch && len(p.sources) > 0 && p.sources[0].due <= now {
+	for ; taken < packets && len(p.sources) > 0 && p.sources[0].due <= now; taken++ {
 		src := p.sources[0]
 		f := src.profile
 		if f.timed && src.due > f.end {
@@ -146,12 +147,9 @@ func (p *port) step(now time.Duration) bool {
 		}
 		p.forward(src)
 	}
-	if n == 0 {
-		return len(p.sources) > 0 && p.sources[0].due <= now
-	}
 	for i := 0; i < n; {
-		taken, err := p.device.Send(p.frames[i:n])
-		for ; taken > 0; taken-- {
+		sent, err := p.device.Send(p.frames[i:n])
+		for ; sent > 0; sent-- {
 			size := uint64(len(p.frames[i]) + fcs)
 			p.tx.packets++
 			p.tx.bytes += size
@@ -167,7 +165,7 @@ func (p *port) step(now time.Duration) bool {
 		}
 	}
 	clear(p.sent[:n])
-	return true
+	return taken
 }
 
 // frame is a source's next packet. Where each packet differs, it is written into the batch's own room.
@@ -242,4 +240,5 @@ func (p *port) setRate(f *profile, factor float64, only map[uint32]bool, now tim
 		}
 	}
 	heap.Init(&p.sources)
+	p.wake()
 }

@@ -168,11 +168,16 @@ func (p *port) start(f *profile, factor float64, at, end time.Duration, timed bo
 	}
 	f.state = trex.Sending
 	p.emitBoth(trex.EventStarted, f.name)
+	p.wake()
+	return nil
+}
+
+// wake tells the sender that what it waits for has changed.
+func (p *port) wake() {
 	select {
 	case p.xmit <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // finish ends a profile's traffic, with the event that says why.

@@ -123,7 +123,9 @@ func (b *bench) until(t time.Duration) {
 	for b.clock < t {
 		b.clock = min(t, b.clock+2*time.Millisecond)
 		b.mu.Lock()
-		b.advance()
+		for _, p := range b.ports {
+			p.advance(b.clock, 2000)
+		}
 		b.mu.Unlock()
 	}
 }

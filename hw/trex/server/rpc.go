@@ -62,7 +62,6 @@ func (s *Server) answer(body []byte) any {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.advance()
 	if v.kind != '[' {
 		return s.call(v)
 	}

@@ -48,9 +48,6 @@ func (s *Server) Serve(ctx context.Context, rpc, pub net.Listener) error {
 	cause := context.Cause(ctx)
 	cancel(nil)
 	senders.Wait()
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
 	var errs []error
 	for _, p := range s.ports {
 		errs = append(errs, p.device.Close())
@@ -114,27 +111,40 @@ func (s *Server) reply(_ context.Context, c *zmtp.Conn) error {
 	}
 }
 
-// tick is how often a sending port wakes. Packets that became due meanwhile go out together.
-const tick = 250 * time.Microsecond
+const (
+	tick     = 250 * time.Microsecond // how often a sending port wakes; packets that became due meanwhile go out together
+	patience = 2 * time.Millisecond   // waits from here on are left to Go's timers
+)
 
-// transmit sends what is due until ctx ends. When it has fallen behind, as it does on a busy machine, it catches up in
-// small steps, so that a late tick does not become a burst that overflows the receiver's queue.
+// allowance is how many packets may go out at once, where a tick has lately taken so long. A port that was late catches
+// up at twice its rate, tick by tick: a burst would overflow queues that the traffic itself does not.
+func (p *port) allowance(tick time.Duration) int {
+	rate := 0.0 // packets a ns
+	for _, src := range p.sources {
+		if src.n > 0 {
+			rate += 1 / src.period
+		}
+	}
+	return max(batch/4, int(2*rate*float64(tick)))
+}
+
+// transmit sends what is due until ctx ends.
 func (p *port) transmit(ctx context.Context) {
-	const patience = 2 * time.Millisecond
+	var planned time.Duration // when this tick was to be
+	took := tick              // a tick, in the mean of the last ones
 	for {
 		p.server.mu.Lock()
 		now := p.server.now()
-		batches := 1
-		if len(p.sources) > 0 {
-			batches += int(min(max(0, now-p.sources[0].due)/patience, 15))
-		}
-		next := p.advance(now, batches)
+		took += (tick + max(0, now-planned) - took) / 16
+		next := p.advance(now, p.allowance(took))
+		now = p.server.now()
 		p.server.mu.Unlock()
 
-		wait := time.Hour
+		planned = now + time.Hour
 		if next >= 0 {
-			wait = max(next-p.server.now(), tick)
+			planned = max(next, now+tick)
 		}
+		wait := planned - now
 		if wait < patience {
 			if ctx.Err() != nil {
 				return
@@ -149,6 +159,7 @@ func (p *port) transmit(ctx context.Context) {
 			return
 		case <-p.xmit: // traffic was started or changed
 			t.Stop()
+			planned = p.server.now()
 		case <-t.C:
 		}
 	}

@@ -49,7 +49,6 @@ type Server struct {
 	subscribers map[chan []byte]bool
 	closing     chan struct{} // closed when a client has shut the server down
 	closed      bool
-	stopped     bool // the devices are closed
 }
 
 // MaxPorts is how many ports a server has at most.
@@ -86,16 +85,6 @@ func token() string {
 		b[i] = letters[rand.IntN(len(letters))]
 	}
 	return string(b)
-}
-
-// advance brings all ports to the present: packets that are due go out, traffic that is over ends.
-func (s *Server) advance() {
-	if s.stopped {
-		return
-	}
-	for _, p := range s.ports {
-		p.advance(s.now(), 16)
-	}
 }
 
 // shutdown begins the end: Serve returns a moment later, so that the answer can still go out.
