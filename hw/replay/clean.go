@@ -32,18 +32,21 @@ func several(n int, what string) string {
 // takes the switch's events, so no run may go on.
 func Clean(ctx context.Context, h Hardware) (Found, error) {
 	rules, err := cleanRules(ctx, h.Switch)
-	containers, e := cleanContainers(ctx, h.Containers)
+	containers, e := cleanContainers(ctx, h)
 	return Found{Containers: containers, Rules: rules}, errors.Join(err, e)
 }
 
-func cleanContainers(ctx context.Context, engine hw.ContainerEngine) (int, error) {
-	list, err := engine.List(ctx)
+func cleanContainers(ctx context.Context, h Hardware) (int, error) {
+	list, err := h.Containers.List(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("listing the containers: %w", err)
 	}
 	var g errgroup.Group
 	for _, c := range list {
-		g.Go(func() error { return engine.Delete(ctx, c.Instance) })
+		g.Go(func() error {
+			_, _ = h.Switch.Detach(ctx, c.Instance) // before its ports go; it need not be attached
+			return h.Containers.Delete(ctx, c.Instance)
+		})
 	}
 	if err := g.Wait(); err != nil {
 		return 0, fmt.Errorf("deleting the containers: %w", err)

@@ -62,13 +62,30 @@ func (p *plant) start(ctx context.Context, i flow.Instance) (hw.Container, error
 	if err != nil {
 		return c, fmt.Errorf("instance %d: %w", i, err)
 	}
-	if err := p.hw.Switch.Attach(ctx, i, c.Ports); err != nil {
+	if err := p.attach(ctx, i, c.Ports); err != nil {
 		err = fmt.Errorf("instance %d: attaching it at ports %s and %s: %w", i, c.Ports.In, c.Ports.Out, err)
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 		defer cancel()
 		return c, errors.Join(err, p.hw.Containers.Delete(clean, i))
 	}
 	return c, nil
+}
+
+// attach waits for a switch that is being restarted.
+func (p *plant) attach(ctx context.Context, i flow.Instance, at hw.Ports) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := p.hw.Switch.Attach(ctx, i, at)
+		if !errors.Is(err, hw.ErrDown) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // next makes a goroutine that works on an instance, once what was asked of it before is done.
