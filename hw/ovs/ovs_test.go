@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,8 +27,10 @@ const bridge = "br0"
 type lab struct {
 	testing.TB
 	*vswitch.Instance
+	netns   nettest.Namespace
 	ports   []string
 	sockets map[string]*nettest.Socket
+	address string // if not the bridge's management socket
 }
 
 func newLab(t testing.TB, ports ...string) *lab {
@@ -37,7 +42,7 @@ func newLab(t testing.TB, ports ...string) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l := &lab{TB: t, ports: ports, sockets: map[string]*nettest.Socket{}}
+	l := &lab{TB: t, netns: n, ports: ports, sockets: map[string]*nettest.Socket{}}
 	for _, p := range ports {
 		n.Pair(t, p, "to-"+p)
 		l.sockets[p] = n.Listen(t, "to-"+p)
@@ -93,7 +98,11 @@ func (l *lab) ofctl(command string, args ...string) (string, error) {
 }
 
 func (l *lab) config() ovs.Config {
-	return ovs.Config{Address: l.Management(bridge), Uplink: "uplink", Sink: "sink"}
+	c := ovs.Config{Address: l.Management(bridge), Uplink: "uplink", Sink: "sink"}
+	if l.address != "" {
+		c.Address = l.address
+	}
+	return c
 }
 
 func (l *lab) open(c ovs.Config) (*ovs.Driver, error) {
@@ -156,6 +165,51 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "uplink", "sink", "a", "b", "c", "d", "e", "f")
 	switchtest.Run(t, l.bench)
+}
+
+// Over TCP the switch takes us for a controller, which it treats otherwise than its own tools in some respects.
+func TestConformanceOverTCP(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "uplink", "sink", "a", "b", "c", "d", "e", "f")
+	l.netns.Up(t, "lo")
+	l.tunnel("127.0.0.1:6653")
+	switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
+		b := l.bench(t)
+		l.must(l.vsctl("set-controller", bridge, "ptcp:6653:127.0.0.1"))
+		return b
+	})
+}
+
+// tunnel makes the driver reach an address inside the namespace.
+func (l *lab) tunnel(to string) {
+	listen, err := net.Listen("tcp", "127.0.0.1:0")
+	l.must(err)
+	var serving sync.WaitGroup
+	l.Cleanup(func() { _ = listen.Close(); serving.Wait() })
+	l.address = "tcp:" + listen.Addr().String()
+	serving.Go(func() {
+		for {
+			near, err := listen.Accept()
+			if err != nil {
+				return
+			}
+			var far net.Conn
+			l.netns.Do(l, func() error {
+				far, err = net.Dial("tcp", to)
+				return nil
+			})
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			for _, way := range [][2]net.Conn{{near, far}, {far, near}} {
+				serving.Go(func() {
+					_, _ = io.Copy(way[0], way[1])
+					_, _ = near.Close(), far.Close()
+				})
+			}
+		}
+	})
 }
 
 // Somebody deletes every rule of the bridge: the flows' rules end, and what the driver needs for itself is put back.

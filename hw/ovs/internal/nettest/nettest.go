@@ -63,7 +63,13 @@ func ip(t testing.TB, args ...string) {
 func (n Namespace) Pair(t testing.TB, a, b string) {
 	t.Helper()
 	ip(t, "-n", string(n), "link", "add", "name", a, "type", "veth", "peer", "name", b)
-	for _, dev := range []string{a, b} {
+	n.Up(t, a, b)
+}
+
+// Up turns devices on.
+func (n Namespace) Up(t testing.TB, devices ...string) {
+	t.Helper()
+	for _, dev := range devices {
 		ip(t, "-n", string(n), "link", "set", "dev", dev, "up")
 	}
 }
