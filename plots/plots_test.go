@@ -66,10 +66,45 @@ func timeSeries(t *testing.T) *Figure {
 	return f
 }
 
+func overlaid(t *testing.T, a, b data) *Figure {
+	t.Helper()
+	f, err := overlay([]data{a, b}, [2]string{"A: simulated", "B: measured"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// The unit fits the rates: a lab's are a thousandth of a card's.
+func TestOverlayChoosesItsUnit(t *testing.T) {
+	d := madeUp(t)["fig9"][0]
+	for _, c := range []struct {
+		scale float64
+		want  string
+	}{{1, "Throughput (Mpps)"}, {1e-3, "Throughput (kpps)"}, {1e-6, "Throughput (packets/s)"}} {
+		small := d
+		small.windows = slices.Clone(d.windows)
+		for i := range small.windows {
+			w := &small.windows[i]
+			w.Processed *= c.scale
+			w.Dropped *= c.scale
+		}
+		if got := table(t, overlaid(t, small, small)); !strings.Contains(got, c.want) {
+			t.Errorf("times %g: no %s", c.scale, c.want)
+		}
+	}
+	if _, err := overlay([]data{d, d}, [2]string{}, Options{Width: 99}); err == nil {
+		t.Error("a figure of 99 inches is drawn")
+	}
+}
+
 func everyFigure(t *testing.T) map[string]*Figure {
 	fs := map[string]*Figure{"timeseries": timeSeries(t)}
 	for id, ds := range madeUp(t) {
 		fs[id] = drawn(t, id, ds, Options{Published: true})
+		if id == "fig9" {
+			fs["compare"] = overlaid(t, ds[0], ds[2])
+		}
 	}
 	return fs
 }
