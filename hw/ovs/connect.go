@@ -16,6 +16,7 @@ import (
 // snapshot is what the switch holds at the beginning of a connection.
 type snapshot struct {
 	asked   time.Time // before the switch looked
+	desc    openflow.Desc
 	ports   map[string]uint32
 	own     map[uint64]openflow.FlowStats // by cookie
 	foreign []openflow.FlowStats          // where our rules would stand
@@ -44,13 +45,14 @@ func (d *Driver) connect(ctx context.Context, ready chan<- error) (*openflow.Con
 
 // look reads ports and rules. Nobody else uses the connection yet.
 func (d *Driver) look(conn *openflow.Conn, first bool) (*snapshot, error) {
-	const config, ports, rules = 1, 2, 3 // xids: none of the state's is under way
+	const config, desc, ports, rules = 1, 2, 3, 4 // xids: none of the state's is under way
 	mask := ownMask
 	if first {
 		mask = 0 // others' rules too, to keep clear of them
 	}
 	asked := time.Now()
 	m := openflow.AppendSetConfig(nil, config, 0xffff)
+	m = openflow.AppendDescRequest(m, desc)
 	m = openflow.AppendPortDescRequest(m, ports)
 	m = openflow.AppendFlowStatsRequest(m, rules, openflow.AnyTable, d.cfg.own()&mask, mask)
 	if err := conn.Write(m); err != nil {
@@ -58,7 +60,7 @@ func (d *Driver) look(conn *openflow.Conn, first bool) (*snapshot, error) {
 	}
 	s := &snapshot{asked: asked, ports: map[string]uint32{}, own: map[uint64]openflow.FlowStats{}}
 	var part openflow.Multipart
-	for open := 2; open > 0; {
+	for open := 3; open > 0; {
 		h, body, err := conn.Read()
 		if err != nil {
 			return nil, err
@@ -108,6 +110,9 @@ func (d *Driver) look(conn *openflow.Conn, first bool) (*snapshot, error) {
 
 // note takes one part of an answer into the snapshot.
 func (d *Driver) note(s *snapshot, part *openflow.Multipart) {
+	if part.Desc != (openflow.Desc{}) {
+		s.desc = part.Desc
+	}
 	for _, p := range part.PortDescs {
 		s.ports[p.Name] = p.Port
 	}
@@ -174,7 +179,7 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 		d.order.Unlock()
 		return hw.ErrClosed
 	}
-	d.conn, d.ports = conn, s.ports
+	d.conn, d.ports, d.desc = conn, s.ports, s.desc
 	d.buf = d.buf[:0]
 	d.lastRead.Store(time.Now().UnixNano())
 	waiting := d.ops

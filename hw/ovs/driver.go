@@ -39,6 +39,7 @@ type Driver struct {
 	conn      *openflow.Conn // nil while there is none
 	closed    bool
 	xid       uint32
+	desc      openflow.Desc
 	ports     map[string]uint32
 	rules     map[uint64]*rule // by cookie: what the switch has or should have
 	leaving   map[uint64]bool  // cookies of rules that were deleted here and whose end is still to be reported
@@ -94,7 +95,7 @@ func newDriver(cfg Config) (*Driver, error) {
 		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
 	}
 	return &Driver{
-		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), xid: 3, // look has used these
+		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), xid: 4, // look has used these
 		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{},
 		instances: map[flow.Instance]*attached{}, sent: map[uint32]*op{}, reads: map[uint32]*query{},
 	}, nil
@@ -332,8 +333,10 @@ const revalidator = 500 * time.Millisecond
 
 // Capabilities implements hw.Switch.
 func (d *Driver) Capabilities() hw.Capabilities {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return hw.Capabilities{
-		Name: "Open vSwitch, OpenFlow 1.3", MaxRules: d.cfg.MaxRules, RuleLag: revalidator, CounterLag: d.cfg.CounterLag,
+		Name: d.desc.Hardware + " " + d.desc.Software + ", OpenFlow 1.3", MaxRules: d.cfg.MaxRules, RuleLag: revalidator, CounterLag: d.cfg.CounterLag,
 		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: d.cfg.PacketInQueue,
 	}
 }

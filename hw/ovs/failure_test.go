@@ -407,6 +407,13 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// The record says which switch it was.
+func TestTheNameIsTheSwitchs(t *testing.T) {
+	if r := newRig(t); r.d.Capabilities().Name != "fake 1.0, OpenFlow 1.3" {
+		r.Errorf("name %q", r.d.Capabilities().Name)
+	}
+}
+
 // Probe finds what is wrong as Open does, and changes nothing, not even while a driver is at work.
 func TestProbeChangesNothing(t *testing.T) {
 	r := newRig(t)

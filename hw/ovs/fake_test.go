@@ -212,6 +212,11 @@ func (f *fake) multipart(xid uint32, body []byte) []byte {
 	kind := body[1]
 	reply := []byte{0, kind, 0, 0, 0, 0, 0, 0}
 	switch kind {
+	case 0: // what it is
+		desc := make([]byte, 4*256+32)
+		copy(desc[256:], "fake")
+		copy(desc[512:], "1.0")
+		reply = append(reply, desc...)
 	case 13: // ports
 		for _, name := range slices.Sorted(maps.Keys(f.ports)) {
 			p := make([]byte, 64)

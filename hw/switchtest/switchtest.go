@@ -380,6 +380,9 @@ func (r *rig) until(what string, holds func() (any, bool)) {
 }
 
 func installSteers(r *rig) {
+	if c := r.sw.Capabilities(); c.Name == "" || c.PacketInQueue < 1 {
+		r.Errorf("capabilities %+v: want a name, and room for packet-ins", c)
+	}
 	r.attach(1, 2)
 	for f := range 4 {
 		r.install(rule(f, 1))

@@ -113,6 +113,7 @@ func TestOtherRequestsAreThoseOfOvsOfctl(t *testing.T) {
 		{"dump-flows", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, AnyTable, 0, 0) }},
 		{"dump-cookie", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, 0x51dc<<48, 0xffff<<48) }},
 		{"dump-exact", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, cookie, ^uint64(0)) }},
+		{"dump-desc", TypeMultipartRequest, func(x uint32) []byte { return AppendDescRequest(nil, x) }},
 		{"monitor", TypeSetConfig, func(x uint32) []byte { return AppendSetConfig(nil, x, 0xffff) }},
 		{"dump-ports", TypeMultipartRequest, func(x uint32) []byte { return AppendPortStatsRequest(nil, x, PortAny) }},
 		{"packet-out", TypePacketOut, func(x uint32) []byte { return AppendPacketOut(nil, x, PortLocal, 5, frame) }},
@@ -133,6 +134,10 @@ func TestAnswersOfOpenVSwitchAreRead(t *testing.T) {
 	if err := m.Parse(find(t, "show", false, TypeMultipartReply)[HeaderLen:]); err != nil || len(m.PortDescs) != 1 ||
 		m.PortDescs[0] != (PortDesc{PortLocal, "br0", true}) {
 		t.Errorf("ports %+v, %v", m.PortDescs, err)
+	}
+	if err := m.Parse(find(t, "dump-desc", false, TypeMultipartReply)[HeaderLen:]); err != nil ||
+		m.Desc != (Desc{"Nicira, Inc.", "Open vSwitch", "3.1.0"}) {
+		t.Errorf("description %+v, %v", m.Desc, err)
 	}
 	if err := m.Parse(find(t, "dump-ports", false, TypeMultipartReply)[HeaderLen:]); err != nil || len(m.Ports) != 1 ||
 		m.Ports[0] != (PortStats{Port: PortLocal}) {

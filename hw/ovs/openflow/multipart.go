@@ -8,6 +8,7 @@ import (
 
 // Kinds of multipart requests (7.3.5).
 const (
+	multipartDesc     = 0
 	multipartFlow     = 1
 	multipartPort     = 4
 	multipartPortDesc = 13
@@ -36,10 +37,21 @@ func AppendPortStatsRequest(b []byte, xid, port uint32) []byte {
 	return finish(zeros(be.AppendUint32(b, port), 4), at)
 }
 
+// AppendDescRequest asks what the switch is.
+func AppendDescRequest(b []byte, xid uint32) []byte {
+	b, at := appendMultipart(b, xid, multipartDesc)
+	return finish(b, at)
+}
+
 // AppendPortDescRequest asks for all ports by number and name.
 func AppendPortDescRequest(b []byte, xid uint32) []byte {
 	b, at := appendMultipart(b, xid, multipartPortDesc)
 	return finish(b, at)
+}
+
+// Desc says what a switch is: Hardware "Open vSwitch" and Software "3.1.0", for instance.
+type Desc struct {
+	Manufacturer, Hardware, Software string
 }
 
 // FlowStats is one rule with its counters.
@@ -71,10 +83,11 @@ type PortDesc struct {
 	Down bool // by configuration, or no carrier
 }
 
-// Multipart is one part of an answer. Exactly one of the slices is filled, according to the request; an answer is
+// Multipart is one part of an answer. Exactly one of the other fields is filled, according to the request; an answer is
 // complete with the first part whose More is false. Parse reuses the slices.
 type Multipart struct {
 	More      bool
+	Desc      Desc
 	Flows     []FlowStats
 	Ports     []PortStats
 	PortDescs []PortDesc
@@ -89,6 +102,11 @@ func (m *Multipart) Parse(body []byte) error {
 	m.More = be.Uint16(body[2:])&replyMore != 0
 	kind, b := be.Uint16(body), body[8:]
 	switch kind {
+	case multipartDesc:
+		if len(b) != descBytes {
+			return ErrTruncated
+		}
+		m.Desc, b = Desc{text(b[:256]), text(b[256:512]), text(b[512:768])}, nil
 	case multipartFlow:
 		for len(b) > 0 {
 			if len(b) < 2 {
@@ -135,11 +153,19 @@ func (f *FlowStats) parse(b []byte) error {
 	return f.Do.parse(b[48+n:])
 }
 
-const portBytes = 64
+const (
+	descBytes = 4*256 + 32
+	portBytes = 64
+)
+
+// text reads a string from a field that zeros fill up.
+func text(field []byte) string {
+	s, _, _ := bytes.Cut(field, []byte{0})
+	return string(s)
+}
 
 func parsePort(b []byte) PortDesc {
-	name, _, _ := bytes.Cut(b[16:32], []byte{0})
-	return PortDesc{be.Uint32(b), string(name), be.Uint32(b[32:])&1 != 0 || be.Uint32(b[36:])&1 != 0}
+	return PortDesc{be.Uint32(b), text(b[16:32]), be.Uint32(b[32:])&1 != 0 || be.Uint32(b[36:])&1 != 0}
 }
 
 // PortStatus says that a port came, went or changed (7.4.3).
