@@ -13,7 +13,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce validate test race bench lint fuzz doca cross clean
+.PHONY: help build reproduce validate test race bench lint fuzz doca cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -61,6 +61,20 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco
 	GOOS=linux GOARCH=arm64 $(BUILD) -o $(BIN)/smartinco-linux-arm64 ./cmd/smartinco
+
+# Debian's version numbers begin with a digit and know no dash.
+bluefield: cross ## the Debian package for the ARM cores of a BlueField, without DOCA (needs dpkg-deb)
+	rm -rf $(BIN)/deb && mkdir -p $(BIN)/deb/DEBIAN
+	install -D -m 755 $(BIN)/smartinco-linux-arm64 $(BIN)/deb/usr/bin/smartinco
+	install -D -m 755 hw/bluefield/health $(BIN)/deb/usr/lib/smartinco/health
+	install -D -m 644 hw/bluefield/smartinco@.service $(BIN)/deb/lib/systemd/system/smartinco@.service
+	install -D -m 644 hw/bluefield/testbed.yaml $(BIN)/deb/etc/smartinco/testbed.yaml
+	install -D -m 644 hw/bluefield/60-smartinco.conf $(BIN)/deb/etc/sysctl.d/60-smartinco.conf
+	install -D -m 644 hw/bluefield/smartinco.logrotate $(BIN)/deb/etc/logrotate.d/smartinco
+	install -D -m 644 -t $(BIN)/deb/usr/share/doc/smartinco docs/hardware.md docs/testbed.md docs/scenarios.md
+	sed 's/@VERSION@/0~$(subst -,.,$(VERSION))/' hw/bluefield/control > $(BIN)/deb/DEBIAN/control
+	cp hw/bluefield/conffiles $(BIN)/deb/DEBIAN/
+	dpkg-deb --root-owner-group --build $(BIN)/deb $(BIN)/smartinco-bluefield-arm64.deb
 
 clean: ## remove what the other targets made
 	rm -rf $(BIN) out

@@ -43,6 +43,28 @@ func TestTheReferencesExampleIsATestbed(t *testing.T) {
 	}
 }
 
+// The card's package has a testbed, with DOCA Flow's in a comment.
+func TestTheCardsFileIsATestbed(t *testing.T) {
+	const path = "../bluefield/testbed.yaml"
+	if _, err := Load(path); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, _ := strings.Cut(string(b), "  ovs:\n")
+	_, rest, _ = strings.Cut(rest, "stopped:\n")
+	comment, rest, _ := strings.Cut(rest, "containers:")
+	f, err := Parse(path, []byte(before+strings.ReplaceAll(comment, "  # ", "  ")+"containers:"+rest), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 8 || d.Mode != "switch,hws,isolated,hairpinq_num=4" {
+		t.Errorf("read as %+v", f.Switch.DOCA)
+	}
+}
+
 // least is the smallest testbed.
 const least = `name: t
 switch: {ovs: {address: "unix:/x", uplink: p0}}
@@ -57,6 +79,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 	for _, c := range []struct{ replace, by, want string }{
 		{"name: t\n", "", "t.yaml:1:1: name: found nothing, expected a text"},
 		{"name: t", "name: a b", `t.yaml:1:7: name: found "a b", expected 1 to 40 letters`},
+		{`ovs: {address: "unix:/x", uplink: p0}`, `doca: {pci: "0000:03:00.0", representors: vf0, uplink: p0, ports: []}`, "switch.doca.ports: found a list, expected at least one port"},
 		{"uplink", "uplnk", "did you mean uplink?"},
 		{"unix:/x", "/x", `switch.ovs.address: found "/x", expected unix:PATH or tcp:HOST:PORT`},
 		{"{trex: {}}", "{}", "generator: found a mapping, expected exactly one driver: trex"},
