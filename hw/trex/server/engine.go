@@ -178,6 +178,7 @@ func (p *port) frame(n int, src *source) []byte {
 	src.program.run(b)
 	if src.stream.latency {
 		stamp(b, src.stream.group, p.server.now())
+		fixTransport(b[ethernetHeader:])
 	}
 	return b
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/smartinco/smartinco/flow"
 )
 
 // instruction is a step of the field engine as the request gives it.
@@ -145,12 +147,49 @@ func fixIPv4(b []byte) {
 		return
 	}
 	b[10], b[11] = 0, 0
-	var sum uint32
-	for i := 0; i < n; i += 2 {
+	binary.BigEndian.PutUint16(b[10:], checksum(0, b[:n]))
+}
+
+// fixTransport sets the checksum of the TCP or UDP segment in the IPv4 packet that b begins with. One of UDP that was
+// left out stays so (RFC 768).
+func fixTransport(b []byte) {
+	at := 0 // of the checksum in the header
+	switch b[9] {
+	case flow.TCP:
+		at = 16
+	case flow.UDP:
+		at = 6
+	}
+	n := int(binary.BigEndian.Uint16(b[2:]))
+	if at == 0 || n > len(b) || n < 20+at+2 || binary.BigEndian.Uint16(b[6:])&0x3fff != 0 {
+		return
+	}
+	segment := b[20:n]
+	if b[9] == flow.UDP && segment[at] == 0 && segment[at+1] == 0 {
+		return
+	}
+	segment[at], segment[at+1] = 0, 0
+	sum := uint32(b[9]) + uint32(len(segment))
+	for i := 12; i < 20; i += 2 {
 		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	c := checksum(sum, segment)
+	if c == 0 && b[9] == flow.UDP {
+		c = 0xffff
+	}
+	binary.BigEndian.PutUint16(segment[at:], c)
+}
+
+// checksum is the Internet checksum (RFC 1071) of b, where sum comes before it.
+func checksum(sum uint32, b []byte) uint16 {
+	for ; len(b) > 1; b = b[2:] {
+		sum += uint32(binary.BigEndian.Uint16(b))
+	}
+	if len(b) == 1 {
+		sum += uint32(b[0]) << 8
 	}
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
-	binary.BigEndian.PutUint16(b[10:], ^uint16(sum))
+	return ^uint16(sum)
 }

@@ -209,6 +209,7 @@ func TestAnswersAsRecorded(t *testing.T) {
 			done++
 		}
 	}
+	t.Logf("%d exchanges replayed, %d answered differently", done, len(different))
 	if done < 390 {
 		t.Errorf("%d exchanges replayed, want at least 390", done)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
 
 	"github.com/smartinco/smartinco/hw/trex"
 	"github.com/smartinco/smartinco/hw/trex/zmtp"
@@ -130,6 +132,56 @@ func TestFramesAsRecorded(t *testing.T) {
 		if n := len(want) - c.trailer; len(got) != len(want) || !bytes.Equal(got[:n], want[:n]) {
 			t.Errorf("%s: on the wire\n%x, recorded\n%x", c.name, got, want)
 		}
+	}
+}
+
+// A counted packet's checksums are right, of whatever protocol and length, and a checksum that was left out stays so.
+func TestChecksumsOfCountedPackets(t *testing.T) {
+	for _, rule := range []string{"stats", "latency"} {
+		for _, proto := range []layers.IPProtocol{layers.IPProtocolTCP, layers.IPProtocolUDP} {
+			for _, payload := range []int{16, 17, 1000} {
+				ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: proto, SrcIP: net.IP{16, 0, 0, 1}, DstIP: net.IP{48, 0, 0, 1}}
+				udp := &layers.UDP{SrcPort: 1025, DstPort: 12}
+				tcp := &layers.TCP{SrcPort: 1025, DstPort: 12, ACK: true}
+				udp.SetNetworkLayerForChecksum(ip)
+				tcp.SetNetworkLayerForChecksum(ip)
+				var transport gopacket.SerializableLayer = udp
+				if proto == layers.IPProtocolTCP {
+					transport = tcp
+				}
+				packet := gopacket.NewSerializeBuffer()
+				if err := gopacket.SerializeLayers(packet, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+					&layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv4},
+					ip, transport, gopacket.Payload(bytes.Repeat([]byte{0x5a}, payload))); err != nil {
+					t.Fatal(err)
+				}
+				b := newBench()
+				b.owner(t)
+				sent := 0
+				b.cables[0].lose = func(f []byte) bool {
+					sent++
+					p := gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default)
+					p.Layers()[2].(interface {
+						SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
+					}).SetNetworkLayerForChecksum(p.NetworkLayer())
+					if err, wrong := p.VerifyChecksums(); err != nil || len(wrong) > 0 {
+						t.Errorf("%s, %v of %d B: checksums %v %v", rule, proto, payload, err, wrong)
+					}
+					return false
+				}
+				b.command(t, "add_stream", dict{"stream_id": 1, "stream": burst(packet.Bytes(), 3, 100, dict{"enabled": true, "stream_id": 5, "rule_type": rule})})
+				b.command(t, "start_traffic", start)
+				b.until(b.clock + time.Second)
+				if sent != 3 {
+					t.Errorf("%d packets, want 3", sent)
+				}
+			}
+		}
+	}
+	b := unhex(t, udp80)
+	fixTransport(b[ethernetHeader:])
+	if !bytes.Equal(b, unhex(t, udp80)) {
+		t.Errorf("a checksum that was left out was written: %x", b)
 	}
 }
 
