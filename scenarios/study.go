@@ -26,11 +26,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-//go:embed *.yaml
+//go:embed *.yaml lab/*.yaml
 var files embed.FS
 
-// Names lists the embedded scenarios.
-func Names() []string { return yamlNames(files, ".") }
+// Names lists the embedded scenarios, those of the lab last.
+func Names() []string {
+	names := yamlNames(files, ".")
+	for _, name := range yamlNames(files, "lab") {
+		names = append(names, "lab/"+name)
+	}
+	return names
+}
 
 // Text is the source of an embedded scenario, comments included.
 func Text(name string) ([]byte, error) {

@@ -107,7 +107,7 @@ func printReplay(c *cobra.Command, dir string, run *results.Run) error {
 }
 
 func testbedFlag(c *cobra.Command) *string {
-	return c.Flags().StringP("testbed", "t", "", "testbed file (required; see docs/testbed.md)")
+	return c.Flags().StringP("testbed", "t", "", "testbed file (see docs/testbed.md)")
 }
 
 func loadTestbed(file string) (*testbed.File, error) {

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -46,10 +48,15 @@ The records are kept in the directory records; runs that are already finished ar
 
 With --engine packet the same is done again with every packet simulated, 2e11 of them: figures fig6-packet.pdf and so
 on, and both engines side by side in fidelity.md. That takes the better part of an hour on two cores. When it is
-interrupted, the same command goes on with the first run that is not finished.`,
+interrupted, the same command goes on with the first run that is not finished.
+
+With --plant hw the runs are on the hardware that --testbed names, and the figures are fig6-hw.pdf and so on, without a
+comparison in numbers. The scenarios are the published ones in the testbed's size or, with --scenarios lab, those that the
+lab can do in less than ten minutes.`,
 		Example: `  smartinco reproduce
   smartinco reproduce -o out/reproduce --jobs 4
-  smartinco reproduce --engine packet`,
+  smartinco reproduce --engine packet
+  smartinco reproduce --plant hw --testbed /run/smartinco/lab/testbed.yaml --scenarios lab`,
 		Args: cobra.NoArgs,
 	}
 	var r reproduction
@@ -59,9 +66,22 @@ interrupted, the same command goes on with the first run that is not finished.`,
 	c.Flags().Var(engine, "engine", "fluid: rates, a second in all; packet: fluid first, then every packet")
 	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(engine.among, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringArrayVar(&r.sets, "set", nil, "override a key of every scenario: path=value, or @FILE with several (may be repeated); what is published does not apply then")
+	plant := &choice{"sim", []string{"sim", "hw"}}
+	c.Flags().Var(plant, "plant", "sim: simulated; hw: on a testbed")
+	_ = c.RegisterFlagCompletionFunc("plant", cobra.FixedCompletions(plant.among, cobra.ShellCompDirectiveNoFileComp))
+	set := &choice{"published", slices.Sorted(maps.Keys(replayed))}
+	c.Flags().Var(set, "scenarios", "with --plant hw: published, or lab")
+	_ = c.RegisterFlagCompletionFunc("scenarios", cobra.FixedCompletions(set.among, cobra.ShellCompDirectiveNoFileComp))
+	file := testbedFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if r.jobs < 1 {
 			return usagef("--jobs is %d: want at least 1", r.jobs)
+		}
+		switch {
+		case plant.value == "hw":
+			return r.hardware(c, *file, set.value)
+		case *file != "" || set.value != "published":
+			return usagef("--testbed and --scenarios are for --plant hw")
 		}
 		engines := []string{"fluid"}
 		if engine.value != "fluid" {

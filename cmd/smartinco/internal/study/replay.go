@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/smartinco/smartinco/hw/replay"
 	"github.com/smartinco/smartinco/hw/testbed"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
 )
 
 // ReplayOptions are the options of Replay.
@@ -64,23 +64,20 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 	return rec.run, err
 }
 
-// ReplayAll replays what is left of a study, one run after the other, as All does with simulations: a directory in dir
-// for each run, and the summary. each is called before a run, with its number from 0.
-func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions, each func(run int)) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
+// ReplayAll replays what is left of a study, in the testbed's size, one run after the other: a directory in dir for each,
+// as All does it with simulations, and the summary. each is called before each run with its number, from 0, and its length.
+func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions, each func(run int, end units.Time)) error {
 	for i := range st.Runs {
 		run := &st.Runs[i]
 		sc, err := Scaled(run.Scenario, tb)
 		if err != nil {
 			return err
 		}
-		each(i)
 		where := filepath.Join(dir, run.Name)
 		if finished(where, sc, o.Version) {
 			continue
 		}
+		each(i, sc.Duration)
 		if _, err := Replay(ctx, sc, tb, where, o); err != nil {
 			return fmt.Errorf("run %s: %w", run.Name, err)
 		}
