@@ -94,7 +94,10 @@ func (g *Generator) Load(ctx context.Context, streams []hw.Stream) error {
 	if err != nil {
 		return err
 	}
-	g.started, g.groups, g.flows = false, nil, owners
+	if err := g.end(ctx); err != nil {
+		return err
+	}
+	g.groups, g.flows = nil, owners
 	graph, err := g.tx.Replace(ctx, s)
 	if err != nil {
 		return err
@@ -159,10 +162,8 @@ const ahead = 250 * time.Millisecond
 
 // Start begins to send a quarter of a second from now. The time returned is exact to half of a round trip to the server.
 func (g *Generator) Start(ctx context.Context) (time.Time, error) {
-	if g.started {
-		if err := g.tx.Stop(ctx); err != nil {
-			return time.Time{}, err
-		}
+	if err := g.end(ctx); err != nil {
+		return time.Time{}, err
 	}
 	if err := g.client.Mark(ctx); err != nil {
 		return time.Time{}, err
@@ -205,9 +206,13 @@ func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	t.At, t.Ordered = time.Now(), g.options.Ordered
 	index := map[flow.ID]int{}
 	for _, group := range g.groups {
-		n, id := stats.Flows[group], g.flows[group]
-		i, ok := index[id]
+		n, ok := stats.Flows[group]
 		if !ok {
+			return hw.Traffic{}, fmt.Errorf("the server no longer counts group %d: somebody else has removed the streams", group)
+		}
+		id := g.flows[group]
+		i, seen := index[id]
+		if !seen {
 			i = len(t.Flows)
 			index[id] = i
 			t.Flows = append(t.Flows, hw.FlowCounts{Flow: id})
@@ -223,8 +228,14 @@ func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	return t, nil
 }
 
-// Stop ends all streams, and waits for a tenth of a second for packets under way.
-func (g *Generator) Stop(ctx context.Context) error {
+// Stop ends all streams. Packets under way are counted as they arrive, until the next Load or Start.
+func (g *Generator) Stop(ctx context.Context) error { return g.tx.Halt(ctx) }
+
+// end makes an end of a run that was started, if there is one.
+func (g *Generator) end(ctx context.Context) error {
+	if !g.started {
+		return nil
+	}
 	if err := g.tx.Stop(ctx); err != nil {
 		return err
 	}

@@ -204,10 +204,14 @@ func (p *Port) Resume(ctx context.Context) error { return p.call(ctx, "resume_tr
 // this long on network cards.
 const settle = 100 * time.Millisecond
 
+// Halt ends the traffic. What is under way is still counted where it arrives; before the next Start there must be a
+// Stop.
+func (p *Port) Halt(ctx context.Context) error { return p.call(ctx, "stop_traffic", nil, nil) }
+
 // Stop ends the traffic, waits for packets under way, and removes the receive filters: without that the next run's
 // received packets would not be counted. It may be called when the traffic has already ended.
 func (p *Port) Stop(ctx context.Context) error {
-	if err := p.call(ctx, "stop_traffic", nil, nil); err != nil {
+	if err := p.Halt(ctx); err != nil {
 		return err
 	}
 	select {
