@@ -373,7 +373,9 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 // Link takes the link down or up.
 func (e *Engine) Link(now units.Time, up bool) {
 	e.sync(now)
-	e.g.down = !up
+	if e.g.down = !up; up {
+		e.linkUp(now)
+	}
 	e.refreshPhi(now)
 	e.refreshSlow(now)
 }

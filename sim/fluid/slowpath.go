@@ -34,6 +34,7 @@ type slowPath struct {
 	g       float64 // leaves, for one packet a second sent
 	sum     float64 // integral of g
 	feeds   []flow.Instance
+	waiting []flow.ID // began while the link was down: their first packet comes when it is up
 
 	missed, lostSum, held float64 // packets: so far, so far, now
 }
@@ -45,6 +46,7 @@ type mark struct {
 	rate float64
 	size float64
 	n    int
+	down bool // while the link was
 }
 
 // output is a flow that leaves the slow path.
@@ -90,7 +92,10 @@ func (e *Engine) slowInput(now units.Time, f flow.ID, n int) {
 	if p.inFlows += n; p.inFlows == 0 {
 		p.in = 0
 	}
-	m := mark{at: now, f: f, rate: s.rate * float64(n), size: s.size, n: n}
+	m := mark{at: now, f: f, rate: s.rate * float64(n), size: s.size, n: n, down: e.g.down}
+	if m.down && n > 0 && !s.announced {
+		p.waiting = append(p.waiting, f)
+	}
 	if !p.idle {
 		m.at += units.Time(math.Floor(p.queue / p.service * float64(units.Second)))
 	}
@@ -102,6 +107,17 @@ func (e *Engine) slowInput(now units.Time, f flow.ID, n int) {
 	}
 	p.marks = append(p.marks, m)
 	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: m.at, Kind: evOut})
+}
+
+// linkUp lets the flows that began while the link was down begin now.
+func (e *Engine) linkUp(now units.Time) {
+	for _, f := range e.slow.waiting {
+		if s := &e.flows[f]; s.path == missed && !s.announced {
+			e.slowInput(now, f, -1)
+			e.slowInput(now, f, +1)
+		}
+	}
+	e.slow.waiting = e.slow.waiting[:0]
 }
 
 // comeOut applies the marks that are due until then.
@@ -167,7 +183,7 @@ func (e *Engine) apply(now units.Time, m mark) {
 		e.slowFeed(s.target, m.rate, float64(m.rate*m.size), m.n)
 		e.refresh(now, s.target)
 	}
-	if was == 0 && m.n > 0 && !s.announced {
+	if was == 0 && m.n > 0 && !m.down && !s.announced {
 		s.announced = true
 		at := now
 		if p.service > 0 {
