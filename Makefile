@@ -27,8 +27,19 @@ reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside th
 validate: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
 
-test: ## all tests
-	$(GO) test ./...
+# The go command is silent about what a passing package skipped. This prints a package's line, what it skipped and why,
+# and everything that a failing one said.
+test: ## all tests, with what was skipped and why
+	@$(GO) test -v ./... 2>&1 | awk ' \
+		/^=== / { test = $$3 } \
+		/^ +[^ ]+\.go:[0-9]+: / { said[test] = $$0; sub(/^ +[^ ]+ /, "", said[test]) } \
+		/^ *--- SKIP/ { why = why "\tskipped " $$3 ": " said[$$3] "\n" } \
+		{ log_ = log_ $$0 "\n" } \
+		/^FAIL/ { bad = 1 } \
+		/^FAIL\t/ { printf "%s", log_ } \
+		/^(ok  |\?   )\t/ { print; printf "%s", why; passed = 1 } \
+		/^(ok  |\?   |FAIL)\t/ { log_ = why = "" } \
+		END { exit bad || !passed }'
 
 race: ## all tests under the race detector (needs a C compiler)
 	$(GO) test -race ./...

@@ -104,21 +104,22 @@ func newDriver(cfg Config) (*Driver, error) {
 // run reads until Close, and connects again when a connection is lost.
 func (d *Driver) run(ctx context.Context, conn *openflow.Conn) {
 	defer close(d.stopped)
+	wait := retryFirst
 	for {
+		began := time.Now()
 		d.drop(conn, d.read(conn))
-		for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		if time.Since(began) > retryMost {
+			wait = retryFirst
+		}
+		for conn = nil; conn == nil; wait = min(2*wait, retryMost) {
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(wait):
 			}
-			var err error
 			try, cancel := context.WithTimeout(ctx, writeTimeout)
-			conn, err = d.connect(try, nil)
+			conn, _ = d.connect(try, nil)
 			cancel()
-			if err == nil {
-				break
-			}
 		}
 	}
 }

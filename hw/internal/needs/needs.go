@@ -15,6 +15,6 @@ func This(t testing.TB, missing string) {
 	case os.Getenv("SMARTINCO_NO_SKIP") != "":
 		t.Fatal("missing, and SMARTINCO_NO_SKIP is set: ", missing)
 	default:
-		t.Skip("skipped: ", missing)
+		t.Skip(missing)
 	}
 }
