@@ -41,8 +41,10 @@ type instance struct {
 
 	counter telemetry.Counter // the newest
 	final   bool              // and the last
+	now     telemetry.Counter // as taken with the last reading
 	shown   telemetry.Counter // what the rows so far have shown
-	ledger  ledger
+	ledger  ledger            // of what went in and did not come out
+	before  ledger            // the same before the last reading
 }
 
 // instance is the state of instance i, which need not have been heard of.

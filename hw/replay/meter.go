@@ -36,7 +36,7 @@ type meter struct {
 type cumulated struct {
 	sent, sentBytes, received, receivedBytes float64
 	ingress, processed                       float64
-	lostUplink, lostInstances                float64
+	lostUplink, lostInstances, queued        float64
 	slow, rejected                           float64
 	packetIns, reordered                     float64
 }
@@ -137,7 +137,7 @@ func (p *plant) measured(s *sample, err error) {
 	p.meter.since = time.Time{}
 	// What is left of the run after this reading makes one window with it if it is short.
 	if at := p.at(s.switchAt); at > p.meter.t && p.end-at > p.sc.Telemetry.Window/2 && !p.ended {
-		p.meter.record(p, s, at, false)
+		p.meter.record(p, s, at)
 		p.opts.Progress(at, p.end)
 	}
 }
@@ -169,28 +169,41 @@ func (m *meter) newest(p *plant) []orchestrator.Counter {
 	return c
 }
 
-// last lets what is under way come through and writes the last window, which is said to end at at. It returns the rules
-// that are in force then.
-func (m *meter) last(ctx context.Context, p *plant, at units.Time) hw.RuleReading {
-	time.Sleep(settle + p.caps.CounterLag)
-	s, err := readSwitch(ctx, p.hw.Switch, true)
-	if err != nil {
-		p.say("the switch's last counters could not be read, so the last window is missing: %v", err)
-		return s.rules
+// last writes the window that the run's end, at at, cuts off.
+func (m *meter) last(ctx context.Context, p *plant, at units.Time) {
+	s, err := readSwitch(ctx, p.hw.Switch, p.flows.drops > 0)
+	if err == nil {
+		s.traffic, err = p.hw.Generator.Counters(ctx)
 	}
-	if s.traffic, err = p.hw.Generator.Counters(ctx); err != nil {
-		p.say("the generator's last counters could not be read, so the last window is missing: %v", err)
-		return s.rules
+	if err != nil {
+		p.say("the counters could not be read at the end of the run, so the last window is missing: %v", err)
+		return
 	}
 	if at > m.t {
-		m.record(p, &s, at, true)
+		m.record(p, &s, at)
 	}
+}
+
+// settled waits until everything under way has come through, and takes the counters of the whole run. It returns the
+// rules that are in force then.
+func (m *meter) settled(ctx context.Context, p *plant) hw.RuleReading {
+	time.Sleep(settle + p.caps.CounterLag)
+	s, err := readSwitch(ctx, p.hw.Switch, true)
+	if err == nil {
+		s.traffic, err = p.hw.Generator.Counters(ctx)
+	}
+	if err != nil {
+		p.say("the counters could not be read after the run, so the totals are those of its last window: %v", err)
+		return s.rules
+	}
+	m.shown = m.take(p, &s, nil)
 	return s.rules
 }
 
-// record writes the row of the window that ends at at. In the last one nothing is under way any more, and counters that
-// contradict each other are shown as they are.
-func (m *meter) record(p *plant, s *sample, at units.Time, last bool) {
+// take takes in a reading and returns what has been counted since the beginning. uncertain says how many packets may be
+// under way to the instances or in one; nil after the run, when none is, and counters that contradict each other are
+// taken as they are.
+func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) float64) cumulated {
 	for _, c := range s.counters {
 		if int(c.Instance) <= len(p.instances) && c.Instance > 0 && !p.instances[c.Instance-1].final {
 			x := &p.instances[c.Instance-1]
@@ -198,20 +211,13 @@ func (m *meter) record(p *plant, s *sample, at units.Time, last bool) {
 		}
 	}
 	m.traffic = s.traffic
-	gap := p.at(s.traffic.At) - p.at(s.switchAt)
-	recent, byInstance := p.planned(at, max(0, gap)+Skew(p.caps))
-	if last {
-		recent, byInstance = 0, nil
+	if x, ok := p.hw.Switch.(interface{ Dropped() uint64 }); ok {
+		m.slow = float64(x.Dropped())
 	}
-	d := (at - m.t).Seconds()
-	was, now := m.shown, cumulated{
+	now := cumulated{
 		sent: float64(s.traffic.Sent), sentBytes: frameBytes(s.traffic.SentB, s.traffic.Sent),
 		received: float64(s.traffic.Received), receivedBytes: frameBytes(s.traffic.ReceivedB, s.traffic.Received),
 		packetIns: float64(p.flows.packetIns), slow: m.slow, rejected: float64(p.flows.dropped + p.flows.dropCounted),
-	}
-	if x, ok := p.hw.Switch.(interface{ Dropped() uint64 }); ok {
-		now.slow = float64(x.Dropped())
-		m.slow = now.slow
 	}
 	for _, r := range s.rules.Rules {
 		if r.Instance == 0 {
@@ -221,38 +227,60 @@ func (m *meter) record(p *plant, s *sample, at units.Time, last bool) {
 	for i := range s.traffic.Flows {
 		now.reordered += float64(s.traffic.Flows[i].Reordered)
 	}
+	for i := range p.instances {
+		x, underWay := &p.instances[i], 0.0
+		if uncertain != nil && !x.final {
+			underWay = uncertain(flow.Instance(i + 1))
+		}
+		x.now = x.counter
+		if uncertain != nil && !x.final {
+			x.now.TxPackets = min(x.now.TxPackets, x.now.RxPackets) // refreshed a moment later than the other
+		}
+		x.before = x.ledger
+		x.ledger.update(float64(x.now.RxPackets)-float64(x.now.TxPackets), underWay)
+		now.ingress += float64(x.now.RxPackets)
+		now.processed += float64(x.now.TxPackets)
+		now.lostInstances += x.ledger.lost
+		now.queued += x.ledger.queued
+	}
+	underWay := 0.0
+	if uncertain != nil {
+		underWay = uncertain(0)
+	}
+	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, underWay)
+	now.lostUplink = m.uplink.lost
+	now.queued += m.uplink.queued
+	return now
+}
 
-	w := results.Window{T: at.Seconds(), Flows: p.flows.active}
+// record writes the row of the window that ends at at.
+func (m *meter) record(p *plant, s *sample, at units.Time) {
+	gap := max(0, p.at(s.traffic.At)-p.at(s.switchAt))
+	all, byInstance := p.planned(at, gap+Skew(p.caps))
+	was, now := m.shown, m.take(p, s, func(i flow.Instance) float64 {
+		if i == 0 {
+			return all
+		}
+		return byInstance[i]
+	})
+	d := (at - m.t).Seconds()
+	w := results.Window{T: at.Seconds(), Flows: p.flows.active, Queued: now.queued}
 	m.rows = m.rows[:0]
 	for i := range p.instances {
 		x, id := &p.instances[i], flow.Instance(i+1)
-		c := x.counter
-		uncertain := byInstance[id]
-		if x.final {
-			uncertain = 0
-		}
-		if !last && !x.final {
-			c.TxPackets = min(c.TxPackets, c.RxPackets) // refreshed a moment later than the other
-		}
-		before := x.ledger
-		x.ledger.update(float64(c.RxPackets)-float64(c.TxPackets), uncertain)
-		now.ingress += float64(c.RxPackets)
-		now.processed += float64(c.TxPackets)
-		now.lostInstances += x.ledger.lost
-		w.Queued += x.ledger.queued
-		if (x.state == failed || x.state == gone) && x.left < m.t && before.queued == 0 && c == x.shown {
+		if (x.state == failed || x.state == gone) && x.left < m.t && x.before.queued == 0 && x.now == x.shown {
 			continue
 		}
 		row := results.Instance{T: w.T, Instance: int32(id), State: x.state.String(), Flows: x.flows,
-			Offered: float64(c.RxPackets-x.shown.RxPackets) / d, Processed: float64(c.TxPackets-x.shown.TxPackets) / d,
-			Dropped: (x.ledger.lost - before.lost) / d, Queue: x.ledger.queued}
+			Offered: float64(x.now.RxPackets-x.shown.RxPackets) / d, Processed: float64(x.now.TxPackets-x.shown.TxPackets) / d,
+			Dropped: (x.ledger.lost - x.before.lost) / d, Queue: x.ledger.queued}
 		if x.state == ready && p.orch.Draining(id) {
 			row.State = "draining"
 		}
 		if limit := float64(p.sc.Scheduler.Limit); limit > 0 {
 			row.Utilization = row.Processed / limit
 		}
-		x.shown = c
+		x.shown = x.now
 		m.rows = append(m.rows, row)
 		if x.forwarding() {
 			w.Instances++
@@ -261,9 +289,6 @@ func (m *meter) record(p *plant, s *sample, at units.Time, last bool) {
 			w.Used++
 		}
 	}
-	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, recent)
-	now.lostUplink = m.uplink.lost
-	w.Queued += m.uplink.queued
 	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d, (now.processed-was.processed)/d
 	w.ProcessedBits = 8 * (now.receivedBytes - was.receivedBytes) / d
 	w.SlowPath = (now.packetIns + now.slow - was.packetIns - was.slow) / d
@@ -308,13 +333,8 @@ func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow
 // totals sums the run up.
 func (m *meter) totals(p *plant) results.Totals {
 	c := &m.shown
-	t := results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.processed, ProcessedBytes: c.receivedBytes,
-		Dropped:  results.Drops{ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected},
+	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.processed, ProcessedBytes: c.receivedBytes,
+		Dropped: results.Drops{ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
 		SlowPath: c.packetIns + c.slow, Reordered: c.reordered,
 		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed, RulesRejected: p.flows.rejected}
-	t.Queued = m.uplink.queued
-	for i := range p.instances {
-		t.Queued += p.instances[i].ledger.queued
-	}
-	return t
 }

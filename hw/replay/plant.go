@@ -238,7 +238,10 @@ func (p *plant) finish(run *results.Run, complete bool) {
 	p.cancel() // a reading or a creation under way ends; what it had made is removed
 	ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
 	defer cancel()
-	p.wait(ctx)
+	p.await(ctx, p.meter.idle.Wait) // the generator has one user at a time
+	if p.began {
+		p.meter.last(ctx, p, at)
+	}
 	if p.sending {
 		if complete {
 			time.Sleep(settle) // the last packets are sent
@@ -247,8 +250,20 @@ func (p *plant) finish(run *results.Run, complete bool) {
 			p.say("the generator could not be stopped: %v", err)
 		}
 	}
+	var busy []chan struct{}
+	for i := range p.instances {
+		if last := p.instances[i].last; last != nil {
+			busy = append(busy, last)
+		}
+	}
+	p.await(ctx, func() {
+		for _, last := range busy {
+			<-last
+		}
+	})
+	close(p.over)
 	if p.began {
-		rules := p.meter.last(ctx, p, at)
+		rules := p.meter.settled(ctx, p)
 		run.Totals = p.meter.totals(p)
 		p.flows.write(p, rules)
 	}
@@ -266,21 +281,12 @@ func (p *plant) finish(run *results.Run, complete bool) {
 	}
 }
 
-// wait waits for all goroutines, and takes in what they report.
-func (p *plant) wait(ctx context.Context) {
+// await waits for goroutines, and takes in what they report.
+func (p *plant) await(ctx context.Context, wait func()) {
 	done := make(chan struct{})
-	busy := make([]chan struct{}, 0, len(p.instances))
-	for i := range p.instances {
-		if last := p.instances[i].last; last != nil {
-			busy = append(busy, last)
-		}
-	}
 	go func() {
 		defer close(done)
-		p.meter.idle.Wait()
-		for _, last := range busy {
-			<-last
-		}
+		wait()
 	}()
 	for waiting := true; waiting; {
 		select {
@@ -293,7 +299,6 @@ func (p *plant) wait(ctx context.Context) {
 			waiting = false
 		}
 	}
-	close(p.over)
 	for {
 		select {
 		case f := <-p.inbox:
