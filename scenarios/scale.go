@@ -88,7 +88,7 @@ func (k factors) source(from, to *Source, key string) *Error {
 	case from.Model != nil:
 		to.Model = from.Model
 	default:
-		if math.Abs(k.r*k.t-1) > 1e-9 {
+		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
 			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer", Expected: "a rate scale that is 1 over the time scale"}
 		}
 		for _, x := range []struct {
