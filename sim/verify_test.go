@@ -33,7 +33,9 @@ func TestEveryScenarioIsVerified(t *testing.T) {
 			sc := st.Runs[i].Scenario
 			for engine, make := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 				again := *sc
-				again.Engine = engine
+				if again.Engine = engine; engine == "fluid" {
+					again.Measure.Delay = "none" // it knows none
+				}
 				if engine == "packet" && sc.Duration > 10*units.Second {
 					compress(&again, 3000)
 				}

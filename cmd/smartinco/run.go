@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"text/tabwriter"
 
@@ -60,7 +61,10 @@ Same scenario, same seed: the same record, to the byte, host.json apart.`,
 		if *format == "json" {
 			return writeJSON(c.OutOrStdout(), run)
 		}
-		return printRun(c.OutOrStdout(), *out, run)
+		if err := printRun(c.OutOrStdout(), *out, run); err != nil || run.Little == nil {
+			return err
+		}
+		return printDelays(c.OutOrStdout(), *out)
 	}
 	return c
 }
@@ -102,6 +106,32 @@ func printRun(out io.Writer, dir string, r *results.Run) error {
 	}
 	line("queued", t.Queued)
 	line("reordered", t.Reordered)
+	return w.Flush()
+}
+
+// printDelays prints those of the whole run.
+func printDelays(out io.Writer, dir string) error {
+	rec, err := results.Open(dir)
+	if err != nil {
+		return err
+	}
+	all, err := rec.Latencies()
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "delay\tmean\tp50\tp90\tp99\tp99.9\tmax\t")
+	for _, l := range all {
+		if l.Scope != "run" {
+			break // its rows come first
+		}
+		fmt.Fprint(w, l.Kind)
+		for _, v := range []int64{int64(math.Round(l.Mean)), l.P50, l.P90, l.P99, l.P999, l.Max} {
+			fmt.Fprintf(w, "\t%.3f µs", float64(v)/1e6)
+		}
+		fmt.Fprintln(w, "\t")
+	}
 	return w.Flush()
 }
 
