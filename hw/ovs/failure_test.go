@@ -34,7 +34,7 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) context() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	r.Cleanup(cancel)
 	return ctx
 }
@@ -62,7 +62,7 @@ func (r *rig) next(k hw.EventKind, f flow.ID, says string) hw.Event {
 			r.Fatalf("%v of flow %d, %q: want %v of flow %d, %q", e.Kind, e.Flow, e.Reason, k, f, says)
 		}
 		return e
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		r.Fatalf("no event: want %v of flow %d", k, f)
 	}
 	panic("unreachable")
@@ -212,7 +212,7 @@ func TestEachRefusalIsMapped(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
 			f.refuse = refuse
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
 			if _, err := ovs.Open(ctx, ovs.Config{Address: f.address, Uplink: "uplink"}); err == nil || !strings.Contains(err.Error(), full) {
 				t.Errorf("error %v, want %s", err, full)

@@ -106,7 +106,7 @@ func (l *lab) config() ovs.Config {
 }
 
 func (l *lab) open(c ovs.Config) (*ovs.Driver, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	return ovs.Open(ctx, c)
 }
@@ -231,7 +231,7 @@ func TestFixedRulesArePutBack(t *testing.T) {
 		t.Errorf("ended: %+v, want flow 0, and not for lack of packets", e)
 	}
 	l.must(l.sockets["uplink"].Send(frame))
-	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(50 * time.Millisecond) {
+	for begin := time.Now(); time.Since(begin) < time.Minute; time.Sleep(50 * time.Millisecond) {
 		out, err := l.ofctl("dump-flows")
 		l.must(err)
 		if strings.Count(out, "cookie=0x51dc") == 4+2 {
@@ -257,7 +257,7 @@ func (l *lab) arrives(port string, want []byte) {
 		if !bytes.Equal(got, want) {
 			l.Errorf("by %s left %x, want %x", port, got, want)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		l.Errorf("nothing left by %s", port)
 	}
 }
@@ -265,7 +265,7 @@ func (l *lab) arrives(port string, want []byte) {
 // waitFor skips packet-ins on the way to another kind of event.
 func (l *lab) waitFor(d *ovs.Driver, k hw.EventKind) hw.Event {
 	l.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case e := <-d.Events():
