@@ -13,7 +13,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce validate test race bench lint fuzz doca cross bluefield clean
+.PHONY: help build reproduce lab validate test race bench lint fuzz doca cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside th
 
 validate: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
+
+lab: build ## figures 6 to 10 on real parts on this machine, beside their simulation (root, Open vSwitch, Docker; 15 minutes)
+	hw/lab/figures.sh $(BIN)/smartinco out/lab
 
 # The go command is silent about what a passing package skipped. This prints a package's line, what it skipped and why,
 # and everything that a failing one said.

@@ -124,7 +124,7 @@ together, under more load than they can process: real packets, steered to real c
 rules, starts and stops take are measured too. The result is a piece of a scenario, with which the simulator predicts
 what the testbed does.
 
-The testbed must not be in use. The eight counts of instances, three rounds each, take two and a half minutes.`,
+The testbed must not be in use. The eight counts of instances, three rounds each, take about three minutes.`,
 		Example: `  smartinco lab calibrate -o calibration.yaml
   smartinco run fig9-best-fit --set @calibration.yaml -o out/predicted
   smartinco lab calibrate --testbed rack.yaml --counts 1,2,4,8 -o rack-calibration.yaml`,
@@ -170,7 +170,10 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 		} else if err := printFit(w, "testbed "+tb.Name, fit); err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "\n%s has the measured points as a table\n", *out)
+		if d := m.Disturbed(); len(d) > 0 {
+			fmt.Fprintf(w, "\nThe rounds with %v instances differ by more than 10 %%: something else had the machine. Better measure again.\n", d)
+		}
+		fmt.Fprintf(w, "\n%s has the medians as a table\n", *out)
 		return nil
 	}
 	return c

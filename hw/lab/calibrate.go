@@ -22,17 +22,18 @@ type Plan struct {
 	Settle  time.Duration // under load before a measurement begins
 	Measure time.Duration
 	Rules   int         // that are installed one after the other to see how long that takes
+	Starts  int         // of an instance while the others are under load, for the times that it takes; needs two instances
 	Frame   units.Bytes // size of the packets
 	// Offered is the load on all instances together; 0 is six times what one was found to process, which is in proportion
 	// what a 100 Gbit/s line brings to a BlueField-2 at 64 B.
 	Offered units.PPS
 }
 
-// DefaultPlan measures 1 to 8 instances in about two minutes.
+// DefaultPlan measures 1 to 8 instances in about three minutes.
 func DefaultPlan() Plan {
 	return Plan{
 		Counts: []int{1, 2, 3, 4, 5, 6, 7, 8}, Rounds: 3, Settle: time.Second, Measure: 4 * time.Second,
-		Rules: 200, Frame: 64,
+		Rules: 200, Starts: 5, Frame: 64,
 	}
 }
 
@@ -67,7 +68,7 @@ type Measurement struct {
 	Switch string
 	Plan   Plan
 	Points []Point
-	// Of each instance, and of each rule.
+	// Of each instance that was started under load - of all if the plan has none - and of each rule.
 	Start []time.Duration // from the request to the engine until the container ran
 	Ready []time.Duration // from then until it took packets
 	Stop  []time.Duration // from the request until it was gone
@@ -121,26 +122,9 @@ func (m *measuring) run(ctx context.Context) error {
 	most := slices.Max(m.plan.Counts)
 	m.say(fmt.Sprintf("starting %d instances", most))
 	for i := flow.Instance(1); int(i) <= most; i++ {
-		c, err := m.Containers.Create(ctx, i)
-		if err != nil {
+		if err := m.create(ctx, i); err != nil {
 			return err
 		}
-		m.running = append(m.running, c)
-		m.out.Start, m.out.Ready = append(m.out.Start, c.Started), append(m.out.Ready, c.Ready-c.Started)
-		if err := m.Switch.Attach(ctx, i, c.Ports); err != nil {
-			return err
-		}
-	}
-	if m.plan.Rules > 0 {
-		m.say(fmt.Sprintf("installing %d rules, one after the other", m.plan.Rules))
-	}
-	for range m.plan.Rules {
-		if err := m.install(ctx, 1); err != nil {
-			return err
-		}
-	}
-	if err := m.remove(ctx); err != nil {
-		return err
 	}
 	if m.plan.Offered == 0 {
 		if err := m.explore(ctx); err != nil {
@@ -157,7 +141,64 @@ func (m *measuring) run(ctx context.Context) error {
 			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n, rate(point.Processed), rate(point.Sent)))
 		}
 	}
+	return m.latencies(ctx, most)
+}
+
+func (m *measuring) create(ctx context.Context, i flow.Instance) error {
+	c, err := m.Containers.Create(ctx, i)
+	if err != nil {
+		return err
+	}
+	m.running = append(m.running, c)
+	m.out.Start, m.out.Ready = append(m.out.Start, c.Started), append(m.out.Ready, c.Ready-c.Started)
+	return m.Switch.Attach(ctx, i, c.Ports)
+}
+
+// delete removes the instance that was created last.
+func (m *measuring) delete(ctx context.Context) error {
+	last := len(m.running) - 1
+	i := m.running[last].Instance
+	if _, err := m.Switch.Detach(ctx, i); err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := m.Containers.Delete(ctx, i); err != nil {
+		return err
+	}
+	m.out.Stop = append(m.out.Stop, time.Since(begin))
+	m.running = m.running[:last]
 	return nil
+}
+
+// latencies measures rules, starts and stops while instances are under load, as they are when a scheduler and an
+// autoscaler ask for them: a rule after the other, and the last instance replaced again and again beside the others.
+func (m *measuring) latencies(ctx context.Context, most int) error {
+	if err := m.load(ctx, max(most-1, 1), m.plan.Offered); err != nil {
+		return err
+	}
+	m.out.Rule = nil // those of load were asked for together
+	if m.plan.Rules > 0 {
+		m.say(fmt.Sprintf("%d rules, one after the other", m.plan.Rules))
+	}
+	for range m.plan.Rules {
+		if err := m.install(ctx, 1); err != nil {
+			return err
+		}
+	}
+	if most > 1 && m.plan.Starts > 0 {
+		m.out.Start, m.out.Ready, m.out.Stop = nil, nil, nil
+		for n := range m.plan.Starts {
+			if err := m.delete(ctx); err != nil {
+				return err
+			}
+			if err := m.create(ctx, flow.Instance(most+1+n)); err != nil {
+				return err
+			}
+			m.say(fmt.Sprintf("start %d of %d, beside %d under load: it ran after %v and took packets %v later", n+1, m.plan.Starts, most-1,
+				m.out.Start[n].Round(time.Millisecond), m.out.Ready[n].Round(time.Millisecond)))
+		}
+	}
+	return m.unload(ctx)
 }
 
 // explore finds the load to offer: it doubles the rate of one instance until less than nine tenths come back.
@@ -182,19 +223,7 @@ func (m *measuring) explore(ctx context.Context) error {
 
 // point measures n instances, each with one flow, under a load that they share equally.
 func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point, error) {
-	first := len(m.rules)
-	if err := m.install(ctx, n); err != nil {
-		return Point{}, err
-	}
-	length := m.plan.Settle + m.plan.Measure
-	var streams []hw.Stream
-	for _, f := range m.rules[first:] {
-		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: length + time.Minute, Rate: offered / units.PPS(n), FrameSize: m.plan.Frame})
-	}
-	if err := m.Generator.Load(ctx, streams); err != nil {
-		return Point{}, err
-	}
-	if _, err := m.Generator.Start(ctx); err != nil {
+	if err := m.load(ctx, n, offered); err != nil {
 		return Point{}, err
 	}
 	if err := sleep(ctx, m.plan.Settle); err != nil {
@@ -216,10 +245,7 @@ func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point,
 			return Point{}, err
 		}
 	}
-	if err := m.Generator.Stop(ctx); err != nil {
-		return Point{}, err
-	}
-	if err := m.remove(ctx); err != nil {
+	if err := m.unload(ctx); err != nil {
 		return Point{}, err
 	}
 	took := traffic[1].At.Sub(traffic[0].At).Seconds()
@@ -236,6 +262,32 @@ func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point,
 		return Point{}, fmt.Errorf("%d instances were sent %s, and nothing came back", n, rate(point.Sent))
 	}
 	return point, sleep(ctx, 300*time.Millisecond) // for what still waits in the rings
+}
+
+// load sends n flows, one to each of the first n instances.
+func (m *measuring) load(ctx context.Context, n int, offered units.PPS) error {
+	if err := m.install(ctx, n); err != nil {
+		return err
+	}
+	var streams []hw.Stream
+	for _, f := range m.rules {
+		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: offered / units.PPS(n), FrameSize: m.plan.Frame})
+	}
+	if err := m.Generator.Load(ctx, streams); err != nil {
+		return err
+	}
+	_, err := m.Generator.Start(ctx)
+	return err
+}
+
+// longest is until when a load lasts if nobody ends it.
+const longest = 10 * time.Minute
+
+func (m *measuring) unload(ctx context.Context) error {
+	if err := m.Generator.Stop(ctx); err != nil {
+		return err
+	}
+	return m.remove(ctx)
 }
 
 // tuple is the five-tuple of a flow. Nobody else's are used: 198.18.0.0/15 is for benchmarks (RFC 2544).
@@ -305,16 +357,15 @@ func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 // clean removes what run made.
 func (m *measuring) clean(ctx context.Context) error {
 	failed := []error{m.Generator.Stop(ctx), m.remove(ctx)}
-	for _, c := range m.running {
-		if _, err := m.Switch.Detach(ctx, c.Instance); err != nil {
+	stops := m.out.Stop
+	for len(m.running) > 0 {
+		if err := m.delete(ctx); err != nil {
 			failed = append(failed, err)
+			m.running = m.running[:len(m.running)-1]
 		}
-		begin := time.Now()
-		if err := m.Containers.Delete(ctx, c.Instance); err != nil {
-			failed = append(failed, err)
-			continue
-		}
-		m.out.Stop = append(m.out.Stop, time.Since(begin))
+	}
+	if len(stops) > 0 {
+		m.out.Stop = stops // those under load
 	}
 	return errors.Join(failed...)
 }

@@ -29,7 +29,7 @@ func (c *containers) Create(_ context.Context, i flow.Instance) (hw.Container, e
 		return hw.Container{}, errors.New("no such image")
 	}
 	c.there[i] = true
-	name := string(rune('a' + i - 1))
+	name := string(rune('a' + min(i, 4) - 1)) // the fourth port is that of those that come later, too
 	return hw.Container{Instance: i, Ports: hw.Ports{In: name, Out: name}, Started: 3 * time.Millisecond, Ready: 5 * time.Millisecond}, nil
 }
 
@@ -93,8 +93,8 @@ func memory(t *testing.T, law func(int) float64) (replay.Hardware, *simswitch.De
 	return replay.Hardware{Switch: s, Containers: c, Generator: g}, d, c, g
 }
 
-func short() Plan {
-	return Plan{Counts: []int{1, 2, 4}, Rounds: 2, Measure: 20 * time.Millisecond, Rules: 3, Frame: 64}
+func brief() Plan {
+	return Plan{Counts: []int{1, 2, 4}, Rounds: 2, Measure: 20 * time.Millisecond, Rules: 3, Starts: 2, Frame: 64}
 }
 
 // What is measured is what the testbed does; what to offer is found out; nothing is left; and what is written is a piece
@@ -102,11 +102,11 @@ func short() Plan {
 func TestCalibrate(t *testing.T) {
 	law := func(n int) float64 { return 1e6 * float64(n) / (1 + 0.3*float64(n-1)) }
 	h, d, c, g := memory(t, law)
-	m, err := Calibrate(t.Context(), h, short(), func(string) {})
+	m, err := Calibrate(t.Context(), h, brief(), func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Points) != 6 || len(m.Rule) < 3 || len(m.Stop) != 4 {
+	if len(m.Points) != 6 || len(m.Rule) != 3 || len(m.Start) != 2 || len(m.Stop) != 2 {
 		t.Fatalf("measured %+v", m)
 	}
 	for _, p := range m.Points {
@@ -117,7 +117,7 @@ func TestCalibrate(t *testing.T) {
 	if o := float64(m.Plan.Offered); o < 5.9e6 || o > 6.1e6 {
 		t.Errorf("offered %.0f, want six times what one processes", o)
 	}
-	if d.Len() != 0 || len(c.there) != 0 || c.deleted != 4 || !g.stopped {
+	if d.Len() != 0 || len(c.there) != 0 || c.deleted != 6 || !g.stopped {
 		t.Errorf("left %d rules, %d instances; generator stopped: %v", d.Len(), len(c.there), g.stopped)
 	}
 
@@ -159,7 +159,7 @@ func TestCalibrateFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, d, c, _ := memory(t, func(int) float64 { return test.law })
-			p := short()
+			p := brief()
 			p.Measure = time.Millisecond
 			if test.change != nil {
 				test.change(&p, c)
@@ -171,6 +171,18 @@ func TestCalibrateFails(t *testing.T) {
 				t.Errorf("left %d rules, %d instances", d.Len(), len(c.there))
 			}
 		})
+	}
+}
+
+// One round in which the machine had something else to do does not change the result, and is pointed out.
+func TestDisturbance(t *testing.T) {
+	m := Measurement{Points: []Point{{N: 1, Processed: 100}, {N: 2, Processed: 150}, {N: 1, Processed: 40}, {N: 2, Processed: 152}, {N: 1, Processed: 102}}}
+	got := m.middles()
+	if len(got) != 2 || got[0].median != 100 || got[0].spread != 0.6 || got[1].median != 151 {
+		t.Errorf("%+v", got)
+	}
+	if d := m.Disturbed(); len(d) != 1 || d[0] != 1 {
+		t.Errorf("disturbed %v, want one instance", d)
 	}
 }
 

@@ -24,7 +24,7 @@ func (m *Measurement) Contention() []contention.Point {
 }
 
 // Fragment is the part of a scenario that describes the measured testbed, in YAML: nic and vnf. Laid over a scenario, it
-// makes the simulator predict what the testbed does. The contention is the table of the measured means, so that what the
+// makes the simulator predict what the testbed does. The contention is the table of the medians, so that what the
 // simulation adds to it is prediction and not the residual of a law. A ring of 0 slots leaves vnf.buffer as it is.
 func (m *Measurement) Fragment(testbed string, ring int) []byte {
 	var b strings.Builder
@@ -33,43 +33,54 @@ func (m *Measurement) Fragment(testbed string, ring int) []byte {
 	fmt.Fprintf(&b, "# smartinco run SCENARIO --set @THIS-FILE simulates on it.\n")
 	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n")
 	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)), len(m.Rule), span(quantile(m.Rule, 0.99)))
-	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers: from the request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
+	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers, started beside others under load: from the request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
 	fmt.Fprintf(&b, "vnf:\n")
 	if ring > 0 {
 		fmt.Fprintf(&b, "  buffer: %d\n", ring)
 	}
 	fmt.Fprintf(&b, "  start_latency: %v # median: from then until it took packets\n", span(quantile(m.Ready, 0.5)))
 	fmt.Fprintf(&b, "  stop_latency: %v # median\n", span(quantile(m.Stop, 0.5)))
-	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the rounds were from their mean\n")
-	for _, p := range m.means() {
-		fmt.Fprintf(&b, "      %d: %s # %s, ±%.1f %%\n", p.n, rate(p.mean/float64(p.n)), rate(p.mean), 100*p.spread)
+	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the rounds were from their median\n")
+	for _, p := range m.middles() {
+		fmt.Fprintf(&b, "      %d: %s # %s, ±%.1f %%\n", p.n, rate(p.median/float64(p.n)), rate(p.median), 100*p.spread)
 	}
 	return []byte(b.String())
 }
 
-// mean is what n instances processed together, on the average of the rounds, and the largest relative distance from it.
-type mean struct {
-	n            int
-	mean, spread float64
+// middle is what n instances processed together, the median of the rounds, and the largest relative distance from it. A
+// round in which something else had the processor shows in the distance and not in the median.
+type middle struct {
+	n              int
+	median, spread float64
 }
 
-func (m *Measurement) means() []mean {
+func (m *Measurement) middles() []middle {
 	of := map[int][]float64{}
 	for _, p := range m.Points {
 		of[p.N] = append(of[p.N], p.Processed)
 	}
-	var out []mean
+	var out []middle
 	for n, all := range of {
-		x := mean{n: n}
+		slices.Sort(all)
+		x := middle{n: n, median: (all[(len(all)-1)/2] + all[len(all)/2]) / 2}
 		for _, v := range all {
-			x.mean += v / float64(len(all))
-		}
-		for _, v := range all {
-			x.spread = max(x.spread, math.Abs(v/x.mean-1))
+			x.spread = max(x.spread, math.Abs(v/x.median-1))
 		}
 		out = append(out, x)
 	}
-	slices.SortFunc(out, func(a, b mean) int { return a.n - b.n })
+	slices.SortFunc(out, func(a, b middle) int { return a.n - b.n })
+	return out
+}
+
+// Disturbed names the numbers of instances whose rounds differ by more than a tenth from their median: the machine had
+// something else to do, and it is better to measure again.
+func (m *Measurement) Disturbed() []int {
+	var out []int
+	for _, p := range m.middles() {
+		if p.spread > 0.1 {
+			out = append(out, p.n)
+		}
+	}
 	return out
 }
 
@@ -85,6 +96,17 @@ func quantile(all []time.Duration, q float64) time.Duration {
 // span prints a time as a scenario has it, to the microsecond.
 func span(d time.Duration) units.Time {
 	return units.Time(d.Round(time.Microsecond)) * units.Nanosecond
+}
+
+// short is a time for people, of three or four digits.
+func short(d time.Duration) time.Duration {
+	switch {
+	case d > 10*time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d > 10*time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(time.Microsecond)
 }
 
 // rate prints packets per second to four digits.
@@ -106,7 +128,7 @@ func (m *Measurement) Summary() string {
 		{"a rule is in force after", m.Rule}, {"a container runs after", m.Start},
 		{"and takes packets after another", m.Ready}, {"and is gone after", m.Stop},
 	} {
-		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, span(quantile(x.all, 0.5)), len(x.all), span(quantile(x.all, 0)), span(quantile(x.all, 1)))
+		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, short(quantile(x.all, 0.5)), len(x.all), short(quantile(x.all, 0)), short(quantile(x.all, 1)))
 	}
 	return b.String()
 }

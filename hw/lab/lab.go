@@ -73,9 +73,14 @@ func Defaults() Config {
 }
 
 const (
-	bridge    = "br0"
-	maxPorts  = 1000
-	staleness = 100 * time.Millisecond // max-revalidator: how old a rule's counters may be
+	bridge   = "br0"
+	maxPorts = 1000
+
+	// How often the switch brings what its datapath has counted to the rules, and how old their counters may be then. It
+	// takes the smaller of max-revalidator, which it does not let fall below 100 ms, and max-idle. That a flow without
+	// packets for so long leaves the datapath's cache as well costs it a look at the rules when it comes back.
+	maxIdle   = 20 * time.Millisecond
+	staleness = 50 * time.Millisecond
 )
 
 func (c *Config) namespace() string { return "smartinco-" + c.Name }
@@ -306,7 +311,7 @@ func (c *Config) upSwitch(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:max-revalidator=%d", staleness.Milliseconds()))
+		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:max-idle=%d", maxIdle.Milliseconds()))
 		return err
 	})
 }

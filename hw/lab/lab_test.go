@@ -145,7 +145,7 @@ func TestUpAndDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Points) != 2 || m.Points[1].Processed <= 0 || len(m.Points[1].Each) != 2 || len(m.Rule) < 5 || len(m.Ready) != 2 || len(m.Stop) != 2 {
+	if len(m.Points) != 2 || m.Points[1].Processed <= 0 || len(m.Points[1].Each) != 2 || len(m.Rule) != 5 || len(m.Ready) != 2 || len(m.Stop) != 2 {
 		t.Errorf("measured %+v", m)
 	}
 	if _, err := h.Containers.Create(ctx, 9); err != nil { // for Down to find
