@@ -28,6 +28,7 @@ type meter struct {
 	traffic hw.Traffic // the newest
 	shown   cumulated  // at t
 	uplink  ledger     // between the generator and the instances
+	sink    ledger     // between the instances and the generator
 	slow    float64    // first packets dropped before the orchestrator saw them
 	rows    []results.Instance
 }
@@ -35,8 +36,9 @@ type meter struct {
 // cumulated are packets since the beginning, as the rows have shown them.
 type cumulated struct {
 	sent, sentBytes, received, receivedBytes float64
-	ingress, processed                       float64
-	lostUplink, lostInstances, queued        float64
+	ingress, egress                          float64
+	lostUplink, lostInstances, lostSink      float64
+	queued                                   float64
 	slow, rejected                           float64
 	packetIns, reordered                     float64
 }
@@ -239,17 +241,17 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) float64)
 		x.before = x.ledger
 		x.ledger.update(float64(x.now.RxPackets)-float64(x.now.TxPackets), underWay)
 		now.ingress += float64(x.now.RxPackets)
-		now.processed += float64(x.now.TxPackets)
+		now.egress += float64(x.now.TxPackets)
 		now.lostInstances += x.ledger.lost
-		now.queued += x.ledger.queued
 	}
 	underWay := 0.0
 	if uncertain != nil {
 		underWay = uncertain(0)
 	}
 	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, underWay)
-	now.lostUplink = m.uplink.lost
-	now.queued += m.uplink.queued
+	m.sink.update(now.egress-now.received, underWay)
+	now.lostUplink, now.lostSink = m.uplink.lost, m.sink.lost
+	now.queued = max(0, now.sent-now.received-now.slow-now.rejected-now.lostUplink-now.lostInstances-now.lostSink)
 	return now
 }
 
@@ -289,15 +291,16 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 			w.Used++
 		}
 	}
-	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d, (now.processed-was.processed)/d
+	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d, (now.received-was.received)/d
 	w.ProcessedBits = 8 * (now.receivedBytes - was.receivedBytes) / d
 	w.SlowPath = (now.packetIns + now.slow - was.packetIns - was.slow) / d
 	w.Reordered = now.reordered - was.reordered
 	w.DroppedInstance = (now.lostInstances - was.lostInstances) / d
 	w.DroppedESwitch = (now.lostUplink - was.lostUplink) / d
+	w.DroppedLink = (now.lostSink - was.lostSink) / d
 	w.DroppedSlowPath = (now.slow - was.slow) / d
 	w.DroppedRejected = (now.rejected - was.rejected) / d
-	w.Dropped = w.DroppedInstance + w.DroppedESwitch + w.DroppedSlowPath + w.DroppedRejected
+	w.Dropped = w.DroppedInstance + w.DroppedESwitch + w.DroppedLink + w.DroppedSlowPath + w.DroppedRejected
 	m.shown, m.t = now, at
 	p.opts.Metrics.window(&w, m.rows)
 	if err := p.rec.Window(&w, m.rows); err != nil {
@@ -333,7 +336,7 @@ func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow
 // totals sums the run up.
 func (m *meter) totals(p *plant) results.Totals {
 	c := &m.shown
-	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.processed, ProcessedBytes: c.receivedBytes,
+	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.received, ProcessedBytes: c.receivedBytes,
 		Dropped: results.Drops{ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
 		SlowPath: c.packetIns + c.slow, Reordered: c.reordered,
 		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed, RulesRejected: p.flows.rejected}

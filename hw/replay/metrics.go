@@ -113,7 +113,7 @@ func (m *Metrics) window(w *results.Window, rows []results.Instance) {
 	for stage, v := range map[string]float64{"offered": w.Offered, "ingress": w.Ingress, "processed": w.Processed, "slow_path": w.SlowPath} {
 		m.rate.WithLabelValues(stage).Set(v)
 	}
-	for cause, v := range map[string]float64{"instance": w.DroppedInstance, "eswitch": w.DroppedESwitch, "slow_path": w.DroppedSlowPath, "rejected": w.DroppedRejected} {
+	for cause, v := range map[string]float64{"instance": w.DroppedInstance, "eswitch": w.DroppedESwitch, "link": w.DroppedLink, "slow_path": w.DroppedSlowPath, "rejected": w.DroppedRejected} {
 		m.dropped.WithLabelValues(cause).Set(v)
 	}
 	m.instances.Reset()

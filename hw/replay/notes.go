@@ -31,9 +31,6 @@ func (p *plant) notes() []string {
 	if p.flows.foreign > 0 {
 		p.note("%d packets came in that are not of the scenario's flows", p.flows.foreign)
 	}
-	if sent, back := p.meter.shown.processed, p.meter.shown.received; sent != back && p.began {
-		p.note("the switch counted %.0f packets from the instances, and the generator got %.0f of them back", sent, back)
-	}
 	return p.told
 }
 

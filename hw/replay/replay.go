@@ -20,11 +20,12 @@
 //
 // # Counters
 //
-// The switch is read first and the generator after it, so that no packet can have been counted downstream that was not
-// counted upstream before. What is missing downstream is either under way or lost. It counts as lost once it was sent
-// longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time between the two readings, plus settle;
-// as queued before. So a loss is never taken back, and may show in the record by that time late. See meter.go, and
-// docs/record.md for what this makes of the conservation check.
+// Four of them stand on a packet's way: sent by the generator, forwarded to an instance and come back from it by the
+// switch, received by the generator. The switch is read first and the generator after it, so that no packet can have been
+// counted at an instance that was not counted as sent before. What is missing at the next counter is either under way or
+// lost. It counts as lost once it was sent longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time
+// between the two readings, plus settle; as queued before. So a loss is never taken back, and may show in the record by
+// that time late. See meter.go, and docs/record.md for what this makes of the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
 // meter.go the windows, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
