@@ -40,7 +40,7 @@ func histograms(m *results.Memory) map[scope]map[int64]int64 {
 // flow; the run's histograms are the sums of the instances' and of the flows'; and a packet waits no longer than it stays
 // and stays no longer than it took.
 func TestDelays(t *testing.T) {
-	n := 40
+	n := 25
 	if testing.Short() {
 		n = 20
 	}
