@@ -2,19 +2,19 @@ package theory
 
 import (
 	"math"
-	"sort"
 
 	"gonum.org/v1/gonum/mathext"
 )
 
 // The closed forms. Times are in mean service times, loads in erlangs; a queue holds at most room packets, the one in
-// service included, and 0 is a queue without a limit. Waits are those of the packets that are accepted.
+// service included, and 0 is a queue without a limit. Waits are those of the packets that are accepted; the tail is the
+// probability of a longer one.
 
 // mm1k is M/M/1/K: the number in the system is a truncated geometric distribution (Gross, Shortle, Thompson and Harris,
 // Fundamentals of Queueing Theory, 2.5), and a packet that finds n waits for n exponential services.
-func mm1k(load float64, room int) (loss, wait, p99 float64) {
+func mm1k(load float64, room int) (loss, wait float64, tail func(float64) float64) {
 	if room == 0 {
-		return 0, load / (1 - load), max(0, math.Log(100*load)/(1-load))
+		return 0, load / (1 - load), func(t float64) float64 { return load * math.Exp((load-1)*t) }
 	}
 	found := make([]float64, room) // by an accepted packet
 	p, norm := 1.0, 0.0
@@ -23,29 +23,30 @@ func mm1k(load float64, room int) (loss, wait, p99 float64) {
 		norm += p
 		p *= load
 	}
-	loss = p / (norm + p)
 	for n := range found {
 		found[n] /= norm
 		wait += float64(n) * found[n]
 	}
-	beyond := func(t float64) float64 {
+	return p / (norm + p), wait, func(t float64) float64 {
 		sum := 0.0
 		for n := 1; n < room; n++ {
 			sum += found[n] * mathext.GammaIncRegComp(float64(n), t)
 		}
 		return sum
 	}
-	return loss, wait, root(func(t float64) bool { return beyond(t) <= 0.01 }, float64(100*room))
 }
 
-// root is where a condition that holds from some point of 0 to high on begins to hold.
-func root(holds func(float64) bool, high float64) float64 {
-	low := 0.0
-	for range 200 {
-		if mid := (low + high) / 2; holds(mid) {
-			high = mid
-		} else {
+// p99 is the time that a tail exceeds in one case of a hundred.
+func p99(tail func(float64) float64) float64 {
+	low, high := 0.0, 1.0
+	for tail(high) > 0.01 {
+		high *= 2
+	}
+	for range 100 {
+		if mid := (low + high) / 2; tail(mid) > 0.01 {
 			low = mid
+		} else {
+			high = mid
 		}
 	}
 	return high
@@ -107,24 +108,24 @@ func workload(load float64, m mix, until func(f []float64) bool) []float64 {
 	return f
 }
 
-// crossing is where f reaches a value, between its points by a straight line.
-func crossing(f []float64, value float64) float64 {
-	i := sort.SearchFloat64s(f, value)
-	if i == 0 {
-		return 0
+// at is f between its points, by a straight line; beyond the last it is the last.
+func at(f []float64, t float64) float64 {
+	i := int(t * grid)
+	if i+1 >= len(f) {
+		return f[len(f)-1]
 	}
-	return (float64(i-1) + (value-f[i-1])/(f[i]-f[i-1])) / grid
+	return f[i] + (f[i+1]-f[i])*(t*grid-float64(i))
 }
 
-// mg1 is M/G/1: the mean wait by Pollaczek and Khinchine, its distribution by workload.
-func mg1(load float64, m mix) (loss, wait, p99 float64) {
-	f := workload(load, m, func(f []float64) bool { return (1-load)*f[len(f)-1] < 0.99 })
-	return 0, load * m.moment(2) / (2 * (1 - load)), crossing(f, 0.99/(1-load))
+// mg1 is M/G/1: the mean wait by Pollaczek and Khinchine, its distribution by workload, as far as a tail of 1e-6.
+func mg1(load float64, m mix) (loss, wait float64, tail func(float64) float64) {
+	f := workload(load, m, func(f []float64) bool { return (1-load)*f[len(f)-1] < 1-1e-6 })
+	return 0, load * m.moment(2) / (2 * (1 - load)), func(t float64) float64 { return 1 - (1-load)*at(f, t) }
 }
 
 // md1k is M/D/1/K. A packet is accepted if the work is at most K-1 services. So, with p the chance of an empty system,
 // p*F(K-1) are accepted, and the server is busy for load times as much of the time: p = 1 / (1 + load*F(K-1)).
-func md1k(load float64, room int) (loss, wait, p99 float64) {
+func md1k(load float64, room int) (loss, wait float64, tail func(float64) float64) {
 	if room == 0 {
 		return mg1(load, deterministic)
 	}
@@ -133,7 +134,7 @@ func md1k(load float64, room int) (loss, wait, p99 float64) {
 	for i := range len(f) - 1 {
 		wait += (1 - (f[i]+f[i+1])/2/all) / grid
 	}
-	return 1 - all/(1+load*all), wait, crossing(f, 0.99*all)
+	return 1 - all/(1+load*all), wait, func(t float64) float64 { return 1 - at(f, t)/all }
 }
 
 // erlangB is the share of customers that find all servers busy in M/G/c/c, by Erlang's recursion.

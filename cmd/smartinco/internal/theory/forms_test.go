@@ -77,29 +77,38 @@ func TestMD1K(t *testing.T) {
 	}
 }
 
-// A queue with a large limit is one without; the parts of M/M/1 come from its exponential wait.
+// A queue with a large limit is one without.
 func TestMM1K(t *testing.T) {
-	loss, wait, p99 := mm1k(0.7, 200)
-	_, wantWait, wantP99 := mm1k(0.7, 0)
+	loss, wait, tail := mm1k(0.7, 200)
+	_, wantWait, wantTail := mm1k(0.7, 0)
 	near(t, "loss", loss, 0, 1e-12)
 	near(t, "wait", wait, wantWait, 1e-9)
-	near(t, "p99", p99, wantP99, 1e-6)
-	loss, wait, p99 = mm1k(1, 2) // 1/3 of the time each number; half of the accepted wait for one service
+	near(t, "wait", wantWait, 0.7/0.3, 1e-12)
+	for _, at := range []float64{0, 1, 10} {
+		near(t, "tail", tail(at), wantTail(at), 1e-9)
+	}
+	near(t, "p99", p99(wantTail), math.Log(70)/0.3, 1e-9)
+	loss, wait, tail = mm1k(1, 2) // 1/3 of the time each number; half of the accepted wait for one service
 	near(t, "loss", loss, 1.0/3, 1e-12)
 	near(t, "wait", wait, 0.5, 1e-12)
-	near(t, "p99", p99, math.Log(50), 1e-9)
+	near(t, "p99", p99(tail), math.Log(50), 1e-9)
 }
 
 // At a vanishing difference of the two service times M/G/1 is M/D/1.
 func TestMG1(t *testing.T) {
-	_, wait, p99 := mg1(0.6, mix{{1 - 1e-9, 0.5}, {1 + 1e-9, 0.5}})
-	_, want, wantP99 := md1k(0.6, 0)
+	_, wait, tail := mg1(0.6, mix{{1 - 1e-9, 0.5}, {1 + 1e-9, 0.5}})
+	_, want, wantTail := md1k(0.6, 0)
 	near(t, "wait", wait, want, 1e-6)
 	near(t, "wait", want, 0.75, 1e-9)
-	near(t, "p99", p99, wantP99, 1e-4)
+	for _, at := range []float64{0, 0.3, 1.7, 4, 5.1234} {
+		near(t, "tail", tail(at), wantTail(at), 1e-4)
+		near(t, "tail", wantTail(at), 1-(1-0.6)*crommelin(0.6, at), 1e-5)
+	}
 	_, wait, _ = mg1(0.6, mix{{0.2, 0.5}, {1.8, 0.5}})
 	near(t, "Pollaczek-Khinchine", wait, 0.6*1.64/0.8, 1e-12)
-	near(t, "99 % of Crommelin's", (1-0.6)*crommelin(0.6, wantP99), 0.99, 1e-5)
+	_, _, tail = md1k(1.2, 16)
+	near(t, "tail of M/D/1/16", tail(14.942208), 0.0215874, 1e-6)
+	near(t, "p99 of M/D/1/16", p99(tail), 14.973385, 1e-5)
 }
 
 // Values of printed tables.

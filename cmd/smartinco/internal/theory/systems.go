@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
@@ -34,7 +34,7 @@ type quantity struct {
 func systems(o Options) []system {
 	// Half the packets of M/G/1 have 64 bytes, half 1500, and cost 1 ns each byte and 218 ns besides: 1000 ns in the mean.
 	twoSizes := mix{{0.282, 0.5}, {1.718, 0.5}}
-	ofTwoSizes := func(load float64, _ int) (loss, wait, p99 float64) { return mg1(load, twoSizes) }
+	ofTwoSizes := func(load float64, _ int) (loss, wait float64, tail func(float64) float64) { return mg1(load, twoSizes) }
 	var all []system
 	for _, q := range []packetQueue{
 		{name: "M/M/1", service: "exponential", load: 0.7, theory: mm1k},
@@ -70,7 +70,7 @@ type packetQueue struct {
 	room          int   // 0 for none to speak of
 	sizes         []int // in equal shares; 64 bytes without
 	perByte       int   // ns
-	theory        func(load float64, room int) (loss, wait, p99 float64)
+	theory        func(load float64, room int) (loss, wait float64, tail func(float64) float64)
 	packets       int // of a run, in the mean
 }
 
@@ -90,13 +90,22 @@ workload:
 %s`
 
 func (p packetQueue) system(runs int) system {
-	loss, wait, p99 := p.theory(p.load, p.room)
+	loss, wait, tail := p.theory(p.load, p.room)
 	s := system{name: fmt.Sprintf("%s at %g", p.name, p.load), runs: runs, run: p.run}
 	if p.room > 0 {
 		s.quantities = append(s.quantities, quantity{"loss", loss})
 	}
-	s.quantities = append(s.quantities, quantity{"mean wait", wait}, quantity{"p99 of the wait", p99})
+	bound := float64(p.bound()) / float64(service)
+	s.quantities = append(s.quantities, quantity{"mean wait", wait},
+		quantity{fmt.Sprintf("P(wait > %.3f); p99 is %.3f", bound, p99(tail)), tail(bound)})
 	return s
+}
+
+// bound is the lower end of the histogram's bucket that holds the p99 of the wait: there, a record's counts are exact.
+func (p packetQueue) bound() units.Time {
+	_, _, tail := p.theory(p.load, p.room)
+	low, _ := queue.Bounds(queue.Bucket(units.Time(p99(tail) * float64(service))))
+	return low
 }
 
 func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
@@ -132,32 +141,18 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 	if p.room > 0 {
 		out = append(out, m.Run.Totals.Dropped.Instance/m.Run.Totals.Offered)
 	}
+	beyond, bound := int64(0), int64(p.bound())
+	for _, b := range m.Buckets {
+		if b.Scope == "run" && b.Kind == "wait" && b.Low >= bound {
+			beyond += b.Count
+		}
+	}
 	for _, l := range m.Latencies {
 		if l.Scope == "run" && l.Kind == "wait" {
-			return append(out, l.Mean/float64(service), quantile(m.Buckets, l.Max, 0.99)/float64(service)), nil
+			return append(out, l.Mean/float64(service), float64(beyond)/float64(l.Count)), nil
 		}
 	}
 	return nil, errors.New("the record has no waits")
-}
-
-// quantile is that of the waits of the run, in ps, of which longest is the longest: within its bucket by a straight line.
-func quantile(buckets []results.Bucket, longest int64, share float64) float64 {
-	var waits []results.Bucket
-	n := int64(0)
-	for _, b := range buckets {
-		if b.Scope == "run" && b.Kind == "wait" {
-			waits = append(waits, b)
-			n += b.Count
-		}
-	}
-	left := share * float64(n)
-	for _, b := range waits {
-		if left <= float64(b.Count) {
-			return float64(b.Low) + float64(min(b.High, longest)+1-b.Low)*left/float64(b.Count)
-		}
-		left -= float64(b.Count)
-	}
-	return math.NaN()
 }
 
 // flowLoss is M/M/c/c through the orchestrator: flows are the customers and instances the servers. Flows come as a Poisson
