@@ -113,6 +113,7 @@ func (s *Server) reply(_ context.Context, c *zmtp.Conn) error {
 
 const (
 	tick     = 250 * time.Microsecond // how often a sending port wakes; packets that became due meanwhile go out together
+	rest     = 50 * time.Microsecond  // between two ticks, however long sending takes
 	patience = 2 * time.Millisecond   // waits from here on are left to Go's timers
 )
 
@@ -131,18 +132,22 @@ func (p *port) allowance(tick time.Duration) int {
 // transmit sends what is due until ctx ends.
 func (p *port) transmit(ctx context.Context) {
 	var planned time.Duration // when this tick was to be
+	pause := tick             // from the tick before until then, where there was traffic all the time
 	took := tick              // a tick, in the mean of the last ones
 	for {
 		p.server.mu.Lock()
+		began := p.server.now()
+		took += (pause + max(0, began-planned) - took) / 16
+		next := p.advance(began, p.allowance(took))
 		now := p.server.now()
-		took += (tick + max(0, now-planned) - took) / 16
-		next := p.advance(now, p.allowance(took))
-		now = p.server.now()
 		p.server.mu.Unlock()
 
-		planned = now + time.Hour
-		if next >= 0 {
-			planned = max(next, now+tick)
+		pause = max(tick, now-began+rest)
+		planned = began + pause
+		if next < 0 {
+			planned = now + time.Hour
+		} else if next > planned {
+			planned = next
 		}
 		wait := planned - now
 		if wait < patience {
