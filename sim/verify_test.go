@@ -20,24 +20,29 @@ import (
 )
 
 // Every scenario of the repository: the events of its record, fed to an orchestrator that is made from the record alone,
-// give the record's decisions and actions. Under the packet engine, time is compressed 3000 times, which keeps the course
-// of the run and leaves few enough packets for a test.
+// give the record's decisions and actions. Under the packet engine, the times of long runs at line rate are compressed, which
+// keeps their course and leaves three million packets of each.
 func TestEveryScenarioIsVerified(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		st, err := scenarios.Load(name, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		step := max(1, len(st.Runs)/8) // of a long sweep, a few
+		step := max(1, len(st.Runs)/4) // of a long sweep, a few
 		for i := 0; i < len(st.Runs); i += step {
 			sc := st.Runs[i].Scenario
+			w, err := sc.Traffic()
+			if err != nil {
+				t.Fatal(err)
+			}
+			packets, _ := w.Totals()
 			for engine, make := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 				again := *sc
 				if again.Engine = engine; engine == "fluid" {
 					again.Measure.Delay = "none" // it knows none
 				}
-				if engine == "packet" && sc.Duration > 10*units.Second {
-					compress(&again, 3000)
+				if engine == "packet" && packets > 1e8 {
+					compress(&again, units.Time(packets/3e6))
 				}
 				t.Run(st.Runs[i].Name+"/"+engine, func(t *testing.T) {
 					v := verified(t, &again, make)
@@ -79,7 +84,11 @@ func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := r.Verify(recorded(t, &r.Run).Orchestrator())
+	again := recorded(t, &r.Run)
+	if got, want := again.YAML(), sc.YAML(); !bytes.Equal(got, want) {
+		t.Fatalf("the record's scenario is\n%s\nwant\n%s", got, want)
+	}
+	v, err := r.Verify(again.Orchestrator())
 	if err != nil {
 		t.Fatal(err)
 	}
