@@ -245,6 +245,7 @@ func (e *Engine) mergeLanes(h int64, most uint64) (n uint64, last int64) {
 	}
 	end, mask := m.end(h), uint64(1)<<k-1
 	link, esw, wire := g.wire.ticks() > 0, g.eswitch.ticks() > 0, g.wire.acc
+	linkIdle, eswIdle, eswitch, patience := g.linkIdle, g.eswIdle, g.eswitch, g.patience
 	for n < most {
 		var l *lane
 		var t int64
@@ -274,26 +275,27 @@ func (e *Engine) mergeLanes(h int64, most uint64) (n uint64, last int64) {
 		n++
 		last = t
 		if link {
-			if g.linkIdle-t > int64(linkWait) {
+			if linkIdle-t > int64(linkWait) {
 				e.flows[l.f].lostLink++
 				e.sum.link++
 				continue
 			}
 			wire += l.wire
-			g.linkIdle = max(g.linkIdle, t) + int64(wire>>fracBits)
+			linkIdle = max(linkIdle, t) + int64(wire>>fracBits)
 			wire &= 1<<fracBits - 1
-			t = g.linkIdle
+			t = linkIdle
 		}
 		if esw {
-			if g.eswIdle-t > g.patience {
+			if eswIdle-t > patience {
 				l.lost++
 				continue
 			}
-			g.eswIdle = max(g.eswIdle, t) + g.eswitch.span()
-			t = g.eswIdle
+			eswIdle = max(eswIdle, t) + eswitch.span()
+			t = eswIdle
 		}
 		out = append(out, parcel{t, last, l.f, l.size})
 	}
+	g.linkIdle, g.eswIdle, g.eswitch = linkIdle, eswIdle, eswitch
 	m.turn, g.wire.acc, g.merged = turn, wire, out
 	e.stepped[staged] += n
 	return n, last
@@ -304,6 +306,11 @@ func (e *Engine) mergeLanes(h int64, most uint64) (n uint64, last int64) {
 func (e *Engine) deliver(until int64) {
 	g := &e.in
 	for g.head < len(g.pipe) && g.pipe[g.head].at <= until {
+		if e.slow.head == len(e.slow.fifo) && !e.plain {
+			if e.spread(until); g.head == len(g.pipe) || g.pipe[g.head].at > until {
+				break
+			}
+		}
 		x := g.pipe[g.head]
 		g.head++
 		if e.slow.head < len(e.slow.fifo) {
@@ -333,6 +340,66 @@ func (e *Engine) deliver(until int64) {
 		g.pipe = g.pipe[:copy(g.pipe, g.pipe[g.head:])]
 		g.head = 0
 	}
+}
+
+// spread is deliver for packets that go straight to an instance, up to the first that does not: sorted by instance first, since
+// no instance depends on another. The slow path is empty.
+func (e *Engine) spread(until int64) {
+	g := &e.in
+	k := g.head
+	for ; k < len(g.pipe) && g.pipe[k].at <= until; k++ {
+		x := &g.pipe[k]
+		s := &e.flows[x.f]
+		if s.path != ruled || s.rule == 0 || s.moved || !e.instances[s.rule].up {
+			break
+		}
+		in := &e.instances[s.rule]
+		in.inbox = append(in.inbox, *x)
+	}
+	g.head = k
+	for i := range e.instances {
+		if in := &e.instances[i]; len(in.inbox) > 0 {
+			e.accept(in, in.inbox)
+			in.inbox = in.inbox[:0]
+		}
+	}
+}
+
+// accept brings packets to an instance that is up.
+func (e *Engine) accept(in *instance, xs []parcel) {
+	ring, pos, idle, work, book, clock := in.ring, in.pos, in.idle, in.work, in.book, in.clock
+	var bytes, lost, lostBytes int64
+	for k := range xs {
+		x := &xs[k]
+		bytes += int64(x.size)
+		p := &ring[pos]
+		if p.dep > x.at {
+			lost++
+			lostBytes += int64(x.size)
+			e.flows[x.f].lostInstance++
+			continue
+		}
+		if book != nil {
+			book.accept(ring, pos, x.at, x.sent)
+		}
+		d := int64(x.size) * in.perByte
+		if in.draw == nil {
+			d += clock.span()
+		} else {
+			d = in.service(d)
+		}
+		work += d
+		idle = max(idle, x.at) + d
+		*p = slot{idle, x.f, x.size}
+		if pos++; pos == len(ring) {
+			pos = 0
+		}
+	}
+	in.pos, in.idle, in.work, in.clock = pos, idle, work, clock
+	in.in += uint64(len(xs))
+	in.inBytes += bytes
+	in.lost += uint64(lost)
+	in.acceptedBytes += bytes - lostBytes
 }
 
 // piped is when the flow's first packet in the pipe has been forwarded; ok is false when there is none.
