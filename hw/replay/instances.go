@@ -135,6 +135,9 @@ func (p *plant) created(i flow.Instance, err error) {
 	if err != nil {
 		if s.state == starting {
 			s.state, s.left, s.final = failed, p.now(), true
+			if p.ended && errors.Is(err, context.Canceled) { // it was being started when the run ended
+				return
+			}
 			p.say("instance %d could not be started: %v", i, err)
 			p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: err.Error()})
 		}

@@ -263,7 +263,7 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 		if i == 0 {
 			return all
 		}
-		return byInstance[i]
+		return byInstance[i] + float64(p.sc.VNF.Buffer) // its ring may be full
 	})
 	d := (at - m.t).Seconds()
 	w := results.Window{T: at.Seconds(), Flows: p.flows.active, Queued: now.queued}

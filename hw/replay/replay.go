@@ -24,7 +24,7 @@
 // switch, received by the generator. The switch is read first and the generator after it, so that no packet can have been
 // counted at an instance that was not counted as sent before. What is missing at the next counter is either under way or
 // lost. It counts as lost once it was sent longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time
-// between the two readings, plus settle; as queued before. So a loss is never taken back, and may show in the record by
+// between the two readings, plus settle; as queued before. An instance may besides hold as many as its ring has slots. So a loss is never taken back, and may show in the record by
 // that time late. See meter.go, and docs/record.md for what this makes of the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
