@@ -24,16 +24,17 @@ func newRun() *cobra.Command {
 Same scenario, same seed: the same record, to the byte, host.json apart.`,
 		Example: `  smartinco run fig9-best-fit -o out/best-fit
   smartinco run mine.yaml -o out/mine --force
+  smartinco run mine.yaml --engine packet -o out/every-packet
   smartinco run fig9-best-fit --set scheduler.policy=worst-fit --set vnf.buffer=256 -o out/worst-fit`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeScenario,
 	}
 	out := c.Flags().StringP("out", "o", "", "directory of the record (out/NAME)")
 	force := c.Flags().BoolP("force", "f", false, "replace the record that the directory holds")
-	sets := setFlag(c)
+	sets, engine := setFlag(c), engineFlag(c)
 	format := formatFlag(c, "text", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		st, err := scenarios.Load(args[0], *sets)
+		st, err := scenarios.Load(args[0], append(*sets, engine()...))
 		if err != nil {
 			return err
 		}
@@ -71,6 +72,18 @@ Same scenario, same seed: the same record, to the byte, host.json apart.`,
 
 func setFlag(c *cobra.Command) *[]string {
 	return c.Flags().StringArray("set", nil, "override a key of the scenario: path=value, or @FILE with several (may be repeated)")
+}
+
+// engineFlag is --engine, which is short for an override; the function gives what is to be overridden.
+func engineFlag(c *cobra.Command) func() []string {
+	engine := c.Flags().String("engine", "", "fluid or packet: overrides the scenario's")
+	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{"fluid", "packet"}, cobra.ShellCompDirectiveNoFileComp))
+	return func() []string {
+		if *engine == "" {
+			return nil
+		}
+		return []string{"engine=" + *engine}
+	}
 }
 
 func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

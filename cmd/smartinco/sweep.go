@@ -26,13 +26,13 @@ resumes a sweep that was interrupted. The records do not depend on --jobs.`,
 	}
 	out := c.Flags().StringP("out", "o", "", "directory of the records (out/NAME)")
 	jobs := c.Flags().IntP("jobs", "j", runtime.NumCPU(), "runs at a time")
-	sets := setFlag(c)
+	sets, engine := setFlag(c), engineFlag(c)
 	format := formatFlag(c, "text", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *jobs < 1 {
 			return usagef("--jobs is %d: want at least 1", *jobs)
 		}
-		st, err := scenarios.Load(args[0], *sets)
+		st, err := scenarios.Load(args[0], append(*sets, engine()...))
 		if err != nil {
 			return err
 		}
