@@ -21,6 +21,12 @@ import (
 	"github.com/smartinco/smartinco/hw/internal/needs"
 )
 
+// The names of what the tests make are this process' own, since others may test at the same time.
+var (
+	testTestbed = fmt.Sprintf("test-%d", os.Getpid())
+	testRef     = fmt.Sprintf("smartinco-test:%d", os.Getpid())
+)
+
 // testImage makes the image of the tests: this repository's program, static, as the lab runs it.
 var testImage = sync.OnceValue(func() (err error) {
 	dir, err := os.MkdirTemp("", "smartinco")
@@ -34,13 +40,13 @@ var testImage = sync.OnceValue(func() (err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return errors.Join(err, errors.New(string(out)))
 	}
-	return Import(context.Background(), Config{Testbed: "test"}, "smartinco-test:latest", program, "forward")
+	return Import(context.Background(), Config{Testbed: testTestbed}, testRef, program, "forward")
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if os.Getuid() == 0 {
-		_ = Purge(context.Background(), Config{Testbed: "test"})
+		_ = Purge(context.Background(), Config{Testbed: testTestbed})
 	}
 	os.Exit(code)
 }
@@ -64,7 +70,7 @@ func engine(t *testing.T, c Config) *Engine {
 	if err := testImage(); err != nil {
 		t.Fatal(err)
 	}
-	c.Testbed, c.Image = "test", "smartinco-test:latest"
+	c.Testbed, c.Image = testTestbed, testRef
 	if c.Owner == "" {
 		c.Owner = strings.ReplaceAll(strings.ToLower(t.Name()), "/", "-")[:min(30, len(t.Name()))]
 	}

@@ -38,11 +38,11 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// config is a lab of the test's own, taken down with it.
+// config is a lab of the test's and this process' own, taken down with it.
 func config(t *testing.T, name string) Config {
 	t.Helper()
 	c := Defaults()
-	c.Name, c.Dir, c.Ports = name, filepath.Join(t.TempDir(), "lab"), 3
+	c.Name, c.Dir, c.Ports = fmt.Sprint(name, os.Getpid()), filepath.Join(t.TempDir(), "lab"), 3
 	if err := Missing(t.Context(), c); err != nil {
 		needs.This(t, err.Error())
 	}
@@ -105,7 +105,7 @@ func TestUpAndDown(t *testing.T) {
 	}
 
 	other := docker.Config{
-		Testbed: "ltest2", Image: "smartinco/ltest2:latest", Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
+		Testbed: c.Name + "x", Image: "smartinco/" + c.Name + "x:latest", Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
 		Ports: []docker.Port{{}},
 	}
 	other.Ports[0].At.In = "none"
@@ -121,10 +121,10 @@ func TestUpAndDown(t *testing.T) {
 	if _, err := stranger.Create(ctx, 1); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("ip", "netns", "add", c.namespace()+"2").CombinedOutput(); err != nil {
+	if out, err := exec.Command("ip", "netns", "add", c.namespace()+"x").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	defer exec.Command("ip", "netns", "del", c.namespace()+"2").Run()
+	defer exec.Command("ip", "netns", "del", c.namespace()+"x").Run()
 	if err := os.WriteFile(c.path("notes.txt"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestUpAndDown(t *testing.T) {
 	if found, err := stranger.List(ctx); err != nil || len(found) != 1 || !found[0].Running {
 		t.Errorf("the other testbed has %+v, %v", found, err)
 	}
-	if _, err := os.Stat("/run/netns/" + c.namespace() + "2"); err != nil {
+	if _, err := os.Stat("/run/netns/" + c.namespace() + "x"); err != nil {
 		t.Errorf("the other namespace: %v", err)
 	}
 	if left, err := os.ReadDir(c.Dir); err != nil || len(left) != 1 || left[0].Name() != "notes.txt" {

@@ -136,7 +136,7 @@ func TestReplay(t *testing.T) {
 		}
 		r := begin(t, c, "4s")
 		code, rec := r.ends(t)
-		if code != 0 || !rec.Run.Complete || rec.Run.Plant != "hw" || rec.Run.Engine != "lreplay" {
+		if code != 0 || !rec.Run.Complete || rec.Run.Plant != "hw" || rec.Run.Engine != lab.Name {
 			t.Fatalf("exit code %d, %+v\n%s", code, rec.Run, r.log)
 		}
 		total := &rec.Run.Totals
