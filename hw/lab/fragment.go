@@ -31,7 +31,7 @@ func (m *Measurement) Fragment(testbed string, ring int) []byte {
 	fmt.Fprintf(&b, "# Measured by smartinco lab calibrate on testbed %s (%s):\n", testbed, m.Switch)
 	fmt.Fprintf(&b, "# %d rounds of %v, packets of %v, %s offered to all instances together.\n", m.Plan.Rounds, m.Plan.Measure, m.Plan.Frame, rate(float64(m.Plan.Offered)))
 	fmt.Fprintf(&b, "# smartinco run SCENARIO --set @THIS-FILE simulates on it.\n")
-	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n")
+	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n  frame_overhead: 20B # of Ethernet, which traffic given in bit/s includes\n")
 	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)), len(m.Rule), span(quantile(m.Rule, 0.99)))
 	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers, started beside others under load: from the request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
 	fmt.Fprintf(&b, "vnf:\n")
