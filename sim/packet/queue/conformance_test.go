@@ -137,7 +137,7 @@ func BenchmarkConstant64(b *testing.B) { measure(b, 512, PerSource, Constant, De
 // BenchmarkJump330s: one operation is 330 s of the eight queues, 4.9e10 packets, in intervals of 1 s.
 func BenchmarkJump330s(b *testing.B) {
 	begun := cpu()
-	defer func() { b.ReportMetric((cpu() - begun).Seconds()*1e3/float64(b.N), "cpu-ms/op") }()
+	defer func() { b.ReportMetric((cpu()-begun).Seconds()*1e3/float64(b.N), "cpu-ms/op") }()
 	for b.Loop() {
 		qs := overload(b, 32, Totals, Auto, Deterministic(80645))
 		for s := range units.Time(330) {
