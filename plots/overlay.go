@@ -57,5 +57,6 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 	level([]*panel{used, running})
 	pg := stack(o, 1, 76, through, lost, used, running)
 	pg.heights[2], pg.heights[3] = 50, 50
+	pg.scale = scaleNote(ds)
 	return newFigure(Info{ID: "compare", Title: "Two records over time"}, pg, o, nil), nil
 }
