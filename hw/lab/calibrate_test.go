@@ -136,7 +136,7 @@ func TestCalibrate(t *testing.T) {
 	if got, want := float64(sc.VNF.Contention.Points[4]), law(4)/4; got < 0.98*want || got > 1.02*want {
 		t.Errorf("four instances: %.0f each, want %.0f", got, want)
 	}
-	if n := sc.NIC; n.EngineLatency != 3*units.Millisecond || n.ESwitchLimit != 0 {
+	if n := sc.NIC; n.EngineLatency != 3*units.Millisecond || n.ESwitchLimit != 0 || n.FrameOverhead != 20 {
 		t.Errorf("nic %+v", n)
 	}
 }
