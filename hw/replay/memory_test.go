@@ -22,6 +22,7 @@ type rack struct {
 	*simswitch.Device
 	*engine
 	*generator
+	during func() // called when a run begins
 }
 
 const poolSize = 4
@@ -32,7 +33,7 @@ func newRack(rules int) *rack {
 		ports = append(ports, port(i))
 	}
 	d := simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: ports, Rules: rules, Latency: time.Millisecond})
-	r := &rack{d, newEngine(d), &generator{d: d}}
+	r := &rack{Device: d, engine: newEngine(d), generator: &generator{d: d}}
 	d.Connect("sink", r.generator.back)
 	return r
 }
@@ -171,6 +172,13 @@ type generator struct {
 	stopped sync.WaitGroup
 	gone    error // what Counters fails with
 	blind   bool  // does not tell flows apart
+}
+
+// fail makes Counters fail from now on, or not any more.
+func (g *generator) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.gone = err
 }
 
 func (g *generator) Load(_ context.Context, s []hw.Stream) error {

@@ -56,27 +56,64 @@ type outcome struct {
 	said string
 }
 
+// run replays a scenario on the rack. A run during which this machine stood still says nothing, and is done again.
 func run(ctx context.Context, t *testing.T, r *rack, text string, sets ...string) *outcome {
 	t.Helper()
 	sc, w := load(t, text, sets...)
+	said := ""
+	for attempt := 1; ; attempt++ {
+		o := &outcome{Memory: results.NewMemory(), said: said} // what was found is found once
+		stood := o.replay(ctx, t, r, sc, w)
+		if stood > 50*time.Millisecond && attempt < 5 && ctx.Err() == nil {
+			t.Logf("the machine stood still for %v: again", stood)
+			said = o.said
+			continue
+		}
+		if n := r.Device.Len(); n != 0 {
+			t.Errorf("%d rules are left", n)
+		}
+		if left, _ := r.List(ctx); len(left) != 0 {
+			t.Errorf("containers are left: %v", left)
+		}
+		if !o.Run.Conservation.Holds {
+			t.Errorf("conservation: %+v", o.Run.Conservation)
+		}
+		o.fedAgain(t, sc)
+		return o
+	}
+}
+
+// replay runs once, and returns the longest time for which a goroutine that wanted to run did not.
+func (o *outcome) replay(ctx context.Context, t *testing.T, r *rack, sc *scenarios.Scenario, w *traces.Workload) (stood time.Duration) {
+	t.Helper()
 	h := r.open(t)
+	defer h.Switch.Close()
 	if err := replay.Check(sc, w, h.Switch.Capabilities()); err != nil {
 		t.Fatal(err)
 	}
-	o := &outcome{Memory: results.NewMemory()}
 	o.Memory.Skew(replay.Skew(h.Switch.Capabilities()))
+	if r.during != nil {
+		r.during()
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				now := time.Now()
+				stood, last = max(stood, now.Sub(last)), now
+			}
+		}
+	}()
 	o.err = replay.Run(ctx, sc, w, h, o.Memory, replay.Options{Version: "test", Say: func(s string) { o.said += s + "\n" }})
-	if n := r.Device.Len(); n != 0 {
-		t.Errorf("%d rules are left", n)
-	}
-	if left, _ := r.List(ctx); len(left) != 0 {
-		t.Errorf("containers are left: %v", left)
-	}
-	if !o.Run.Conservation.Holds {
-		t.Errorf("conservation: %+v", o.Run.Conservation)
-	}
-	o.fedAgain(t, sc)
-	return o
+	close(stop)
+	<-stopped
+	return stood
 }
 
 // fedAgain verifies that the record's events, fed to a new orchestrator, give its decisions and actions.
@@ -265,8 +302,10 @@ func TestFullRuleTableLeavesFlowsOnTheSlowPath(t *testing.T) {
 func TestSwitchLostAndRestored(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
-	time.AfterFunc(500*time.Millisecond, r.Device.Stop)
-	time.AfterFunc(750*time.Millisecond, r.Device.Start)
+	r.during = func() {
+		time.AfterFunc(500*time.Millisecond, r.Device.Stop)
+		time.AfterFunc(750*time.Millisecond, r.Device.Start)
+	}
 	o := run(context.Background(), t, r, short)
 	if o.err != nil {
 		t.Fatal(o.err)
@@ -282,11 +321,10 @@ func TestSwitchLostAndRestored(t *testing.T) {
 func TestGeneratorGone(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
-	time.AfterFunc(500*time.Millisecond, func() {
-		r.generator.mu.Lock()
-		defer r.generator.mu.Unlock()
-		r.generator.gone = errors.New("connection refused")
-	})
+	r.during = func() {
+		r.generator.fail(nil)
+		time.AfterFunc(500*time.Millisecond, func() { r.generator.fail(errors.New("connection refused")) })
+	}
 	o := run(context.Background(), t, r, short, "duration=30s")
 	if o.err == nil || !strings.Contains(o.err.Error(), "the generator has not answered for 2s: connection refused") {
 		t.Fatalf("error %v", o.err)
