@@ -1,5 +1,7 @@
 package results
 
+import "math"
+
 import (
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/units"
@@ -58,6 +60,11 @@ type Flow struct {
 	Dropped   float64 `parquet:"dropped"`
 	Reordered float64 `parquet:"reordered"`
 	Queued    float64 `parquet:"queued"` // packets still held when the row was written: 0 for a flow that has ended and drained
+}
+
+// Unmeasured says that what became of a flow's packets was not asked for: Processed, Dropped and Queued are not numbers.
+func (f *Flow) Unmeasured() bool {
+	return math.IsNaN(f.Processed) && math.IsNaN(f.Dropped) && math.IsNaN(f.Queued)
 }
 
 // Latency is one kind of delay in one scope: the run, an instance or a flow. It counts the packets that were processed

@@ -124,6 +124,8 @@ func scenarioRules(s *Scenario) []Rule {
 		{[]string{"autoscaler.max_step_in"}, s.Autoscaler.MaxStepIn < 0, "a whole number from 0"},
 		{[]string{"telemetry.window"}, s.Telemetry.Window <= 0, "a time above 0"},
 		{[]string{"measure.delay", "engine"}, s.Measure.Delay != "none" && s.Engine == "fluid", "engine: packet with this key: the fluid engine knows rates, no packet's delay"},
+		{[]string{"measure.flows", "measure.delay"}, !s.Measure.Flows && s.Measure.Delay != "none", "true where delays are measured: their packets are stepped one by one"},
+		{[]string{"measure.flows", "engine"}, !s.Measure.Flows && s.Engine == "fluid", "engine: packet with false: the fluid engine has no packets to jump over"},
 		{[]string{"workload"}, len(s.Workload) == 0, "at least one source"},
 	}
 	for _, n := range slices.Sorted(maps.Keys(c.Points)) {

@@ -95,6 +95,7 @@ type Telemetry struct {
 // Measure is what the record holds on request.
 type Measure struct {
 	Delay string `yaml:"delay" doc:"delays of packets: wait, sojourn and end-to-end (packet engine). none; instances: of the run and each instance; flows: of each flow too, some kilobytes a flow. Packets are then stepped, never jumped over" enum:"none|instances|flows" default:"none"`
+	Flows bool   `yaml:"flows" doc:"what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it can: the record then has no processed, dropped and queued of a flow" default:"true"`
 }
 
 // Source is one source of traffic: exactly one key is set.

@@ -41,6 +41,7 @@ func BenchmarkEngine(b *testing.B) {
 		sc   *scenarios.Scenario
 	}{
 		{"common-work", load(b, commonWork(32, "20ms", "none"))},
+		{"common-work-330s-jump", load(b, commonWork(32, "330s", "none, flows: false"))},
 		{"common-work-delays", load(b, commonWork(32, "20ms", "instances"))},
 		{"common-work-64-flows-a-queue", load(b, commonWork(512, "20ms", "none"))},
 		{"common-work-64-flows-a-queue-delays", load(b, commonWork(512, "20ms", "instances"))},

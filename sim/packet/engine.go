@@ -13,6 +13,8 @@
 //
 //   - jump: the flows of an instance, at a load below one, lose nothing, so all but the last few packets of an interval
 //     are counted instead of stepped (instance.go).
+//   - full: the same at a load above one, where a packet finds room or not as a bound says, but whose packet that is remains
+//     open: only where no flow's fate is asked for (measure.flows).
 //   - apart: each instance's packets are merged and stepped.
 //   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once, go through both,
 //     and those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
@@ -65,6 +67,7 @@ const (
 // The ways in which packets were simulated, as Notes tells them.
 const (
 	jumps = iota
+	full
 	one
 	staged
 	slow
@@ -73,7 +76,7 @@ const (
 	ways
 )
 
-var wayNames = [ways]string{"jumped over", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
+var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
 
 // flowState is one flow.
 type flowState struct {

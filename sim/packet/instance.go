@@ -70,7 +70,11 @@ func (e *Engine) advance(i flow.Instance, to int64) {
 			return
 		}
 		in.list.loose = true
-		h := e.m.load(e.flows, in.list.ids, in.at, to, in.perByte)
+		h := to
+		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // so that what comes after them can be jumped over
+			h = min(to, in.inbox[k-1].at+1)
+		}
+		h = e.m.load(e.flows, in.list.ids, in.at, h, in.perByte)
 		built := false
 		mail := 0
 		for mail < len(in.inbox) && in.inbox[mail].at < h {
@@ -93,7 +97,7 @@ func (e *Engine) advance(i flow.Instance, to int64) {
 				l.lost = l.skip(h)
 				e.stepped[counted] += l.lost
 			}
-		case built || !e.jump(in, h):
+		case built || !e.jump(in, h) && !e.full(in, h):
 			if !built {
 				e.m.build()
 			}
@@ -273,6 +277,85 @@ func (e *Engine) jump(in *instance, h int64) bool {
 	in.work += bytes + in.spans(jumped)
 	e.stepped[jumps] += jumped
 	e.step(in, h)
+	return true
+}
+
+// full counts instead of stepping while the queue overflows: package queue's jump, in this engine's ring. Constant-rate
+// sources of n flows send within n packets of their rate times any time. So from the beginning of the slice it takes
+// `tail` until the server has enough to do never to idle before h; and c(t) = floor((t + (B-1)s - idle)/s) + 1 packets,
+// counted from there, could have been accepted up to one that comes at t. Of N the accepted ones are the least of N and
+// of c(t) plus those that come after t, and a packet further than `tail` from h cannot give the least.
+func (e *Engine) full(in *instance, h int64) bool {
+	m := &e.m
+	n, room := int64(len(m.lanes)), int64(len(in.ring))
+	if e.sc.Measure.Flows || e.plain || n == 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+		return false
+	}
+	s := in.base + m.lanes[0].svc
+	rate := 0.0
+	for k := range m.lanes {
+		l := &m.lanes[k]
+		if l.size != m.lanes[0].size || l.next-in.at >= l.period {
+			return false
+		}
+		rate += 1 / float64(l.period)
+	}
+	excess := rate - 1/float64(s)
+	if float64(excess*float64(s)) < 1e-6 {
+		return false
+	}
+	tail := float64(2*n+2)/excess + float64(2*s)
+	if float64(h-in.at) < float64(4*tail)+float64(2*room*s) {
+		return false
+	}
+	for k := range in.held(in.at) { // what waits is to leave as what comes
+		if in.back(k).dep != in.idle-int64(k)*s {
+			return false
+		}
+	}
+
+	begin, from := in.at+int64(tail), h-int64(tail)
+	m.play()
+	e.step(in, begin)
+	first, sends := make([]int64, n), make([]uint64, n)
+	left, k := int64(0), int64(0)
+	for j := range m.lanes {
+		l := &m.lanes[j]
+		first[j] = l.next
+		l.next += int64(l.skip(begin)) * l.period
+		sends[j] = l.skip(h)
+		left += int64(sends[j])
+		skipped := int64(l.skip(from))
+		k += skipped
+		l.next += skipped * l.period
+	}
+	m.play()
+	least, bound := left, (room-1)*s-in.idle
+	for end, mask := m.end(h), uint64(1)<<m.k-1; m.tree[0] < end; {
+		key := m.tree[0]
+		i := key & mask
+		k++
+		least = min(least, (m.base+int64(key>>m.k)+bound+s)/s+left-k)
+		key += uint64(m.lanes[i].period) << m.k
+		for j := (i + 1<<m.k) >> 1; j > 0; j >>= 1 {
+			m.tree[j], key = max(m.tree[j], key), min(m.tree[j], key)
+		}
+		m.tree[0] = key
+	}
+	in.idle += least * s
+	in.work += least * s
+	for j := range in.ring {
+		*in.back(j) = slot{in.idle - int64(j)*s, m.lanes[0].f, m.lanes[0].size}
+	}
+	lost := uint64(left - least)
+	for j := range m.lanes {
+		l := &m.lanes[j]
+		l.next = first[j]
+		share := min(lost, sends[j]) // whose they are is not told
+		l.lost += share
+		lost -= share
+	}
+	e.stepped[full] += uint64(left)
 	return true
 }
 

@@ -331,6 +331,52 @@ func TestConservationAndDeterminism(t *testing.T) {
 	}
 }
 
+// Where no flow's fate is asked for, a saturated queue is jumped over, and everything else comes out the same.
+func TestSaturationIsJumpedOver(t *testing.T) {
+	const n = 60
+	jumped := 0
+	for i := range n {
+		r := rand.New(rand.NewPCG(7, uint64(i)))
+		var b strings.Builder
+		instances := 1 + r.IntN(4)
+		service := 50_000 + r.IntN(100_000)
+		fmt.Fprintf(&b, "name: full\nduration: 40ms\nengine: packet\nnic: ideal\nvnf: {buffer: %d, contention: {model: constant, service_time: %dps}}\n"+
+			"instances: {initial: %d, min: 1, max: 4}\nscheduler: {policy: round-robin}\nautoscaler: {policy: none}\ntelemetry: {window: %dms}\nworkload:\n  - flows:\n",
+			40+r.IntN(600), service, instances, 1+r.IntN(9))
+		flows := instances * (1 + r.IntN(5))
+		share := 0.6 + 1.5*r.Float64()
+		for range flows {
+			period := float64(service*flows) / (float64(instances) * share) * (0.8 + 0.4*r.Float64())
+			start, end := r.IntN(service), 40
+			if r.IntN(3) == 0 {
+				end = 1 + r.IntN(40)
+				start += r.IntN(end) * 1_000_000_000
+			}
+			fmt.Fprintf(&b, "      - {period: %.0fps, phase: %dps, end: %dms, packet_size: 64B}\n", period, start, end)
+		}
+		text := b.String()
+		want, got := run(t, load(t, text), packet.New), run(t, load(t, text+"measure: {flows: false}\n"), packet.New)
+		if strings.Contains(strings.Join(got.Run.Notes, " "), "in saturation") {
+			jumped++
+		}
+		if !reflect.DeepEqual(want.Windows, got.Windows) || !reflect.DeepEqual(want.Instances, got.Instances) || !reflect.DeepEqual(want.Run.Totals, got.Run.Totals) {
+			t.Fatalf("case %d comes out differently\n%+v\n%+v\n%s", i, want.Run.Totals, got.Run.Totals, text)
+		}
+		for f := range got.Flows {
+			if !got.Flows[f].Unmeasured() || got.Flows[f].Offered != want.Flows[f].Offered {
+				t.Fatalf("case %d: flow %+v, want %+v without its fate", i, got.Flows[f], want.Flows[f])
+			}
+		}
+		if !got.Run.Conservation.Holds {
+			t.Fatalf("case %d: %+v", i, got.Run.Conservation)
+		}
+	}
+	t.Logf("%d of %d scenarios were jumped over in saturation", jumped, n)
+	if jumped < n/3 {
+		t.Error("too few to say anything")
+	}
+}
+
 // BenchmarkFig9: one operation is figure 9 in the scale of 1 to 1000, 2.5e7 packets.
 func BenchmarkFig9(b *testing.B) {
 	sc := builtin(b, "fig9-round-robin", append([]string{"workload.0.cbr.interval=10ms", "duration=330ms"}, scaled...)...)[0]

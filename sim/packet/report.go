@@ -2,6 +2,7 @@ package packet
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
@@ -151,12 +152,16 @@ func (e *Engine) Flow(f flow.ID, row *results.Flow) {
 	row.Offered, row.Dropped, row.Reordered = float64(s.offered), float64(s.dropped()), float64(s.reordered)
 	row.Queued = float64(s.queued)
 	row.Processed = float64(s.offered - s.dropped() - s.queued)
+	if !e.sc.Measure.Flows {
+		row.Processed, row.Dropped, row.Queued = math.NaN(), math.NaN(), math.NaN()
+	}
 }
 
 // Notes says how many packets went which way, and why.
 func (e *Engine) Notes() []string {
 	why := [ways]string{
 		jumps:    "constant rates, a constant service and a load below one: nothing could be lost",
+		full:     "constant rates, a constant service, a queue that stays full, and no flow's fate asked for",
 		one:      "the load could fill a queue, service times are random, delays are measured, or the interval was short",
 		staged:   "offered beyond nic.link or nic.eswitch_limit",
 		slow:     "no rule",
