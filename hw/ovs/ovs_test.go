@@ -187,6 +187,7 @@ func (l *lab) tunnel(to string) {
 	var serving sync.WaitGroup
 	l.Cleanup(func() { _ = listen.Close(); serving.Wait() })
 	l.address = "tcp:" + listen.Addr().String()
+	t := l.TB // that of today: each part of the suite has its own
 	serving.Go(func() {
 		for {
 			near, err := listen.Accept()
@@ -194,7 +195,7 @@ func (l *lab) tunnel(to string) {
 				return
 			}
 			var far net.Conn
-			l.netns.Do(l, func() error {
+			l.netns.Do(t, func() error {
 				far, err = net.Dial("tcp", to)
 				return nil
 			})
