@@ -47,7 +47,7 @@ write fidelity.md and fidelity.csv: each published number, ours, the residual, a
 The records are kept in the directory records; runs that are already finished are passed over.
 
 With --engine packet the same is done again with every packet simulated, 2e11 of them: figures fig6-packet.pdf and so
-on, and both engines side by side in fidelity.md. That takes the better part of an hour on two cores. When it is
+on, and both engines side by side in fidelity.md. That takes half an hour on two cores. When it is
 interrupted, the same command goes on with the first run that is not finished.
 
 With --plant hw the runs are on the hardware that --testbed names, and the figures are fig6-hw.pdf and so on, without a
