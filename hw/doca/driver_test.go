@@ -111,16 +111,17 @@ func TestSwitch(t *testing.T) {
 		inPlace bool
 	}{{"moves=remove-and-add", false}, {"moves=in-place", true}} {
 		t.Run(way.name, func(t *testing.T) {
+			if way.inPlace && release() == 302 {
+				b := newBench(t)
+				b.cfg.MoveInPlace = true
+				if _, err := Open(b.cfg); err == nil || !strings.Contains(err.Error(), "in place") {
+					t.Fatalf("Open with MoveInPlace on 3.2: %v, want that it says why not", err)
+				}
+				return
+			}
 			switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
 				b := newBench(t)
 				b.cfg.MoveInPlace = way.inPlace
-				if probe, err := Open(b.cfg); err != nil && way.inPlace {
-					t.Skip(err)
-				} else if err != nil {
-					t.Fatal(err)
-				} else {
-					probe.Close()
-				}
 				return &switchtest.Bench{
 					Uplink: "p0", Sink: "vf6", Ports: [6]string(b.cfg.Ports[:6]), Volatile: true,
 					Open: func(bool) (hw.Switch, error) { return Open(b.cfg) },
