@@ -1,12 +1,10 @@
 package plots
 
 import (
-	"bufio"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,6 +12,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/smartinco/smartinco/results"
 )
 
 // Figure is a figure ready to be saved, in any number of formats.
@@ -53,33 +53,11 @@ func (f *Figure) Save(path string) error {
 	return nil
 }
 
-// writeFile writes beside path and renames when all is written.
-func writeFile(path string, write func(io.Writer) error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
+func writeFile(path string, write func(io.Writer) error) error {
+	if err := results.WriteFile(path, write); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-	}()
-	b := bufio.NewWriter(tmp)
-	if err = write(b); err != nil {
-		return err
-	}
-	if err = b.Flush(); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return nil
 }
 
 // Columns of the CSV file. Each row is a point of a series or a reference mark.

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -103,7 +101,7 @@ lab can do in less than ten minutes.`,
 			{"fidelity.csv", func(w io.Writer) error { return fidelity.WriteCSV(w, cs...) }},
 		} {
 			path := filepath.Join(r.out, f.name)
-			if err := writeFile(path, f.write); err != nil {
+			if err := results.WriteFile(path, f.write); err != nil {
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), path)
@@ -147,14 +145,6 @@ func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, 
 		}
 	}
 	return fidelity.Compare(recs)
-}
-
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
 }
 
 // openStudy opens the records of a study's runs, and of no others that the directory may hold.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/traces"
 )
@@ -124,7 +124,7 @@ func writeTrace(c *cobra.Command, path string, force bool, unit string, capture,
 	}
 	var line *progress
 	var done traces.Written
-	err := writeWhole(path, func(w io.Writer) (err error) {
+	err := results.WriteFile(path, func(w io.Writer) (err error) {
 		var z *gzip.Writer
 		if zipped {
 			z, _ = gzip.NewWriterLevel(w, gzip.BestSpeed)
@@ -150,32 +150,4 @@ func writeTrace(c *cobra.Command, path string, force bool, unit string, capture,
 	}
 	_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %v\n", path, done)
 	return err
-}
-
-// writeWhole writes beside path and renames when all is written, so that there is never half a file of that name.
-func writeWhole(path string, write func(io.Writer) error) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	b := bufio.NewWriterSize(tmp, 1<<18)
-	if err = write(b); err != nil {
-		return err
-	}
-	if err = b.Flush(); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }

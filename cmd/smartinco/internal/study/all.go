@@ -5,7 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -139,39 +139,33 @@ var totals = []struct {
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // summarise writes the summary from the records, in the order of the study; a run without a readable record has no line.
-func summarise(st *scenarios.Study, dir string) (err error) {
-	tmp, err := os.CreateTemp(dir, "."+SummaryName+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // no more there when all went well
-	w := csv.NewWriter(tmp)
-	head := []string{"run"}
-	for _, c := range st.Runs[0].Coordinates {
-		head = append(head, c.Key)
-	}
-	for _, t := range totals {
-		head = append(head, t.name)
-	}
-	w.Write(head)
-	for i := range st.Runs {
-		run := &st.Runs[i]
-		rec, err := results.Open(filepath.Join(dir, run.Name))
-		if err != nil {
-			continue
-		}
-		row := []string{run.Name}
-		for _, c := range run.Coordinates {
-			row = append(row, c.Value)
+func summarise(st *scenarios.Study, dir string) error {
+	return results.WriteFile(filepath.Join(dir, SummaryName), func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		head := []string{"run"}
+		for _, c := range st.Runs[0].Coordinates {
+			head = append(head, c.Key)
 		}
 		for _, t := range totals {
-			row = append(row, t.of(&rec.Run))
+			head = append(head, t.name)
 		}
-		w.Write(row)
-	}
-	w.Flush()
-	if err := errors.Join(w.Error(), tmp.Chmod(0o644), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), filepath.Join(dir, SummaryName))
+		w.Write(head)
+		for i := range st.Runs {
+			run := &st.Runs[i]
+			rec, err := results.Open(filepath.Join(dir, run.Name))
+			if err != nil {
+				continue
+			}
+			row := []string{run.Name}
+			for _, c := range run.Coordinates {
+				row = append(row, c.Value)
+			}
+			for _, t := range totals {
+				row = append(row, t.of(&rec.Run))
+			}
+			w.Write(row)
+		}
+		w.Flush()
+		return w.Error()
+	})
 }
