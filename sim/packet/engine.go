@@ -15,7 +15,9 @@
 //     are counted instead of stepped (instance.go).
 //   - full: the same at a load above one, where a packet finds room or not as a bound says, but whose packet that is remains
 //     open: only where no flow's fate is asked for (measure.flows).
-//   - apart: each instance's packets are merged and stepped.
+//   - bounded: each instance's packets are merged and stepped; where services take a constant time, how long the server is
+//     still busy says whether there is room, and the ring is left out but for the end of the interval.
+//   - apart: the same with the ring, which knows every packet in the system.
 //   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once, go through both,
 //     and those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
 //   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
@@ -68,6 +70,7 @@ const (
 const (
 	jumps = iota
 	full
+	bounded
 	one
 	staged
 	slow
@@ -76,7 +79,7 @@ const (
 	ways
 )
 
-var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
+var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped without a ring", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
 
 // flowState is one flow.
 type flowState struct {
@@ -472,12 +475,12 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 		return 0
 	}
 	out := max(to.idle, x.at) + to.base + int64(x.size)*to.perByte
-	for k := range len(from.ring) {
-		p := from.back(k)
-		if p.dep <= out {
+	for k := range from.room {
+		i := from.back(k)
+		if from.dep[i] <= out {
 			break
 		}
-		if p.f == x.f {
+		if from.who[i].f == x.f {
 			n++
 		}
 	}
