@@ -140,10 +140,22 @@ type Engine struct {
 	plain     bool     // step all packets, flow by flow and apart: for tests
 	measure   bool     // delays
 	delays    []delays // of each flow; nil where they are not measured
-	m         merger
+	m         merger   // of the ingress
+	cores     []core   // for instances; the first is used wherever one is enough
 	stepped   [ways]uint64
-	sum       struct{ offered, link, eswitch, rejected, reordered uint64 }
+	sum       sums
 	window    snapshot
+}
+
+// sums are packets of the whole run.
+type sums struct{ offered, link, eswitch, rejected, reordered uint64 }
+
+func (s *sums) add(o *sums) {
+	s.offered += o.offered
+	s.link += o.link
+	s.eswitch += o.eswitch
+	s.rejected += o.rejected
+	s.reordered += o.reordered
 }
 
 // New makes the packet data plane of a run; it is a sim.Engine.
@@ -156,6 +168,7 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 		return nil, fmt.Errorf("vnf.buffer: %d: want 1 to %d with engine: packet", b, 1<<20)
 	}
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, flows: make([]flowState, len(w.Flows)), instances: make([]instance, 1), alone: runtime.GOMAXPROCS(0) == 1}
+	e.setCores(runtime.GOMAXPROCS(0))
 	for _, r := range []struct {
 		key   string
 		rate  float64
@@ -193,6 +206,17 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	e.limits(0)
 	e.scheduleStart()
 	return e, nil
+}
+
+// setCores prepares for so many processors.
+func (e *Engine) setCores(n int) {
+	e.cores = make([]core, n)
+	for k := range e.cores {
+		e.cores[k] = core{Engine: e, sum: &e.sum}
+		if k > 0 {
+			e.cores[k].sum = &sums{}
+		}
+	}
 }
 
 // Fire carries out one of the engine's events.
@@ -429,9 +453,7 @@ func (e *Engine) syncFlow(to units.Time, s *flowState) {
 func (e *Engine) syncAll(to units.Time) {
 	e.syncSlow(to)
 	if !e.staged {
-		for i := range e.instances {
-			e.advance(flow.Instance(i), int64(to))
-		}
+		e.advanceAll(int64(to))
 	}
 }
 

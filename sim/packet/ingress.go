@@ -120,7 +120,7 @@ func (e *Engine) through(to int64) {
 				e.stepped[counted] += n
 				s.lostLink += n
 				e.sum.link += n
-				e.offer(s, n)
+				s.offer(n, &e.sum)
 			}
 			for e.feed.due() < h {
 				e.sent(e.feed.take())
@@ -135,7 +135,7 @@ func (e *Engine) through(to int64) {
 				e.sum.link += l.lostLink
 				s.lostESwitch += l.lost
 				e.sum.eswitch += l.lost
-				e.offer(s, l.skip(h))
+				s.offer(l.skip(h), &e.sum)
 			}
 		}
 		g.at = h

@@ -1,6 +1,9 @@
 package packet
 
 import (
+	"sync"
+	"sync/atomic"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
 )
@@ -52,21 +55,72 @@ func (e *Engine) arrive(i flow.Instance, p parcel) {
 	in.acceptedBytes += int64(p.size)
 }
 
+// core is what a processor needs to simulate instances while others simulate others.
+type core struct {
+	*Engine
+	m       merger
+	stepped [ways]uint64
+	sum     *sums
+}
+
+// worthwhile is how many packets are worth a goroutine.
+const worthwhile = 20_000
+
+// advance simulates what reaches an instance before to.
+func (e *Engine) advance(i flow.Instance, to int64) { e.cores[0].advance(i, to) }
+
+// advanceAll simulates what reaches all instances before to. They are simulated at the same time if none can touch what
+// is another's: a flow's packets from the slow path may go elsewhere than those that follow its rule, and so may those for
+// whose delays the flow's account has to wait.
+func (e *Engine) advanceAll(to int64) {
+	packets, apart := 0.0, !e.alone && e.delays == nil
+	for i := range e.instances {
+		in := &e.instances[i]
+		packets += float64(in.rate*float64(to-in.at)) / float64(units.Second)
+		apart = apart && len(in.inbox) == 0
+	}
+	if !apart || packets < worthwhile {
+		for i := range e.instances {
+			e.advance(flow.Instance(i), to)
+		}
+		return
+	}
+	e.advance(0, to) // what the rules drop
+	var next atomic.Int32
+	var group sync.WaitGroup
+	for k := range e.cores {
+		group.Go(func() {
+			for {
+				i := next.Add(1)
+				if int(i) >= len(e.instances) {
+					return
+				}
+				e.cores[k].advance(flow.Instance(i), to)
+			}
+		})
+	}
+	group.Wait()
+	for k := range e.cores[1:] {
+		e.sum.add(e.cores[k+1].sum)
+		*e.cores[k+1].sum = sums{}
+	}
+}
+
 // advance simulates what reaches the instance before to.
-func (e *Engine) advance(i flow.Instance, to int64) {
-	in := &e.instances[i]
+func (c *core) advance(i flow.Instance, to int64) {
+	in := &c.instances[i]
 	for in.at < to {
 		if len(in.list.ids) == 0 {
 			k := 0
 			for ; k < len(in.inbox) && in.inbox[k].at < to; k++ {
-				e.arrive(i, in.inbox[k])
+				c.arrive(i, in.inbox[k])
 			}
 			in.inbox = in.inbox[:copy(in.inbox, in.inbox[k:])]
 			in.at = to
 			return
 		}
-		if n := len(in.list.ids); n > many && !e.plain && float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
-			e.sparse(i, in, to)
+		if n := len(in.list.ids); n > many && !c.plain && float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
+			c.sparse(i, in, to)
 			return
 		}
 		in.list.loose = true
@@ -74,37 +128,37 @@ func (e *Engine) advance(i flow.Instance, to int64) {
 		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // so that what comes after them can be jumped over
 			h = min(to, in.inbox[k-1].at+1)
 		}
-		h = e.m.load(e.flows, in.list.ids, in.at, h, in.base, in.perByte)
+		h = c.m.load(c.flows, in.list.ids, in.at, h, in.base, in.perByte)
 		built := false
 		mail := 0
 		for mail < len(in.inbox) && in.inbox[mail].at < h {
 			p := in.inbox[mail]
 			mail++
-			if in.up && !e.down && p.at > in.at {
+			if in.up && !c.down && p.at > in.at {
 				if !built {
-					e.m.build()
+					c.m.build()
 					built = true
 				}
-				e.step(in, p.at)
+				c.step(in, p.at)
 			}
-			e.arrive(i, p)
+			c.arrive(i, p)
 		}
 		in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
 		switch {
-		case e.down || !in.up:
-			for k := range e.m.lanes {
-				l := &e.m.lanes[k]
+		case c.down || !in.up:
+			for k := range c.m.lanes {
+				l := &c.m.lanes[k]
 				l.lost = l.skip(h)
-				e.stepped[counted] += l.lost
+				c.stepped[counted] += l.lost
 			}
-		case built || !e.jump(in, h) && !e.full(in, h):
+		case built || !c.jump(in, h) && !c.full(in, h):
 			if !built {
-				e.m.build()
+				c.m.build()
 			}
-			e.walk(in, h)
+			c.walk(in, h)
 		}
-		for k := range e.m.lanes {
-			e.settle(i, in, &e.m.lanes[k], h)
+		for k := range c.m.lanes {
+			c.settle(i, in, &c.m.lanes[k], h)
 		}
 		in.at = h
 	}
@@ -114,58 +168,58 @@ func (e *Engine) advance(i flow.Instance, to int64) {
 const many = 64
 
 // sparse is advance for an interval in which most flows send nothing: it asks for the next packet of all.
-func (e *Engine) sparse(i flow.Instance, in *instance, to int64) {
+func (c *core) sparse(i flow.Instance, in *instance, to int64) {
 	if in.list.loose {
 		in.list.order()
 	}
 	mail := 0
 	for {
 		f := in.list.ids[0]
-		s := &e.flows[f]
+		s := &c.flows[f]
 		t := s.due()
 		for mail < len(in.inbox) && in.inbox[mail].at < to && in.inbox[mail].at <= t {
-			e.arrive(i, in.inbox[mail])
+			c.arrive(i, in.inbox[mail])
 			mail++
 		}
 		if t >= to {
 			break
 		}
-		e.offer(s, 1)
+		s.offer(1, c.sum)
 		in.list.fix(0)
-		if e.down {
-			e.stepped[counted]++
+		if c.down {
+			c.stepped[counted]++
 			s.lostLink++
-			e.sum.link++
+			c.sum.link++
 			continue
 		}
-		e.stepped[one]++
+		c.stepped[one]++
 		at := max(t, in.at)
-		e.arrive(i, parcel{at, at, f, s.bytes})
+		c.arrive(i, parcel{at, at, f, s.bytes})
 	}
 	in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
 	in.at = to
 }
 
 // step goes through the packets before h one by one.
-func (e *Engine) step(in *instance, h int64) {
-	for keys := e.m.fill(h, chunk); len(keys) > 0; keys = e.m.fill(h, chunk) {
-		in.ring(&e.m, keys, false)
-		e.stepped[one] += uint64(len(keys))
+func (c *core) step(in *instance, h int64) {
+	for keys := c.m.fill(h, chunk); len(keys) > 0; keys = c.m.fill(h, chunk) {
+		in.ring(&c.m, keys, false)
+		c.stepped[one] += uint64(len(keys))
 	}
 }
 
 // settle books the packets that a lane sent before h to the instance.
-func (e *Engine) settle(i flow.Instance, in *instance, l *lane, h int64) {
+func (c *core) settle(i flow.Instance, in *instance, l *lane, h int64) {
 	n := l.skip(h)
-	s := &e.flows[l.f]
-	e.offer(s, n)
+	s := &c.flows[l.f]
+	s.offer(n, c.sum)
 	switch {
-	case e.down:
+	case c.down:
 		s.lostLink += l.lost
-		e.sum.link += l.lost
+		c.sum.link += l.lost
 	case i == 0:
 		s.rejected += l.lost
-		e.sum.rejected += l.lost
+		c.sum.rejected += l.lost
 	default:
 		s.lostInstance += l.lost
 		in.lost += l.lost
@@ -176,10 +230,10 @@ func (e *Engine) settle(i flow.Instance, in *instance, l *lane, h int64) {
 }
 
 // offer books n packets that a flow has sent.
-func (e *Engine) offer(s *flowState, n uint64) {
+func (s *flowState) offer(n uint64, sum *sums) {
 	s.offered += n
 	s.sent += float64(float64(n) * s.size)
-	e.sum.offered += n
+	sum.offered += n
 	if n > 0 {
 		s.next += int64(n-1) * s.period
 		if s.next > int64(units.Never)-s.period {

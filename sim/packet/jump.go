@@ -3,42 +3,42 @@ package packet
 // walk goes through the packets before h. Those in the middle of a long slice will have left by then, whatever happens at h;
 // where services take the clock's spans alone these do without the log. It needs the log again for the last ones, of whose
 // packets the system is full at h.
-func (e *Engine) walk(in *instance, h int64) {
-	m := &e.m
+func (c *core) walk(in *instance, h int64) {
+	m := &c.m
 	longest := int64(0)
 	for k := range m.lanes {
 		longest = max(longest, m.lanes[k].svc+1)
 	}
 	full := int64(in.room) * longest // the most that a system full of these packets keeps the server busy
 	from, to := max(in.even, m.base), h-full
-	if in.draw != nil || e.plain || full > summable || to-from < 2*full || to < in.idle {
-		e.step(in, h)
+	if in.draw != nil || c.plain || full > summable || to-from < 2*full || to < in.idle {
+		c.step(in, h)
 		return
 	}
 	if in.perByte > 0 {
 		for keys := m.fill(to, chunk); len(keys) > 0; keys = m.fill(to, chunk) {
 			in.ring(m, keys, true)
-			e.stepped[one] += uint64(len(keys))
+			c.stepped[one] += uint64(len(keys))
 		}
 	} else {
-		e.step(in, from)
-		e.bounded(in, to)
+		c.step(in, from)
+		c.bounded(in, to)
 	}
-	e.step(in, h)
+	c.step(in, h)
 }
 
 // bounded goes through the packets before h without the log.
-func (e *Engine) bounded(in *instance, h int64) {
+func (c *core) bounded(in *instance, h int64) {
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
 	}
-	keys := e.m.fill(h, chunk)
+	keys := c.m.fill(h, chunk)
 	if len(keys) == 0 {
 		return
 	}
-	for ; len(keys) > 0; keys = e.m.fill(h, chunk) {
-		in.lindley(&e.m, keys)
-		e.stepped[bounded] += uint64(len(keys))
+	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
+		in.lindley(&c.m, keys)
+		c.stepped[bounded] += uint64(len(keys))
 	}
 	in.relog()
 }
@@ -47,9 +47,9 @@ func (e *Engine) bounded(in *instance, h int64) {
 // system never exceeds what is there now plus one packet of each flow. Of the packets before the last few only the
 // number matters. From there on it steps with that bound as the backlog: at the first packet that finds even this
 // server idle, the system is empty, whatever was before, and from then on the state is exact.
-func (e *Engine) jump(in *instance, h int64) bool {
-	m := &e.m
-	if in.draw != nil || in.book != nil || e.plain || len(m.lanes) == 0 {
+func (c *core) jump(in *instance, h int64) bool {
+	m := &c.m
+	if in.draw != nil || in.book != nil || c.plain || len(m.lanes) == 0 {
 		return false
 	}
 	load, burst := 0.0, int64(0)
@@ -105,8 +105,8 @@ func (e *Engine) jump(in *instance, h int64) bool {
 		l.next = first[k]
 	}
 	in.work += in.extra(jumped)
-	e.stepped[jumps] += jumped
-	e.step(in, h)
+	c.stepped[jumps] += jumped
+	c.step(in, h)
 	return true
 }
 
@@ -115,10 +115,10 @@ func (e *Engine) jump(in *instance, h int64) bool {
 // `tail` until the server has enough to do never to idle before h; and c(t) = floor((t + (B-1)s - idle)/s) + 1 packets,
 // counted from there, could have been accepted up to one that comes at t. Of N the accepted ones are the least of N and
 // of c(t) plus those that come after t, and a packet further than `tail` from h cannot give the least.
-func (e *Engine) full(in *instance, h int64) bool {
-	m := &e.m
+func (c *core) full(in *instance, h int64) bool {
+	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
-	if e.sc.Measure.Flows || e.plain || n == 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+	if c.sc.Measure.Flows || c.plain || n == 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
 		return false
 	}
 	s := m.lanes[0].svc
@@ -146,7 +146,7 @@ func (e *Engine) full(in *instance, h int64) bool {
 
 	begin, from := in.at+int64(tail), h-int64(tail)
 	m.play()
-	e.step(in, begin)
+	c.step(in, begin)
 	first, sends := make([]int64, n), make([]uint64, n)
 	left, k := int64(0), int64(0)
 	for j := range m.lanes {
@@ -179,6 +179,6 @@ func (e *Engine) full(in *instance, h int64) bool {
 		l.lost += share
 		lost -= share
 	}
-	e.stepped[full] += uint64(left)
+	c.stepped[full] += uint64(left)
 	return true
 }

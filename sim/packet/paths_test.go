@@ -100,7 +100,8 @@ func randomClock(r *rand.Rand) clock {
 // engine is one whose instance 1 the world is.
 func (w *world) engine(plain, measure, fate bool) *Engine {
 	e := &Engine{sc: &scenarios.Scenario{}, instances: make([]instance, 2), plain: plain, measure: measure}
-	e.m.noTurns = plain
+	e.setCores(1)
+	e.cores[0].m.noTurns = plain
 	e.sc.Measure.Flows = fate
 	in := &e.instances[1]
 	in.up = true
@@ -174,10 +175,10 @@ func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
 			}
 		}
 	}
-	for k, n := range engines[1].stepped {
+	for k, n := range engines[1].cores[0].stepped {
 		ways[k] += n
 	}
-	ways[full] += engines[2].stepped[full]
+	ways[full] += engines[2].cores[0].stepped[full]
 	return ways
 }
 

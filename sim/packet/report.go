@@ -171,6 +171,9 @@ func (e *Engine) Notes() []string {
 	}
 	var notes []string
 	for k, n := range e.stepped {
+		for i := range e.cores {
+			n += e.cores[i].stepped[k]
+		}
 		if n > 0 {
 			notes = append(notes, fmt.Sprintf("packet engine: %d packets %s (%s)", n, wayNames[k], why[k]))
 		}
