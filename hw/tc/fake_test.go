@@ -165,6 +165,9 @@ func (s *fakeSocket) send(b []byte) error {
 	if s.k.broken != nil {
 		return s.k.broken
 	}
+	if len(b) == 0 {
+		return unix.ENODATA
+	}
 	messages, err := syscall.ParseNetlinkMessage(slices.Clone(b))
 	if err != nil {
 		return err

@@ -131,6 +131,9 @@ const batch = 64
 // do makes requests, which the kernel carries out in order, each whatever became of the others. The error is that of the
 // socket; then it is not known what was done.
 func (c *conn) do(requests ...request) ([]answer, error) {
+	if len(requests) == 0 {
+		return nil, nil // netlink takes no empty datagram
+	}
 	c.out = c.out[:0]
 	first := c.seq
 	for _, r := range requests {

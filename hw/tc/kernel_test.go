@@ -1,6 +1,7 @@
 package tc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,10 +9,12 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/switchtest"
@@ -109,55 +112,129 @@ func (n *namespace) withFlower(t testing.TB) {
 	}
 }
 
+// kernelBench is a namespace with the devices, and their other ends in the test's hands.
+type kernelBench struct {
+	*namespace
+	config Config
+	in     map[string]io.Writer
+	out    map[string]chan []byte
+}
+
+func newKernelBench(t *testing.T) *kernelBench {
+	n := newNamespace(t)
+	b := &kernelBench{n, Config{Uplink: "p0", Sink: "p1", Software: true, CounterLag: 1, system: n}, map[string]io.Writer{}, map[string]chan []byte{}}
+	for _, p := range devices {
+		peer := "to-" + p
+		var err error
+		n.do(func() {
+			err = netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: p}, PeerName: peer})
+			for _, name := range []string{p, peer} {
+				link, e := netlink.LinkByName(name)
+				if err = errors.Join(err, e); err == nil {
+					err = netlink.LinkSetUp(link)
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, w, c := must(n.reader(peer)), must(n.writer(peer)), make(chan []byte, 4096)
+		b.out[p], b.in[p] = c, w
+		go frames(r, c)
+		t.Cleanup(func() { w.Close(); r.Close() })
+	}
+	return b
+}
+
 // TestKernel holds the driver to the contract on this machine's kernel, which forwards in software.
 func TestKernel(t *testing.T) {
 	newNamespace(t).withFlower(t)
 	switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
-		n := newNamespace(t)
-		out, in := map[string]chan []byte{}, map[string]io.Writer{}
-		for _, p := range devices {
-			n.do(func() {
-				peer := "to-" + p
-				err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: p}, PeerName: peer})
-				for _, name := range []string{p, peer} {
-					link, e := netlink.LinkByName(name)
-					if err = errors.Join(err, e); err == nil {
-						err = netlink.LinkSetUp(link)
-					}
-				}
-				if err != nil {
-					t.Error(err)
-				}
-			})
-			r := must(n.reader("to-" + p))
-			w := must(n.writer("to-" + p))
-			c := make(chan []byte, 4096)
-			out[p], in[p] = c, w
-			go frames(r, c)
-			t.Cleanup(func() { w.Close(); r.Close() })
-		}
-		config := Config{Uplink: "p0", Sink: "p1", Software: true, CounterLag: 1, system: n}
+		b := newKernelBench(t)
 		return &switchtest.Bench{
 			Uplink: "p0", Sink: "p1", Ports: [6]string(devices[1:7]),
 			Open: func(adopt bool) (hw.Switch, error) {
-				c := config
+				c := b.config
 				c.Adopt = adopt
 				return Open(c)
 			},
-			Send: func(port string, frame []byte) error { _, err := in[port].Write(frame); return err },
-			Out:  func(port string) <-chan []byte { return out[port] },
+			Send: func(port string, frame []byte) error { _, err := b.in[port].Write(frame); return err },
+			Out:  func(port string) <-chan []byte { return b.out[port] },
 			Foreign: func(from, to string) error {
-				f := filter{dev: must(n.index(from)), pref: 5, proto: unix.ETH_P_ALL, handle: 1, to: must(n.index(to))}
-				return errors.Join(ignore(n.request(t, clsact(f.dev)), unix.EEXIST), n.request(t, f.add()))
+				f := filter{dev: must(b.index(from)), pref: 5, proto: unix.ETH_P_ALL, handle: 1, to: must(b.index(to))}
+				return errors.Join(ignore(b.request(t, clsact(f.dev)), unix.EEXIST), b.request(t, f.add()))
 			},
 			Delete: func(r hw.Rule) error {
-				d := Driver{cfg: config, uplink: must(n.index("p0"))}
+				d := Driver{cfg: b.config, uplink: must(b.index("p0"))}
 				d.cfg.defaults()
 				f := d.filterOf(&rule{Rule: r})
-				return n.request(t, f.remove())
+				return b.request(t, f.remove())
 			},
 		}
 	})
+}
+
+// A flow that moves to and fro under traffic loses no packet: each comes to one instance or the other.
+func TestKernelMovesWithoutAGap(t *testing.T) {
+	newNamespace(t).withFlower(t)
+	b := newKernelBench(t)
+	d := open(t, b.config)
+	attach(t, d, 1, 2)
+	if err := d.Install(ruleOf(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	stop, moved := make(chan struct{}), make(chan error)
+	moves := 0
+	go func() {
+		for {
+			select {
+			case <-stop:
+				moved <- nil
+				return
+			default:
+			}
+			if err := d.Move(hw.Move{Flow: 0, Instance: flow.Instance(1 + (moves+1)%2)}); err != nil {
+				moved <- err
+				return
+			}
+			if e := <-d.Events(); e.Kind != hw.Confirmed {
+				moved <- fmt.Errorf("%v: %s", e.Kind, e.Reason)
+				return
+			}
+			moves++
+		}
+	}()
+	const bursts, burst = 200, 20 // no more at a time than a socket holds
+	late := time.After(time.Minute)
+	for k := range bursts {
+		for range burst {
+			if _, err := b.in["p0"].Write(frameOf(0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for got := 0; got < burst; {
+			var f []byte
+			select {
+			case f = <-b.out["vf0"]:
+			case f = <-b.out["vf2"]:
+			case <-late:
+				t.Fatalf("%d of %d frames of burst %d came out, after %d moves", got, burst, k, moves)
+			}
+			if tuple, ok := hw.TupleOf(f); ok && tuple == tupleOf(0) {
+				got++
+			}
+		}
+	}
+	close(stop)
+	if err := <-moved; err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Rules(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d moves: the counter lacks %d of %d packets", moves, bursts*burst-r.Rules[0].Packets, bursts*burst)
 }
 
 func must[T any](v T, err error) T {
