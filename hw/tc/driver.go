@@ -92,25 +92,34 @@ func Open(cfg Config) (*Driver, error) {
 	return d, nil
 }
 
-func (d *Driver) open() (err error) {
+// connect finds the devices and the kernel, and what is at our prefs.
+func (d *Driver) connect() (found []filter, foreign int, err error) {
 	if d.uplink, err = d.cfg.system.index(d.cfg.Uplink); err != nil {
-		return err
+		return nil, 0, err
 	}
 	if d.sink, err = d.cfg.system.index(d.cfg.Sink); err != nil {
-		return err
+		return nil, 0, err
 	}
 	if d.conn.socket, err = d.cfg.system.dial(); err != nil {
-		return err
+		return nil, 0, err
 	}
 	if err := d.conn.hangers(d.uplink); err != nil {
-		return fmt.Errorf("%s: %w", d.cfg.Uplink, err)
+		return nil, 0, fmt.Errorf("%s: %w", d.cfg.Uplink, err)
 	}
-	found, foreign, err := d.conn.leftovers(&d.cfg, d.uplink)
+	return d.conn.leftovers(&d.cfg, d.uplink)
+}
+
+func (d *Driver) othersFilters(n int) error {
+	return fmt.Errorf("%s has %d filters of somebody else at pref %d or %d: want those for this driver alone", d.cfg.Uplink, n, d.cfg.Pref, d.cfg.Pref+1)
+}
+
+func (d *Driver) open() error {
+	found, foreign, err := d.connect()
 	if err != nil {
 		return err
 	}
 	if foreign > 0 {
-		return fmt.Errorf("%s has %d filters of somebody else at pref %d or %d: want those for this driver alone", d.cfg.Uplink, foreign, d.cfg.Pref, d.cfg.Pref+1)
+		return d.othersFilters(foreign)
 	}
 	if d.cfg.Adopt {
 		err = d.adopt(found)

@@ -308,3 +308,41 @@ func BenchmarkInstallQueryRemove(b *testing.B) {
 		})
 	}
 }
+
+func TestProbe(t *testing.T) {
+	k := newFakeKernel(true, devices...)
+	d := open(t, k.config())
+	attach(t, d, 1)
+	d.Close()
+	before := k.count("p0")
+	if p, err := Probe(k.config()); err != nil || !p.InHardware || p.Leftovers != 1 {
+		t.Errorf("probed %+v, %v; want a card, and the output that the driver left", p, err)
+	}
+	if n := k.count("p0"); n != before {
+		t.Errorf("%d filters after the probe, %d before", n, before)
+	}
+	k.refuse = "Requested priority is out of supported range"
+	if _, err := Probe(k.config()); err == nil || !strings.Contains(err.Error(), k.refuse) {
+		t.Errorf("probed with %v", err)
+	}
+	soft := newFakeKernel(false, devices...)
+	if p, err := Probe(soft.config()); err != nil || p.InHardware {
+		t.Errorf("probed %+v, %v; want no card", p, err)
+	}
+}
+
+// The loopback device is no port of a card, and hands no filter to one.
+func TestLoopbackIsNoCard(t *testing.T) {
+	if on, err := Offloads("lo"); err != nil || on {
+		t.Errorf("lo offloads: %v, %v", on, err)
+	}
+	if on, err := featureOn("lo", "loopback"); err != nil || !on {
+		t.Errorf("lo is a loopback: %v, %v", on, err)
+	}
+	if _, err := Offloads("nowhere"); err == nil {
+		t.Error("a device that is not there offloads or not")
+	}
+	if mode, err := EswitchMode("lo"); err == nil {
+		t.Errorf("lo has an eSwitch in mode %q", mode)
+	}
+}

@@ -174,6 +174,19 @@ func TestKernel(t *testing.T) {
 	})
 }
 
+func TestKernelProbe(t *testing.T) {
+	newNamespace(t).withFlower(t)
+	b := newKernelBench(t)
+	if p, err := Probe(b.config); err != nil || p != (Probed{}) {
+		t.Errorf("probed %+v, %v; want a kernel without card and leftovers", p, err)
+	}
+	hard := b.config
+	hard.Software = false
+	if _, err := Probe(hard); !errors.Is(err, unix.EOPNOTSUPP) {
+		t.Errorf("probed for a card where there is none: %v", err)
+	}
+}
+
 // A flow that moves to and fro under traffic loses no packet: each comes to one instance or the other.
 func TestKernelMovesWithoutAGap(t *testing.T) {
 	newNamespace(t).withFlower(t)
