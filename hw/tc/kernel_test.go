@@ -218,9 +218,9 @@ func TestKernelMovesWithoutAGap(t *testing.T) {
 			moves++
 		}
 	}()
-	const bursts, burst = 200, 20 // no more at a time than a socket holds
-	late := time.After(time.Minute)
+	const bursts, burst = 50, 20 // no more at a time than a socket holds
 	for k := range bursts {
+		late := time.After(time.Minute)
 		for range burst {
 			if _, err := b.in["p0"].Write(frameOf(0)); err != nil {
 				t.Fatal(err)

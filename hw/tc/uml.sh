@@ -2,16 +2,18 @@
 # Runs a test binary, linked statically, on the kernel of Debian's package user-mode-linux: a Linux that is a process, and
 # has the flower classifier, which the machine's own kernel may lack. It sees the machine's files and can write none.
 #
-#     hw/tc/uml.sh /path/of/tc.test -test.run Kernel -test.v
+#     hw/tc/uml.sh bin/tc.test -test.run Kernel -test.v
 #
 # The same file is that kernel's first process.
 set -eu
 
 if [ "$$" -ne 1 ]; then
+	program=$(realpath "$1")
+	shift
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
 	timeout 300 linux.uml mem=1G quiet rootfstype=hostfs ro init="$(realpath "$0")" uml_dir="$dir" con=null con0=fd:0,fd:1 \
-		-- "$@" </dev/null >"$dir/said" 2>&1 || true
+		-- "$program" "$@" </dev/null >"$dir/said" 2>&1 || true
 	sed -n '/^uml: begin/,/^uml: exit/p' "$dir/said"
 	grep -q '^uml: exit 0' "$dir/said" || { cat "$dir/said"; exit 1; }
 	exit
