@@ -41,7 +41,7 @@ func newNamespace(t testing.TB) *namespace {
 		}
 	}()
 	if err := <-made; err != nil {
-		t.Fatal(err)
+		needs.This(t, "no network namespace: "+err.Error())
 	}
 	t.Cleanup(func() { close(n.calls) })
 	return n
