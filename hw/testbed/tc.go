@@ -56,11 +56,11 @@ func checkTC(f *File) []check {
 	checks := []check{{
 		what: "network devices " + strings.Join(devices, ", "),
 		mend: "virtual functions are made on the host (echo 8 > /sys/class/net/NAME/device/sriov_numvfs); ip -br link lists their representors, and ip link set NAME up turns one on",
-		do:   func(context.Context) (string, error) { return "", errors.Join(each(devices, isUp)...) },
+		do:   func(context.Context) (string, error) { return "up", errors.Join(each(devices, isUp)...) },
 	}, {
 		what: "nobody else programs the eSwitch",
 		mend: "take the ports off the bridge, or stop what owns it (systemctl stop openvswitch-switch): both put rules into the same table",
-		do:   func(context.Context) (string, error) { return "", errors.Join(each(devices, hasNoMaster)...) },
+		do:   func(context.Context) (string, error) { return "none of these devices is a bridge's", errors.Join(each(devices, hasNoMaster)...) },
 	}}
 	if !t.Software {
 		checks = append(checks, check{
@@ -69,9 +69,9 @@ func checkTC(f *File) []check {
 			do: func(context.Context) (string, error) {
 				mode, err := tc.EswitchMode(t.Uplink)
 				if err == nil && mode != "switchdev" {
-					err = fmt.Errorf("it is in mode %s", mode)
+					err = fmt.Errorf("it is in mode %q", mode)
 				}
-				return "", err
+				return mode, err
 			},
 		}, check{
 			what: "hw-tc-offload of " + t.Uplink,
@@ -81,7 +81,7 @@ func checkTC(f *File) []check {
 				if err == nil && !on {
 					err = errors.New("it is off")
 				}
-				return "", err
+				return "on", err
 			},
 		})
 	}
