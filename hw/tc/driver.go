@@ -103,7 +103,7 @@ func (d *Driver) connect() (found []filter, foreign int, err error) {
 	if d.conn.socket, err = d.cfg.system.dial(); err != nil {
 		return nil, 0, err
 	}
-	if err := d.conn.hangers(d.uplink); err != nil {
+	if err := d.conn.ensureClsact(d.uplink); err != nil {
 		return nil, 0, fmt.Errorf("%s: %w", d.cfg.Uplink, err)
 	}
 	return d.conn.leftovers(&d.cfg, d.uplink)
@@ -133,8 +133,8 @@ func (d *Driver) open() error {
 	return err
 }
 
-// hangers sees to it that a device has what filters hang on.
-func (c *conn) hangers(dev int) error {
+// ensureClsact sees to it that a device has what filters hang on.
+func (c *conn) ensureClsact(dev int) error {
 	if _, err := c.one(clsact(dev)); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("making the queueing discipline clsact: %w", err)
 	}

@@ -282,6 +282,33 @@ func frameOf(n int) []byte {
 	return f
 }
 
+// A rule is idle only when its counter has stood still for longer than the counter may be old.
+func TestIdleTimeBeginsWithWhatTheCounterShows(t *testing.T) {
+	c := newFakeKernel(true, devices...).config()
+	c.CounterLag = time.Hour
+	d := open(t, c)
+	r := ruleOf(1, 0)
+	r.Idle = time.Second
+	if err := d.Install(r); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	for _, ago := range []time.Duration{2 * time.Second, time.Hour + time.Minute} {
+		if err := d.do(context.Background(), func() error {
+			d.flows[1].used = time.Now().Add(-ago)
+			return d.look()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if rules, err := d.Rules(context.Background()); err != nil || len(rules.Rules) == 0 != (ago > time.Hour) {
+			t.Errorf("%v after its counter stood still there are %d rules, %v", ago, len(rules.Rules), err)
+		}
+	}
+	if e := answers(t, d, 1, hw.Ended); !e.Idle {
+		t.Errorf("ended because %q", e.Reason)
+	}
+}
+
 // yes is a kernel that does whatever it is asked, in no time and without a memory.
 type yes struct {
 	*fakeKernel

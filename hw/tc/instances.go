@@ -89,23 +89,23 @@ func (d *Driver) attach(i flow.Instance, next instance) (err error) {
 	if next.device, err = d.cfg.system.writer(next.at.In); err != nil {
 		return err
 	}
-	if err = d.conn.hangers(next.out); err != nil {
+	if err = d.conn.ensureClsact(next.out); err != nil {
 		next.device.Close()
 		return fmt.Errorf("%s: %w", next.at.Out, err)
 	}
 	old := d.instances[i]
 	output := d.output(i, &next)
-	request := output.add
-	if old != nil && old.out == next.out {
-		request, next.shown = output.replace, 0
-	}
+	put := output.add
 	if old != nil {
 		if err := d.readOutput(i, old); err != nil {
 			next.device.Close()
 			return err
 		}
+		if old.out == next.out {
+			put = output.replace
+		}
 	}
-	if _, err = d.conn.one(request()); err != nil {
+	if _, err = d.conn.one(put()); err != nil {
 		next.device.Close()
 		return fmt.Errorf("the output of instance %d at %s: %w", i, next.at.Out, err)
 	}

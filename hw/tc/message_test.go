@@ -251,6 +251,7 @@ func FuzzParse(f *testing.F) {
 		if ours && (x.label.kind == kindNone || x.handle == 0) {
 			t.Errorf("ours: %+v", x)
 		}
+		activeFeature(b, "hw-tc-offload")
 		_ = verdict(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.NLMSG_ERROR, Flags: unix.NLM_F_ACK_TLVS}, Data: b})
 	})
 }

@@ -60,7 +60,9 @@ func checkTC(f *File) []check {
 	}, {
 		what: "nobody else programs the eSwitch",
 		mend: "take the ports off the bridge, or stop what owns it (systemctl stop openvswitch-switch): both put rules into the same table",
-		do:   func(context.Context) (string, error) { return "none of these devices is a bridge's", errors.Join(each(devices, hasNoMaster)...) },
+		do: func(context.Context) (string, error) {
+			return "none of these devices is a bridge's", errors.Join(each(devices, hasNoMaster)...)
+		},
 	}}
 	if !t.Software {
 		checks = append(checks, check{

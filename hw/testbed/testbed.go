@@ -88,7 +88,7 @@ type TC struct {
 	Pref          int        `yaml:"pref" doc:"priority of the filters for IPv4; those for IPv6 have the next one. Some cards take 16 at most" default:"10" min:"1" max:"65534"`
 	Software      bool       `yaml:"software" doc:"lets the kernel forward what the card does not, or everything where there is no card: to try things out, not to measure" default:"false"`
 	Rules         int        `yaml:"rules" doc:"rules that the card holds; 0 when that is not known" default:"0" min:"0"`
-	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be" default:"1s"`
+	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be: mlx5 reads its card's every second; 1ms if all is in software" default:"1s"`
 	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`
 }
 
