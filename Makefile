@@ -13,7 +13,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab validate test race bench lint fuzz doca cross bluefield clean
+.PHONY: help build reproduce lab validate test race bench lint fuzz doca flower cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,10 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 			$(GO) test -asan -tags doca,standin ./hw/doca || exit 1; \
 	done
 	CGO_CFLAGS="-g -O2" $(GO) vet -tags doca,standin ./hw/doca
+
+flower: ## the tc flower driver on a kernel that has it: that of Debian's package user-mode-linux
+	CGO_ENABLED=0 $(GO) test -c -o $(BIN)/tc.test ./hw/tc
+	hw/tc/uml.sh $(BIN)/tc.test -test.run Kernel -test.v
 
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco

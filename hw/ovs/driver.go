@@ -336,9 +336,18 @@ const revalidator = 500 * time.Millisecond
 func (d *Driver) Capabilities() hw.Capabilities {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	c := d.cfg.Capabilities()
+	c.Name = d.desc.Hardware + " " + d.desc.Software + ", OpenFlow 1.3"
+	return c
+}
+
+// Capabilities are those of a driver with this configuration.
+func (c Config) Capabilities() hw.Capabilities {
+	c.defaults()
 	return hw.Capabilities{
-		Name: d.desc.Hardware + " " + d.desc.Software + ", OpenFlow 1.3", MaxRules: d.cfg.MaxRules, RuleLag: revalidator, CounterLag: d.cfg.CounterLag,
-		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: d.cfg.PacketInQueue,
+		Name: "Open vSwitch, OpenFlow 1.3", MaxRules: c.MaxRules, RuleLag: revalidator, CounterLag: c.CounterLag,
+		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, InstallRate: 25_000,
+		Counting: "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
 	}
 }
 
