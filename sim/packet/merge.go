@@ -251,13 +251,16 @@ func (m *merger) fill4(to []uint64, end uint64) (n int) {
 // an address depends on into a branch, which nothing would predict here.
 func (m *merger) fill64(to []uint64, end uint64) (n int) {
 	tree := (*[64]uint64)(m.tree)
-	lanes := m.lanes
+	var step [64]uint64
+	for i := range m.lanes {
+		step[i] = m.lanes[i].step
+	}
 	for n < len(to) && tree[0] < end {
 		key := tree[0]
 		to[n] = key
 		n++
 		i := key & 63
-		key += lanes[i].step
+		key += step[i]
 		o := tree[(i+64)>>1]
 		tree[(i+64)>>1], key = max(o, key), min(o, key)
 		o = tree[(i+64)>>2]

@@ -278,7 +278,7 @@ func (s *server) lindley(m *merger, keys []uint64) {
 	lanes, idle, span := m.lanes, s.idle-m.base, s.base
 	limit := int64(s.room-1)*s.base + int64(uint64(s.room-1)*s.frac>>fracBits) // c.last(room-1), or one less
 	n := 0
-	if s.frac == 0 && s.book == nil {
+	if s.frac == 0 {
 		for _, key := range keys {
 			t := int64(key >> laneBits)
 			if idle-t > limit {
@@ -286,6 +286,7 @@ func (s *server) lindley(m *merger, keys []uint64) {
 				continue
 			}
 			idle = max(idle, t) + span
+			keys[n] = key
 			n++
 		}
 	} else {
