@@ -179,6 +179,41 @@ func TestUpAndDown(t *testing.T) {
 	}
 }
 
+// A group is busy until its last process is gone, which may be a moment after the lab's programs were ended. What stays
+// is named.
+func TestRemoveGroupWaits(t *testing.T) {
+	c := config(t, "lgroup")
+	dir, err := c.upGroup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir == "" {
+		needs.This(t, "no control groups for processor time")
+	}
+	sleep := exec.Command("sleep", "1000")
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sleep.Process.Kill()
+	if err := c.prefer(sleep.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	err = removeGroup(dir, 50*time.Millisecond)
+	if want := fmt.Sprintf("process %d (sleep) in rest", sleep.Process.Pid); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %q", err, want)
+	}
+	time.AfterFunc(200*time.Millisecond, func() {
+		_ = sleep.Process.Kill()
+		_ = sleep.Wait()
+	})
+	if err := removeGroup(dir, time.Minute); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the group: %v", err)
+	}
+}
+
 // After a crash of any part, Up mends the lab, and Down removes it.
 func TestCrash(t *testing.T) {
 	c := config(t, "lcrash")
