@@ -27,6 +27,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 )
@@ -404,47 +406,14 @@ func (c *Config) generatorArgs() []string {
 	return []string{"--netns", c.namespace(), "--port", links[0].generator, "--port", links[1].generator, "--listen", c.Listen}
 }
 
-// generators are the processes that run as this lab's generator, by their arguments.
-func (c *Config) generators() []int {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	var found []int
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		args := strings.Split(string(text), "\x00")
-		if len(args) < 4 || args[1] != "trex-server" || args[2] != "--netns" || args[3] != c.namespace() {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
-			found = append(found, pid)
-		}
-	}
-	return found
+// generates tells this lab's generator from all other processes by its arguments.
+func (c *Config) generates(args []string) bool {
+	return len(args) > 3 && slices.Equal(args[1:4], []string{"trex-server", "--netns", c.namespace()})
 }
 
-// stopGenerator ends the generator and waits until it is gone.
-func (c *Config) stopGenerator() error {
-	signal := unix.SIGTERM
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		running := c.generators()
-		if len(running) == 0 {
-			return nil
-		}
-		switch late := time.Since(begin); {
-		case late > 10*time.Second:
-			return fmt.Errorf("process %d does not end", running[0])
-		case late > 3*time.Second:
-			signal = unix.SIGKILL
-		}
-		for _, pid := range running {
-			if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("process %d: %w", pid, err)
-			}
-		}
-	}
-}
+func (c *Config) generators() []int { return process.Find(c.generates) }
+
+func (c *Config) stopGenerator() error { return process.End(c.generates, unix.SIGTERM, 5*time.Second) }
 
 func (c *Config) writeTestbed(ctx context.Context) error {
 	info, err := docker.Info(ctx, docker.Config{Host: c.Docker})

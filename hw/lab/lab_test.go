@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/smartinco/smartinco/hw/docker"
 	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/hw/testbed"
 )
@@ -38,6 +40,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+var labs atomic.Int32
+
 // config is a lab of the test's and this process' own, taken down with it.
 func config(t *testing.T, name string) Config {
 	t.Helper()
@@ -50,12 +54,9 @@ func config(t *testing.T, name string) Config {
 	if c.Program, err = program(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Listen = l.Addr().String()
-	l.Close()
+	// An address of this process' own, which nobody takes meanwhile: all of 127.0.0.0/8 is this machine.
+	pid := os.Getpid()
+	c.Listen = fmt.Sprintf("127.%d.%d.%d:%d", 1+pid>>16&127, pid>>8&255, pid&255, 4511+labs.Add(1))
 	t.Cleanup(func() {
 		if err := Down(context.Background(), c); err != nil {
 			t.Error(err)
@@ -220,23 +221,13 @@ func TestCrash(t *testing.T) {
 	mustUp(t, c)
 	crash := func() {
 		t.Helper()
-		for _, pid := range c.generators() {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
 		s, err := vswitch.At(c.path("ovs"), c.namespace())
 		if err == nil {
-			err = s.Kill()
+			err = errors.Join(s.Kill(), process.End(c.generates, unix.SIGKILL, time.Minute))
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 200 {
-			if len(c.generators()) == 0 {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Fatal("the generator cannot be killed")
 	}
 	crash()
 	if got := status(t, c); got != "network, instances, testbed file" {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/results"
 )
@@ -273,10 +274,8 @@ func TestReplay(t *testing.T) {
 	t.Run("generator killed", func(t *testing.T) {
 		r := begin(t, c, "10min")
 		r.underWay(t)
-		for _, pid := range c.generators() {
-			if err := unix.Kill(pid, unix.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
+		if err := process.End(c.generates, unix.SIGKILL, time.Minute); err != nil {
+			t.Fatal(err)
 		}
 		code, rec := r.ends(t)
 		if code != 1 || rec.Run.Complete || !strings.HasPrefix(rec.Run.Error, "the generator has not answered for") {
