@@ -35,6 +35,10 @@ var program = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv("LAB_TEST_CLOCK") != "" {
+		fmt.Fprintln(os.Stderr, becomeClocked())
+		os.Exit(1)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("smartinco-lab-test-%d", os.Getpid())))
 	os.Exit(code)
@@ -43,10 +47,13 @@ func TestMain(m *testing.M) {
 var labs atomic.Int32
 
 // config is a lab of the test's and this process' own, taken down with it.
-func config(t *testing.T, name string) Config {
+func config(t *testing.T, name string, change ...func(*Config)) Config {
 	t.Helper()
 	c := Defaults()
 	c.Name, c.Dir, c.Ports = fmt.Sprint(name, os.Getpid()), filepath.Join(t.TempDir(), "lab"), 3
+	for _, f := range change {
+		f(&c)
+	}
 	if err := Missing(t.Context(), c); err != nil {
 		needs.This(t, err.Error())
 	}
