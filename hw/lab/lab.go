@@ -10,7 +10,7 @@
 //
 // The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. The
 // containers come from the machine's Docker Engine; their image is made of this program, which is its own forwarder
-// (package forwarder). The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
+// (package forwarder), or of the machine's testpmd. The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
 // sleeps when there is nothing to do, so two cores are enough.
 //
 // All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the label of
@@ -19,6 +19,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,10 +50,11 @@ type Config struct {
 	Program string        // smartinco, statically linked: the generator, and the instances' image
 	Listen  string        // address of the generator's RPC
 	Docker  string        // the engine's address; empty for DOCKER_HOST or the local socket
+	Runs    string        // what an instance runs: one of Programs
 	Ports   int           // of instances
 	Ring    int           // slots of an instance's receive ring
-	Work    time.Duration // CPU time that a packet costs an instance
-	Wait    time.Duration // other time that a packet costs it
+	Work    time.Duration // CPU time that a packet costs an instance, if it runs forward
+	Wait    time.Duration // other time that a packet costs it, likewise
 	CPUs    string        // the instances' processors; empty for all
 	Rest    string        // the processors of switch and generator; empty for all
 }
@@ -64,7 +66,7 @@ type Config struct {
 // alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
 func Defaults() Config {
 	c := Config{
-		Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
+		Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511", Runs: "forward",
 		Ports: 10, Ring: 1024, Work: 150 * time.Microsecond, Wait: 150 * time.Microsecond,
 	}
 	c.Program, _ = os.Executable()
@@ -111,6 +113,9 @@ func (c *Config) check() (err error) {
 			return err
 		}
 	}
+	if _, ok := kinds[c.Runs]; !ok {
+		return fmt.Errorf("an instance runs %q: want %s", c.Runs, strings.Join(Programs(), " or "))
+	}
 	f := forwarder.Config{In: "in", Out: "out", Ring: c.Ring, Work: c.Work, Wait: c.Wait}
 	return f.Check()
 }
@@ -134,6 +139,11 @@ func Missing(ctx context.Context, c Config) error {
 	}
 	if _, err := docker.Info(ctx, docker.Config{Host: c.Docker}); err != nil {
 		add("%w", err)
+	}
+	if p, ok := kinds[c.Runs]; ok {
+		if err := p.missing(); err != nil {
+			add("%w", err)
+		}
 	}
 	return errors.Join(all...)
 }
@@ -319,7 +329,11 @@ func (c *Config) upSwitch(ctx context.Context) error {
 }
 
 func (c *Config) upImage(ctx context.Context) error {
-	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), c.Program, "forward")
+	i, err := kinds[c.Runs].image(ctx, c)
+	if err != nil {
+		return err
+	}
+	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), i)
 }
 
 // onRest runs something whose child processes are to stay on the processors that the instances do not have.
@@ -450,7 +464,9 @@ containers:
 	if c.Docker != "" {
 		fmt.Fprintf(&b, "    host: %q\n", c.Docker)
 	}
-	fmt.Fprintf(&b, "    image: %s\n    command: [--ring, %q, --work, %q, --wait, %q]\n", c.image(), strconv.Itoa(c.Ring), c.Work.String(), c.Wait.String())
+	p := kinds[c.Runs]
+	command, _ := json.Marshal(p.command(c)) // a list of strings is one in YAML too
+	fmt.Fprintf(&b, "    image: %s\n    command: %s\n    ready: {log: %q}\n%s", c.image(), command, p.ready, p.more)
 	if c.CPUs != "" {
 		fmt.Fprintf(&b, "    cpus: %q\n", c.CPUs)
 	}

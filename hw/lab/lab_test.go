@@ -117,7 +117,11 @@ func TestUpAndDown(t *testing.T) {
 		Ports: []docker.Port{{}},
 	}
 	other.Ports[0].At.In = "none"
-	if err := docker.Import(ctx, other, other.Image, c.Program, "forward"); err != nil {
+	image, err := docker.Program(c.Program, "forward")
+	if err == nil {
+		err = docker.Import(ctx, other, other.Image, image)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer docker.Purge(context.Background(), other)
