@@ -36,6 +36,12 @@ func labFlags(c *cobra.Command) *lab.Config {
 	f.StringVar(&config.Dir, "dir", config.Dir, "folder for sockets, logs and the testbed file")
 	f.StringVar(&config.Listen, "listen", config.Listen, "address of the traffic generator")
 	f.StringVar(&config.Docker, "docker", config.Docker, "address of the Docker Engine (default DOCKER_HOST, or the local socket)")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if err := config.Check(); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
 	return &config
 }
 

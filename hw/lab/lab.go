@@ -95,6 +95,14 @@ func (c *Config) path(name string) string { return filepath.Join(c.Dir, name) }
 // Testbed is the file that describes the lab, for a run on it.
 func (c *Config) Testbed() string { return c.path("testbed.yaml") }
 
+// Check says what is wrong with a configuration, and makes Dir absolute.
+func (c *Config) Check() error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	return nil
+}
+
 func (c *Config) check() (err error) {
 	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
 		return err
@@ -151,8 +159,8 @@ func Missing(ctx context.Context, c Config) error {
 // Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down or
 // for another Up.
 func Up(ctx context.Context, c Config, progress func(string)) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	if err := Missing(ctx, c); err != nil {
 		return err
@@ -178,8 +186,8 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 // Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
 // can.
 func Down(ctx context.Context, c Config) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	var failed []error
 	add := func(what string, err error) {
