@@ -94,7 +94,7 @@ func TestConformance(t *testing.T) {
 				}
 				for nofit, want := range map[string]Outcome{"reject": Refused, "queue": Held} {
 					s := s(func(o *Options) { o.NoFit = nofit })
-					_, fits := s.pol.Score(s.show(view(1, 12, 11, 13)), 0)
+					fits := s.Candidates(view(1, 12, 11, 13), nil)[0].Fits
 					if o, _, _ := s.Decide(view(1, 12, 11, 13)); !fits && o != want {
 						t.Errorf("%s: outcome %v, want %v", nofit, o, want)
 					}
@@ -140,10 +140,9 @@ func TestConformance(t *testing.T) {
 					}
 					v := view(rnd.Float64()*3, loads...)
 					best, score := None, 0.0
-					for i := range loads {
-						x, fits := s.pol.Score(s.show(v), i)
-						if fits && (best == None || r.highest && x > score || !r.highest && x < score) {
-							best, score = i, x
+					for i, x := range ratings(s, v) {
+						if x.Fits && (best == None || r.highest && x.Score > score || !r.highest && x.Score < score) {
+							best, score = i, x.Score
 						}
 					}
 					logged := s.Candidates(v, nil)
@@ -164,12 +163,17 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+func ratings(s *Scheduler, v *View) []Rating {
+	to := make([]Rating, len(v.IDs))
+	s.pol.Rate(s.show(v), to)
+	return to
+}
+
 // slowCandidates sorts everything.
 func slowCandidates(s *Scheduler, v *View) []Candidate {
 	var all []Candidate
-	for i, id := range v.IDs {
-		score, fits := s.pol.Score(s.show(v), i)
-		all = append(all, Candidate{id, score, fits})
+	for i, x := range ratings(s, v) {
+		all = append(all, Candidate{v.IDs[i], x.Score, x.Fits})
 	}
 	slices.SortStableFunc(all, func(a, b Candidate) int {
 		switch better := a.Score < b.Score != s.row.highest; {
