@@ -67,6 +67,17 @@ func TestTheCaseThatTellsThemApart(t *testing.T) {
 	}
 }
 
+// A flow greater than the limit fits on no instance, however idle.
+func TestElephantFitsNowhere(t *testing.T) {
+	s := mustNew(t, options("best-fit", func(o *Options) { o.NoFit = "reject" }))
+	if o, i, _ := s.Decide(view(10.1, 0, 0)); o != Refused || i != None {
+		t.Errorf("outcome %v at %d, want Refused", o, i)
+	}
+	if o, i, _ := s.Decide(view(10, 0, 0)); o != Placed || i != 0 {
+		t.Errorf("just the limit: outcome %v at %d, want Placed at 0", o, i)
+	}
+}
+
 // Every policy of the table must meet these, so that a new one is held to them by its row alone.
 func TestConformance(t *testing.T) {
 	for _, r := range table {
