@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/smartinco/smartinco/flow"
@@ -220,7 +221,11 @@ func speed(ss []Segment, by float64) {
 // from a generator seeded with (Seed, k): it does not wrap around, so the whole lasts up to twice as long, and it
 // depends on no other copy.
 func (w *Workload) copies(o Options, sp *spool) {
-	original, span := len(w.Flows), w.End()
+	original, span, segments := len(w.Flows), w.End(), 0
+	for i := range w.Flows {
+		segments += len(w.Flows[i].Segments)
+	}
+	w.Flows = slices.Grow(w.Flows, original*(o.Copies-1))
 	for k := 1; k < o.Copies; k++ {
 		phase := units.Time(rand.New(rand.NewPCG(o.Seed, uint64(k))).Int64N(int64(span)))
 		if sp != nil {
@@ -230,14 +235,15 @@ func (w *Workload) copies(o Options, sp *spool) {
 			}
 			w.Packets = append(w.Packets, sp.packets(phase, numbers))
 		}
+		all := make([]Segment, 0, segments) // of this copy
 		for _, f := range w.Flows[:original] {
-			ss := make([]Segment, len(f.Segments))
-			for i, s := range f.Segments {
+			first := len(all)
+			for _, s := range f.Segments {
 				s.Start += phase
 				s.End += phase
-				ss[i] = s
+				all = append(all, s)
 			}
-			w.Flows = append(w.Flows, Flow{Tuple: ShiftTuple(f.Tuple, k), Segments: ss})
+			w.Flows = append(w.Flows, Flow{Tuple: ShiftTuple(f.Tuple, k), Segments: all[first:len(all):len(all)]})
 		}
 	}
 }
