@@ -60,9 +60,12 @@ const outsideCut = "packets outside the cut"
 // ReadCapture reads a packet capture as flows: see the package's text for how, and Capture for the formats. A capture
 // with no packets in the cut is an error.
 //
-// With Options.Packets, the packets go to a temporary file of 16 bytes each while their flows are being learnt, and are read
-// again from there: memory grows with the flows and not with the packets.
-func ReadCapture(path string, o Options) (_ *Workload, err error) {
+// With Options.Packets, the packets are kept while their flows are being learnt, beyond a million of them in a temporary file
+// of 16 bytes each, and are read again from there: memory grows with the flows and not with the packets.
+func ReadCapture(path string, o Options) (*Workload, error) { return readCapture(path, o, heldInCore) }
+
+// readCapture keeps so many packets in memory.
+func readCapture(path string, o Options, held int) (_ *Workload, err error) {
 	o, err = o.normal()
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
@@ -75,22 +78,19 @@ func ReadCapture(path string, o Options) (_ *Workload, err error) {
 	g := grouper{width: o.Resolution, timeout: o.Timeout, whole: o.Packets}
 	var sp *spool
 	if o.Packets {
-		if sp, err = newSpool(); err != nil {
-			return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
-		}
+		sp = &spool{most: held}
 		defer func() {
 			if err != nil {
-				sp.file.Close()
+				sp.close()
 			}
 		}()
 	}
 	outside := int64(0)
 	for {
-		p, err := c.Next()
-		if err == io.EOF {
+		var p Packet
+		if err := c.Read(&p); err == io.EOF {
 			break
-		}
-		if err != nil {
+		} else if err != nil {
 			return nil, err
 		}
 		if p.Time < o.From || o.To > 0 && p.Time >= o.To {
@@ -98,9 +98,9 @@ func ReadCapture(path string, o Options) (_ *Workload, err error) {
 			continue
 		}
 		p.Time -= o.From
-		f := g.add(p)
+		f := g.add(&p)
 		if sp != nil {
-			if err := sp.add(p.Time, f, p.Bytes); err != nil {
+			if err := sp.add(Arrival{p.Time, flow.ID(f), p.Bytes}); err != nil {
 				return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
 			}
 		}
@@ -108,10 +108,10 @@ func ReadCapture(path string, o Options) (_ *Workload, err error) {
 	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: c.notes()}
 	w.skip(outsideCut, outside)
 	if sp != nil {
-		if err := sp.w.Flush(); err != nil {
+		if err := sp.end(o.Speedup); err != nil {
 			return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
 		}
-		sp.w, sp.last = nil, g.last
+		sp.last = g.last
 	}
 	return w.transform(path, c.Format(), o, sp)
 }
@@ -126,7 +126,7 @@ type grouper struct {
 }
 
 // add returns the number of the packet's flow.
-func (g *grouper) add(p Packet) int32 {
+func (g *grouper) add(p *Packet) int32 {
 	i, ok := g.index[p.Tuple]
 	if !ok || g.timeout > 0 && p.Time-g.last[i] > g.timeout {
 		if g.index == nil {
@@ -189,12 +189,11 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 		}
 	}
 	if sp != nil {
-		sp.speed = o.Speedup
 		numbers := make([]flow.ID, len(w.Flows))
 		for i := range w.Flows {
 			numbers[i] = flow.ID(i)
 			s := &w.Flows[i].Segments[0]
-			s.End = max(s.End, speedUp(sp.last[i], sp.speed)+1)
+			s.End = max(s.End, speedUp(sp.last[i], o.Speedup)+1)
 		}
 		w.Packets = []Packets{sp.packets(0, numbers)}
 		sp.last = nil

@@ -93,7 +93,7 @@ func TestGroupingAgreesWithCountingPacketByPacket(t *testing.T) {
 			now += units.Time(r.IntN(30))
 			p := Packet{Time: now, Tuple: SyntheticTuple(r.IntN(4)), Bytes: int32(60 + r.IntN(1459))}
 			packets = append(packets, p)
-			g.add(p)
+			g.add(&p)
 		}
 		w := &Workload{Flows: g.flows}
 		check(t, w)
