@@ -22,6 +22,7 @@ type Options struct {
 	Resolution units.Time // captures: width of a segment, in the recording's time; 0 is 100 ms
 	Timeout    units.Time // captures: silence after which a five-tuple is a new flow; 0 is never
 	Seed       uint64     // root of the phases of the copies
+	MTU        int64      // captures: IP packets that are longer are split into such as a NIC would have sent; 0 leaves them whole
 	Packets    bool       // captures: keep the packets as well, for Workload.Packets, and give each flow one segment
 }
 
@@ -44,6 +45,8 @@ func (o Options) normal() (Options, error) {
 		return o, fmt.Errorf("resolution is %v, want more than 0 and at most 1h", o.Resolution)
 	case o.Timeout < 0:
 		return o, fmt.Errorf("timeout is %v, want 0 or more", o.Timeout)
+	case o.MTU != 0 && (o.MTU < LeastMTU || o.MTU > math.MaxUint16):
+		return o, fmt.Errorf("mtu is %d bytes, want 0, or %d to %d", o.MTU, LeastMTU, math.MaxUint16)
 	}
 	return o, checkCut(o.From, o.To)
 }
@@ -85,10 +88,11 @@ func readCapture(path string, o Options, held int) (_ *Workload, err error) {
 			}
 		}()
 	}
-	outside := int64(0)
+	outside, cut := int64(0), split{mtu: o.MTU}
+	var p Packet
+	var raw record
 	for {
-		var p Packet
-		if err := c.Read(&p); err == io.EOF {
+		if err := c.next(&p, &raw); err == io.EOF {
 			break
 		} else if err != nil {
 			return nil, err
@@ -98,14 +102,20 @@ func readCapture(path string, o Options, held int) (_ *Workload, err error) {
 			continue
 		}
 		p.Time -= o.From
-		f := g.add(&p)
-		if sp != nil {
-			if err := sp.add(Arrival{p.Time, flow.ID(f), p.Bytes}); err != nil {
-				return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+		n, size, last := cut.of(&c.walk, &raw, &p)
+		for ; n > 0; n-- {
+			if p.Bytes = size; n == 1 {
+				p.Bytes = last
+			}
+			f := g.add(&p)
+			if sp != nil {
+				if err := sp.add(Arrival{p.Time, flow.ID(f), p.Bytes}); err != nil {
+					return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+				}
 			}
 		}
 	}
-	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: c.notes()}
+	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: cut.notes(c.notes())}
 	w.skip(outsideCut, outside)
 	if sp != nil {
 		if err := sp.end(o.Speedup); err != nil {
@@ -166,6 +176,9 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	}
 	packets, bytes := w.Totals()
 	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets), whole(bytes), len(w.Flows), cutText(o.From, o.To))
+	if o.MTU > 0 {
+		text += fmt.Sprintf(", split at an MTU of %d B", o.MTU)
+	}
 	if o.Speedup != 1 {
 		text += fmt.Sprintf(", %g times as fast", o.Speedup)
 	}

@@ -187,6 +187,7 @@ func TestOptionsOutOfRangeAreNamed(t *testing.T) {
 		"more than 214748364":     {Copies: math.MaxInt32},
 		"resolution is -1ps":      {Resolution: -1},
 		"timeout is -1ps":         {Timeout: -1},
+		"mtu is 100 bytes":        {MTU: 100},
 		"cut is from 2ps":         {From: 2, To: 1},
 		"no packets, cut from 2h": {From: 2 * units.Hour},
 	} {
