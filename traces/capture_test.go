@@ -325,6 +325,13 @@ func FuzzCapture(f *testing.F) {
 		if w, err := ReadCapture(path, Options{Copies: 2, Speedup: 3}); err == nil {
 			check(t, w)
 		}
+		if w, err := readCapture(path, Options{Copies: 2, Packets: true, MTU: 1500}, 1); err == nil {
+			check(t, w)
+			if packets, _ := w.Totals(); float64(len(readAll(t, MergePackets(w.Packets)))) != packets {
+				t.Error("there are not as many packets as in the flows")
+			}
+			w.Packets[0].Open().(*replay).close()
+		}
 		Inspect(path)
 	})
 }
