@@ -131,13 +131,19 @@ type grouper struct {
 	width, timeout units.Time
 	whole          bool // a flow is one segment, from its first bin to its last
 	index          map[flow.FiveTuple]int32
+	lately         [1 << 10]int32 // flows that had a packet, by a hash of their ports: most packets are found without the map
 	flows          []Flow
 	last           []units.Time // packet of each flow
 }
 
 // add returns the number of the packet's flow.
 func (g *grouper) add(p *Packet) int32 {
-	i, ok := g.index[p.Tuple]
+	late := &g.lately[(uint32(p.Tuple.SrcPort)*31+uint32(p.Tuple.DstPort))%uint32(len(g.lately))]
+	i := *late
+	ok := int(i) < len(g.flows) && g.flows[i].Tuple == p.Tuple
+	if !ok {
+		i, ok = g.index[p.Tuple]
+	}
 	if !ok || g.timeout > 0 && p.Time-g.last[i] > g.timeout {
 		if g.index == nil {
 			g.index = map[flow.FiveTuple]int32{}
@@ -147,6 +153,7 @@ func (g *grouper) add(p *Packet) int32 {
 		g.flows = append(g.flows, Flow{Tuple: p.Tuple})
 		g.last = append(g.last, 0)
 	}
+	*late = i
 	f := &g.flows[i]
 	g.last[i] = p.Time
 	n := len(f.Segments)
