@@ -200,8 +200,9 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	if !(float64(span)/o.Speedup < float64(longest)) {
 		return nil, fmt.Errorf("traces: %s: %v at speedup %g is longer than %v", path, span, o.Speedup, longest)
 	}
-	if o.Copies > math.MaxInt32/len(w.Flows) {
-		return nil, fmt.Errorf("traces: %s: %d copies of %d flows are more than %d flows", path, o.Copies, len(w.Flows), math.MaxInt32)
+	if n := w.segments(); o.Copies > 1 && (o.Copies > maxFlows/len(w.Flows) || o.Copies > maxSegments/n) {
+		return nil, fmt.Errorf("traces: %s: %d copies of %d flows with %d spans of constant rate, want at most %d flows and %d spans: fewer copies or a coarser resolution",
+			path, o.Copies, len(w.Flows), n, maxFlows, maxSegments)
 	}
 	if o.Speedup != 1 {
 		for i := range w.Flows {
@@ -225,6 +226,14 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	return w, nil
 }
 
+// segments counts those of all flows.
+func (w *Workload) segments() (n int) {
+	for i := range w.Flows {
+		n += len(w.Flows[i].Segments)
+	}
+	return n
+}
+
 // speed divides the times of a flow's segments. Segments keep at least a picosecond each and do not overlap.
 func speed(ss []Segment, by float64) {
 	end := units.Time(math.MinInt64)
@@ -240,10 +249,7 @@ func speed(ss []Segment, by float64) {
 // from a generator seeded with (Seed, k): it does not wrap around, so the whole lasts up to twice as long, and it
 // depends on no other copy.
 func (w *Workload) copies(o Options, sp *spool) {
-	original, span, segments := len(w.Flows), w.End(), 0
-	for i := range w.Flows {
-		segments += len(w.Flows[i].Segments)
-	}
+	original, span, segments := len(w.Flows), w.End(), w.segments()
 	w.Flows = slices.Grow(w.Flows, original*(o.Copies-1))
 	for k := 1; k < o.Copies; k++ {
 		phase := units.Time(rand.New(rand.NewPCG(o.Seed, uint64(k))).Int64N(int64(span)))
