@@ -1,0 +1,64 @@
+/* The other side: standin.h. */
+
+void standin_fail(const char *call, uint32_t after, uint32_t times, int error)
+{
+	pthread_mutex_lock(&lock);
+	snprintf(card.failing, sizeof card.failing, "%s", call);
+	card.fail_after = after, card.fail_times = *call ? times : 0, card.fail_with = (doca_error_t)error;
+	pthread_mutex_unlock(&lock);
+}
+
+void standin_counters(uint32_t every_ms)
+{
+	pthread_mutex_lock(&lock);
+	card.every_ms = every_ms;
+	pthread_mutex_unlock(&lock);
+}
+
+void standin_refresh(void)
+{
+	pthread_mutex_lock(&lock);
+	card.epoch++;
+	pthread_mutex_unlock(&lock);
+}
+
+void standin_pass(uint32_t seconds)
+{
+	pthread_mutex_lock(&lock);
+	card.passed_ms += seconds * 1000ull;
+	pthread_mutex_unlock(&lock);
+}
+
+void standin_limit(uint32_t entries)
+{
+	pthread_mutex_lock(&lock);
+	card.limit = entries;
+	pthread_mutex_unlock(&lock);
+}
+
+uint32_t standin_entries(void)
+{
+	pthread_mutex_lock(&lock);
+	uint32_t n = card.entries;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+uint32_t standin_objects(void)
+{
+	pthread_mutex_lock(&lock);
+	uint32_t n = card.objects;
+	pthread_mutex_unlock(&lock);
+	return n;
+}
+
+const char *standin_misuse(void) { return card.misuse; }
+
+void standin_reset(void)
+{
+	pthread_mutex_lock(&lock);
+	uint32_t objects = card.objects;
+	memset(&card, 0, sizeof card);
+	card.objects = objects, card.limit = UINT32_MAX, card.every_ms = RELEASE >= 303 ? 1000 : 500;
+	pthread_mutex_unlock(&lock);
+}
