@@ -1,7 +1,7 @@
 // Package doca drives the eSwitch of a BlueField through DOCA Flow: hardware steering, without Open vSwitch in between.
 //
-// It is in two parts. shim.c is the only file that sees NVIDIA's SDK, of any release from 2.7 to 3.3; shim.h is what it
-// offers, in numbers. The driver in Go asks it for rules and reads what became of them. Since the SDK is needed to
+// It is in two parts. The shim, in C, is all that sees NVIDIA's SDK: releases.h makes one interface of the releases from 2.7
+// to 3.3, start.c opens the card, shim.c carries out requests; shim.h is what it offers, in numbers. The driver in Go asks it for rules and reads what became of them. Since the SDK is needed to
 // compile the shim, both are behind the build tag doca, and without it Open says how to build with it:
 //
 //	CGO_ENABLED=1 go build -tags doca ./cmd/smartinco
