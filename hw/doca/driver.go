@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -19,7 +20,7 @@ import (
 // Built says whether this program has DOCA Flow.
 const Built = true
 
-// Switch drives the card. One goroutine, on a thread of its own, talks to it and owns everything below the line.
+// Switch drives the card. One goroutine, that of thread, talks to it and owns everything below the line.
 type Switch struct {
 	cfg     Config
 	queue   *hw.Queue
@@ -80,8 +81,23 @@ type request struct {
 
 var _ hw.Switch = (*Switch)(nil)
 
-// Open starts the card and removes what it forwarded before. DPDK is started once in a process: after Close, a card
-// needs another process.
+// thread calls functions on the one thread of this process that talks to the SDK: DPDK is started once in a process, and
+// pins the thread that starts it.
+var thread = sync.OnceValue(func() chan<- func() {
+	calls := make(chan func())
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		for call := range calls {
+			call()
+		}
+	}()
+	return calls
+})
+
+// taken says that the thread has a Switch.
+var taken atomic.Bool
+
+// Open starts the card and removes what it forwarded before. A process can have one card at a time.
 func Open(cfg Config) (hw.Switch, error) {
 	cfg.defaults()
 	if cfg.Device == nil {
@@ -102,9 +118,13 @@ func Open(cfg Config) (hw.Switch, error) {
 	if _, ok := s.ports[cfg.Sink]; !ok {
 		return nil, fmt.Errorf("doca: sink %q is not a port, which are %q", cfg.Sink, slices.Sorted(maps.Keys(s.ports)))
 	}
+	if !taken.CompareAndSwap(false, true) {
+		return nil, fmt.Errorf("doca: %s: this process has a card open already", cfg.PCI)
+	}
 	opened := make(chan error)
-	go s.run(opened)
+	thread() <- func() { s.run(opened) }
 	if err := <-opened; err != nil {
+		<-s.done
 		return nil, fmt.Errorf("doca: %s: %w", cfg.PCI, err)
 	}
 	return s, nil
@@ -162,8 +182,10 @@ func (s *Switch) device(name string) (io.ReadWriteCloser, error) {
 }
 
 func (s *Switch) run(opened chan<- error) {
-	runtime.LockOSThread() // never unlocked: DPDK has pinned the thread, which ends with this goroutine
-	defer close(s.done)
+	defer func() {
+		taken.Store(false)
+		close(s.done)
+	}()
 	err := s.start()
 	opened <- err
 	if err != nil {
@@ -184,7 +206,7 @@ func (s *Switch) run(opened chan<- error) {
 	defer age.Stop()
 	for {
 		s.submit()
-		if s.card.pending() > 0 {
+		if s.card.pending() > 0 || len(s.orders) > 0 {
 			if err := s.card.poll(1000, s.complete); err != nil {
 				s.queue.Put(hw.Event{Kind: hw.Lost, At: time.Now(), Reason: err.Error()})
 				return

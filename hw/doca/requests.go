@@ -178,7 +178,7 @@ func (s *Switch) complete(o outcome) {
 	case opAdd:
 		if !o.ok {
 			s.forget(r)
-			q.refuse("the card took no rule: " + failed().Error())
+			q.refuse("the card took no rule: " + o.reason())
 			return
 		}
 		r.id, r.live = o.rule, true
@@ -191,14 +191,14 @@ func (s *Switch) complete(o outcome) {
 			q.confirm(r)
 		case o.gone:
 			s.forget(r)
-			q.refuse("the card did not take the rule back")
+			q.refuse("the card did not take the rule back: " + o.reason())
 			s.ended(r, false, "lost in a move that the card refused", o.count)
 		default:
-			q.refuse("the card did not move the rule: " + failed().Error())
+			q.refuse("the card did not move the rule: " + o.reason())
 		}
 	case opRemove:
 		if !o.ok {
-			q.refuse("the card did not remove the rule: " + failed().Error())
+			q.refuse("the card did not remove the rule: " + o.reason())
 			return
 		}
 		s.charge(r, o.count)

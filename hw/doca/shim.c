@@ -30,6 +30,21 @@ int si_refused(const char *what, doca_error_t err)
 
 const char *si_error(void) { return error_text; }
 
+const char *si_reason(int16_t why)
+{
+	static char text[64];
+	switch (why) {
+	case SI_CARD_REFUSED:
+		return "it answered with an error";
+	case SI_PIPE_FULL:
+		snprintf(text, sizeof text, "the pipe is full with %u rules", shim.cfg.rules);
+		return text;
+	case SI_NO_RULE:
+		return "the rule is not in force";
+	}
+	return doca_error_get_descr((doca_error_t)why);
+}
+
 const char *si_release(void)
 {
 	static char text[64];
@@ -44,19 +59,29 @@ static struct si_count sum(struct si_count a, struct si_count b)
 	return (struct si_count){a.packets + b.packets, a.bytes + b.bytes};
 }
 
-static void answer(uint32_t id, uint8_t op, bool ok, bool gone)
+static void put(struct si_done d)
+{
+	shim.done[(shim.first + shim.dones++) % shim.room] = d;
+	shim.pending--;
+}
+
+static void release(uint32_t id)
+{
+	struct rule *r = &shim.rule[id];
+	shim.held[r->pipe]--;
+	r->stage = FREE, r->entry = NULL, r->next = shim.free, shim.free = id;
+}
+
+static void answer(uint32_t id, uint8_t op, bool gone, int16_t why)
 {
 	struct rule *r = &shim.rule[id];
 	struct si_count c = r->stage == UPDATING ? sum(r->before, r->last) : r->before;
-	shim.done[(shim.first + shim.dones++) % shim.room] = (struct si_done){
-		.cookie = r->cookie, .packets = c.packets, .bytes = c.bytes, .rule = id, .op = op, .ok = ok, .gone = gone};
-	shim.pending--;
-	if (gone) {
-		shim.held[r->pipe]--;
-		r->stage = FREE, r->entry = NULL, r->next = shim.free, shim.free = id;
-	} else {
+	put((struct si_done){.cookie = r->cookie, .packets = c.packets, .bytes = c.bytes, .rule = id, .op = op,
+			     .ok = why == 0, .gone = gone, .why = why});
+	if (gone)
+		release(id);
+	else
 		r->stage = LIVE;
-	}
 }
 
 static void again(uint32_t id, uint8_t stage)
@@ -83,27 +108,28 @@ void si_completed(struct doca_flow_pipe_entry *entry, uint16_t queue, enum doca_
 	}
 	if (ok && op == DOCA_FLOW_ENTRY_OP_DEL)
 		r->before = sum(r->before, r->last);
+	int16_t why = ok ? 0 : SI_CARD_REFUSED;
 	switch (r->stage) {
 	case ADDING:
-		answer(id, SI_ADD, ok, !ok);
+		answer(id, SI_ADD, !ok, why);
 		break;
 	case UPDATING:
-		answer(id, SI_MOVE, ok, false);
+		answer(id, SI_MOVE, false, why);
 		break;
 	case MOVING_OUT: /* added again once the SDK has returned from the completions */
 		if (ok)
 			again(id, MOVED_OUT);
 		else
-			answer(id, SI_MOVE, false, false);
+			answer(id, SI_MOVE, false, why);
 		break;
 	case MOVING_IN:
-		answer(id, SI_MOVE, ok, !ok);
+		answer(id, SI_MOVE, !ok, why);
 		break;
 	case REMOVING:
-		answer(id, SI_REMOVE, ok, ok);
+		answer(id, SI_REMOVE, ok, why);
 		break;
 	case ENDING:
-		answer(id, SI_AGED, ok, ok);
+		answer(id, SI_AGED, ok, why);
 		break;
 	}
 }
@@ -162,39 +188,36 @@ static doca_error_t leave(uint32_t id, uint32_t flags)
 static bool known(uint32_t id) { return id < shim.rules && shim.rule[id].stage == LIVE; }
 
 /* refuse answers a request that did not get as far as the card. */
-static void refuse(const struct si_request *q)
+static bool refuse(const struct si_request *q, int16_t why)
 {
-	shim.done[(shim.first + shim.dones++) % shim.room] = (struct si_done){.cookie = q->cookie, .rule = q->rule, .op = q->op};
-	shim.pending--;
+	put((struct si_done){.cookie = q->cookie, .rule = q->rule, .op = q->op, .why = why});
+	return true;
 }
 
-static void request(const struct si_request *q, uint32_t flags)
+/* request takes a request, or reports false for one that the card wants to be asked for later. */
+static bool request(const struct si_request *q, uint32_t flags)
 {
 	shim.pending++;
+	doca_error_t err;
 	if (q->op == SI_ADD) {
 		uint8_t pipe = (uint8_t)((q->tuple.v6 ? V6_TCP : V4_TCP) + (q->tuple.proto == 6 ? 0 : 1));
-		if (shim.held[pipe] == shim.cfg.rules || shim.free == NONE) {
-			si_fail("pipe %s: full with %u rules", shapes[pipe].name, shim.held[pipe]);
-			return refuse(q);
-		}
+		if (shim.held[pipe] == shim.cfg.rules || shim.free == NONE)
+			return refuse(q, SI_PIPE_FULL);
 		uint32_t id = shim.free;
 		struct rule *r = &shim.rule[id];
 		shim.free = r->next, shim.held[pipe]++;
 		*r = (struct rule){.cookie = q->cookie, .port = q->port, .idle_s = q->idle_s, .stage = ADDING, .pipe = pipe, .tuple = q->tuple};
-		doca_error_t err = enter(id, flags);
-		if (err != DOCA_SUCCESS) {
-			si_refused("add an entry", err);
-			answer(id, SI_ADD, false, true);
-		}
-		return;
+		err = enter(id, flags);
+		if (err == DOCA_ERROR_AGAIN)
+			release(id), shim.pending--;
+		else if (err != DOCA_SUCCESS)
+			answer(id, SI_ADD, true, (int16_t)err);
+		return err != DOCA_ERROR_AGAIN;
 	}
-	if (!known(q->rule)) {
-		si_fail("rule %u is not in force", q->rule);
-		return refuse(q);
-	}
+	if (!known(q->rule))
+		return refuse(q, SI_NO_RULE);
 	struct rule *r = &shim.rule[q->rule];
 	r->cookie = q->cookie;
-	doca_error_t err;
 	if (q->op == SI_MOVE && shim.cfg.in_place) {
 		struct doca_flow_fwd fwd = towards(q->port);
 		r->stage = UPDATING;
@@ -206,10 +229,11 @@ static void request(const struct si_request *q, uint32_t flags)
 		if ((err = leave(q->rule, flags)) == DOCA_SUCCESS && q->op == SI_MOVE)
 			r->port = q->port;
 	}
-	if (err != DOCA_SUCCESS) {
-		si_refused(q->op == SI_MOVE ? "move an entry" : "remove an entry", err);
-		answer(q->rule, q->op, false, false);
-	}
+	if (err == DOCA_ERROR_AGAIN)
+		r->stage = LIVE, shim.pending--;
+	else if (err != DOCA_SUCCESS)
+		answer(q->rule, q->op, false, (int16_t)err);
+	return err != DOCA_ERROR_AGAIN;
 }
 
 int si_apply(const struct si_request *q, uint32_t n, uint32_t *taken)
@@ -217,9 +241,10 @@ int si_apply(const struct si_request *q, uint32_t n, uint32_t *taken)
 	uint32_t room = shim.pending < shim.cfg.queue_depth ? shim.cfg.queue_depth - shim.pending : 0;
 	if (room > shim.room - shim.dones - shim.pending)
 		room = shim.room - shim.dones - shim.pending;
-	*taken = n < room ? n : room;
-	for (uint32_t k = 0; k < *taken; k++)
-		request(&q[k], k + 1 < *taken ? LATER : NOW);
+	if (room > n)
+		room = n;
+	for (*taken = 0; *taken < room && request(&q[*taken], *taken + 1 < room ? LATER : NOW);)
+		++*taken;
 	return *taken < n ? SI_BUSY : SI_OK;
 }
 
@@ -256,25 +281,23 @@ static void follow_up(void)
 				return;
 			shim.again = r->next, shim.pending++, r->stage = ENDING;
 			doca_error_t err = leave(id, NOW);
-			if (err != DOCA_SUCCESS) {
-				si_refused("remove an idle entry", err);
-				answer(id, SI_AGED, false, false);
-			}
+			if (err != DOCA_SUCCESS)
+				answer(id, SI_AGED, false, (int16_t)err);
 			continue;
 		}
 		shim.again = r->next, r->stage = MOVING_IN;
 		doca_error_t err = enter(id, NOW);
-		if (err != DOCA_SUCCESS) {
-			si_refused("move an entry", err);
-			answer(id, SI_MOVE, false, true);
-		}
+		if (err == DOCA_ERROR_AGAIN)
+			return again(id, MOVED_OUT);
+		if (err != DOCA_SUCCESS)
+			answer(id, SI_MOVE, true, (int16_t)err);
 	}
 }
 
 int si_poll(uint64_t timeout_us, struct si_done *out, uint32_t max, uint32_t *n)
 {
 	*n = 0;
-	if (shim.dones == 0 && (shim.pending > 0 || shim.again != NONE)) {
+	if (shim.dones == 0) {
 		if (flush() != SI_OK)
 			return SI_FAILED;
 		TRY(doca_flow_entries_process(shim.proxy, QUEUE, timeout_us, 0));
@@ -287,7 +310,8 @@ int si_poll(uint64_t timeout_us, struct si_done *out, uint32_t max, uint32_t *n)
 
 int si_age(uint64_t quota_us)
 {
-	doca_flow_aging_handle(shim.proxy, QUEUE, quota_us, 0);
+	for (int part = 0; part < 10 && doca_flow_aging_handle(shim.proxy, QUEUE, quota_us / 10, 0) != -1; part++)
+		;
 	follow_up();
 	return SI_OK;
 }

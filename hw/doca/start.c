@@ -12,16 +12,27 @@
 
 #include "state.h"
 
+/* start_dpdk starts DPDK, once in a process: ended, it could not be started again, so it is not ended either. */
 static int start_dpdk(void)
 {
-	char text[512], *args[40] = {"smartinco", "-a", "pci:00:00.0"}; /* an address that is not there: nothing is probed unasked */
+	static char given[512], text[512], *args[64] = {"smartinco", "-a", "pci:00:00.0"}; /* an address that is not there: nothing is probed unasked */
+	static bool runs;
 	int n = 3;
-	snprintf(text, sizeof text, "%s", shim.cfg.eal ? shim.cfg.eal : "");
-	for (char *at, *word = strtok_r(text, " ", &at); word && n < 39; word = strtok_r(NULL, " ", &at))
+	if (runs)
+		return strcmp(given, shim.cfg.eal) == 0 ? SI_OK : si_fail("DPDK runs in this process with other arguments: %s", given);
+	if (strlen(shim.cfg.eal) >= sizeof text)
+		return si_fail("%zu bytes of arguments for DPDK: want less than %zu", strlen(shim.cfg.eal), sizeof text);
+	strcpy(given, shim.cfg.eal);
+	strcpy(text, given);
+	for (char *at, *word = strtok_r(text, " ", &at); word; word = strtok_r(NULL, " ", &at)) {
+		if (n == sizeof args / sizeof *args - 1)
+			return si_fail("more than %d arguments for DPDK", n - 3);
 		args[n++] = word;
+	}
+	args[n] = NULL;
 	if (rte_eal_init(n, args) < 0)
 		return si_fail("rte_eal_init: %s", rte_strerror(rte_errno));
-	shim.eal = true;
+	runs = true;
 	return SI_OK;
 }
 
@@ -283,7 +294,7 @@ int si_open(const struct si_config *cfg, uint16_t *ports)
 	return SI_OK;
 }
 
-/* si_close takes down what there is, in the opposite order. DPDK cannot be started twice in a process. */
+/* si_close takes down what there is, in the opposite order, but for DPDK itself. */
 int si_close(void)
 {
 	struct doca_flow_pipe *pipes[] = {shim.root, shim.egress, shim.dispatch, shim.flows[0], shim.flows[1], shim.flows[2], shim.flows[3], shim.kernel};
@@ -308,8 +319,6 @@ int si_close(void)
 		rte_mempool_free(shim.mbufs);
 	if (shim.dev)
 		doca_dev_close(shim.dev);
-	if (shim.eal)
-		rte_eal_cleanup();
 	free(shim.rule);
 	free(shim.done);
 	memset(&shim, 0, sizeof shim);

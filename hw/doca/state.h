@@ -37,7 +37,7 @@ struct shim {
 	struct doca_dev *dev;
 	struct rte_mempool *mbufs;
 	uint16_t ports;
-	bool eal, flow;
+	bool flow;
 	struct doca_flow_port *port[RTE_MAX_ETHPORTS];
 #if RELEASE >= 301
 	struct doca_dev_rep *rep[RTE_MAX_ETHPORTS];

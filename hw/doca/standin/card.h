@@ -2,6 +2,7 @@
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -64,6 +65,8 @@ static struct {
 	uint32_t fail_after, fail_times;
 	doca_error_t fail_with;
 	char misuse[256];
+	bool noting;
+	char noted[4096];
 } card = {.limit = UINT32_MAX, .every_ms = RELEASE >= 303 ? 1000 : 500};
 
 /* misused notes what the documentation forbids. The caller then refuses. */
@@ -81,6 +84,12 @@ static doca_error_t misused(doca_error_t err, const char *format, ...)
 /* planned says whether this call was told to fail. */
 static doca_error_t planned(const char *call)
 {
+	if (card.noting) {
+		char line[80];
+		snprintf(line, sizeof line, "\n%s\n", call);
+		if (strstr(card.noted, line) == NULL && strlen(card.noted) + strlen(line) < sizeof card.noted)
+			strcat(card.noted, card.noted[0] ? line + 1 : line);
+	}
 	if (card.fail_times == 0 || strcmp(card.failing, call) != 0)
 		return DOCA_SUCCESS;
 	if (card.fail_after > 0) {

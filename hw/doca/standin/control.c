@@ -8,6 +8,15 @@ void standin_fail(const char *call, uint32_t after, uint32_t times, int error)
 	pthread_mutex_unlock(&lock);
 }
 
+void standin_note(void)
+{
+	pthread_mutex_lock(&lock);
+	card.noting = true;
+	pthread_mutex_unlock(&lock);
+}
+
+const char *standin_noted(void) { return card.noted; }
+
 void standin_counters(uint32_t every_ms)
 {
 	pthread_mutex_lock(&lock);
@@ -58,7 +67,8 @@ void standin_reset(void)
 {
 	pthread_mutex_lock(&lock);
 	uint32_t objects = card.objects;
+	bool eal = card.eal;
 	memset(&card, 0, sizeof card);
-	card.objects = objects, card.limit = UINT32_MAX, card.every_ms = RELEASE >= 303 ? 1000 : 500;
+	card.objects = objects, card.eal = eal, card.limit = UINT32_MAX, card.every_ms = RELEASE >= 303 ? 1000 : 500;
 	pthread_mutex_unlock(&lock);
 }

@@ -41,6 +41,7 @@ doca_error_t doca_devinfo_destroy_list(struct doca_devinfo **list)
 
 doca_error_t doca_devinfo_is_equal_pci_addr(const struct doca_devinfo *info, const char *pci, uint8_t *equal)
 {
+	MAY_FAIL;
 	*equal = strcasecmp(info->pci, pci) == 0 || strcasecmp(info->pci + 5, pci) == 0;
 	return DOCA_SUCCESS;
 }
@@ -126,19 +127,17 @@ const char *rte_strerror(int e) { return strerror(e); }
 int rte_eal_init(int argc, char **argv)
 {
 	(void)argv;
-	if (planned("rte_eal_init") != DOCA_SUCCESS || card.eal || argc < 1) {
-		last_errno = 1;
+	if (planned("rte_eal_init") != DOCA_SUCCESS || argc < 1) {
+		last_errno = EPERM;
+		return -1;
+	}
+	if (card.eal) {
+		misused(DOCA_ERROR_BAD_STATE, "rte_eal_init twice in a process");
+		last_errno = EALREADY;
 		return -1;
 	}
 	card.eal = true;
 	return argc;
-}
-
-int rte_eal_cleanup(void)
-{
-	card.eal = false;
-	memset(card.eth, 0, sizeof card.eth);
-	return 0;
 }
 
 struct rte_mempool {
@@ -167,6 +166,8 @@ uint16_t rte_eth_find_next_owned_by(uint16_t port, uint64_t owner)
 
 int rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
 {
+	if (planned(__func__) != DOCA_SUCCESS)
+		return -5;
 	static const uint32_t uplink = 0, representor = RTE_ETH_DEV_REPRESENTOR;
 	info->dev_flags = port == 0 ? &uplink : &representor;
 	return 0;

@@ -41,6 +41,9 @@ static doca_error_t add(uint16_t queue, struct doca_flow_pipe *p, const struct d
 		if (err != DOCA_SUCCESS)
 			return err;
 	}
+	if ((m->outer.l3_type && m->outer.l3_type != p->t.match.outer.l3_type) ||
+	    (m->outer.l4_type_ext && m->outer.l4_type_ext != p->t.match.outer.l4_type_ext))
+		return misused(DOCA_ERROR_INVALID_VALUE, "pipe %s: another protocol in an entry", p->cfg.name);
 	bool counted = monitor && monitor->counter_type == DOCA_FLOW_RESOURCE_TYPE_NON_SHARED;
 	if (counted && !p->cfg.monitors)
 		return misused(DOCA_ERROR_INVALID_VALUE, "pipe %s does not count, but its entry does", p->cfg.name);

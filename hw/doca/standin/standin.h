@@ -21,6 +21,10 @@ struct standin_verdict standin_packet(uint16_t in, const uint8_t *frame, uint32_
  * The call "completion" is the card's refusal of an entry that the library had taken. One at a time; "" for none. */
 void standin_fail(const char *call, uint32_t after, uint32_t times, int error);
 
+/* standin_note has the names of calls noted, of those that can fail; standin_noted has them, each on a line. */
+void standin_note(void);
+const char *standin_noted(void);
+
 /* standin_counters says how often the counters that can be read are renewed: every so many milliseconds, or when
  * standin_refresh is called if 0. At first it is what the release does. */
 void standin_counters(uint32_t every_ms);
@@ -39,7 +43,7 @@ uint32_t standin_objects(void);
 /* standin_misuse is what the program did that the documentation forbids, first of all; empty if nothing. */
 const char *standin_misuse(void);
 
-/* standin_reset makes a new card, as after a restart of the process: the library must be down. */
+/* standin_reset makes a new card. DPDK, which is started once in a process, goes on; the library must be down. */
 void standin_reset(void);
 
 #endif
