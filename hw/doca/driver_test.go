@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strconv"
@@ -135,97 +134,6 @@ func TestSwitch(t *testing.T) {
 	}
 }
 
-// DPDK is started once in a process, so that this takes one of its own.
-func TestDPDKDoesNotStart(t *testing.T) {
-	const inside = "SMARTINCO_TEST_DPDK"
-	if os.Getenv(inside) == "" {
-		again := exec.Command(os.Args[0], "-test.run=^TestDPDKDoesNotStart$")
-		again.Env = append(os.Environ(), inside+"=1")
-		if out, err := again.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return
-	}
-	b := newBench(t)
-	fails := func(eal, want string) {
-		t.Helper()
-		b.cfg.EAL = eal
-		if _, err := Open(b.cfg); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want one with %q", err, want)
-		}
-	}
-	fails(strings.Repeat("x", 600), "03:00.0: 600 bytes of arguments for DPDK")
-	fails(strings.Repeat("x ", 100), "03:00.0: more than 60 arguments for DPDK")
-	refuse("rte_eal_init", 0, 1)
-	fails("-l 0", "03:00.0: rte_eal_init: ")
-	open(t, b.cfg).Close()
-	fails("-l 1", "03:00.0: DPDK runs in this process with other arguments: -l 0")
-}
-
-// Whatever call fails while the card is opened, Open says for which card, and gives back what it had.
-func TestOpenFails(t *testing.T) {
-	b := newBench(t)
-	open(t, b.cfg).Close() // DPDK runs from now on
-	noteCalls()
-	open(t, b.cfg).Close()
-	calls := append(noted(), "completion")
-	if len(calls) < 30 {
-		t.Fatalf("only these calls were made: %q", calls)
-	}
-	for _, call := range calls {
-		for _, after := range []int{0, 1, 4} {
-			b := newBench(t)
-			refuse(call, after, 1)
-			s, err := Open(b.cfg)
-			switch {
-			case err == nil && after == 0:
-				t.Errorf("Open succeeded although %s failed", call)
-			case err == nil: // called less often than that
-				s.Close()
-			case !strings.Contains(err.Error(), "03:00.0: "):
-				t.Errorf("%s: error %q does not name the card", call, err)
-			}
-			if n := objects(); n != 0 {
-				t.Fatalf("%s failed after %d calls: %d objects are left", call, after, n)
-			}
-		}
-	}
-	refuse("", 0, 0)
-}
-
-func TestOneCardInAProcess(t *testing.T) {
-	b := newBench(t)
-	s := open(t, b.cfg)
-	if _, err := Open(b.cfg); err == nil || !strings.Contains(err.Error(), "a card open already") {
-		t.Errorf("a second Open: %v", err)
-	}
-	s.Close()
-	open(t, b.cfg)
-}
-
-func TestOpenRefusesItsConfiguration(t *testing.T) {
-	for _, c := range []struct {
-		change func(*Config)
-		want   string
-	}{
-		{func(c *Config) { c.PCI = "04:00.0" }, "device 04:00.0 of 1"},
-		{func(c *Config) { c.Representors = "vf0-3" }, "shows 5 ports"},
-		{func(c *Config) { c.Ports[1] = c.Ports[0] }, "want names that differ"},
-		{func(c *Config) { c.Sink = "vf9" }, `sink "vf9" is not a port`},
-		{func(c *Config) { c.Mode = "vnf,hws" }, "doca_flow_init"},
-	} {
-		b := newBench(t)
-		c.change(&b.cfg)
-		if s, err := Open(b.cfg); err == nil {
-			s.Close()
-			t.Errorf("want an error with %q", c.want)
-		} else if !strings.Contains(err.Error(), c.want) {
-			t.Errorf("got %q, want %q", err, c.want)
-		}
-		newCard() // one mistake was the SDK's to find
-	}
-}
-
 func open(t testing.TB, cfg Config) *Switch {
 	s, err := Open(cfg)
 	if err != nil {
@@ -257,76 +165,6 @@ func answers(t testing.TB, s *Switch, n int, kind hw.EventKind) {
 	for k := 0; k < n; k++ {
 		if e := <-s.Events(); e.Kind != kind {
 			t.Fatalf("answer %d of %d: %v, %q; want %v", k+1, n, e.Kind, e.Reason, kind)
-		}
-	}
-}
-
-// What the card refuses after it had taken it: a rule that was never there, one that stays where it is, one that is lost on
-// its way.
-func TestTheCardRefuses(t *testing.T) {
-	b := newBench(t)
-	s := open(t, b.cfg)
-	ctx := context.Background()
-	for i := flow.Instance(1); i <= 2; i++ {
-		if err := s.Attach(ctx, i, hw.Ports{In: b.cfg.Ports[2*i-2], Out: b.cfg.Ports[2*i-1]}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	before := entries()
-	refuse("completion", 0, 1)
-	s.Install(hw.Rule{Flow: 1, Tuple: tuple(1), Instance: 1})
-	answers(t, s, 1, hw.Rejected)
-	if n := entries(); n != before {
-		t.Errorf("%d entries after a refused one", n-before)
-	}
-	s.Install(hw.Rule{Flow: 1, Tuple: tuple(1), Instance: 1})
-	answers(t, s, 1, hw.Confirmed)
-
-	refuse("completion", 0, 1) // the removal: the rule stays
-	s.Move(hw.Move{Flow: 1, Instance: 2})
-	answers(t, s, 1, hw.Rejected)
-	if v := receive(0, frame(1)); v.kind != toPort || v.port != 1 {
-		t.Errorf("after a refused move a frame goes to %+v", v)
-	}
-	refuse("completion", 1, 1) // the second half: the rule is gone
-	s.Move(hw.Move{Flow: 1, Instance: 2})
-	e := <-s.Events()
-	if e.Kind != hw.Ended || e.Flow != 1 {
-		t.Errorf("a rule lost in a move: %v, %q", e.Kind, e.Reason)
-	}
-	answers(t, s, 1, hw.Rejected)
-	if v := receive(0, frame(1)); v.kind != toKernel {
-		t.Errorf("a frame of the lost rule goes to %+v", v)
-	}
-
-	// Calls that fail on the spot, in the middle of a batch and at its end: what went before is not stuck.
-	for _, after := range []int{0, 4, 9} {
-		name := "doca_flow_pipe_add_entry"
-		if release() >= 303 {
-			name = "doca_flow_pipe_basic_add_entry"
-		}
-		refuse(name, after, 1)
-		var rules []hw.Rule
-		for f := range 10 {
-			rules = append(rules, hw.Rule{Flow: flow.ID(100 + f), Tuple: tuple(100 + f), Instance: 1})
-		}
-		s.Install(rules...)
-		for f := range 10 {
-			want := hw.Confirmed
-			if f == after {
-				want = hw.Rejected
-			}
-			answers(t, s, 1, want)
-		}
-		for f := range 10 {
-			s.Remove(flow.ID(100 + f))
-		}
-		for f := range 10 {
-			want := hw.Confirmed
-			if f == after {
-				want = hw.Rejected
-			}
-			answers(t, s, 1, want)
 		}
 	}
 }

@@ -72,16 +72,24 @@ static void release(uint32_t id)
 	r->stage = FREE, r->entry = NULL, r->next = shim.free, shim.free = id;
 }
 
+static void leaves(struct rule *r, enum stage how) { r->stage = how, shim.leaving[r->pipe]++; }
+
+/* stays undoes leaves, if there is anything to undo. */
+static void stays(struct rule *r)
+{
+	shim.leaving[r->pipe] -= r->stage == REMOVING || r->stage == ENDING;
+	r->stage = LIVE;
+}
+
 static void answer(uint32_t id, uint8_t op, bool gone, int16_t why)
 {
 	struct rule *r = &shim.rule[id];
 	struct si_count c = r->stage == UPDATING ? sum(r->before, r->last) : r->before;
 	put((struct si_done){.cookie = r->cookie, .packets = c.packets, .bytes = c.bytes, .rule = id, .op = op,
 			     .ok = why == 0, .gone = gone, .why = why});
+	stays(r);
 	if (gone)
 		release(id);
-	else
-		r->stage = LIVE;
 }
 
 static void again(uint32_t id, uint8_t stage)
@@ -89,12 +97,16 @@ static void again(uint32_t id, uint8_t stage)
 	shim.rule[id].stage = stage, shim.rule[id].next = shim.again, shim.again = id;
 }
 
-/* completed takes one answer of the card. Entries of our own have no context. */
+/* completed takes one answer of the card. Pipes' own entries have no context. */
 void si_completed(struct doca_flow_pipe_entry *entry, uint16_t queue, enum doca_flow_entry_status status,
 		      enum doca_flow_entry_op op, void *ctx)
 {
 	bool ok = status == DOCA_FLOW_ENTRY_STATUS_SUCCESS;
 	(void)entry, (void)queue;
+	if (ctx == &shim.pusher) {
+		shim.pusher = (op == DOCA_FLOW_ENTRY_OP_ADD) == ok ? THERE : ABSENT;
+		return;
+	}
 	if (ctx == NULL) {
 		shim.fixed = !ok ? -1 : shim.fixed > 0 ? shim.fixed - 1 : shim.fixed;
 		return;
@@ -175,6 +187,12 @@ static doca_error_t enter(uint32_t id, uint32_t flags)
 	return err;
 }
 
+/* under_way is how much of the queue is used. */
+static uint32_t under_way(void)
+{
+	return shim.pending + (shim.pusher == COMING || shim.pusher == GOING) + (shim.fixed > 0 ? (uint32_t)shim.fixed : 0);
+}
+
 /* leave takes a rule's entry out of its pipe; what it counted is read first, since the card forgets it. */
 static doca_error_t leave(uint32_t id, uint32_t flags)
 {
@@ -201,8 +219,12 @@ static bool request(const struct si_request *q, uint32_t flags)
 	doca_error_t err;
 	if (q->op == SI_ADD) {
 		uint8_t pipe = (uint8_t)((q->tuple.v6 ? V6_TCP : V4_TCP) + (q->tuple.proto == 6 ? 0 : 1));
-		if (shim.held[pipe] == shim.cfg.rules || shim.free == NONE)
-			return refuse(q, SI_PIPE_FULL);
+		if (shim.held[pipe] == shim.cfg.rules) {
+			if (shim.leaving[pipe] == 0)
+				return refuse(q, SI_PIPE_FULL);
+			shim.pending--; /* there will be room */
+			return false;
+		}
 		uint32_t id = shim.free;
 		struct rule *r = &shim.rule[id];
 		shim.free = r->next, shim.held[pipe]++;
@@ -225,12 +247,15 @@ static bool request(const struct si_request *q, uint32_t flags)
 		    (err = update_entry(shim.flows[r->pipe], &fwd, flags, r->entry)) == DOCA_SUCCESS)
 			r->port = q->port, sent(flags);
 	} else {
-		r->stage = q->op == SI_MOVE ? MOVING_OUT : REMOVING;
+		if (q->op == SI_MOVE)
+			r->stage = MOVING_OUT;
+		else
+			leaves(r, REMOVING);
 		if ((err = leave(q->rule, flags)) == DOCA_SUCCESS && q->op == SI_MOVE)
 			r->port = q->port;
 	}
 	if (err == DOCA_ERROR_AGAIN)
-		r->stage = LIVE, shim.pending--;
+		stays(r), shim.pending--;
 	else if (err != DOCA_SUCCESS)
 		answer(q->rule, q->op, false, (int16_t)err);
 	return err != DOCA_ERROR_AGAIN;
@@ -238,7 +263,7 @@ static bool request(const struct si_request *q, uint32_t flags)
 
 int si_apply(const struct si_request *q, uint32_t n, uint32_t *taken)
 {
-	uint32_t room = shim.pending < shim.cfg.queue_depth ? shim.cfg.queue_depth - shim.pending : 0;
+	uint32_t used = under_way(), room = used < shim.cfg.queue_depth ? shim.cfg.queue_depth - used : 0;
 	if (room > shim.room - shim.dones - shim.pending)
 		room = shim.room - shim.dones - shim.pending;
 	if (room > n)
@@ -248,25 +273,25 @@ int si_apply(const struct si_request *q, uint32_t n, uint32_t *taken)
 	return *taken < n ? SI_BUSY : SI_OK;
 }
 
-uint32_t si_pending(void) { return shim.pending; }
+uint32_t si_pending(void) { return shim.pending + shim.dones; }
 
 /* flush sends what is buffered because the request that should have taken it along was refused: it adds an entry for a port
  * that no packet comes from, or removes it. */
 static int flush(void)
 {
-	if (shim.buffered == 0)
-		return SI_OK;
-	shim.buffered = 0;
-	shim.fixed++;
-	if (shim.flushing) {
-		TRY(remove_entry(NOW, shim.flushing));
-		shim.flushing = NULL;
-		return SI_OK;
-	}
 	struct doca_flow_match m = {.MATCH_PORT = 0xfffe};
 	struct doca_flow_monitor monitor = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
 	struct doca_flow_fwd fwd = towards(0);
-	TRY(add_entry(shim.egress, &m, &monitor, &fwd, NOW, NULL, &shim.flushing));
+	if (shim.buffered == 0 || shim.pusher == COMING || shim.pusher == GOING)
+		return SI_OK;
+	bool there = shim.pusher == THERE;
+	doca_error_t err = there ? remove_entry(NOW, shim.pushing) : add_entry(shim.egress, &m, &monitor, &fwd, NOW, &shim.pusher, &shim.pushing);
+	if (err == DOCA_ERROR_AGAIN)
+		return SI_OK; /* the next poll tries again */
+	if (err != DOCA_SUCCESS)
+		return si_refused("an entry that takes others along", err);
+	shim.pusher = there ? GOING : COMING;
+	shim.buffered = 0;
 	return SI_OK;
 }
 
@@ -277,9 +302,10 @@ static void follow_up(void)
 		uint32_t id = shim.again;
 		struct rule *r = &shim.rule[id];
 		if (r->stage == AGED) {
-			if (shim.pending >= shim.cfg.queue_depth || shim.pending + shim.dones >= shim.room)
+			if (under_way() >= shim.cfg.queue_depth || shim.pending + shim.dones >= shim.room)
 				return;
-			shim.again = r->next, shim.pending++, r->stage = ENDING;
+			shim.again = r->next, shim.pending++;
+			leaves(r, ENDING);
 			doca_error_t err = leave(id, NOW);
 			if (err != DOCA_SUCCESS)
 				answer(id, SI_AGED, false, (int16_t)err);
@@ -341,6 +367,16 @@ int si_query(const uint32_t *rules, uint32_t n, struct si_count *c)
 
 /* ---- Egress ------------------------------------------------------------------------------------------------------- */
 
+/* make_room waits until the queue takes an entry more. */
+static int make_room(void)
+{
+	for (int tries = 0; under_way() >= shim.cfg.queue_depth && tries < 500; tries++) {
+		TRY(doca_flow_entries_process(shim.proxy, QUEUE, 10000, 0));
+		follow_up();
+	}
+	return under_way() < shim.cfg.queue_depth ? SI_OK : si_fail("the card did not answer within 5 s");
+}
+
 int si_settle(const char *what)
 {
 	for (int tries = 0; shim.fixed > 0 && tries < 500; tries++) {
@@ -362,6 +398,8 @@ int si_egress(uint16_t port, uint16_t to)
 	struct doca_flow_monitor monitor = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
 	struct doca_flow_fwd fwd = towards(to);
 	struct doca_flow_pipe_entry *entry;
+	if (make_room() != SI_OK)
+		return SI_FAILED;
 	TRY(add_entry(shim.egress, &m, &monitor, &fwd, NOW, NULL, &entry));
 	shim.buffered = 0, shim.fixed++;
 	if (si_settle("the way out of a port") != SI_OK)
@@ -380,7 +418,7 @@ int si_egress_count(uint16_t port, struct si_count *c)
 
 int si_egress_end(uint16_t port, struct si_count *last)
 {
-	if (si_egress_count(port, last) != SI_OK)
+	if (make_room() != SI_OK || si_egress_count(port, last) != SI_OK)
 		return SI_FAILED;
 	TRY(remove_entry(NOW, shim.from[port]));
 	shim.from[port] = NULL;

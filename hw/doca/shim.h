@@ -79,7 +79,7 @@ int si_egress_count(uint16_t port, struct si_count *);
  */
 int si_apply(const struct si_request *, uint32_t n, uint32_t *taken);
 int si_poll(uint64_t timeout_us, struct si_done *, uint32_t max, uint32_t *n);
-uint32_t si_pending(void);
+uint32_t si_pending(void); /* requests whose answer si_poll has not given */
 
 /* si_age looks for idle rules for up to so long; it removes them, and si_poll tells of each as SI_AGED. */
 int si_age(uint64_t quota_us);

@@ -45,15 +45,16 @@ struct shim {
 	struct doca_flow_port *proxy;
 	struct doca_flow_pipe *kernel, *flows[TUPLE_PIPES], *dispatch, *egress, *root;
 	struct doca_flow_pipe_entry *from[RTE_MAX_ETHPORTS]; /* in the pipe egress */
-	struct doca_flow_pipe_entry *flushing;
-	uint32_t held[TUPLE_PIPES];
+	struct doca_flow_pipe_entry *pushing; /* see flush */
+	enum { ABSENT, COMING, THERE, GOING } pusher;
+	uint32_t held[TUPLE_PIPES], leaving[TUPLE_PIPES]; /* rules, and those of them that are being removed */
 
 	struct rule *rule;
 	uint32_t rules, free, again;
 
-	uint32_t pending; /* requests that were taken and are not answered */
+	uint32_t pending;  /* requests that were taken and are not answered */
 	uint32_t buffered; /* entries given to the SDK to be sent with a later one */
-	int fixed;	   /* entries of our own under way; -1 after one failed */
+	int fixed;	   /* pipes' own entries under way; -1 after one failed */
 	struct si_done *done;
 	uint32_t first, dones, room;
 };
@@ -74,7 +75,7 @@ int si_refused(const char *what, doca_error_t);
 /* si_completed is the callback for what the card has answered. */
 void si_completed(struct doca_flow_pipe_entry *, uint16_t queue, enum doca_flow_entry_status, enum doca_flow_entry_op, void *ctx);
 
-/* si_settle waits for entries of our own. */
+/* si_settle waits for pipes' own entries. */
 int si_settle(const char *what);
 
 #endif
