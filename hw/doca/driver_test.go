@@ -109,7 +109,8 @@ func TestSwitch(t *testing.T) {
 	for _, way := range []struct {
 		name    string
 		inPlace bool
-	}{{"moves=remove-and-add", false}, {"moves=in-place", true}} {
+		pace    int
+	}{{"moves=remove-and-add", false, 0}, {"moves=remove-and-add,completions=one-by-one", false, 1}, {"moves=in-place", true, 0}} {
 		t.Run(way.name, func(t *testing.T) {
 			if way.inPlace && release() == 302 {
 				b := newBench(t)
@@ -122,6 +123,7 @@ func TestSwitch(t *testing.T) {
 			switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
 				b := newBench(t)
 				b.cfg.MoveInPlace = way.inPlace
+				completeAtMost(way.pace)
 				return &switchtest.Bench{
 					Uplink: "p0", Sink: "vf6", Ports: [6]string(b.cfg.Ports[:6]), Volatile: true,
 					Open: func(bool) (hw.Switch, error) { return Open(b.cfg) },

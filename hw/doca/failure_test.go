@@ -174,7 +174,6 @@ func TestTheCardRefuses(t *testing.T) {
 	}
 }
 
-
 // attach puts instances 1 and 2 at ports 1 and 3, with 2 and 4 as their way out.
 func attach(t testing.TB, b *bench, s *Switch) {
 	t.Helper()
@@ -315,23 +314,31 @@ func TestAPipeIsFull(t *testing.T) {
 	answers(t, s, 2, hw.Confirmed)
 }
 
-// An instance is attached, and detached, while the queue is full.
+// Instances are attached and detached while the queue is full of moves.
 func TestAttachInTheMiddle(t *testing.T) {
 	b := newBench(t)
 	b.cfg.QueueDepth = 4
 	s := open(t, b.cfg)
-	rules := make([]hw.Rule, 1000)
-	for f := range rules {
-		rules[f] = hw.Rule{Flow: flow.ID(f), Tuple: tuple(f), Instance: 1}
-	}
-	s.Install(rules...)
 	attach(t, b, s)
-	if _, err := s.Detach(t.Context(), 2); err != nil {
-		t.Fatal(err)
+	const n = 1000
+	install(t, s, n)
+	completeAtMost(1)
+	moves := make([]hw.Move, n)
+	for f := range moves {
+		moves[f] = hw.Move{Flow: flow.ID(f), Instance: 2}
 	}
-	answers(t, s, len(rules), hw.Confirmed)
-	for f := range rules {
-		if v := receive(0, frame(f)); v.kind != toPort || v.port != 1 {
+	s.Move(moves...)
+	for range 20 {
+		if err := s.Attach(t.Context(), 3, hw.Ports{In: b.cfg.Ports[4], Out: b.cfg.Ports[5]}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Detach(t.Context(), 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers(t, s, n, hw.Confirmed)
+	for f := range moves {
+		if v := receive(0, frame(f)); v.kind != toPort || v.port != 3 {
 			t.Fatalf("a frame of flow %d goes to %+v", f, v)
 		}
 	}

@@ -74,6 +74,7 @@ func (v violation) commit() bool { return C.violate(v.v) != C.DOCA_SUCCESS }
 func countersEvery(ms int) { C.standin_counters(C.uint32_t(ms)) }
 func refreshCounters()     { C.standin_refresh() }
 func passSeconds(n int)    { C.standin_pass(C.uint32_t(n)) } // of idle rules
+func completeAtMost(n int) { C.standin_pace(C.uint32_t(n)) } // in one call
 func limitEntries(n int)   { C.standin_limit(C.uint32_t(n)) }
 func entries() int         { return int(C.standin_entries()) }
 func objects() int         { return int(C.standin_objects()) }

@@ -53,7 +53,7 @@ static struct {
 	bool owned;
 
 	struct operation *queue; /* a ring */
-	uint32_t first, queued, submitted;
+	uint32_t first, queued, submitted, pace;
 
 	uint32_t entries, limit, objects;
 	uint64_t passed_ms;

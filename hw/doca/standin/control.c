@@ -38,6 +38,13 @@ void standin_pass(uint32_t seconds)
 	pthread_mutex_unlock(&lock);
 }
 
+void standin_pace(uint32_t completions)
+{
+	pthread_mutex_lock(&lock);
+	card.pace = completions;
+	pthread_mutex_unlock(&lock);
+}
+
 void standin_limit(uint32_t entries)
 {
 	pthread_mutex_lock(&lock);

@@ -223,6 +223,8 @@ doca_error_t doca_flow_entries_process(struct doca_flow_port *port, uint16_t que
 {
 	(void)port, (void)queue, (void)timeout_us;
 	MAY_FAIL;
+	if (card.pace && (max == 0 || max > card.pace))
+		max = card.pace;
 	for (uint32_t n = 0; max == 0 || n < max; n++) {
 		pthread_mutex_lock(&lock);
 		if (card.submitted == 0) {

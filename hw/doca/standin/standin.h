@@ -33,6 +33,9 @@ void standin_refresh(void);
 /* standin_pass lets so many seconds pass for the ageing of entries. */
 void standin_pass(uint32_t seconds);
 
+/* standin_pace says how many operations are completed in one call of doca_flow_entries_process at most; 0 for all. */
+void standin_pace(uint32_t completions);
+
 /* standin_limit bounds the entries of all pipes together, as the card's memory does. */
 void standin_limit(uint32_t entries);
 
