@@ -3,6 +3,7 @@
 package doca
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -100,7 +101,12 @@ var taken atomic.Bool
 // Open starts the card and removes what it forwarded before. A process can have one card at a time.
 func Open(cfg Config) (hw.Switch, error) {
 	cfg.defaults()
-	if cfg.Device == nil {
+	switch {
+	case cfg.StandIn != nil && !hasStandIn:
+		return nil, errors.New("doca: this program has the SDK, and no stand-in for it")
+	case hasStandIn && cfg.StandIn == nil && cfg.Device == nil:
+		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be told which devices to forward between (stand_in)")
+	case cfg.Device == nil:
 		cfg.Device = openDevice
 	}
 	s := &Switch{
@@ -163,7 +169,11 @@ func (s *Switch) start() error {
 		s.card.close()
 		return fmt.Errorf("the card shows %d ports for representors %s, and %d are named", n, s.cfg.Representors, want)
 	}
-	if s.uplink, err = s.device(s.cfg.Uplink); err != nil {
+	if err = s.wire(); err == nil {
+		s.uplink, err = s.device(s.cfg.Uplink)
+	}
+	if err != nil {
+		s.unwire()
 		s.card.close()
 	}
 	return err
@@ -195,6 +205,7 @@ func (s *Switch) run(opened chan<- error) {
 	var reader sync.WaitGroup
 	reader.Go(func() { s.read(s.uplink) })
 	defer func() {
+		s.unwire()
 		s.card.close()
 		for _, d := range s.devices {
 			d.Close()

@@ -35,9 +35,9 @@ func TestDPDKDoesNotStart(t *testing.T) {
 	fails(strings.Repeat("x", 600), "03:00.0: 600 bytes of arguments for DPDK")
 	fails(strings.Repeat("x ", 100), "03:00.0: more than 60 arguments for DPDK")
 	refuse("rte_eal_init", 0, 1)
-	fails("-l 0", "03:00.0: rte_eal_init: ")
+	fails("--no-huge", "03:00.0: rte_eal_init: ")
 	open(t, b.cfg).Close()
-	fails("-l 1", "03:00.0: DPDK runs in this process with other arguments: -l 0")
+	fails("-m 64", "03:00.0: DPDK runs in this process with other arguments: --no-huge")
 }
 
 // Whatever call fails while the card is opened, Open says for which card, and gives back what it had.

@@ -13,9 +13,87 @@ package doca
 import "C"
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 )
+
+// hasStandIn says which of the two the driver was built with.
+const hasStandIn = true
+
+// wire makes the card's ports network devices. Their namespace becomes that of the thread, which is the driver's own.
+func (s *Switch) wire() error {
+	w := s.cfg.StandIn
+	if w == nil {
+		return nil
+	}
+	ns, err := netns.GetFromPid(os.Getpid())
+	if w.Netns != "" {
+		ns, err = netns.GetFromName(w.Netns)
+	}
+	if err == nil {
+		err = netns.Set(ns)
+		ns.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("network namespace %q: %w", w.Netns, err)
+	}
+	kernel, err := peer(s.cfg.Uplink)
+	if err != nil {
+		return fmt.Errorf("uplink %s: %w", s.cfg.Uplink, err)
+	}
+	names := make([]*C.char, 0, len(s.cfg.Ports)+2)
+	for _, n := range append([]string{w.Wire}, append(s.cfg.Ports, kernel)...) {
+		names = append(names, C.CString(n))
+	}
+	defer func() {
+		for _, n := range names {
+			C.free(unsafe.Pointer(n))
+		}
+	}()
+	ports := len(names) - 1
+	if why := C.standin_wire(&names[0], C.uint32_t(ports), names[ports]); why != nil {
+		return fmt.Errorf("stand-in: %s", C.GoString(why))
+	}
+	C.standin_counters(C.uint32_t(max(s.cfg.CounterLag.Milliseconds(), 1)))
+	return nil
+}
+
+func (s *Switch) unwire() {
+	if s.cfg.StandIn != nil {
+		C.standin_unwire()
+	}
+}
+
+// peer is the other end of a pair of virtual Ethernet devices.
+func peer(name string) (string, error) {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return "", err
+	}
+	v, ok := l.(*netlink.Veth)
+	if !ok {
+		return "", fmt.Errorf("a device of type %s: want one of a pair of virtual Ethernet devices", l.Type())
+	}
+	index, err := netlink.VethPeerIndex(v)
+	if err == nil {
+		l, err = netlink.LinkByIndex(index)
+	}
+	if err != nil {
+		return "", fmt.Errorf("its peer: %w", err)
+	}
+	return l.Attrs().Name, nil
+}
+
+// carried is what the wires have carried.
+func carried() (received, left, sent, unsent uint64) {
+	t := C.standin_carried()
+	return uint64(t.received), uint64(t.left), uint64(t.sent), uint64(t.unsent)
+}
 
 // verdict is what the card's rules make of a frame.
 type verdict struct {

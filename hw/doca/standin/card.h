@@ -3,13 +3,23 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <doca_dpdk.h>
 #include <doca_flow.h>
@@ -42,6 +52,8 @@ struct operation {
 
 static struct {
 	bool eal, device, flow;
+	cpu_set_t core; /* DPDK's */
+	int cores;
 	uint32_t devargs_ports;
 	struct standin_port_state eth[MAX_PORTS];
 	struct doca_flow_port port[MAX_PORTS];

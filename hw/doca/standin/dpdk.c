@@ -124,9 +124,27 @@ static int last_errno;
 int standin_rte_errno(void) { return last_errno; }
 const char *rte_strerror(int e) { return strerror(e); }
 
+/* pin reads a list of processors, 0-2,5, and binds the calling thread to the first of them, as DPDK does. */
+static bool pin(const char *list)
+{
+	cpu_set_t first;
+	CPU_ZERO(&card.core);
+	CPU_ZERO(&first);
+	card.cores = 0;
+	for (char *end; *list; list = *end == ',' ? end + 1 : end) {
+		long low = strtol(list, &end, 10), high = *end == '-' ? strtol(end + 1, &end, 10) : low;
+		if (end == list || low < 0 || high < low || high >= CPU_SETSIZE || (*end && *end != ','))
+			return false;
+		if (card.cores == 0)
+			CPU_SET((size_t)low, &first);
+		for (; low <= high; low++, card.cores++)
+			CPU_SET((size_t)low, &card.core);
+	}
+	return card.cores > 0 && sched_setaffinity(0, sizeof first, &first) == 0;
+}
+
 int rte_eal_init(int argc, char **argv)
 {
-	(void)argv;
 	if (planned("rte_eal_init") != DOCA_SUCCESS || argc < 1) {
 		last_errno = EPERM;
 		return -1;
@@ -136,6 +154,11 @@ int rte_eal_init(int argc, char **argv)
 		last_errno = EALREADY;
 		return -1;
 	}
+	for (int k = 1; k + 1 < argc; k++)
+		if (strcmp(argv[k], "-l") == 0 && !pin(argv[k + 1])) {
+			last_errno = EINVAL;
+			return -1;
+		}
 	card.eal = true;
 	return argc;
 }

@@ -11,4 +11,5 @@
 #include "pipes.c"
 #include "entries.c"
 #include "packets.c"
+#include "wires.c"
 #include "control.c"
