@@ -42,6 +42,12 @@ func newBench(t *testing.T) *bench {
 		}
 	}
 	b.cfg.Device = func(name string) (io.ReadWriteCloser, error) { return b.device(name), nil }
+	checkAfter(t)
+	return b
+}
+
+// checkAfter looks, after a test, whether the driver kept to the SDK's rules and has given everything back.
+func checkAfter(t *testing.T) {
 	t.Cleanup(func() {
 		if m := misuse(); m != "" {
 			t.Errorf("the SDK's rules were broken: %s", m)
@@ -50,7 +56,6 @@ func newBench(t *testing.T) *bench {
 			t.Errorf("%d objects of the SDK were not given back", n)
 		}
 	})
-	return b
 }
 
 type device struct {

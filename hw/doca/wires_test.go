@@ -31,14 +31,7 @@ func newNetwork(t *testing.T) *network {
 	}
 	n.Pair(t, "uplink", "kernel")
 	n.plug(t, "uplink", "wire")
-	t.Cleanup(func() {
-		if m := misuse(); m != "" {
-			t.Errorf("the SDK's rules were broken: %s", m)
-		}
-		if n := objects(); n != 0 {
-			t.Errorf("%d objects of the SDK were not given back", n)
-		}
-	})
+	checkAfter(t)
 	return n
 }
 
@@ -52,10 +45,17 @@ func (n *network) plug(t *testing.T, port, device string) {
 // The stand-in passes the suite with real frames too: they come in at devices, leave by devices, and first packets come
 // and go through the driver's own packet sockets.
 func TestSwitchOnWires(t *testing.T) {
+	n := newNetwork(t)
+	for _, port := range n.cfg.Ports {
+		n.plug(t, port, port)
+	}
 	switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
-		n := newNetwork(t)
-		for _, port := range n.cfg.Ports {
-			n.plug(t, port, port)
+		newCard()
+		checkAfter(t)
+		for _, s := range n.sockets {
+			for len(s.C) > 0 {
+				<-s.C
+			}
 		}
 		return &switchtest.Bench{
 			Uplink: "uplink", Sink: "sink", Ports: [6]string(n.cfg.Ports[:6]), Volatile: true,
