@@ -102,9 +102,9 @@ var taken atomic.Bool
 func Open(cfg Config) (hw.Switch, error) {
 	cfg.defaults()
 	switch {
-	case cfg.StandIn != nil && !hasStandIn:
+	case cfg.StandIn != nil && !HasStandIn:
 		return nil, errors.New("doca: this program has the SDK, and no stand-in for it")
-	case hasStandIn && cfg.StandIn == nil && cfg.Device == nil:
+	case HasStandIn && cfg.StandIn == nil && cfg.Device == nil:
 		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be told which devices to forward between (stand_in)")
 	case cfg.Device == nil:
 		cfg.Device = openDevice

@@ -6,8 +6,8 @@ package doca
 // #cgo CFLAGS: -std=gnu11 -DDOCA_ALLOW_EXPERIMENTAL_API
 import "C"
 
-// hasStandIn says which of the two the driver was built with.
-const hasStandIn = false
+// HasStandIn says whether this program has the stand-in for DOCA Flow.
+const HasStandIn = false
 
 func (s *Switch) wire() error { return nil }
 func (s *Switch) unwire()     {}

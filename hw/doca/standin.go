@@ -22,8 +22,8 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// hasStandIn says which of the two the driver was built with.
-const hasStandIn = true
+// HasStandIn says whether this program has the stand-in for DOCA Flow.
+const HasStandIn = true
 
 // wire makes the card's ports network devices. Their namespace becomes that of the thread, which is the driver's own.
 func (s *Switch) wire() error {
