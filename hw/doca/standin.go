@@ -13,14 +13,21 @@ package doca
 import "C"
 
 import (
+	"embed"
 	"fmt"
 	"os"
 	"strings"
+	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 )
+
+// The go command compiles the stand-in again when what is embedded here changes: it does not see what C includes.
+//
+//go:embed standin/*.c standin/*.h standin/include/*.h
+var _ embed.FS
 
 // HasStandIn says whether this program has the stand-in for DOCA Flow.
 const HasStandIn = true
@@ -151,8 +158,9 @@ func (v violation) commit() bool { return C.violate(v.v) != C.DOCA_SUCCESS }
 
 func countersEvery(ms int) { C.standin_counters(C.uint32_t(ms)) }
 func refreshCounters()     { C.standin_refresh() }
-func passSeconds(n int)    { C.standin_pass(C.uint32_t(n)) } // of idle rules
-func completeAtMost(n int) { C.standin_pace(C.uint32_t(n)) } // in one call
+func passSeconds(n int)    { C.standin_pass(C.uint32_t(n)) }           // of idle rules
+func completeAtMost(n int) { C.standin_pace(C.uint32_t(n)) }           // in one call
+func spent() time.Duration { return time.Duration(C.standin_spent()) } // in the stand-in
 func limitEntries(n int)   { C.standin_limit(C.uint32_t(n)) }
 func entries() int         { return int(C.standin_entries()) }
 func objects() int         { return int(C.standin_objects()) }

@@ -77,6 +77,7 @@ static struct {
 	uint32_t fail_after, fail_times;
 	doca_error_t fail_with;
 	char misuse[256];
+	uint64_t spent; /* ticks in calls for entries */
 	bool noting;
 	char noted[4096];
 } card = {.limit = UINT32_MAX, .every_ms = RELEASE >= 303 ? 1000 : 500};
@@ -118,6 +119,20 @@ static doca_error_t planned(const char *call)
 		if (planned_err != DOCA_SUCCESS)                                                                               \
 			return planned_err;                                                                                    \
 	} while (0)
+
+/* ticks is a clock that costs next to nothing to read; standin_spent knows how long a tick is. */
+static uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t t;
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
+	return t;
+#else
+	return 0;
+#endif
+}
 
 static void *make(size_t n)
 {

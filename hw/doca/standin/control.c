@@ -45,6 +45,20 @@ void standin_pace(uint32_t completions)
 	pthread_mutex_unlock(&lock);
 }
 
+uint64_t standin_spent(void)
+{
+	static uint64_t first_ns, first_ticks;
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	uint64_t ns = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec, now = ticks();
+	pthread_mutex_lock(&lock);
+	uint64_t spent = card.spent;
+	pthread_mutex_unlock(&lock);
+	if (first_ns == 0)
+		first_ns = ns, first_ticks = now;
+	return now == first_ticks ? 0 : (uint64_t)((double)spent * (double)(ns - first_ns) / (double)(now - first_ticks));
+}
+
 void standin_limit(uint32_t entries)
 {
 	pthread_mutex_lock(&lock);

@@ -66,10 +66,12 @@ static doca_error_t add(uint16_t queue, struct doca_flow_pipe *p, const struct d
 }
 
 #define LOCKED(call)                                                                                                           \
+	uint64_t locked_at = ticks();                                                                                          \
 	pthread_mutex_lock(&lock);                                                                                             \
 	doca_error_t locked_err = planned(__func__);                                                                           \
 	if (locked_err == DOCA_SUCCESS)                                                                                        \
 		locked_err = (call);                                                                                           \
+	card.spent += ticks() - locked_at;                                                                                     \
 	pthread_mutex_unlock(&lock);                                                                                           \
 	return locked_err
 
@@ -226,6 +228,7 @@ doca_error_t doca_flow_entries_process(struct doca_flow_port *port, uint16_t que
 	if (card.pace && (max == 0 || max > card.pace))
 		max = card.pace;
 	for (uint32_t n = 0; max == 0 || n < max; n++) {
+		uint64_t begun = ticks();
 		pthread_mutex_lock(&lock);
 		if (card.submitted == 0) {
 			pthread_mutex_unlock(&lock);
@@ -234,13 +237,16 @@ doca_error_t doca_flow_entries_process(struct doca_flow_port *port, uint16_t que
 		struct operation o = card.queue[card.first];
 		card.first = (card.first + 1) % (card.depth + 1), card.queued--, card.submitted--;
 		bool ok = false, end = o.entry && carry_out(&o, &ok);
+		card.spent += ticks() - begun;
 		pthread_mutex_unlock(&lock);
 		if (o.entry == NULL)
 			continue;
 		card.callback(o.entry, 0, ok ? DOCA_FLOW_ENTRY_STATUS_SUCCESS : DOCA_FLOW_ENTRY_STATUS_ERROR, o.op, o.entry->ctx);
 		if (end) {
+			begun = ticks();
 			pthread_mutex_lock(&lock);
 			unmake(o.entry);
+			card.spent += ticks() - begun;
 			pthread_mutex_unlock(&lock);
 		}
 	}

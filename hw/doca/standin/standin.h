@@ -52,6 +52,10 @@ void standin_pass(uint32_t seconds);
 /* standin_pace says how many operations are completed in one call of doca_flow_entries_process at most; 0 for all. */
 void standin_pace(uint32_t completions);
 
+/* standin_spent is how long the program has been in calls that add, change, remove, query and complete entries: the
+ * stand-in's own part of the program's time, in nanoseconds, callbacks left out. The first call begins to measure. */
+uint64_t standin_spent(void);
+
 /* standin_limit bounds the entries of all pipes together, as the card's memory does. */
 void standin_limit(uint32_t entries);
 
