@@ -72,11 +72,14 @@ type instance struct {
 // request is an Install, Move or Remove, or a new port for a rule whose instance has come, moved or gone.
 type request struct {
 	op     hw.Op
-	rule   hw.Rule
-	asked  time.Time
-	port   int
-	event  hw.Event
+	kind   hw.EventKind // of its end
 	done   bool
+	rule   hw.Rule
+	port   int
+	asked  time.Time
+	ended  time.Time
+	last   count  // with a confirmed removal
+	reason string // of a refusal
 	silent func() // called instead of an event
 }
 
