@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/hw/doca"
 	"github.com/smartinco/smartinco/hw/lab"
 	"github.com/smartinco/smartinco/hw/testbed"
 	"github.com/smartinco/smartinco/sim/contention"
@@ -56,6 +57,7 @@ func newLabUp() *cobra.Command {
 	}
 	config := labFlags(c)
 	f := c.Flags()
+	f.StringVar(&config.Switch, "switch", config.Switch, "its switch: ovs, or doca for the stand-in for DOCA Flow, in a program built with it")
 	f.IntVar(&config.Ports, "ports", config.Ports, "instances for which there are ports")
 	runs := &choice{config.Runs, lab.Programs()}
 	f.Var(runs, "runs", "what an instance runs: forward, which sleeps between packets, or testpmd, DPDK's, which polls")
@@ -67,6 +69,9 @@ func newLabUp() *cobra.Command {
 	f.StringVar(&config.Rest, "rest", config.Rest, "processors of switch and generator; empty for all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		config.Runs = runs.value
+		if config.Switch == "doca" && !doca.HasStandIn {
+			return usagef("--switch doca: this program was built without the stand-in for DOCA Flow; make standin builds one with it")
+		}
 		err := lab.Up(c.Context(), *config, func(step string) { fmt.Fprintln(c.ErrOrStderr(), step) })
 		switch {
 		case errors.Is(err, lab.ErrMissing):

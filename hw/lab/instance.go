@@ -15,8 +15,8 @@ import (
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
 )
 
-// kind is something that an instance can run.
-type kind struct {
+// runnable is something that an instance can run.
+type runnable struct {
 	missing func() error // what this machine lacks for it
 	image   func(context.Context, *Config) (docker.Image, error)
 	command func(*Config) []string // in the container
@@ -24,8 +24,8 @@ type kind struct {
 	more    string                 // more of the testbed's file, lines of the container engine
 }
 
-// kinds are what an instance of a lab can run, by name.
-var kinds = map[string]kind{
+// programs are what an instance of a lab can run, by name.
+var programs = map[string]runnable{
 	"forward": {
 		missing: func() error { return nil },
 		image: func(_ context.Context, c *Config) (docker.Image, error) {
@@ -41,7 +41,7 @@ var kinds = map[string]kind{
 }
 
 // Programs are the names of what an instance of a lab can run.
-func Programs() []string { return slices.Sorted(maps.Keys(kinds)) }
+func Programs() []string { return slices.Sorted(maps.Keys(programs)) }
 
 // DPDK's program and what it loads when it runs - the driver of packet sockets, and that of its packet buffers - as
 // Debian's packages dpdk-dev, librte-net-af-packet and librte-mempool-ring have them.

@@ -46,7 +46,7 @@ func TestKinds(t *testing.T) {
 	if err := Up(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), `an instance runs "l2fwd": want forward or testpmd`) {
 		t.Errorf("error %v", err)
 	}
-	for name, k := range kinds {
+	for name, k := range programs {
 		c := Defaults()
 		c.Runs, c.CPUs, c.Ring = name, "1-2,5", 512
 		f, err := testbed.Parse("testbed.yaml", []byte(c.testbed("")), ".")

@@ -191,7 +191,7 @@ func left(t *testing.T, c *Config) (l leftovers) {
 	l.rules = len(regexp.MustCompile(`cookie=0x51dc`).FindAll(out, -1))
 	ports, err := c.vswitch(t).Database().Vsctl(ctx, "list-ports", bridge)
 	must(err)
-	theirs := []string{links[0].generator, links[1].generator, links[0].port, links[1].port}
+	theirs := []string{ovsLinks[0].far, ovsLinks[1].far, ovsLinks[0].port, ovsLinks[1].port}
 	for _, p := range strings.Fields(ports) {
 		if !slices.Contains(theirs, p) {
 			l.ports = append(l.ports, p)

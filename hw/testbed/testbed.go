@@ -79,6 +79,13 @@ type DOCA struct {
 	DropOthers    bool       `yaml:"drop_others" doc:"drops what is neither TCP nor UDP, rather than leaving it to the kernel" default:"false"`
 	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be" default:"1s"`
 	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`
+	StandIn       *StandIn   `yaml:"stand_in" doc:"no card: a program built with the stand-in for the SDK forwards between network devices, and takes no other testbed"`
+}
+
+// StandIn is where the stand-in for DOCA Flow has its packets from.
+type StandIn struct {
+	Netns string `yaml:"netns" doc:"network namespace of uplink, ports and wire, as ip netns names it; without it, that of this program"`
+	Wire  string `yaml:"wire" doc:"device at which the uplink's traffic comes in; uplink itself is one end of a veth pair, where first packets come in as they do at a card's p0" required:"true"`
 }
 
 // TC is the eSwitch of a card that the kernel runs in switchdev mode.
@@ -140,7 +147,7 @@ type Port struct {
 // Veth is where virtual Ethernet pairs are made and plugged in.
 type Veth struct {
 	Netns    string `yaml:"netns" doc:"network namespace of the switch, as ip netns names it; without it, that of this program"`
-	Bridge   string `yaml:"bridge" doc:"the bridge of Open vSwitch that they are added to" required:"true"`
+	Bridge   string `yaml:"bridge" doc:"the bridge of Open vSwitch that they are added to, with switch.ovs"`
 	Database string `yaml:"database" doc:"of that Open vSwitch, such as unix:/run/smartinco/lab/ovs/db.sock; without it, the system's"`
 }
 
@@ -211,6 +218,9 @@ func (f *File) rules() []scenarios.Rule {
 	}
 	if d := f.Containers.Docker; d != nil {
 		rules = append(rules, d.rules()...)
+		if v := d.Veth; v != nil {
+			rules = append(rules, scenarios.Rule{Keys: []string{"containers.docker.veth.bridge", "switch.ovs"}, Wrong: (v.Bridge != "") != (f.Switch.OVS != nil), Want: "a bridge with Open vSwitch, and none without"})
+		}
 	}
 	return rules
 }

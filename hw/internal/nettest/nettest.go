@@ -66,6 +66,12 @@ func (n Namespace) Pair(t testing.TB, a, b string) {
 	n.Up(t, a, b)
 }
 
+// Unplug removes a device, and with it the one to which it is connected.
+func (n Namespace) Unplug(t testing.TB, device string) {
+	t.Helper()
+	ip(t, "-n", string(n), "link", "delete", "dev", device)
+}
+
 // Up turns devices on.
 func (n Namespace) Up(t testing.TB, devices ...string) {
 	t.Helper()
