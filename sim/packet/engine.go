@@ -189,8 +189,15 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	}
 	e.openFeed()
 	e.whole = true
+	together := 0 // flows that begin at one instant
 	for i := range e.flows {
 		s := &e.flows[i]
+		if together++; i > 0 && e.begins(i) != e.begins(i-1) {
+			together = 1
+		}
+		if together > maxLanes && !s.own {
+			return nil, fmt.Errorf("workload: more than %d flows begin at %v: want no more at one instant with engine: packet", maxLanes, e.begins(i))
+		}
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
 		for _, g := range w.Flows[i].Segments {
 			size := g.Bytes / g.Packets

@@ -67,6 +67,9 @@ func (m *merger) load(flows []flowState, list []flow.ID, base, to, packet, perBy
 			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base), whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
 		}
 	}
+	if len(m.lanes) > maxLanes && to-base > 1 {
+		return m.load(flows, list, base, base+(to-base)/2, packet, perByte)
+	}
 	if byFlow := func(a, b lane) int { return cmp.Compare(a.f, b.f) }; !slices.IsSortedFunc(m.lanes, byFlow) {
 		slices.SortFunc(m.lanes, byFlow)
 	}

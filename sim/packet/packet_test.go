@@ -61,9 +61,10 @@ workload:
 	return b.String()
 }
 
-// Flow i goes to instance i mod 8 from its first packet on; accepted packets are those processed or still queued.
+// Every published row comes out to the packet on every path. Flow i goes to instance i mod 8 from its first packet on; accepted
+// packets are those processed or still queued.
 func TestConformance(t *testing.T) {
-	for _, c := range []struct {
+	table := []struct {
 		duration          string
 		offered, accepted float64
 	}{
@@ -73,18 +74,36 @@ func TestConformance(t *testing.T) {
 		{"10ms", 1_490_720, 996_088},
 		{"20ms", 2_981_440, 1_988_089},
 		{"100ms", 14_907_194, 9_924_105},
+		{"10s", 1_490_719_350, 992_006_068},
+	}
+	for _, path := range []struct {
+		name, measure string
+		engine        sim.Engine
+		ran           string // what the record says of the longest run
+	}{
+		{"fastest", "", packet.New, "stepped without a ring"},
+		{"stepped", "", packet.Step, "stepped in queues apart"},
+		{"delays", "measure: {delay: flows}\n", packet.New, "stepped without a ring"},
+		{"no flow's fate", "measure: {flows: false}\n", packet.New, "jumped over in saturation"},
 	} {
-		m := run(t, load(t, conformance(c.duration)), packet.New)
-		offered, accepted := 0.0, 0.0
-		for i, f := range m.Flows {
-			offered += f.Offered
-			accepted += f.Processed + f.Queued
-			if f.Instance != int32(i%8+1) {
-				t.Errorf("flow %d is on instance %d", i, f.Instance)
-			}
+		rows := table[:len(table)-1]
+		if path.measure == "measure: {flows: false}\n" {
+			rows = table
 		}
-		if offered != c.offered || accepted != c.accepted {
-			t.Errorf("%s: offered %.0f, accepted %.0f; want %.0f, %.0f", c.duration, offered, accepted, c.offered, c.accepted)
+		for _, c := range rows {
+			r := run(t, load(t, conformance(c.duration)+path.measure), path.engine)
+			got := &r.Run.Totals
+			if accepted := got.Processed + got.Queued; got.Offered != c.offered || accepted != c.accepted {
+				t.Errorf("%s, %s: offered %.0f, accepted %.0f; want %.0f, %.0f", path.name, c.duration, got.Offered, accepted, c.offered, c.accepted)
+			}
+			for i, f := range r.Flows {
+				if f.Instance != int32(i%8+1) {
+					t.Errorf("flow %d is on instance %d", i, f.Instance)
+				}
+			}
+			if c.duration == "100ms" && !strings.Contains(strings.Join(r.Run.Notes, "\n"), path.ran) {
+				t.Errorf("%s: not %s: %s", path.name, path.ran, r.Run.Notes)
+			}
 		}
 	}
 }
