@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -183,6 +184,16 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		return hw.Container{}, e.ended(ctx, made.ID)
 	}
 	if err := e.pool.attach(ctx, slot, state.State.Pid); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // its process, which is gone; the engine will know in a moment
+			waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			gone, _ := e.cli.ContainerWait(waiting, made.ID, container.WaitConditionNotRunning)
+			select {
+			case <-gone:
+				err = e.ended(ctx, made.ID)
+			case <-waiting.Done():
+			}
+		}
 		return hw.Container{}, err
 	}
 	// From here on a death is one that the probe sees, or that Deaths reports.
