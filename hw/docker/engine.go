@@ -111,6 +111,9 @@ func connect(c *Config) (*client.Client, error) {
 // reachable says what to do about an engine that does not answer.
 func reachable(cli *client.Client, err error) error {
 	if client.IsErrConnectionFailed(err) {
+		if strings.Contains(err.Error(), "permission denied") { // all that the client keeps of the reason
+			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w", cli.DaemonHost(), err)
+		}
 		return fmt.Errorf("no engine answers at %s (start it: systemctl start docker): %w", cli.DaemonHost(), err)
 	}
 	return err
