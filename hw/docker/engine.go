@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -110,6 +111,9 @@ func connect(c *Config) (*client.Client, error) {
 // reachable says what to do about an engine that does not answer.
 func reachable(cli *client.Client, err error) error {
 	if client.IsErrConnectionFailed(err) {
+		if strings.Contains(err.Error(), "permission denied") { // all that the client keeps of the reason
+			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w", cli.DaemonHost(), err)
+		}
 		return fmt.Errorf("no engine answers at %s (start it: systemctl start docker): %w", cli.DaemonHost(), err)
 	}
 	return err
@@ -183,6 +187,16 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		return hw.Container{}, e.ended(ctx, made.ID)
 	}
 	if err := e.pool.attach(ctx, slot, state.State.Pid); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // its process, which is gone; the engine will know in a moment
+			waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			gone, _ := e.cli.ContainerWait(waiting, made.ID, container.WaitConditionNotRunning)
+			select {
+			case <-gone:
+				err = e.ended(ctx, made.ID)
+			case <-waiting.Done():
+			}
+		}
 		return hw.Container{}, err
 	}
 	// From here on a death is one that the probe sees, or that Deaths reports.

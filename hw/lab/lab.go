@@ -347,10 +347,14 @@ func cpuSet(list string) (*unix.CPUSet, error) {
 	return &set, nil
 }
 
-// upGenerator starts the generator in the background, unless it runs.
+// upGenerator starts the generator in the background, unless it runs. One that listens elsewhere makes way.
 func (c *Config) upGenerator(ctx context.Context) error {
-	if len(c.generators()) > 0 {
+	same := func(args []string) bool { return c.generates(args) && slices.Equal(args[2:], c.generatorArgs()) }
+	if len(process.Find(same)) > 0 {
 		return nil
+	}
+	if err := c.stopGenerator(); err != nil {
+		return err
 	}
 	log, err := os.OpenFile(c.path("generator.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {

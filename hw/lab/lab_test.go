@@ -112,6 +112,15 @@ func TestUpAndDown(t *testing.T) {
 		t.Errorf("after a second up there are %d generators", got)
 	}
 
+	moved := c
+	moved.Listen = strings.Replace(c.Listen, ":", ":1", 1)
+	for _, c := range []Config{moved, c} { // another address, and back
+		mustUp(t, c)
+		if got := status(t, c); got != everything || len(c.generators()) != 1 {
+			t.Errorf("at %s: up: %s, and %d generators", c.Listen, got, len(c.generators()))
+		}
+	}
+
 	other := docker.Config{
 		Testbed: c.Name + "x", Image: "smartinco/" + c.Name + "x:latest", Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
 		Ports: []docker.Port{{}},
