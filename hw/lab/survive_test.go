@@ -81,7 +81,7 @@ func TestUsedUp(t *testing.T) {
 		nothingIsLeft(t, c)
 	})
 
-	// The run ends and clears up; what its record holds is as good as that of a killed one.
+	// The run ends and clears up, and its record says why; what that holds is as good as a killed one's.
 	t.Run("disk", func(t *testing.T) {
 		disk := t.TempDir()
 		if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
@@ -111,8 +111,8 @@ func TestUsedUp(t *testing.T) {
 			}
 		}
 		code, rec := r.ends(t)
-		if code != 1 || rec.Run.Complete || !strings.Contains(r.log.String(), "no space left on device") {
-			t.Errorf("exit code %d, complete %v\n%s", code, rec.Run.Complete, r.log)
+		if code != 1 || rec.Run.Complete || !strings.Contains(rec.Run.Error, "no space left on device") {
+			t.Errorf("exit code %d, complete %v, error %q\n%s", code, rec.Run.Complete, rec.Run.Error, r.log)
 		}
 		if ws, err := rec.Windows(); err != nil || len(ws) < 3 {
 			t.Errorf("%d windows, %v", len(ws), err)
