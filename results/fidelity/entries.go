@@ -130,7 +130,7 @@ func bestFitGain(m measured, r *Row) error {
 			r.Ours = gains[0] + ", Mpps"
 		}
 	}
-	r.judge(1.5, r.Value, "Mpps", 0.5, fmt.Sprintf("In the mean from the ninth flow on, where the published loss begins; the residual is that of the lesser gain. "+
+	r.judge(1.5, r.Value, "Mpps", 0.35, fmt.Sprintf("In the mean from the ninth flow on, where the published loss begins; the residual is that of the lesser gain. "+
 		"From the saturation of the eSwitch on it is %s, in the mean of the whole run %s. "+
 		"Only instances that hold flows contend, and the law's total falls from six instances on; so the gain is what using fewer is worth, and it ends when all eight are in use.", gains[1], gains[2]))
 	return nil

@@ -106,7 +106,8 @@ published to gain, and everyone loses packets from the fifth flow on. So the def
 of Best-Fit's gain is owed to it. **How contention runs between the published points:** they are three, and any curve
 through them is as good. Straight lines give Best-Fit's gain and the onset under two schedulers as published, the law does not; a
 sum that stays constant gives less than the law. The law is kept because it has a mechanism, not because it comes closest, and a
-measurement with five, six and seven instances would decide. No rule for what fits, and no metric, brings Best-Fit's gain about.
+measurement with five, six and seven instances would decide. No reading of scheduler or autoscaler brings Best-Fit nearer to its
+gain over both of the others.
 `
 
 func slashed(digits int, v ...float64) string {
