@@ -397,7 +397,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A run that was killed leaves rules and containers. The next removes them, and says so.
+// A run that was killed leaves rules and containers. The next removes them, and says so. A container that somebody has removed
+// meanwhile leaves its ports to others.
 func TestWhatAKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -405,12 +406,17 @@ func TestWhatAKilledRunLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := flow.Instance(1); i <= 2; i++ {
+	for i := flow.Instance(1); i <= poolSize; i++ {
 		c, err := r.Create(context.Background(), i)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := sw.Attach(context.Background(), i, c.Ports); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := flow.Instance(3); i <= poolSize; i++ {
+		if err := r.engine.Delete(context.Background(), i); err != nil {
 			t.Fatal(err)
 		}
 	}
