@@ -37,7 +37,9 @@ type flowTable struct {
 
 const flowBlock = 1 << 10
 
-func (t *flowTable) at(id flow.ID) *flowState { return &t.blocks[uint32(id)/flowBlock][uint32(id)%flowBlock] }
+func (t *flowTable) at(id flow.ID) *flowState {
+	return &t.blocks[uint32(id)/flowBlock][uint32(id)%flowBlock]
+}
 
 // grow makes room for so many flows.
 func (t *flowTable) grow(n int) {

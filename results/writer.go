@@ -121,7 +121,7 @@ func clearDir(dir string, overwrite bool) error {
 		}
 	}
 	if !overwrite {
-		return fmt.Errorf("%s: already holds a record: ask for it to be overwritten, or choose another directory", dir)
+		return fmt.Errorf("%s: already holds a record: choose another directory, or overwrite it (--force)", dir)
 	}
 	for _, suffix := range []string{"", temp} {
 		for _, name := range known {

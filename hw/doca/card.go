@@ -53,10 +53,14 @@ type order struct {
 type outcome struct {
 	op       op
 	ok, gone bool
+	why      int16
 	rule     uint32
 	cookie   uint64
 	count
 }
+
+// reason says why a request was refused.
+func (o *outcome) reason() string { return C.GoString(C.si_reason(C.int16_t(o.why))) }
 
 // failed is the shim's last error.
 func failed() error { return errors.New(C.GoString(C.si_error())) }
@@ -121,7 +125,7 @@ func (c *card) poll(microseconds int, each func(outcome)) error {
 		return failed()
 	}
 	for _, a := range c.answers[:n] {
-		each(outcome{op: op(a.op), ok: a.ok != 0, gone: a.gone != 0, rule: uint32(a.rule), cookie: uint64(a.cookie),
+		each(outcome{op: op(a.op), ok: a.ok != 0, gone: a.gone != 0, why: int16(a.why), rule: uint32(a.rule), cookie: uint64(a.cookie),
 			count: count{uint64(a.packets), uint64(a.bytes)}})
 	}
 	return nil

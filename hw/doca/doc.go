@@ -1,13 +1,15 @@
 // Package doca drives the eSwitch of a BlueField through DOCA Flow: hardware steering, without Open vSwitch in between.
 //
-// It is in two parts. shim.c is the only file that sees NVIDIA's SDK, of any release from 2.7 to 3.3; shim.h is what it
-// offers, in numbers. The driver in Go asks it for rules and reads what became of them. Since the SDK is needed to
-// compile the shim, both are behind the build tag doca, and without it Open says how to build with it:
+// It is in two parts. The shim, in C, is all that sees NVIDIA's SDK: releases.h makes one interface of the releases from
+// 2.7 to 3.3, start.c opens the card, shim.c carries out requests; shim.h is what it offers, in numbers. The driver in Go
+// asks it for rules and reads what became of them. Since the SDK is needed to compile the shim, both are behind the build
+// tag doca, and without it Open says how to build with it:
 //
 //	CGO_ENABLED=1 go build -tags doca ./cmd/smartinco
 //
 // With the tags doca and standin the shim is compiled against the stand-in for the SDK (folder standin), which keeps
-// rules in memory and breaks where the SDK is documented to. The driver's tests run on it, as seven releases.
+// rules in memory and breaks where the SDK is documented to. The driver's tests run on it, as seven releases. It also
+// forwards real frames between network devices by those rules, so that the lab runs on it: Config.StandIn.
 //
 // # Rules
 //
@@ -57,7 +59,19 @@ type Config struct {
 
 	PacketInQueue int // 0 means 1024
 
+	StandIn *StandIn // in a program that was built with the stand-in for the SDK, and there alone
+
 	// Device opens a network device for frames: each Read gives one that came in, each Write sends one. Nil opens a
 	// packet socket.
 	Device func(name string) (io.ReadWriteCloser, error)
+}
+
+// StandIn is how the stand-in for the SDK carries packets: the card's ports are network devices of the same names, and its
+// counters are renewed every Config.CounterLag.
+type StandIn struct {
+	Netns string // network namespace of the devices, as ip-netns(8) names it; that of the process if empty
+
+	// Wire is the device at which the traffic comes in, since Uplink is, as on a card, the kernel's view of that port: one
+	// end of a pair of virtual Ethernet devices, where what rules leave to the kernel comes in.
+	Wire string
 }

@@ -3,12 +3,14 @@
 package doca
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -19,7 +21,7 @@ import (
 // Built says whether this program has DOCA Flow.
 const Built = true
 
-// Switch drives the card. One goroutine, on a thread of its own, talks to it and owns everything below the line.
+// Switch drives the card. One goroutine, that of thread, talks to it and owns everything below the line.
 type Switch struct {
 	cfg     Config
 	queue   *hw.Queue
@@ -70,21 +72,44 @@ type instance struct {
 // request is an Install, Move or Remove, or a new port for a rule whose instance has come, moved or gone.
 type request struct {
 	op     hw.Op
-	rule   hw.Rule
-	asked  time.Time
-	port   int
-	event  hw.Event
+	kind   hw.EventKind // of its end
 	done   bool
+	rule   hw.Rule
+	port   int
+	asked  time.Time
+	ended  time.Time
+	last   count  // with a confirmed removal
+	reason string // of a refusal
 	silent func() // called instead of an event
 }
 
 var _ hw.Switch = (*Switch)(nil)
 
-// Open starts the card and removes what it forwarded before. DPDK is started once in a process: after Close, a card
-// needs another process.
+// thread calls functions on the one thread of this process that talks to the SDK: DPDK is started once in a process, and
+// pins the thread that starts it.
+var thread = sync.OnceValue(func() chan<- func() {
+	calls := make(chan func())
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		for call := range calls {
+			call()
+		}
+	}()
+	return calls
+})
+
+// taken says that the thread has a Switch.
+var taken atomic.Bool
+
+// Open starts the card and removes what it forwarded before. A process can have one card at a time.
 func Open(cfg Config) (hw.Switch, error) {
 	cfg.defaults()
-	if cfg.Device == nil {
+	switch {
+	case cfg.StandIn != nil && !HasStandIn:
+		return nil, errors.New("doca: this program has the SDK, and no stand-in for it")
+	case HasStandIn && cfg.StandIn == nil && cfg.Device == nil:
+		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be told which devices to forward between (stand_in)")
+	case cfg.Device == nil:
 		cfg.Device = openDevice
 	}
 	s := &Switch{
@@ -102,9 +127,13 @@ func Open(cfg Config) (hw.Switch, error) {
 	if _, ok := s.ports[cfg.Sink]; !ok {
 		return nil, fmt.Errorf("doca: sink %q is not a port, which are %q", cfg.Sink, slices.Sorted(maps.Keys(s.ports)))
 	}
+	if !taken.CompareAndSwap(false, true) {
+		return nil, fmt.Errorf("doca: %s: this process has a card open already", cfg.PCI)
+	}
 	opened := make(chan error)
-	go s.run(opened)
+	thread() <- func() { s.run(opened) }
 	if err := <-opened; err != nil {
+		<-s.done
 		return nil, fmt.Errorf("doca: %s: %w", cfg.PCI, err)
 	}
 	return s, nil
@@ -143,7 +172,11 @@ func (s *Switch) start() error {
 		s.card.close()
 		return fmt.Errorf("the card shows %d ports for representors %s, and %d are named", n, s.cfg.Representors, want)
 	}
-	if s.uplink, err = s.device(s.cfg.Uplink); err != nil {
+	if err = s.wire(); err == nil {
+		s.uplink, err = s.device(s.cfg.Uplink)
+	}
+	if err != nil {
+		s.unwire()
 		s.card.close()
 	}
 	return err
@@ -162,8 +195,10 @@ func (s *Switch) device(name string) (io.ReadWriteCloser, error) {
 }
 
 func (s *Switch) run(opened chan<- error) {
-	runtime.LockOSThread() // never unlocked: DPDK has pinned the thread, which ends with this goroutine
-	defer close(s.done)
+	defer func() {
+		taken.Store(false)
+		close(s.done)
+	}()
 	err := s.start()
 	opened <- err
 	if err != nil {
@@ -173,6 +208,7 @@ func (s *Switch) run(opened chan<- error) {
 	var reader sync.WaitGroup
 	reader.Go(func() { s.read(s.uplink) })
 	defer func() {
+		s.unwire()
 		s.card.close()
 		for _, d := range s.devices {
 			d.Close()
@@ -184,7 +220,7 @@ func (s *Switch) run(opened chan<- error) {
 	defer age.Stop()
 	for {
 		s.submit()
-		if s.card.pending() > 0 {
+		if s.card.pending() > 0 || len(s.orders) > 0 {
 			if err := s.card.poll(1000, s.complete); err != nil {
 				s.queue.Put(hw.Event{Kind: hw.Lost, At: time.Now(), Reason: err.Error()})
 				return
@@ -232,10 +268,9 @@ func (s *Switch) Events() <-chan hw.Event { return s.queue.Events() }
 
 // Capabilities implements hw.Switch.
 func (s *Switch) Capabilities() hw.Capabilities {
-	return hw.Capabilities{
-		Name: "DOCA Flow " + s.release, MaxRules: s.cfg.Rules, CounterLag: s.cfg.CounterLag, IdleResolution: time.Second,
-		MoveIsAtomic: s.cfg.MoveInPlace, PacketInQueue: s.cfg.PacketInQueue,
-	}
+	c := s.cfg.Capabilities()
+	c.Name += " " + s.release
+	return c
 }
 
 // Close takes the rules out of the card and gives it back.

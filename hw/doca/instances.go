@@ -191,7 +191,8 @@ func (s *Switch) Rules(ctx context.Context) (r hw.RuleReading, err error) {
 			answer(fmt.Errorf("doca: rules: %w", err))
 			return
 		}
-		for _, q := range s.flows {
+		r.Rules = make([]hw.RuleCount, 0, len(s.flows))
+		for _, q := range s.slots {
 			if q.live {
 				r.Rules = append(r.Rules, hw.RuleCount{Rule: q.Rule, Packets: q.charged.packets, Bytes: q.charged.bytes})
 			}

@@ -59,12 +59,13 @@ func (s *Switch) submit() {
 	for {
 		for len(s.backlog) > 0 && len(s.orders) < batch {
 			q := s.backlog[0]
-			if r := s.subject(q); r != nil && r.busy != nil {
+			r := s.subject(q)
+			if r != nil && r.busy != nil {
 				break
 			}
 			s.backlog = s.backlog[1:]
 			s.underway = append(s.underway, q)
-			if o, why := prepare[q.op](s, q); why != "" {
+			if o, why := prepare[q.op](s, q, r); why != "" {
 				q.refuse(why)
 			} else if !q.done {
 				s.orders = append(s.orders, o)
@@ -90,19 +91,19 @@ func (s *Switch) subject(q *request) *rule {
 	return s.tuples[q.rule.Tuple]
 }
 
-// prepare makes a request an order to the card, or says why it is refused. A request that needs no order it ends.
-var prepare = [...]func(*Switch, *request) (order, string){
-	hw.OpInstall: func(s *Switch, q *request) (order, string) {
-		if err := q.rule.Check(); err != nil {
+// prepare makes a request, with its subject, an order to the card, or says why it is refused. A request that needs no order
+// it ends.
+var prepare = [...]func(*Switch, *request, *rule) (order, string){
+	hw.OpInstall: func(s *Switch, q *request, r *rule) (order, string) {
+		switch err := q.rule.Check(); {
+		case err != nil:
 			return order{}, err.Error()
-		}
-		if s.flows[q.rule.Flow] != nil {
+		case r != nil && r.Flow == q.rule.Flow:
 			return order{}, "the flow has a rule already"
-		}
-		if r := s.tuples[q.rule.Tuple]; r != nil {
+		case r != nil:
 			return order{}, fmt.Sprintf("the five-tuple has a rule already, that of flow %d", r.Flow)
 		}
-		r := &rule{Rule: q.rule, port: s.portOf(q.rule.Instance), slot: len(s.slots), busy: q}
+		r = &rule{Rule: q.rule, port: s.portOf(q.rule.Instance), slot: len(s.slots), busy: q}
 		if n := len(s.free); n > 0 {
 			r.slot, s.free = s.free[n-1], s.free[:n-1]
 			s.slots[r.slot] = r
@@ -115,8 +116,7 @@ var prepare = [...]func(*Switch, *request) (order, string){
 		}
 		return order{op: opAdd, port: r.port, tuple: r.Tuple, idle: uint32((r.Idle + time.Second - 1) / time.Second), cookie: uint64(r.slot)}, ""
 	},
-	hw.OpMove: func(s *Switch, q *request) (order, string) {
-		r := s.flows[q.rule.Flow]
+	hw.OpMove: func(s *Switch, q *request, r *rule) (order, string) {
 		switch {
 		case r == nil:
 			return order{}, "the flow has no rule"
@@ -135,8 +135,7 @@ var prepare = [...]func(*Switch, *request) (order, string){
 		r.busy = q
 		return order{op: opMove, port: q.port, rule: r.id, cookie: uint64(r.slot)}, ""
 	},
-	hw.OpRemove: func(s *Switch, q *request) (order, string) {
-		r := s.flows[q.rule.Flow]
+	hw.OpRemove: func(s *Switch, q *request, r *rule) (order, string) {
 		if r == nil {
 			return order{}, "the flow has no rule"
 		}
@@ -153,20 +152,16 @@ func (s *Switch) portOf(i flow.Instance) int {
 	return dropPort
 }
 
-func (q *request) end(kind hw.EventKind) {
-	now := time.Now()
-	q.event.Kind, q.event.Op, q.event.At, q.event.Latency, q.event.Flow = kind, q.op, now, now.Sub(q.asked), q.rule.Flow
-	q.done = true
-}
+func (q *request) end(kind hw.EventKind) { q.kind, q.ended, q.done = kind, time.Now(), true }
 
 func (q *request) refuse(why string) {
+	q.reason = why
 	q.end(hw.Rejected)
-	q.event.Instance, q.event.Reason = q.rule.Instance, why
 }
 
 func (q *request) confirm(r *rule) {
+	q.rule = r.Rule
 	q.end(hw.Confirmed)
-	q.event.Instance, q.event.Tuple = r.Instance, r.Tuple
 }
 
 // complete takes an answer of the card.
@@ -178,7 +173,7 @@ func (s *Switch) complete(o outcome) {
 	case opAdd:
 		if !o.ok {
 			s.forget(r)
-			q.refuse("the card took no rule: " + failed().Error())
+			q.refuse("the card took no rule: " + o.reason())
 			return
 		}
 		r.id, r.live = o.rule, true
@@ -191,20 +186,20 @@ func (s *Switch) complete(o outcome) {
 			q.confirm(r)
 		case o.gone:
 			s.forget(r)
-			q.refuse("the card did not take the rule back")
+			q.refuse("the card did not take the rule back: " + o.reason())
 			s.ended(r, false, "lost in a move that the card refused", o.count)
 		default:
-			q.refuse("the card did not move the rule: " + failed().Error())
+			q.refuse("the card did not move the rule: " + o.reason())
 		}
 	case opRemove:
 		if !o.ok {
-			q.refuse("the card did not remove the rule: " + failed().Error())
+			q.refuse("the card did not remove the rule: " + o.reason())
 			return
 		}
 		s.charge(r, o.count)
 		s.forget(r)
 		q.confirm(r)
-		q.event.Packets, q.event.Bytes = o.packets, o.bytes
+		q.last = o.count
 	case opAged:
 		if r.busy = q; !o.ok {
 			return // it will be found idle again
@@ -250,6 +245,7 @@ func (s *Switch) report() {
 			q.silent()
 			continue
 		}
-		s.queue.Put(q.event)
+		s.queue.Put(hw.Event{Kind: q.kind, Op: q.op, At: q.ended, Latency: q.ended.Sub(q.asked), Flow: q.rule.Flow, Instance: q.rule.Instance,
+			Tuple: q.rule.Tuple, Packets: q.last.packets, Bytes: q.last.bytes, Reason: q.reason})
 	}
 }

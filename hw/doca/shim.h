@@ -2,8 +2,8 @@
  * The shim between Go and DOCA Flow. No type of the SDK appears here, and no pointer to memory of the SDK or of Go crosses
  * it: rules and pipes are numbers, results are integers, and si_error() says in words what went wrong last.
  *
- * All functions but si_error are for one thread, the one that called si_open: DOCA Flow gives each thread a queue of its
- * own, and DPDK pins the thread that starts it.
+ * All functions are for one thread, the one that called si_open first: DOCA Flow gives each thread a queue of its own, and
+ * DPDK, which is started once in a process, pins the thread that starts it.
  */
 #ifndef SMARTINCO_DOCA_SHIM_H
 #define SMARTINCO_DOCA_SHIM_H
@@ -14,7 +14,7 @@
 enum {
 	SI_OK = 0,
 	SI_FAILED = -1, /* the SDK, or the system, refused: see si_error() */
-	SI_BUSY = -2,   /* the queue is full: poll, then go on */
+	SI_BUSY = -2,   /* the queue is full, or the card wants to be asked again: poll, then go on */
 };
 
 enum { SI_OTHERS_KERNEL, SI_OTHERS_DROP };
@@ -26,7 +26,6 @@ struct si_config {
 	const char *eal;          /* more arguments for DPDK, separated by spaces */
 	uint32_t rules;           /* that each of the four pipes can hold */
 	uint32_t queue_depth;     /* requests under way at a time */
-	uint32_t idle_s;          /* end rules without a packet for so long; 0 for never */
 	uint8_t others;           /* what happens to traffic that is neither TCP nor UDP: SI_OTHERS_… */
 	uint8_t in_place;         /* a move changes the entry, rather than removing and adding it */
 };
@@ -57,7 +56,10 @@ struct si_done {
 	uint8_t op;
 	uint8_t ok; /* otherwise nothing has changed, but for a move that lost its rule: then `gone` */
 	uint8_t gone;
+	int16_t why; /* if not ok: an error of the SDK, for si_reason, or one of these */
 };
+
+enum { SI_CARD_REFUSED = -1, SI_PIPE_FULL = -2, SI_NO_RULE = -3 };
 
 struct si_count {
 	uint64_t packets, bytes;
@@ -72,12 +74,12 @@ int si_egress_end(uint16_t port, struct si_count *last);
 int si_egress_count(uint16_t port, struct si_count *);
 
 /*
- * si_apply puts requests on their way and says how many it took; SI_BUSY when there was no room for all. Each of those it
- * took is answered through si_poll, in order for the same rule.
+ * si_apply puts requests on their way and says how many it took; SI_BUSY when it did not take all. Each of those it took is
+ * answered through si_poll, in order for the same rule.
  */
 int si_apply(const struct si_request *, uint32_t n, uint32_t *taken);
 int si_poll(uint64_t timeout_us, struct si_done *, uint32_t max, uint32_t *n);
-uint32_t si_pending(void);
+uint32_t si_pending(void); /* requests whose answer si_poll has not given */
 
 /* si_age looks for idle rules for up to so long; it removes them, and si_poll tells of each as SI_AGED. */
 int si_age(uint64_t quota_us);
@@ -86,6 +88,7 @@ int si_age(uint64_t quota_us);
 int si_query(const uint32_t *rules, uint32_t n, struct si_count *);
 
 const char *si_error(void);
+const char *si_reason(int16_t why);
 const char *si_release(void); /* that it was compiled for, and that it runs with */
 
 #endif

@@ -40,6 +40,7 @@ type Engine struct {
 
 	mu    sync.Mutex
 	alive map[string]flow.Instance // containers, by ID, whose end is a Death
+	dead  map[string]bool          // those whose Death was reported: the engine lists them as running a moment longer
 }
 
 var _ hw.ContainerEngine = (*Engine)(nil)
@@ -62,7 +63,8 @@ func open(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}), alive: map[string]flow.Instance{}}
+	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}),
+		alive: map[string]flow.Instance{}, dead: map[string]bool{}}
 	if _, err = cli.Ping(ctx); err == nil {
 		err = e.openPool(ctx)
 	}
@@ -285,7 +287,7 @@ func (e *Engine) List(ctx context.Context) ([]hw.Container, error) {
 	}
 	e.mu.Lock()
 	for _, c := range found {
-		if c.Running {
+		if c.Running && !e.dead[c.ID] { // it may have died meanwhile
 			e.alive[c.ID] = c.Instance
 		}
 	}
@@ -298,13 +300,15 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	out := make([]hw.Container, 0, len(found))
 	for _, c := range found {
 		n, err := strconv.ParseInt(c.Labels[labelInstance], 10, 32)
 		if err != nil {
 			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
 		}
-		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID]}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
 			h.Ports = e.pool.ports(slot)
 		}

@@ -40,7 +40,11 @@ var testImage = sync.OnceValue(func() (err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return errors.Join(err, errors.New(string(out)))
 	}
-	return Import(context.Background(), Config{Testbed: testTestbed}, testRef, program, "forward")
+	image, err := Program(program, "forward")
+	if err != nil {
+		return err
+	}
+	return Import(context.Background(), Config{Testbed: testTestbed}, testRef, image)
 })
 
 func TestMain(m *testing.M) {

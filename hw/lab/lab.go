@@ -8,9 +8,10 @@
 //	                                  in out    in out
 //	                                 container  container    each with a namespace of its own
 //
-// The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. The
+// The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. In its
+// place the lab can have the stand-in for DOCA Flow, which forwards in the program that runs an experiment. The
 // containers come from the machine's Docker Engine; their image is made of this program, which is its own forwarder
-// (package forwarder). The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
+// (package forwarder), or of the machine's testpmd. The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
 // sleeps when there is nothing to do, so two cores are enough.
 //
 // All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the label of
@@ -19,6 +20,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -27,6 +29,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,21 +39,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
-	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 )
 
 // Config is what can be chosen about a lab. Defaults has what is usual.
 type Config struct {
+	Switch  string        // one of Switches
 	Name    string        // 1 to 20 letters and digits, small: of the namespace and of the labels
 	Dir     string        // where sockets, logs and the testbed's file are
 	Program string        // smartinco, statically linked: the generator, and the instances' image
 	Listen  string        // address of the generator's RPC
 	Docker  string        // the engine's address; empty for DOCKER_HOST or the local socket
+	Runs    string        // what an instance runs: one of Programs
 	Ports   int           // of instances
 	Ring    int           // slots of an instance's receive ring
-	Work    time.Duration // CPU time that a packet costs an instance
-	Wait    time.Duration // other time that a packet costs it
+	Work    time.Duration // CPU time that a packet costs an instance, if it runs forward
+	Wait    time.Duration // other time that a packet costs it, likewise
 	CPUs    string        // the instances' processors; empty for all
 	Rest    string        // the processors of switch and generator; empty for all
 }
@@ -62,7 +67,7 @@ type Config struct {
 // alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
 func Defaults() Config {
 	c := Config{
-		Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
+		Switch: "ovs", Runs: "forward", Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
 		Ports: 10, Ring: 1024, Work: 150 * time.Microsecond, Wait: 150 * time.Microsecond,
 	}
 	c.Program, _ = os.Executable()
@@ -72,17 +77,6 @@ func Defaults() Config {
 	return c
 }
 
-const (
-	bridge   = "br0"
-	maxPorts = 1000
-
-	// How often the switch brings what its datapath has counted to the rules, and how old their counters may be then. It
-	// takes the smaller of max-revalidator, which it does not let fall below 100 ms, and max-idle. That a flow without
-	// packets for so long leaves the datapath's cache as well costs it a look at the rules when it comes back.
-	maxIdle   = 20 * time.Millisecond
-	staleness = 50 * time.Millisecond
-)
-
 func (c *Config) namespace() string { return "smartinco-" + c.Name }
 func (c *Config) image() string     { return "smartinco/" + c.Name + ":latest" }
 
@@ -91,6 +85,14 @@ func (c *Config) path(name string) string { return filepath.Join(c.Dir, name) }
 // Testbed is the file that describes the lab, for a run on it.
 func (c *Config) Testbed() string { return c.path("testbed.yaml") }
 
+// Check says what is wrong with a configuration, and makes Dir absolute.
+func (c *Config) Check() error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	return nil
+}
+
 func (c *Config) check() (err error) {
 	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
 		return err
@@ -98,8 +100,12 @@ func (c *Config) check() (err error) {
 	if c.Name == "" || len(c.Name) > 20 || strings.Trim(c.Name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 		return fmt.Errorf("name %q: want 1 to 20 small letters and digits", c.Name)
 	}
-	if c.Ports < 1 || c.Ports > maxPorts {
-		return fmt.Errorf("%d ports: want 1 to %d", c.Ports, maxPorts)
+	k, ok := switches[c.Switch]
+	if !ok {
+		return fmt.Errorf("switch %q: want one of %s", c.Switch, strings.Join(Switches(), ", "))
+	}
+	if c.Ports < 1 || c.Ports > k.maxPorts {
+		return fmt.Errorf("%d ports: want 1 to %d", c.Ports, k.maxPorts)
 	}
 	if host, _, err := net.SplitHostPort(c.Listen); err != nil || host == "" {
 		return fmt.Errorf("address %q of the generator: want HOST:PORT", c.Listen)
@@ -108,6 +114,9 @@ func (c *Config) check() (err error) {
 		if _, err := cpuSet(set); err != nil {
 			return err
 		}
+	}
+	if _, ok := programs[c.Runs]; !ok {
+		return fmt.Errorf("an instance runs %q: want %s", c.Runs, strings.Join(Programs(), " or "))
 	}
 	f := forwarder.Config{In: "in", Out: "out", Ring: c.Ring, Work: c.Work, Wait: c.Wait}
 	return f.Check()
@@ -124,7 +133,7 @@ func Missing(ctx context.Context, c Config) error {
 	}
 	if os.Geteuid() != 0 {
 		add("root: a lab makes network namespaces and devices")
-	} else if m := vswitch.Missing(); m != "" {
+	} else if m := switches[c.Switch].missing(); m != "" {
 		add("%s", m)
 	}
 	if _, err := exec.LookPath("ip"); err != nil {
@@ -133,14 +142,19 @@ func Missing(ctx context.Context, c Config) error {
 	if _, err := docker.Info(ctx, docker.Config{Host: c.Docker}); err != nil {
 		add("%w", err)
 	}
+	if p, ok := programs[c.Runs]; ok {
+		if err := p.missing(); err != nil {
+			add("%w", err)
+		}
+	}
 	return errors.Join(all...)
 }
 
 // Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down or
 // for another Up.
 func Up(ctx context.Context, c Config, progress func(string)) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	if err := Missing(ctx, c); err != nil {
 		return err
@@ -150,7 +164,7 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 		do   func(context.Context) error
 	}{
 		{"network namespace " + c.namespace(), c.upNetwork},
-		{"Open vSwitch, bridge " + bridge, c.upSwitch},
+		{"switch " + c.Switch, func(ctx context.Context) error { return switches[c.Switch].up(&c, ctx) }},
 		{"image " + c.image(), c.upImage},
 		{"generator at " + c.Listen, c.upGenerator},
 		{"testbed file " + c.Testbed(), c.writeTestbed},
@@ -166,8 +180,8 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 // Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
 // can.
 func Down(ctx context.Context, c Config) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	var failed []error
 	add := func(what string, err error) {
@@ -177,11 +191,7 @@ func Down(ctx context.Context, c Config) error {
 	}
 	add("containers", docker.Purge(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}))
 	add("generator", c.stopGenerator())
-	s, err := vswitch.At(c.path("ovs"), c.namespace())
-	if err == nil {
-		err = s.Stop()
-	}
-	add("Open vSwitch", err)
+	add("Open vSwitch", c.downOVS())
 	add("network namespace", c.downNetwork())
 	add("control group", c.downGroup())
 	if len(failed) == 0 {
@@ -204,9 +214,6 @@ func (c *Config) removeDir() error {
 	return err
 }
 
-// links are the pairs of devices between generator and switch.
-var links = [...]struct{ generator, port string }{{"gen0", "uplink"}, {"gen1", "sink"}}
-
 func (c *Config) upNetwork(context.Context) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
@@ -221,15 +228,15 @@ func (c *Config) upNetwork(context.Context) error {
 		return err
 	}
 	defer h.Close()
-	for _, l := range links {
+	for _, l := range switches[c.Switch].links {
 		if _, err := h.LinkByName(l.port); err != nil {
 			v := netlink.NewVeth(netlink.LinkAttrs{Name: l.port})
-			v.PeerName = l.generator
+			v.PeerName = l.far
 			if err := h.LinkAdd(v); err != nil {
 				return fmt.Errorf("device %s: %w", l.port, err)
 			}
 		}
-		for _, name := range []string{l.port, l.generator} {
+		for _, name := range []string{l.port, l.far} {
 			if err := up(h, name); err != nil {
 				return fmt.Errorf("device %s: %w", name, err)
 			}
@@ -289,35 +296,12 @@ func (c *Config) downNetwork() error {
 	return nil
 }
 
-func (c *Config) upSwitch(ctx context.Context) error {
-	return c.onRest(func() error {
-		s, err := vswitch.Start(ctx, c.path("ovs"), c.namespace())
-		if err != nil {
-			return err
-		}
-		b := vswitch.Bridge{Name: bridge, Datapath: "netdev"}
-		for _, l := range links {
-			b.Ports = append(b.Ports, vswitch.BridgePort{Name: l.port})
-		}
-		if err := s.Database().Ensure(ctx, b); err != nil {
-			return err
-		}
-		for _, name := range []string{"ovsdb-server.pid", "ovs-vswitchd.pid"} {
-			pid, err := pidOf(filepath.Join(c.path("ovs"), name))
-			if err != nil {
-				return err
-			}
-			if err := c.prefer(pid); err != nil {
-				return err
-			}
-		}
-		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:max-idle=%d", maxIdle.Milliseconds()))
-		return err
-	})
-}
-
 func (c *Config) upImage(ctx context.Context) error {
-	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), c.Program, "forward")
+	i, err := programs[c.Runs].image(ctx, c)
+	if err != nil {
+		return err
+	}
+	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), i)
 }
 
 // onRest runs something whose child processes are to stay on the processors that the instances do not have.
@@ -401,50 +385,18 @@ func (c *Config) upGenerator(ctx context.Context) error {
 }
 
 func (c *Config) generatorArgs() []string {
-	return []string{"--netns", c.namespace(), "--port", links[0].generator, "--port", links[1].generator, "--listen", c.Listen}
+	l := switches[c.Switch].links
+	return []string{"--netns", c.namespace(), "--port", l[0].far, "--port", l[1].far, "--listen", c.Listen}
 }
 
-// generators are the processes that run as this lab's generator, by their arguments.
-func (c *Config) generators() []int {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	var found []int
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		args := strings.Split(string(text), "\x00")
-		if len(args) < 4 || args[1] != "trex-server" || args[2] != "--netns" || args[3] != c.namespace() {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
-			found = append(found, pid)
-		}
-	}
-	return found
+// generates tells this lab's generator from all other processes by its arguments.
+func (c *Config) generates(args []string) bool {
+	return len(args) > 3 && slices.Equal(args[1:4], []string{"trex-server", "--netns", c.namespace()})
 }
 
-// stopGenerator ends the generator and waits until it is gone.
-func (c *Config) stopGenerator() error {
-	signal := unix.SIGTERM
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		running := c.generators()
-		if len(running) == 0 {
-			return nil
-		}
-		switch late := time.Since(begin); {
-		case late > 10*time.Second:
-			return fmt.Errorf("process %d does not end", running[0])
-		case late > 3*time.Second:
-			signal = unix.SIGKILL
-		}
-		for _, pid := range running {
-			if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("process %d: %w", pid, err)
-			}
-		}
-	}
-}
+func (c *Config) generators() []int { return process.Find(c.generates) }
+
+func (c *Config) stopGenerator() error { return process.End(c.generates, unix.SIGTERM, 5*time.Second) }
 
 func (c *Config) writeTestbed(ctx context.Context) error {
 	info, err := docker.Info(ctx, docker.Config{Host: c.Docker})
@@ -470,18 +422,15 @@ func (c *Config) testbed(group string) string {
 	fmt.Fprintf(&b, `# Made by smartinco lab up; smartinco lab down removes it.
 name: %s
 switch:
-  ovs:
-    address: unix:%s/%s.mgmt
-    uplink: %s
-    sink: %s
-    counter_lag: %dms
-containers:
+%scontainers:
   docker:
-`, c.Name, c.path("ovs"), bridge, links[0].port, links[1].port, staleness.Milliseconds())
+`, c.Name, switches[c.Switch].testbed(c))
 	if c.Docker != "" {
 		fmt.Fprintf(&b, "    host: %q\n", c.Docker)
 	}
-	fmt.Fprintf(&b, "    image: %s\n    command: [--ring, %q, --work, %q, --wait, %q]\n", c.image(), strconv.Itoa(c.Ring), c.Work.String(), c.Wait.String())
+	p := programs[c.Runs]
+	command, _ := json.Marshal(p.command(c)) // a list of strings is one in YAML too
+	fmt.Fprintf(&b, "    image: %s\n    command: %s\n    ready: {log: %q}\n%s", c.image(), command, p.ready, p.more)
 	if c.CPUs != "" {
 		fmt.Fprintf(&b, "    cpus: %q\n", c.CPUs)
 	}
@@ -489,9 +438,9 @@ containers:
 		fmt.Fprintf(&b, "    cgroup: %s\n", group)
 	}
 	fmt.Fprintf(&b, `    stop_timeout: 0s
-    veth: {netns: %s, bridge: %s, database: "unix:%s/db.sock"}
+    veth: {netns: %s%s}
     ports:
-`, c.namespace(), bridge, c.path("ovs"))
+`, c.namespace(), switches[c.Switch].bridge(c))
 	for i := 1; i <= c.Ports; i++ {
 		fmt.Fprintf(&b, "      - {in: i%d, out: o%d}\n", i, i)
 	}

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/smartinco/smartinco/hw/docker"
-	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 )
 
 // Part is what a lab consists of.
@@ -21,18 +19,10 @@ type Part struct {
 
 // Status looks at each part of a lab. One that is not there is no error.
 func Status(ctx context.Context, c Config) ([]Part, error) {
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return nil, err
 	}
 	network := Part{"network", c.hasNamespace(), "namespace " + c.namespace()}
-	sw := Part{Name: "switch", Detail: c.path("ovs")}
-	if s, err := vswitch.At(c.path("ovs"), c.namespace()); err == nil && s.Running() {
-		ports, err := s.Database().Vsctl(ctx, "list-ports", bridge)
-		sw.Up, sw.Detail = err == nil, fmt.Sprintf("bridge %s with ports %s", bridge, strings.Join(strings.Fields(ports), " "))
-		if err != nil {
-			sw.Detail = err.Error()
-		}
-	}
 	generator := Part{Name: "generator", Detail: c.Listen}
 	if running := c.generators(); len(running) > 0 {
 		generator.Detail = fmt.Sprintf("process %d at %s", running[0], c.Listen)
@@ -56,5 +46,5 @@ func Status(ctx context.Context, c Config) ([]Part, error) {
 	file := Part{Name: "testbed file", Detail: c.Testbed()}
 	_, err := os.Stat(c.Testbed())
 	file.Up = err == nil
-	return []Part{network, sw, generator, instances, file}, nil
+	return []Part{network, c.switchStatus(ctx), generator, instances, file}, nil
 }

@@ -15,8 +15,8 @@ import (
 
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/hw/internal/nettest"
 	"github.com/smartinco/smartinco/hw/ovs"
-	"github.com/smartinco/smartinco/hw/ovs/internal/nettest"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/hw/switchtest"
 )

@@ -13,14 +13,21 @@ import (
 
 func openDOCA(_ context.Context, f *File) (hw.Switch, error) {
 	d := f.Switch.DOCA
-	return doca.Open(doca.Config{PCI: d.PCI, Representors: d.Representors, Uplink: d.Uplink, Ports: d.Ports, Sink: d.Sink,
+	c := doca.Config{PCI: d.PCI, Representors: d.Representors, Uplink: d.Uplink, Ports: d.Ports, Sink: d.Sink,
 		Mode: d.Mode, EAL: d.EAL, Rules: d.Rules, QueueDepth: d.QueueDepth, MoveInPlace: d.MoveInPlace, DropOthers: d.DropOthers,
-		CounterLag: duration(d.CounterLag), PacketInQueue: d.PacketInQueue})
+		CounterLag: duration(d.CounterLag), PacketInQueue: d.PacketInQueue}
+	if s := d.StandIn; s != nil {
+		c.StandIn = &doca.StandIn{Netns: s.Netns, Wire: s.Wire}
+	}
+	return doca.Open(c)
 }
 
 // checkDOCA looks at the card without taking it: DPDK cannot be started twice in a process, and a run may be under way.
 func checkDOCA(f *File) []check {
 	d := f.Switch.DOCA
+	if d.StandIn != nil {
+		return checkStandIn(f)
+	}
 	return []check{{
 		what: "this program has DOCA Flow",
 		mend: "on the card, or in NVIDIA's development container: CGO_ENABLED=1 go build -tags doca ./cmd/smartinco",
@@ -73,6 +80,21 @@ func checkDOCA(f *File) []check {
 				}
 			}
 			return "", nil
+		},
+	}}
+}
+
+// checkStandIn opens it: there is no card that it could be taken from.
+func checkStandIn(f *File) []check {
+	return []check{{
+		what: "the stand-in for DOCA Flow, between the devices of namespace " + f.Switch.DOCA.StandIn.Netns,
+		mend: "was this program built with it (make standin), and are there uplink and wire (ip -n NAMESPACE link)?",
+		do: func(ctx context.Context) (string, error) {
+			s, err := openDOCA(ctx, f)
+			if err != nil {
+				return "", err
+			}
+			return s.Capabilities().Name, s.Close()
 		},
 	}}
 }

@@ -51,27 +51,30 @@ func (f *File) DockerConfig() docker.Config {
 		c.Ports = append(c.Ports, port)
 	}
 	if v := d.Veth; v != nil {
-		db := vswitch.Database(v.Database)
-		c.Veth = &docker.Veth{
-			Namespace: v.Netns,
-			Plug: func(ctx context.Context, devices ...string) error {
-				b := vswitch.Bridge{Name: v.Bridge}
-				for _, name := range devices {
-					b.Ports = append(b.Ports, vswitch.BridgePort{Name: name})
-				}
-				return db.Ensure(ctx, b)
-			},
-			Unplug: func(ctx context.Context, devices ...string) error {
-				var args []string
-				for _, name := range devices {
-					args = slices.Concat(args, []string{"--", "--if-exists", "del-port", v.Bridge, name})
-				}
-				_, err := db.Vsctl(ctx, args...)
-				return err
-			},
+		c.Veth = &docker.Veth{Namespace: v.Netns}
+		if v.Bridge != "" {
+			c.Veth.Plug, c.Veth.Unplug = plug(vswitch.Database(v.Database), v.Bridge)
 		}
 	}
 	return c
+}
+
+// plug is how devices come to a bridge of Open vSwitch, and leave it.
+func plug(db vswitch.Database, bridge string) (plug, unplug docker.Plug) {
+	return func(ctx context.Context, devices ...string) error {
+			b := vswitch.Bridge{Name: bridge}
+			for _, name := range devices {
+				b.Ports = append(b.Ports, vswitch.BridgePort{Name: name})
+			}
+			return db.Ensure(ctx, b)
+		}, func(ctx context.Context, devices ...string) error {
+			var args []string
+			for _, name := range devices {
+				args = slices.Concat(args, []string{"--", "--if-exists", "del-port", bridge, name})
+			}
+			_, err := db.Vsctl(ctx, args...)
+			return err
+		}
 }
 
 func checkDocker(f *File) []check {

@@ -81,6 +81,9 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"name: t", "name: a b", `t.yaml:1:7: name: found "a b", expected 1 to 40 letters`},
 		{`ovs: {address: "unix:/x", uplink: p0}`, `doca: {pci: "0000:03:00.0", representors: vf0, uplink: p0, ports: []}`, "switch.doca.ports: found a list, expected at least one port"},
 		{"uplink", "uplnk", "did you mean uplink?"},
+		{`ovs: {address: "unix:/x", uplink: p0}`, "tc: {uplink: p0, pref: 65535}", `switch.tc.pref: found "65535", expected`},
+		{`ovs: {address: "unix:/x", uplink: p0}`, "tc: {uplink: p0, counter_lag: 0s}", `switch.tc.counter_lag: found "0s", expected a time above 0`},
+		{`ovs: {address: "unix:/x", uplink: p0}`, "tc: {uplink: p0}, doca: {pci: a, representors: b, uplink: p0, ports: [c]}", "switch: found a mapping, expected exactly one driver: ovs, doca, tc"},
 		{"unix:/x", "/x", `switch.ovs.address: found "/x", expected unix:PATH or tcp:HOST:PORT`},
 		{"{trex: {}}", "{}", "generator: found a mapping, expected exactly one driver: trex"},
 		{"ovs: {", "dpdk: {", "switch.dpdk: found an unknown key, expected one of ovs"},
@@ -88,6 +91,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"[{in: a}]", "[{in: a, out: b}, {in: b}]", `containers.docker.ports.1.in: found "b", expected a port that no other instance has`},
 		{"{image: i", "{image: i, host: \"http://x\"", `containers.docker.host: found "http://x"`},
 		{"{image: i", "{image: i, tls: {ca: a, cert: b, key: c}", "containers.docker.tls: found a mapping, expected a host at tcp:// with this key"},
+		{"{image: i", "{image: i, veth: {netns: n}", `containers.docker.veth.bridge: found no such key, expected a bridge with Open vSwitch`},
 		{"name: t", "name: t\nscale: {rate: 0}", `t.yaml:2:15: scale.rate: found "0", expected a number above 0`},
 		{"uplink: p0", "uplink: p0, counter_lag: 5", "switch.ovs.counter_lag: found \"5\", expected a time such as 10s"},
 	} {
@@ -105,7 +109,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil && !errors.Is(err, scenarios.ErrInvalid) {
 			t.Fatalf("an error that is not ErrInvalid: %v", err)
 		}
-		if err == nil && (tb.Switch.OVS == nil || tb.Containers.Docker == nil || tb.Generator.TRex == nil) {
+		if err == nil && (tb.Switch == (Switch{}) || tb.Containers.Docker == nil || tb.Generator.TRex == nil) {
 			t.Fatal("a driver is missing")
 		}
 	})

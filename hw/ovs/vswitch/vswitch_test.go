@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/hw/internal/needs"
-	"github.com/smartinco/smartinco/hw/ovs/internal/nettest"
+	"github.com/smartinco/smartinco/hw/internal/nettest"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 )
 

@@ -3,6 +3,5 @@
 #define STANDIN_RTE_EAL_H
 
 int rte_eal_init(int argc, char **argv);
-int rte_eal_cleanup(void);
 
 #endif

@@ -1,0 +1,117 @@
+/*
+ * DOCA Flow as one interface: what differs between the releases 2.7 to 3.3 is here, and nowhere else.
+ */
+#ifndef SMARTINCO_DOCA_RELEASES_H
+#define SMARTINCO_DOCA_RELEASES_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <doca_dev.h>
+#include <doca_dpdk.h>
+#include <doca_error.h>
+#include <doca_flow.h>
+#include <doca_version.h>
+
+#include "shim.h"
+
+#define RELEASE (DOCA_VERSION_MAJOR * 100 + DOCA_VERSION_MINOR)
+#if RELEASE < 207
+#error "DOCA 2.7 or later is needed: before it, configuration had another form"
+#endif
+
+#if RELEASE >= 303
+#define NOW DOCA_FLOW_ENTRY_FLAGS_NO_WAIT
+#define LATER DOCA_FLOW_ENTRY_FLAGS_WAIT_FOR_BATCH
+#else
+#define NOW DOCA_FLOW_NO_WAIT
+#define LATER DOCA_FLOW_WAIT_FOR_BATCH
+#endif
+
+#define QUEUE 0
+
+static inline doca_error_t add_entry(struct doca_flow_pipe *pipe, const struct doca_flow_match *match,
+			      const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd, uint32_t flags,
+			      void *ctx, struct doca_flow_pipe_entry **entry)
+{
+#if RELEASE >= 303
+	return doca_flow_pipe_basic_add_entry(QUEUE, pipe, match, 0, NULL, monitor, fwd, flags, ctx, entry);
+#elif RELEASE >= 302
+	return doca_flow_pipe_add_entry(QUEUE, pipe, match, 0, NULL, monitor, fwd, flags, ctx, entry);
+#else
+	return doca_flow_pipe_add_entry(QUEUE, pipe, match, NULL, monitor, fwd, flags, ctx, entry);
+#endif
+}
+
+/* In 3.2 the call is not known to exist, so nothing is moved in place there. */
+#define CAN_UPDATE (RELEASE != 302)
+
+static inline doca_error_t update_entry(struct doca_flow_pipe *pipe, const struct doca_flow_fwd *fwd, uint32_t flags,
+				 struct doca_flow_pipe_entry *entry)
+{
+#if RELEASE >= 303
+	return doca_flow_pipe_basic_update_entry(QUEUE, pipe, 0, NULL, NULL, fwd, flags, entry);
+#elif CAN_UPDATE
+	return doca_flow_pipe_update_entry(QUEUE, pipe, NULL, NULL, fwd, (enum doca_flow_flags_type)flags, entry);
+#else
+	(void)pipe, (void)fwd, (void)flags, (void)entry;
+	return DOCA_ERROR_NOT_SUPPORTED;
+#endif
+}
+
+static inline doca_error_t remove_entry(uint32_t flags, struct doca_flow_pipe_entry *entry)
+{
+#if RELEASE >= 209
+	return doca_flow_pipe_remove_entry(QUEUE, flags, entry);
+#else
+	return doca_flow_pipe_rm_entry(QUEUE, flags, entry);
+#endif
+}
+
+static inline doca_error_t query_entry(struct doca_flow_pipe_entry *entry, struct si_count *c)
+{
+	doca_error_t err;
+#if RELEASE >= 209
+	struct doca_flow_resource_query q = {0};
+	if ((err = doca_flow_resource_query_entry(entry, &q)) == DOCA_SUCCESS)
+		*c = (struct si_count){q.counter.total_pkts, q.counter.total_bytes};
+#else
+	struct doca_flow_query q = {0};
+	if ((err = doca_flow_query_entry(entry, &q)) == DOCA_SUCCESS)
+		*c = (struct si_count){q.total_pkts, q.total_bytes};
+#endif
+	return err;
+}
+
+#if RELEASE >= 300
+#define MATCH_PORT parser_meta.port_id
+#else
+#define MATCH_PORT parser_meta.port_meta
+#endif
+
+/* port_identity gives a port's configuration what the release wants to know of it. */
+static inline doca_error_t port_identity(struct doca_flow_port_cfg *cfg, uint16_t port)
+{
+#if RELEASE >= 300
+	return doca_flow_port_cfg_set_port_id(cfg, port);
+#else
+	char number[8];
+	snprintf(number, sizeof number, "%u", port);
+	return doca_flow_port_cfg_set_devargs(cfg, number);
+#endif
+}
+
+static inline doca_error_t port_memory(struct doca_flow_port_cfg *cfg, uint32_t entries)
+{
+#if RELEASE >= 210
+	uint32_t size = 4096; /* a power of two; 128 B an entry, and 2,304 B for the one queue */
+	while (size < entries * 128ull && size < 1u << 31)
+		size <<= 1;
+	return doca_flow_port_cfg_set_actions_mem_size(cfg, size);
+#else
+	(void)cfg, (void)entries;
+	return DOCA_SUCCESS;
+#endif
+}
+
+#endif
