@@ -71,7 +71,12 @@ func (w *Workload) sort() {
 	for i, f := range w.Flows {
 		order[i] = key{f.Segments[0].Start, flow.ID(i)}
 	}
-	slices.SortFunc(order, func(a, b key) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.was, b.was)) })
+	slices.SortFunc(order, func(a, b key) int {
+		if a.start != b.start {
+			return cmp.Compare(a.start, b.start)
+		}
+		return cmp.Compare(a.was, b.was)
+	})
 	now := make([]flow.ID, len(order))
 	for i, k := range order {
 		now[k.was] = flow.ID(i)

@@ -221,11 +221,9 @@ func (s *spool) spill() error {
 }
 
 func (s *spool) write(p Arrival) error {
-	var b [spooled]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(p.At))
-	binary.LittleEndian.PutUint32(b[8:], uint32(p.Flow))
-	binary.LittleEndian.PutUint32(b[12:], uint32(p.Bytes))
-	_, err := s.w.Write(b[:])
+	b := binary.LittleEndian.AppendUint64(s.w.AvailableBuffer(), uint64(p.At))
+	b = binary.LittleEndian.AppendUint32(b, uint32(p.Flow))
+	_, err := s.w.Write(binary.LittleEndian.AppendUint32(b, uint32(p.Bytes)))
 	return err
 }
 

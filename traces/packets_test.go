@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -86,6 +87,38 @@ func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 				t.Fatalf("%+v: flow %d: %+v with %g packets of %g bytes, want %+v", o, i, f, count[i], bytes[i], r)
 			}
 		}
+	}
+}
+
+// What is allocated to replay a capture does not depend on how many packets it has.
+func TestAReplayTakesNoMemoryAPacket(t *testing.T) {
+	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
+	used := func(n int) uint64 {
+		frames := make([]stamped, n)
+		for i := range frames {
+			frames[i] = stamped{i, frame}
+		}
+		path := write(t, "x.pcap", pcapOf(linkEthernet, frames...))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w, err := readCapture(path, Options{Packets: true, Copies: 3, Speedup: 2, MTU: 1500}, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, read, buf := MergePackets(w.Packets), 0, make([]Arrival, 100)
+		for n, err := s.Read(buf); err == nil; n, err = s.Read(buf) {
+			read += n
+		}
+		runtime.ReadMemStats(&after)
+		if read != 3*n {
+			t.Errorf("%d packets, want three times %d", read, n)
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := used(2000), used(100_000)
+	t.Logf("%d B for 2,000 packets, %d B for 100,000", few, many)
+	if many > few+1<<16 {
+		t.Errorf("%d B for 2,000 packets, but %d B for 100,000", few, many)
 	}
 }
 
