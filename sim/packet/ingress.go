@@ -297,15 +297,7 @@ func (e *Engine) deliver(until int64) {
 		if e.slow.head < len(e.slow.fifo) {
 			e.serve(x.at)
 		}
-		to, moved := flow.Instance(0), false
-		if own := e.feed.flows; own != nil {
-			to, moved = own[x.f].to, own[x.f].moved
-		} else {
-			s := &e.flows[x.f]
-			if to, moved = s.rule, s.moved; s.path == missing || s.path == absent && s.rule == 0 {
-				to = toSlowPath
-			}
-		}
+		to, moved := e.whither(x.f)
 		if to < 0 {
 			e.miss(x)
 			continue
@@ -323,6 +315,19 @@ func (e *Engine) deliver(until int64) {
 	}
 }
 
+// whither is where a packet of the flow that comes out of the eSwitch goes, toSlowPath or below without a rule, and whether it
+// is the first to follow a new one.
+func (e *Engine) whither(f flow.ID) (to flow.Instance, moved bool) {
+	if own := e.feed.flows; own != nil {
+		return own[f].to, own[f].moved
+	}
+	s := &e.flows[f]
+	if s.path == missing || s.path == absent && s.rule == 0 {
+		return toSlowPath, s.moved
+	}
+	return s.rule, s.moved
+}
+
 // spread is deliver for packets that go straight to an instance, up to the first that does not: sorted by instance first, since
 // no instance depends on another. The slow path is empty.
 func (e *Engine) spread(until int64) {
@@ -330,11 +335,11 @@ func (e *Engine) spread(until int64) {
 	k := g.head
 	for ; k < len(g.pipe) && g.pipe[k].at <= until; k++ {
 		x := &g.pipe[k]
-		s := &e.flows[x.f]
-		if s.path != ruled || s.rule == 0 || s.moved || !e.instances[s.rule].up {
+		to, moved := e.whither(x.f)
+		if to <= 0 || moved || !e.instances[to].up {
 			break
 		}
-		in := &e.instances[s.rule]
+		in := &e.instances[to]
 		in.inbox = append(in.inbox, *x)
 	}
 	g.head = k
