@@ -275,38 +275,14 @@ func (s *server) decideAtRandom(m *merger, keys []uint64, old, dep []int64) []ui
 // if the last room-1 services take as long as the server is still busy, or longer (Lindley's recursion, with a bound). It is
 // for packets of which it is certain, as ring has it.
 func (s *server) lindley(m *merger, keys []uint64) {
-	lanes, idle, span := m.lanes, s.idle-m.base, s.base
-	limit := int64(s.room-1)*s.base + int64(uint64(s.room-1)*s.frac>>fracBits) // c.last(room-1), or one less
-	n := 0
-	if s.frac == 0 {
-		for _, key := range keys {
-			t := int64(key >> laneBits)
-			if idle-t > limit {
-				lanes[key&laneMask].lost++
-				continue
-			}
-			idle = max(idle, t) + span
-			keys[n] = key
-			n++
-		}
-	} else {
-		acc, frac, odd := s.acc, s.frac, uint64(s.room-1)*s.frac&(1<<fracBits-1)
-		for _, key := range keys {
-			t := int64(key >> laneBits)
-			bound := limit
-			if acc < odd {
-				bound++
-			}
-			if idle-t > bound {
-				lanes[key&laneMask].lost++
-				continue
-			}
-			acc += frac
-			idle = max(idle, t) + span + int64(acc>>fracBits)
-			acc &= 1<<fracBits - 1
-			keys[n] = key
-			n++
-		}
+	n, idle := 0, s.idle-m.base
+	switch limit := int64(s.room-1) * s.base; {
+	case s.frac > 0:
+		n, idle = passOdd(keys, m.lanes, idle, s.clock, uint64(s.room-1))
+	case s.book != nil:
+		n, idle = passOn(keys, m.lanes, idle, s.base, limit)
+	default:
+		n, idle = pass(keys, m.lanes, idle, s.base, limit)
 	}
 	if s.book != nil {
 		s.book.enterSpans(m, keys[:n], s.clock, s.idle)
@@ -315,6 +291,56 @@ func (s *server) lindley(m *merger, keys []uint64) {
 	s.n += uint64(n)
 	s.work += int64(n)*s.base + s.extra(uint64(n))
 	s.idle = idle + m.base
+}
+
+// pass counts the packets that find the server busy for no longer than limit, each of which keeps it busy for span more, and
+// charges the others to their lanes.
+func pass(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then int64) {
+	for _, key := range keys {
+		t := int64(key >> laneBits)
+		if idle-t > limit {
+			lanes[key&laneMask].lost++
+			continue
+		}
+		idle = max(idle, t) + span
+		n++
+	}
+	return n, idle
+}
+
+// passOn is pass, and puts the keys of those that it counts first.
+func passOn(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then int64) {
+	for _, key := range keys {
+		t := int64(key >> laneBits)
+		if idle-t > limit {
+			lanes[key&laneMask].lost++
+			continue
+		}
+		idle = max(idle, t) + span
+		keys[n] = key
+		n++
+	}
+	return n, idle
+}
+
+// passOdd is passOn for spans that are no whole number of picoseconds; the limit is the last k of them.
+func passOdd(keys []uint64, lanes []lane, idle int64, c clock, k uint64) (n int, then int64) {
+	limit, odd := int64(k)*c.base+int64(k*c.frac>>fracBits), k*c.frac&(1<<fracBits-1)
+	for _, key := range keys {
+		t := int64(key >> laneBits)
+		bound := limit // c.last(k)
+		if c.acc < odd {
+			bound++
+		}
+		if idle-t > bound {
+			lanes[key&laneMask].lost++
+			continue
+		}
+		idle = max(idle, t) + c.span()
+		keys[n] = key
+		n++
+	}
+	return n, idle
 }
 
 // relog brings the log up to date after lindley; whose the packets are is not known.
