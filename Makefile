@@ -95,7 +95,8 @@ bluefield: cross ## the Debian package for the ARM cores of a BlueField, without
 	install -D -m 644 hw/bluefield/smartinco.logrotate $(BIN)/deb/etc/logrotate.d/smartinco
 	install -D -m 644 -t $(BIN)/deb/usr/share/doc/smartinco docs/hardware.md docs/testbed.md docs/scenarios.md
 	sed 's/@VERSION@/0~$(subst -,.,$(VERSION))/' hw/bluefield/control > $(BIN)/deb/DEBIAN/control
-	cp hw/bluefield/conffiles $(BIN)/deb/DEBIAN/
+	install -m 644 -t $(BIN)/deb/DEBIAN hw/bluefield/conffiles
+	install -m 755 -t $(BIN)/deb/DEBIAN hw/bluefield/postinst
 	dpkg-deb --root-owner-group --build $(BIN)/deb $(BIN)/smartinco-bluefield-arm64.deb
 
 clean: ## remove what the other targets made
