@@ -79,6 +79,13 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 		CGO_CFLAGS="-g -O2 -DSTANDIN_RELEASE=$$r" $(GO) test -asan -tags doca,standin ./hw/doca || exit 1; \
 	done
 	CGO_CFLAGS="-g -O2" $(GO) vet -tags doca,standin ./hw/doca
+	CGO_CFLAGS="-g -O2" $(STATICCHECK) -tags doca,standin ./hw/doca
+	@echo "and built as with the SDK, which is found by pkg-config"
+	mkdir -p $(BIN)
+	$(CC) -std=gnu11 -Ihw/doca/standin/include -c hw/doca/standin/standin.c -o $(BIN)/standin.o
+	ar rcs $(BIN)/libstandin.a $(BIN)/standin.o
+	PKG_CONFIG=$(CURDIR)/hw/doca/standin/pkg-config CGO_ENABLED=1 $(GO) build -tags doca -o $(BIN)/smartinco-doca ./cmd/smartinco
+	$(BIN)/smartinco-doca version
 
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco
