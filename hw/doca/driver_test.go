@@ -21,7 +21,7 @@ import (
 	"github.com/smartinco/smartinco/hw/switchtest"
 )
 
-// full has the tests take minutes: two million moves, a million rules.
+// full has the tests do what the figures are for: two million moves, a million rules. It takes some seconds.
 var full = os.Getenv("DOCA_FULL") != ""
 
 // bench is the stand-in's card with its ports wired to a test.
