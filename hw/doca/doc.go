@@ -67,7 +67,7 @@ type Config struct {
 }
 
 // StandIn is how the stand-in for the SDK carries packets: the card's ports are network devices of the same names, and its
-// counters are renewed every Config.CounterLag.
+// counters are renewed twice in Config.CounterLag.
 type StandIn struct {
 	Netns string // network namespace of the devices, as ip-netns(8) names it; that of the process if empty
 

@@ -67,7 +67,7 @@ func (s *Switch) wire() error {
 	if why := C.standin_wire(&names[0], C.uint32_t(ports), names[ports]); why != nil {
 		return fmt.Errorf("stand-in: %s", C.GoString(why))
 	}
-	C.standin_counters(C.uint32_t(max(s.cfg.CounterLag.Milliseconds(), 1)))
+	C.standin_counters(C.uint32_t(max(s.cfg.CounterLag.Milliseconds()/2, 1)))
 	return nil
 }
 
