@@ -13,7 +13,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab validate test race bench lint fuzz standin docalab doca cross bluefield clean
+.PHONY: help build reproduce lab validate test race bench lint fuzz standin docalab doca flower cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -45,7 +45,7 @@ test: ## all tests, with what was skipped and why
 		END { exit bad || !passed }'
 
 race: ## all tests under the race detector (needs a C compiler)
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 30m ./...
 
 bench: ## all benchmarks, in the format that benchstat reads
 	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./...
@@ -87,6 +87,10 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 	ar rcs $(BIN)/libstandin.a $(BIN)/standin.o
 	PKG_CONFIG=$(CURDIR)/hw/doca/standin/pkg-config CGO_ENABLED=1 $(GO) build -tags doca -o $(BIN)/smartinco-doca ./cmd/smartinco
 	$(BIN)/smartinco-doca version
+
+flower: ## the tc flower driver on a kernel that has it: that of Debian's package user-mode-linux
+	CGO_ENABLED=0 $(GO) test -c -o $(BIN)/tc.test ./hw/tc
+	hw/tc/uml.sh $(BIN)/tc.test -test.run Kernel -test.v
 
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco

@@ -167,13 +167,16 @@ type Event struct {
 	Reason         string
 }
 
-// Capabilities are what a switch can do, for those who must reckon with it.
+// Capabilities are what a switch can do, for those who must reckon with it. In JSON times are in nanoseconds.
 type Capabilities struct {
-	Name           string        // driver and version, for the record
-	MaxRules       int           // rules that it holds; 0 when it is not known before one is rejected
-	RuleLag        time.Duration // how long after Confirmed a data path that caches may treat packets as before
-	CounterLag     time.Duration // how old the values of a reading may be; a rate over a shorter time means nothing
-	IdleResolution time.Duration // of Rule.Idle; 0 if the switch does not end idle rules
-	MoveIsAtomic   bool          // no packet is missed or sent up during a move
-	PacketInQueue  int           // packet-ins that wait for the reader of Events before others are dropped
+	Name           string        `json:"name"`            // driver and version, for the record
+	MaxRules       int           `json:"max_rules"`       // rules that it holds; 0 when it is not known before one is rejected
+	RuleLag        time.Duration `json:"rule_lag"`        // how long after Confirmed a data path that caches may treat packets as before
+	CounterLag     time.Duration `json:"counter_lag"`     // how old the values of a reading may be; a rate over a shorter time means nothing
+	IdleResolution time.Duration `json:"idle_resolution"` // of Rule.Idle; 0 if the switch does not end idle rules
+	MoveIsAtomic   bool          `json:"move_is_atomic"`  // no packet is missed or sent up during a move
+	PacketInQueue  int           `json:"packet_in_queue"` // packet-ins that wait for the reader of Events before others are dropped
+	InstallRate    float64       `json:"install_rate"`    // rules a second that it was measured to take, as docs/hardware.md says; 0 if nobody has measured it
+	Counting       string        `json:"counting"`        // in words: what counts packets
+	SlowPath       string        `json:"slow_path"`       // in words: how a packet without a rule comes up, and goes on
 }

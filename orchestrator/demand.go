@@ -82,7 +82,7 @@ func (o *Orchestrator) measured(before, sampled units.Time) {
 	var newest flow.Instance
 	for ; o.first < len(o.pending) && o.pending[o.first].at < sampled; o.first++ {
 		p := o.pending[o.first]
-		f := &o.flows[p.flow]
+		f := o.flows.at(p.flow)
 		if !f.pending || f.assigned != p.at {
 			continue
 		}

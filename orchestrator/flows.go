@@ -28,21 +28,40 @@ type flowState struct {
 	next     flow.ID
 }
 
+// flowTable is the flows by their number, in blocks: one that grows by a flow at a time is never copied, and takes no more
+// memory than its flows.
+type flowTable struct {
+	blocks []*[flowBlock]flowState
+	n      int
+}
+
+const flowBlock = 1 << 10
+
+func (t *flowTable) at(id flow.ID) *flowState {
+	return &t.blocks[uint32(id)/flowBlock][uint32(id)%flowBlock]
+}
+
+// grow makes room for so many flows.
+func (t *flowTable) grow(n int) {
+	for n > len(t.blocks)*flowBlock {
+		t.blocks = append(t.blocks, new([flowBlock]flowState))
+	}
+	t.n = max(t.n, n)
+}
+
 func (o *Orchestrator) flow(id flow.ID) *flowState {
-	if id < 0 || int(id) >= len(o.flows) {
+	if id < 0 || int(id) >= o.flows.n {
 		return nil
 	}
-	return &o.flows[id]
+	return o.flows.at(id)
 }
 
 func (o *Orchestrator) flowArrived(id flow.ID) {
-	if id < 0 || int(id) > len(o.flows)+maxFlowGap {
+	if id < 0 || int(id) > o.flows.n+maxFlowGap {
 		return
 	}
-	for int(id) >= len(o.flows) {
-		o.flows = append(o.flows, flowState{})
-	}
-	if o.flows[id].phase == absent {
+	o.flows.grow(int(id) + 1)
+	if o.flows.at(id).phase == absent {
 		o.place(id)
 	}
 }
@@ -50,7 +69,7 @@ func (o *Orchestrator) flowArrived(id flow.ID) {
 // place schedules a flow that is assigned nowhere, and reports whether that settled its fate: a flow that has to be
 // held again stays held.
 func (o *Orchestrator) place(id flow.ID) bool {
-	f := &o.flows[id]
+	f := o.flows.at(id)
 	var silent outcomes
 	if f.phase == waits {
 		silent = 1 << scheduler.Held
@@ -96,7 +115,7 @@ func (o *Orchestrator) schedule(id flow.ID, silent outcomes) (flow.Instance, sch
 
 // install sends the rule for the flow's target, or the drop rule.
 func (o *Orchestrator) install(id flow.ID) {
-	f := &o.flows[id]
+	f := o.flows.at(id)
 	if f.ruled {
 		o.do(Action{Kind: MoveRule, Flow: id, Instance: f.target})
 		return
@@ -108,7 +127,7 @@ func (o *Orchestrator) install(id flow.ID) {
 
 // withdraw removes the flow's rule, so that its next packet is a miss.
 func (o *Orchestrator) withdraw(id flow.ID) {
-	if f := &o.flows[id]; f.ruled {
+	if f := o.flows.at(id); f.ruled {
 		f.ruled = false
 		o.setOrigin(f, 0)
 		o.do(Action{Kind: RemoveRule, Flow: id})
@@ -125,14 +144,14 @@ func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 
 // assign puts the flow at the end of the instance's list.
 func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
-	f, i := &o.flows[id], &o.insts[to]
+	f, i := o.flows.at(id), &o.insts[to]
 	f.target, f.assigned, f.pending = to, o.now, true
 	f.prev, f.next = i.tail, -1
 	if i.flows == 0 {
 		i.head = id
 		f.prev = -1
 	} else {
-		o.flows[i.tail].next = id
+		o.flows.at(i.tail).next = id
 	}
 	i.tail = id
 	i.flows++
@@ -146,16 +165,16 @@ func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
 
 // unassign takes the flow off its instance.
 func (o *Orchestrator) unassign(id flow.ID) {
-	f := &o.flows[id]
+	f := o.flows.at(id)
 	i := &o.insts[f.target]
 	o.settle(f)
 	if f.prev >= 0 {
-		o.flows[f.prev].next = f.next
+		o.flows.at(f.prev).next = f.next
 	} else {
 		i.head = f.next
 	}
 	if f.next >= 0 {
-		o.flows[f.next].prev = f.prev
+		o.flows.at(f.next).prev = f.prev
 	} else {
 		i.tail = f.prev
 	}
@@ -224,7 +243,7 @@ func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string)
 }
 
 func (o *Orchestrator) tryAgain(id flow.ID) {
-	f := &o.flows[id]
+	f := o.flows.at(id)
 	if !f.retrying {
 		return
 	}
@@ -239,7 +258,7 @@ func (o *Orchestrator) tryAgain(id flow.ID) {
 func (o *Orchestrator) placeHeld() {
 	done := 0
 	for ; done < len(o.held); done++ {
-		if id := o.held[done]; o.flows[id].phase == waits && !o.place(id) {
+		if id := o.held[done]; o.flows.at(id).phase == waits && !o.place(id) {
 			break
 		}
 	}
@@ -249,7 +268,7 @@ func (o *Orchestrator) placeHeld() {
 // rehome schedules a flow away from an instance that no longer takes any. If there is nowhere to go, a flow of a dead
 // instance is held or dropped; one of a draining instance stays.
 func (o *Orchestrator) rehome(id flow.ID, dead bool) {
-	f := &o.flows[id]
+	f := o.flows.at(id)
 	var silent outcomes
 	if !dead {
 		silent = 1<<scheduler.Held | 1<<scheduler.Refused

@@ -122,8 +122,8 @@ func (w *witness) action(a Action) error {
 // consistent compares the lists and counts that Handle keeps with what a walk over all flows finds.
 func consistent(o *Orchestrator) error {
 	flows, pending, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}, map[flow.Instance]int32{}
-	for id := range o.flows {
-		f := &o.flows[id]
+	for id := range flow.ID(o.flows.n) {
+		f := o.flows.at(id)
 		if (f.phase == placed) != (f.target != 0) {
 			return fmt.Errorf("flow %d in phase %d has target %d", id, f.phase, f.target)
 		}
@@ -150,8 +150,8 @@ func consistent(o *Orchestrator) error {
 			return fmt.Errorf("instance %d counts %d flows, %d pending, %d rules; a walk finds %d, %d, %d", id, i.flows, i.pending, i.rules, flows[n], pending[n], rules[n])
 		}
 		seen := int32(0)
-		for f, prev := i.head, flow.ID(-1); i.flows > 0 && f >= 0; prev, f = f, o.flows[f].next {
-			if seen++; o.flows[f].target != n || o.flows[f].prev != prev || seen > i.flows {
+		for f, prev := i.head, flow.ID(-1); i.flows > 0 && f >= 0; prev, f = f, o.flows.at(f).next {
+			if seen++; o.flows.at(f).target != n || o.flows.at(f).prev != prev || seen > i.flows {
 				return fmt.Errorf("list of instance %d is broken at flow %d", id, f)
 			}
 		}

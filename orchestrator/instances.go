@@ -168,9 +168,9 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 		return
 	}
 	for f := o.insts[id].head; f >= 0; {
-		next := o.flows[f].next
+		next := o.flows.at(f).next
 		o.rehome(f, false)
-		if o.flows[f].target == id {
+		if o.flows.at(f).target == id {
 			return // no place for it, so none for the others
 		}
 		f = next

@@ -39,7 +39,7 @@ type Orchestrator struct {
 	reading bool // counters were asked for and have not come
 	actions []Action
 
-	flows   []flowState     // by flow.ID
+	flows   flowTable
 	insts   []instanceState // by number; 0 is unused
 	alive   []flow.Instance // starting, ready or draining, in order
 	view    scheduler.View  // the ready ones

@@ -121,8 +121,23 @@ func (c pngCanvas) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// texCanvas escapes what TeX would read as a command.
+// texCanvas escapes what TeX would read as a command, and closes paths, of which vgtex leaves the last side out.
 type texCanvas struct{ *vgtex.Canvas }
+
+func (c texCanvas) Stroke(p vg.Path) {
+	var q vg.Path
+	var start vg.Point
+	for _, comp := range p {
+		switch comp.Type {
+		case vg.MoveComp:
+			start = comp.Pos
+		case vg.CloseComp:
+			comp = vg.PathComp{Type: vg.LineComp, Pos: start}
+		}
+		q = append(q, comp)
+	}
+	c.Canvas.Stroke(q)
+}
 
 var texEscape = strings.NewReplacer(`\`, `\textbackslash{}`, `%`, `\%`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `$`, `\$`,
 	`{`, `\{`, `}`, `\}`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `µ`, `$\mu$`, `±`, `$\pm$`, `×`, `$\times$`, `–`, `--`)

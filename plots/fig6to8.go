@@ -176,7 +176,7 @@ func fig8(ds []data, o Options) (*page, []string, error) {
 		f := &panel{title: g.name, x: top, series: []series{held.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
 		r := &panel{x: low, series: []series{rate.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
 		if i == 0 {
-			f.y.label, r.y.label = "Flows (mean)", "Processed Mpps (mean)"
+			f.y.label, r.y.label = "Mean flows", "Mean rate (Mpps)"
 		}
 		f.title = letter(i) + " " + f.title
 		if limit := g.runs[0].limit / mega; limit > 0 {

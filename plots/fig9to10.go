@@ -69,7 +69,7 @@ func fig9(ds []data, o Options) (*page, []string, error) {
 	}
 	if o.Published {
 		a.marks = []mark{{label: "around 42 Mpps", at: fig9Plateau}}
-		b.marks = []mark{{label: "near 22 Mpps", at: fig9Loss, half: fig9LossRange / 2}}
+		b.marks = []mark{{label: "22 ± 2.5 Mpps", at: fig9Loss, half: fig9LossRange / 2}}
 		if t, ok := onset(in[0], fig9Onset); ok {
 			b.marks = append(b.marks, mark{label: "9 flows", at: t, onX: true})
 		}

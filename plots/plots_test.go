@@ -444,8 +444,8 @@ func TestFig8IsTheMeanOverTheRun(t *testing.T) {
 		{T: 4, Instance: 2, State: "ready", Flows: 1, Processed: 5e6},
 	}
 	got := table(t, drawn(t, "fig8", []data{d}, Options{}))
-	for _, want := range []string{"Best-Fit,1,2,,,1,Instance,Flows (mean)", "Best-Fit,2,0.25,,,1,Instance,Flows (mean)",
-		"Best-Fit,1,3,,,1,Instance,Processed Mpps (mean)", "Best-Fit,2,5,,,1,Instance,Processed Mpps (mean)"} {
+	for _, want := range []string{"Best-Fit,1,2,,,1,Instance,Mean flows", "Best-Fit,2,0.25,,,1,Instance,Mean flows",
+		"Best-Fit,1,3,,,1,Instance,Mean rate (Mpps)", "Best-Fit,2,5,,,1,Instance,Mean rate (Mpps)"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}
@@ -495,5 +495,20 @@ func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 				t.Errorf("plots depends on %s", p)
 			}
 		}
+	}
+}
+
+// vgtex writes a comment where a path is to be closed: a square marker would lack its fourth side.
+func TestTeXClosesPaths(t *testing.T) {
+	c := formats[".tex"](100, 100)
+	c.Stroke(vg.Path{
+		{Type: vg.MoveComp, Pos: vg.Point{X: 7, Y: 11}}, {Type: vg.LineComp, Pos: vg.Point{X: 17, Y: 11}},
+		{Type: vg.LineComp, Pos: vg.Point{X: 17, Y: 23}}, {Type: vg.CloseComp}})
+	var b bytes.Buffer
+	if _, err := c.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if want := `\pgflineto{\pgfpoint{7pt}{11pt}}`; !strings.Contains(b.String(), want) {
+		t.Errorf("no %s in\n%s", want, b.String())
 	}
 }

@@ -2,7 +2,9 @@ package results
 
 import (
 	"bufio"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -11,15 +13,18 @@ import (
 // that name. It is for what is made from records: figures, tables, summaries.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
 	defer func() {
-		if err != nil {
+		if err != nil && tmp != nil {
 			tmp.Close()
 			os.Remove(tmp.Name())
 		}
+		if e := (*fs.PathError)(nil); errors.As(err, &e) && (tmp == nil || e.Path == tmp.Name()) {
+			e.Path = path // what the caller asked for
+		}
 	}()
+	if err != nil {
+		return err
+	}
 	b := bufio.NewWriterSize(tmp, 1<<18)
 	if err = write(b); err != nil {
 		return err

@@ -428,6 +428,8 @@ func TestAFullDiskIsAnErrorAndTheRecordStaysReadable(t *testing.T) {
 			err = closing
 			if rec := open(t, dir); rec.Run.Complete {
 				t.Errorf("room %d: the record says that it is complete", room)
+			} else if !strings.Contains(rec.Run.Error, errFull.Error()) {
+				t.Errorf("room %d: the record says that it ended for %q", room, rec.Run.Error)
 			}
 		}
 		if !errors.Is(err, errFull) {

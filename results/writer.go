@@ -49,6 +49,7 @@ type Writer struct {
 	dir    string
 	create func(path string) (io.WriteCloser, error)
 	err    error // the first
+	run    Run   // as run.json says it while the record is incomplete
 	check  Checker
 	host   hostClock
 
@@ -90,8 +91,12 @@ func Create(dir string, run Run, opts Options) (*Writer, error) {
 	}
 	run.Format, run.Complete, run.Tables = format, false, nil
 	w.journalBuf = appendJournalHead(w.journalBuf)
+	w.run = run
 	if w.flush(); w.err == nil {
 		w.keep(w.writeJSON(runName, &run))
+	}
+	if w.err == nil {
+		w.keep(w.reserve())
 	}
 	if w.err != nil {
 		w.journal.Close()
@@ -121,7 +126,7 @@ func clearDir(dir string, overwrite bool) error {
 		}
 	}
 	if !overwrite {
-		return fmt.Errorf("%s: already holds a record: ask for it to be overwritten, or choose another directory", dir)
+		return fmt.Errorf("%s: already holds a record: choose another directory, or overwrite it (--force)", dir)
 	}
 	for _, suffix := range []string{"", temp} {
 		for _, name := range known {
@@ -223,7 +228,7 @@ func (w *Writer) flushLog() {
 
 // Close checks conservation, rounds r's totals, sets r.Format, r.Conservation and r.Tables, and turns the journal into
 // the tables. The new run.json, in place at once, is what makes the record a finished one: should anything before it
-// fail, the record stays incomplete, with its journal. Close must be called once.
+// fail, the record stays incomplete, with its journal, and its run.json says why. Close must be called once.
 func (w *Writer) Close(r *Run) error {
 	finish(r, &w.check)
 	w.flush()
@@ -239,7 +244,47 @@ func (w *Writer) Close(r *Run) error {
 			w.keep(step())
 		}
 	}
+	if w.err != nil {
+		w.fail()
+	}
 	return w.err
+}
+
+// spare is how much longer run.json may be when it says why the record ends.
+const spare = 4 << 10
+
+// reserve takes the room that fail needs, so that a full disk cannot keep a record from saying that the disk was full.
+func (w *Writer) reserve() error {
+	b, err := marshal(&w.run)
+	if err != nil {
+		return err
+	}
+	f, err := w.create(w.path(runName + temp))
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, make([]byte, spare)...))
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(w.path(runName + temp))
+	}
+	return err
+}
+
+// fail has run.json say why the record ends, in the room that was reserved. If that fails too, it says only that it is incomplete.
+func (w *Writer) fail() {
+	w.run.Error = w.err.Error()
+	b, err := marshal(&w.run)
+	if err != nil {
+		return
+	}
+	f, err := os.OpenFile(w.path(runName+temp), os.O_WRONLY, 0)
+	if err != nil {
+		return
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Truncate(int64(len(b))), f.Close()); err == nil {
+		_ = os.Rename(w.path(runName+temp), w.path(runName))
+	}
 }
 
 // finish is what Close does to r in every Recorder that keeps rows.

@@ -58,6 +58,8 @@ var mistakes = []struct {
 	{what: "neither total nor rate", text: "workload: [{cbr: {flows: 1}}]", want: []string{`t.yaml:1:18: workload.0.cbr.total: found no such key, expected a bit rate above 0 for all flows, or rate`}},
 	{what: "bursts without on-off", text: "workload: [{cbr: {flows: 1, rate: 1Mpps, arrivals: poisson, on_time: 2ms}}]", want: []string{`t.yaml:1:70: workload.0.cbr.on_time: found "2ms", expected arrivals: on-off with this key`}},
 	{what: "no silence", text: "workload: [{flows: [{rate: 1Mpps, arrivals: on-off, off_time: 0s}]}]", want: []string{`t.yaml:1:63: workload.0.flows.0.off_time: found "0s", expected a time above 0 and at most 1h`}},
+	{what: "MTU of a flow log", text: "workload: [{zeek: {file: x, mtu: 1500B}}]", want: []string{`t.yaml:1:34: workload.0.zeek.mtu: found "1500B", expected none: only the packets of a pcap can be split`}},
+	{what: "MTU too small", text: "workload: [{pcap: {file: x, mtu: 100B}}]", want: []string{`t.yaml:1:34: workload.0.pcap.mtu: found "100B", expected 0, or 576B or more`}},
 	{what: "cut backwards", text: "workload: [{pcap: {file: x, from: 2s, to: 1s}}]", want: []string{`t.yaml:1:43: workload.0.pcap.to: found "1s", expected a time after from, 2s`}},
 	{what: "model without rate", text: "workload: [{model: {name: agh-2015}}]", want: []string{`t.yaml:1:20: workload.0.model.rate: found no such key, expected a number above 0 of new flows a second`}},
 	{what: "model without name", text: "workload: [{model: {rate: 5}}]", want: []string{`t.yaml:1:20: workload.0.model.name: found nothing, expected one of agh-2015, sizes, trex: agh-2015: the campus network of AGH Kraków; sizes: a distribution of flow sizes in a file, as of a data centre; trex: the traffic mix of a TRex profile`}},

@@ -136,13 +136,14 @@ type OneFlow struct {
 
 // Trace is a file of recorded traffic and what is done to it.
 type Trace struct {
-	File       string     `yaml:"file" doc:"path, relative to the scenario's file" required:"true"`
-	Speedup    float64    `yaml:"speedup" doc:"divides all times" default:"1"`
-	Copies     int        `yaml:"copies" doc:"superposed copies with shifted addresses, each starting at a random phase" default:"1" min:"1" max:"1000000"`
-	From       units.Time `yaml:"from" doc:"cut: leave out what is earlier in the trace" default:"0s" min:"0"`
-	To         units.Time `yaml:"to" doc:"cut: leave out what is not earlier than this in the trace; 0 for its end" default:"0s" min:"0"`
-	Resolution units.Time `yaml:"resolution" doc:"span over which a flow's packets are averaged to a rate (fluid engine)" default:"100ms"`
-	Timeout    units.Time `yaml:"timeout" doc:"silence after which the same five-tuple is a new flow; 0 for never" default:"60s" min:"0"`
+	File       string      `yaml:"file" doc:"path, relative to the scenario's file" required:"true"`
+	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1"`
+	Copies     int         `yaml:"copies" doc:"superposed copies with shifted addresses, each starting at a random phase" default:"1" min:"1" max:"1000000"`
+	From       units.Time  `yaml:"from" doc:"cut: leave out what is earlier in the trace" default:"0s" min:"0"`
+	To         units.Time  `yaml:"to" doc:"cut: leave out what is not earlier than this in the trace; 0 for its end" default:"0s" min:"0"`
+	Resolution units.Time  `yaml:"resolution" doc:"span over which a flow's packets are averaged to a rate (fluid engine)" default:"100ms"`
+	Timeout    units.Time  `yaml:"timeout" doc:"silence after which the same five-tuple is a new flow; 0 for never" default:"60s" min:"0"`
+	MTU        units.Bytes `yaml:"mtu" doc:"pcap: IP packets that are longer are split into such as a NIC would have sent, 576B to 65535B; 0 leaves them whole" default:"0B" max:"65535B"`
 }
 
 // LoadCurve is a load curve: a column of a CSV file as a packet rate over time, spread over flows.

@@ -1,7 +1,9 @@
 package scenarios
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -16,6 +18,40 @@ func (s *Scenario) Path(name string) string {
 		return name
 	}
 	return filepath.Join(s.dir, name)
+}
+
+// CheckFiles says which of the files that the scenario names cannot be opened. It does not look into them.
+func (s *Scenario) CheckFiles() error {
+	named := []struct{ key, path string }{{"vnf.service_file", s.VNF.ServiceFile}}
+	for i := range s.Workload {
+		src, key := &s.Workload[i], fmt.Sprintf("workload.%d.", i)
+		add := func(k, path string) { named = append(named, struct{ key, path string }{key + k, path}) }
+		for kind, t := range map[string]*Trace{"pcap": src.PCAP, "zeek": src.Zeek, "records": src.Records} {
+			if t != nil { // one of them at most
+				add(kind+".file", t.File)
+			}
+		}
+		if src.Load != nil {
+			add("load.file", src.Load.File)
+		}
+		if m := src.Model; m != nil {
+			add("model.file", m.File)
+			add("model.series", m.Series)
+		}
+	}
+	var errs []error
+	for _, n := range named {
+		if n.path == "" {
+			continue
+		}
+		f, err := os.Open(s.Path(n.path))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", n.key, err))
+			continue
+		}
+		f.Close()
+	}
+	return errors.Join(errs...)
 }
 
 // Traffic composes the sources. A source without an end of its own lasts for the scenario's duration; where that is 0, it
@@ -141,7 +177,7 @@ func (s *Scenario) endless(source string) error {
 // options are a trace's, with a stream of random numbers of its own for each source.
 func (s *Scenario) options(t *Trace, source int) traces.Options {
 	return traces.Options{Speedup: t.Speedup, Copies: t.Copies, From: t.From, To: t.To, Resolution: t.Resolution,
-		Timeout: t.Timeout, Seed: s.streamSeed(source)}
+		Timeout: t.Timeout, MTU: int64(t.MTU), Seed: s.streamSeed(source)}
 }
 
 // streamSeed is the root of a source's random streams.

@@ -277,13 +277,14 @@ func (p *plant) finish(complete bool) results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
+	var row results.Flow // one for all: it escapes
 	for i := range p.traffic.Flows {
 		w := &p.traffic.Flows[i]
 		s := &p.rules.flows[i]
 		if len(w.Segments) == 0 || w.Segments[0].Start >= p.now {
 			continue
 		}
-		row := results.Flow{Flow: int32(i), Src: w.Tuple.Src.String(), Dst: w.Tuple.Dst.String(),
+		row = results.Flow{Flow: int32(i), Src: w.Tuple.Src.String(), Dst: w.Tuple.Dst.String(),
 			SrcPort: int32(w.Tuple.SrcPort), DstPort: int32(w.Tuple.DstPort), Proto: int32(w.Tuple.Proto),
 			Start: w.Segments[0].Start.Seconds(), End: min(w.Segments[len(w.Segments)-1].End, p.now).Seconds(),
 			Instance: int32(s.last), Moves: s.moves}

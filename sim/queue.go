@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/smartinco/smartinco/units"
+import (
+	"slices"
+
+	"github.com/smartinco/smartinco/units"
+)
 
 // Class orders events of the same instant. What was true until an instant is recorded before anything happens in it;
 // traffic changes before the plant acts, and the plant before the orchestrator's timers.
@@ -39,6 +43,9 @@ func less(a, b *Event) bool { return a.At < b.At || a.At == b.At && a.order < b.
 func (q *Queue) Push(c Class, e Event) {
 	e.order = uint64(c)<<56 | q.seq
 	q.seq++
+	if len(q.heap) == cap(q.heap) {
+		q.heap = slices.Grow(q.heap, max(64, len(q.heap))) // by doubling: append would leave three times as much behind
+	}
 	q.heap = append(q.heap, e)
 	i := len(q.heap) - 1
 	for i > 0 {

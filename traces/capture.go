@@ -176,7 +176,7 @@ func (c *Capture) time(at instant) error {
 func (c *Capture) notes() []Count {
 	var cs []Count
 	for _, n := range []Count{
-		{"frames longer than 1522 bytes, jumbo or before segmentation by the NIC, kept whole", c.long},
+		{"frames longer than 1522 bytes, jumbo or before segmentation by the NIC", c.long},
 		{"frames captured in part, counted with their length on the wire", c.cut},
 		{"frames that are not IP, kept as one flow per MAC pair and EtherType", c.kinds[NonIP]},
 		{"frames with cut or damaged headers, kept with what could be read", c.kinds[Malformed]},

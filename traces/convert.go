@@ -7,25 +7,23 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
 )
 
-// ConvertToCapture writes recorded traffic of any format that Read knows as a pcapng. The frames of a capture are copied
-// as they are, in their order, with their times cut to a nanosecond. The records of a flow log are played evenly, as
+// ConvertToCapture writes recorded traffic of any format that Read knows as a capture. The frames of a capture are copied
+// as they are, in their order, with their times cut to those of the format. The records of a flow log are played evenly, as
 // WriteCapture does, from their own times on.
-func ConvertToCapture(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+func ConvertToCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
 	f, err := sniff(path)
 	switch {
 	case err != nil:
 	case f == nil:
-		return copyCapture(ctx, path, w, report)
+		return copyCapture(ctx, path, w, format, report)
 	default:
-		done, err = f.play(ctx, path, w, report)
+		done, err = f.play(ctx, path, w, format, report)
 	}
 	if err != nil {
 		err = fmt.Errorf("traces: %s: %w", path, err)
@@ -51,7 +49,7 @@ func ConvertToFlows(ctx context.Context, path string, w io.Writer, report Progre
 }
 
 // play plays a log's records.
-func (f *flowLog) play(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+func (f *flowLog) play(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
 	var cs []connection
 	beat := pulse{ctx: ctx}
 	g, err := f.each(path, func(_ *logged, c connection) error {
@@ -87,7 +85,7 @@ func (f *flowLog) play(ctx context.Context, path string, w io.Writer, report Pro
 			}
 		}
 	}}
-	done, err = s.writeCapture(ctx, w, base, report)
+	done, err = s.writeCapture(ctx, w, format, base, report)
 	done.Notes = g.notes(done.Notes)
 	return done, err
 }
@@ -125,15 +123,14 @@ func (f *flowLog) flows(ctx context.Context, path string, w io.Writer) (done Wri
 }
 
 // copyCapture copies frames.
-func copyCapture(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
+func copyCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
 	c, err := OpenCapture(path)
 	if err != nil {
 		return done, err
 	}
 	defer c.Close()
 	done.Layer = Frames
-	var ng *pcapgo.NgWriter
-	index := map[uint32]int{} // of the interfaces written, by link type
+	out := newCaptureWriter(w, format)
 	at := time.Unix(0, 0)
 	beat := pulse{ctx: ctx, report: report}
 	for {
@@ -147,37 +144,23 @@ func copyCapture(ctx context.Context, path string, w io.Writer, report Progress)
 		if err := beat.beat(c.src.progress); err != nil {
 			return done, err
 		}
-		i, ok := index[f.link]
-		switch {
-		case ok:
-		case ng == nil:
-			if ng, err = newCaptureWriter(w, layers.LinkType(f.link)); err != nil {
-				return done, err
-			}
-		default:
-			if i, err = ng.AddInterface(pcapgo.NgInterface{LinkType: layers.LinkType(f.link)}); err != nil {
-				return done, err
-			}
-		}
-		index[f.link] = i
 		if f.stamped {
 			if at, err = f.at.date(); err != nil {
 				return done, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
 			}
 		}
-		ci := gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(f.data), Length: int(f.length), InterfaceIndex: i}
-		if err := ng.WritePacket(ci, f.data); err != nil {
-			return done, err
+		if err := out.write(layers.LinkType(f.link), at, int(f.length), f.data); err != nil {
+			return done, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
 		}
 		done.Packets++
 		done.Bytes += int64(f.length)
 		done.Duration = p.Time
 	}
-	if ng == nil {
+	if done.Packets == 0 {
 		return done, fmt.Errorf("traces: %s: %w", path, errNoPackets)
 	}
 	done.Notes = c.notes()
-	return done, ng.Flush()
+	return done, out.flush()
 }
 
 // captureFlows sums up a capture's packets by five-tuple.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/smartinco/smartinco/flow"
@@ -21,6 +22,7 @@ type Options struct {
 	Resolution units.Time // captures: width of a segment, in the recording's time; 0 is 100 ms
 	Timeout    units.Time // captures: silence after which a five-tuple is a new flow; 0 is never
 	Seed       uint64     // root of the phases of the copies
+	MTU        int64      // captures: IP packets that are longer are split into such as a NIC would have sent; 0 leaves them whole
 	Packets    bool       // captures: keep the packets as well, for Workload.Packets, and give each flow one segment
 }
 
@@ -43,6 +45,8 @@ func (o Options) normal() (Options, error) {
 		return o, fmt.Errorf("resolution is %v, want more than 0 and at most 1h", o.Resolution)
 	case o.Timeout < 0:
 		return o, fmt.Errorf("timeout is %v, want 0 or more", o.Timeout)
+	case o.MTU != 0 && (o.MTU < LeastMTU || o.MTU > math.MaxUint16):
+		return o, fmt.Errorf("mtu is %d bytes, want 0, or %d to %d", o.MTU, LeastMTU, math.MaxUint16)
 	}
 	return o, checkCut(o.From, o.To)
 }
@@ -59,9 +63,12 @@ const outsideCut = "packets outside the cut"
 // ReadCapture reads a packet capture as flows: see the package's text for how, and Capture for the formats. A capture
 // with no packets in the cut is an error.
 //
-// With Options.Packets, the packets go to a temporary file of 16 bytes each while their flows are being learnt, and are read
-// again from there: memory grows with the flows and not with the packets.
-func ReadCapture(path string, o Options) (_ *Workload, err error) {
+// With Options.Packets, the packets are kept while their flows are being learnt, beyond a million of them in a temporary file
+// of 16 bytes each, and are read again from there: memory grows with the flows and not with the packets.
+func ReadCapture(path string, o Options) (*Workload, error) { return readCapture(path, o, heldInCore) }
+
+// readCapture keeps so many packets in memory.
+func readCapture(path string, o Options, held int) (_ *Workload, err error) {
 	o, err = o.normal()
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
@@ -74,22 +81,20 @@ func ReadCapture(path string, o Options) (_ *Workload, err error) {
 	g := grouper{width: o.Resolution, timeout: o.Timeout, whole: o.Packets}
 	var sp *spool
 	if o.Packets {
-		if sp, err = newSpool(); err != nil {
-			return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
-		}
+		sp = &spool{most: held}
 		defer func() {
 			if err != nil {
-				sp.file.Close()
+				sp.close()
 			}
 		}()
 	}
-	outside := int64(0)
+	outside, cut := int64(0), split{mtu: o.MTU}
+	var p Packet
+	var raw record
 	for {
-		p, err := c.Next()
-		if err == io.EOF {
+		if err := c.next(&p, &raw); err == io.EOF {
 			break
-		}
-		if err != nil {
+		} else if err != nil {
 			return nil, err
 		}
 		if p.Time < o.From || o.To > 0 && p.Time >= o.To {
@@ -97,20 +102,26 @@ func ReadCapture(path string, o Options) (_ *Workload, err error) {
 			continue
 		}
 		p.Time -= o.From
-		f := g.add(p)
-		if sp != nil {
-			if err := sp.add(p.Time, f, p.Bytes); err != nil {
-				return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+		n, size, last := cut.of(&c.walk, &raw, &p)
+		for ; n > 0; n-- {
+			if p.Bytes = size; n == 1 {
+				p.Bytes = last
+			}
+			f := g.add(&p)
+			if sp != nil {
+				if err := sp.add(Arrival{p.Time, flow.ID(f), p.Bytes}); err != nil {
+					return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
+				}
 			}
 		}
 	}
-	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: c.notes()}
+	w := &Workload{Flows: g.flows, Layer: Frames, Skipped: cut.notes(c.notes())}
 	w.skip(outsideCut, outside)
 	if sp != nil {
-		if err := sp.w.Flush(); err != nil {
+		if err := sp.end(o.Speedup); err != nil {
 			return nil, fmt.Errorf("traces: %s: temporary file of its packets: %w", path, err)
 		}
-		sp.w, sp.last = nil, g.last
+		sp.last = g.last
 	}
 	return w.transform(path, c.Format(), o, sp)
 }
@@ -120,13 +131,19 @@ type grouper struct {
 	width, timeout units.Time
 	whole          bool // a flow is one segment, from its first bin to its last
 	index          map[flow.FiveTuple]int32
+	lately         [1 << 10]int32 // flows that had a packet, by a hash of their ports: most packets are found without the map
 	flows          []Flow
 	last           []units.Time // packet of each flow
 }
 
 // add returns the number of the packet's flow.
-func (g *grouper) add(p Packet) int32 {
-	i, ok := g.index[p.Tuple]
+func (g *grouper) add(p *Packet) int32 {
+	late := &g.lately[(uint32(p.Tuple.SrcPort)*31+uint32(p.Tuple.DstPort))%uint32(len(g.lately))]
+	i := *late
+	ok := int(i) < len(g.flows) && g.flows[i].Tuple == p.Tuple
+	if !ok {
+		i, ok = g.index[p.Tuple]
+	}
 	if !ok || g.timeout > 0 && p.Time-g.last[i] > g.timeout {
 		if g.index == nil {
 			g.index = map[flow.FiveTuple]int32{}
@@ -136,6 +153,7 @@ func (g *grouper) add(p Packet) int32 {
 		g.flows = append(g.flows, Flow{Tuple: p.Tuple})
 		g.last = append(g.last, 0)
 	}
+	*late = i
 	f := &g.flows[i]
 	g.last[i] = p.Time
 	n := len(f.Segments)
@@ -165,6 +183,9 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	}
 	packets, bytes := w.Totals()
 	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets), whole(bytes), len(w.Flows), cutText(o.From, o.To))
+	if o.MTU > 0 {
+		text += fmt.Sprintf(", split at an MTU of %d B", o.MTU)
+	}
 	if o.Speedup != 1 {
 		text += fmt.Sprintf(", %g times as fast", o.Speedup)
 	}
@@ -179,8 +200,9 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	if !(float64(span)/o.Speedup < float64(longest)) {
 		return nil, fmt.Errorf("traces: %s: %v at speedup %g is longer than %v", path, span, o.Speedup, longest)
 	}
-	if o.Copies > math.MaxInt32/len(w.Flows) {
-		return nil, fmt.Errorf("traces: %s: %d copies of %d flows are more than %d flows", path, o.Copies, len(w.Flows), math.MaxInt32)
+	if n := w.segments(); o.Copies > 1 && (o.Copies > maxFlows/len(w.Flows) || o.Copies > maxSegments/n) {
+		return nil, fmt.Errorf("traces: %s: %d copies of %d flows with %d spans of constant rate, want at most %d flows and %d spans: fewer copies or a coarser resolution",
+			path, o.Copies, len(w.Flows), n, maxFlows, maxSegments)
 	}
 	if o.Speedup != 1 {
 		for i := range w.Flows {
@@ -188,12 +210,11 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 		}
 	}
 	if sp != nil {
-		sp.speed = o.Speedup
 		numbers := make([]flow.ID, len(w.Flows))
 		for i := range w.Flows {
 			numbers[i] = flow.ID(i)
 			s := &w.Flows[i].Segments[0]
-			s.End = max(s.End, speedUp(sp.last[i], sp.speed)+1)
+			s.End = max(s.End, speedUp(sp.last[i], o.Speedup)+1)
 		}
 		w.Packets = []Packets{sp.packets(0, numbers)}
 		sp.last = nil
@@ -203,6 +224,14 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	w.sort()
 	w.Provenance = append(w.Provenance, text)
 	return w, nil
+}
+
+// segments counts those of all flows.
+func (w *Workload) segments() (n int) {
+	for i := range w.Flows {
+		n += len(w.Flows[i].Segments)
+	}
+	return n
 }
 
 // speed divides the times of a flow's segments. Segments keep at least a picosecond each and do not overlap.
@@ -220,7 +249,8 @@ func speed(ss []Segment, by float64) {
 // from a generator seeded with (Seed, k): it does not wrap around, so the whole lasts up to twice as long, and it
 // depends on no other copy.
 func (w *Workload) copies(o Options, sp *spool) {
-	original, span := len(w.Flows), w.End()
+	original, span, segments := len(w.Flows), w.End(), w.segments()
+	w.Flows = slices.Grow(w.Flows, original*(o.Copies-1))
 	for k := 1; k < o.Copies; k++ {
 		phase := units.Time(rand.New(rand.NewPCG(o.Seed, uint64(k))).Int64N(int64(span)))
 		if sp != nil {
@@ -230,14 +260,15 @@ func (w *Workload) copies(o Options, sp *spool) {
 			}
 			w.Packets = append(w.Packets, sp.packets(phase, numbers))
 		}
+		all := make([]Segment, 0, segments) // of this copy
 		for _, f := range w.Flows[:original] {
-			ss := make([]Segment, len(f.Segments))
-			for i, s := range f.Segments {
+			first := len(all)
+			for _, s := range f.Segments {
 				s.Start += phase
 				s.End += phase
-				ss[i] = s
+				all = append(all, s)
 			}
-			w.Flows = append(w.Flows, Flow{Tuple: ShiftTuple(f.Tuple, k), Segments: ss})
+			w.Flows = append(w.Flows, Flow{Tuple: ShiftTuple(f.Tuple, k), Segments: all[first:len(all):len(all)]})
 		}
 	}
 }

@@ -43,7 +43,10 @@ const (
 
 // walker finds the five-tuple of frames. It remembers first fragments; when their number reaches maxFragments it
 // forgets them all, so memory stays bounded.
-type walker struct{ fragments map[fragment]transport }
+type walker struct {
+	fragments     map[fragment]transport
+	ip, transport int // bytes captured of the last frame from its IP header on, and from what follows that and its extensions
+}
 
 const maxFragments = 1 << 16
 
@@ -67,6 +70,7 @@ func (w *walker) frame(link uint32, b []byte) (flow.FiveTuple, Kind) {
 		if len(b) >= 14+20+4 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 && ported[b[14+9]] && b[14+6]&^0x40|b[14+7] == 0 {
 			// Most frames there are: IPv4 without options, not a fragment, with ports. The way below gives the same.
 			p := (*[24]byte)(b[14:])
+			w.ip, w.transport = len(b)-14, len(b)-34
 			return flow.FiveTuple{
 				Src: netip.AddrFrom4([4]byte(p[12:16])), Dst: netip.AddrFrom4([4]byte(p[16:20])),
 				SrcPort: binary.BigEndian.Uint16(p[20:]), DstPort: binary.BigEndian.Uint16(p[22:]), Proto: p[9],
@@ -141,6 +145,7 @@ func (w *walker) ipv4(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 	}
 	t.Src, t.Dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 	t.Proto = b[9]
+	w.ip, w.transport = len(b), len(b)-min(header, len(b))
 	frag := binary.BigEndian.Uint16(b[6:])
 	key := fragment{t.Src, t.Dst, uint32(binary.BigEndian.Uint16(b[4:])), t.Proto}
 	if frag&0x1fff != 0 {
@@ -161,10 +166,12 @@ func (w *walker) ipv6(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 	}
 	t.Src, t.Dst = netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	t.Proto = b[6]
+	w.ip = len(b)
 	b = b[40:]
 	var key fragment
 	first := false // of several fragments
 	for {
+		w.transport = len(b)
 		unit := extensions[t.Proto]
 		if unit == 0 {
 			break

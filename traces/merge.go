@@ -5,31 +5,38 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Merge superposes workloads. Flows are ordered by first packet; of flows that start together, those of an earlier
-// argument come first. Provenance is concatenated and Skipped is summed by reason. The segments are shared with ws.
+// argument come first. Provenance is concatenated and Skipped is summed by reason. The segments are shared with ws, and of
+// a single workload that is in order everything.
 func Merge(ws ...*Workload) *Workload {
-	m := &Workload{}
-	if len(ws) == 1 {
-		*m = *ws[0]
-		m.Flows, m.Constant, m.Packets = slices.Clone(m.Flows), slices.Clone(m.Constant), nil
-		m.adopt(ws[0].Packets, 0)
-	} else if len(ws) > 1 {
-		m.Layer = ws[0].Layer
-		for _, w := range ws {
-			if len(w.Constant) > 0 && m.Constant == nil {
-				m.Constant = make([]Periodic, len(m.Flows))
-			}
-			m.adopt(w.Packets, len(m.Flows))
-			m.Flows = append(m.Flows, w.Flows...)
-			if m.Constant != nil {
-				m.Constant = append(append(m.Constant, w.Constant...), make([]Periodic, len(w.Flows)-len(w.Constant))...)
-			}
-			m.Provenance = append(m.Provenance, w.Provenance...)
-			for _, s := range w.Skipped {
-				m.skip(s.Reason, s.N)
-			}
+	if len(ws) == 1 && ws[0].sorted() {
+		m := *ws[0]
+		return &m
+	}
+	m, flows, constant := &Workload{}, 0, false
+	for _, w := range ws {
+		flows += len(w.Flows)
+		constant = constant || len(w.Constant) > 0
+	}
+	m.Flows = make([]Flow, 0, flows)
+	if constant {
+		m.Constant = make([]Periodic, flows)
+	}
+	for i, w := range ws {
+		if i == 0 {
+			m.Layer = w.Layer
+		}
+		m.adopt(w.Packets, len(m.Flows))
+		if constant {
+			copy(m.Constant[len(m.Flows):], w.Constant)
+		}
+		m.Flows = append(m.Flows, w.Flows...)
+		m.Provenance = append(m.Provenance, w.Provenance...)
+		for _, s := range w.Skipped {
+			m.skip(s.Reason, s.N)
 		}
 	}
 	m.sort()
@@ -47,35 +54,45 @@ func (w *Workload) adopt(ps []Packets, first int) {
 	}
 }
 
+func (w *Workload) sorted() bool {
+	return slices.IsSortedFunc(w.Flows, func(a, b Flow) int { return cmp.Compare(a.Segments[0].Start, b.Segments[0].Start) })
+}
+
+// sort orders the flows, which may be many, in place.
 func (w *Workload) sort() {
-	order := make([]int, len(w.Flows))
-	for i := range order {
-		order[i] = i
+	if w.sorted() {
+		return
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(w.Flows[a].Segments[0].Start, w.Flows[b].Segments[0].Start)
+	type key struct {
+		start units.Time
+		was   flow.ID
+	}
+	order := make([]key, len(w.Flows))
+	for i, f := range w.Flows {
+		order[i] = key{f.Segments[0].Start, flow.ID(i)}
+	}
+	slices.SortFunc(order, func(a, b key) int {
+		if a.start != b.start {
+			return cmp.Compare(a.start, b.start)
+		}
+		return cmp.Compare(a.was, b.was)
 	})
-	flows := make([]Flow, len(order))
-	for i, j := range order {
-		flows[i] = w.Flows[j]
+	now := make([]flow.ID, len(order))
+	for i, k := range order {
+		now[k.was] = flow.ID(i)
 	}
-	w.Flows = flows
-	if len(w.Constant) > 0 {
-		constant := make([]Periodic, len(order))
-		for i, j := range order {
-			constant[i] = w.Constant[j]
+	for _, p := range w.Packets {
+		for i, f := range p.Flows {
+			p.Flows[i] = now[f]
 		}
-		w.Constant = constant
 	}
-	if len(w.Packets) > 0 {
-		now := make([]flow.ID, len(order))
-		for i, j := range order {
-			now[j] = flow.ID(i)
-		}
-		for _, p := range w.Packets {
-			for i, f := range p.Flows {
-				p.Flows[i] = now[f]
+	for i := range now { // round each cycle of the permutation
+		for to := now[i]; to != flow.ID(i); to = now[i] {
+			w.Flows[i], w.Flows[to] = w.Flows[to], w.Flows[i]
+			if len(w.Constant) > 0 {
+				w.Constant[i], w.Constant[to] = w.Constant[to], w.Constant[i]
 			}
+			now[i], now[to] = now[to], to
 		}
 	}
 }

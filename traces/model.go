@@ -191,7 +191,7 @@ func Generated(m Sessions, o GenerateOptions, end units.Time) (*Stream, error) {
 	return s, nil
 }
 
-// What a model may make in memory, some 4 GB.
+// What a model, or the copies of a recording, may make in memory: some 4 GB, and 10 in a run.
 const (
 	maxFlows    = 1 << 24
 	maxSegments = 1 << 26

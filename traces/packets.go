@@ -38,6 +38,7 @@ type PacketReader interface {
 // bounded part of each.
 type PacketMerge struct {
 	lanes     []lane
+	ahead     int      // packets that are read at a time
 	tree, win []uint64 // of losers, see build
 	k         uint
 	base      units.Time
@@ -46,13 +47,21 @@ type PacketMerge struct {
 
 // lane is one of the merged sequences, of which part has been read.
 type lane struct {
+	buf   []Arrival // buf[at:] is read and not used
+	at    int
+	phase units.Time // to add to the times in buf
+	flows []flow.ID  // of the numbers in buf
 	src   PacketReader
-	flows []flow.ID
-	buf   []Arrival
-	at, n int // buf[at:n] is read and not used
 }
 
-// What a stream reads ahead, in packets: of all lanes about, and of one.
+// lender is a PacketReader that has its packets in memory, or knows better than its caller where to put them.
+type lender interface {
+	// lend gives some of the next packets, n at most if they have to be read, and what to add to their times. They stay as
+	// they are until the next call, and are not to be written to.
+	lend(n int) (p []Arrival, phase units.Time, err error)
+}
+
+// What a merge reads ahead, in packets: of all lanes about, and of one.
 const (
 	aheadAll   = 1 << 15
 	aheadMost  = 1 << 12
@@ -62,9 +71,9 @@ const (
 // MergePackets opens all packets. An error of theirs is returned by the first Read.
 func MergePackets(ps []Packets) *PacketMerge {
 	s := &PacketMerge{lanes: make([]lane, len(ps))}
-	ahead := min(max(aheadAll/max(len(ps), 1), aheadLeast), aheadMost)
+	s.ahead = min(max(aheadAll/max(len(ps), 1), aheadLeast), aheadMost)
 	for i, p := range ps {
-		s.lanes[i] = lane{src: p.Open(), flows: p.Flows, buf: make([]Arrival, ahead)}
+		s.lanes[i] = lane{src: p.Open(), flows: p.Flows}
 		s.refill(&s.lanes[i])
 	}
 	s.k = uint(bits.Len(uint(max(len(ps), 1) - 1)))
@@ -74,13 +83,20 @@ func MergePackets(ps []Packets) *PacketMerge {
 }
 
 func (s *PacketMerge) refill(l *lane) {
+	var err error
 	l.at = 0
-	n, err := l.src.Read(l.buf)
-	if l.n = n; n == 0 && err != io.EOF && s.err == nil {
-		s.err = err
+	if src, ok := l.src.(lender); ok {
+		l.buf, l.phase, err = src.lend(s.ahead)
+	} else {
+		if l.buf == nil {
+			l.buf = make([]Arrival, s.ahead)
+		}
+		var n int
+		n, err = l.src.Read(l.buf[:cap(l.buf)])
+		l.buf = l.buf[:n]
 	}
-	for i := range l.buf[:n] {
-		l.buf[i].Flow = l.flows[l.buf[i].Flow]
+	if len(l.buf) == 0 && err != io.EOF && s.err == nil {
+		s.err = err
 	}
 }
 
@@ -92,8 +108,8 @@ const idleKey = 1<<63 - 1
 func (s *PacketMerge) build() {
 	s.base = units.Never
 	for i := range s.lanes {
-		if l := &s.lanes[i]; l.at < l.n {
-			s.base = min(s.base, l.buf[l.at].At)
+		if l := &s.lanes[i]; l.at < len(l.buf) {
+			s.base = min(s.base, l.phase+l.buf[l.at].At)
 		}
 	}
 	size := 1 << s.k
@@ -110,10 +126,10 @@ func (s *PacketMerge) build() {
 }
 
 func (s *PacketMerge) key(i uint64, l *lane) uint64 {
-	if l.at == l.n {
+	if l.at == len(l.buf) {
 		return idleKey
 	}
-	since := uint64(l.buf[l.at].At - s.base)
+	since := uint64(l.phase + l.buf[l.at].At - s.base)
 	if since >= idleKey>>s.k {
 		return idleKey
 	}
@@ -122,27 +138,28 @@ func (s *PacketMerge) key(i uint64, l *lane) uint64 {
 
 // Read implements PacketReader.
 func (s *PacketMerge) Read(p []Arrival) (n int, err error) {
-	mask := uint64(1)<<s.k - 1
+	tree, k, mask := s.tree[:1<<s.k], s.k, uint64(1)<<s.k-1
 	for n < len(p) {
-		key := s.tree[0]
+		key := tree[0]
 		if key == idleKey {
-			if s.build(); s.tree[0] == idleKey {
+			if s.build(); tree[0] == idleKey {
 				break
 			}
 			continue
 		}
 		i := key & mask
 		l := &s.lanes[i]
-		p[n] = l.buf[l.at]
+		x := &l.buf[l.at]
+		p[n] = Arrival{At: l.phase + x.At, Flow: l.flows[x.Flow], Bytes: x.Bytes}
 		n++
-		if l.at++; l.at == l.n {
+		if l.at++; l.at == len(l.buf) {
 			s.refill(l)
 		}
 		key = s.key(i, l)
-		for j := (i + 1<<s.k) >> 1; j > 0; j >>= 1 {
-			s.tree[j], key = max(s.tree[j], key), min(s.tree[j], key)
+		for j := (i + 1<<k) >> 1; j > 0; j >>= 1 {
+			tree[j], key = max(tree[j], key), min(tree[j], key)
 		}
-		s.tree[0] = key
+		tree[0] = key
 	}
 	switch {
 	case n > 0:
@@ -153,36 +170,81 @@ func (s *PacketMerge) Read(p []Arrival) (n int, err error) {
 	return 0, io.EOF
 }
 
-// spool keeps the packets of a recording, once their flows are known, in a temporary file: 16 bytes a packet. The file has no
-// name, so nothing is left of it when the process ends, however it does.
+// spool keeps the packets of a recording, once their flows are known: up to a number in memory, where all copies share
+// them, and else in a temporary file, 16 bytes a packet. The file has no name, so nothing is left of it when the process ends,
+// however it does.
 type spool struct {
+	held []Arrival // all of them, if there is no file; Flow is the number in the recording
+	most int       // in memory
+
 	file  *os.File
 	w     *bufio.Writer
-	speed float64
+	speed float64      // by which the times in the file are still to be divided
 	last  []units.Time // packet of each flow, in the recording's time
 }
 
-const spooled = 16 // bytes a packet
+const (
+	spooled    = 16 // bytes a packet
+	heldInCore = 1 << 20
+)
 
-func newSpool() (*spool, error) {
-	f, err := os.CreateTemp("", "smartinco-packets-")
-	if err != nil {
-		return nil, err
+func (s *spool) add(p Arrival) error {
+	if s.file == nil {
+		if len(s.held) < s.most {
+			s.held = append(s.held, p)
+			return nil
+		}
+		if err := s.spill(); err != nil {
+			return err
+		}
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return &spool{file: f, w: bufio.NewWriterSize(f, 1<<16), speed: 1}, nil
+	return s.write(p)
 }
 
-func (s *spool) add(at units.Time, f int32, size int32) error {
-	var b [spooled]byte
-	binary.LittleEndian.PutUint64(b[:], uint64(at))
-	binary.LittleEndian.PutUint32(b[8:], uint32(f))
-	binary.LittleEndian.PutUint32(b[12:], uint32(size))
-	_, err := s.w.Write(b[:])
+// spill moves what is in memory to a file.
+func (s *spool) spill() error {
+	f, err := os.CreateTemp("", "smartinco-packets-")
+	if err != nil {
+		return err
+	}
+	s.file, s.w = f, bufio.NewWriterSize(f, 1<<16)
+	if err := os.Remove(f.Name()); err != nil {
+		return err
+	}
+	for _, p := range s.held {
+		if err := s.write(p); err != nil {
+			return err
+		}
+	}
+	s.held = nil
+	return nil
+}
+
+func (s *spool) write(p Arrival) error {
+	b := binary.LittleEndian.AppendUint64(s.w.AvailableBuffer(), uint64(p.At))
+	b = binary.LittleEndian.AppendUint32(b, uint32(p.Flow))
+	_, err := s.w.Write(binary.LittleEndian.AppendUint32(b, uint32(p.Bytes)))
 	return err
+}
+
+// end is called when all packets are there, and says by what their times are to be divided.
+func (s *spool) end(speed float64) error {
+	for i := range s.held {
+		s.held[i].At = speedUp(s.held[i].At, speed)
+	}
+	if s.file == nil {
+		return nil
+	}
+	s.speed = speed
+	err := s.w.Flush()
+	s.w = nil
+	return err
+}
+
+func (s *spool) close() {
+	if s.file != nil {
+		s.file.Close()
+	}
 }
 
 // packets are those of one copy of the recording, which begins at phase.
@@ -194,32 +256,51 @@ func (s *spool) packets(phase units.Time, flows []flow.ID) Packets {
 type replay struct {
 	*spool
 	phase units.Time
-	at    int64
+	at    int64 // in packets
 	raw   []byte
+	buf   []Arrival
 }
 
 // Read implements PacketReader.
 func (r *replay) Read(p []Arrival) (int, error) {
-	if len(r.raw) < len(p)*spooled {
-		r.raw = make([]byte, len(p)*spooled)
+	got, phase, err := r.lend(len(p))
+	n := copy(p, got)
+	r.at -= int64(len(got) - n)
+	for i := range p[:n] {
+		p[i].At += phase
 	}
-	n, err := r.file.ReadAt(r.raw[:len(p)*spooled], r.at)
-	r.at += int64(n)
-	if n == 0 || n%spooled != 0 {
-		if err != io.EOF || n > 0 {
-			return 0, fmt.Errorf("traces: temporary file of packets: %w", err)
+	return n, err
+}
+
+func (r *replay) lend(n int) ([]Arrival, units.Time, error) {
+	if r.file == nil {
+		rest := r.held[min(r.at, int64(len(r.held))):]
+		if r.at += int64(len(rest)); len(rest) == 0 {
+			return nil, 0, io.EOF
 		}
-		return 0, io.EOF
+		return rest, r.phase, nil
 	}
-	for i := range n / spooled {
+	if len(r.buf) < n {
+		r.raw, r.buf = make([]byte, n*spooled), make([]Arrival, n)
+	}
+	read, err := r.file.ReadAt(r.raw[:n*spooled], r.at*spooled)
+	if read == 0 || read%spooled != 0 {
+		if err != io.EOF || read > 0 {
+			return nil, 0, fmt.Errorf("traces: temporary file of packets: %w", err)
+		}
+		return nil, 0, io.EOF
+	}
+	n = read / spooled
+	for i := range n {
 		b := r.raw[i*spooled : i*spooled+spooled]
-		p[i] = Arrival{
-			At:    r.phase + speedUp(units.Time(binary.LittleEndian.Uint64(b)), r.speed),
+		r.buf[i] = Arrival{
+			At:    speedUp(units.Time(binary.LittleEndian.Uint64(b)), r.speed),
 			Flow:  flow.ID(binary.LittleEndian.Uint32(b[8:])),
 			Bytes: int32(binary.LittleEndian.Uint32(b[12:])),
 		}
 	}
-	return n / spooled, nil
+	r.at += int64(n)
+	return r.buf[:n], r.phase, nil
 }
 
 // speedUp divides a time of a recording.

@@ -138,7 +138,7 @@ func TestRandomFlowsDependOnTheSeedAndTheirNumberAlone(t *testing.T) {
 // What is played to a file is what is simulated.
 func TestRandomFlowsArePlayed(t *testing.T) {
 	w := Staircase(StaircaseOptions{Flows: 3, Interval: units.Microsecond, End: units.Millisecond, Rate: 1e6, Size: 64, Process: Process{Kind: "poisson", Seed: 7}})
-	done, err := w.Stream().WriteCapture(context.Background(), io.Discard, nil)
+	done, err := w.Stream().WriteCapture(context.Background(), io.Discard, PCAPNG, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,8 @@ func (x *records) open() error {
 	if major := x.u16(b[4:]); major != 2 {
 		return fmt.Errorf("version %d.%d, want 2", major, x.u16(b[6:]))
 	}
-	x.pcap = iface{link: x.u32(b[20:]), snap: min(max(x.u32(b[16:]), maxSnap), maxRecord), ticks: m.ticks, factor: picos / m.ticks}
+	// The upper bits of the link type say whether the frames have a check sequence, or are reserved.
+	x.pcap = iface{link: x.u32(b[20:]) & 0xffff, snap: min(max(x.u32(b[16:]), maxSnap), maxRecord), ticks: m.ticks, factor: picos / m.ticks}
 	x.r += 24
 	return nil
 }

@@ -195,6 +195,23 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
+// carries says whether a pcap has a time with a second or more in its fraction, of which gopacket loses bits.
+func carries(b []byte) bool {
+	m := magics[string(b[:4])]
+	number := func(b []byte) uint64 {
+		if m.big {
+			return uint64(binary.BigEndian.Uint32(b))
+		}
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	for b = b[24:]; len(b) >= 16; b = b[16+number(b[8:]):] {
+		if number(b[4:]) >= m.ticks {
+			return true
+		}
+	}
+	return false
+}
+
 // Whatever both readers take for a capture holds the same packets.
 func FuzzRecords(f *testing.F) {
 	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
@@ -205,7 +222,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		got, err := ours(t, b)
 		want, slow := peers(b)
-		if err != nil || slow != nil {
+		if err != nil || slow != nil || carries(b) {
 			return
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {

@@ -93,7 +93,7 @@ func TestGroupingAgreesWithCountingPacketByPacket(t *testing.T) {
 			now += units.Time(r.IntN(30))
 			p := Packet{Time: now, Tuple: SyntheticTuple(r.IntN(4)), Bytes: int32(60 + r.IntN(1459))}
 			packets = append(packets, p)
-			g.add(p)
+			g.add(&p)
 		}
 		w := &Workload{Flows: g.flows}
 		check(t, w)
@@ -180,15 +180,17 @@ func TestSpeedCopiesAndCut(t *testing.T) {
 
 func TestOptionsOutOfRangeAreNamed(t *testing.T) {
 	for want, o := range map[string]Options{
-		"speedup is NaN":          {Speedup: math.NaN()},
-		"speedup is -1":           {Speedup: -1},
-		"at speedup 1e-300":       {Speedup: 1e-300},
-		"copies is -1":            {Copies: -1},
-		"more than 214748364":     {Copies: math.MaxInt32},
-		"resolution is -1ps":      {Resolution: -1},
-		"timeout is -1ps":         {Timeout: -1},
-		"cut is from 2ps":         {From: 2, To: 1},
-		"no packets, cut from 2h": {From: 2 * units.Hour},
+		"speedup is NaN":           {Speedup: math.NaN()},
+		"speedup is -1":            {Speedup: -1},
+		"at speedup 1e-300":        {Speedup: 1e-300},
+		"copies is -1":             {Copies: -1},
+		"want at most 16777216 fl": {Copies: math.MaxInt32},
+		"25230 copies of 665":      {Copies: 25230},
+		"resolution is -1ps":       {Resolution: -1},
+		"timeout is -1ps":          {Timeout: -1},
+		"mtu is 100 bytes":         {MTU: 100},
+		"cut is from 2ps":          {From: 2, To: 1},
+		"no packets, cut from 2h":  {From: 2 * units.Hour},
 	} {
 		if _, err := ReadCapture(filepath.Join("data", "tls2.pcap.gz"), o); err == nil || !strings.Contains(err.Error(), strings.Replace(want, "2h", "7200s", 1)) {
 			t.Errorf("%+v: got %v, want %q", o, err, want)

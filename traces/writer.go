@@ -9,9 +9,7 @@ import (
 	"math/bits"
 	"strconv"
 
-	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
@@ -59,23 +57,20 @@ func (p *pulse) beat(progress func() (done, total float64)) error {
 	return p.ctx.Err()
 }
 
-// WriteCapture plays the stream into a pcapng: Ethernet frames whose headers, sizes and checksums are valid, and whose
+// WriteCapture plays the stream into a capture: Ethernet frames whose headers, sizes and checksums are valid, and whose
 // payload is zero. Frames have no check sequence, as in every capture: a frame of 64 B is written with 60 B, and is 64 B
-// again when an interface sends it. A frame that is smaller than its headers is enlarged and noted. Times are nanoseconds
-// since 1970. Memory holds the flows that send at one time.
-func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, report Progress) (Written, error) {
-	done, err := s.writeCapture(ctx, w, instant{}, report)
+// again when an interface sends it. A frame that is smaller than its headers is enlarged and noted. Times count from
+// 1970. Memory holds the flows that send at one time.
+func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFormat, report Progress) (Written, error) {
+	done, err := s.writeCapture(ctx, w, format, instant{}, report)
 	if err != nil {
 		return done, fmt.Errorf("traces: capture: %w", err)
 	}
 	return done, nil
 }
 
-func (s *Stream) writeCapture(ctx context.Context, w io.Writer, base instant, report Progress) (done Written, err error) {
-	ng, err := newCaptureWriter(w, layers.LinkTypeEthernet)
-	if err != nil {
-		return done, err
-	}
+func (s *Stream) writeCapture(ctx context.Context, w io.Writer, format CaptureFormat, base instant, report Progress) (done Written, err error) {
+	out := newCaptureWriter(w, format)
 	done.Layer = Frames
 	var f framer
 	enlarged := int64(0)
@@ -100,7 +95,7 @@ func (s *Stream) writeCapture(ctx context.Context, w io.Writer, base instant, re
 		if err != nil {
 			return done, err
 		}
-		if err := ng.WritePacket(gopacket.CaptureInfo{Timestamp: at, CaptureLength: len(b), Length: len(b)}, b); err != nil {
+		if err := out.write(layers.LinkTypeEthernet, at, len(b), b); err != nil {
 			return done, err
 		}
 		if !p.playing.heard {
@@ -119,13 +114,7 @@ func (s *Stream) writeCapture(ctx context.Context, w io.Writer, base instant, re
 		return done, errNoPackets
 	}
 	done.Notes = count(done.Notes, "frames enlarged to hold their headers", enlarged)
-	return done, ng.Flush()
-}
-
-// newCaptureWriter begins a pcapng that says nothing of the machine that wrote it.
-func newCaptureWriter(w io.Writer, link layers.LinkType) (*pcapgo.NgWriter, error) {
-	return pcapgo.NewNgWriterInterface(w, pcapgo.NgInterface{LinkType: link},
-		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "smartinco"}})
+	return done, out.flush()
 }
 
 // WriteFlows writes the stream as a flow CSV: a line for each flow, in the order of the stream, with the packets that

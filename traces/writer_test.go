@@ -14,7 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
@@ -127,7 +129,7 @@ func TestWrittenTrafficIsReadAgain(t *testing.T) {
 			s := w.Stream()
 			s.End = end
 			var capture, csv bytes.Buffer
-			done, err := s.WriteCapture(context.Background(), &capture, nil)
+			done, err := s.WriteCapture(context.Background(), &capture, PCAPNG, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -266,10 +268,10 @@ func TestPlayedModelsAreTheDrawnOnes(t *testing.T) {
 		drawn := w.Stream()
 		drawn.End = s.End
 		var one, two bytes.Buffer
-		if _, err := s.WriteCapture(context.Background(), &one, nil); err != nil {
+		if _, err := s.WriteCapture(context.Background(), &one, PCAPNG, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := drawn.WriteCapture(context.Background(), &two, nil); err != nil {
+		if _, err := drawn.WriteCapture(context.Background(), &two, PCAPNG, nil); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(one.Bytes(), two.Bytes()) {
@@ -296,7 +298,7 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		var capture, csv bytes.Buffer
-		if _, err := ConvertToCapture(context.Background(), path, &capture, nil); err != nil {
+		if _, err := ConvertToCapture(context.Background(), path, &capture, PCAPNG, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := ConvertToFlows(context.Background(), path, &csv, nil); err != nil {
@@ -320,6 +322,55 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 	}
 }
 
+// A pcap holds the same frames as a pcapng, with times in microseconds, where it can hold them.
+func TestCapturesInTheOlderFormat(t *testing.T) {
+	path := filepath.Join("data", "tls2.pcap.gz") // which has microseconds
+	var one, two bytes.Buffer
+	if _, err := ConvertToCapture(context.Background(), path, &one, PCAP, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ConvertToCapture(context.Background(), write(t, "x.pcap", one.Bytes()), &two, PCAP, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one.Bytes(), two.Bytes()) {
+		t.Error("a copy of a copy differs")
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := ours(t, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ours(t, one.Bytes()); err != nil || !slices.Equal(got, want) {
+		t.Errorf("the packets differ: %v", err)
+	}
+
+	var mixed bytes.Buffer
+	w := newCaptureWriter(&mixed, PCAPNG)
+	for _, link := range []layers.LinkType{linkEthernet, linkRaw} {
+		if err := w.write(link, time.Unix(1, 0), 60, make([]byte, 60)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.flush()
+	_, err = ConvertToCapture(context.Background(), write(t, "mixed.pcapng", mixed.Bytes()), io.Discard, PCAP, nil)
+	if want := "mixed.pcapng: packet 2: a frame of link type"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	for _, c := range []struct {
+		at   time.Time
+		size int
+		want string
+	}{{time.Unix(1<<32, 0), 60, "time 2106"}, {time.Unix(1, 0), maxSnap + 1, "too many for a pcap"}} {
+		w := newCaptureWriter(io.Discard, PCAP)
+		if err := w.write(linkEthernet, c.at, c.size, make([]byte, c.size)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+}
+
 func TestFlowLogsArePlayed(t *testing.T) {
 	for _, c := range []struct {
 		file           string
@@ -329,7 +380,7 @@ func TestFlowLogsArePlayed(t *testing.T) {
 		{"cicflowmeter-4.csv", 12, 3660 + 10*54 + 2*42},
 	} {
 		var out bytes.Buffer
-		done, err := ConvertToCapture(context.Background(), filepath.Join("testdata", c.file), &out, nil)
+		done, err := ConvertToCapture(context.Background(), filepath.Join("testdata", c.file), &out, PCAPNG, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +398,7 @@ func TestWritingStopsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	s := Staircase(StaircaseOptions{Flows: 1, End: 3600 * units.Second, Rate: 1e9, Size: 64}).Stream()
-	if _, err := s.WriteCapture(ctx, io.Discard, nil); !errors.Is(err, context.Canceled) {
+	if _, err := s.WriteCapture(ctx, io.Discard, PCAPNG, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want that it was interrupted", err)
 	}
 }
@@ -358,7 +409,7 @@ func BenchmarkWriteCapture(b *testing.B) {
 			s := Staircase(StaircaseOptions{Flows: 64, End: units.Second, Rate: 1e4, Size: size}).Stream()
 			n := int64(0)
 			for b.Loop() {
-				done, err := s.WriteCapture(context.Background(), io.Discard, nil)
+				done, err := s.WriteCapture(context.Background(), io.Discard, PCAPNG, nil)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +36,28 @@ an instance of the lab runs; "` + forwarder.Ready + `" on standard output says t
 		err := forwarder.Run(c.Context(), config, c.OutOrStdout(), &counts)
 		fmt.Fprintf(c.OutOrStdout(), "forwarder: %d forwarded, %d dropped\n", counts.Forwarded.Load(), counts.Dropped.Load())
 		return err
+	}
+	return c
+}
+
+// newAwait is what runs first in the lab's containers of another program, which cannot wait.
+func newAwait() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "await PROGRAM [ARGUMENT]...",
+		Short: "Wait for network interfaces, and run a program (the lab's instance)",
+		Long: `Wait until network interfaces are there and up, and become a program. A container of the lab starts before it has its
+interfaces, which not every program can wait for.`,
+		Example: "  smartinco await --for in --for out /usr/bin/dpdk-testpmd --no-huge",
+		Args:    cobra.MinimumNArgs(1),
+		Hidden:  true,
+	}
+	c.Flags().SetInterspersed(false)
+	names := c.Flags().StringArray("for", nil, "an interface; may be repeated")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := forwarder.Await(c.Context(), *names...); err != nil {
+			return err
+		}
+		return fmt.Errorf("%s: %w", args[0], syscall.Exec(args[0], args, os.Environ()))
 	}
 	return c
 }

@@ -37,6 +37,12 @@ func labFlags(c *cobra.Command) *lab.Config {
 	f.StringVar(&config.Dir, "dir", config.Dir, "folder for sockets, logs and the testbed file")
 	f.StringVar(&config.Listen, "listen", config.Listen, "address of the traffic generator")
 	f.StringVar(&config.Docker, "docker", config.Docker, "address of the Docker Engine (default DOCKER_HOST, or the local socket)")
+	c.PreRunE = func(*cobra.Command, []string) error {
+		if err := config.Check(); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
 	return &config
 }
 
@@ -45,19 +51,24 @@ func newLabUp() *cobra.Command {
 		Use:   "up",
 		Short: "Make the lab, or what is missing of it",
 		Example: `  smartinco lab up
-  smartinco lab up --work 0s --wait 0s --cpus ''     # as fast as the machine is`,
+  smartinco lab up --work 0s --wait 0s --cpus ''     # as fast as the machine is
+  smartinco lab up --runs testpmd                    # of the Debian packages dpdk-dev and librte-net-af-packet23`,
 		Args: cobra.NoArgs,
 	}
 	config := labFlags(c)
 	f := c.Flags()
 	f.StringVar(&config.Switch, "switch", config.Switch, "its switch: ovs, or doca for the stand-in for DOCA Flow, in a program built with it")
 	f.IntVar(&config.Ports, "ports", config.Ports, "instances for which there are ports")
+	runs := &choice{config.Runs, lab.Programs()}
+	f.Var(runs, "runs", "what an instance runs: forward, which sleeps between packets, or testpmd, DPDK's, which polls")
+	_ = c.RegisterFlagCompletionFunc("runs", cobra.FixedCompletions(runs.among, cobra.ShellCompDirectiveNoFileComp))
 	f.IntVar(&config.Ring, "ring", config.Ring, "slots of an instance's receive ring")
-	f.DurationVar(&config.Work, "work", config.Work, "CPU time that a packet costs an instance")
-	f.DurationVar(&config.Wait, "wait", config.Wait, "other time that a packet costs an instance")
+	f.DurationVar(&config.Work, "work", config.Work, "CPU time that a packet costs an instance that runs forward")
+	f.DurationVar(&config.Wait, "wait", config.Wait, "other time that a packet costs an instance that runs forward")
 	f.StringVar(&config.CPUs, "cpus", config.CPUs, "processors that the instances share; empty for all")
 	f.StringVar(&config.Rest, "rest", config.Rest, "processors of switch and generator; empty for all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		config.Runs = runs.value
 		if config.Switch == "doca" && !doca.HasStandIn {
 			return usagef("--switch doca: this program was built without the stand-in for DOCA Flow; make standin builds one with it")
 		}

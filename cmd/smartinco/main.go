@@ -53,15 +53,19 @@ func main() {
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
+	out := &output{w: stdout}
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 
 	// Whatever goes wrong before a verb begins - flags, arguments, its name - is the user's mistake.
 	begun := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { begun = true }
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = out.err
+	}
 	if err == nil {
 		return 0
 	}
@@ -74,10 +78,26 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 2
 	case errors.Is(err, testbed.ErrUnavailable): // for lack of a socket, for instance, which is no mistake in the request
 		return 1
-	case errors.Is(err, errUsage), errors.Is(err, fs.ErrNotExist), isInvalid(err):
+	case errors.Is(err, errUsage), errors.Is(err, fs.ErrNotExist), isInvalid(err),
+		errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG):
 		return 2
 	}
 	return 1
+}
+
+// output remembers that something could not be written, so that a verb may print without looking and the program does not
+// end with success when the disk is full.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 func newRoot() *cobra.Command {

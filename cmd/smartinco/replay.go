@@ -149,9 +149,9 @@ func serveMetrics(c *cobra.Command, address string) (m *replay.Metrics, stop fun
 func newHW() *cobra.Command {
 	return group(&cobra.Command{
 		Use:     "hw",
-		Short:   "Check a testbed, and clear it of what a killed run left",
+		Short:   "Check a testbed, clear it of what a killed run left, and compare the drivers of switches",
 		Example: `  smartinco hw doctor --testbed rack.yaml`,
-	}, newDoctor(), newClean())
+	}, newDoctor(), newClean(), newDrivers())
 }
 
 // errUnwell ends a doctor who found something.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -41,8 +42,9 @@ func newReproduce() *cobra.Command {
 		Use:   "reproduce",
 		Short: "Run and draw figures 6 to 10, and hold them against the published numbers",
 		Long: `Run the built-in scenarios of figures 6 to 10, draw the figures as PDF and PNG with the published values marked, and
-write fidelity.md and fidelity.csv: each published number, ours, the residual, and whether it was fitted or predicted.
-The records are kept in the directory records; runs that are already finished are passed over.
+write fidelity.md and fidelity.csv: each published number, ours, the residual, and whether it was fitted or predicted;
+and what figure 9 gives under other readings of the thesis, which readings.csv holds too. The records are kept in the
+directory records; runs that are already finished are passed over.
 
 With --engine packet the same is done again with every packet simulated, 2e11 of them: figures fig6-packet.pdf and so
 on, and both engines side by side in fidelity.md. That takes half an hour on two cores. When it is
@@ -93,12 +95,19 @@ lab can do in less than ten minutes.`,
 			}
 			cs = append(cs, fidelity.Comparison{Engine: engine, Rows: rows})
 		}
+		readings, err := r.readings(c)
+		if err != nil {
+			return err
+		}
 		for _, f := range []struct {
 			name  string
 			write func(io.Writer) error
 		}{
-			{"fidelity.md", func(w io.Writer) error { return fidelity.WriteMarkdown(w, cs...) }},
+			{"fidelity.md", func(w io.Writer) error {
+				return errors.Join(fidelity.WriteMarkdown(w, cs...), fidelity.WriteReadings(w, readings))
+			}},
 			{"fidelity.csv", func(w io.Writer) error { return fidelity.WriteCSV(w, cs...) }},
+			{"readings.csv", func(w io.Writer) error { return fidelity.WriteReadingsCSV(w, readings) }},
 		} {
 			path := filepath.Join(r.out, f.name)
 			if err := results.WriteFile(path, f.write); err != nil {
@@ -115,21 +124,8 @@ lab can do in less than ten minutes.`,
 func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, error) {
 	recs := fidelity.Records{}
 	for _, p := range reproduced {
-		st, err := scenarios.Load(p.study, append([]string{"engine=" + engine}, r.sets...))
-		if err != nil {
-			return nil, err
-		}
-		dir := filepath.Join(r.out, "records", engine, p.study)
-		line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", p.study, engine), float64(len(st.Runs)))
-		_, err = study.All(c.Context(), st, dir, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
-		line.end()
-		if c.Context().Err() != nil {
-			return nil, fmt.Errorf("%s: %w; the same command goes on from there", p.study, err)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if recs[p.study], err = openStudy(dir, st); err != nil {
+		var err error
+		if recs[p.study], err = r.study(c, p.study, engine, p.study, nil); err != nil {
 			return nil, err
 		}
 		for _, figure := range p.figures {
@@ -145,6 +141,42 @@ func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, 
 		}
 	}
 	return fidelity.Compare(recs)
+}
+
+// readings runs what is left of Figure 9 under every reading, with the fluid engine.
+func (r *reproduction) readings(c *cobra.Command) ([]fidelity.Outcome, error) {
+	var outcomes []fidelity.Outcome
+	for _, reading := range fidelity.Readings {
+		recs, err := r.study(c, fidelity.ReadingStudy, "fluid", filepath.Join("readings", reading.Name), reading.Sets)
+		if err != nil {
+			return nil, err
+		}
+		o, err := reading.Measure(recs)
+		if err != nil {
+			return nil, err
+		}
+		outcomes = append(outcomes, o)
+	}
+	return outcomes, nil
+}
+
+// study runs what is left of a built-in study, in a directory among the engine's records, and opens its records.
+func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []string) ([]*results.Record, error) {
+	st, err := scenarios.Load(name, slices.Concat([]string{"engine=" + engine}, r.sets, sets))
+	if err != nil {
+		return nil, err
+	}
+	where := filepath.Join(r.out, "records", engine, dir)
+	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine), float64(len(st.Runs)))
+	_, err = study.All(c.Context(), st, where, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
+	line.end()
+	if c.Context().Err() != nil {
+		return nil, fmt.Errorf("%s: %w; the same command goes on from there", name, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return openStudy(where, st)
 }
 
 // openStudy opens the records of a study's runs, and of no others that the directory may hold.

@@ -18,9 +18,10 @@ import (
 	"github.com/smartinco/smartinco/traces"
 )
 
-const traceFormats = `The file's ending decides what is written: .pcapng is a packet capture, .csv a flow CSV with a line for each flow and
-direction, and .gz after either compresses it. The file appears when it is complete; one that is there stays as it is
-unless --force is given.`
+const traceFormats = `The file's ending decides what is written: .pcapng is a packet capture, .pcap one in the older format, which is the
+only one that TRex reads and has times in microseconds, .csv a flow CSV with a line for each flow and direction, and .gz
+after any of them compresses it. The file appears when it is complete; one that is there stays as it is unless --force is
+given.`
 
 func newTraceGenerate() *cobra.Command {
 	c := &cobra.Command{
@@ -66,7 +67,12 @@ capture: a frame of 64 B takes 60 B in the file, and is 64 B again on the wire.`
 		if err != nil {
 			return unreadable(err)
 		}
-		return writeTrace(c, *out, *force, "seconds of traffic", s.WriteCapture, s.WriteFlows)
+		capture := func(f traces.CaptureFormat) writeFunc {
+			return func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
+				return s.WriteCapture(ctx, w, f, p)
+			}
+		}
+		return writeTrace(c, *out, *force, "seconds of traffic", capture, s.WriteFlows)
 	}
 	return c
 }
@@ -89,33 +95,40 @@ payload. A flow CSV keeps the bytes that the source counts, and says in the name
 	}
 	force := c.Flags().BoolP("force", "f", false, "replace the file that is there")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		convert := func(to func(context.Context, string, io.Writer, traces.Progress) (traces.Written, error)) writeFunc {
+		blame := func(ctx context.Context, done traces.Written, err error) (traces.Written, error) {
+			if err != nil && ctx.Err() == nil {
+				err = unreadable(err)
+			}
+			return done, err
+		}
+		capture := func(f traces.CaptureFormat) writeFunc {
 			return func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
-				done, err := to(ctx, args[0], w, p)
-				if err != nil && ctx.Err() == nil {
-					err = unreadable(err)
-				}
-				return done, err
+				done, err := traces.ConvertToCapture(ctx, args[0], w, f, p)
+				return blame(ctx, done, err)
 			}
 		}
-		return writeTrace(c, args[1], *force, "bytes read", convert(traces.ConvertToCapture), convert(traces.ConvertToFlows))
+		flows := func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
+			done, err := traces.ConvertToFlows(ctx, args[0], w, p)
+			return blame(ctx, done, err)
+		}
+		return writeTrace(c, args[1], *force, "bytes read", capture, flows)
 	}
 	return c
 }
 
 func outFlags(c *cobra.Command) (out *string, force *bool) {
-	return c.Flags().StringP("out", "o", "", "file to write: .pcapng or .csv, with or without .gz"),
+	return c.Flags().StringP("out", "o", "", "file to write: .pcapng, .pcap or .csv, with or without .gz"),
 		c.Flags().BoolP("force", "f", false, "replace the file that is there")
 }
 
 type writeFunc func(context.Context, io.Writer, traces.Progress) (traces.Written, error)
 
 // writeTrace writes a capture or a flow file, as its name says, and tells what is in it.
-func writeTrace(c *cobra.Command, path string, force bool, unit string, capture, flows writeFunc) error {
+func writeTrace(c *cobra.Command, path string, force bool, unit string, capture func(traces.CaptureFormat) writeFunc, flows writeFunc) error {
 	name, zipped := strings.CutSuffix(path, ".gz")
-	write := map[string]writeFunc{".pcapng": capture, ".csv": flows}[filepath.Ext(name)]
+	write := map[string]writeFunc{".pcapng": capture(traces.PCAPNG), ".pcap": capture(traces.PCAP), ".csv": flows}[filepath.Ext(name)]
 	if write == nil {
-		return usagef("%s: do not know this ending: want .pcapng or .csv, with or without .gz", path)
+		return usagef("%s: do not know this ending: want .pcapng, .pcap or .csv, with or without .gz", path)
 	}
 	if _, err := os.Lstat(path); err == nil && !force {
 		return usagef("%s is there already: want another name, or --force to replace it", path)

@@ -24,7 +24,7 @@ func newValidate() *cobra.Command {
 		Use:   "validate SCENARIO...",
 		Short: "Check scenarios without running them",
 		Long: `Check scenarios without running them. Every mistake is reported with its file, line, column and key, what was found
-and what was expected.`,
+and what was expected. The files of traffic that they name must be there, but are not read.`,
 		Example: `  smartinco validate mine.yaml
   smartinco validate *.yaml --format json
   smartinco validate mine.yaml --set scheduler.limit=12Mpps`,
@@ -39,6 +39,11 @@ and what was expected.`,
 		for _, file := range args {
 			v := verdict{File: file}
 			st, err := scenarios.Load(file, *sets)
+			for i := 0; err == nil && i < len(st.Runs); i++ {
+				if err = st.Runs[i].Scenario.CheckFiles(); err != nil {
+					err = usagef("%s: %w", file, err)
+				}
+			}
 			if err != nil {
 				errs = append(errs, err)
 				v.Errors = strings.Split(err.Error(), "\n")

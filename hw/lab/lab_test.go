@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"github.com/smartinco/smartinco/hw/docker"
 	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/hw/testbed"
 )
@@ -33,16 +35,25 @@ var program = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if os.Getenv("LAB_TEST_CLOCK") != "" {
+		fmt.Fprintln(os.Stderr, becomeClocked())
+		os.Exit(1)
+	}
 	code := m.Run()
 	_ = os.RemoveAll(filepath.Join(os.TempDir(), fmt.Sprintf("smartinco-lab-test-%d", os.Getpid())))
 	os.Exit(code)
 }
 
+var labs atomic.Int32
+
 // config is a lab of the test's and this process' own, taken down with it.
-func config(t *testing.T, name string) Config {
+func config(t *testing.T, name string, change ...func(*Config)) Config {
 	t.Helper()
 	c := Defaults()
 	c.Name, c.Dir, c.Ports = fmt.Sprint(name, os.Getpid()), filepath.Join(t.TempDir(), "lab"), 3
+	for _, f := range change {
+		f(&c)
+	}
 	if err := Missing(t.Context(), c); err != nil {
 		needs.This(t, err.Error())
 	}
@@ -50,12 +61,9 @@ func config(t *testing.T, name string) Config {
 	if c.Program, err = program(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Listen = l.Addr().String()
-	l.Close()
+	// An address of this process' own, which nobody takes meanwhile: all of 127.0.0.0/8 is this machine.
+	pid := os.Getpid()
+	c.Listen = fmt.Sprintf("127.%d.%d.%d:%d", 1+pid>>16&127, pid>>8&255, pid&255, 4511+labs.Add(1))
 	t.Cleanup(func() {
 		if err := Down(context.Background(), c); err != nil {
 			t.Error(err)
@@ -104,12 +112,25 @@ func TestUpAndDown(t *testing.T) {
 		t.Errorf("after a second up there are %d generators", got)
 	}
 
+	moved := c
+	moved.Listen = strings.Replace(c.Listen, ":", ":1", 1)
+	for _, c := range []Config{moved, c} { // another address, and back
+		mustUp(t, c)
+		if got := status(t, c); got != everything || len(c.generators()) != 1 {
+			t.Errorf("at %s: up: %s, and %d generators", c.Listen, got, len(c.generators()))
+		}
+	}
+
 	other := docker.Config{
 		Testbed: c.Name + "x", Image: "smartinco/" + c.Name + "x:latest", Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
 		Ports: []docker.Port{{}},
 	}
 	other.Ports[0].At.In = "none"
-	if err := docker.Import(ctx, other, other.Image, c.Program, "forward"); err != nil {
+	image, err := docker.Program(c.Program, "forward")
+	if err == nil {
+		err = docker.Import(ctx, other, other.Image, image)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer docker.Purge(context.Background(), other)
@@ -179,29 +200,54 @@ func TestUpAndDown(t *testing.T) {
 	}
 }
 
+// A group is busy until its last process is gone, which may be a moment after the lab's programs were ended. What stays
+// is named.
+func TestRemoveGroupWaits(t *testing.T) {
+	c := config(t, "lgroup")
+	dir, err := c.upGroup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir == "" {
+		needs.This(t, "no control groups for processor time")
+	}
+	sleep := exec.Command("sleep", "1000")
+	if err := sleep.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer sleep.Process.Kill()
+	if err := c.prefer(sleep.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	err = removeGroup(dir, 50*time.Millisecond)
+	if want := fmt.Sprintf("process %d (sleep) in rest", sleep.Process.Pid); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want one with %q", err, want)
+	}
+	time.AfterFunc(200*time.Millisecond, func() {
+		_ = sleep.Process.Kill()
+		_ = sleep.Wait()
+	})
+	if err := removeGroup(dir, time.Minute); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the group: %v", err)
+	}
+}
+
 // After a crash of any part, Up mends the lab, and Down removes it.
 func TestCrash(t *testing.T) {
 	c := config(t, "lcrash")
 	mustUp(t, c)
 	crash := func() {
 		t.Helper()
-		for _, pid := range c.generators() {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
 		s, err := vswitch.At(c.path("ovs"), c.namespace())
 		if err == nil {
-			err = s.Kill()
+			err = errors.Join(s.Kill(), process.End(c.generates, unix.SIGKILL, time.Minute))
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 200 {
-			if len(c.generators()) == 0 {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		t.Fatal("the generator cannot be killed")
 	}
 	crash()
 	if got := status(t, c); got != "network, instances, testbed file" {

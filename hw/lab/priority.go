@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -67,6 +68,20 @@ func (c *Config) downGroup() error {
 	all := []string{filepath.Join(cgroups, c.namespace())}
 	under, _ := filepath.Glob(filepath.Join(cgroups, "*", c.namespace()))
 	for _, dir := range append(all, under...) {
+		if err := removeGroup(dir, emptying); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emptying is how long a group has to become empty. A process counts in its group until the kernel is through with it,
+// which on a busy machine is some time after its arguments are gone from /proc, or the engine has removed its container.
+const emptying = 10 * time.Second
+
+// removeGroup removes a group and those in it, once no process is left in them. Processes that stay are named.
+func removeGroup(dir string, limit time.Duration) error {
+	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		var inside []string
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
@@ -74,13 +89,37 @@ func (c *Config) downGroup() error {
 			}
 			return nil
 		})
+		var err error
 		for i := len(inside) - 1; i >= 0; i-- {
-			if err := os.Remove(inside[i]); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+			if e := os.Remove(inside[i]); e != nil && !errors.Is(e, fs.ErrNotExist) {
+				err = errors.Join(err, e)
 			}
 		}
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EBUSY):
+			return err
+		case time.Since(begun) > limit:
+			return fmt.Errorf("%s: not empty after %v: %s: %w", dir, limit, occupants(inside), err)
+		}
 	}
-	return nil
+}
+
+// occupants names the processes in groups.
+func occupants(groups []string) string {
+	var all []string
+	for _, dir := range groups {
+		pids, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+		for _, pid := range strings.Fields(string(pids)) {
+			name, _ := os.ReadFile("/proc/" + pid + "/comm")
+			all = append(all, fmt.Sprintf("process %s (%s) in %s", pid, strings.TrimSpace(string(name)), filepath.Base(dir)))
+		}
+	}
+	if all == nil {
+		return "no process is listed there, so one is still ending"
+	}
+	return strings.Join(all, ", ")
 }
 
 // pidOf is the number in one of Open vSwitch's pid files.

@@ -19,8 +19,8 @@ type Part struct {
 
 // Status looks at each part of a lab. One that is not there is no error.
 func Status(ctx context.Context, c Config) ([]Part, error) {
-	if err := c.check(); err != nil {
-		return nil, fmt.Errorf("lab: %w", err)
+	if err := c.Check(); err != nil {
+		return nil, err
 	}
 	network := Part{"network", c.hasNamespace(), "namespace " + c.namespace()}
 	generator := Part{Name: "generator", Detail: c.Listen}

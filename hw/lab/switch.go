@@ -17,8 +17,8 @@ import (
 // Switches are the names of the switches that a lab can have.
 func Switches() []string { return slices.Sorted(maps.Keys(switches)) }
 
-// kind is a kind of switch.
-type kind struct {
+// switchKind is a kind of switch.
+type switchKind struct {
 	missing  func() string // what the machine lacks for it
 	maxPorts int
 	links    []link
@@ -36,7 +36,7 @@ var (
 	docaLinks = []link{{"gen0", wire}, {"gen1", "sink"}, {"kernel", "uplink"}}
 )
 
-var switches = map[string]kind{
+var switches = map[string]switchKind{
 	"ovs": {
 		missing: vswitch.Missing, maxPorts: maxPorts, links: ovsLinks,
 		up: (*Config).upOVS, testbed: (*Config).ovsTestbed,

@@ -181,7 +181,7 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 	}
 	d.conn, d.ports, d.desc = conn, s.ports, s.desc
 	d.buf = d.buf[:0]
-	d.lastRead.Store(time.Now().UnixNano())
+	d.lastRead.Store(int64(time.Since(d.opened)))
 	waiting := d.ops
 	d.ops = nil
 	if ready != nil {

@@ -29,7 +29,8 @@ type Driver struct {
 	queue    *hw.Queue
 	cancel   context.CancelFunc
 	stopped  chan struct{}
-	lastRead atomic.Int64       // Unix nanoseconds
+	opened   time.Time          // of the monotonic clock, which nobody sets
+	lastRead atomic.Int64       // nanoseconds since opened
 	part     openflow.Multipart // the reader's
 
 	order sync.Mutex
@@ -95,7 +96,7 @@ func newDriver(cfg Config) (*Driver, error) {
 		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
 	}
 	return &Driver{
-		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), xid: 4, // look has used these
+		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), opened: time.Now(), xid: 4, // look has used these
 		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{},
 		instances: map[flow.Instance]*attached{}, sent: map[uint32]*op{}, reads: map[uint32]*query{},
 	}, nil
@@ -164,7 +165,7 @@ func (d *Driver) read(conn *openflow.Conn) error {
 		if err != nil {
 			return err
 		}
-		d.lastRead.Store(time.Now().UnixNano())
+		d.lastRead.Store(int64(time.Since(d.opened)))
 		if err := d.dispatch(conn, h, body); err != nil {
 			return err
 		}
@@ -314,7 +315,7 @@ func (d *Driver) keepAlive(ctx context.Context) {
 		if conn == nil {
 			continue
 		}
-		if silent := time.Since(time.Unix(0, d.lastRead.Load())); silent > 3*echoEvery {
+		if silent := time.Since(d.opened) - time.Duration(d.lastRead.Load()); silent > 3*echoEvery {
 			_ = conn.Close()
 		} else if silent > echoEvery/2 {
 			_ = conn.Write(openflow.AppendEchoRequest(nil, 0))
@@ -336,9 +337,18 @@ const revalidator = 500 * time.Millisecond
 func (d *Driver) Capabilities() hw.Capabilities {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	c := d.cfg.Capabilities()
+	c.Name = d.desc.Hardware + " " + d.desc.Software + ", OpenFlow 1.3"
+	return c
+}
+
+// Capabilities are those of a driver with this configuration.
+func (c Config) Capabilities() hw.Capabilities {
+	c.defaults()
 	return hw.Capabilities{
-		Name: d.desc.Hardware + " " + d.desc.Software + ", OpenFlow 1.3", MaxRules: d.cfg.MaxRules, RuleLag: revalidator, CounterLag: d.cfg.CounterLag,
-		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: d.cfg.PacketInQueue,
+		Name: "Open vSwitch, OpenFlow 1.3", MaxRules: c.MaxRules, RuleLag: revalidator, CounterLag: c.CounterLag,
+		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, InstallRate: 25_000,
+		Counting: "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
 	}
 }
 

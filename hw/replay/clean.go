@@ -32,8 +32,23 @@ func several(n int, what string) string {
 // takes the switch's events, so no run may go on.
 func Clean(ctx context.Context, h Hardware) (Found, error) {
 	rules, err := cleanRules(ctx, h.Switch)
+	err = errors.Join(err, detachAll(ctx, h.Switch)) // before their ports go with the containers
 	containers, e := cleanContainers(ctx, h)
 	return Found{Containers: containers, Rules: rules}, errors.Join(err, e)
+}
+
+// detachAll detaches the instances that the switch knows, also those whose containers somebody else has removed.
+func detachAll(ctx context.Context, sw hw.Switch) error {
+	r, err := sw.Counters(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the instances: %w", err)
+	}
+	for _, c := range r.Counters {
+		if _, err := sw.Detach(ctx, c.Instance); err != nil {
+			return fmt.Errorf("detaching instance %d: %w", c.Instance, err)
+		}
+	}
+	return nil
 }
 
 func cleanContainers(ctx context.Context, h Hardware) (int, error) {
@@ -43,10 +58,7 @@ func cleanContainers(ctx context.Context, h Hardware) (int, error) {
 	}
 	var g errgroup.Group
 	for _, c := range list {
-		g.Go(func() error {
-			_, _ = h.Switch.Detach(ctx, c.Instance) // before its ports go; it need not be attached
-			return h.Containers.Delete(ctx, c.Instance)
-		})
+		g.Go(func() error { return h.Containers.Delete(ctx, c.Instance) })
 	}
 	if err := g.Wait(); err != nil {
 		return 0, fmt.Errorf("deleting the containers: %w", err)

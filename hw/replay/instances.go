@@ -179,21 +179,21 @@ func (p *plant) remove(i flow.Instance, after func(error)) {
 	}
 	begun := time.Now()
 	p.next(s, func() {
+		time.Sleep(wait)
 		ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
 		defer cancel()
-		time.Sleep(wait)
 		counter, err := p.hw.Switch.Detach(ctx, i)
 		read := err == nil
-		if e := p.hw.Containers.Delete(ctx, i); e != nil {
-			err = errors.Join(err, e)
-		}
-		took := time.Since(begun) - wait
-		p.post(func() {
+		p.post(func() { // the switch does not show it any more, and the container may take its time
 			s := p.instance(i)
 			if read && s.attached {
 				s.counter = newer(s.counter, counter)
 			}
 			s.attached, s.final = false, true
+		})
+		err = errors.Join(err, p.deleteContainer(i))
+		took := time.Since(begun) - wait
+		p.post(func() {
 			p.opts.Metrics.stopped.Observe(took.Seconds())
 			p.latencies.stop = append(p.latencies.stop, took)
 			if err != nil {
@@ -202,6 +202,27 @@ func (p *plant) remove(i flow.Instance, after func(error)) {
 			after(err)
 		})
 	})
+}
+
+// deleteContainer takes an instance's container away. An engine that does not answer may be restarted, so it is asked
+// until it does or the run ends: a port that is not given back is missing for as long as the run lasts.
+func (p *plant) deleteContainer(i flow.Instance) error {
+	for first := true; ; first = false {
+		ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
+		err := p.hw.Containers.Delete(ctx, i)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if first {
+			p.post(func() { p.say("instance %d could not be removed, and it is tried again: %v", i, err) })
+		}
+		select {
+		case <-p.ctx.Done():
+			return err
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
 }
 
 // newer is the later of two readings of a counter that never goes back.

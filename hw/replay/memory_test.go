@@ -62,6 +62,7 @@ type engine struct {
 	takes    time.Duration // to start
 	capacity float64       // packets a second; 0 for no limit
 	broken   error         // what Create fails with
+	away     error         // what Delete fails with
 }
 
 type box struct {
@@ -126,12 +127,22 @@ func (e *engine) Create(ctx context.Context, i flow.Instance) (hw.Container, err
 func (e *engine) Delete(_ context.Context, i flow.Instance) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.away != nil {
+		return e.away
+	}
 	if b := e.running[i]; b != nil {
 		e.d.Connect(b.port, nil)
 		e.pool = append(e.pool, b.port)
 		delete(e.running, i)
 	}
 	return nil
+}
+
+// leave makes Delete fail from now on, or not any more.
+func (e *engine) leave(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.away = err
 }
 
 func (e *engine) Kill(_ context.Context, i flow.Instance) error {

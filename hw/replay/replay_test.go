@@ -248,6 +248,29 @@ func TestDeadInstance(t *testing.T) {
 	}
 }
 
+// The port of a dead instance is given back once the container engine answers again: there are two, and the one that takes
+// the dead one's place needs it. Meanwhile no packet is counted twice, which run looks at.
+func TestEngineAwayForAWhile(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.pool = r.pool[:2]
+	r.during = func() {
+		r.engine.leave(nil)
+		time.AfterFunc(400*time.Millisecond, func() { r.engine.leave(errors.New("connection refused")) })
+		time.AfterFunc(900*time.Millisecond, func() { r.engine.leave(nil) })
+	}
+	o := run(context.Background(), t, r, short, "duration=2500ms", "instances.initial=2", "instances.min=2", "faults=[{kind: instance-death, at: 600ms, instance: 1}]")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if !strings.Contains(o.said, "instance 1 could not be removed, and it is tried again: connection refused") {
+		t.Errorf("said: %s", o.said)
+	}
+	if w := o.Windows[len(o.Windows)-1]; w.Instances != 2 {
+		t.Errorf("%d instances at the end, want 2: %s", w.Instances, o.said)
+	}
+}
+
 func TestPortPoolUsedUp(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -374,7 +397,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A run that was killed leaves rules and containers. The next removes them, and says so.
+// A run that was killed leaves rules and containers. The next removes them, and says so. A container that somebody has removed
+// meanwhile leaves its ports to others.
 func TestWhatAKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -382,12 +406,17 @@ func TestWhatAKilledRunLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := flow.Instance(1); i <= 2; i++ {
+	for i := flow.Instance(1); i <= poolSize; i++ {
 		c, err := r.Create(context.Background(), i)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := sw.Attach(context.Background(), i, c.Ports); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := flow.Instance(3); i <= poolSize; i++ {
+		if err := r.engine.Delete(context.Background(), i); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -506,8 +506,14 @@ func (s *Switch) Events() <-chan hw.Event { return s.queue.Events() }
 func (s *Switch) Capabilities() hw.Capabilities {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
+	return s.d.cfg.Capabilities()
+}
+
+// Capabilities are those of the driver of such a device.
+func (c Config) Capabilities() hw.Capabilities {
 	return hw.Capabilities{
-		Name: "simulated switch", MaxRules: s.d.cfg.Rules, IdleResolution: idleResolution, MoveIsAtomic: true, PacketInQueue: packetInQueue,
+		Name: "simulated switch", MaxRules: c.Rules, IdleResolution: idleResolution, MoveIsAtomic: true, PacketInQueue: packetInQueue,
+		Counting: "each rule and each instance", SlowPath: "function calls",
 	}
 }
 

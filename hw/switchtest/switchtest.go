@@ -380,8 +380,8 @@ func (r *rig) until(what string, holds func() (any, bool)) {
 }
 
 func installSteers(r *rig) {
-	if c := r.sw.Capabilities(); c.Name == "" || c.PacketInQueue < 1 {
-		r.Errorf("capabilities %+v: want a name, and room for packet-ins", c)
+	if c := r.sw.Capabilities(); c.Name == "" || c.PacketInQueue < 1 || c.Counting == "" || c.SlowPath == "" {
+		r.Errorf("capabilities %+v: want a name, room for packet-ins, and words on counters and slow path", c)
 	}
 	r.attach(1, 2)
 	for f := range 4 {

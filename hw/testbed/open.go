@@ -25,6 +25,7 @@ var (
 	switches = []driver[hw.Switch]{
 		{"ovs", func(f *File) bool { return f.Switch.OVS != nil }, openOVS, checkOVS},
 		{"doca", func(f *File) bool { return f.Switch.DOCA != nil }, openDOCA, checkDOCA},
+		{"tc", func(f *File) bool { return f.Switch.TC != nil }, openTC, checkTC},
 	}
 	engines = []driver[hw.ContainerEngine]{
 		{"docker", func(f *File) bool { return f.Containers.Docker != nil }, openDocker, checkDocker},

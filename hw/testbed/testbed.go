@@ -37,6 +37,7 @@ type Scale struct {
 type Switch struct {
 	OVS  *OVS  `yaml:"ovs" doc:"Open vSwitch, on any Linux machine or on a BlueField, by OpenFlow 1.3"`
 	DOCA *DOCA `yaml:"doca" doc:"the eSwitch of a BlueField, by DOCA Flow; takes a program built with it"`
+	TC   *TC   `yaml:"tc" doc:"the eSwitch of any card in switchdev mode, by tc flower"`
 }
 
 // Containers is one of the drivers for container engines.
@@ -85,6 +86,17 @@ type DOCA struct {
 type StandIn struct {
 	Netns string `yaml:"netns" doc:"network namespace of uplink, ports and wire, as ip netns names it; without it, that of this program"`
 	Wire  string `yaml:"wire" doc:"device at which the uplink's traffic comes in; uplink itself is one end of a veth pair, where first packets come in as they do at a card's p0" required:"true"`
+}
+
+// TC is the eSwitch of a card that the kernel runs in switchdev mode.
+type TC struct {
+	Uplink        string     `yaml:"uplink" doc:"network device of the physical port, at which the traffic comes in, such as p0" required:"true"`
+	Sink          string     `yaml:"sink" doc:"device to which the instances' output goes; without it, the uplink"`
+	Pref          int        `yaml:"pref" doc:"priority of the filters for IPv4; those for IPv6 have the next one. Some cards take 16 at most" default:"10" min:"1" max:"65534"`
+	Software      bool       `yaml:"software" doc:"lets the kernel forward what the card does not, or everything where there is no card: to try things out, not to measure" default:"false"`
+	Rules         int        `yaml:"rules" doc:"rules that the card holds; 0 when that is not known" default:"0" min:"0"`
+	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be: mlx5 reads its card's every second; 1ms if all is in software" default:"1s"`
+	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`
 }
 
 // Docker is a Docker Engine, what it starts, and the ports that it gives to what it starts.
@@ -200,6 +212,9 @@ func (f *File) rules() []scenarios.Rule {
 		rules = append(rules,
 			scenarios.Rule{Keys: []string{"switch.doca.ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
 			scenarios.Rule{Keys: []string{"switch.doca.counter_lag"}, Wrong: d.CounterLag <= 0, Want: "a time above 0"})
+	}
+	if t := f.Switch.TC; t != nil {
+		rules = append(rules, scenarios.Rule{Keys: []string{"switch.tc.counter_lag"}, Wrong: t.CounterLag <= 0, Want: "a time above 0"})
 	}
 	if d := f.Containers.Docker; d != nil {
 		rules = append(rules, d.rules()...)

@@ -81,6 +81,9 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"name: t", "name: a b", `t.yaml:1:7: name: found "a b", expected 1 to 40 letters`},
 		{`ovs: {address: "unix:/x", uplink: p0}`, `doca: {pci: "0000:03:00.0", representors: vf0, uplink: p0, ports: []}`, "switch.doca.ports: found a list, expected at least one port"},
 		{"uplink", "uplnk", "did you mean uplink?"},
+		{`ovs: {address: "unix:/x", uplink: p0}`, "tc: {uplink: p0, pref: 65535}", `switch.tc.pref: found "65535", expected`},
+		{`ovs: {address: "unix:/x", uplink: p0}`, "tc: {uplink: p0, counter_lag: 0s}", `switch.tc.counter_lag: found "0s", expected a time above 0`},
+		{`ovs: {address: "unix:/x", uplink: p0}`, "tc: {uplink: p0}, doca: {pci: a, representors: b, uplink: p0, ports: [c]}", "switch: found a mapping, expected exactly one driver: ovs, doca, tc"},
 		{"unix:/x", "/x", `switch.ovs.address: found "/x", expected unix:PATH or tcp:HOST:PORT`},
 		{"{trex: {}}", "{}", "generator: found a mapping, expected exactly one driver: trex"},
 		{"ovs: {", "dpdk: {", "switch.dpdk: found an unknown key, expected one of ovs"},
@@ -106,7 +109,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil && !errors.Is(err, scenarios.ErrInvalid) {
 			t.Fatalf("an error that is not ErrInvalid: %v", err)
 		}
-		if err == nil && (tb.Switch.OVS == nil && tb.Switch.DOCA == nil || tb.Containers.Docker == nil || tb.Generator.TRex == nil) {
+		if err == nil && (tb.Switch == (Switch{}) || tb.Containers.Docker == nil || tb.Generator.TRex == nil) {
 			t.Fatal("a driver is missing")
 		}
 	})

@@ -2,6 +2,7 @@ package autoscaler
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/smartinco/smartinco/units"
 )
@@ -144,9 +145,9 @@ func (a *Autoscaler) rateLimit(in *Input, desired int) (int, string) {
 func (a *Autoscaler) clamp(in *Input, desired int) (int, string) {
 	switch {
 	case desired < in.Min:
-		return in.Min, fmt.Sprintf("at least %d", in.Min)
+		return in.Min, "at least " + strconv.Itoa(in.Min)
 	case desired > in.Max:
-		return in.Max, fmt.Sprintf("at most %d", in.Max)
+		return in.Max, "at most " + strconv.Itoa(in.Max)
 	}
 	return desired, ""
 }

@@ -1,8 +1,8 @@
 package autoscaler
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 )
 
 // targetUtilization asks for ceil(load / (limit · target)) instances. The thesis calls its rule an internal heuristic;
@@ -18,9 +18,10 @@ func (targetUtilization) Recommend(o *Options, in *Input) (int, string) {
 			return in.Current, "within the tolerance of the target"
 		}
 	}
-	desired := ceil(in.Load / share)
-	return desired, fmt.Sprintf("%.6g Mpps at %.6g Mpps each", in.Load/1e6, share/1e6)
+	return ceil(in.Load / share), mpps(in.Load) + " at " + mpps(share) + " each"
 }
+
+func mpps(rate float64) string { return strconv.FormatFloat(rate/1e6, 'g', 6, 64) + " Mpps" }
 
 // ceil rounds up to a number of instances, but takes a value that exceeds a whole number by less than a billionth of
 // itself for that number: rates that add up to the boundary exactly do not ask for one instance more. Values beyond

@@ -22,4 +22,9 @@ func (bestFit) Pick(v *View) int {
 	return best
 }
 
-func (bestFit) Score(v *View, i int) (float64, bool) { return v.Load[i], v.Load[i] <= v.room() }
+func (bestFit) Rate(v *View, to []Rating) {
+	room := v.room()
+	for i, l := range v.Load {
+		to[i] = Rating{l, l <= room}
+	}
+}

@@ -11,9 +11,15 @@ type Policy interface {
 	// Pick returns the position in v.IDs of the instance that takes the flow, or None if the flow fits on no
 	// instance. v holds at least one instance. Pick may keep state between calls, but not v.
 	Pick(v *View) int
-	// Score rates the instance at position i as Pick would see it now, and says whether it could take the flow. It
-	// changes nothing. Pick's choice has the best score of those that fit; which way is better stands in the table.
-	Score(v *View, i int) (score float64, fits bool)
+	// Rate fills in, for each position of v.IDs, how Pick would see that instance now. It changes nothing else. Pick's
+	// choice has the best score of those that fit; which way is better stands in the table. No score is NaN.
+	Rate(v *View, to []Rating)
+}
+
+// Rating is how a policy sees an instance.
+type Rating struct {
+	Score float64 // meaning and unit are the policy's; see its documentation
+	Fits  bool    // it could take the flow
 }
 
 // None is what Pick returns when the flow fits on no instance.

@@ -18,10 +18,14 @@ func (r *roundRobin) Pick(v *View) int {
 	return i
 }
 
-func (r *roundRobin) Score(v *View, i int) (float64, bool) {
-	turns := i - r.next(len(v.IDs))
-	if turns < 0 {
-		turns += len(v.IDs)
+func (r *roundRobin) Rate(v *View, to []Rating) {
+	n := len(to)
+	first := r.next(n)
+	for i := range to {
+		turns := i - first
+		if turns < 0 {
+			turns += n
+		}
+		to[i] = Rating{float64(turns), true}
 	}
-	return float64(turns), true
 }

@@ -1,9 +1,9 @@
 package scheduler
 
 import (
-	"slices"
-
+	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
@@ -54,7 +54,9 @@ type Scheduler struct {
 	sees [3]bool // by telemetry class
 	view View    // what the policy sees
 	all  View    // what the rule for flows that do not fit sees
-	best []ranked
+
+	ratings []Rating  // of the decision at hand
+	best    [2]lowest // of those that fit, and of those that do not
 }
 
 // New makes a scheduler. The seed feeds its random stream, which nothing else draws from.
@@ -112,96 +114,117 @@ func (s *Scheduler) show(v *View) *View {
 // MaxCandidates is the most candidates that a decision is logged with.
 const MaxCandidates = 64
 
-type ranked struct {
-	key      float64 // lower is better
-	position int
-}
-
-func (a ranked) worse(b ranked) bool {
-	return a.key > b.key || a.key == b.key && a.position > b.position
-}
-
 // Candidates appends to buf how the policy rates the instances now, before Decide changes anything. Up to MaxCandidates
-// they are all there; of more, the best that many are, those that fit before those that do not. They are always in
-// order of the instances' numbers.
+// they are all there; of more, the best that many are, those that fit before those that do not, and of equal ones the
+// first by number. They are always in order of the instances' numbers.
 func (s *Scheduler) Candidates(v *View, buf []Candidate) []Candidate {
 	n := len(v.IDs)
 	if n == 0 {
 		return buf
 	}
-	w := s.show(v)
+	s.ratings = slices.Grow(s.ratings[:0], n)[:n]
+	s.pol.Rate(s.show(v), s.ratings)
 	if n <= MaxCandidates {
-		for i := range n {
-			score, fits := s.pol.Score(w, i)
-			buf = append(buf, Candidate{w.IDs[i], score, fits})
+		for i, r := range s.ratings {
+			buf = append(buf, Candidate{v.IDs[i], r.Score, r.Fits})
 		}
 		return buf
 	}
-	from := len(buf)
-	// Two passes: those that fit, and, if they are too few, those that do not. Each keeps its best in a heap whose
-	// root is the worst of them.
-	for _, want := range [2]bool{true, false} {
-		space := MaxCandidates - (len(buf) - from)
-		if space == 0 {
-			break
+	sign := 1.0
+	if s.row.highest {
+		sign = -1
+	}
+	fit := 0
+	yes, no := &s.best[0], &s.best[1]
+	yes.keys, no.keys = yes.keys[:0], no.keys[:0]
+	for i := range s.ratings {
+		r := &s.ratings[i]
+		b := no
+		if r.Fits {
+			b = yes
+			fit++
 		}
-		s.best = s.best[:0]
-		for i := range n {
-			score, fits := s.pol.Score(w, i)
-			if fits != want {
-				continue
-			}
-			if s.row.highest {
-				score = -score
-			}
-			s.keep(ranked{score, i}, space)
-		}
-		slices.SortFunc(s.best, func(a, b ranked) int { return a.position - b.position })
-		for _, r := range s.best {
-			score, fits := s.pol.Score(w, r.position)
-			buf = append(buf, Candidate{w.IDs[r.position], score, fits})
+		if k := sign * r.Score; len(b.keys) < MaxCandidates || k < b.worst {
+			b.add(k)
 		}
 	}
-	sortByInstance(buf[from:])
+	// Of those that fit only the best are in; or all of them, and the best of the others.
+	crowded := fit >= MaxCandidates
+	some, space := no, MaxCandidates-fit
+	if crowded {
+		some, space = yes, MaxCandidates
+	}
+	last, equal := some.last(space)
+	for i, full := 0, len(buf)+MaxCandidates; len(buf) < full; i++ {
+		r := &s.ratings[i]
+		k := sign * r.Score
+		switch {
+		case r.Fits != crowded && crowded: // does not fit, where those that do are too many
+			continue
+		case r.Fits != crowded: // fits, where all that do are in
+		case k > last || k == last && equal == 0:
+			continue
+		case k == last:
+			equal--
+		}
+		buf = append(buf, Candidate{v.IDs[i], r.Score, r.Fits})
+	}
 	return buf
 }
 
-// keep puts r into the heap s.best of at most space entries, in place of its worst if there is no room.
-func (s *Scheduler) keep(r ranked, space int) {
-	h := s.best
-	if len(h) < space {
-		h = append(h, r)
-		for i := len(h) - 1; i > 0 && h[i].worse(h[(i-1)/2]); i = (i - 1) / 2 {
-			h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
-		}
-		s.best = h
-		return
+// lowest finds the lowest of many keys. It keeps those that may be among the lowest MaxCandidates until they are twice as
+// many, and then that many of them: what is higher than them all can be passed over at a glance.
+type lowest struct {
+	keys  []float64
+	worst float64 // the highest of the MaxCandidates lowest when there were last twice as many
+}
+
+func (b *lowest) add(k float64) {
+	if len(b.keys) < MaxCandidates {
+		b.worst = math.Inf(1)
 	}
-	if !h[0].worse(r) {
-		return
-	}
-	h[0] = r
-	for i := 0; ; {
-		c := 2*i + 1
-		if c >= len(h) {
-			return
-		}
-		if c+1 < len(h) && h[c+1].worse(h[c]) {
-			c++
-		}
-		if !h[c].worse(h[i]) {
-			return
-		}
-		h[i], h[c] = h[c], h[i]
-		i = c
+	if b.keys = append(b.keys, k); len(b.keys) == 2*MaxCandidates {
+		b.worst = nth(b.keys, MaxCandidates-1)
+		b.keys = b.keys[:MaxCandidates]
 	}
 }
 
-// sortByInstance sorts by insertion: all but the first, the choice, stand in order already.
-func sortByInstance(c []Candidate) {
-	for i := 1; i < len(c); i++ {
-		for j := i; j > 0 && c[j].Instance < c[j-1].Instance; j-- {
-			c[j], c[j-1] = c[j-1], c[j]
+// last is the n-th lowest key, n being 1 to MaxCandidates, and how many of the n equal it.
+func (b *lowest) last(n int) (key float64, equal int) {
+	key = nth(b.keys, n-1)
+	for _, k := range b.keys[:n] {
+		if k == key {
+			equal++
 		}
 	}
+	return key, equal
+}
+
+// nth reorders v so that v[n] is what it would be in order, with nothing greater before it and nothing less behind it,
+// and returns it: Hoare's selection.
+func nth(v []float64, n int) float64 {
+	for lo, hi := 0, len(v)-1; lo < hi; {
+		pivot := v[n]
+		i, j := lo, hi
+		for i <= j {
+			for v[i] < pivot {
+				i++
+			}
+			for pivot < v[j] {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		if j < n {
+			lo = i
+		}
+		if n < i {
+			hi = j
+		}
+	}
+	return v[n]
 }

@@ -67,6 +67,17 @@ func TestTheCaseThatTellsThemApart(t *testing.T) {
 	}
 }
 
+// A flow greater than the limit fits on no instance, however idle.
+func TestElephantFitsNowhere(t *testing.T) {
+	s := mustNew(t, options("best-fit", func(o *Options) { o.NoFit = "reject" }))
+	if o, i, _ := s.Decide(view(10.1, 0, 0)); o != Refused || i != None {
+		t.Errorf("outcome %v at %d, want Refused", o, i)
+	}
+	if o, i, _ := s.Decide(view(10, 0, 0)); o != Placed || i != 0 {
+		t.Errorf("just the limit: outcome %v at %d, want Placed at 0", o, i)
+	}
+}
+
 // Every policy of the table must meet these, so that a new one is held to them by its row alone.
 func TestConformance(t *testing.T) {
 	for _, r := range table {
@@ -94,7 +105,7 @@ func TestConformance(t *testing.T) {
 				}
 				for nofit, want := range map[string]Outcome{"reject": Refused, "queue": Held} {
 					s := s(func(o *Options) { o.NoFit = nofit })
-					_, fits := s.pol.Score(s.show(view(1, 12, 11, 13)), 0)
+					fits := s.Candidates(view(1, 12, 11, 13), nil)[0].Fits
 					if o, _, _ := s.Decide(view(1, 12, 11, 13)); !fits && o != want {
 						t.Errorf("%s: outcome %v, want %v", nofit, o, want)
 					}
@@ -140,10 +151,9 @@ func TestConformance(t *testing.T) {
 					}
 					v := view(rnd.Float64()*3, loads...)
 					best, score := None, 0.0
-					for i := range loads {
-						x, fits := s.pol.Score(s.show(v), i)
-						if fits && (best == None || r.highest && x > score || !r.highest && x < score) {
-							best, score = i, x
+					for i, x := range ratings(s, v) {
+						if x.Fits && (best == None || r.highest && x.Score > score || !r.highest && x.Score < score) {
+							best, score = i, x.Score
 						}
 					}
 					logged := s.Candidates(v, nil)
@@ -164,12 +174,17 @@ func TestConformance(t *testing.T) {
 	}
 }
 
+func ratings(s *Scheduler, v *View) []Rating {
+	to := make([]Rating, len(v.IDs))
+	s.pol.Rate(s.show(v), to)
+	return to
+}
+
 // slowCandidates sorts everything.
 func slowCandidates(s *Scheduler, v *View) []Candidate {
 	var all []Candidate
-	for i, id := range v.IDs {
-		score, fits := s.pol.Score(s.show(v), i)
-		all = append(all, Candidate{id, score, fits})
+	for i, x := range ratings(s, v) {
+		all = append(all, Candidate{v.IDs[i], x.Score, x.Fits})
 	}
 	slices.SortStableFunc(all, func(a, b Candidate) int {
 		switch better := a.Score < b.Score != s.row.highest; {

@@ -20,4 +20,8 @@ func (worstFit) Pick(v *View) int {
 	return best
 }
 
-func (worstFit) Score(v *View, i int) (float64, bool) { return v.Load[i], true }
+func (worstFit) Rate(v *View, to []Rating) {
+	for i, l := range v.Load {
+		to[i] = Rating{l, true}
+	}
+}

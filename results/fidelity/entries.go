@@ -117,12 +117,22 @@ func plateau(m measured, r *Row) error {
 }
 
 func bestFitGain(m measured, r *Row) error {
-	v, err := m.each(func(x *run) float64 { return mean(x.overload(), processed) })
-	if err != nil {
-		return err
+	var gains [3]string
+	for i, part := range []func(*run) []results.Window{(*run).contested, (*run).overload, (*run).whole} {
+		v, err := m.each(func(x *run) float64 { return mean(part(x), processed) })
+		if err != nil {
+			return err
+		}
+		rr, wf := v[1]-v[0], v[1]-v[2]
+		gains[i] = fmt.Sprintf("%s over Round-Robin and %s over Worst-Fit", decimal(rr, 2), decimal(wf, 2))
+		if i == 0 {
+			r.Value = min(rr, wf)
+			r.Ours = gains[0] + ", Mpps"
+		}
 	}
-	others := max(v[0], v[2])
-	r.judge(1.5, v[1]-others, "Mpps", 0.5, fmt.Sprintf("Against the better of the others (%s). Only instances that hold flows contend, and the law's total falls from six instances on; so the gain is what using fewer is worth.", listed(v, "%.2f")))
+	r.judge(1.5, r.Value, "Mpps", 0.35, fmt.Sprintf("In the mean from the ninth flow on, where the published loss begins; the residual is that of the lesser gain. "+
+		"From the saturation of the eSwitch on it is %s, in the mean of the whole run %s. "+
+		"Only instances that hold flows contend, and the law's total falls from six instances on; so the gain is what using fewer is worth, and it ends when all eight are in use.", gains[1], gains[2]))
 	return nil
 }
 
@@ -140,17 +150,29 @@ func bestFitVNFs(m measured, r *Row) error {
 }
 
 func onset(m measured, r *Row) error {
-	v, err := m.each(func(x *run) float64 { return float64(x.onset()) })
+	at := map[float64][]float64{}
+	for _, share := range []float64{sharp, 0.05, 0.1} {
+		v, err := m.each(func(x *run) float64 { return float64(x.onset(share)) })
+		if err != nil {
+			return err
+		}
+		at[share] = v
+	}
+	five, err := m.vnfs(5)
 	if err != nil {
 		return err
 	}
-	r.Ours = listed(v, "%.0f")
-	r.judge(9, v[1], "flows", 0, fmt.Sprintf("First window with a loss above %g %% of what reaches the instances; the residual is Best-Fit's, but all three have to agree. Nine flows of 4.65 Mpps are 41.9 Mpps, the aggregate of eight instances; a scheduler that loads one instance beyond its share loses earlier.", 100*sharp))
-	for _, x := range v {
-		if x != 9 {
-			r.Verdict = "differs"
+	farthest := 9.0
+	for _, n := range at[sharp] {
+		if math.Abs(n-9) > math.Abs(farthest-9) {
+			farthest = n
 		}
 	}
+	r.Ours = listed(at[sharp], "%.0f")
+	r.judge(9, farthest, "flows", 0, fmt.Sprintf("First window with a loss above %g %% of what reaches the instances. All three have to agree, and the residual is that of the one farthest away. "+
+		"What counts as sharply is open: at 5 %% it is %s, at 10 %% %s. "+
+		"Nine flows of 4.65 Mpps are 41.9 Mpps, about what eight instances process; but once five are in use each processes %.2f Mpps, less than two flows bring, so a scheduler loses as soon as it has to put two flows on one instance then, and Worst-Fit, which spreads widest, does so first.",
+		100*sharp, listed(at[0.05], "%.0f"), listed(at[0.1], "%.0f"), mean(second(five), processed)/5))
 	return nil
 }
 
@@ -261,7 +283,11 @@ func smallest(m measured, r *Row) error {
 	}
 	ours := mean(x.overload(), processed)
 	r.Ours = fmt.Sprintf("%.2f Mpps, %.1f Gbit/s of 64 B frames, %.1f on the link", ours, ours*64*8/1e3, ours*84*8/1e3)
-	r.judge(49, ours, "Mpps", 0.05, "The thesis gives 42 Mpps for the same scheduler in 4.4; the model is fitted to that, so this one differs by about as much as the two published numbers do.")
+	most := 0.0
+	for i := range x.windows {
+		most = max(most, processed(&x.windows[i]))
+	}
+	r.judge(49, ours, "Mpps", 0.05, fmt.Sprintf("Mean from the saturation of the eSwitch on; the best window has %.2f Mpps (4.6 says up to 25 Gbit/s). The thesis gives 42 Mpps for the same scheduler in 4.4; the model is fitted to that, so this one differs by about as much as the two published numbers do.", most))
 	return nil
 }
 

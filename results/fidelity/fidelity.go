@@ -186,7 +186,8 @@ const contradictions = `## Where the published numbers contradict each other
 
 - **42 or 49 Mpps** with eight instances, 64 B, Round-Robin (4.4 against 4.5). The model is fitted to 42; with 49 as the
   aggregate of eight instances, one would process 6.1 Mpps instead of 5.25. "25 Gbit/s" is 48.8 Mpps only when 64 B are
-  counted for a packet; with preamble and gap (84 B) 25 Gbit/s are 37.2 Mpps, which is below 42. Neither reading gives both.
+  counted for a packet; with preamble and gap (84 B) 25 Gbit/s are 37.2 Mpps, which is below 42. Neither reading gives both;
+  the table of readings below has the runs with 49.
 - **22 or 106 Mpps** lost. 148 offered less 42 served is 106. The published 22 is the difference of the counters at the two
   ends of a rule; so what the rules saw was 42 + 22 = 64 Mpps, and the other 84 were lost before. The eSwitch limit of the
   device profile is this 64 Mpps. Figure 9 draws the loss as the counters see it; the records hold every cause.

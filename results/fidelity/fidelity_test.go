@@ -273,6 +273,29 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
+// golden writes a file of testdata again where it is asked to, and holds it against what is written now.
+func golden(t *testing.T, name string, write func(io.Writer) error) []byte {
+	t.Helper()
+	var got bytes.Buffer
+	if err := write(&got); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got.Bytes(), want) {
+		t.Errorf("%s has changed: read it, then renew it with -update", path)
+	}
+	return got.Bytes()
+}
+
 // Packet's runs are as published but for the capacity, so that one sentence and one verdict differ.
 func TestGolden(t *testing.T) {
 	rows, err := Compare(asPublished(t))
@@ -293,35 +316,19 @@ func TestGolden(t *testing.T) {
 		"side-by-side.md":  func(w io.Writer) error { return WriteMarkdown(w, one, two) },
 		"side-by-side.csv": func(w io.Writer) error { return WriteCSV(w, one, two) },
 	} {
-		var got bytes.Buffer
-		if err := write(&got); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join("testdata", name)
-		if *update {
-			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(got.Bytes(), want) {
-			t.Errorf("%s has changed: read it, then renew it with -update", path)
-		}
-		if strings.Contains(got.String(), "-0.00") {
+		got := string(golden(t, name, write))
+		if strings.Contains(got, "-0.00") {
 			t.Errorf("%s: a zero has a sign", name)
 		}
 		if strings.HasSuffix(name, ".csv") {
 			engines := strings.Count(name, "-")/2 + 1 // side-by-side has two
-			if cells, err := csv.NewReader(&got).ReadAll(); err != nil || len(cells) != engines*len(rows)+1 {
+			if cells, err := csv.NewReader(strings.NewReader(got)).ReadAll(); err != nil || len(cells) != engines*len(rows)+1 {
 				t.Errorf("%s has %d rows for %d entries (%v)", name, len(cells), len(rows), err)
 			}
 			continue
 		}
 		for i := range rows {
-			if n := strings.Count(got.String(), fmt.Sprintf("| %s |", rows[i].ID)); n != 1 {
+			if n := strings.Count(got, fmt.Sprintf("| %s |", rows[i].ID)); n != 1 {
 				t.Errorf("%s: %s stands %d times in the table", name, rows[i].ID, n)
 			}
 		}

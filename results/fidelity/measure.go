@@ -112,6 +112,18 @@ func (r *run) overload() []results.Window {
 	return r.plateau()
 }
 
+// contested is the part of a run in which the thesis sees loss: from the first window with nine flows on. What is offered
+// exceeds what eight instances can process from there on, so that it matters how flows lie on them.
+func (r *run) contested() []results.Window {
+	i := slices.IndexFunc(r.windows, func(w results.Window) bool { return w.Flows >= 9 })
+	if i < 0 {
+		return r.plateau()
+	}
+	return r.windows[i:]
+}
+
+func (r *run) whole() []results.Window { return r.windows }
+
 func mean(ws []results.Window, f func(*results.Window) float64) float64 {
 	sum := 0.0
 	for i := range ws {
@@ -141,10 +153,11 @@ func there(w *results.Window) float64     { return float64(w.Instances) }
 // sharp is the loss, as a fraction of what arrives, from which it has risen sharply.
 const sharp = 0.01
 
-// onset is the number of flows active in the first window with a sharp loss at the instances, 0 for none.
-func (r *run) onset() int {
+// onset is the number of flows active in the first window in which the instances lose more than this share of what
+// reaches them, 0 for none.
+func (r *run) onset(share float64) int {
 	for i := range r.windows {
-		if w := &r.windows[i]; w.Ingress > 0 && w.DroppedInstance > sharp*w.Ingress {
+		if w := &r.windows[i]; w.Ingress > 0 && w.DroppedInstance > share*w.Ingress {
 			return int(w.Flows)
 		}
 	}

@@ -209,8 +209,11 @@ func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
 	e.refreshStage(now, s)
 }
 
-// assign makes the instance the flow's target, and a live flow one of those that it holds.
+// assign makes the instance the flow's target, a live flow one of those that it holds, and sends there what the slow path
+// still has of it. The engine is synchronised.
 func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
+	e.settleOut(now, s)
+	e.moveOut(now, s, i)
 	if s.target != i && s.on {
 		e.hold(now, s.target, -1)
 		e.hold(now, i, +1)
@@ -297,10 +300,8 @@ func (e *Engine) remember(now units.Time, s *flowState) {
 func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	e.sync(now)
 	s := &e.flows[f]
-	e.settleOut(now, s)
-	e.moveOut(now, s, i)
-	s.decided = true
 	e.assign(now, s, i)
+	s.decided = true
 	if s.held > 0 {
 		e.slow.held -= s.held
 		if i == 0 {
@@ -341,8 +342,8 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 			e.g.reordered += n
 		}
 	}
-	s.decided = true
 	e.assign(now, s, i)
+	s.decided = true
 	e.route(now, f, to, i)
 }
 
@@ -365,6 +366,7 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	if s.path != ruled && s.path != dropped {
 		return
 	}
+	e.sync(now)
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
 	e.route(now, f, missed, 0)

@@ -136,6 +136,32 @@ faults:
 	}
 }
 
+// A rule is moved while the slow path still holds packets of its flow: they follow it, and what the instances are sent
+// is what they count.
+func TestAMovedFlowTakesItsSlowPathAlong(t *testing.T) {
+	m := run(t, load(t, `
+name: move
+duration: 20ms
+nic: {profile: ideal, slowpath_rate: 100kpps, slowpath_queue: 1000, install_latency: 100us}
+vnf: {buffer: 2000, contention: {model: constant, rate: 10Mpps}}
+instances: {initial: 2, min: 2, max: 2}
+autoscaler: {policy: none}
+telemetry: {window: 1ms}
+workload:
+  - flows: [{rate: 4Mpps, packet_size: 64B}]
+faults:
+  - {kind: instance-death, at: 3ms, instance: 1}
+`))
+	if !m.Run.Conservation.Holds {
+		t.Errorf("conservation: %+v", m.Run.Conservation)
+	}
+	for _, i := range m.Instances {
+		if i.Instance == 2 && i.T > 12.5e-3 {
+			within(t, fmt.Sprintf("instance 2 at %g s, offered", i.T), i.Offered, 4e6, 1)
+		}
+	}
+}
+
 // scenario draws a small experiment with everything in it.
 func scenario(r *rand.Rand) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
@@ -148,7 +174,7 @@ func scenario(r *rand.Rand) string {
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n", pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
-	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1s, drain: %s}\n", pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
+	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1000ms, drain: %s}\n", pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dms, delay: %dms}\nworkload:\n", 100+r.IntN(900), r.IntN(300))
 	fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dms, total: %dGbps, packet_size: %dB}\n", 1+r.IntN(20), r.IntN(500), 1+r.IntN(120), 64+r.IntN(1000))
 	b.WriteString("  - flows:\n")
@@ -156,7 +182,7 @@ func scenario(r *rand.Rand) string {
 		at := r.IntN(8000)
 		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dms, end: %dms, packet_size: %dB}\n", 1+r.IntN(9000), at, at+1+r.IntN(3000), 64+r.IntN(1400))
 	}
-	b.WriteString("faults:\n  - {kind: link-down, at: 5s, for: 1ms}\n")
+	b.WriteString("faults:\n  - {kind: link-down, at: 5000ms, for: 1ms}\n")
 	for range r.IntN(4) {
 		kind := pick("instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down")
 		more := fmt.Sprintf("for: %dms", 1+r.IntN(3000))
@@ -165,12 +191,15 @@ func scenario(r *rand.Rand) string {
 		}
 		fmt.Fprintf(&b, "  - {kind: %s, at: %dms, %s}\n", kind, r.IntN(9000), more)
 	}
+	if r.IntN(2) == 0 { // as fast as rules are written and the slow path is drained, so that all of it overlaps
+		return strings.ReplaceAll(b.String(), "ms", "us")
+	}
 	return b.String()
 }
 
 // Packets are conserved in every run, window, instance and flow, and a run comes out the same twice.
 func TestConservationAndDeterminism(t *testing.T) {
-	n := 300
+	n := 600
 	if testing.Short() {
 		n = 50
 	}
@@ -186,6 +215,21 @@ func TestConservationAndDeterminism(t *testing.T) {
 				t.Fatalf("case %d: negative: %+v\n%s", i, w, text)
 			}
 		}
+		for _, i := range m.Instances {
+			if i.Offered < 0 || i.Processed < 0 || i.Dropped < -1e-6 || i.Queue < 0 || i.Queue > float64(sc.VNF.Buffer)+1e-3 {
+				t.Fatalf("an instance negative, or too full: %+v\n%s", i, text)
+			}
+		}
+		var sum results.Flow
+		for _, f := range m.Flows {
+			sum.Offered += f.Offered
+			sum.Dropped += f.Dropped
+			sum.Reordered += f.Reordered
+		}
+		tot := m.Run.Totals
+		within(t, fmt.Sprintf("case %d: flows offered", i), sum.Offered, tot.Offered, 1e-9*tot.Offered+0.01)
+		within(t, fmt.Sprintf("case %d: flows dropped", i), sum.Dropped, tot.Dropped.Sum(), 1e-9*tot.Offered+0.01)
+		within(t, fmt.Sprintf("case %d: flows reordered", i), sum.Reordered, tot.Reordered, 1e-9*tot.Offered+0.01)
 		again := run(t, sc)
 		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) || !reflect.DeepEqual(m.Instances, again.Instances) {
 			t.Fatalf("case %d differs from run to run\n%s", i, text)

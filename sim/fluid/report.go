@@ -27,6 +27,7 @@ func (e *Engine) settleOutputs(now units.Time) {
 func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 	e.sync(now)
 	for k := range c {
+		e.room(c[k].Instance) // it may be stopped before it was ever ready
 		e.advance(now, c[k].Instance)
 		in := &e.instances[c[k].Instance]
 		c[k].RxPackets, c[k].TxPackets, c[k].RxBytes = whole(in.in), whole(in.processed), whole(in.inBytes)
@@ -66,6 +67,7 @@ func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instan
 	}
 	for k := range e.instances {
 		in := &e.instances[k]
+		e.advanceOne(now, in) // one that is gone has no row, but may still be sent packets
 		s.in += in.in
 		s.processed += in.processed
 		s.bytes += in.processedBytes
@@ -124,7 +126,7 @@ func (s *flowState) dropped() float64 {
 }
 
 // queued is how many of a flow's packets are held: by the slow path, and by the queue of its instance, whose content
-// is taken to be mixed as what arrives.
+// is taken to be mixed as what arrives, but of a flow that has just begun to hold no more than it has sent.
 func (e *Engine) queued(s *flowState) float64 {
 	n := max(0, s.accepted-s.delivered) + s.held
 	if s.path == ruled {
@@ -133,7 +135,7 @@ func (e *Engine) queued(s *flowState) float64 {
 	if s.out >= 0 && s.target != 0 {
 		n += e.share(s.target, e.slow.g*e.slow.out[s.out].rate)
 	}
-	return n
+	return max(0, min(n, s.offered-s.dropped()))
 }
 
 func (e *Engine) share(i flow.Instance, rate float64) float64 {

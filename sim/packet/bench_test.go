@@ -40,11 +40,11 @@ func BenchmarkEngine(b *testing.B) {
 		name string
 		sc   *scenarios.Scenario
 	}{
-		{"common-work", load(b, commonWork(32, "20ms", "none"))},
+		{"common-work", load(b, commonWork(32, "100ms", "none"))},
 		{"common-work-330s-jump", load(b, commonWork(32, "330s", "none, flows: false"))},
-		{"common-work-delays", load(b, commonWork(32, "20ms", "instances"))},
-		{"common-work-64-flows-a-queue", load(b, commonWork(512, "20ms", "none"))},
-		{"common-work-64-flows-a-queue-delays", load(b, commonWork(512, "20ms", "instances"))},
+		{"common-work-delays", load(b, commonWork(32, "100ms", "instances"))},
+		{"common-work-64-flows-a-queue", load(b, commonWork(512, "100ms", "none"))},
+		{"common-work-64-flows-a-queue-delays", load(b, commonWork(512, "100ms", "instances"))},
 		{"fig9", builtin(b, "fig9-round-robin", fig9...)[0]}, // 1 to 1000
 		{"fig9-delays", builtin(b, "fig9-round-robin", append(fig9, "measure.delay=instances")...)[0]},
 	} {

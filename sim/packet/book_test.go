@@ -7,73 +7,8 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/units"
 )
-
-// slowServer is the obvious server that the book of delays is held to: it keeps the packets in the system, each with the
-// work that it still needs, and goes from one departure to the next.
-type slowServer struct {
-	room   int
-	now    int64
-	fifo   []slowPacket // the first is in service
-	done   []slowPacket
-	lost   int64 // time in the system of packets that were lost there
-	number int64 // time-integral of the number in the system
-}
-
-type slowPacket struct {
-	parcel
-	needs, served int64 // served is when its service began
-	left          int64
-}
-
-func (s *slowServer) until(t int64) {
-	for len(s.fifo) > 0 && s.now+s.fifo[0].needs <= t {
-		p := s.fifo[0]
-		s.work(s.now + p.needs)
-		p.left = s.now
-		s.done = append(s.done, p)
-		if s.fifo = s.fifo[1:]; len(s.fifo) > 0 {
-			s.fifo[0].served = s.now
-		}
-	}
-	s.work(t)
-}
-
-// work goes on to t, with no departure in between.
-func (s *slowServer) work(t int64) {
-	s.number += int64(len(s.fifo)) * (t - s.now)
-	if len(s.fifo) > 0 {
-		s.fifo[0].needs -= t - s.now
-	}
-	s.now = t
-}
-
-func (s *slowServer) take(x parcel, service func() int64) {
-	s.until(x.at)
-	if len(s.fifo) < s.room {
-		s.fifo = append(s.fifo, slowPacket{parcel: x, needs: service()})
-		if len(s.fifo) == 1 {
-			s.fifo[0].served = x.at
-		}
-	}
-}
-
-func (s *slowServer) speed(now, from, to int64) {
-	s.until(now)
-	for i := range s.fifo {
-		s.fifo[i].needs = (s.fifo[i].needs*to + from - 1) / from
-	}
-}
-
-func (s *slowServer) flush(now int64) {
-	s.until(now)
-	for _, p := range s.fifo {
-		s.lost += now - p.at
-	}
-	s.fifo = nil
-}
 
 // check plays a random life of a server - packets, changes of its speed, its death - on both.
 func check(t *testing.T, seed uint64) {
@@ -85,32 +20,32 @@ func check(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 6))
 		return func() int64 { return r.Int64N(2 * mean) }
 	}
-	slow, slowTime := &slowServer{room: room}, service()
-	fastTime := service()
-	fast := server{ring: make([]slot, room), clock: clock{base: mean}, draw: func(int64) int64 { return fastTime() },
-		book: newBook(room, 0, make([]delays, flows))}
+	slowTime, fastTime := service(), service()
+	slow := &Slow{Room: room, Service: func(int32) int64 { return slowTime() }}
+	fast := newServer(room, clock{base: mean}, 0, func(int64) int64 { return fastTime() }, newBook(make([]delays, flows)))
 	now := int64(0)
 	load := 1 + r.Int64N(3)
-	for range r.IntN(300) {
+	for range r.IntN(1500) {
 		now += r.Int64N(4*mean/load + 1)
-		switch r.IntN(40) {
+		switch r.IntN(100) {
 		case 0:
 			from, to := fast.base, 1+r.Int64N(2000)
 			fast.speed(now, clock{base: to})
 			slow.speed(now, from, to)
 		case 1:
-			fast.flush(now, func(*slot) {})
+			fast.flush(now, func(whose) {})
 			slow.flush(now)
 		default:
 			x := parcel{at: now, sent: now - r.Int64N(2)*r.Int64N(100), f: flow.ID(r.IntN(flows)), size: 64}
-			fast.take(x)
-			slow.take(x, slowTime)
+			if a, b := fast.take(x), slow.take(x); a != b {
+				t.Fatalf("seed %d: at %d: accepted %v, want %v", seed, now, a, b)
+			}
 		}
 	}
 	now += r.Int64N(20 * mean)
 	slow.until(now)
 	b := fast.book
-	b.depart(fast.ring, now)
+	area, stays := b.close(&fast, now)
 
 	var want [1 + flows][delayKinds][]int64 // of all, then of each flow
 	for _, p := range slow.done {
@@ -126,25 +61,21 @@ func check(t *testing.T, seed uint64) {
 			same(t, seed, &d[kind], want[of][kind])
 		}
 	}
-	stays := slow.lost
+	times := slow.lost
 	for _, p := range slow.done {
-		stays += p.left - p.at
+		times += p.left - p.at
 	}
 	for _, p := range slow.fifo {
-		stays += now - p.at
+		times += now - p.at
 	}
-	all := b.all.settle()
-	sum := all[sojourn].sum
-	sum.addWide(b.cut)
-	sum.addWide(b.unfinished(now))
 	for _, v := range []struct {
 		what      string
 		got, want int64
 	}{
-		{"time-integral of the number", int64(b.area.lo), slow.number},
-		{"Little's law", slow.number, stays},
-		{"times in the system", int64(sum.lo), stays},
-		{"packets in the system", int64(b.n), int64(len(slow.fifo))},
+		{"time-integral of the number", int64(area.lo), slow.number},
+		{"Little's law", slow.number, times},
+		{"times in the system", int64(stays.lo), times},
+		{"packets in the system", int64(fast.n - b.next), int64(len(slow.fifo))},
 		{"held", int64(fast.held(now)), int64(len(slow.fifo))},
 	} {
 		if v.got != v.want {
@@ -155,10 +86,10 @@ func check(t *testing.T, seed uint64) {
 
 func same(t *testing.T, seed uint64, got *spans, want []int64) {
 	t.Helper()
-	var h, g queue.Histogram
+	var h, g [buckets]uint64
 	sum := int64(0)
 	for _, v := range want {
-		h[queue.Bucket(units.Time(v))]++
+		h[Bucket(units.Time(v))]++
 		sum += v
 	}
 	for i, c := range got.counts {

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -27,7 +26,7 @@ type delays [delayKinds + 1]spans
 
 const late = delayKinds
 
-// spans counts spans of time in the buckets of queue.Histogram, of which it keeps those between the least and the
+// spans counts spans of time in the log-linear buckets, of which it keeps those between the least and the
 // greatest that it has seen.
 type spans struct {
 	sum     wide
@@ -38,7 +37,7 @@ type spans struct {
 
 // add counts one span.
 func (s *spans) add(v int64) {
-	b := queue.Bucket(units.Time(v))
+	b := int(bucket(uint64(v)))
 	if i := b - s.first; uint(i) >= uint(len(s.counts)) {
 		s.reach(b, b)
 	}
@@ -79,9 +78,8 @@ func (s *spans) n() (n uint64) {
 	return n
 }
 
-// add enters one packet.
-func (d *delays) add(waited, stayed, took int64) {
-	d[wait].add(waited)
+// addStay enters how long a packet was at the instance, and how long it took in all.
+func (d *delays) addStay(stayed, took int64) {
 	if stayed == took {
 		d[sojourn].add(stayed)
 		return
@@ -115,6 +113,13 @@ func (w *wide) addWide(v wide) {
 	w.hi += v.hi + c
 }
 
+// sub subtracts v, which is not greater.
+func (w *wide) sub(v wide) {
+	var c uint64
+	w.lo, c = bits.Sub64(w.lo, v.lo, 0)
+	w.hi -= v.hi + c
+}
+
 // addProduct adds n*v.
 func (w *wide) addProduct(n, v uint64) {
 	hi, lo := bits.Mul64(n, v)
@@ -125,92 +130,6 @@ func (w *wide) addProduct(n, v uint64) {
 func (w wide) over(n uint64) float64 {
 	q, r := bits.Div64(w.hi%n, w.lo, n)
 	return float64(float64(w.hi/n)*(1<<64)) + (float64(q) + float64(r)/float64(n))
-}
-
-// book is an instance's account of delays. It goes from one arrival or departure to the next, in order of time, and
-// keeps two sums that know nothing of each other: of the delays of the packets, and of how many were in the system for
-// how long. Little's law says that they are equal.
-type book struct {
-	marks  []mark // of the packets in the ring, slot by slot
-	oldest int    // slot of the packet that leaves next
-	n      int    // packets in the system at the time at
-	at     int64
-	left   int64 // last departure
-	area   wide  // time-integral of n
-	cut    wide  // times in the system of packets that were lost there
-	lost   uint64
-	all    delays
-	flows  []delays // of all flows; nil where they are not wanted
-}
-
-// mark is when a packet was sent and when it came to the ring.
-type mark struct{ sent, at int64 }
-
-func newBook(buffer int, now int64, flows []delays) *book {
-	b := &book{marks: make([]mark, buffer), at: now, flows: flows}
-	for k := range b.all {
-		b.all[k].reach(0, queue.Buckets-1)
-	}
-	return b
-}
-
-// accept enters the packet that arrives at t and takes slot pos of the ring.
-func (b *book) accept(ring []slot, pos int, t, sent int64) {
-	b.depart(ring, t)
-	b.marks[pos] = mark{sent, t}
-	b.n++
-}
-
-// depart enters the departures up to now.
-func (b *book) depart(ring []slot, now int64) {
-	marks, oldest, n, at, left, area := b.marks, b.oldest, b.n, b.at, b.left, b.area
-	waits, sojourns := (*[queue.Buckets]uint64)(b.all[wait].counts), (*[queue.Buckets]uint64)(b.all[sojourn].counts)
-	for n > 0 && ring[oldest].dep <= now {
-		p, m := &ring[oldest], &marks[oldest]
-		if oldest++; oldest == len(ring) {
-			oldest = 0
-		}
-		area.addProduct(uint64(n), uint64(p.dep-at))
-		at = p.dep
-		n--
-		waited, stayed := max(left-m.at, 0), p.dep-m.at
-		left = p.dep
-		// These are b.all.add and spans.add, where every bucket has its place.
-		w, s := &b.all[wait], &b.all[sojourn]
-		waits[queue.Bucket(units.Time(waited))]++
-		w.sum.add(uint64(waited))
-		w.longest = max(w.longest, waited)
-		if m.sent == m.at {
-			sojourns[queue.Bucket(units.Time(stayed))]++
-			s.sum.add(uint64(stayed))
-			s.longest = max(s.longest, stayed)
-		} else {
-			b.all[late].add(stayed)
-			b.all[endToEnd].add(p.dep - m.sent)
-		}
-		if b.flows != nil {
-			b.flows[p.f].add(waited, stayed, p.dep-m.sent)
-		}
-	}
-	area.addProduct(uint64(n), uint64(now-at))
-	b.oldest, b.n, b.at, b.left, b.area = oldest, n, now, left, area
-}
-
-// flush enters that the packets in the system are lost.
-func (b *book) flush(ring []slot, now int64) {
-	b.depart(ring, now)
-	b.lost += uint64(b.n)
-	b.cut.addWide(b.unfinished(now))
-	b.oldest = (b.oldest + b.n) % len(ring)
-	b.n, b.left = 0, now
-}
-
-// unfinished is how long the packets in the system have been there.
-func (b *book) unfinished(now int64) (sum wide) {
-	for k := range b.n {
-		sum.add(uint64(now - b.marks[(b.oldest+k)%len(b.marks)].at))
-	}
-	return sum
 }
 
 // Delays writes the delays of the run, of its instances and of its flows to rec, and returns the check of Little's
@@ -224,22 +143,19 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 	var area, stays wide
 	accepted := uint64(0)
 	for k := range e.instances {
-		b := e.instances[k].book
+		s := &e.instances[k].server
+		b := s.book
 		if b == nil {
 			continue
 		}
-		b.depart(e.instances[k].ring, int64(now))
-		all := b.all.settle()
-		sum := all[sojourn].sum
-		sum.addWide(b.cut)
-		sum.addWide(b.unfinished(int64(now)))
-		if sum != b.area && little.Holds {
+		number, times := b.close(s, int64(now))
+		if number != times && little.Holds {
 			little.Holds, little.Where = false, "instance "+strconv.Itoa(k)
 		}
 		little.Checked++
-		area.addWide(b.area)
-		stays.addWide(sum)
-		accepted += all[sojourn].n() + b.lost + uint64(b.n)
+		area.addWide(number)
+		stays.addWide(times)
+		accepted += b.all[wait].n() + b.lost + s.n - b.next
 		for i := range run {
 			run[i].merge(&b.all[i])
 		}
@@ -276,7 +192,7 @@ func (d *delays) write(rec results.Recorder, scope string, number int) {
 		var buckets []results.Bucket
 		for i, c := range s.counts {
 			if c > 0 {
-				lo, hi := queue.Bounds(s.first + i)
+				lo, hi := Bounds(s.first + i)
 				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind, Low: int64(lo), High: int64(hi), Count: int64(c)})
 			}
 		}

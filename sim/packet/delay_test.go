@@ -1,7 +1,7 @@
 package packet_test
 
 import (
-	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -10,7 +10,6 @@ import (
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim/packet"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -104,46 +103,21 @@ func TestDelays(t *testing.T) {
 	}
 }
 
-// A quiet instance's delays are package queue's, flow by flow and bucket by bucket.
+// An instance's delays are those of the obvious queue, flow by flow and bucket by bucket.
 func TestDelaysOfAQueue(t *testing.T) {
 	for i := range 50 {
-		r := rand.New(rand.NewPCG(4, uint64(i)))
-		service, perByte, buffer := 1000+r.IntN(200_000), r.IntN(2)*100, 1+r.IntN(100)
-		q, err := queue.New(queue.Config{Buffer: buffer, Want: queue.SourceDelay,
-			Service: queue.Linear{Packet: units.Time(service), Byte: units.Time(perByte)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := fmt.Sprintf("name: queue\nengine: packet\nduration: 3ms\nnic: ideal\nvnf: {buffer: %d, per_byte: %dps, contention: {model: constant, service_time: %dps}}\n"+
-			"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\nmeasure: {delay: flows}\nworkload:\n  - flows:\n", buffer, perByte, service)
-		flows := 1 + r.IntN(8)
-		phase := 0
-		for range flows {
-			c := &queue.CBR{Period: units.Time(100_000 + r.IntN(3_000_000)), Phase: units.Time(phase), Size: units.Bytes(64 + r.IntN(500))}
-			phase += r.IntN(2_000_000)
-			text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: 2900us, packet_size: %dB}\n", c.Period, c.Phase, c.Size)
-			if _, err := q.Add(queue.Source{Arrivals: c, End: 2900 * units.Microsecond}); err != nil {
-				t.Fatal(err)
-			}
-		}
+		text, slow := aQueue(rand.New(rand.NewPCG(4, uint64(i))), "2900us", "1s")
 		m := run(t, load(t, text), packet.New)
-		if _, err := q.Advance(3 * units.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		if q.InSystem() > 0 {
-			t.Fatal("the queue is not empty in the end")
-		}
+		slow.Advance(int64(3 * units.Millisecond))
 		hs := histograms(m)
-		for k := range flows {
-			w, s := q.Delay(k)
-			for kind, want := range map[string]*queue.Histogram{"wait": &w, "sojourn": &s, "end-to-end": &s} {
+		for k, f := range slow.Flows {
+			for kind, delays := range map[string][]int64{"wait": f.Waits, "sojourn": f.Sojourns, "end-to-end": f.Sojourns} {
 				h := map[int64]int64{}
-				for b, c := range want {
-					if lo, _ := queue.Bounds(b); c > 0 {
-						h[int64(lo)] = int64(c)
-					}
+				for _, d := range delays {
+					lo, _ := packet.Bounds(packet.Bucket(units.Time(d)))
+					h[int64(lo)]++
 				}
-				if got := hs[scope{"flow", int32(k), kind}]; !reflect.DeepEqual(got, h) {
+				if got := hs[scope{"flow", int32(k), kind}]; !maps.Equal(got, h) {
 					t.Fatalf("case %d flow %d %s: %v, want %v\n%s", i, k, kind, got, h, text)
 				}
 			}

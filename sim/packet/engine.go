@@ -15,7 +15,9 @@
 //     are counted instead of stepped (instance.go).
 //   - full: the same at a load above one, where a packet finds room or not as a bound says, but whose packet that is remains
 //     open: only where no flow's fate is asked for (measure.flows).
-//   - apart: each instance's packets are merged and stepped.
+//   - bounded: each instance's packets are merged and stepped; where services take a constant time, how long the server is
+//     still busy says whether there is room, and the ring is left out but for the end of the interval.
+//   - apart: the same with the ring, which knows every packet in the system.
 //   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once, go through both,
 //     and those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
 //   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
@@ -68,6 +70,7 @@ const (
 const (
 	jumps = iota
 	full
+	bounded
 	one
 	staged
 	slow
@@ -76,7 +79,7 @@ const (
 	ways
 )
 
-var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
+var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped without a ring", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
 
 // flowState is one flow.
 type flowState struct {
@@ -137,10 +140,22 @@ type Engine struct {
 	plain     bool     // step all packets, flow by flow and apart: for tests
 	measure   bool     // delays
 	delays    []delays // of each flow; nil where they are not measured
-	m         merger
+	m         merger   // of the ingress
+	cores     []core   // for instances; the first is used wherever one is enough
 	stepped   [ways]uint64
-	sum       struct{ offered, link, eswitch, rejected, reordered uint64 }
+	sum       sums
 	window    snapshot
+}
+
+// sums are packets of the whole run.
+type sums struct{ offered, link, eswitch, rejected, reordered uint64 }
+
+func (s *sums) add(o *sums) {
+	s.offered += o.offered
+	s.link += o.link
+	s.eswitch += o.eswitch
+	s.rejected += o.rejected
+	s.reordered += o.reordered
 }
 
 // New makes the packet data plane of a run; it is a sim.Engine.
@@ -153,6 +168,7 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 		return nil, fmt.Errorf("vnf.buffer: %d: want 1 to %d with engine: packet", b, 1<<20)
 	}
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, flows: make([]flowState, len(w.Flows)), instances: make([]instance, 1), alone: runtime.GOMAXPROCS(0) == 1}
+	e.setCores(runtime.GOMAXPROCS(0))
 	for _, r := range []struct {
 		key   string
 		rate  float64
@@ -173,8 +189,15 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	}
 	e.openFeed()
 	e.whole = true
+	together := 0 // flows that begin at one instant
 	for i := range e.flows {
 		s := &e.flows[i]
+		if together++; i > 0 && e.begins(i) != e.begins(i-1) {
+			together = 1
+		}
+		if together > maxLanes && !s.own {
+			return nil, fmt.Errorf("workload: more than %d flows begin at %v: want no more at one instant with engine: packet", maxLanes, e.begins(i))
+		}
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
 		for _, g := range w.Flows[i].Segments {
 			size := g.Bytes / g.Packets
@@ -190,6 +213,17 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	e.limits(0)
 	e.scheduleStart()
 	return e, nil
+}
+
+// setCores prepares for so many processors.
+func (e *Engine) setCores(n int) {
+	e.cores = make([]core, n)
+	for k := range e.cores {
+		e.cores[k] = core{Engine: e, sum: &e.sum}
+		if k > 0 {
+			e.cores[k].sum = &sums{}
+		}
+	}
 }
 
 // Fire carries out one of the engine's events.
@@ -426,9 +460,7 @@ func (e *Engine) syncFlow(to units.Time, s *flowState) {
 func (e *Engine) syncAll(to units.Time) {
 	e.syncSlow(to)
 	if !e.staged {
-		for i := range e.instances {
-			e.advance(flow.Instance(i), int64(to))
-		}
+		e.advanceAll(int64(to))
 	}
 }
 
@@ -472,12 +504,12 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 		return 0
 	}
 	out := max(to.idle, x.at) + to.base + int64(x.size)*to.perByte
-	for k := range len(from.ring) {
-		p := from.back(k)
-		if p.dep <= out {
+	for k := range from.room {
+		i := from.back(k)
+		if from.dep[i] <= out {
 			break
 		}
-		if p.f == x.f {
+		if from.who[i].f == x.f {
 			n++
 		}
 	}

@@ -11,7 +11,9 @@ import (
 func Step(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
 	d, err := New(sc, w, end, c)
 	if err == nil {
-		d.(*Engine).plain, d.(*Engine).m.noTurns = true, true
+		e := d.(*Engine)
+		e.plain, e.m.noTurns, e.alone = true, true, true
+		e.cores[0].m.noTurns = true
 	}
 	return d, err
 }

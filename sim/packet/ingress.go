@@ -111,7 +111,7 @@ func (e *Engine) limits(now units.Time) {
 func (e *Engine) through(to int64) {
 	g := &e.in
 	for g.at < to {
-		h := e.m.load(e.flows, g.active, g.at, to, 0)
+		h := e.m.load(e.flows, g.active, g.at, to, 0, 0)
 		if e.down {
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
@@ -120,7 +120,7 @@ func (e *Engine) through(to int64) {
 				e.stepped[counted] += n
 				s.lostLink += n
 				e.sum.link += n
-				e.offer(s, n)
+				s.offer(n, &e.sum)
 			}
 			for e.feed.due() < h {
 				e.sent(e.feed.take())
@@ -131,9 +131,11 @@ func (e *Engine) through(to int64) {
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				s := &e.flows[l.f]
+				s.lostLink += l.lostLink
+				e.sum.link += l.lostLink
 				s.lostESwitch += l.lost
 				e.sum.eswitch += l.lost
-				e.offer(s, l.skip(h))
+				s.offer(l.skip(h), &e.sum)
 			}
 		}
 		g.at = h
@@ -142,8 +144,8 @@ func (e *Engine) through(to int64) {
 	e.serve(to - 1)
 }
 
-// chunk is how many packets are merged at a time.
-const chunk = 1 << 14
+// load is how many packets are merged before they are delivered, on another core while the next are merged.
+const load = 1 << 14
 
 // pump merges the packets before h while, on another core, those merged before are delivered. Neither needs anything of
 // the other: what link and eSwitch pass depends on the traffic alone.
@@ -182,19 +184,19 @@ func (e *Engine) merge(h int64) (last int64, more bool) {
 		l := &e.m.lanes[k]
 		l.wire = (uint64(l.size) + uint64(g.overhead)) * g.wire.ticks()
 	}
-	for n := uint64(0); n < chunk; {
+	for n := 0; n < load; {
 		own := e.feed.due()
-		k, t := e.mergeLanes(min(h, own), chunk-n)
+		k, t := e.mergeLanes(min(h, own), load-n)
 		if n += k; k > 0 {
 			last = t
 		}
-		if n == chunk {
+		if n == load {
 			break
 		}
 		if own >= h {
 			return last, false
 		}
-		for next := e.m.next(); own <= next && own < h && n < chunk; own = e.feed.due() {
+		for next := e.m.next(); own <= next && own < h && n < load; own = e.feed.due() {
 			x := e.feed.take()
 			e.sent(x)
 			last = own
@@ -233,51 +235,33 @@ func (e *Engine) pass(x parcel) {
 
 // mergeLanes is merge for the constant-rate flows, and at most for so many packets; it returns their number and when the
 // last was sent.
-func (e *Engine) mergeLanes(h int64, most uint64) (n uint64, last int64) {
+func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 	m, g := &e.m, &e.in
-	if len(m.lanes) == 0 {
-		return 0, 0
-	}
-	out := g.merged
-	tree, lanes, k, turn := m.tree[:], m.lanes, m.k, m.turn
-	if !m.turns {
-		tree = tree[:1<<k]
-	}
-	end, mask := m.end(h), uint64(1)<<k-1
-	link, esw, wire := g.wire.ticks() > 0, g.eswitch.ticks() > 0, g.wire.acc
-	linkIdle, eswIdle, eswitch, patience := g.linkIdle, g.eswIdle, g.eswitch, g.patience
 	for n < most {
-		var l *lane
-		var t int64
-		if m.turns {
-			l = &lanes[turn]
-			if t = l.at; t >= h {
-				break
-			}
-			l.at += l.period
-			if turn++; turn == len(lanes) {
-				turn = 0
-			}
-		} else {
-			key := tree[0]
-			if key >= end {
-				break
-			}
-			i := key & mask
-			l = &lanes[i]
-			t = m.base + int64(key>>k)
-			key += uint64(l.period) << k
-			for j := (i + 1<<k) >> 1; j > 0; j >>= 1 {
-				tree[j], key = max(tree[j], key), min(tree[j], key)
-			}
-			tree[0] = key
+		keys := m.fill(h, most-n)
+		if len(keys) == 0 {
+			break
 		}
-		n++
-		last = t
+		n += len(keys)
+		last = m.base + int64(keys[len(keys)-1]>>laneBits)
+		g.gate(m, keys)
+	}
+	e.stepped[staged] += uint64(n)
+	return n, last
+}
+
+// gate brings the packets of the keys through link and eSwitch, into merged.
+func (g *ingress) gate(m *merger, keys []uint64) {
+	link, esw := g.wire.ticks() > 0, g.eswitch.ticks() > 0
+	linkIdle, wire, eswIdle, eswitch := g.linkIdle, g.wire.acc, g.eswIdle, g.eswitch
+	base, lanes, out := m.base, m.lanes, g.merged
+	for _, key := range keys {
+		sent := base + int64(key>>laneBits)
+		l := &lanes[key&laneMask]
+		t := sent
 		if link {
 			if linkIdle-t > int64(linkWait) {
-				e.flows[l.f].lostLink++
-				e.sum.link++
+				l.lostLink++
 				continue
 			}
 			wire += l.wire
@@ -286,19 +270,16 @@ func (e *Engine) mergeLanes(h int64, most uint64) (n uint64, last int64) {
 			t = linkIdle
 		}
 		if esw {
-			if eswIdle-t > patience {
+			if eswIdle-t > g.patience {
 				l.lost++
 				continue
 			}
 			eswIdle = max(eswIdle, t) + eswitch.span()
 			t = eswIdle
 		}
-		out = append(out, parcel{t, last, l.f, l.size})
+		out = append(out, parcel{t, sent, l.f, l.size})
 	}
-	g.linkIdle, g.eswIdle, g.eswitch = linkIdle, eswIdle, eswitch
-	m.turn, g.wire.acc, g.merged = turn, wire, out
-	e.stepped[staged] += n
-	return n, last
+	g.linkIdle, g.wire.acc, g.eswIdle, g.eswitch, g.merged = linkIdle, wire, eswIdle, eswitch, out
 }
 
 // deliver takes what the eSwitch has forwarded until then to where the rules say. Since these do not change meanwhile, the
@@ -367,35 +348,53 @@ func (e *Engine) spread(until int64) {
 
 // accept brings packets to an instance that is up.
 func (e *Engine) accept(in *instance, xs []parcel) {
-	ring, pos, idle, work, book, clock := in.ring, in.pos, in.idle, in.work, in.book, in.clock
+	for len(xs) > 0 {
+		k := min(len(xs), chunk)
+		e.acceptChunk(in, xs[:k])
+		xs = xs[k:]
+	}
+}
+
+func (e *Engine) acceptChunk(in *instance, xs []parcel) {
+	dep, who, n, idle, work, c, room := in.dep, in.who, in.n, in.idle, in.work, in.clock, uint64(in.room)
+	who = who[:len(dep)]
+	mask := uint64(len(dep) - 1)
+	var at, sent []int64
+	if in.book != nil {
+		in.book.enter(&in.server, n-room)
+		at, sent = in.book.at[:len(dep)], in.book.sent[:len(dep)]
+	}
 	var bytes, lost, lostBytes int64
+	instants, base := uint64(0), xs[0].at
 	for k := range xs {
 		x := &xs[k]
 		bytes += int64(x.size)
-		p := &ring[pos]
-		if p.dep > x.at {
+		if dep[(n-room)&mask] > x.at {
 			lost++
 			lostBytes += int64(x.size)
 			e.flows[x.f].lostInstance++
 			continue
 		}
-		if book != nil {
-			book.accept(ring, pos, x.at, x.sent)
-		}
 		d := int64(x.size) * in.perByte
 		if in.draw == nil {
-			d += clock.span()
+			d += c.span()
 		} else {
-			d = in.service(d)
+			d += in.draw(c.base)
 		}
 		work += d
 		idle = max(idle, x.at) + d
-		*p = slot{idle, x.f, x.size}
-		if pos++; pos == len(ring) {
-			pos = 0
+		dep[n&mask], who[n&mask] = idle, whose{x.f, x.size}
+		if at != nil {
+			at[n&mask], sent[n&mask] = x.at, x.sent
+			instants += uint64(x.at - base)
 		}
+		n++
 	}
-	in.pos, in.idle, in.work, in.clock = pos, idle, work, clock
+	more := n - in.n
+	in.n, in.idle, in.work, in.clock = n, idle, work, c
+	if in.book != nil {
+		in.book.accepted(more, instants, base)
+	}
 	in.in += uint64(len(xs))
 	in.inBytes += bytes
 	in.lost += uint64(lost)

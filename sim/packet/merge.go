@@ -11,35 +11,51 @@ import (
 
 // lane is a flow as the loops over packets see it. Between two control events a flow is a first packet and a period.
 type lane struct {
-	next, period int64 // first packet at or after the start of the slice; period, cut to the slice
-	f            flow.ID
-	size         int32
-	at           int64 // its next packet, where the merger turns
-	svc          int64 // what its bytes cost, ps
+	whose
+	next, period int64  // first packet at or after the start of the slice; period, cut to the slice
+	step         uint64 // the period as a difference of keys
+	svc          int64  // how long a packet is served, but for the clock's fraction of a picosecond
 	wire         uint64
 	lost         uint64
+	lostLink     uint64
 }
 
-// merger yields the packets of many flows in order of time, and of the flows' numbers at a tie. Flows of one and the same
-// period, such as a staircase's, send by turns for ever. For others it is a tree of losers (Knuth, The Art of Computer
-// Programming 3, 5.4.1) whose keys are the time since base, shifted, and the lane.
+// merger yields the packets of many flows in order of time, and of the flows' numbers at a tie, as keys: the time since
+// base, and in the lowest laneBits the lane. Flows of one and the same period, such as a staircase's, send by turns for ever.
+// For others it is a tree of losers (Knuth, The Art of Computer Programming 3, 5.4.1): tree[0] is the winner, tree[i] the
+// loser of the match at node i, and the leaf of a lane is node 2^k + lane.
 type merger struct {
 	lanes     []lane
 	tree, win []uint64
 	k         uint
 	base      int64
-	turns     bool // the lanes are in the order of their turns; turn is next
+	turns     bool // the lanes are in the order of their turns; turn is next, at its key
 	turn      int
+	key       uint64
+	round     []uint64 // from the turn of each lane to the next
 	noTurns   bool
+	keys      [chunk]uint64
 }
 
-const idleKey = 1<<63 - 1
+// chunk is how many packets are merged at a time. Merging and serving in turns is faster than in one loop, since neither
+// waits for what the other mispredicts; what is merged stays in the first cache.
+const chunk = 512
+
+// A key is a time up to twice maxSlice, 2 s, and the number of one of maxLanes flows. That the shift is a constant matters:
+// one by a variable takes a register from the loops over keys that they do not have.
+const (
+	laneBits = 21
+	maxLanes = 1 << laneBits
+	laneMask = maxLanes - 1
+	maxSlice = 1 << 40
+	idleKey  = 1<<63 - 1
+)
 
 // load takes the flows of the list with a packet in the slice from base; it returns the end of the slice, which is to
-// or the first instant at which one of them stops.
-func (m *merger) load(flows []flowState, list []flow.ID, base, to, perByte int64) int64 {
+// or the first instant at which one of them stops. packet and perByte are what a packet and a byte cost.
+func (m *merger) load(flows []flowState, list []flow.ID, base, to, packet, perByte int64) int64 {
 	m.lanes, m.base = m.lanes[:0], base
-	to = min(to, base+1<<(60-bits.Len(uint(len(list)))))
+	to = min(to, base+maxSlice)
 	for _, f := range list {
 		if s := &flows[f]; s.next < min(s.stop, to) && s.stop < to {
 			to = s.stop
@@ -48,8 +64,11 @@ func (m *merger) load(flows []flowState, list []flow.ID, base, to, perByte int64
 	for _, f := range list {
 		// The first packet of a flow that starts at an instant that has been simulated already is 1 ps late.
 		if s := &flows[f]; s.next < min(s.stop, to) {
-			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base), f: f, size: s.bytes, svc: int64(s.bytes) * perByte})
+			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base), whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
 		}
+	}
+	if len(m.lanes) > maxLanes && to-base > 1 {
+		return m.load(flows, list, base, base+(to-base)/2, packet, perByte)
 	}
 	if byFlow := func(a, b lane) int { return cmp.Compare(a.f, b.f) }; !slices.IsSortedFunc(m.lanes, byFlow) {
 		slices.SortFunc(m.lanes, byFlow)
@@ -59,15 +78,21 @@ func (m *merger) load(flows []flowState, list []flow.ID, base, to, perByte int64
 
 // build prepares the merge.
 func (m *merger) build() {
-	if m.turns = m.regular() && !m.noTurns; m.turns {
-		slices.SortStableFunc(m.lanes, func(a, b lane) int { return cmp.Compare(a.next, b.next) })
-		for k := range m.lanes {
-			m.lanes[k].at = m.lanes[k].next
-		}
-		m.turn = 0
+	if m.noTurns || !m.regular() {
+		m.play()
 		return
 	}
-	m.play()
+	m.turns, m.turn = true, 0
+	slices.SortStableFunc(m.lanes, func(a, b lane) int { return cmp.Compare(a.next, b.next) })
+	m.key = m.keyOf(0, m.lanes[0].next)
+	m.round = m.round[:0]
+	for i := range m.lanes {
+		next := m.keyOf(0, m.lanes[0].next+m.lanes[0].period)
+		if i+1 < len(m.lanes) {
+			next = m.keyOf(i+1, m.lanes[i+1].next)
+		}
+		m.round = append(m.round, next-m.keyOf(i, m.lanes[i].next))
+	}
 }
 
 // regular says whether all lanes have the same period and begin within one.
@@ -87,10 +112,17 @@ func (m *merger) regular() bool {
 	return last-first < m.lanes[0].period
 }
 
-// play plays the tournament.
+// play plays the tournament. A tree of 4 or of 64 leaves has a loop of its own.
 func (m *merger) play() {
 	m.turns = false
-	m.k = uint(bits.Len(uint(max(len(m.lanes), 1) - 1)))
+	switch n := len(m.lanes); {
+	case n <= 4:
+		m.k = 2
+	case n <= 64:
+		m.k = 6
+	default:
+		m.k = uint(bits.Len(uint(n - 1)))
+	}
 	size := 1 << m.k
 	if len(m.tree) < size {
 		m.tree, m.win = make([]uint64, size), make([]uint64, 2*size)
@@ -98,30 +130,163 @@ func (m *merger) play() {
 	for i := range size {
 		m.win[size+i] = idleKey
 		if i < len(m.lanes) {
-			m.win[size+i] = m.key(i, m.lanes[i].next)
+			l := &m.lanes[i]
+			l.step = uint64(l.period) << laneBits
+			m.win[size+i] = m.keyOf(i, l.next)
 		}
 	}
-	for i := size - 1; i > 0; i-- {
+	m.replay()
+}
+
+// replay plays the tournament between the leaves of win.
+func (m *merger) replay() {
+	for i := 1<<m.k - 1; i > 0; i-- {
 		m.win[i], m.tree[i] = min(m.win[2*i], m.win[2*i+1]), max(m.win[2*i], m.win[2*i+1])
 	}
 	m.tree[0] = m.win[1]
 }
 
-func (m *merger) key(lane int, t int64) uint64 { return uint64(t-m.base)<<m.k | uint64(lane) }
+func (m *merger) keyOf(lane int, t int64) uint64 { return uint64(t-m.base)<<laneBits | uint64(lane) }
 
 // end is the least key of the packets at t or later.
-func (m *merger) end(t int64) uint64 { return uint64(t-m.base) << m.k }
+func (m *merger) end(t int64) uint64 { return uint64(t-m.base) << laneBits }
 
 // next is when the next packet comes; Never if that is beyond the slice.
 func (m *merger) next() int64 {
 	switch {
 	case len(m.lanes) == 0:
 	case m.turns:
-		return m.lanes[m.turn].at
+		return m.base + int64(m.key>>laneBits)
 	case m.tree[0] < idleKey:
-		return m.base + int64(m.tree[0]>>m.k)
+		return m.base + int64(m.tree[0]>>laneBits)
 	}
 	return int64(units.Never)
+}
+
+// pop moves the tree on to the packet after the next one, which is of this lane.
+func (m *merger) pop(lane uint64) {
+	key := m.tree[0] + m.lanes[lane].step
+	for j := (lane + 1<<m.k) >> 1; j > 0; j >>= 1 {
+		m.tree[j], key = max(m.tree[j], key), min(m.tree[j], key)
+	}
+	m.tree[0] = key
+}
+
+// fill yields the next packets before h, and at most so many, in a buffer that the next call overwrites.
+func (m *merger) fill(h int64, most int) []uint64 {
+	if len(m.lanes) == 0 {
+		return nil
+	}
+	to := m.keys[:min(most, chunk)]
+	switch end := m.end(h); {
+	case m.turns:
+		return to[:m.fillTurns(to, end)]
+	case m.k == 2:
+		return to[:m.fill4(to, end)]
+	case m.k == 6:
+		return to[:m.fill64(to, end)]
+	default:
+		return to[:m.fillAny(to, end)]
+	}
+}
+
+func (m *merger) fillTurns(to []uint64, end uint64) (n int) {
+	key, turn, round := m.key, m.turn, m.round
+	for n < len(to) && key < end {
+		to[n] = key
+		n++
+		key += round[turn]
+		if turn++; turn == len(round) {
+			turn = 0
+		}
+	}
+	m.key, m.turn = key, turn
+	return n
+}
+
+// fill4 keeps the keys of four lanes in registers. Here branches serve: the merge of a few periods is a pattern that a
+// processor learns.
+func (m *merger) fill4(to []uint64, end uint64) (n int) {
+	var step [4]uint64
+	for i := range m.lanes {
+		step[i] = m.lanes[i].step
+	}
+	leaf := m.win[4:8]
+	for _, key := range m.tree[:4] {
+		if key < idleKey {
+			leaf[key&3] = key
+		}
+	}
+	k0, k1, k2, k3 := leaf[0], leaf[1], leaf[2], leaf[3]
+	s0, s1, s2, s3 := step[0], step[1], step[2], step[3]
+	for n < len(to) {
+		var key uint64
+		if min(k0, k1) < min(k2, k3) {
+			if k0 < k1 {
+				key = k0
+				k0 += s0
+			} else {
+				key = k1
+				k1 += s1
+			}
+		} else if k2 < k3 {
+			key = k2
+			k2 += s2
+		} else {
+			key = k3
+			k3 += s3
+		}
+		if key >= end {
+			leaf[0], leaf[1], leaf[2], leaf[3] = k0, k1, k2, k3
+			leaf[key&3] = key
+			m.replay()
+			return n
+		}
+		to[n] = key
+		n++
+	}
+	leaf[0], leaf[1], leaf[2], leaf[3] = k0, k1, k2, k3
+	m.replay()
+	return n
+}
+
+// fill64 is the tree for up to 64 lanes, unrolled. The winner goes through memory because the compiler turns a minimum that
+// an address depends on into a branch, which nothing would predict here.
+func (m *merger) fill64(to []uint64, end uint64) (n int) {
+	tree := (*[64]uint64)(m.tree)
+	var step [64]uint64
+	for i := range m.lanes {
+		step[i] = m.lanes[i].step
+	}
+	for n < len(to) && tree[0] < end {
+		key := tree[0]
+		to[n] = key
+		n++
+		i := key & 63
+		key += step[i]
+		o := tree[(i+64)>>1]
+		tree[(i+64)>>1], key = max(o, key), min(o, key)
+		o = tree[(i+64)>>2]
+		tree[(i+64)>>2], key = max(o, key), min(o, key)
+		o = tree[(i+64)>>3]
+		tree[(i+64)>>3], key = max(o, key), min(o, key)
+		o = tree[(i+64)>>4]
+		tree[(i+64)>>4], key = max(o, key), min(o, key)
+		o = tree[(i+64)>>5]
+		tree[(i+64)>>5], key = max(o, key), min(o, key)
+		o = tree[1]
+		tree[1], tree[0] = max(o, key), min(o, key)
+	}
+	return n
+}
+
+func (m *merger) fillAny(to []uint64, end uint64) (n int) {
+	for n < len(to) && m.tree[0] < end {
+		to[n] = m.tree[0]
+		n++
+		m.pop(m.tree[0] & laneMask)
+	}
+	return n
 }
 
 // skip counts the packets of a lane before t.

@@ -14,7 +14,6 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -62,9 +61,10 @@ workload:
 	return b.String()
 }
 
-// Flow i goes to instance i mod 8 from its first packet on; accepted packets are those processed or still queued.
+// Every published row comes out to the packet on every path. Flow i goes to instance i mod 8 from its first packet on; accepted
+// packets are those processed or still queued.
 func TestConformance(t *testing.T) {
-	for _, c := range []struct {
+	table := []struct {
 		duration          string
 		offered, accepted float64
 	}{
@@ -74,18 +74,36 @@ func TestConformance(t *testing.T) {
 		{"10ms", 1_490_720, 996_088},
 		{"20ms", 2_981_440, 1_988_089},
 		{"100ms", 14_907_194, 9_924_105},
+		{"10s", 1_490_719_350, 992_006_068},
+	}
+	for _, path := range []struct {
+		name, measure string
+		engine        sim.Engine
+		ran           string // what the record says of the longest run
+	}{
+		{"fastest", "", packet.New, "stepped without a ring"},
+		{"stepped", "", packet.Step, "stepped in queues apart"},
+		{"delays", "measure: {delay: flows}\n", packet.New, "stepped without a ring"},
+		{"no flow's fate", "measure: {flows: false}\n", packet.New, "jumped over in saturation"},
 	} {
-		m := run(t, load(t, conformance(c.duration)), packet.New)
-		offered, accepted := 0.0, 0.0
-		for i, f := range m.Flows {
-			offered += f.Offered
-			accepted += f.Processed + f.Queued
-			if f.Instance != int32(i%8+1) {
-				t.Errorf("flow %d is on instance %d", i, f.Instance)
-			}
+		rows := table[:len(table)-1]
+		if path.measure == "measure: {flows: false}\n" {
+			rows = table
 		}
-		if offered != c.offered || accepted != c.accepted {
-			t.Errorf("%s: offered %.0f, accepted %.0f; want %.0f, %.0f", c.duration, offered, accepted, c.offered, c.accepted)
+		for _, c := range rows {
+			r := run(t, load(t, conformance(c.duration)+path.measure), path.engine)
+			got := &r.Run.Totals
+			if accepted := got.Processed + got.Queued; got.Offered != c.offered || accepted != c.accepted {
+				t.Errorf("%s, %s: offered %.0f, accepted %.0f; want %.0f, %.0f", path.name, c.duration, got.Offered, accepted, c.offered, c.accepted)
+			}
+			for i, f := range r.Flows {
+				if f.Instance != int32(i%8+1) {
+					t.Errorf("flow %d is on instance %d", i, f.Instance)
+				}
+			}
+			if c.duration == "100ms" && !strings.Contains(strings.Join(r.Run.Notes, "\n"), path.ran) {
+				t.Errorf("%s: not %s: %s", path.name, path.ran, r.Run.Notes)
+			}
 		}
 	}
 }
@@ -193,38 +211,39 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 	}
 }
 
-// One instance behind an ideal NIC is package queue's queue, flow by flow.
+// aQueue is a random experiment of a few constant-rate flows into one instance behind an ideal NIC, and the obvious simulator
+// of the same.
+func aQueue(r *rand.Rand, end, window string) (text string, slow *packet.Slow) {
+	service, perByte, buffer := 1000+r.IntN(200_000), r.IntN(2)*100, 1+r.IntN(100)
+	slow = &packet.Slow{Room: buffer, Service: func(size int32) int64 { return int64(service) + int64(perByte)*int64(size) }}
+	text = fmt.Sprintf("name: queue\nengine: packet\nduration: 3ms\nnic: ideal\nvnf: {buffer: %d, per_byte: %dps, contention: {model: constant, service_time: %dps}}\n"+
+		"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\ntelemetry: {window: %s}\nmeasure: {delay: flows}\nworkload:\n  - flows:\n", buffer, perByte, service, window)
+	until, err := units.ParseTime(end)
+	if err != nil {
+		panic(err)
+	}
+	phase := int64(0)
+	for range 1 + r.IntN(8) {
+		f := packet.SlowFlow{Period: 100_000 + r.Int64N(3_000_000), Next: phase, End: int64(until), Size: 64 + r.Int32N(500)}
+		phase += r.Int64N(2_000_000)
+		text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: %s, packet_size: %dB}\n", f.Period, f.Next, end, f.Size)
+		slow.Flows = append(slow.Flows, f)
+	}
+	return text, slow
+}
+
+// One instance behind an ideal NIC is the obvious queue, flow by flow, whether delays are measured or not.
 func TestInstanceIsAQueue(t *testing.T) {
 	for i := range 100 {
-		r := rand.New(rand.NewPCG(2, uint64(i)))
-		service, perByte, buffer := 1000+r.IntN(200_000), r.IntN(2)*100, 1+r.IntN(100)
-		q, err := queue.New(queue.Config{Buffer: buffer, Want: queue.PerSource, Path: queue.General,
-			Service: queue.Linear{Packet: units.Time(service), Byte: units.Time(perByte)}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := fmt.Sprintf("name: queue\nduration: 3ms\nnic: ideal\nvnf: {buffer: %d, per_byte: %dps, contention: {model: constant, service_time: %dps}}\n"+
-			"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\ntelemetry: {window: 700us}\nworkload:\n  - flows:\n", buffer, perByte, service)
-		phase := 0
-		for range 1 + r.IntN(8) {
-			c := &queue.CBR{Period: units.Time(100_000 + r.IntN(3_000_000)), Phase: units.Time(phase), Size: units.Bytes(64 + r.IntN(500))}
-			phase += r.IntN(2_000_000)
-			text += fmt.Sprintf("      - {period: %dps, phase: %dps, packet_size: %dB}\n", c.Period, c.Phase, c.Size)
-			if _, err := q.Add(queue.Source{Arrivals: c}); err != nil {
-				t.Fatal(err)
+		text, slow := aQueue(rand.New(rand.NewPCG(2, uint64(i))), "3ms", "700us")
+		slow.Advance(int64(3 * units.Millisecond))
+		for _, measure := range []string{"none", "flows"} {
+			m := run(t, load(t, strings.Replace(text, "delay: flows", "delay: "+measure, 1)), packet.New)
+			for k, f := range m.Flows {
+				if want := &slow.Flows[k]; f.Offered != float64(want.Offered) || f.Dropped != float64(want.Lost) || f.Queued != float64(slow.Queued()[k]) {
+					t.Fatalf("case %d flow %d: offered %.0f, dropped %.0f, queued %.0f; want %d, %d, %d\n%s", i, k, f.Offered, f.Dropped, f.Queued, want.Offered, want.Lost, slow.Queued()[k], text)
+				}
 			}
-		}
-		m := run(t, load(t, text), packet.New)
-		if _, err := q.Advance(3 * units.Millisecond); err != nil {
-			t.Fatal(err)
-		}
-		for k, f := range m.Flows {
-			if want := q.Source(k); f.Offered != float64(want.Offered) || f.Dropped != float64(want.Dropped) {
-				t.Fatalf("case %d flow %d: offered %.0f, dropped %.0f; want %+v\n%s", i, k, f.Offered, f.Dropped, want, text)
-			}
-		}
-		if m.Run.Totals.Queued != float64(q.InSystem()) {
-			t.Fatalf("case %d: queued %.0f, want %d\n%s", i, m.Run.Totals.Queued, q.InSystem(), text)
 		}
 	}
 }

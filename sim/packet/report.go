@@ -112,7 +112,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 			t.ProcessedBytes += float64(in.acceptedBytes - bytes)
 		}
 		for j := range n {
-			e.flows[in.back(int(j)).f].queued++
+			e.flows[in.who[in.back(int(j))].f].queued++
 		}
 		for _, x := range in.inbox {
 			e.flows[x.f].queued++
@@ -162,6 +162,7 @@ func (e *Engine) Notes() []string {
 	why := [ways]string{
 		jumps:    "constant rates, a constant service and a load below one: nothing could be lost",
 		full:     "constant rates, a constant service, a queue that stays full, and no flow's fate asked for",
+		bounded:  "constant rates, a constant service, and a load that could fill a queue",
 		one:      "the load could fill a queue, service times are random, delays are measured, or the interval was short",
 		staged:   "offered beyond nic.link or nic.eswitch_limit",
 		slow:     "no rule",
@@ -170,6 +171,9 @@ func (e *Engine) Notes() []string {
 	}
 	var notes []string
 	for k, n := range e.stepped {
+		for i := range e.cores {
+			n += e.cores[i].stepped[k]
+		}
 		if n > 0 {
 			notes = append(notes, fmt.Sprintf("packet engine: %d packets %s (%s)", n, wayNames[k], why[k]))
 		}

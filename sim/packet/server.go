@@ -3,10 +3,8 @@ package packet
 import (
 	"math"
 	"math/bits"
-	"math/rand/v2"
 
 	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -34,37 +32,60 @@ func (c *clock) span() int64 {
 	return d
 }
 
-// spans is the sum of the next n spans; n is below 2^43.
-func (c *clock) spans(n uint64) int64 {
+// extra is by how much the sum of the next n spans, which it passes over, exceeds n*base; n is below 2^43.
+func (c *clock) extra(n uint64) int64 {
 	c.acc += n * c.frac
-	d := int64(n)*c.base + int64(c.acc>>fracBits)
+	d := int64(c.acc >> fracBits)
 	c.acc &= 1<<fracBits - 1
+	return d
+}
+
+// last is the sum of the n spans that were handed out last; n is below 2^43.
+func (c *clock) last(n uint64) int64 {
+	d := int64(n)*c.base + int64(n*c.frac>>fracBits)
+	if n*c.frac&(1<<fracBits-1) > c.acc {
+		d++
+	}
 	return d
 }
 
 // ticks is the mean span in 2^-20 ps.
 func (c *clock) ticks() uint64 { return uint64(c.base)<<fracBits | c.frac }
 
-// slot is an accepted packet.
-type slot struct {
-	dep  int64 // when it leaves
-	f    flow.ID
-	size int32
-}
-
-// server is an instance's ring and what serves it. At most len(ring) packets are in the system; that there is room is to
-// say that the packet accepted that many acceptances ago has left. The semantics, those of a change of the service time
-// included, are package queue's.
+// server is an instance's ring and what serves it. At a tie a departure comes before an arrival, and arrivals come in the
+// order of their flows. When a packet leaves is known when it is accepted: the server falls idle at idle, so it starts at
+// max(idle, t). The last acceptances stand in a log, and at most room packets are in the system: that there is room is to
+// say that the packet accepted that many acceptances ago has left.
 type server struct {
-	ring []slot
-	pos  int   // of the oldest acceptance
-	idle int64 // when it falls idle: the last departure
-	work int64 // time that all accepted packets take
-
+	room int
+	dep  []int64 // of the packet accepted as number n, at n modulo its length, a power of two: when it leaves
+	who  []whose // and whose it is
+	n    uint64  // packets accepted, and room more that have left at time 0
+	idle int64   // when it falls idle: the last departure
+	work int64   // time that all accepted packets take
+	even int64   // packets in the system from then on take the clock's spans
 	clock
 	perByte int64
 	draw    func(mean int64) int64 // of a random service time; nil for none
 	book    *book                  // of delays; nil where they are not measured
+}
+
+// whose says what an accepted packet is; the flow is unknown after a jump.
+type whose struct {
+	f    flow.ID
+	size int32
+}
+
+const unknown flow.ID = -1
+
+// newServer is an idle server; book may be nil.
+func newServer(room int, c clock, perByte int64, draw func(int64) int64, b *book) server {
+	size := 1 << bits.Len(uint(room+chunk-1)) // a chunk more, since the book is written a chunk at a time
+	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c, perByte: perByte, draw: draw, book: b}
+	if b != nil {
+		b.open(&s)
+	}
+	return s
 }
 
 // service draws the service time of an accepted packet; bytes is what its bytes cost.
@@ -77,56 +98,49 @@ func (s *server) service(bytes int64) int64 {
 
 // take offers a packet and says whether it was accepted.
 func (s *server) take(x parcel) bool {
-	p := &s.ring[s.pos]
-	if p.dep > x.at {
+	mask := uint64(len(s.dep) - 1)
+	if s.dep[(s.n-uint64(s.room))&mask] > x.at {
 		return false
-	}
-	if s.book != nil {
-		s.book.accept(s.ring, s.pos, x.at, x.sent)
 	}
 	d := s.service(int64(x.size) * s.perByte)
 	s.work += d
 	s.idle = max(s.idle, x.at) + d
-	*p = slot{s.idle, x.f, x.size}
-	if s.pos++; s.pos == len(s.ring) {
-		s.pos = 0
+	s.dep[s.n&mask], s.who[s.n&mask] = s.idle, whose{x.f, x.size}
+	if s.book != nil {
+		s.book.accept(s, x.at, x.sent)
 	}
+	s.n++
 	return true
 }
 
-// back is the packet accepted k acceptances before the last.
-func (s *server) back(k int) *slot {
-	i := s.pos - 1 - k
-	if i < 0 {
-		i += len(s.ring)
-	}
-	return &s.ring[i]
-}
+// back is where the packet accepted k acceptances before the last stands.
+func (s *server) back(k int) int { return int((s.n - 1 - uint64(k)) & uint64(len(s.dep)-1)) }
 
 // held is how many packets are in the system; one that leaves at now has left.
 func (s *server) held(now int64) int {
 	k := 0
-	for k < len(s.ring) && s.back(k).dep > now {
+	for k < s.room && s.dep[s.back(k)] > now {
 		k++
 	}
 	return k
 }
 
 // flush loses what is in the system, and hands it to lost.
-func (s *server) flush(now int64, lost func(*slot)) {
+func (s *server) flush(now int64, lost func(whose)) {
+	k := s.held(now)
 	if s.book != nil {
-		s.book.flush(s.ring, now)
+		s.book.flush(s, uint64(k), now)
 	}
-	for k := range s.held(now) {
-		lost(s.back(k))
-		s.back(k).dep = now
+	for i := range k {
+		lost(s.who[s.back(i)])
+		s.dep[s.back(i)] = now
 	}
 	s.work -= max(s.idle-now, 0)
-	s.idle = now
+	s.idle, s.even = now, now
 }
 
-// speed changes the rate at which packets are served; what is left of those in the system is scaled by the ratio of the
-// service times of a 64-byte packet, and rounded up.
+// speed changes the rate at which packets are served: the packets in the system stay, in their order, and what is left of
+// them is scaled by the ratio of the service times of a 64-byte packet, and rounded up.
 func (s *server) speed(now int64, c clock) {
 	bytes := uint64(64*s.perByte) << fracBits
 	from, to := s.ticks()+bytes, c.ticks()+bytes
@@ -138,34 +152,175 @@ func (s *server) speed(now int64, c clock) {
 	old, dep := now, now
 	k := s.held(now)
 	for i := k - 1; i >= 0; i-- {
-		p := s.back(i)
-		hi, lo := bits.Mul64(uint64(p.dep-old), to)
+		p := &s.dep[s.back(i)]
+		hi, lo := bits.Mul64(uint64(*p-old), to)
 		lo, carry := bits.Add64(lo, from-1, 0)
 		left, _ := bits.Div64(hi+carry, lo, from)
-		old = p.dep
+		old = *p
 		dep += int64(left)
-		p.dep = dep
+		*p = dep
 	}
 	if k > 0 {
 		s.work += dep - s.idle
 		s.idle = dep
 	}
+	s.even = max(s.idle, now)
 }
 
-// exponential draws exponentially distributed service times.
-func exponential(r *rand.PCG) func(int64) int64 {
-	return func(mean int64) int64 { return int64(queue.Exp(r, units.Time(mean))) }
-}
-
-// empirical draws from a measured distribution, scaled to the mean.
-func empirical(d *queue.Empirical, r *rand.PCG) func(int64) int64 {
-	return func(mean int64) int64 {
-		hi, lo := bits.Mul64(uint64(d.Time(0, r)), uint64(mean))
-		n := uint64(d.Nominal())
-		if hi >= n {
-			return int64(units.Second)
+// ring takes the packets of the keys, each with its own service time. certain says that these packets, and all that were
+// accepted before, will have left when anything can happen to them: then their delays are known, and whose they are is not
+// asked again.
+func (s *server) ring(m *merger, keys []uint64, certain bool) {
+	b := s.book
+	if b != nil && certain {
+		b.enter(s, s.n)
+	} else if b != nil {
+		b.enter(s, s.n-uint64(s.room))
+	}
+	size := uint64(len(s.dep))
+	for len(keys) > 0 {
+		// As many as fit before the log's end, so that nothing wraps within.
+		old, next := (s.n-uint64(s.room))&(size-1), s.n&(size-1)
+		k := min(uint64(len(keys)), size-old, size-next)
+		some := keys[:k]
+		keys = keys[k:]
+		idle := s.idle
+		if s.draw != nil {
+			some = s.decideAtRandom(m, some, s.dep[old:], s.dep[next:])
+		} else {
+			some = some[:s.decide(m, some, s.dep[old:], s.dep[next:])]
 		}
-		v, _ := bits.Div64(hi, lo, n)
-		return int64(min(v, uint64(units.Second)))
+		s.n += uint64(len(some))
+		if certain {
+			if b != nil {
+				b.enterKeys(m, some, s.dep[next:], idle)
+				b.next = s.n
+			}
+			continue
+		}
+		who, lanes := s.who[next:][:len(some)], m.lanes
+		for i, key := range some {
+			who[i] = lanes[key&laneMask].whose
+		}
+		if b != nil {
+			b.note(next, m, some)
+		}
+	}
+}
+
+// decide accepts packets while there is room, which it puts first among the keys; it returns how many. old is when those
+// accepted room packets before leave, dep where it says when these do.
+func (s *server) decide(m *merger, keys []uint64, old, dep []int64) int {
+	lanes, base, idle := m.lanes, m.base, s.idle
+	old, dep = old[:len(keys)], dep[:len(keys)]
+	work, n := int64(0), 0
+	if s.frac == 0 {
+		for _, key := range keys {
+			t := base + int64(key>>laneBits)
+			l := &lanes[key&laneMask]
+			if old[n] > t {
+				l.lost++
+				continue
+			}
+			idle = max(idle, t) + l.svc
+			dep[n] = idle
+			keys[n] = key
+			n++
+		}
+	} else {
+		acc, frac := s.acc, s.frac
+		for _, key := range keys {
+			t := base + int64(key>>laneBits)
+			l := &lanes[key&laneMask]
+			if old[n] > t {
+				l.lost++
+				continue
+			}
+			acc += frac
+			idle = max(idle, t) + l.svc + int64(acc>>fracBits)
+			acc &= 1<<fracBits - 1
+			dep[n] = idle
+			keys[n] = key
+			n++
+		}
+	}
+	for _, key := range keys[:n] {
+		work += lanes[key&laneMask].svc
+	}
+	s.idle = idle
+	s.work += work + s.extra(uint64(n))
+	return n
+}
+
+// decideAtRandom is decide for random service times.
+func (s *server) decideAtRandom(m *merger, keys []uint64, old, dep []int64) []uint64 {
+	n := 0
+	for _, key := range keys {
+		t := m.base + int64(key>>laneBits)
+		l := &m.lanes[key&laneMask]
+		if old[n] > t {
+			l.lost++
+			continue
+		}
+		d := s.draw(s.base) + l.svc - s.base
+		s.work += d
+		s.idle = max(s.idle, t) + d
+		dep[n], keys[n] = s.idle, key
+		n++
+	}
+	return keys[:n]
+}
+
+// lindley is ring for services that take the clock's spans alone, without the log: fewer than room packets are in the system
+// if the last room-1 services take as long as the server is still busy, or longer (Lindley's recursion, with a bound). It is
+// for packets of which it is certain, as ring has it.
+func (s *server) lindley(m *merger, keys []uint64) {
+	lanes, idle, span := m.lanes, s.idle-m.base, s.base
+	limit := int64(s.room-1)*s.base + int64(uint64(s.room-1)*s.frac>>fracBits) // c.last(room-1), or one less
+	n := 0
+	if s.frac == 0 {
+		for _, key := range keys {
+			t := int64(key >> laneBits)
+			if idle-t > limit {
+				lanes[key&laneMask].lost++
+				continue
+			}
+			idle = max(idle, t) + span
+			keys[n] = key
+			n++
+		}
+	} else {
+		acc, frac, odd := s.acc, s.frac, uint64(s.room-1)*s.frac&(1<<fracBits-1)
+		for _, key := range keys {
+			t := int64(key >> laneBits)
+			bound := limit
+			if acc < odd {
+				bound++
+			}
+			if idle-t > bound {
+				lanes[key&laneMask].lost++
+				continue
+			}
+			acc += frac
+			idle = max(idle, t) + span + int64(acc>>fracBits)
+			acc &= 1<<fracBits - 1
+			keys[n] = key
+			n++
+		}
+	}
+	if s.book != nil {
+		s.book.enterSpans(m, keys[:n], s.clock, s.idle)
+		s.book.next += uint64(n)
+	}
+	s.n += uint64(n)
+	s.work += int64(n)*s.base + s.extra(uint64(n))
+	s.idle = idle + m.base
+}
+
+// relog brings the log up to date after lindley; whose the packets are is not known.
+func (s *server) relog() {
+	for k := range s.room {
+		s.dep[s.back(k)] = s.idle - s.last(uint64(k))
+		s.who[s.back(k)] = whose{f: unknown}
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/scenarios"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -35,13 +34,13 @@ func serviceTimes(sc *scenarios.Scenario) (func(flow.Instance) func(int64) int64
 		if err != nil {
 			return nil, err
 		}
-		return func(i flow.Instance) func(int64) int64 { return empirical(d, stream(i)) }, nil
+		return func(i flow.Instance) func(int64) int64 { return d.scaled(stream(i)) }, nil
 	}
 	return nil, fmt.Errorf("vnf.service: %q: want deterministic, exponential or empirical", sc.VNF.Service)
 }
 
 // measuredTimes is the distribution that the scenario or its file gives.
-func measuredTimes(sc *scenarios.Scenario) (*queue.Empirical, error) {
+func measuredTimes(sc *scenarios.Scenario) (*distribution, error) {
 	if sc.VNF.ServiceFile != "" {
 		path := sc.Path(sc.VNF.ServiceFile)
 		f, err := os.Open(path)
@@ -55,12 +54,12 @@ func measuredTimes(sc *scenarios.Scenario) (*queue.Empirical, error) {
 		}
 		return d, nil
 	}
-	var times []units.Time
+	var times []int64
 	var weights []uint64
 	for _, t := range sc.VNF.ServiceTimes {
-		times, weights = append(times, t.Time), append(weights, uint64(t.Weight))
+		times, weights = append(times, int64(t.Time)), append(weights, uint64(t.Weight))
 	}
-	d, err := queue.NewEmpirical(times, weights)
+	d, err := newDistribution(times, weights)
 	if err != nil {
 		return nil, fmt.Errorf("vnf.service_times: %w", err)
 	}
@@ -70,8 +69,8 @@ func measuredTimes(sc *scenarios.Scenario) (*queue.Empirical, error) {
 // readTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. Empty lines
 // and those that begin with # are left out, and so is a first line that begins with a letter: a head. An error begins
 // with the number of its line, after a colon.
-func readTimes(r io.Reader) (*queue.Empirical, error) {
-	var times []units.Time
+func readTimes(r io.Reader) (*distribution, error) {
+	var times []int64
 	var weights []uint64
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
@@ -90,12 +89,12 @@ func readTimes(r io.Reader) (*queue.Empirical, error) {
 				return nil, fmt.Errorf(":%d: found %q, want a weight, a whole number from 0 to %d", n, weight, uint64(1)<<40-1)
 			}
 		}
-		times, weights = append(times, t), append(weights, w)
+		times, weights = append(times, int64(t)), append(weights, w)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf(": %w", err)
 	}
-	d, err := queue.NewEmpirical(times, weights)
+	d, err := newDistribution(times, weights)
 	if err != nil {
 		return nil, fmt.Errorf(": %w", err)
 	}

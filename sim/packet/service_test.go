@@ -18,9 +18,9 @@ func TestReadTimes(t *testing.T) {
 		{"beyond a second", "1\n1\n2s", `:3: found "2s", want a service time`},
 		{"a fraction of a weight", "80000,0.5", `:1: found "0.5", want a weight, a whole number from 0 to 1099511627775`},
 		{"a third column", "80000,1,2", `:1: found "1,2", want a weight`},
-		{"nothing", "", ": empirical service: 0 values"},
-		{"no weight", "80000,0", ": empirical service: all weights are zero"},
-		{"zero", "0\n0", ": empirical service: the mean is below 1 ps"},
+		{"nothing", "", ": no service times, want at least one"},
+		{"no weight", "80000,0", ": all weights are zero"},
+		{"zero", "0\n0", ": the mean is below 1 ps"},
 		{"an endless line", strings.Repeat("1", 1<<17), ": bufio.Scanner: token too long"},
 	} {
 		d, err := readTimes(strings.NewReader(c.text))
@@ -31,8 +31,8 @@ func TestReadTimes(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%s: %v", c.what, err)
-		case d.Nominal() != (3*80_000+500_000+1_000_000)/5:
-			t.Errorf("%s: the mean is %v", c.what, d.Nominal())
+		case units.Time(d.mean) != (3*80_000+500_000+1_000_000)/5:
+			t.Errorf("%s: the mean is %v", c.what, units.Time(d.mean))
 		}
 	}
 }
@@ -40,8 +40,8 @@ func TestReadTimes(t *testing.T) {
 func FuzzReadTimes(f *testing.F) {
 	f.Add("time_ps,weight\n80000,3\n500ns,1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if d, err := readTimes(strings.NewReader(text)); err == nil && (d.Nominal() < 1 || d.Nominal() > units.Second) {
-			t.Errorf("the mean is %v", d.Nominal())
+		if d, err := readTimes(strings.NewReader(text)); err == nil && (units.Time(d.mean) < 1 || units.Time(d.mean) > units.Second) {
+			t.Errorf("the mean is %v", units.Time(d.mean))
 		}
 	})
 }
@@ -94,7 +94,7 @@ func TestServiceTimes(t *testing.T) {
 // The bytes of a packet cost what they cost beside any distribution.
 func TestServicePerByte(t *testing.T) {
 	for _, draw := range []func(int64) int64{nil, func(int64) int64 { return 7 }} {
-		s := server{ring: make([]slot, 2), clock: clock{base: 7}, perByte: 3, draw: draw}
+		s := newServer(2, clock{base: 7}, 3, draw, nil)
 		s.take(parcel{f: flow.ID(0), size: 100})
 		s.take(parcel{f: flow.ID(0), size: 10})
 		if s.idle != 7+300+7+30 {

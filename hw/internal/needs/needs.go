@@ -18,3 +18,10 @@ func This(t testing.TB, missing string) {
 		t.Skip(missing)
 	}
 }
+
+// Kernel skips the test where the kernel lacks a feature, and says which. It does so under SMARTINCO_NO_SKIP too, since
+// nothing that is installed brings another kernel; what is tested so must be tested in another way besides.
+func Kernel(t testing.TB, missing string) {
+	t.Helper()
+	t.Skip(missing)
+}

@@ -187,6 +187,16 @@ func waitUp(ctx context.Context, name string) (*net.Interface, error) {
 	}
 }
 
+// Await waits until interfaces are there and up, as Run does.
+func Await(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if _, err := waitUp(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ring is the receive ring: slots of 2 KiB, each with a header whose status says whose it is.
 type ring struct {
 	fd    int

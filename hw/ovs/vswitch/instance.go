@@ -8,10 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/smartinco/smartinco/hw/internal/process"
 )
 
 // Instance is an Open vSwitch of one's own beside any other: database, sockets and logs are in its folder. It outlives
@@ -162,25 +164,10 @@ func (i *Instance) Stop() error {
 // gentle is how long a program has to end by itself.
 const gentle = 5 * time.Second
 
-// end sends a signal to a program, and kills what has not gone after a while.
+// end ends a program, and removes what a killed one leaves.
 func (i *Instance) end(program string, signal syscall.Signal) error {
-	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) {
-		running := i.processes(program)
-		if len(running) == 0 {
-			break
-		}
-		late := time.Since(begin)
-		if late > 2*gentle {
-			return fmt.Errorf("vswitch: %s, process %d, does not end", program, running[0])
-		}
-		if late > gentle {
-			signal = syscall.SIGKILL
-		}
-		for _, pid := range running {
-			if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return fmt.Errorf("vswitch: %s, process %d: %w", program, pid, err)
-			}
-		}
+	if err := process.End(i.runs(program), signal, gentle); err != nil {
+		return fmt.Errorf("vswitch: %s: %w", program, err)
 	}
 	for _, left := range []string{program + ".pid", program + ".ctl"} {
 		if err := os.Remove(i.path(left)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -190,26 +177,11 @@ func (i *Instance) end(program string, signal syscall.Signal) error {
 	return nil
 }
 
-// processes finds a program of this instance among all processes of the machine, by its arguments. The file with its
-// process number is not asked: it may be gone while the program runs, and the number may be another's by now.
-func (i *Instance) processes(program string) []int {
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	var found []int
-	for _, file := range all {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // it has ended meanwhile
-		}
-		args := strings.Split(string(text), "\x00")
-		if !strings.HasPrefix(filepath.Base(args[0]), program) {
-			continue
-		}
-		for _, a := range args[1:] {
-			if a == i.mark(program) {
-				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
-				found = append(found, pid)
-			}
-		}
+func (i *Instance) processes(program string) []int { return process.Find(i.runs(program)) }
+
+// runs tells a program of this instance from all others by its arguments.
+func (i *Instance) runs(program string) func(args []string) bool {
+	return func(args []string) bool {
+		return strings.HasPrefix(filepath.Base(args[0]), program) && slices.Contains(args[1:], i.mark(program))
 	}
-	return found
 }

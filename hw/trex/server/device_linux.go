@@ -212,7 +212,8 @@ func (d *iface) Receive(handle func(frame []byte, waited time.Duration)) error {
 				d.socketError()
 			}
 		}
-		now := time.Now().UnixNano() // the kernel's stamps are of the same clock
+		// The kernel's stamps are of this clock. Setting it spoils the delays of the frames that wait, and nothing else.
+		now := time.Now().UnixNano()
 		at := b.header().Offset_to_first_pkt
 		for range b.header().Num_pkts {
 			h := (*unix.Tpacket3Hdr)(unsafe.Pointer(&b[at]))

@@ -51,6 +51,11 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 	if err := replay.Check(sc, traffic, caps); err != nil {
 		return nil, refusal{err}
 	}
+	if o.Say != nil {
+		for _, s := range tight(traffic, replay.End(sc, traffic), caps) {
+			o.Say(s)
+		}
+	}
 	writer, err := results.Create(dir, *replay.Header(sc, traffic, h.Name, o.Version), results.Options{Overwrite: o.Overwrite, Skew: replay.Skew(caps)})
 	if err != nil {
 		var path *fs.PathError

@@ -12,7 +12,6 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
-	"github.com/smartinco/smartinco/sim/packet/queue"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
@@ -104,7 +103,7 @@ func (p packetQueue) system(runs int) system {
 // bound is the lower end of the histogram's bucket that holds the p99 of the wait: there, a record's counts are exact.
 func (p packetQueue) bound() units.Time {
 	_, _, tail := p.theory(p.load, p.room)
-	low, _ := queue.Bounds(queue.Bucket(units.Time(p99(tail) * float64(service))))
+	low, _ := packet.Bounds(packet.Bucket(units.Time(p99(tail) * float64(service))))
 	return low
 }
 

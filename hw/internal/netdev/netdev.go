@@ -1,0 +1,53 @@
+// Package netdev reads and writes the frames of a network device, as a switch's driver does it with the devices that
+// stand for the ports of a card.
+package netdev
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// all is ETH_P_ALL in network byte order.
+var all = binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL})
+
+// Reader opens a device for what comes in at it, whomever it is addressed to: each Read gives one frame. What is sent at
+// the device is not read.
+func Reader(name string) (io.ReadCloser, error) { return open(name, all) }
+
+// Writer opens a device for sending: each Write sends one frame.
+func Writer(name string) (io.WriteCloser, error) { return open(name, 0) }
+
+func open(name string, protocol uint16) (*os.File, error) {
+	ifc, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("network device %s: %w", name, err)
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("packet socket on %s: %w", name, err)
+	}
+	if protocol != 0 {
+		err = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+		if err == nil {
+			promiscuous := unix.PacketMreq{Ifindex: int32(ifc.Index), Type: unix.PACKET_MR_PROMISC}
+			err = errors.Join(
+				unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &promiscuous),
+				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20), // some thousand first packets at once
+			)
+		}
+	}
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: ifc.Index})
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("packet socket on %s: %w", name, err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}

@@ -1,0 +1,211 @@
+package packet
+
+// book is an instance's account of delays. Packets are entered once they have left for certain, some time later, from what
+// the server's log says of them then. It keeps two sums that know nothing of each other: of the delays of the packets,
+// and of how many were in the system for how long, which is all the instants at which packets left less all those at which
+// they came. Little's law says that they are equal.
+type book struct {
+	at, sent   []int64 // of the packets in the server's log: when they came to the ring, and when they were sent
+	next       uint64  // number of the first packet that is not entered yet
+	left       int64   // last departure that is entered
+	came, went wide
+	cut        wide // times in the system of packets that were lost there
+	lost       uint64
+	all        delays
+	flows      []delays // of all flows; nil where they are not wanted
+}
+
+func newBook(flows []delays) *book {
+	b := &book{flows: flows}
+	for k := range b.all {
+		b.all[k].reach(0, buckets-1)
+	}
+	return b
+}
+
+// open begins the book of an empty server.
+func (b *book) open(s *server) {
+	b.at, b.sent, b.next = make([]int64, len(s.dep)), make([]int64, len(s.dep)), s.n
+}
+
+// accept notes the packet that s is about to count as accepted.
+func (b *book) accept(s *server, at, sent int64) {
+	i := s.n & uint64(len(b.at)-1)
+	b.at[i], b.sent[i] = at, sent
+	b.came.add(uint64(at))
+	if s.n+1-b.next == uint64(len(b.at)) {
+		b.enter(s, s.n+1-uint64(s.room))
+	}
+}
+
+// accepted notes n packets that stand in the log, which came at these instants in all, each counted from base.
+func (b *book) accepted(n, instants uint64, base int64) {
+	b.came.add(instants)
+	b.came.addProduct(n, uint64(base))
+}
+
+// note notes accepted packets, which stand in the log from i on and came to the ring when they were sent.
+func (b *book) note(i uint64, m *merger, keys []uint64) {
+	at, sent := b.at[i:][:len(keys)], b.sent[i:][:len(keys)]
+	instants := uint64(0)
+	for i, key := range keys {
+		t := m.base + int64(key>>laneBits)
+		at[i], sent[i] = t, t
+		instants += key >> laneBits
+	}
+	b.accepted(uint64(len(keys)), instants, m.base)
+}
+
+// enter enters the packets before number to, which have left. Of those in the log, all but the last room have.
+func (b *book) enter(s *server, to uint64) {
+	var waits, stays [chunk]int64
+	for b.next < to {
+		i := b.next & uint64(len(s.dep)-1)
+		k := min(to-b.next, uint64(len(s.dep))-i, chunk)
+		for k > 1 && s.dep[i+k-1]-b.at[i] > summable {
+			k /= 2
+		}
+		gone, at, sent, who := s.dep[i:][:k], b.at[i:][:k], b.sent[i:][:k], s.who[i:][:k]
+		w, j := waits[:len(gone)], stays[:len(gone)]
+		at, sent = at[:len(gone)], sent[:len(gone)]
+		left, first, delayed, went := b.left, gone[0], int64(0), int64(0)
+		for i, t := range gone {
+			came := at[i]
+			w[i] = max(left-came, 0)
+			j[i] = t - came
+			left = t
+			went += t - first
+			delayed |= came ^ sent[i]
+		}
+		b.left = left
+		b.went.add(uint64(went))
+		b.went.addProduct(k, uint64(first))
+		if delayed == 0 {
+			b.count(w, j)
+		} else {
+			for i := range gone {
+				b.all[wait].add(w[i])
+				b.all.addStay(j[i], gone[i]-sent[i])
+			}
+		}
+		if b.flows != nil {
+			for i := range gone {
+				d := &b.flows[who[i].f]
+				d[wait].add(w[i])
+				d.addStay(j[i], gone[i]-sent[i])
+			}
+		}
+		b.next += k
+	}
+}
+
+// enterKeys enters packets that came to the ring when they were sent, and will leave when gone says; the server falls idle
+// before them at left.
+func (b *book) enterKeys(m *merger, keys []uint64, gone []int64, left int64) {
+	var waits, stays [chunk]int64
+	w, j := waits[:len(keys)], stays[:len(keys)]
+	gone = gone[:len(keys)]
+	came, went := int64(0), int64(0)
+	for i, key := range keys {
+		t := m.base + int64(key>>laneBits)
+		w[i] = max(left-t, 0)
+		left = gone[i]
+		j[i] = left - t
+		came += t - m.base
+		went += left - m.base
+	}
+	b.enterChunk(m, keys, w, j, came, went, left)
+}
+
+// enterSpans is enterKeys for packets that are served for the spans of c.
+func (b *book) enterSpans(m *merger, keys []uint64, c clock, left int64) {
+	var waits, stays [chunk]int64
+	w, j := waits[:len(keys)], stays[:len(keys)]
+	left -= m.base
+	came, went := int64(0), int64(0)
+	for i, key := range keys {
+		t := int64(key >> laneBits)
+		came += t
+		start := max(left, t)
+		left = start + c.span()
+		went += left
+		w[i] = start - t
+		j[i] = left - t
+	}
+	b.enterChunk(m, keys, w, j, came, went, left+m.base)
+}
+
+// enterChunk enters a chunk of packets with these delays; all instants at which they came and at which they go are added up
+// from m.base on.
+func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, went, left int64) {
+	n := uint64(len(keys))
+	b.came.add(uint64(came))
+	b.came.addProduct(n, uint64(m.base))
+	b.went.add(uint64(went))
+	b.went.addProduct(n, uint64(m.base))
+	b.left = left
+	b.count(waits, stays)
+	if b.flows != nil {
+		for i, key := range keys {
+			d := &b.flows[m.lanes[key&laneMask].f]
+			d[wait].add(waits[i])
+			d[sojourn].add(stays[i])
+		}
+	}
+}
+
+// summable is so long a span that those of a chunk add up within 63 bits.
+const summable = 1 << 53
+
+// count enters packets that came to the instance when they were sent, in the totals. It is spans.add for two spans that have
+// reached every bucket.
+func (b *book) count(waits, stays []int64) {
+	w, j := &b.all[wait], &b.all[sojourn]
+	inWait, inStay := (*[buckets]uint64)(w.counts), (*[buckets]uint64)(j.counts)
+	waited, stayed, longestWait, longest := int64(0), int64(0), w.longest, j.longest
+	stays = stays[:len(waits)]
+	for i, v := range waits {
+		inWait[bucket(uint64(v))]++
+		waited += v
+		longestWait = max(longestWait, v)
+		v = stays[i]
+		inStay[bucket(uint64(v))]++
+		stayed += v
+		longest = max(longest, v)
+	}
+	w.sum.add(uint64(waited))
+	j.sum.add(uint64(stayed))
+	w.longest, j.longest = longestWait, longest
+}
+
+// flush enters that the k packets in the system are lost.
+func (b *book) flush(s *server, k uint64, now int64) {
+	b.enter(s, s.n-k)
+	b.cut.addWide(b.unfinished(s, now))
+	b.went.addProduct(k, uint64(now))
+	b.lost += k
+	b.next, b.left = s.n, now
+}
+
+// unfinished is how long the packets that are not entered have been there.
+func (b *book) unfinished(s *server, now int64) (sum wide) {
+	for n := b.next; n < s.n; n++ {
+		sum.add(uint64(now - b.at[n&uint64(len(b.at)-1)]))
+	}
+	return sum
+}
+
+// close enters all that have left by now, and returns the time-integral of the number in the system and the sum of all times
+// spent there.
+func (b *book) close(s *server, now int64) (area, stays wide) {
+	k := uint64(s.held(now))
+	b.enter(s, s.n-k)
+	area = b.went
+	area.addProduct(k, uint64(now))
+	area.sub(b.came)
+	stays = b.all[sojourn].sum
+	stays.addWide(b.all[late].sum)
+	stays.addWide(b.cut)
+	stays.addWide(b.unfinished(s, now))
+	return area, stays
+}

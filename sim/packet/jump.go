@@ -1,0 +1,184 @@
+package packet
+
+// walk goes through the packets before h. Those in the middle of a long slice will have left by then, whatever happens at h;
+// where services take the clock's spans alone these do without the log. It needs the log again for the last ones, of whose
+// packets the system is full at h.
+func (c *core) walk(in *instance, h int64) {
+	m := &c.m
+	longest := int64(0)
+	for k := range m.lanes {
+		longest = max(longest, m.lanes[k].svc+1)
+	}
+	full := int64(in.room) * longest // the most that a system full of these packets keeps the server busy
+	from, to := max(in.even, m.base), h-full
+	if in.draw != nil || c.plain || full > summable || to-from < 2*full || to < in.idle {
+		c.step(in, h)
+		return
+	}
+	if in.perByte > 0 {
+		for keys := m.fill(to, chunk); len(keys) > 0; keys = m.fill(to, chunk) {
+			in.ring(m, keys, true)
+			c.stepped[one] += uint64(len(keys))
+		}
+	} else {
+		c.step(in, from)
+		c.bounded(in, to)
+	}
+	c.step(in, h)
+}
+
+// bounded goes through the packets before h without the log.
+func (c *core) bounded(in *instance, h int64) {
+	if in.book != nil {
+		in.book.enter(&in.server, in.n)
+	}
+	keys := c.m.fill(h, chunk)
+	if len(keys) == 0 {
+		return
+	}
+	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
+		in.lindley(&c.m, keys)
+		c.stepped[bounded] += uint64(len(keys))
+	}
+	in.relog()
+}
+
+// jump counts instead of stepping where nothing can be lost: at constant rates and a load below one, the work in the
+// system never exceeds what is there now plus one packet of each flow. Of the packets before the last few only the
+// number matters. From there on it steps with that bound as the backlog: at the first packet that finds even this
+// server idle, the system is empty, whatever was before, and from then on the state is exact.
+func (c *core) jump(in *instance, h int64) bool {
+	m := &c.m
+	if in.draw != nil || in.book != nil || c.plain || len(m.lanes) == 0 {
+		return false
+	}
+	load, burst := 0.0, int64(0)
+	for k := range m.lanes {
+		svc := m.lanes[k].svc + 1
+		load += float64(svc) / float64(m.lanes[k].period)
+		burst += svc
+	}
+	work := max(in.idle-in.at, 0)
+	most := work + burst // of the work in the system, and so of a sojourn
+	room := float64(in.held(in.at) + 2)
+	for k := range m.lanes {
+		room += float64(most)/float64(m.lanes[k].period) + 2
+	}
+	if load > 0.999 || room > float64(in.room) {
+		return false
+	}
+	tail := int64(float64(most+burst)/(1-load)) + 2*burst
+	if h-in.at < 4*tail {
+		return false
+	}
+	from := h - tail
+	first := make([]int64, len(m.lanes))
+	for k := range m.lanes {
+		l := &m.lanes[k]
+		first[k] = l.next
+		l.next += int64(l.skip(from)) * l.period
+	}
+	m.play()
+	idle := from + most
+	before := make([]uint64, len(m.lanes))
+	for m.tree[0] < m.end(h) {
+		i := m.tree[0] & laneMask
+		if t := m.base + int64(m.tree[0]>>laneBits); t >= idle {
+			break
+		}
+		before[i]++
+		idle += m.lanes[i].svc + 1
+		m.pop(i)
+	}
+	if m.tree[0] >= m.end(h) {
+		for k := range m.lanes {
+			m.lanes[k].next = first[k]
+		}
+		return false
+	}
+	jumped := uint64(0)
+	for k := range m.lanes {
+		l := &m.lanes[k]
+		n := uint64((l.next-first[k])/l.period) + before[k]
+		jumped += n
+		in.work += int64(n) * l.svc
+		l.next = first[k]
+	}
+	in.work += in.extra(jumped)
+	c.stepped[jumps] += jumped
+	c.step(in, h)
+	return true
+}
+
+// full counts instead of stepping while the queue overflows: one-sided Skorokhod reflection. Constant-rate
+// sources of n flows send within n packets of their rate times any time. So from the beginning of the slice it takes
+// `tail` until the server has enough to do never to idle before h; and c(t) = floor((t + (B-1)s - idle)/s) + 1 packets,
+// counted from there, could have been accepted up to one that comes at t. Of N the accepted ones are the least of N and
+// of c(t) plus those that come after t, and a packet further than `tail` from h cannot give the least.
+func (c *core) full(in *instance, h int64) bool {
+	m := &c.m
+	n, room := int64(len(m.lanes)), int64(in.room)
+	if c.sc.Measure.Flows || c.plain || n == 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+		return false
+	}
+	s := m.lanes[0].svc
+	rate := 0.0
+	for k := range m.lanes {
+		l := &m.lanes[k]
+		if l.size != m.lanes[0].size || l.next-in.at >= l.period {
+			return false
+		}
+		rate += 1 / float64(l.period)
+	}
+	excess := rate - 1/float64(s)
+	if float64(excess*float64(s)) < 1e-6 {
+		return false
+	}
+	tail := float64(2*n+2)/excess + float64(2*s)
+	if float64(h-in.at) < float64(4*tail)+float64(2*room*s) {
+		return false
+	}
+	for k := range in.held(in.at) { // what waits is to leave as what comes
+		if in.dep[in.back(k)] != in.idle-int64(k)*s {
+			return false
+		}
+	}
+
+	begin, from := in.at+int64(tail), h-int64(tail)
+	m.play()
+	c.step(in, begin)
+	first, sends := make([]int64, n), make([]uint64, n)
+	left, k := int64(0), int64(0)
+	for j := range m.lanes {
+		l := &m.lanes[j]
+		first[j] = l.next
+		l.next += int64(l.skip(begin)) * l.period
+		sends[j] = l.skip(h)
+		left += int64(sends[j])
+		skipped := int64(l.skip(from))
+		k += skipped
+		l.next += skipped * l.period
+	}
+	m.play()
+	least, bound := left, (room-1)*s-in.idle
+	for end := m.end(h); m.tree[0] < end; {
+		k++
+		least = min(least, (m.base+int64(m.tree[0]>>laneBits)+bound+s)/s+left-k)
+		m.pop(m.tree[0] & laneMask)
+	}
+	in.idle += least * s
+	in.work += least * s
+	for j := range in.room {
+		in.dep[in.back(j)], in.who[in.back(j)] = in.idle-int64(j)*s, m.lanes[0].whose
+	}
+	lost := uint64(left - least)
+	for j := range m.lanes {
+		l := &m.lanes[j]
+		l.next = first[j]
+		share := min(lost, sends[j]) // whose they are is not told
+		l.lost += share
+		lost -= share
+	}
+	c.stepped[full] += uint64(left)
+	return true
+}

@@ -1,0 +1,130 @@
+package packet
+
+import "github.com/smartinco/smartinco/flow"
+
+// Slow is the obvious simulator of one queue, which every path is held to: it keeps each packet in the system with the work
+// that it still needs, looks at all flows for the next packet, and goes from one arrival or departure to the next. At a tie a
+// departure comes first, then arrivals in the order of their flows.
+type Slow struct {
+	Room    int
+	Service func(size int32) int64 // of an accepted packet, in order of acceptance
+	Flows   []SlowFlow
+
+	now    int64
+	fifo   []slowPacket // the first is in service
+	done   []slowPacket
+	lost   int64 // time in the system of packets that were lost there
+	number int64 // time-integral of the number in the system
+}
+
+// SlowFlow sends a packet every Period from Next on, and none at End or later. A Period of 0 sends nothing.
+type SlowFlow struct {
+	Next, Period, End int64
+	Size              int32
+	Offered, Lost     uint64
+	Waits, Sojourns   []int64 // of the packets that were processed
+}
+
+type slowPacket struct {
+	parcel
+	needs, served int64 // served is when its service began
+	left          int64
+}
+
+// Advance simulates everything before h.
+func (s *Slow) Advance(h int64) {
+	for {
+		var next *SlowFlow
+		which := 0
+		for i := range s.Flows {
+			f := &s.Flows[i]
+			if f.Period > 0 && f.Next < min(f.End, h) && (next == nil || f.Next < next.Next) {
+				next, which = f, i
+			}
+		}
+		if next == nil {
+			break
+		}
+		next.Offered++
+		if !s.take(parcel{next.Next, next.Next, flow.ID(which), next.Size}) {
+			next.Lost++
+		}
+		next.Next += next.Period
+	}
+	s.until(h)
+}
+
+// Queued is how many packets each flow has in the system.
+func (s *Slow) Queued() []uint64 {
+	n := make([]uint64, len(s.Flows))
+	for _, p := range s.fifo {
+		n[p.f]++
+	}
+	return n
+}
+
+func (s *Slow) until(t int64) {
+	for len(s.fifo) > 0 && s.now+s.fifo[0].needs <= t {
+		p := s.fifo[0]
+		s.work(s.now + p.needs)
+		p.left = s.now
+		s.done = append(s.done, p)
+		if int(p.f) < len(s.Flows) {
+			f := &s.Flows[p.f]
+			f.Waits, f.Sojourns = append(f.Waits, p.served-p.at), append(f.Sojourns, p.left-p.at)
+		}
+		if s.fifo = s.fifo[1:]; len(s.fifo) > 0 {
+			s.fifo[0].served = s.now
+		}
+	}
+	s.work(t)
+}
+
+// work goes on to t, with no departure in between.
+func (s *Slow) work(t int64) {
+	s.number += int64(len(s.fifo)) * (t - s.now)
+	if len(s.fifo) > 0 {
+		s.fifo[0].needs -= t - s.now
+	}
+	s.now = t
+}
+
+func (s *Slow) take(x parcel) bool {
+	s.until(x.at)
+	if len(s.fifo) == s.Room {
+		return false
+	}
+	s.fifo = append(s.fifo, slowPacket{parcel: x, needs: s.Service(x.size), served: x.at})
+	return true
+}
+
+// speed is a change of the service time from one to another.
+func (s *Slow) speed(now, from, to int64) {
+	s.until(now)
+	for i := range s.fifo {
+		s.fifo[i].needs = (s.fifo[i].needs*to + from - 1) / from
+	}
+}
+
+// flush loses what is in the system.
+func (s *Slow) flush(now int64) (lost int) {
+	s.until(now)
+	for _, p := range s.fifo {
+		s.lost += now - p.at
+		if int(p.f) < len(s.Flows) {
+			s.Flows[p.f].Lost++
+		}
+	}
+	lost = len(s.fifo)
+	s.fifo = nil
+	return lost
+}
+
+// idle is when the server falls idle without further arrivals.
+func (s *Slow) idle() int64 {
+	t := s.now
+	for _, p := range s.fifo {
+		t += p.needs
+	}
+	return t
+}
