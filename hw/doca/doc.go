@@ -61,13 +61,14 @@ type Config struct {
 
 	StandIn *StandIn // in a program that was built with the stand-in for the SDK, and there alone
 
-	// Device opens a network device for frames: each Read gives one that came in, each Write sends one. Nil opens a
-	// packet socket.
-	Device func(name string) (io.ReadWriteCloser, error)
+	// Reader and Writer open a network device for frames: each Read gives one that came in, each Write sends one. Nil opens
+	// a packet socket.
+	Reader func(name string) (io.ReadCloser, error)
+	Writer func(name string) (io.WriteCloser, error)
 }
 
 // StandIn is how the stand-in for the SDK carries packets: the card's ports are network devices of the same names, and its
-// counters are renewed every Config.CounterLag.
+// counters are renewed twice in Config.CounterLag.
 type StandIn struct {
 	Netns string // network namespace of the devices, as ip-netns(8) names it; that of the process if empty
 

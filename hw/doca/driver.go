@@ -15,6 +15,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/internal/netdev"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
@@ -30,7 +31,7 @@ type Switch struct {
 	closing chan struct{}
 	done    chan struct{}
 	once    sync.Once
-	uplink  io.ReadWriteCloser
+	uplink  io.ReadCloser
 
 	mu    sync.Mutex
 	inbox []*request
@@ -39,7 +40,6 @@ type Switch struct {
 	card      card
 	release   string
 	ports     map[string]int
-	devices   map[string]io.ReadWriteCloser
 	flows     map[flow.ID]*rule
 	tuples    map[flow.FiveTuple]*rule
 	slots     []*rule // by cookie
@@ -65,8 +65,16 @@ type rule struct {
 type instance struct {
 	at      hw.Ports
 	counted telemetry.Counter
-	out     int    // port with an entry in the egress pipe
-	before  uint64 // what came out by earlier ports
+	out     int            // port with an entry in the egress pipe
+	before  uint64         // what came out by earlier ports
+	in      io.WriteCloser // what Forward writes to, from its first call until the instance is at another port
+}
+
+func (a *instance) unplug() {
+	if a.in != nil {
+		a.in.Close()
+		a.in = nil
+	}
 }
 
 // request is an Install, Move or Remove, or a new port for a rule whose instance has come, moved or gone.
@@ -107,15 +115,15 @@ func Open(cfg Config) (hw.Switch, error) {
 	switch {
 	case cfg.StandIn != nil && !HasStandIn:
 		return nil, errors.New("doca: this program has the SDK, and no stand-in for it")
-	case HasStandIn && cfg.StandIn == nil && cfg.Device == nil:
+	case HasStandIn && cfg.StandIn == nil && cfg.Reader == nil:
 		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be told which devices to forward between (stand_in)")
-	case cfg.Device == nil:
-		cfg.Device = openDevice
+	case cfg.Reader == nil:
+		cfg.Reader, cfg.Writer = netdev.Reader, netdev.Writer
 	}
 	s := &Switch{
 		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), calls: make(chan func()), wake: make(chan struct{}, 1),
 		closing: make(chan struct{}), done: make(chan struct{}),
-		ports: map[string]int{cfg.Uplink: 0}, devices: map[string]io.ReadWriteCloser{},
+		ports: map[string]int{cfg.Uplink: 0},
 		flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{}, instances: map[flow.Instance]*instance{},
 	}
 	for k, name := range cfg.Ports {
@@ -173,25 +181,13 @@ func (s *Switch) start() error {
 		return fmt.Errorf("the card shows %d ports for representors %s, and %d are named", n, s.cfg.Representors, want)
 	}
 	if err = s.wire(); err == nil {
-		s.uplink, err = s.device(s.cfg.Uplink)
+		s.uplink, err = s.cfg.Reader(s.cfg.Uplink)
 	}
 	if err != nil {
 		s.unwire()
 		s.card.close()
 	}
 	return err
-}
-
-func (s *Switch) device(name string) (io.ReadWriteCloser, error) {
-	if d := s.devices[name]; d != nil {
-		return d, nil
-	}
-	d, err := s.cfg.Device(name)
-	if err != nil {
-		return nil, err
-	}
-	s.devices[name] = d
-	return d, nil
 }
 
 func (s *Switch) run(opened chan<- error) {
@@ -210,8 +206,9 @@ func (s *Switch) run(opened chan<- error) {
 	defer func() {
 		s.unwire()
 		s.card.close()
-		for _, d := range s.devices {
-			d.Close()
+		s.uplink.Close()
+		for _, a := range s.instances {
+			a.unplug()
 		}
 		reader.Wait()
 		s.queue.Close()

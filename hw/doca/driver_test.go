@@ -21,7 +21,7 @@ import (
 	"github.com/smartinco/smartinco/hw/switchtest"
 )
 
-// full has the tests take minutes: two million moves, a million rules.
+// full has the tests do what the figures are for: two million moves, a million rules. It takes some seconds.
 var full = os.Getenv("DOCA_FULL") != ""
 
 // bench is the stand-in's card with its ports wired to a test.
@@ -42,7 +42,7 @@ func newBench(t *testing.T) *bench {
 			b.cfg.Ports = append(b.cfg.Ports, p)
 		}
 	}
-	b.cfg.Device = func(name string) (io.ReadWriteCloser, error) { return b.device(name), nil }
+	b.wire(&b.cfg)
 	checkAfter(t)
 	return b
 }
@@ -64,6 +64,12 @@ type device struct {
 	name string
 	up   chan []byte
 	gone chan struct{}
+}
+
+// wire has a driver use the bench's devices.
+func (b *bench) wire(c *Config) {
+	c.Reader = func(name string) (io.ReadCloser, error) { return b.device(name), nil }
+	c.Writer = func(name string) (io.WriteCloser, error) { return b.device(name), nil }
 }
 
 func (b *bench) device(name string) *device {
@@ -313,7 +319,7 @@ func BenchmarkRule(b *testing.B) {
 			newCard()
 			cfg := Config{PCI: "03:00.0", Representors: "vf0", Uplink: "p0", Ports: []string{"vf0"}, Rules: n}
 			wires := &bench{cfg: cfg}
-			cfg.Device = func(name string) (io.ReadWriteCloser, error) { return wires.device(name), nil }
+			wires.wire(&cfg)
 			s := open(b, cfg)
 			rules := rulesTo(1, n)
 			spent()

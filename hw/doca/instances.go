@@ -100,6 +100,7 @@ func (s *Switch) attach(i flow.Instance, at hw.Ports) error {
 		}
 		a.before += last.packets
 	}
+	a.unplug()
 	a.at, a.out = at, out
 	return nil
 }
@@ -123,6 +124,7 @@ func (s *Switch) Detach(ctx context.Context, i flow.Instance) (last telemetry.Co
 			return
 		}
 		last = a.counted
+		a.unplug()
 		delete(s.instances, i)
 		s.lead(i, answer)
 	})
@@ -137,9 +139,12 @@ func (s *Switch) Forward(frame []byte, i flow.Instance) error {
 			answer(fmt.Errorf("doca: instance %d is not attached", i))
 			return
 		}
-		d, err := s.device(a.at.In)
+		var err error
+		if a.in == nil {
+			a.in, err = s.cfg.Writer(a.at.In)
+		}
 		if err == nil {
-			_, err = d.Write(frame)
+			_, err = a.in.Write(frame)
 		}
 		if err == nil {
 			a.counted.RxPackets++

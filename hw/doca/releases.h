@@ -12,6 +12,7 @@
 #include <doca_error.h>
 #include <doca_flow.h>
 #include <doca_version.h>
+#include <rte_flow.h>
 
 #include "shim.h"
 
@@ -111,6 +112,52 @@ static inline doca_error_t port_memory(struct doca_flow_port_cfg *cfg, uint32_t 
 #else
 	(void)cfg, (void)entries;
 	return DOCA_SUCCESS;
+#endif
+}
+
+static inline doca_error_t port_representor(struct doca_flow_port_cfg *cfg, uint16_t port, struct doca_dev_rep **rep)
+{
+#if RELEASE >= 301
+	doca_error_t err = doca_dpdk_open_dev_rep_by_port_id(port, rep);
+	return err == DOCA_SUCCESS ? doca_flow_port_cfg_set_dev_rep(cfg, *rep) : err;
+#else
+	(void)cfg, (void)port, (void)rep;
+	return DOCA_SUCCESS;
+#endif
+}
+
+static inline void representor_close(struct doca_dev_rep *rep)
+{
+#if RELEASE >= 301
+	if (rep)
+		doca_dev_rep_close(rep);
+#else
+	(void)rep;
+#endif
+}
+
+/* default_rss is where packets go that nothing else is said of: to the one queue that there is. */
+static inline doca_error_t default_rss(struct doca_flow_cfg *cfg)
+{
+#if RELEASE <= 301
+	uint16_t queue = 0;
+	struct doca_flow_resource_rss_cfg rss = {.queues_array = &queue, .nr_queues = 1};
+	return doca_flow_cfg_set_default_rss(cfg, &rss);
+#else
+	(void)cfg;
+	return DOCA_SUCCESS;
+#endif
+}
+
+/* isolate has a DPDK port show the program nothing that no rule sends it. */
+static inline int isolate(uint16_t port)
+{
+#if RELEASE <= 300
+	struct rte_flow_error why = {0};
+	return rte_flow_isolate(port, 1, &why);
+#else
+	(void)port;
+	return 0;
 #endif
 }
 

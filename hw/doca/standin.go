@@ -16,6 +16,7 @@ import (
 	"embed"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -54,7 +55,7 @@ func (s *Switch) wire() error {
 		return fmt.Errorf("uplink %s: %w", s.cfg.Uplink, err)
 	}
 	names := make([]*C.char, 0, len(s.cfg.Ports)+2)
-	for _, n := range append([]string{w.Wire}, append(s.cfg.Ports, kernel)...) {
+	for _, n := range slices.Concat([]string{w.Wire}, s.cfg.Ports, []string{kernel}) {
 		names = append(names, C.CString(n))
 	}
 	defer func() {
@@ -66,7 +67,7 @@ func (s *Switch) wire() error {
 	if why := C.standin_wire(&names[0], C.uint32_t(ports), names[ports]); why != nil {
 		return fmt.Errorf("stand-in: %s", C.GoString(why))
 	}
-	C.standin_counters(C.uint32_t(max(s.cfg.CounterLag.Milliseconds(), 1)))
+	C.standin_counters(C.uint32_t(max(s.cfg.CounterLag.Milliseconds()/2, 1)))
 	return nil
 }
 

@@ -8,7 +8,6 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_flow.h>
 
 #include "state.h"
 
@@ -71,11 +70,8 @@ static int start_ports(void)
 			err = rte_eth_rx_queue_setup(p, 0, 256, socket, NULL, shim.mbufs);
 		if (err == 0)
 			err = rte_eth_tx_queue_setup(p, 0, 256, socket, NULL);
-#if RELEASE <= 300
-		struct rte_flow_error why = {0};
 		if (err == 0)
-			err = rte_flow_isolate(p, 1, &why);
-#endif
+			err = isolate(p);
 		if (err == 0)
 			err = rte_eth_dev_start(p);
 		if (err != 0)
@@ -96,12 +92,8 @@ static int start_flow(void)
 	TRY(doca_flow_cfg_create(&cfg));
 	uint32_t counters = shim.cfg.rules * TUPLE_PIPES + RTE_MAX_ETHPORTS;
 	doca_error_t err = doca_flow_cfg_set_pipe_queues(cfg, 1);
-#if RELEASE <= 301
-	uint16_t queue = 0;
-	struct doca_flow_resource_rss_cfg rss = {.queues_array = &queue, .nr_queues = 1};
 	if (err == DOCA_SUCCESS)
-		err = doca_flow_cfg_set_default_rss(cfg, &rss);
-#endif
+		err = default_rss(cfg);
 	if (err == DOCA_SUCCESS)
 		err = doca_flow_cfg_set_mode_args(cfg, shim.cfg.mode);
 	if (err == DOCA_SUCCESS)
@@ -126,12 +118,8 @@ static doca_error_t describe_port(struct doca_flow_port_cfg *cfg, uint16_t p)
 		err = port_memory(cfg, p == 0 ? shim.cfg.rules * TUPLE_PIPES : 1);
 	if (err == DOCA_SUCCESS && p == 0)
 		err = doca_flow_port_cfg_set_dev(cfg, shim.dev);
-#if RELEASE >= 301
 	if (err == DOCA_SUCCESS && p > 0)
-		err = doca_dpdk_open_dev_rep_by_port_id(p, &shim.rep[p]);
-	if (err == DOCA_SUCCESS && p > 0)
-		err = doca_flow_port_cfg_set_dev_rep(cfg, shim.rep[p]);
-#endif
+		err = port_representor(cfg, p, &shim.rep[p]);
 	return err;
 }
 
@@ -304,10 +292,7 @@ int si_close(void)
 	for (int p = RTE_MAX_ETHPORTS; p-- > 0;) {
 		if (shim.port[p])
 			doca_flow_port_stop(shim.port[p]);
-#if RELEASE >= 301
-		if (shim.rep[p])
-			doca_dev_rep_close(shim.rep[p]);
-#endif
+		representor_close(shim.rep[p]);
 	}
 	if (shim.flow)
 		doca_flow_destroy();

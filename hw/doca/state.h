@@ -39,9 +39,7 @@ struct shim {
 	uint16_t ports;
 	bool flow;
 	struct doca_flow_port *port[RTE_MAX_ETHPORTS];
-#if RELEASE >= 301
-	struct doca_dev_rep *rep[RTE_MAX_ETHPORTS];
-#endif
+	struct doca_dev_rep *rep[RTE_MAX_ETHPORTS]; /* in the releases that want them */
 	struct doca_flow_port *proxy;
 	struct doca_flow_pipe *kernel, *flows[TUPLE_PIPES], *dispatch, *egress, *root;
 	struct doca_flow_pipe_entry *from[RTE_MAX_ETHPORTS]; /* in the pipe egress */

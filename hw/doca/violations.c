@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include <rte_eal.h>
-#include <rte_flow.h>
 
 #include "releases.h"
 #include "standin/standin.h"
@@ -21,9 +20,7 @@ static struct {
 	struct doca_dev *dev;
 	struct rte_mempool *mbufs;
 	struct doca_flow_port *port[PORTS];
-#if RELEASE >= 301
 	struct doca_dev_rep *rep[PORTS];
-#endif
 	int completions;
 } rig;
 
@@ -89,11 +86,8 @@ static doca_error_t port(uint16_t p, int wrong)
 	if (err == DOCA_SUCCESS && wrong & WRONG_MEMORY)
 		err = doca_flow_port_cfg_set_actions_mem_size(cfg, 5000);
 #endif
-#if RELEASE >= 301
-	if (err == DOCA_SUCCESS && p > 0 && !(wrong & NO_REPRESENTOR) &&
-	    (err = doca_dpdk_open_dev_rep_by_port_id(p, &rig.rep[p])) == DOCA_SUCCESS)
-		err = doca_flow_port_cfg_set_dev_rep(cfg, rig.rep[p]);
-#endif
+	if (err == DOCA_SUCCESS && p > 0 && !(wrong & NO_REPRESENTOR))
+		err = port_representor(cfg, p, &rig.rep[p]);
 	if (err == DOCA_SUCCESS)
 		err = doca_flow_port_start(cfg, &rig.port[p]);
 	doca_flow_port_cfg_destroy(cfg);
@@ -117,10 +111,7 @@ static void down(void)
 	for (int p = PORTS; p-- > 0;) {
 		if (rig.port[p])
 			doca_flow_port_stop(rig.port[p]);
-#if RELEASE >= 301
-		if (rig.rep[p])
-			doca_dev_rep_close(rig.rep[p]);
-#endif
+		representor_close(rig.rep[p]);
 	}
 	doca_flow_destroy();
 	for (uint16_t p = PORTS; p-- > 0;)

@@ -163,8 +163,20 @@ func TestWiresConserve(t *testing.T) {
 	}
 
 	// A container ends and another takes its port.
+	if _, err := s.Detach(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
 	n.Unplug(t, "a")
 	n.plug(t, "a", "a")
+	if err := s.Attach(t.Context(), 3, hw.Ports{In: "a", Out: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Forward(frame(0), 3); err != nil {
+		t.Errorf("forwarding to a device that has come back: %v", err)
+	}
+	take("a", 1)
+	s.Move(hw.Move{Flow: 0, Instance: 3})
+	answers(t, s, 1, hw.Confirmed)
 	for deadline := time.Now().Add(time.Minute); len(n.sockets["a"].C) == 0; time.Sleep(5 * time.Millisecond) {
 		if n.sockets["uplink"].Send(frame(0)); time.Now().After(deadline) {
 			t.Fatal("no frame at a device that has come back")

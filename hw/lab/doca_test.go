@@ -42,6 +42,11 @@ func TestReplayOnDOCA(t *testing.T) {
 	if got := status(t, lab); got != everything {
 		t.Errorf("up: %s", got)
 	}
+	other := lab
+	other.Switch = "ovs"
+	if err := Up(t.Context(), other, func(string) {}); err == nil || !strings.Contains(err.Error(), "up with switch doca") {
+		t.Errorf("up with another switch: %v", err)
+	}
 	if out := smartinco(t, c, "hw", "doctor", "--testbed", c.Testbed()); strings.Contains(out, "FAIL") || !strings.Contains(out, "running stand-in") {
 		t.Errorf("the doctor says:\n%s", out)
 	}

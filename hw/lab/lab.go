@@ -228,6 +228,9 @@ func (c *Config) upNetwork(context.Context) error {
 		return err
 	}
 	defer h.Close()
+	if there := switchIn(h); there != "" && there != c.Switch {
+		return fmt.Errorf("this lab is up with switch %s: take it down first", there)
+	}
 	for _, l := range switches[c.Switch].links {
 		if _, err := h.LinkByName(l.port); err != nil {
 			v := netlink.NewVeth(netlink.LinkAttrs{Name: l.port})

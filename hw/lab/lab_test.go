@@ -290,6 +290,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{func(c *Config) { c.Name = "../x" }, "small letters and digits"},
 		{func(c *Config) { c.Ports = 0 }, "0 ports"},
+		{func(c *Config) { c.Switch = "bridge" }, `switch "bridge": want one of doca, ovs`},
+		{func(c *Config) { c.Switch, c.Ports = "doca", 32 }, "32 ports: want 1 to 31"},
 		{func(c *Config) { c.Listen = "4501" }, "HOST:PORT"},
 		{func(c *Config) { c.CPUs = "1-" }, `processors "1-"`},
 		{func(c *Config) { c.Ring = 5 }, "even number"},
@@ -317,5 +319,14 @@ func TestTestbedFile(t *testing.T) {
 		if len(d.Ports) != c.Ports || d.Ports[9].In != "i10" || d.Cgroup != group || d.CPUs != "1" || d.Host != c.Docker || f.Generator.TRex.Receive != 1 || d.Veth.Netns != "smartinco-lab" {
 			t.Errorf("read as %+v", f)
 		}
+	}
+	c := Defaults()
+	c.Switch, c.Rest = "doca", "0-2"
+	f, err := testbed.Parse("testbed.yaml", []byte(c.testbed("")), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 1+2*c.Ports || d.Representors != "vf0-20" || d.EAL != "-l 0-2" || d.StandIn.Netns != "smartinco-lab" || f.Containers.Docker.Veth.Bridge != "" {
+		t.Errorf("read as %+v", f)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 )
 
@@ -128,13 +130,27 @@ func (c *Config) docaTestbed() string {
 `, len(ports)-1, eal, strings.Join(ports, ", "), staleness.Milliseconds(), c.namespace(), wire)
 }
 
+// switchIn is the switch that the devices of a lab were made for, or nothing.
+func switchIn(h *netlink.Handle) string {
+	for name, k := range switches {
+		l, err := h.LinkByName(k.links[0].port)
+		if err != nil {
+			continue
+		}
+		if far, err := h.LinkByIndex(l.Attrs().ParentIndex); err == nil && far.Attrs().Name == k.links[0].far {
+			return name
+		}
+	}
+	return ""
+}
+
 // switchStatus looks at the switch. That of the stand-in for DOCA Flow is up while a run is: what there is of it otherwise
 // is its devices.
 func (c *Config) switchStatus(ctx context.Context) Part {
 	if h, err := c.links(); err == nil {
-		_, err := h.LinkByName(wire)
+		there := switchIn(h)
 		h.Close()
-		if err == nil {
+		if there == "doca" {
 			return Part{Name: "switch", Up: true, Detail: "the stand-in for DOCA Flow in the program that runs, from device " + wire}
 		}
 	}

@@ -115,6 +115,8 @@ static void forward(uint32_t w)
 
 static void *carry(void *unused)
 {
+	/* Woken for each frame, it would take time of whoever sends them: as a card's interrupts, its wakings are moderated. */
+	const struct timespec rest = {.tv_nsec = 200000};
 	struct epoll_event events[WIRES];
 	(void)unused;
 	for (;;) {
@@ -133,6 +135,7 @@ static void *carry(void *unused)
 		}
 		if (changed)
 			look();
+		nanosleep(&rest, NULL);
 	}
 }
 
