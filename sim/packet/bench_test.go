@@ -32,6 +32,11 @@ func commonWork(flows int, duration, delay string) string {
 	return strings.Join(text, "\n") + "\nmeasure: {delay: " + delay + "}\n"
 }
 
+// byBytes is the same work where a part of a packet's time is by its bytes, which takes the path for any services.
+func byBytes(text string) string {
+	return strings.Replace(text, "contention: {model: constant, service_time: 80645ps}", "per_byte: 100ps, contention: {model: constant, service_time: 74245ps}", 1)
+}
+
 // BenchmarkEngine runs whole scenarios, plant and orchestrator included. Mpkt/cpu-s is what one core does: offered packets
 // over the CPU time of all threads; best-Mpkt/cpu-s is that of the fastest run.
 func BenchmarkEngine(b *testing.B) {
@@ -42,9 +47,12 @@ func BenchmarkEngine(b *testing.B) {
 	}{
 		{"common-work", load(b, commonWork(32, "100ms", "none"))},
 		{"common-work-330s-jump", load(b, commonWork(32, "330s", "none, flows: false"))},
+		{"common-work-any-service", load(b, byBytes(commonWork(32, "100ms", "none")))},
 		{"common-work-delays", load(b, commonWork(32, "100ms", "instances"))},
+		{"common-work-any-service-delays", load(b, byBytes(commonWork(32, "100ms", "instances")))},
 		{"common-work-64-flows-a-queue", load(b, commonWork(512, "100ms", "none"))},
 		{"common-work-64-flows-a-queue-delays", load(b, commonWork(512, "100ms", "instances"))},
+		{"common-work-64-flows-a-queue-any-service-delays", load(b, byBytes(commonWork(512, "100ms", "instances")))},
 		{"fig9", builtin(b, "fig9-round-robin", fig9...)[0]}, // 1 to 1000
 		{"fig9-delays", builtin(b, "fig9-round-robin", append(fig9, "measure.delay=instances")...)[0]},
 	} {

@@ -13,6 +13,8 @@ type book struct {
 	lost       uint64
 	all        delays
 	flows      []delays // of all flows; nil where they are not wanted
+
+	waits, stays [chunk]int64 // of the packets that are being entered
 }
 
 func newBook(flows []delays) *book {
@@ -58,7 +60,6 @@ func (b *book) note(i uint64, m *merger, keys []uint64) {
 
 // enter enters the packets before number to, which have left. Of those in the log, all but the last room have.
 func (b *book) enter(s *server, to uint64) {
-	var waits, stays [chunk]int64
 	for b.next < to {
 		i := b.next & uint64(len(s.dep)-1)
 		k := min(to-b.next, uint64(len(s.dep))-i, chunk)
@@ -66,7 +67,7 @@ func (b *book) enter(s *server, to uint64) {
 			k /= 2
 		}
 		gone, at, sent, who := s.dep[i:][:k], b.at[i:][:k], b.sent[i:][:k], s.who[i:][:k]
-		w, j := waits[:len(gone)], stays[:len(gone)]
+		w, j := b.waits[:len(gone)], b.stays[:len(gone)]
 		at, sent = at[:len(gone)], sent[:len(gone)]
 		left, first, delayed, went := b.left, gone[0], int64(0), int64(0)
 		for i, t := range gone {
@@ -102,8 +103,7 @@ func (b *book) enter(s *server, to uint64) {
 // enterKeys enters packets that came to the ring when they were sent, and will leave when gone says; the server falls idle
 // before them at left.
 func (b *book) enterKeys(m *merger, keys []uint64, gone []int64, left int64) {
-	var waits, stays [chunk]int64
-	w, j := waits[:len(keys)], stays[:len(keys)]
+	w, j := b.waits[:len(keys)], b.stays[:len(keys)]
 	gone = gone[:len(keys)]
 	came, went := int64(0), int64(0)
 	for i, key := range keys {
@@ -119,8 +119,7 @@ func (b *book) enterKeys(m *merger, keys []uint64, gone []int64, left int64) {
 
 // enterSpans is enterKeys for packets that are served for the spans of c.
 func (b *book) enterSpans(m *merger, keys []uint64, c clock, left int64) {
-	var waits, stays [chunk]int64
-	w, j := waits[:len(keys)], stays[:len(keys)]
+	w, j := b.waits[:len(keys)], b.stays[:len(keys)]
 	left -= m.base
 	came, went := int64(0), int64(0)
 	for i, key := range keys {

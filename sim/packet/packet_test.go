@@ -76,22 +76,26 @@ func TestConformance(t *testing.T) {
 		{"100ms", 14_907_194, 9_924_105},
 		{"10s", 1_490_719_350, 992_006_068},
 	}
+	same := func(text string) string { return text }
 	for _, path := range []struct {
 		name, measure string
+		work          func(string) string
 		engine        sim.Engine
 		ran           string // what the record says of the longest run
 	}{
-		{"fastest", "", packet.New, "stepped without a ring"},
-		{"stepped", "", packet.Step, "stepped in queues apart"},
-		{"delays", "measure: {delay: flows}\n", packet.New, "stepped without a ring"},
-		{"no flow's fate", "measure: {flows: false}\n", packet.New, "jumped over in saturation"},
+		{"fastest", "", same, packet.New, "stepped without a ring"},
+		{"stepped", "", same, packet.Step, "stepped in queues apart"},
+		{"any service", "", byBytes, packet.New, "stepped in queues apart"},
+		{"delays", "measure: {delay: flows}\n", same, packet.New, "stepped without a ring"},
+		{"delays, any service", "measure: {delay: flows}\n", byBytes, packet.New, "stepped in queues apart"},
+		{"no flow's fate", "measure: {flows: false}\n", same, packet.New, "jumped over in saturation"},
 	} {
 		rows := table[:len(table)-1]
 		if path.measure == "measure: {flows: false}\n" {
 			rows = table
 		}
 		for _, c := range rows {
-			r := run(t, load(t, conformance(c.duration)+path.measure), path.engine)
+			r := run(t, load(t, path.work(conformance(c.duration))+path.measure), path.engine)
 			got := &r.Run.Totals
 			if accepted := got.Processed + got.Queued; got.Offered != c.offered || accepted != c.accepted {
 				t.Errorf("%s, %s: offered %.0f, accepted %.0f; want %.0f, %.0f", path.name, c.duration, got.Offered, accepted, c.offered, c.accepted)
