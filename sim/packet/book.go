@@ -153,8 +153,8 @@ func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, 
 	}
 }
 
-// summable is so long a span that those of a chunk add up within 63 bits.
-const summable = 1 << 53
+// summable is so long a span that those of a chunk add up within 62 bits.
+const summable = 1 << 51
 
 // count enters packets that came to the instance when they were sent, in the totals. It is spans.add for two spans that have
 // reached every bucket.

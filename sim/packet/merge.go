@@ -39,7 +39,7 @@ type merger struct {
 
 // chunk is how many packets are merged at a time. Merging and serving in turns is faster than in one loop, since neither
 // waits for what the other mispredicts; what is merged stays in the first cache.
-const chunk = 512
+const chunk = 2048
 
 // A key is a time up to twice maxSlice, 2 s, and the number of one of maxLanes flows. That the shift is a constant matters:
 // one by a variable takes a register from the loops over keys that they do not have.

@@ -78,9 +78,13 @@ type whose struct {
 
 const unknown flow.ID = -1
 
+// spell is how many acceptances the log holds at least beyond those that may be in the system: so many are decided at a time,
+// and entered into the book.
+const spell = 1024
+
 // newServer is an idle server; book may be nil.
 func newServer(room int, c clock, perByte int64, draw func(int64) int64, b *book) server {
-	size := 1 << bits.Len(uint(room+chunk-1)) // a chunk more, since the book is written a chunk at a time
+	size := 1 << bits.Len(uint(room+spell-1))
 	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c, perByte: perByte, draw: draw, book: b}
 	if b != nil {
 		b.open(&s)
@@ -171,17 +175,16 @@ func (s *server) speed(now int64, c clock) {
 // accepted before, will have left when anything can happen to them: then their delays are known, and whose they are is not
 // asked again.
 func (s *server) ring(m *merger, keys []uint64, certain bool) {
-	b := s.book
-	if b != nil && certain {
-		b.enter(s, s.n)
-	} else if b != nil {
-		b.enter(s, s.n-uint64(s.room))
-	}
-	size := uint64(len(s.dep))
+	b, size := s.book, uint64(len(s.dep))
 	for len(keys) > 0 {
+		if b != nil && certain {
+			b.enter(s, s.n)
+		} else if b != nil {
+			b.enter(s, s.n-uint64(s.room))
+		}
 		// As many as fit before the log's end, so that nothing wraps within.
 		old, next := (s.n-uint64(s.room))&(size-1), s.n&(size-1)
-		k := min(uint64(len(keys)), size-old, size-next)
+		k := min(uint64(len(keys)), size-old, size-next, spell)
 		some := keys[:k]
 		keys = keys[k:]
 		idle := s.idle
@@ -222,6 +225,7 @@ func (s *server) decide(m *merger, keys []uint64, old, dep []int64) int {
 				l.lost++
 				continue
 			}
+			work += l.svc
 			idle = max(idle, t) + l.svc
 			dep[n] = idle
 			keys[n] = key
@@ -236,6 +240,7 @@ func (s *server) decide(m *merger, keys []uint64, old, dep []int64) int {
 				l.lost++
 				continue
 			}
+			work += l.svc
 			acc += frac
 			idle = max(idle, t) + l.svc + int64(acc>>fracBits)
 			acc &= 1<<fracBits - 1
@@ -243,9 +248,6 @@ func (s *server) decide(m *merger, keys []uint64, old, dep []int64) int {
 			keys[n] = key
 			n++
 		}
-	}
-	for _, key := range keys[:n] {
-		work += lanes[key&laneMask].svc
 	}
 	s.idle = idle
 	s.work += work + s.extra(uint64(n))
