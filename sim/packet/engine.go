@@ -444,7 +444,11 @@ func (e *Engine) syncSlow(to units.Time) {
 
 func (e *Engine) syncInstance(to units.Time, i flow.Instance) {
 	e.syncSlow(to)
-	if !e.staged {
+	switch {
+	case e.staged:
+	case e.instances[i].packets(int64(to)) > worthwhile: // those of the others will be asked for, too
+		e.advanceAll(int64(to))
+	default:
 		e.advance(i, int64(to))
 	}
 }

@@ -63,23 +63,30 @@ type core struct {
 	sum     *sums
 }
 
+// packets is about how many are left to simulate before to.
+func (in *instance) packets(to int64) float64 {
+	return float64(in.rate*float64(to-in.at)) / float64(units.Second)
+}
+
 // worthwhile is how many packets are worth a goroutine.
 const worthwhile = 20_000
 
 // advance simulates what reaches an instance before to.
 func (e *Engine) advance(i flow.Instance, to int64) { e.cores[0].advance(i, to) }
 
-// advanceAll simulates what reaches all instances before to. They are simulated at the same time if none can touch what
-// is another's: a flow's packets from the slow path may go elsewhere than those that follow its rule, and so may those for
-// whose delays the flow's account has to wait.
+// advanceAll simulates what reaches all instances before to. Where that is much, they are simulated at the same time, once those
+// packets have come that can touch what is another's: from the slow path, of a flow that may have gone elsewhere since. And so
+// may a flow whose delays are asked for, of which there is one account.
 func (e *Engine) advanceAll(to int64) {
-	packets, apart := 0.0, !e.alone && e.delays == nil
+	packets := 0.0
 	for i := range e.instances {
 		in := &e.instances[i]
-		packets += float64(in.rate*float64(to-in.at)) / float64(units.Second)
-		apart = apart && len(in.inbox) == 0
+		packets += in.packets(to)
+		if k := len(in.inbox); k > 0 {
+			e.advance(flow.Instance(i), min(to, in.inbox[k-1].at+1))
+		}
 	}
-	if !apart || packets < worthwhile {
+	if e.alone || e.delays != nil || packets < worthwhile {
 		for i := range e.instances {
 			e.advance(flow.Instance(i), to)
 		}
