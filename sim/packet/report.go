@@ -127,6 +127,10 @@ func (e *Engine) End(now units.Time) results.Totals {
 		if s.held {
 			s.queued++
 		}
+		// The bytes that a flow has sent are whole, but for the noise of adding up shares of a segment's.
+		if whole := math.Round(s.sent); math.Abs(whole-s.sent) < 1e-3 {
+			s.sent = whole
+		}
 		t.Offered += float64(s.offered)
 		t.OfferedBytes += s.sent
 		t.Dropped.Link += float64(s.lostLink)
