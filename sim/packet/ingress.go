@@ -355,7 +355,7 @@ func (e *Engine) spread(until int64) {
 // accept brings packets to an instance that is up.
 func (e *Engine) accept(in *instance, xs []parcel) {
 	for len(xs) > 0 {
-		k := min(len(xs), spell)
+		k := min(len(xs), margin)
 		e.acceptChunk(in, xs[:k])
 		xs = xs[k:]
 	}

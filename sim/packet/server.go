@@ -78,13 +78,13 @@ type whose struct {
 
 const unknown flow.ID = -1
 
-// spell is how many acceptances the log holds at least beyond those that may be in the system: so many are decided at a time,
+// margin is how many acceptances the log holds at least beyond those that may be in the system: so many are decided at a time,
 // and entered into the book.
-const spell = 1024
+const margin = 1024
 
 // newServer is an idle server; book may be nil.
 func newServer(room int, c clock, perByte int64, draw func(int64) int64, b *book) server {
-	size := 1 << bits.Len(uint(room+spell-1))
+	size := 1 << bits.Len(uint(room+margin-1))
 	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c, perByte: perByte, draw: draw, book: b}
 	if b != nil {
 		b.open(&s)
@@ -184,7 +184,7 @@ func (s *server) ring(m *merger, keys []uint64, certain bool) {
 		}
 		// As many as fit before the log's end, so that nothing wraps within.
 		old, next := (s.n-uint64(s.room))&(size-1), s.n&(size-1)
-		k := min(uint64(len(keys)), size-old, size-next, spell)
+		k := min(uint64(len(keys)), size-old, size-next, margin)
 		some := keys[:k]
 		keys = keys[k:]
 		idle := s.idle
