@@ -40,13 +40,13 @@ type Orchestrator struct {
 	actions []Action
 
 	flows   flowTable
-	insts   []instanceState // by number; 0 is unused
-	alive   []flow.Instance // starting, ready or draining, in order
-	view    scheduler.View  // the ready ones
-	held    []flow.ID       // flows that wait for an instance or for room, oldest first; may name flows that no longer do
-	retry   []flow.ID       // flows whose rule was rejected since the last window
-	pending []assignment    // assignments that the counters do not show yet, oldest first
-	first   int             // where pending begins
+	insts   []instanceState             // by number; 0 has the held flows, oldest first
+	alive   []flow.Instance             // starting, ready or draining, in order
+	view    scheduler.View              // the ready ones
+	astray  map[flow.ID][]flow.Instance // of the few flows whose orders outran each other: where else a rule may lead
+	retry   []flow.ID                   // flows whose rule was rejected since the last window
+	pending []assignment                // assignments that the counters do not show yet, oldest first
+	first   int                         // where pending begins
 	demand  demand
 
 	serving   int // starting or ready
@@ -157,7 +157,7 @@ func (o *Orchestrator) windowEnds() {
 		o.waiting()
 	}
 	o.do(Action{Kind: ReadCounters})
-	o.demand.asked = o.demand.lived(o.now)
+	o.demand.ask(o.now)
 	o.reading = true
 	o.arm(TelemetryTimer, o.cfg.Window)
 	if !o.scaler.Active() {
