@@ -49,7 +49,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Autoscaler.Victim = autoscaler.Victims()[int(first>>3&3)].Name
 		c.Autoscaler.Policy = []string{"target-utilization", "target-utilization", "none"}[int(first)%3]
 		c.Autoscaler.Stabilization = 2 * units.Second
-		c.Min, c.Max = 0, 5
+		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
 	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone, RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, CountersRead, Tick, RuleInstalled, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
