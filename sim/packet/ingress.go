@@ -111,16 +111,16 @@ func (e *Engine) limits(now units.Time) {
 func (e *Engine) through(to int64) {
 	g := &e.in
 	for g.at < to {
-		h := e.m.load(e.flows, g.active, g.at, to, 0, 0)
+		h := e.m.load(e.flows, e.odd, g.active, g.at, to, 0, 0)
 		if e.down {
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
-				n := l.skip(h)
+				n := e.m.count(k, h)
 				s := &e.flows[l.f]
 				e.stepped[counted] += n
 				s.lostLink += n
 				e.sum.link += n
-				s.offer(n, &e.sum)
+				e.offer(l.f, n, &e.sum)
 			}
 			for e.feed.due() < h {
 				e.sent(e.feed.take())
@@ -135,7 +135,7 @@ func (e *Engine) through(to int64) {
 				e.sum.link += l.lostLink
 				s.lostESwitch += l.lost
 				e.sum.eswitch += l.lost
-				s.offer(l.skip(h), &e.sum)
+				e.offer(l.f, e.m.count(k, h), &e.sum)
 			}
 		}
 		g.at = h

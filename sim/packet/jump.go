@@ -1,5 +1,7 @@
 package packet
 
+import "slices"
+
 // walk goes through the packets before h. Those in the middle of a long slice will have left by then, whatever happens at h;
 // where services take the clock's spans alone these do without the log. It needs the log again for the last ones, of whose
 // packets the system is full at h.
@@ -60,6 +62,9 @@ func (c *core) jump(in *instance, h int64) bool {
 	}
 	work := max(in.idle-in.at, 0)
 	most := work + burst // of the work in the system, and so of a sojourn
+	if len(m.odd) > 0 {
+		most++ // times are rounded
+	}
 	room := float64(in.held(in.at) + 2)
 	for k := range m.lanes {
 		room += float64(most)/float64(m.lanes[k].period) + 2
@@ -72,11 +77,10 @@ func (c *core) jump(in *instance, h int64) bool {
 		return false
 	}
 	from := h - tail
-	first := make([]int64, len(m.lanes))
+	first, odd, passed := make([]int64, len(m.lanes)), slices.Clone(m.odd), make([]uint64, len(m.lanes))
 	for k := range m.lanes {
-		l := &m.lanes[k]
-		first[k] = l.next
-		l.next += int64(l.skip(from)) * l.period
+		first[k], passed[k] = m.lanes[k].next, m.count(k, from)
+		m.skip(k, passed[k])
 	}
 	m.play()
 	idle := from + most
@@ -91,19 +95,16 @@ func (c *core) jump(in *instance, h int64) bool {
 		m.pop(i)
 	}
 	if m.tree[0] >= m.end(h) {
-		for k := range m.lanes {
-			m.lanes[k].next = first[k]
-		}
+		m.rewind(first, odd)
 		return false
 	}
 	jumped := uint64(0)
 	for k := range m.lanes {
-		l := &m.lanes[k]
-		n := uint64((l.next-first[k])/l.period) + before[k]
+		n := passed[k] + before[k]
 		jumped += n
-		in.work += int64(n) * l.svc
-		l.next = first[k]
+		in.work += int64(n) * m.lanes[k].svc
 	}
+	m.rewind(first, odd)
 	in.work += in.extra(jumped)
 	c.stepped[jumps] += jumped
 	c.step(in, h)
@@ -118,7 +119,7 @@ func (c *core) jump(in *instance, h int64) bool {
 func (c *core) full(in *instance, h int64) bool {
 	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
-	if c.sc.Measure.Flows || c.plain || n == 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+	if c.sc.Measure.Flows || c.plain || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
 		return false
 	}
 	s := m.lanes[0].svc
@@ -152,12 +153,12 @@ func (c *core) full(in *instance, h int64) bool {
 	for j := range m.lanes {
 		l := &m.lanes[j]
 		first[j] = l.next
-		l.next += int64(l.skip(begin)) * l.period
-		sends[j] = l.skip(h)
+		m.skip(j, m.count(j, begin))
+		sends[j] = m.count(j, h)
 		left += int64(sends[j])
-		skipped := int64(l.skip(from))
-		k += skipped
-		l.next += skipped * l.period
+		skipped := m.count(j, from)
+		k += int64(skipped)
+		m.skip(j, skipped)
 	}
 	m.play()
 	least, bound := left, (room-1)*s-in.idle

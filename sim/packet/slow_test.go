@@ -1,6 +1,10 @@
 package packet
 
-import "github.com/smartinco/smartinco/flow"
+import (
+	"math/big"
+
+	"github.com/smartinco/smartinco/flow"
+)
 
 // Slow is the obvious simulator of one queue, which every path is held to: it keeps each packet in the system with the work
 // that it still needs, looks at all flows for the next packet, and goes from one arrival or departure to the next. At a tie a
@@ -17,12 +21,13 @@ type Slow struct {
 	number int64 // time-integral of the number in the system
 }
 
-// SlowFlow sends a packet every Period from Next on, and none at End or later. A Period of 0 sends nothing.
+// SlowFlow sends a packet every Num/Den picoseconds from First on, to the nearest one, and none at End or later. A period of 0
+// sends nothing.
 type SlowFlow struct {
-	Next, Period, End int64
-	Size              int32
-	Offered, Lost     uint64
-	Waits, Sojourns   []int64 // of the packets that were processed
+	First, Num, Den, End int64
+	Size                 int32
+	Offered, Lost        uint64
+	Waits, Sojourns      []int64 // of the packets that were processed
 }
 
 type slowPacket struct {
@@ -38,20 +43,30 @@ func (s *Slow) Advance(h int64) {
 		which := 0
 		for i := range s.Flows {
 			f := &s.Flows[i]
-			if f.Period > 0 && f.Next < min(f.End, h) && (next == nil || f.Next < next.Next) {
+			if f.Num > 0 && f.next() < min(f.End, h) && (next == nil || f.next() < next.next()) {
 				next, which = f, i
 			}
 		}
 		if next == nil {
 			break
 		}
+		at := next.next()
 		next.Offered++
-		if !s.take(parcel{next.Next, next.Next, flow.ID(which), next.Size}) {
+		if !s.take(parcel{at, at, flow.ID(which), next.Size}) {
 			next.Lost++
 		}
-		next.Next += next.Period
 	}
 	s.until(h)
+}
+
+// next is when the flow's next packet comes.
+func (f *SlowFlow) next() int64 {
+	if f.Den == 1 {
+		return f.First + int64(f.Offered)*f.Num
+	}
+	t := new(big.Int).Mul(big.NewInt(int64(f.Offered)), big.NewInt(2*f.Num))
+	t.Add(t, big.NewInt(f.Den))
+	return f.First + t.Quo(t, big.NewInt(2*f.Den)).Int64()
 }
 
 // Queued is how many packets each flow has in the system.

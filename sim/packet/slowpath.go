@@ -45,7 +45,7 @@ func (e *Engine) advanceSlow(to int64) {
 		f := p.missed.ids[0]
 		s := &e.flows[f]
 		e.serve(t)
-		s.offer(1, &e.sum)
+		e.offer(f, 1, &e.sum)
 		p.missed.fix(0)
 		e.stepped[slow]++
 		if e.down {
