@@ -161,8 +161,7 @@ func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
 		switch next := randomClock(r); r.IntN(6) {
 		case 0:
 			next.acc = c.acc
-			bytes := uint64(64*w.perByte) << fracBits
-			slow.speed(now, int64(c.ticks()+bytes), int64(next.ticks()+bytes))
+			slow.speed(now, float64(c.ticks())/(1<<fracBits), float64(next.ticks())/(1<<fracBits), w.perByte)
 			c = next
 			for _, e := range engines {
 				e.instances[1].speed(now, next)

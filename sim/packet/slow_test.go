@@ -113,12 +113,27 @@ func (s *Slow) take(x parcel) bool {
 	return true
 }
 
-// speed is a change of the service time from one to another.
-func (s *Slow) speed(now, from, to int64) {
+// speed is a change of the mean service time, but for what the bytes take, from one to another. Each packet needs as much of its
+// own service as before.
+func (s *Slow) speed(now int64, from, to float64, perByte int64) {
 	s.until(now)
 	for i := range s.fifo {
-		s.fifo[i].needs = (s.fifo[i].needs*to + from - 1) / from
+		p := &s.fifo[i]
+		bytes := perByte * int64(p.size)
+		if i == 0 {
+			p.needs = up(p.needs, to+float64(bytes), from+float64(bytes))
+		} else {
+			p.needs = up(p.needs-bytes, to, from) + bytes
+		}
 	}
+}
+
+// up is span*to/from, rounded up.
+func up(span int64, to, from float64) int64 {
+	x := new(big.Rat).SetInt64(span)
+	x.Mul(x, new(big.Rat).SetFloat64(to)).Quo(x, new(big.Rat).SetFloat64(from))
+	n, rest := new(big.Int).QuoRem(x.Num(), x.Denom(), new(big.Int))
+	return n.Int64() + int64(rest.Sign())
 }
 
 // flush loses what is in the system.
