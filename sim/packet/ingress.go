@@ -110,7 +110,7 @@ func (e *Engine) limits(now units.Time) {
 // through simulates link and eSwitch, and with them everything, up to to.
 func (e *Engine) through(to int64) {
 	g := &e.in
-	for g.at < to {
+	for g.at < to && !e.ctl.Stopped() {
 		h := e.m.load(e.flows, e.odd, g.active, g.at, to, 0, 0)
 		if e.down {
 			for k := range e.m.lanes {
@@ -127,7 +127,7 @@ func (e *Engine) through(to int64) {
 			}
 		} else {
 			e.m.build()
-			e.pump(h)
+			h = e.pump(h)
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				s := &e.flows[l.f]
@@ -149,13 +149,14 @@ func (e *Engine) through(to int64) {
 const load = 1 << 17
 
 // pump merges the packets before h while, on another core, those merged before are delivered. Neither needs anything of
-// the other: what link and eSwitch pass depends on the traffic alone.
-func (e *Engine) pump(h int64) {
+// the other: what link and eSwitch pass depends on the traffic alone. It returns h, or where it has left off because the run is
+// given up.
+func (e *Engine) pump(h int64) int64 {
 	g := &e.in
 	until, more := e.merge(h)
 	g.pipe = append(g.pipe, g.merged...)
 	if !more {
-		return
+		return h
 	}
 	done := make(chan struct{}, 1)
 	for more {
@@ -168,12 +169,16 @@ func (e *Engine) pump(h int64) {
 			e.deliver(until)
 			done <- struct{}{}
 		}
+		if next := min(e.m.next(), e.feed.due()); next < h && e.ctl.Stopped() {
+			h = next + 1
+		}
 		var next int64
 		next, more = e.merge(h)
 		<-done
 		until = next
 		g.pipe = append(g.pipe, g.merged...)
 	}
+	return h
 }
 
 // merge brings the next packets before h through link and eSwitch, into merged. It returns when the last one was sent

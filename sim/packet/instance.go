@@ -116,7 +116,7 @@ func (e *Engine) advanceAll(to int64) {
 // advance simulates what reaches the instance before to.
 func (c *core) advance(i flow.Instance, to int64) {
 	in := &c.instances[i]
-	for in.at < to {
+	for in.at < to && !c.ctl.Stopped() {
 		if len(in.list.ids) == 0 {
 			k := 0
 			for ; k < len(in.inbox) && in.inbox[k].at < to; k++ {
@@ -162,7 +162,7 @@ func (c *core) advance(i flow.Instance, to int64) {
 			if !built {
 				c.m.build()
 			}
-			c.walk(in, h)
+			h = c.walk(in, h)
 		}
 		for k := range c.m.lanes {
 			c.settle(i, in, k, h)

@@ -4,8 +4,8 @@ import "slices"
 
 // walk goes through the packets before h. Those in the middle of a long slice will have left by then, whatever happens at h;
 // where services take the clock's spans alone these do without the log. It needs the log again for the last ones, of whose
-// packets the system is full at h.
-func (c *core) walk(in *instance, h int64) {
+// packets the system is full at h. It returns h, or where it has left off because the run is given up.
+func (c *core) walk(in *instance, h int64) int64 {
 	m := &c.m
 	longest := int64(0)
 	for k := range m.lanes {
@@ -14,35 +14,55 @@ func (c *core) walk(in *instance, h int64) {
 	full := int64(in.room) * longest // the most that a system full of these packets keeps the server busy
 	from, to := max(in.even, m.base), h-full
 	if in.draw != nil || c.plain || full > summable || to-from < 2*full || to < in.idle {
-		c.step(in, h)
-		return
+		for keys := m.fill(h, chunk); len(keys) > 0; keys = m.fill(h, chunk) {
+			in.ring(m, keys, false)
+			c.stepped[one] += uint64(len(keys))
+			h = c.leave(h)
+		}
+		return h
 	}
+	reached := to
 	if in.perByte > 0 {
-		for keys := m.fill(to, chunk); len(keys) > 0; keys = m.fill(to, chunk) {
+		for keys := m.fill(reached, chunk); len(keys) > 0; keys = m.fill(reached, chunk) {
 			in.ring(m, keys, true)
 			c.stepped[one] += uint64(len(keys))
+			reached = c.leave(reached)
 		}
 	} else {
 		c.step(in, from)
-		c.bounded(in, to)
+		reached = c.bounded(in, to)
+	}
+	if reached < to {
+		h = reached + full
 	}
 	c.step(in, h)
+	return h
 }
 
-// bounded goes through the packets before h without the log.
-func (c *core) bounded(in *instance, h int64) {
+// leave is h, or if the run is given up the first instant by whose packets nothing before it is missing.
+func (c *core) leave(h int64) int64 {
+	if next := c.m.next(); next < h && c.ctl.Stopped() {
+		return next + 1
+	}
+	return h
+}
+
+// bounded goes through the packets before h without the log; it returns h, or where it has left off.
+func (c *core) bounded(in *instance, h int64) int64 {
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
 	}
 	keys := c.m.fill(h, chunk)
 	if len(keys) == 0 {
-		return
+		return h
 	}
 	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
 		in.lindley(&c.m, keys)
 		c.stepped[bounded] += uint64(len(keys))
+		h = c.leave(h)
 	}
 	in.relog()
+	return h
 }
 
 // jump counts instead of stepping where nothing can be lost: at constant rates and a load below one, the work in the

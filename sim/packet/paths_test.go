@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
@@ -103,9 +104,14 @@ func randomClock(r *rand.Rand) clock {
 	return c
 }
 
+// alone is a plant that never stops.
+type alone struct{ sim.Control }
+
+func (alone) Stopped() bool { return false }
+
 // engine is one whose instance 1 the world is.
 func (w *world) engine(plain, measure, fate bool) *Engine {
-	e := &Engine{sc: &scenarios.Scenario{}, instances: make([]instance, 2), plain: plain, measure: measure}
+	e := &Engine{sc: &scenarios.Scenario{}, instances: make([]instance, 2), plain: plain, measure: measure, ctl: alone{}}
 	e.setCores(1)
 	e.cores[0].m.noTurns = plain
 	e.sc.Measure.Flows = fate
