@@ -16,8 +16,9 @@ type ingress struct {
 	linkIdle   int64
 	eswIdle    int64
 	eswitch    clock
-	patience   int64 // longest wait for the eSwitch
-	wire       clock // of one byte on the link
+	patience   int64  // for the eSwitch: as many services as there may be packets that wait, in whole picoseconds
+	odd        uint64 // and their fraction
+	wire       clock  // of one byte on the link
 	overhead   float64
 	pipe       []parcel
 	head       int
@@ -42,7 +43,9 @@ func (e *Engine) initIngress() {
 	}
 	if nic.ESwitchLimit > 0 {
 		g.eswitch = newClock(float64(nic.ESwitchLimit))
-		g.patience = int64(min(float64(nic.ESwitchQueue)*float64(units.Second)/float64(nic.ESwitchLimit), float64(units.Hour)))
+		waiting := min(uint64(nic.ESwitchQueue), uint64(units.Hour)/uint64(g.eswitch.base))
+		g.patience = int64(waiting)*g.eswitch.base + int64(waiting*g.eswitch.frac>>fracBits)
+		g.odd = waiting * g.eswitch.frac & (1<<fracBits - 1)
 	}
 }
 
@@ -228,7 +231,7 @@ func (e *Engine) pass(x parcel) {
 		g.linkIdle = x.at
 	}
 	if g.eswitch.ticks() > 0 {
-		if g.eswIdle-x.at > g.patience {
+		if g.full(g.eswIdle-x.at, &g.eswitch) {
 			e.flows[x.f].lostESwitch++
 			e.sum.eswitch++
 			return
@@ -256,6 +259,16 @@ func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 	return n, last
 }
 
+// full says whether as many packets wait as may, beside the one that is being forwarded: the eSwitch is busy for longer than the
+// services of so many take that it began last.
+func (g *ingress) full(busy int64, c *clock) bool {
+	most := g.patience // c.last
+	if c.acc < g.odd {
+		most++
+	}
+	return busy > most
+}
+
 // gate brings the packets of the keys through link and eSwitch, into merged.
 func (g *ingress) gate(m *merger, keys []uint64) {
 	link, esw := g.wire.ticks() > 0, g.eswitch.ticks() > 0
@@ -276,7 +289,7 @@ func (g *ingress) gate(m *merger, keys []uint64) {
 			t = linkIdle
 		}
 		if esw {
-			if eswIdle-t > g.patience {
+			if g.full(eswIdle-t, &eswitch) {
 				l.lost++
 				continue
 			}
