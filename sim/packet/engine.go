@@ -312,7 +312,7 @@ func (e *Engine) watch(f flow.ID) {
 	}
 	if at < s.poll {
 		s.poll = at
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(at), Kind: evMiss, A: int32(f)})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(at), Kind: evMiss, A: int32(f)})
 	}
 }
 
@@ -494,7 +494,7 @@ func (e *Engine) syncAll(to units.Time) {
 // Rule puts the flow on its rule's path. What the slow path still holds of it is overtaken by the next packet.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
-	e.syncSlow(now + 1)
+	e.syncSlow(now)
 	e.syncFlow(now, s)
 	elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0
 	switch first := s.due(); {

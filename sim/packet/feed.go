@@ -238,6 +238,6 @@ func (e *Engine) lookOut(now units.Time) {
 	}
 	if at != d.poll && at < int64(units.Never) {
 		d.poll = at
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(at), Kind: evOwn})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(at), Kind: evOwn})
 	}
 }

@@ -79,7 +79,7 @@ func (e *Engine) miss(x parcel) {
 		if s.own {
 			e.aim(x.f)
 		}
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
 	}
 }
 
@@ -130,7 +130,7 @@ func (e *Engine) send(i flow.Instance, x parcel) {
 
 // Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
 func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
-	e.syncSlow(now + 1)
+	e.syncSlow(now)
 	s := &e.flows[f]
 	s.decided = true
 	e.assign(now, s, i)
