@@ -62,7 +62,7 @@ func TestHeldFlowsBringAnInstance(t *testing.T) {
 	if got := evaluate(o); !slices.Equal(got, []flow.Instance{1}) {
 		t.Errorf("of unknown demand: %v created, want one", got)
 	}
-	if want := "3 held flows included"; len(log.got) != 1 || !strings.Contains(log.got[0], want) {
+	if want := "held flows included: 3"; len(log.got) != 1 || !strings.Contains(log.got[0], want) {
 		t.Errorf("the log says %q, want it to say %q", log.got, want)
 	}
 	// 3 flows of 4 Mpps at 5 Mpps each.

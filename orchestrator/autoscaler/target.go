@@ -21,7 +21,7 @@ func (targetUtilization) Recommend(o *Options, in *Input) (int, string) {
 	}
 	reason := mpps(in.Load) + " at " + mpps(share) + " each"
 	if in.Held > 0 {
-		reason += ", " + strconv.Itoa(in.Held) + " held flows included"
+		reason += ", held flows included: " + strconv.Itoa(in.Held)
 	}
 	return numeric.Ceil(in.Load/share, most), reason
 }
