@@ -33,7 +33,7 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 // advanceSlow simulates the packets that miss before to, one by one, and sends those that have times of their own on their way.
 func (e *Engine) advanceSlow(to int64) {
 	p := &e.slow
-	for {
+	for !e.ctl.Stopped() {
 		t := int64(units.Never)
 		if len(p.missed.ids) > 0 {
 			t = e.flows[p.missed.ids[0]].due()
@@ -45,7 +45,7 @@ func (e *Engine) advanceSlow(to int64) {
 		f := p.missed.ids[0]
 		s := &e.flows[f]
 		e.serve(t)
-		s.offer(1, &e.sum)
+		e.offer(f, 1, &e.sum)
 		p.missed.fix(0)
 		e.stepped[slow]++
 		if e.down {
@@ -79,7 +79,7 @@ func (e *Engine) miss(x parcel) {
 		if s.own {
 			e.aim(x.f)
 		}
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
 	}
 }
 
@@ -130,7 +130,7 @@ func (e *Engine) send(i flow.Instance, x parcel) {
 
 // Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
 func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
-	e.syncSlow(now + 1)
+	e.syncSlow(now)
 	s := &e.flows[f]
 	s.decided = true
 	e.assign(now, s, i)
