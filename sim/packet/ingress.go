@@ -107,6 +107,7 @@ func (e *Engine) limits(now units.Time) {
 		for i := range e.instances {
 			e.instances[i].at = g.at
 		}
+		e.expectAll()
 	}
 }
 
