@@ -91,6 +91,7 @@ type flowState struct {
 	before             float64 // packets of the segments before, as the trace counts them
 	pos, activePos     int32   // in the list of its path, in the ingress's
 	poll               int64   // when evMiss is due
+	asks               int64   // when its packet that goes to the scheduler has been served
 
 	path                 path
 	on                   bool          // between two segments a flow lives on
@@ -563,10 +564,10 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	return n
 }
 
-// Unrule takes the flow's rule away; its next packets are misses.
+// Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	if s.path != ruled {
+	if s.path == absent {
 		return
 	}
 	e.syncFlow(now, s)
