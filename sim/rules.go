@@ -106,8 +106,6 @@ func (r *ruleTable) remove(p *plant, f flow.ID) {
 	s.gen++
 	if s.has || s.writing {
 		r.used--
-	}
-	if s.has {
 		p.data.Unrule(p.now, f)
 	}
 	s.has, s.writing, s.routed = false, false, false

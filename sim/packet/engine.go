@@ -55,6 +55,7 @@ const (
 	evPacketIn              // the slow path has served a flow's first packet
 	evDrained               // the pipe behind the eSwitch may be empty
 	evOwn                   // a packet with a time of its own may be its flow's first in the slow path
+	evMoved                 // the first packet after a flow's rule comes
 )
 
 // path is how the eSwitch treats a flow.
@@ -90,6 +91,7 @@ type flowState struct {
 	before             float64 // packets of the segments before, as the trace counts them
 	pos, activePos     int32   // in the list of its path, in the ingress's
 	poll               int64   // when evMiss is due
+	asks               int64   // when its packet that goes to the scheduler has been served
 
 	path                 path
 	on                   bool          // between two segments a flow lives on
@@ -251,6 +253,14 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.ctl.Arrived(f)
 	case evDrained:
 		e.limits(now)
+	case evMoved:
+		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() == int64(now) && !e.down {
+			if e.syncSlow(now); s.from != 0 {
+				e.advance(s.from, int64(now))
+				e.advance(s.rule, int64(now))
+			}
+			e.passes(parcel{int64(now), int64(now), f, s.bytes})
+		}
 	case evOwn:
 		if e.feed.poll == int64(now) {
 			e.feed.poll = int64(units.Never)
@@ -405,6 +415,7 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 	}
 	e.limits(now)
 	e.watch(f)
+	e.expect(f)
 }
 
 // route puts a flow on another path.
@@ -491,46 +502,56 @@ func (e *Engine) syncAll(to units.Time) {
 	}
 }
 
-// Rule puts the flow on its rule's path. What the slow path still holds of it is overtaken by the next packet.
+// Rule puts the flow on its rule's path. What is still held of it elsewhere may be overtaken by the next packet.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	e.syncSlow(now)
 	e.syncFlow(now, s)
-	elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0
-	switch first := s.due(); {
-	case i == 0 || !elsewhere:
-	case s.own || e.staged: // its next packet is not known, or not when it comes out of the eSwitch
-		if !s.moved {
+	if elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0; i != 0 && elsewhere {
+		switch {
+		case s.moved:
+			e.setMoved(f, s.from != i)
+		case s.own || e.staged || s.path == ruled || e.behind(f, s.due()) > 0: // or there is nothing to overtake
 			e.setMoved(f, true)
 			s.from = s.rule // 0 on the path missing
-		} else if s.from == i {
-			e.setMoved(f, false)
 		}
-	case first < int64(units.Never):
-		n := uint64(0)
-		if s.path == missing {
-			n = e.behind(f, first)
-		} else {
-			e.room(i)
-			e.syncInstance(now, i)
-			n = e.overtaken(parcel{first, first, f, s.bytes}, s.rule, i)
-		}
-		s.reordered += n
-		e.sum.reordered += n
 	}
 	s.decided = true
 	e.assign(now, s, i)
 	e.route(now, f, ruled, i)
+	e.expect(f)
+}
+
+// expectAll is expect for all flows that have a rule.
+func (e *Engine) expectAll() {
+	for i := range e.instances {
+		for _, f := range e.instances[i].list.ids {
+			e.expect(f)
+		}
+	}
+}
+
+// expect schedules the instant of the packet that is the first to follow a new rule, if that is known: one of a flow that has packets
+// of its own, or behind the eSwitch, is seen when it comes.
+func (e *Engine) expect(f flow.ID) {
+	if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() < int64(units.Never) {
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(s.due()), Kind: evMoved, A: int32(f)})
+	}
 }
 
 // overtaken is how many packets the flow of x has left in one instance's queue that come out after x, its first packet for
-// the other, if none of another flow comes there before.
+// the other, will.
 func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	from, to := &e.instances[one], &e.instances[other]
 	if !from.up || !to.up {
 		return 0
 	}
-	out := max(to.idle, x.at) + to.base + int64(x.size)*to.perByte
+	out := max(to.idle, x.at) + int64(x.size)*to.perByte
+	if c := to.clock; to.draw == nil {
+		out += c.span()
+	} else {
+		out += c.base // in the mean
+	}
 	for k := range from.room {
 		i := from.back(k)
 		if from.dep[i] <= out {
@@ -543,10 +564,10 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	return n
 }
 
-// Unrule takes the flow's rule away; its next packets are misses.
+// Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	if s.path != ruled {
+	if s.path == absent {
 		return
 	}
 	e.syncFlow(now, s)
@@ -561,4 +582,5 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 func (e *Engine) Link(now units.Time, up bool) {
 	e.syncAll(now)
 	e.down = !up
+	e.expectAll()
 }

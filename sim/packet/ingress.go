@@ -72,7 +72,7 @@ func (e *Engine) limits(now units.Time) {
 	nic := &e.sc.NIC
 	want, pass := e.always, 1.0
 	if nic.Link > 0 || nic.ESwitchLimit > 0 {
-		want = want || e.feed.live() // a burst may be beyond any limit
+		want = want || len(e.traffic.Packets) > 0 // a burst may be beyond any limit
 	}
 	if limit := float64(nic.Link); limit > 0 && g.bits > limit*(1+slack) {
 		want, pass = true, limit/g.bits
@@ -107,6 +107,7 @@ func (e *Engine) limits(now units.Time) {
 		for i := range e.instances {
 			e.instances[i].at = g.at
 		}
+		e.expectAll()
 	}
 }
 

@@ -75,7 +75,7 @@ func (e *Engine) miss(x parcel) {
 	}
 	p.fifo = append(p.fifo, x)
 	if !s.announced {
-		s.announced = true
+		s.announced, s.asks = true, x.at
 		if s.own {
 			e.aim(x.f)
 		}
@@ -101,14 +101,14 @@ func (e *Engine) serve(until int64) {
 	}
 }
 
-// served sends one packet to its flow's target. Before the scheduler has decided, the first is held, and nothing else
-// can be sent anywhere.
+// served sends one packet to its flow's target. Before the scheduler has decided, the one that asks it is held, and nothing
+// else can be sent anywhere.
 func (e *Engine) served(x parcel) {
 	s := &e.flows[x.f]
 	switch {
 	case s.target != 0:
 		e.send(s.target, x)
-	case !s.decided && !s.held:
+	case !s.decided && !s.held && x.at == s.asks:
 		s.held, s.hold = true, x
 		e.slow.held++
 	default:
