@@ -23,7 +23,8 @@ type global struct {
 	lostESwSum   float64
 	rejected     float64
 	reordered    float64
-	orphans      float64 // lost with an instance, of flows that had ended
+	orphans      float64 // lost with an instance, of flows that had ended, and not known of which
+	orphanBytes  float64
 }
 
 func (g *global) init(nic *scenarios.NIC) {
