@@ -168,6 +168,9 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
 }
 
+// timerClass says when each of the orchestrator's timers fires within an instant.
+var timerClass = [...]Class{orchestrator.TelemetryTimer: ClassTelemetry, orchestrator.AutoscaleTimer: ClassAutoscaler}
+
 // deliver hands an event to the orchestrator and carries out what it wants.
 func (p *plant) deliver(e orchestrator.Event) {
 	p.event = e
@@ -189,7 +192,7 @@ func (p *plant) deliver(e orchestrator.Event) {
 			p.read()
 		case orchestrator.SetTimer:
 			p.timers[a.Timer]++
-			p.queue.Push(ClassTimer, Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
+			p.queue.Push(timerClass[a.Timer], Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
 		}
 	}
 }
@@ -230,9 +233,9 @@ func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
 }
 
-// Ended queues the end of a flow, behind a packet-in of the same instant.
+// Ended queues the end of a flow, in front of a packet-in of the same instant.
 func (p *plant) Ended(f flow.ID) {
-	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evEnded, A: int32(f)})
+	p.queue.Push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
 }
 
 // Stopped says whether the context has ended.
@@ -267,6 +270,9 @@ func (p *plant) ended(f flow.ID) {
 
 func (p *plant) close(f flow.ID) {
 	p.active--
+	if !p.rules.flows[f].routed {
+		p.data.Target(p.now, f, 0) // what waits for the scheduler waits for nothing any more
+	}
 	p.rules.remove(p, f)
 	p.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: f})
 }
