@@ -113,5 +113,5 @@ func (s *Scenario) sessions(m *Model, source, offset int) (sessions traces.Sessi
 	if sessions == nil {
 		sessions = traces.Paced{Holdings: holdings, Rate: float64(m.FlowRate), Offset: offset}
 	}
-	return sessions, traces.GenerateOptions{Arrivals: arrivals, Until: until, Seed: s.streamSeed(source)}, err
+	return sessions, traces.GenerateOptions{Arrivals: arrivals, Until: until, Seed: s.streamSeed(source), Context: s.ctx}, err
 }

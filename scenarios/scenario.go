@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -25,7 +26,8 @@ type Scenario struct {
 	Workload   []Source           `yaml:"workload" doc:"the traffic: sources, superposed" required:"true"`
 	Faults     []Fault            `yaml:"faults" doc:"what goes wrong, and when"`
 
-	dir string // of the scenario's file, for the paths in it
+	dir string          // of the scenario's file, for the paths in it
+	ctx context.Context // ends the making of traffic; nil never
 }
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates, or in less time.

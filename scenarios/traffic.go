@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -60,6 +61,9 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 	var ws []*traces.Workload
 	synthetic := 0 // flows so far, for addresses that no two sources share
 	for i := range s.Workload {
+		if s.ctx != nil && s.ctx.Err() != nil {
+			return nil, s.ctx.Err()
+		}
 		w, n, err := s.source(&s.Workload[i], i, synthetic)
 		if err != nil {
 			return nil, fmt.Errorf("workload.%d: %w", i, err)
@@ -68,6 +72,20 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 		ws = append(ws, w)
 	}
 	return traces.Merge(ws...), nil
+}
+
+// TrafficContext is Traffic until ctx ends: then it leaves off, with the error of ctx.
+func (s *Scenario) TrafficContext(ctx context.Context) (*traces.Workload, error) {
+	until := *s
+	until.ctx = ctx
+	return until.Traffic()
+}
+
+// StreamContext is Stream until ctx ends, as TrafficContext is Traffic.
+func (s *Scenario) StreamContext(ctx context.Context) (*traces.Stream, error) {
+	until := *s
+	until.ctx = ctx
+	return until.Stream()
 }
 
 // Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory; of a

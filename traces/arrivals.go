@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -50,8 +51,8 @@ var arrivalProcesses = map[string]func(a Arrivals, r *rand.Rand, until units.Tim
 
 var errFlows = fmt.Errorf("more than %d sessions, want fewer or a shorter time", maxFlows)
 
-// times are the beginnings of the sessions, in order.
-func (a Arrivals) times(r *rand.Rand, until units.Time) (ts []units.Time, err error) {
+// times are the beginnings of the sessions, in order; ctx may be nil.
+func (a Arrivals) times(ctx context.Context, r *rand.Rand, until units.Time) (ts []units.Time, err error) {
 	if err := a.check(until); err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (a Arrivals) times(r *rand.Rand, until units.Time) (ts []units.Time, err er
 	}
 	full := false
 	err = a.each(r, until, func(t units.Time) bool {
-		if full = full || len(ts) == maxFlows; full {
+		if full = full || len(ts) == maxFlows; full || len(ts)%block == 0 && stopped(ctx) != nil {
 			return false
 		}
 		ts = append(ts, t)
@@ -68,6 +69,9 @@ func (a Arrivals) times(r *rand.Rand, until units.Time) (ts []units.Time, err er
 	})
 	if full && err == nil {
 		err = errFlows
+	}
+	if err == nil {
+		err = stopped(ctx)
 	}
 	return ts, err
 }
@@ -113,7 +117,7 @@ func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bo
 }
 
 func evenly(a Arrivals, _ *rand.Rand, until units.Time, add func(units.Time) bool) error {
-	period, err := PeriodOf(a.Rate)
+	period, err := PeriodOf(max(a.Rate, LeastRate))
 	for i := int64(0); err == nil; i++ {
 		if t := period.At(i); t >= until || !add(t) {
 			return nil

@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -111,6 +112,15 @@ type GenerateOptions struct {
 	Arrivals Arrivals
 	Until    units.Time // no session begins from then on; positive, except with a series, which has an end
 	Seed     uint64
+	Context  context.Context // ends the making with its error; nil never
+}
+
+// stopped is the error of a context that has ended; a nil one never does.
+func stopped(ctx context.Context) error {
+	if ctx == nil {
+		return nil
+	}
+	return ctx.Err()
 }
 
 // block is how many sessions share a stream of random numbers.
@@ -118,7 +128,7 @@ const block = 1024
 
 // Generate makes the traffic of a model. It depends on the seed, and not on the number of cores.
 func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
-	times, err := o.Arrivals.times(stream(o.Seed, streamArrivals, 0), o.Until)
+	times, err := o.Arrivals.times(o.Context, stream(o.Seed, streamArrivals, 0), o.Until)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %v: %w", m, err)
 	}
@@ -136,6 +146,9 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 	for range min(runtime.GOMAXPROCS(0), len(made)) {
 		wait.Go(func() {
 			for b := range next {
+				if stopped(o.Context) != nil {
+					return
+				}
 				r := stream(o.Seed, streamFlows, uint64(b))
 				for i := b * block; i < min((b+1)*block, len(times)) && segments.Load() <= maxSegments; i++ {
 					flows := m.Session(r, i, times[i])
@@ -148,6 +161,9 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 		})
 	}
 	wait.Wait()
+	if err := stopped(o.Context); err != nil {
+		return nil, fmt.Errorf("traces: %v: %w", m, err)
+	}
 	if segments.Load() > maxSegments {
 		return nil, fmt.Errorf("traces: %v: more than %d spans of constant rate, want fewer sessions, a shorter time or a coarser resolution", m, maxSegments)
 	}

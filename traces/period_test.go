@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"context"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -94,7 +95,7 @@ func TestARateIsPlayedToThePacket(t *testing.T) {
 
 // Evenly spaced sessions carry the remainder, too.
 func TestConstantArrivalsCarryTheRemainder(t *testing.T) {
-	times, err := Arrivals{Process: "constant", Rate: 3}.times(nil, 2*units.Second)
+	times, err := Arrivals{Process: "constant", Rate: 3}.times(context.Background(), nil, 2*units.Second)
 	if want := []units.Time{0, 333_333_333_333, 666_666_666_667, units.Second, 1_333_333_333_333, 1_666_666_666_667}; err != nil || !slices.Equal(times, want) {
 		t.Errorf("%v, %v; want %v", times, err, want)
 	}

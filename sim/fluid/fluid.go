@@ -232,6 +232,7 @@ func (e *Engine) detach(now units.Time, f flow.ID) {
 		e.slowInput(now, f, -1)
 	case ruled:
 		e.instances[s.rule].feed(-s.rate, -float64(s.rate*s.size), -1)
+		e.instances[s.rule].leaves(f, s.rate)
 	case dropped:
 		e.g.dropping -= s.rate
 	}
@@ -310,6 +311,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 		} else {
 			e.advance(now, i)
 			lost := e.instances[i].impulse(s.held, s.size, float64(e.sc.VNF.Buffer))
+			e.instances[i].leaves(f, s.held)
 			s.lostInstance += lost
 		}
 		s.held = 0

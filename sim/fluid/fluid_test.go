@@ -136,6 +136,64 @@ faults:
 	}
 }
 
+// What a dying instance holds is lost, to the packet, and never counts as processed: in the totals, in bytes, at the instance, in the
+// windows and for the flow, whether its flow goes on or has ended.
+func TestADyingInstanceProcessesNothingOfItsQueue(t *testing.T) {
+	for _, c := range []struct {
+		name, end     string
+		sent, dropped float64
+		held          float64 // a first packet, for want of an instance
+	}{
+		{"goes on", "20ms", 250_000, 150_000, 1},
+		{"has ended", "9ms", 112_500, 12_500, 0},
+	} {
+		m := run(t, load(t, `
+name: death
+duration: 20ms
+nic: ideal
+vnf: {buffer: 100000, contention: {model: constant, rate: 10Mpps}, start_latency: 1s}
+instances: {initial: 1, min: 1, max: 2}
+autoscaler: {policy: none}
+telemetry: {window: 5ms}
+workload:
+  - flows: [{period: 80ns, end: `+c.end+`, packet_size: 100B}]
+faults:
+  - {kind: instance-death, at: 10ms, instance: 1}
+`))
+		tot, f := m.Run.Totals, m.Flows[0]
+		within(t, c.name+": offered", tot.Offered, c.sent, 1e-3)
+		within(t, c.name+": processed", tot.Processed, 100_000, 2)
+		within(t, c.name+": processed bytes", tot.ProcessedBytes, 10_000_000, 200)
+		within(t, c.name+": lost", tot.Dropped.Sum(), c.dropped, 2)
+		within(t, c.name+": queued", tot.Queued, c.held, 1e-2)
+		within(t, c.name+": processed of the flow", f.Processed, 100_000, 2)
+		within(t, c.name+": lost of the flow", f.Dropped, c.dropped, 2)
+		windows, rows, bits := 0.0, 0.0, 0.0
+		for _, w := range m.Windows {
+			windows += w.Processed * 0.005
+			bits += w.ProcessedBits * 0.005
+		}
+		for _, in := range m.Instances {
+			rows += in.Processed * 0.005
+		}
+		within(t, c.name+": processed in the windows", windows, 100_000, 2)
+		within(t, c.name+": bits in the windows", bits, 80_000_000, 1600)
+		within(t, c.name+": processed by the instances", rows, 100_000, 2)
+		if !m.Run.Conservation.Holds {
+			t.Errorf("%s: %+v", c.name, m.Run.Conservation)
+		}
+	}
+}
+
+// A flow of a constant rate carries its rate times its length, part of a packet included; one of a trace the packets that it has.
+func TestAFlowCarriesAFractionOfAPacket(t *testing.T) {
+	for end, want := range map[string]float64{"10us": 10, "10500ns": 10.5, "10999999ps": 10.999999} {
+		m := run(t, load(t, "name: x\nduration: 1ms\nnic: ideal\nworkload:\n  - flows: [{period: 1us, end: "+end+"}]\n"))
+		within(t, "until "+end, m.Run.Totals.Offered, want, 1e-9)
+		within(t, "processed until "+end, m.Run.Totals.Processed, want, 1e-6)
+	}
+}
+
 // A rule is moved while the slow path still holds packets of its flow: they follow it, and what the instances are sent
 // is what they count.
 func TestAMovedFlowTakesItsSlowPathAlong(t *testing.T) {

@@ -24,7 +24,8 @@ type global struct {
 	lostESwSum   float64
 	rejected     float64
 	reordered    float64
-	orphans      float64 // lost with an instance, of flows that had ended
+	orphans      float64 // lost with an instance, of flows that had ended, and not known of which
+	orphanBytes  float64
 }
 
 func (g *global) init(nic *scenarios.NIC) {
@@ -60,7 +61,7 @@ func (g *global) fractions() (link, both float64) {
 		link = 0
 	}
 	both = link
-	if limit := float64(g.nic.ESwitchLimit); limit > 0 && numeric.Exceeds(link*g.rate, limit) {
+	if limit := float64(g.nic.ESwitchLimit); limit > 0 && numeric.Exceeds(float64(link*g.rate), limit) {
 		both = limit / g.rate
 	}
 	return link, both

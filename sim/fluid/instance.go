@@ -20,6 +20,7 @@ type instance struct {
 	fastFlows  int
 	slowFlows  int
 	size       float64 // mean frame bytes of what arrives
+	tail       flow.ID // sent what came last, where nothing comes any more
 
 	inflow, capacity float64 // packets a second, in force since at
 	queue            float64 // packets in system
@@ -46,6 +47,13 @@ func (in *instance) feedSlow(rate, bytes float64, flows int) {
 	in.slowBytes += bytes
 	if in.slowFlows += flows; in.slowFlows == 0 {
 		in.slow, in.slowBytes = 0, 0
+	}
+}
+
+// leaves notes that the flow is the last whose rate, which is not 0, has changed.
+func (in *instance) leaves(f flow.ID, rate float64) {
+	if rate != 0 {
+		in.tail = f
 	}
 }
 
@@ -187,8 +195,12 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 		if in.inflow > 0 {
 			in.lostFast += float64(in.queue * e.g.phi / in.inflow)
 			in.lostSlow += float64(in.queue * e.slow.g / in.inflow)
-		} else {
-			e.g.orphans += in.queue
+		} else { // of flows that have ended: the last of them, as far as it has sent so many
+			s := &e.flows[in.tail]
+			n := max(0, min(in.queue, s.offered-s.dropped()))
+			s.lostInstance += n
+			e.g.orphans += in.queue - n
+			e.g.orphanBytes += float64((in.queue - n) * in.size)
 		}
 		in.queue = 0
 	}

@@ -117,6 +117,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 			t.ProcessedBytes += float64((s.offered - s.dropped() - e.queued(s)) * (s.bytes / s.offered))
 		}
 	}
+	t.ProcessedBytes -= e.g.orphanBytes
 	t.Processed = t.Offered - t.Dropped.Sum() - t.Queued
 	return t
 }

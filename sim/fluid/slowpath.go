@@ -181,6 +181,7 @@ func (e *Engine) apply(now units.Time, m mark) {
 	}
 	if s.target != 0 {
 		e.slowFeed(s.target, m.rate, float64(m.rate*m.size), m.n)
+		e.instances[s.target].leaves(m.f, m.rate)
 		e.refresh(now, s.target)
 	}
 	if was == 0 && m.n > 0 && !m.down && !s.announced {
