@@ -318,22 +318,44 @@ func FuzzCapture(f *testing.F) {
 	for _, b := range [][]byte{nil, pcap, ng, zipped(ng), zipped(pcap), pcap[:70]} {
 		f.Add(b)
 	}
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(dir, "x")
-		os.WriteFile(path, b, 0o644)
-		if w, err := ReadCapture(path, Options{Copies: 2, Speedup: 3}); err == nil {
-			check(t, w)
-		}
-		if w, err := readCapture(path, Options{Copies: 2, Packets: true, MTU: 1500}, 1); err == nil {
-			check(t, w)
-			if packets, _ := w.Totals(); float64(len(readAll(t, MergePackets(w.Packets)))) != packets {
-				t.Error("there are not as many packets as in the flows")
+		if src := sourceOf(b); src != nil {
+			if w, err := readCapture(src, "x", Options{Copies: 2, Speedup: 3, Inner: true}, heldInCore); err == nil {
+				check(t, w)
 			}
-			w.Packets[0].Open().(*replay).close()
 		}
-		Inspect(path)
+		if src := sourceOf(b); src != nil {
+			if w, err := readCapture(src, "x", Options{Copies: 2, Packets: true, MTU: 1500}, heldInCore); err == nil {
+				check(t, w)
+				if packets, _ := w.Totals(); float64(len(readAll(t, MergePackets(w.Packets)))) != packets {
+					t.Error("there are not as many packets as in the flows")
+				}
+			}
+		}
+		inspected(b)
 	})
+}
+
+// sourceOf is a source of bytes, without a file; nil of what is packed and damaged.
+func sourceOf(b []byte) *source {
+	src, err := newSource(bytes.NewReader(b))
+	if err != nil {
+		return nil
+	}
+	return src
+}
+
+// inspected is Inspect of bytes, without a file.
+func inspected(b []byte) (*Summary, error) {
+	src, err := newSource(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	f, err := sniff(src)
+	if err != nil {
+		return nil, err
+	}
+	return inspect(src, "x", f, Options{})
 }
 
 // BenchmarkCapture reads packets of a capture that is not compressed, from the page cache.
