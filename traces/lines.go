@@ -160,7 +160,7 @@ func (a instant) plausible() error {
 	if a.sec <= lastDate {
 		return nil
 	}
-	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, 1970+int64(float64(a.sec)/31556952))
+	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, time.Unix(a.sec, 0).UTC().Year())
 }
 
 // String is a as a date.
