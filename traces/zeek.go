@@ -59,7 +59,7 @@ func readZeek(l *lines, log *logged) (err error) {
 			}
 			unset, empty, fields = "-", "(empty)", 0
 		case !strings.HasPrefix(text, "#"):
-			if strings.TrimSpace(text) == "" {
+			if strings.Trim(text, " ") == "" {
 				continue
 			}
 			if fields == 0 {
