@@ -43,7 +43,7 @@ var (
 		{0, "\x00\x0a", "IPFIX messages", "collect them with nfcapd, and write them with nfdump -o csv"},
 		{0, "\x00\x09", "NetFlow version 9 packets", "collect them with nfcapd, and write them with nfdump -o csv"},
 		{0, "\x00\x05", "NetFlow version 5 packets", "collect them with nfcapd, and write them with nfdump -o csv"},
-		{0, "PAR1", "a Parquet file", toFlows}, {0, "ARROW1", "an Arrow file", toFlows}, {0, "Obj\x01", "an Avro file", toFlows}, {0, "ORC", "an ORC file", toFlows},
+		{0, "PAR1", "a Parquet file", toFlows}, {0, "ARROW1", "an Arrow file", toFlows}, {0, "Obj\x01", "an Avro file", toFlows},
 		{0, "\x89HDF\x0d\x0a\x1a\x0a", "an HDF5 file", toFlows}, {0, "\x93NUMPY", "a NumPy file", toFlows}, {0, "SQLite format 3\x00", "an SQLite database", toFlows},
 		{0, "%PDF", "a PDF document", "look for the right file"}, {0, "Salted__", "a file encrypted by OpenSSL", "decrypt it first"},
 		{0, "\xff\xfe", "text in UTF-16", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"}, {0, "\xfe\xff", "text in UTF-16", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"},
@@ -88,18 +88,11 @@ func foreign(head []byte, first string) error {
 			return fmt.Errorf("is %s, which is not read: %s", x.name, x.doNow)
 		}
 	}
-	if len(head) >= 4 && head[0] == 0x83 && head[1]&0x0f == 0 && binary.BigEndian.Uint16(head[2:]) < 256 { // a management record first
+	if len(head) >= 4 && head[0] >= 0x82 && head[0] <= 0x85 && head[1]&0x0f == 0 && binary.BigEndian.Uint16(head[2:]) < 256 { // a management record first
 		return errors.New("is an Argus file, which is not read: write it with ra, and make a flow CSV of that")
 	}
 	if isERF(head) {
 		return errors.New("is an ERF capture (Endace), which is not read: " + toPcap)
-	}
-	if before, _, cr := strings.Cut(first, "\r"); cr {
-		for _, f := range flowLogs {
-			if f.begins(before) {
-				return fmt.Errorf("looks like %s, but its lines end with CR alone: write them with LF", f.title)
-			}
-		}
 	}
 	trimmed := strings.TrimLeft(first, " \t")
 	switch {

@@ -183,8 +183,13 @@ func sniff(src *source) (*flowLog, error) {
 	}
 	first, _, _ := strings.Cut(string(head), "\n")
 	first = tidy(first)
+	line, _, cr := strings.Cut(first, "\r")
 	for _, f := range flowLogs {
-		if f.begins(first) {
+		switch {
+		case !f.begins(line):
+		case cr:
+			return nil, fmt.Errorf("looks like %s, but its lines end with CR alone: write them with LF", f.title)
+		default:
 			return f, nil
 		}
 	}
