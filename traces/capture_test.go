@@ -338,7 +338,7 @@ func FuzzCapture(f *testing.F) {
 
 // sourceOf is a source of bytes, without a file; nil of what is packed and damaged.
 func sourceOf(b []byte) *source {
-	src, err := newSource(bytes.NewReader(b))
+	src, err := newSource(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil
 	}
@@ -347,7 +347,7 @@ func sourceOf(b []byte) *source {
 
 // inspected is Inspect of bytes, without a file.
 func inspected(b []byte) (*Summary, error) {
-	src, err := newSource(bytes.NewReader(b))
+	src, err := newSource(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, err
 	}

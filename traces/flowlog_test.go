@@ -133,7 +133,7 @@ func fuzzFlowLog(f *testing.F, header string, seeds ...string) {
 		f.Add(b[len(header):])
 	}
 	read := func(b []byte) (w *Workload, err error) {
-		src, err := newSource(bytes.NewReader(b))
+		src, err := newSource(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
 			return nil, err
 		}

@@ -34,7 +34,7 @@ func openLines(path string) (*lines, error) {
 
 func newLines(s *source) *lines {
 	l := &lines{source: s, scan: bufio.NewScanner(s.Reader)}
-	l.scan.Buffer(make([]byte, 0, 1<<16), maxLine)
+	l.scan.Buffer(make([]byte, 0, min(1<<16, s.Size())), maxLine)
 	l.scan.Split(func(b []byte, atEOF bool) (int, []byte, error) {
 		n, line, err := bufio.ScanLines(b, atEOF)
 		if n > 0 {

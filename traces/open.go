@@ -53,7 +53,7 @@ func openSource(path string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSource(f)
+	s, err := newSource(f, info.Size())
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -62,13 +62,20 @@ func openSource(path string) (*source, error) {
 	return s, nil
 }
 
-// newSource reads from anything.
-func newSource(r io.Reader) (s *source, err error) {
+// window is how much of an input is read at a time.
+const window = 1 << 17
+
+// newSource reads from anything of about so many bytes.
+func newSource(r io.Reader, size int64) (s *source, err error) {
 	s = &source{budget: maxRecord}
-	if s.raw, s.packed, err = unpack(r); err != nil {
+	buffer := int(min(size+1, window))
+	if s.raw, s.packed, err = unpack(r, buffer); err != nil {
 		return nil, err
 	}
-	s.Reader = bufio.NewReaderSize(budgeted{s}, 1<<17)
+	if s.packed != nil {
+		buffer = window
+	}
+	s.Reader = bufio.NewReaderSize(budgeted{s}, buffer)
 	return s, nil
 }
 

@@ -405,7 +405,7 @@ func (x *records) fill(n int) ([]byte, error) {
 	x.r = 0
 	for x.w < n {
 		if x.w == len(x.buf) {
-			x.buf = append(x.buf, make([]byte, max(1<<18, len(x.buf)))...)
+			x.buf = append(x.buf, make([]byte, max(2*x.src.Size(), len(x.buf)))...)
 		}
 		x.src.next()
 		k, err := x.src.Read(x.buf[x.w:])

@@ -58,7 +58,7 @@ func peers(b []byte) (lines []string, err error) {
 // ours reads the same with records.
 func ours(t testing.TB, b []byte) (lines []string, err error) {
 	t.Helper()
-	src, err := newSource(bytes.NewReader(b))
+	src, err := newSource(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 
 // unpack looks for the magic of gzip (RFC 1952) and of zstd (RFC 8878) and decompresses what has it. packed is the same
 // reader, or nil if there was nothing to decompress.
-func unpack(r io.Reader) (raw, packed io.Reader, err error) {
-	br := bufio.NewReaderSize(r, 1<<17)
+func unpack(r io.Reader, buffer int) (raw, packed io.Reader, err error) {
+	br := bufio.NewReaderSize(r, buffer)
 	switch magic, _ := br.Peek(4); {
 	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
 		packed, err = newMembers(br)
@@ -27,7 +27,7 @@ func unpack(r io.Reader) (raw, packed io.Reader, err error) {
 
 // gunzip is unpack for what is held in memory.
 func gunzip(r io.Reader) (io.Reader, error) {
-	raw, _, err := unpack(r)
+	raw, _, err := unpack(r, window)
 	return raw, err
 }
 
