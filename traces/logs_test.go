@@ -187,3 +187,46 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestZeekLogsInJSON(t *testing.T) {
+	for _, c := range []struct{ log, want string }{
+		{jsonConn(`"ts":1714979075.309996,"duration":2.5`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 2500ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1.714979075309996e+09,"duration":1e-06`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 1us, 4 packets, 400 B"},
+		{jsonConn(`"ts":"2024-05-06T07:04:35.309996Z","duration":null`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1714979075.3,"_path":"conn"`) + jsonConn(`"ts":1,"_path":"dns"`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+	} {
+		log := strings.ReplaceAll(c.log, ",}", "}")
+		for name, read := range map[string]func(string, Options) (*Workload, error){"Zeek": ReadZeek, "records": ReadFlowLog, "any": Read} {
+			w, err := read(write(t, "conn.log", []byte(log)), Options{})
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, log, err)
+				continue
+			}
+			check(t, w)
+			if got := described(w); len(got) != 2 || got[0] != c.want || w.Layer != IPBytes {
+				t.Errorf("%s: %s: got %s, want %s", name, log, got, c.want)
+			}
+		}
+	}
+	for want, more := range map[string]string{
+		"line 1: 1714979075309 s since 1970 are in the year 56315": `"ts":1714979075309`,
+		"line 1: ts: \"yesterday\" is not a time":                  `"ts":"yesterday"`,
+		"line 1: ts twice in an object":                            `"ts":1,"ts":2`,
+		"line 1: no ts: want the records":                          `"uid":"ts"`,
+		"line 1: duration: []interface {}, want a number":          `"ts":1,"duration":[1]`,
+		"line 1: duration: \"1e99\" is out of range":               `"ts":1,"duration":1e99`,
+		"line 1: orig_pkts twice":                                  `"ts":1,"orig_pkts":9`,
+		"line 1: the JSON object ends before it is closed":         `"ts":1,"uid":{"x":1`,
+		"line 1: more than a JSON object on a line":                `"ts":1}{`,
+	} {
+		_, err := ReadZeek(write(t, "conn.log", []byte(jsonConn(more))), Options{})
+		if err == nil || !strings.Contains(err.Error(), "conn.log: "+want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for from, want := range map[string]string{"1e-06": "0.000001", "1.5e3": "1500", "-2.50E-1": "-0.25", "12.5": "12.5", "0e0": "0", "1.23e1": "12.3"} {
+		if got, err := plain(from); err != nil || got != want {
+			t.Errorf("%s: got %s, %v; want %s", from, got, err, want)
+		}
+	}
+}
