@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/smartinco/smartinco/units"
 )
@@ -40,17 +41,18 @@ type source struct {
 // openSource opens a file. One that is not regular is refused: a pipe that nobody writes to would hang for ever, and a
 // run reads its inputs more than once, to vouch for them.
 func openSource(path string) (*source, error) {
-	info, err := os.Stat(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe opens at once
 	if err != nil {
 		return nil, err
 	}
+	info, err := f.Stat()
 	for kind, name := range map[os.FileMode]string{os.ModeNamedPipe: "a pipe", os.ModeSocket: "a socket", os.ModeDevice: "a device"} {
-		if info.Mode()&kind != 0 {
-			return nil, fmt.Errorf("%s is %s, want a file: write its content to one first", path, name)
+		if err == nil && info.Mode()&kind != 0 {
+			err = fmt.Errorf("%s is %s, want a file: write its content to one first", path, name)
 		}
 	}
-	f, err := os.Open(path)
 	if err != nil {
+		f.Close()
 		return nil, err
 	}
 	s, err := newSource(f, info.Size())
