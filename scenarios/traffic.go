@@ -218,7 +218,7 @@ func (s *Scenario) endless(source string) error {
 // options are a trace's, with a stream of random numbers of its own for each source.
 func (s *Scenario) options(t *Trace, source int) traces.Options {
 	return traces.Options{Speedup: t.Speedup, Copies: t.Copies, From: t.From, To: t.To, Resolution: t.Resolution,
-		Timeout: t.Timeout, MTU: int64(t.MTU), Seed: s.streamSeed(source)}
+		Timeout: t.Timeout, MTU: int64(t.MTU), Inner: t.Tunnel == "inner", Seed: s.streamSeed(source)}
 }
 
 // streamSeed is the root of a source's random streams.
