@@ -1,13 +1,12 @@
 package results
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"github.com/smartinco/smartinco/orchestrator"
@@ -31,41 +30,30 @@ type source interface {
 	latencies(each func(*Latency) error) error
 	buckets(each func(*Bucket) error) error
 	log() (io.ReadCloser, error)
+	check() error // every file that run.json vouches for
 }
 
-// Open reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked for.
-func Open(dir string) (*Record, error) {
+// Open is OpenContext without an end to the reading.
+func Open(dir string) (*Record, error) { return OpenContext(context.Background(), dir) }
+
+// OpenContext reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked for,
+// and whatever is read, now or then, ends with the context's error when ctx ends.
+func OpenContext(ctx context.Context, dir string) (*Record, error) {
 	run, err := readRun(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the record: %w", err)
 	}
 	rec := &Record{Dir: dir, Run: *run}
 	if run.Tables != nil {
-		rec.src = tables{dir, run.Tables}
+		rec.src = tables{ctx, dir, run.Tables, run.Log}
 		return rec, nil
 	}
-	j := journal{path: filepath.Join(dir, journalName)}
+	j := journal{ctx: ctx, path: filepath.Join(dir, journalName)}
 	if j.end, err = j.lastWindow(); err != nil {
 		return nil, fmt.Errorf("opening the record: %w", err)
 	}
 	rec.Run.Complete, rec.killed, rec.src = false, true, j
 	return rec, nil
-}
-
-func readRun(dir string) (*Run, error) {
-	path := filepath.Join(dir, runName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var run Run
-	if err := json.Unmarshal(b, &run); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if run.Format != format {
-		return nil, fmt.Errorf("%s: format is %d, want %d", path, run.Format, format)
-	}
-	return &run, nil
 }
 
 // Windows reads the windows, in order of time.
@@ -99,6 +87,10 @@ func collect[T any](rows func(func(*T) error) error) ([]T, error) {
 	}
 	return all, nil
 }
+
+// Check reads every file that run.json has a checksum of - all tables and the log - and returns an error for each that is
+// not what it says. The record of a run that was killed has checksums in its journal, which Open has held it against.
+func (r *Record) Check() error { return r.src.check() }
 
 // Log reads what went into the orchestrator and what came out of it, in order; see ReadLog. A line that was cut off when
 // the run was killed does not count.
@@ -141,14 +133,9 @@ func (r *Record) Host() (*Host, error) {
 	if r.Dir == "" {
 		return nil, fmt.Errorf("%s: %w", hostName, fs.ErrNotExist)
 	}
-	path := filepath.Join(r.Dir, hostName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	var h Host
-	if err := json.Unmarshal(b, &h); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := readJSON(filepath.Join(r.Dir, hostName), maxHost, &h); err != nil {
+		return nil, err
 	}
 	return &h, nil
 }

@@ -66,7 +66,7 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 		line++
 		if e.Event == nil {
 			if event.Event == nil {
-				return nil, fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line, e)
+				return nil, fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line, clip(e.String()))
 			}
 			if e.Action != nil {
 				v.Actions++
