@@ -83,7 +83,7 @@ const wholeJournal = math.MaxInt64
 func (j journal) frames(each func(payload []byte, end int64) error) error {
 	f, err := openInput(j.ctx, j.path)
 	if err != nil {
-		return err
+		return Damaged(err)
 	}
 	defer f.Close()
 	return j.framesOf(bufio.NewReaderSize(f, 1<<16), each)
@@ -95,10 +95,10 @@ func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) erro
 		return j.short(0, err, false)
 	}
 	if string(head[:len(journalMagic)]) != journalMagic {
-		return fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)], journalMagic)
+		return Damaged(fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)], journalMagic))
 	}
 	if got := binary.LittleEndian.Uint32(head[len(journalMagic):]); got != layout {
-		return fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got, layout)
+		return Damaged(fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got, layout))
 	}
 	at := int64(len(head))
 	var payload []byte
@@ -109,14 +109,14 @@ func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) erro
 		}
 		n := binary.LittleEndian.Uint32(h[:])
 		if n == 0 || n > maxFrame {
-			return fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at, n, maxFrame)
+			return Damaged(fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at, n, maxFrame))
 		}
 		var err error
 		if payload, err = readN(r, payload[:0], int(n)); err != nil {
 			return j.short(at, err, false)
 		}
 		if got, want := crc32.ChecksumIEEE(payload), binary.LittleEndian.Uint32(h[4:]); got != want {
-			return fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path, at, got, want)
+			return Damaged(fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path, at, got, want))
 		}
 		end := at + frameHead + int64(n)
 		if err := each(payload, end); err != nil {
@@ -136,7 +136,7 @@ func (j journal) short(at int64, err error, clean bool) error {
 	case clean || !j.ended:
 		return nil
 	}
-	return fmt.Errorf("%s: byte %d: the frame is cut off: the file is damaged", j.path, at)
+	return Damaged(fmt.Errorf("%s: byte %d: the frame is cut off: the file is damaged", j.path, at))
 }
 
 // readN reads n bytes into b, growing it as they come rather than on the word of a damaged length.
@@ -196,7 +196,7 @@ func (c consumer) frame() func([]byte, int64) error {
 		case 'l':
 			return nested(p, &la, latencyColumns, c.latency, &bu, bucketColumns, c.bucket)
 		}
-		return fmt.Errorf("a frame of kind %q, want w, f or l", kind)
+		return Damaged(fmt.Errorf("a frame of kind %q, want w, f or l", kind))
 	}
 }
 
@@ -236,7 +236,8 @@ func (j journal) latencies(each func(*Latency) error) error  { return j.rows(con
 func (j journal) buckets(each func(*Bucket) error) error     { return j.rows(consumer{bucket: each}) }
 
 func (j journal) log() (io.ReadCloser, error) {
-	return openInput(j.ctx, filepath.Join(filepath.Dir(j.path), logName))
+	f, err := openInput(j.ctx, filepath.Join(filepath.Dir(j.path), logName))
+	return f, Damaged(err)
 }
 
 // check finds nothing: every frame has been read and held against its checksum when the record was opened.

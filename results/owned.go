@@ -170,10 +170,10 @@ func readRun(dir string) (*Run, error) {
 		return nil, err
 	}
 	if run.Format < 1 || run.Format > format {
-		return nil, fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a newer version", path, run.Format, format)
+		return nil, Damaged(fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a newer version", path, run.Format, format))
 	}
 	if run.Tables != nil && run.Log == nil && run.Format > 1 {
-		return nil, fmt.Errorf("%s: no checksum of %s, want one in a record that has ended", path, logName)
+		return nil, Damaged(fmt.Errorf("%s: no checksum of %s, want one in a record that has ended", path, logName))
 	}
 	return &run, nil
 }
@@ -186,14 +186,14 @@ func readJSON(path string, most int64, v any) error {
 	}
 	defer f.Close()
 	if size > most {
-		return fmt.Errorf("%s: %d bytes, want at most %d: not a file of a record", path, size, most)
+		return Damaged(fmt.Errorf("%s: %d bytes, want at most %d: not a file of a record", path, size, most))
 	}
 	b := make([]byte, size)
 	if n, err := f.ReadAt(b, 0); err != nil && int64(n) < size {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%s: %w", path, bounded{err})
+		return Damaged(fmt.Errorf("%s: %w", path, bounded{err}))
 	}
 	return nil
 }

@@ -105,9 +105,8 @@ func TestWhatIsNoFileIsNoPartOfARecord(t *testing.T) {
 			if err := put(path); err != nil {
 				t.Fatal(err)
 			}
-			if w, err := Create(dir, *fig9(), Options{Overwrite: true}); err == nil {
+			if _, err := Create(dir, *fig9(), Options{Overwrite: true}); err == nil {
 				t.Errorf("%s called %s was replaced", name, file)
-				w.Abandon()
 			}
 			if _, err := os.Lstat(path); err != nil {
 				t.Errorf("%s called %s: %v", name, file, err)
@@ -119,12 +118,21 @@ func TestWhatIsNoFileIsNoPartOfARecord(t *testing.T) {
 	}
 }
 
-// Where a run cannot begin, what was made for it goes, and nothing else.
+// Where nothing came of it, the directories that were made for a lock go, and nothing else.
 func TestAbandoning(t *testing.T) {
 	root := t.TempDir()
-	abandon := func(dir string) {
+	abandon := func(dir string, meanwhile ...string) {
 		t.Helper()
-		if err := create(t, dir, Options{}).Abandon(); err != nil {
+		l, err := LockDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range meanwhile {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := l.Abandon(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -140,14 +148,9 @@ func TestAbandoning(t *testing.T) {
 	if got := files(t, there); len(got) != 0 {
 		t.Errorf("left: %v", got)
 	}
-	w := create(t, filepath.Join(root, "new"), Options{})
-	mine := filepath.Join(root, "new", "mine.txt")
-	if err := os.WriteFile(mine, nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	w.Abandon()
-	if _, err := os.Stat(mine); err != nil {
-		t.Error(err)
+	abandon(filepath.Join(root, "new"), "mine.txt")
+	if got := files(t, filepath.Join(root, "new")); len(got) != 1 {
+		t.Errorf("left: %v, want mine.txt", got)
 	}
 }
 

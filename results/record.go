@@ -12,6 +12,27 @@ import (
 	"github.com/smartinco/smartinco/orchestrator"
 )
 
+// ErrDamaged is, in the sense of errors.Is, that a record's files do not say what they should: run.json cannot be read, a
+// table or the log is missing, cut off or not the one that run.json vouches for.
+var ErrDamaged = errors.New("damaged")
+
+type damaged struct{ error }
+
+func (damaged) Is(target error) bool { return target == ErrDamaged }
+func (d damaged) Unwrap() error      { return d.error }
+
+// Damaged marks an error about a record's content as ErrDamaged. The context's errors, and those of a file that is there
+// and cannot be read, stay what they are.
+func Damaged(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if file := (*fs.PathError)(nil); errors.As(err, &file) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return damaged{err}
+}
+
 // Record is a run that has been recorded, on disk or in memory. If the run was killed, Run.Complete is false, Run.Totals
 // are zero, and the rows reach up to the last full window that was written.
 type Record struct {
@@ -50,7 +71,7 @@ func OpenContext(ctx context.Context, dir string) (*Record, error) {
 	}
 	j := journal{ctx: ctx, path: filepath.Join(dir, journalName)}
 	if j.end, err = j.lastWindow(); err != nil {
-		return nil, fmt.Errorf("opening the record: %w", err)
+		return nil, Damaged(fmt.Errorf("opening the record: %w", err))
 	}
 	rec.Run.Complete, rec.killed, rec.src = false, true, j
 	return rec, nil
@@ -107,7 +128,7 @@ func (r *Record) Log() iter.Seq2[Entry, error] {
 				if r.killed && errors.Is(err, io.ErrUnexpectedEOF) {
 					return
 				}
-				yield(e, fmt.Errorf("%s: %w", filepath.Join(r.Dir, logName), err))
+				yield(e, Damaged(fmt.Errorf("%s: %w", filepath.Join(r.Dir, logName), err)))
 				return
 			}
 			if !yield(e, nil) {

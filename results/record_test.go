@@ -293,11 +293,11 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 			if err := os.WriteFile(path, []byte(damaged), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			if err := read(dir); err == nil || !strings.Contains(err.Error(), path) {
+			if err := read(dir); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s cut to %d bytes: error %v, want one that names it", name, len(damaged), err)
 			}
 			if rec, err := Open(dir); err == nil {
-				if err := rec.Check(); err == nil || !strings.Contains(err.Error(), path) || strings.Count(err.Error(), "\n") > 0 {
+				if err := rec.Check(); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) || strings.Count(err.Error(), "\n") > 0 {
 					t.Errorf("%s cut to %d bytes: Check says %v, want one line that names it", name, len(damaged), err)
 				}
 			}
@@ -305,7 +305,8 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := read(dir); err == nil || !strings.Contains(err.Error(), path) {
+		// A directory without run.json is no record, and none that is damaged.
+		if err := read(dir); errors.Is(err, ErrDamaged) == (name == runName) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s missing: error %v", name, err)
 		}
 		if err := os.WriteFile(path, []byte(whole), 0o666); err != nil {
@@ -330,7 +331,7 @@ func TestAKilledRunWithoutItsJournalIsAnError(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+	if _, err := Open(dir); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v", err)
 	}
 }

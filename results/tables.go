@@ -96,7 +96,7 @@ func (t *table[T]) close() error {
 func readTable[T any](ctx context.Context, path, want string, each func(*T) error) error {
 	f, err := openInput(ctx, path)
 	if err != nil {
-		return err
+		return Damaged(err)
 	}
 	defer f.Close()
 	return readChecked(path, f, f.size, want, each)
@@ -118,7 +118,7 @@ func checkSum(path string, r io.Reader, want string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if got := checksum(sum); got != want {
-		return fmt.Errorf("%s: the file is damaged: checksum %s, want %q as %s says", path, got, want, runName)
+		return Damaged(fmt.Errorf("%s: the file is damaged: checksum %s, want %q as %s says", path, got, want, runName))
 	}
 	return nil
 }
@@ -131,15 +131,15 @@ func readRows[T any](path string, f io.ReaderAt, size int64, each func(*T) error
 			return
 		}
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: the file is damaged: %v", path, p)
+			err = Damaged(fmt.Errorf("%s: the file is damaged: %v", path, p))
 		}
 	}()
 	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return fmt.Errorf("%s: not a whole Parquet file: %w", path, err)
+		return Damaged(fmt.Errorf("%s: not a whole Parquet file: %w", path, err))
 	}
 	if err := sameColumns[T](file); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return Damaged(fmt.Errorf("%s: %w", path, err))
 	}
 	r := parquet.NewGenericReader[T](file)
 	defer r.Close()
@@ -160,9 +160,9 @@ func readRows[T any](path string, f io.ReaderAt, size int64, each func(*T) error
 		case errors.Is(err, io.EOF) && left == 0:
 			return nil
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("%s: the file is damaged: %d rows fewer than its footer says", path, left)
+			return Damaged(fmt.Errorf("%s: the file is damaged: %d rows fewer than its footer says", path, left))
 		case err != nil:
-			return fmt.Errorf("%s: the file is damaged: %w", path, err)
+			return Damaged(fmt.Errorf("%s: the file is damaged: %w", path, err))
 		}
 	}
 }
@@ -215,7 +215,7 @@ func tableIn[T any](t tables, name string, each func(*T) error) error {
 func (t tables) log() (io.ReadCloser, error) {
 	f, err := openInput(t.ctx, filepath.Join(t.dir, logName))
 	if err != nil || t.content == nil {
-		return f, err
+		return f, Damaged(err)
 	}
 	return &checkedLog{input: f, sum: crc32.New(castagnoli), want: *t.content}, nil
 }
@@ -245,7 +245,7 @@ func (t tables) check() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(t.sums)) {
 		if !slices.Contains(tableNames, name) {
-			errs = append(errs, fmt.Errorf("%s: a checksum of %s, want those of %s", filepath.Join(t.dir, runName), Quote(name), strings.Join(tableNames, ", ")))
+			errs = append(errs, Damaged(fmt.Errorf("%s: a checksum of %s, want those of %s", filepath.Join(t.dir, runName), Quote(name), strings.Join(tableNames, ", "))))
 			continue
 		}
 		path := filepath.Join(t.dir, name)
@@ -253,17 +253,17 @@ func (t tables) check() error {
 		if err == nil {
 			err = errors.Join(checkSum(path, f, t.sums[name]), f.Close())
 		}
-		errs = append(errs, err)
+		errs = append(errs, Damaged(err))
 	}
 	for _, name := range tableNames[:alwaysThere] {
 		if _, ok := t.sums[name]; !ok {
-			errs = append(errs, fmt.Errorf("%s: no checksum of %s", filepath.Join(t.dir, runName), name))
+			errs = append(errs, Damaged(fmt.Errorf("%s: no checksum of %s", filepath.Join(t.dir, runName), name)))
 		}
 	}
 	log, err := t.log()
 	if err == nil {
 		if _, err = io.Copy(io.Discard, log); err != nil {
-			err = fmt.Errorf("%s: %w", filepath.Join(t.dir, logName), err)
+			err = Damaged(fmt.Errorf("%s: %w", filepath.Join(t.dir, logName), err))
 		}
 		err = errors.Join(err, log.Close())
 	}

@@ -39,6 +39,7 @@ const (
 type Options struct {
 	Overwrite bool       // replace the record that the directory holds, if it holds one
 	Skew      units.Time // of the conservation check; see Checker
+	Lock      *DirLock   // the directory's, where the caller has it already; Close lets go of it
 
 	create func(path string, flag int) (file, error) // nil for os.OpenFile
 }
@@ -85,11 +86,14 @@ type rowCount struct{ windows, instances, flows, latencies, buckets int64 }
 
 // Create begins the record of run in dir, which it makes if need be, and locks dir until Close: ErrBusy is that another
 // process writes to it. dir must be empty or, with opts.Overwrite, a record: it never deletes a file that this program did
-// not write. From here on dir holds a readable, incomplete record.
+// not write, and where it fails for that, dir is as it was. From here on dir holds a readable, incomplete record.
 func Create(dir string, run Run, opts Options) (*Writer, error) {
-	lock, err := LockDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("creating the record: %w", err)
+	lock := opts.Lock
+	if lock == nil {
+		var err error
+		if lock, err = LockDir(dir); err != nil {
+			return nil, fmt.Errorf("creating the record: %w", err)
+		}
 	}
 	w := &Writer{dir: dir, lock: lock, create: opts.create, host: startHost(), flushed: time.Now(), logSum: crc32.New(castagnoli)}
 	w.check.Skew = opts.Skew
@@ -100,8 +104,7 @@ func Create(dir string, run Run, opts Options) (*Writer, error) {
 		return nil, errors.Join(err, lock.Abandon())
 	}
 	if err := w.begin(run); err != nil {
-		w.closeFiles()
-		return nil, errors.Join(err, lock.Release())
+		return nil, errors.Join(err, w.closeFiles(), lock.Release())
 	}
 	return w, nil
 }
@@ -136,17 +139,6 @@ func (w *Writer) closeFiles() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Abandon takes away the record, of which nothing is wanted, and the directories that Create made for it. It is in place
-// of Close.
-func (w *Writer) Abandon() error {
-	err := w.closeFiles()
-	found, _, err1 := partsIn(w.dir)
-	if err1 == nil {
-		err1 = removeParts(w.dir, found)
-	}
-	return errors.Join(err, err1, w.lock.Abandon())
 }
 
 func (w *Writer) path(name string) string { return filepath.Join(w.dir, name) }
