@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -70,20 +71,26 @@ func ownTable(f *os.File, size int64, vouched bool) bool {
 
 // partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write, is an
 // error.
-func partsIn(dir string) (found []string, run *Run, err error) {
+func partsIn(dir string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+		return nil, nil
 	} else if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	var run *Run
 	there := map[string]bool{}
 	for _, e := range entries {
 		there[e.Name()] = true
 	}
+	for _, e := range entries {
+		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, Quote(e.Name()))
+		}
+	}
 	if there[runName] {
 		if run, err = readRun(dir); err != nil {
-			return nil, nil, fmt.Errorf("%s: holds files but no record: %w", dir, err)
+			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err) // no damaged record: a request at fault
 		}
 	}
 	for _, p := range parts {
@@ -93,19 +100,12 @@ func partsIn(dir string) (found []string, run *Run, err error) {
 			}
 			_, vouched := run.vouches(p.name)
 			if err := p.ours(dir, name, vouched || name != p.name); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			found = append(found, name)
-			delete(there, name)
 		}
 	}
-	delete(there, lockName)
-	for _, e := range entries {
-		if there[e.Name()] {
-			return nil, nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, Quote(e.Name()))
-		}
-	}
-	return found, run, nil
+	return found, nil
 }
 
 // ours is nil if this program wrote the file.
@@ -141,7 +141,7 @@ func (r *Run) vouches(name string) (sum string, ok bool) {
 
 // clearDir deletes the record in dir. It deletes nothing if dir holds anything else, or if it may not overwrite.
 func clearDir(dir string, overwrite bool) error {
-	found, _, err := partsIn(dir)
+	found, err := partsIn(dir)
 	if err != nil || len(found) == 0 {
 		return err
 	}
