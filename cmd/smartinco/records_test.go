@@ -98,7 +98,7 @@ func TestRacesForADirectory(t *testing.T) {
 		{{"run", "r.yaml", "-f", "-o"}, {"run", "r.yaml", "-f", "--set", "seed=2", "--set", "workload.0.cbr.rate=2Mpps", "-o"}},
 		{{"sweep", "s.yaml", "-o"}, {"sweep", "s.yaml", "--set", "workload.0.cbr.rate=2Mpps", "-o"}},
 		{{"sweep", "s.yaml", "-o"}, {"run", "r.yaml", "-f", "-o"}},
-		{{"reproduce", "--set", "duration=5s", "-o"}, {"reproduce", "--set", "duration=5s", "-o"}},
+		{{"reproduce", "-o"}, {"reproduce", "-o"}},
 	}
 	n := times(t, "SMARTINCO_RACES", 3)
 	complete, refused := 0, 0
@@ -178,7 +178,7 @@ func TestKilledVerbsAreResumed(t *testing.T) {
 		{[]string{"sweep", "s.yaml", "-o"}, ""},
 		{[]string{"plot", "fig9", "made", "-o"}, "fig.pdf"},
 		{[]string{"compare", "made", "made", "-o"}, "overlay.svg"},
-		{[]string{"reproduce", "--set", "duration=5s", "-o"}, ""},
+		{[]string{"reproduce", "-o"}, ""},
 	}
 	n := times(t, "SMARTINCO_KILLS", 4)
 	if n < len(verbs) {
