@@ -50,6 +50,10 @@ func main() {
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
+	stderr = &visible{w: stderr}
+	if terminal(stdout) != nil {
+		stdout = &visible{w: stdout}
+	}
 	out := &output{w: stdout}
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -66,7 +70,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "smartinco: %v\n", err)
+	fmt.Fprintf(stderr, "smartinco: %s\n", brief(err))
 	switch {
 	case ctx.Err() != nil:
 		return 1 // supervise knows the signal
