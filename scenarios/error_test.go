@@ -2,10 +2,12 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
@@ -219,6 +221,44 @@ func TestCheckLength(t *testing.T) {
 	err := s.CheckLength(units.Second)
 	if want := "unnamed: telemetry.window: found 1ns, expected 10ns or more: with this there are 1000000000 windows in 1s, and at most 100000000 are possible"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Reading ends, whatever stands at the path; a pipe with something in it is as good as a file.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		fifo:        fifo + ": found a pipe into which nobody writes, expected a file",
+		"/dev/zero": "/dev/zero: found a device, expected a file",
+	} {
+		if _, err := ReadFile(path); err == nil || err.Error() != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		for what, load := range map[string]func() error{
+			"scenario":  func() error { _, err := Load(path, nil); return err },
+			"overrides": func() error { _, err := Parse("t.yaml", []byte(minimal), ".", []string{"@" + path}); return err },
+			"base":      func() error { _, err := Parse("t.yaml", []byte("sweep: {base: "+path+"}"), ".", nil); return err },
+		} {
+			if err := load(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %s", what, err, want)
+			}
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString(minimal); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if s, err := Load(fmt.Sprintf("/dev/fd/%d", r.Fd()), nil); err != nil || len(s.Runs) != 1 {
+		t.Errorf("a pipe that a shell gives: %v", err)
 	}
 }
 
