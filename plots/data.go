@@ -58,7 +58,7 @@ func newData(run results.Run, ws []results.Window, is []results.Instance, fs []r
 		d.max = max(d.max, int(w.Instances))
 	}
 	if len(ws) == 0 {
-		return d, fmt.Errorf("record %s (seed %d) holds no window: nothing to draw", run.Name, run.Seed)
+		return d, requestf("record %s (seed %d) holds no window: nothing to draw", run.Name, run.Seed)
 	}
 	return d, nil
 }
