@@ -125,7 +125,7 @@ func packetSize(sc any) int64 {
 				sizes[n] = true
 			}
 		}
-		if key(s, "pcap") != nil || key(s, "zeek") != nil || key(s, "records") != nil {
+		if key(s, "pcap") != nil || key(s, "zeek") != nil || key(s, "records") != nil || key(s, "model") != nil {
 			sizes[0] = true
 		}
 	}

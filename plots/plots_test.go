@@ -113,7 +113,13 @@ func everyFigure(t *testing.T) map[string]*Figure {
 var embedded = regexp.MustCompile(`base64,[A-Za-z0-9+/=]+`)
 
 func TestGolden(t *testing.T) {
-	for id, f := range everyFigure(t) {
+	fs := everyFigure(t)
+	for _, i := range Figures() {
+		if fs[i.ID] == nil {
+			t.Errorf("%s is in the table of figures and has no made-up records in madeUp, and so no golden file", i.ID)
+		}
+	}
+	for id, f := range fs {
 		for name, got := range map[string][]byte{
 			id + ".svg": embedded.ReplaceAll(saved(t, f, id+".svg"), []byte("base64,FONT")),
 			id + ".csv": []byte(table(t, f)),
