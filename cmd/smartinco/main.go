@@ -25,6 +25,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/hw/testbed"
+	"github.com/smartinco/smartinco/results"
 )
 
 // version is set by the linker: -X main.version=...
@@ -77,6 +78,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case !begun:
 		fmt.Fprintf(stderr, "See %s --help.\n", cmd.CommandPath())
 		return 2
+	case errors.Is(err, results.ErrDamaged): // whatever it is that is missing in it or cannot be read
+		return 1
 	case errors.Is(err, testbed.ErrUnavailable): // for lack of a socket, for instance, which is no mistake in the request
 		return 1
 	case errors.Is(err, errUsage), errors.Is(err, fs.ErrNotExist), isInvalid(err),

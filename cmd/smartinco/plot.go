@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -46,7 +47,7 @@ Figures:` + list.String(),
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var recs []*results.Record
 		for _, dir := range args[1:] {
-			found, err := openRecords(dir)
+			found, err := openRecords(c.Context(), dir)
 			if err != nil {
 				return err
 			}
@@ -107,13 +108,16 @@ func ofRequest(err error) error {
 }
 
 // openRecords opens the record in dir, or the records below it.
-func openRecords(dir string) (recs []*results.Record, err error) {
-	dirs, err := recordsBelow(dir)
+func openRecords(ctx context.Context, dir string) (recs []*results.Record, err error) {
+	dirs, err := results.Find(dir)
+	if errors.Is(err, results.ErrNoRecord) {
+		err = usageError{err}
+	}
 	if err != nil {
 		return nil, err
 	}
 	for _, dir := range dirs {
-		rec, err := results.Open(dir)
+		rec, err := results.OpenContext(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
