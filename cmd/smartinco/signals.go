@@ -16,7 +16,7 @@ import (
 var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
 // grace is how long a verb may take to come back after a signal. Together with what ends the process it stays below a second.
-const grace = 600 * time.Millisecond
+const grace = 400 * time.Millisecond
 
 // listen gives the signals that end the program. One that is ignored, as nohup and shells without job control have it, stays
 // ignored.
