@@ -66,7 +66,7 @@ var midways = map[string]midway{
 	"lab down":        onSilentEngine("down"),
 	"lab status":      onSilentEngine("status"),
 	"await":           waiting("await", "--for", "no-such-if0", "/bin/true"),
-	"trex-server":     asRoot("trex-server", "--port", "lo", "--listen", "127.0.0.1:0"),
+	"trex-server":     serving,
 	"forward":         asRoot("forward", "--in", "lo", "--out", "lo"),
 	"scenario list":   prints("scenario", "list"),
 	"scenario show":   prints("scenario", "show", "fig9"),
@@ -345,6 +345,25 @@ func accepted(t *testing.T, l net.Listener) func() {
 // waiting is a verb that prints nothing while it waits.
 func waiting(args ...string) midway {
 	return func(*testing.T, string) work { return work{args: args, quiet: true} }
+}
+
+// serving is a server that takes connections.
+func serving(t *testing.T, _ string) work {
+	if os.Geteuid() != 0 {
+		t.Skip("opens network interfaces: wants root")
+	}
+	l := silent(t, "tcp", "127.0.0.1:0")
+	address := l.Addr().String()
+	l.Close()
+	return work{args: []string{"trex-server", "--port", "lo", "--listen", address}, ready: func() {
+		for {
+			if c, err := net.Dial("tcp", address); err == nil {
+				c.Close()
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}}
 }
 
 // asRoot is a verb that opens network interfaces and then prints.
