@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +24,7 @@ func newPlot() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plot FIGURE|all DIR...",
 		Short: "Draw a figure from records",
-		Long: `Draw a figure from records. Each DIR is a record, or a directory of records as sweep leaves it. The ending of FILE
+		Long: `Draw a figure from records. Each DIR is a record, or a directory with records below it, as sweep leaves them. The ending of FILE
 chooses the format: .pdf, .svg, .png (300 dpi) or .tex (TikZ). What is drawn goes to a .csv beside the figure.
 With all, every figure that the records suffice for is drawn into the directory named by -o.
 
@@ -47,7 +47,7 @@ Figures:` + list.String(),
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var recs []*results.Record
 		for _, dir := range args[1:] {
-			found, err := openRecords(dir)
+			found, err := openRecords(c.Context(), dir)
 			if err != nil {
 				return err
 			}
@@ -84,7 +84,7 @@ Figures:` + list.String(),
 func draw(c *cobra.Command, id string, recs []*results.Record, o plots.Options, path string) error {
 	fig, err := plots.Draw(id, recs, o)
 	if err != nil {
-		return usageError{err}
+		return ofRequest(err)
 	}
 	for _, n := range fig.Notes {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", id, n)
@@ -96,43 +96,32 @@ func draw(c *cobra.Command, id string, recs []*results.Record, o plots.Options, 
 	return err
 }
 
-// save writes a figure; a name whose ending is no format is the user's mistake.
-func save(fig *plots.Figure, path string) error {
-	err := fig.Save(path)
-	var file *fs.PathError
-	if err != nil && !errors.As(err, &file) {
+// save writes a figure.
+func save(fig *plots.Figure, path string) error { return ofRequest(fig.Save(path)) }
+
+// ofRequest makes the user's mistake of what package plots calls one. A record that is damaged is none.
+func ofRequest(err error) error {
+	if errors.Is(err, plots.ErrRequest) {
 		err = usageError{err}
 	}
 	return err
 }
 
-// openRecords opens the record in dir, or the records in the directories in it.
-func openRecords(dir string) ([]*results.Record, error) {
-	rec, err := results.Open(dir)
-	if err == nil {
-		return []*results.Record{rec}, nil
+// openRecords opens the record in dir, or the records below it.
+func openRecords(ctx context.Context, dir string) (recs []*results.Record, err error) {
+	dirs, err := results.Find(dir)
+	if errors.Is(err, results.ErrNoRecord) {
+		err = usageError{err}
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
-	entries, dirErr := os.ReadDir(dir)
-	if dirErr != nil {
-		return nil, dirErr
-	}
-	var recs []*results.Record
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		rec, err := results.Open(filepath.Join(dir, e.Name()))
-		if err == nil {
-			recs = append(recs, rec)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+	for _, dir := range dirs {
+		rec, err := results.OpenContext(ctx, dir)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if len(recs) == 0 {
-		return nil, usagef("%s: no record, and no directory with one: want what run or sweep wrote", dir)
+		recs = append(recs, rec)
 	}
 	return recs, nil
 }

@@ -76,6 +76,7 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 			line.end()
 			fmt.Fprintln(c.ErrOrStderr(), s)
 		}
+		defer holds(c.Context(), c.ErrOrStderr())()
 		run, err := study.Replay(c.Context(), sc, tb, *out, o)
 		line.end()
 		if c.Context().Err() != nil && run != nil {
@@ -174,6 +175,7 @@ of that is undone. It exits with 1 if anything is wrong.`,
 		if err != nil {
 			return err
 		}
+		defer holds(c.Context(), c.ErrOrStderr())()
 		var all []testbed.Finding
 		well := tb.Doctor(c.Context(), func(f testbed.Finding) {
 			all = append(all, f)
@@ -213,6 +215,7 @@ who do not plan one. Nothing of anybody else is touched.`,
 		if err != nil {
 			return err
 		}
+		defer holds(c.Context(), c.ErrOrStderr())()
 		unlock, err := tb.Lock()
 		if err != nil {
 			return err

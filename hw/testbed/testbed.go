@@ -7,7 +7,6 @@ package testbed
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -166,7 +165,7 @@ type TRex struct {
 
 // Load reads a testbed's file. Errors about its content are scenarios.ErrInvalid, all of them joined.
 func Load(path string) (*File, error) {
-	data, err := os.ReadFile(path)
+	data, err := scenarios.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 		rate := p.load / service.Seconds() / float64(len(sizes)) // Poisson processes add up to one
 		fmt.Fprintf(&flows, "      - {rate: %gpps, arrivals: poisson, packet_size: %dB}\n", rate, n)
 	}
-	sc, err := scenario(fmt.Sprintf(queueScenario, p.name, seed, units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base, &flows))
+	sc, err := scenario(fmt.Sprintf(queueScenario, strings.ReplaceAll(p.name, "/", ""), seed, units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base, &flows))
 	if err != nil {
 		return nil, err
 	}
