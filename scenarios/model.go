@@ -100,7 +100,7 @@ func (s *Scenario) sessions(m *Model, source, offset int) (sessions traces.Sessi
 	arrivals := traces.Arrivals{Process: m.Arrivals, Rate: m.Rate, On: m.On, Off: m.Off}
 	if m.Arrivals == "series" {
 		arrivals.Series = s.Path(m.Series)
-		arrivals.Load = traces.LoadOptions{Column: m.Column, Time: m.Time, Step: m.Step, Scale: m.Scale}
+		arrivals.Load = traces.LoadOptions{Column: m.Column, Time: m.Time, Step: m.Step, Scale: m.Scale, Context: s.ctx}
 	}
 	var holdings traces.Holdings
 	switch m.Name {

@@ -107,15 +107,15 @@ func (s *Scenario) StreamContext(ctx context.Context) (*traces.Stream, error) {
 func (s *Scenario) CheckTraffic() error {
 	var errs []error
 	for i := range s.Workload {
-		src := s.Workload[i]
+		src := &s.Workload[i]
 		var err error
 		switch {
-		case src.CBR != nil: // one of its equal flows stands for all
-			one := *src.CBR
-			one.Flows, one.Total = 1, one.Total/units.BPS(one.Flows)
-			_, _, err = s.source(&Source{CBR: &one}, i, 0)
+		case src.CBR != nil:
+			_, err = s.staircase(src.CBR, i)
 		case src.Flows != nil:
-			_, _, err = s.source(&src, i, 0)
+			for j := 0; j < len(src.Flows) && err == nil; j++ {
+				_, err = s.constant(&src.Flows[j], i, j)
+			}
 		case src.Model != nil && src.Model.Arrivals != "series" && src.Model.Until == 0 && s.Duration == 0:
 			err = s.endless("model")
 		}
@@ -159,52 +159,21 @@ func (s *Scenario) Stream() (*traces.Stream, error) {
 func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, error) {
 	switch {
 	case src.CBR != nil:
-		c := src.CBR
-		if s.Duration == 0 {
-			return nil, 0, s.endless("cbr")
-		}
-		rate := float64(c.Rate)
-		if c.Total != 0 {
-			rate = float64(c.Total) / float64((c.PacketSize+s.NIC.FrameOverhead)*8) / float64(c.Flows)
-		}
-		key, found := fmt.Sprintf("workload.%d.cbr", i), c.Rate.String()
-		under := key + ".rate"
-		if c.Total != 0 {
-			under, found = key+".total", fmt.Sprintf("%v, for each of %d flows %v", c.Total, c.Flows, units.PPS(rate))
-		}
-		period, err := s.period(rate, under, found)
+		o, err := s.staircase(src.CBR, i)
 		if err != nil {
 			return nil, 0, err
 		}
-		p := traces.Process{Kind: c.Arrivals, On: c.On, Off: c.Off, Seed: s.streamSeed(i)}
-		if err := s.process(p, period, key); err != nil {
-			return nil, 0, err
-		}
-		return traces.Staircase(traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
-			Rate: rate, Size: float64(c.PacketSize), Offset: offset, Process: p}), c.Flows, nil
+		o.Offset = offset
+		return traces.Staircase(o), o.Flows, nil
 	case src.Flows != nil:
 		var ws []*traces.Workload
-		for j, f := range src.Flows {
-			end, key := f.End, fmt.Sprintf("workload.%d.flows.%d", i, j)
-			if end == 0 {
-				end = s.Duration
-			}
-			if end == 0 {
-				return nil, 0, s.endless("flows")
-			}
-			period := traces.Every(f.Period)
-			if f.Period == 0 {
-				var err error
-				if period, err = s.period(float64(f.Rate), key+".rate", f.Rate.String()); err != nil {
-					return nil, 0, err
-				}
-			}
-			p := traces.Process{Kind: f.Arrivals, On: f.On, Off: f.Off, Seed: s.streamSeed(i)}
-			if err := s.process(p, period, key); err != nil {
+		for j := range src.Flows {
+			o, err := s.constant(&src.Flows[j], i, j)
+			if err != nil {
 				return nil, 0, err
 			}
-			ws = append(ws, traces.Constant(traces.ConstantOptions{Period: period, Phase: f.Phase, End: end,
-				Size: float64(f.PacketSize), Offset: offset + j, Process: p, Stream: j}))
+			o.Offset = offset + j
+			ws = append(ws, traces.Constant(o))
 		}
 		return traces.Merge(ws...), len(src.Flows), nil
 	case src.PCAP != nil:
@@ -221,12 +190,52 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 	case src.Load != nil:
 		l := src.Load
 		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale,
-			Speedup: l.Speedup, Flows: l.Flows, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset})
+			Speedup: l.Speedup, Flows: l.Flows, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
 		return w, l.Flows, err
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
 	}
 	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(keysOf(reflect.TypeFor[Source]()), ", ")}
+}
+
+// staircase is what source i asks of the traffic, without the addresses' offset.
+func (s *Scenario) staircase(c *CBR, i int) (o traces.StaircaseOptions, err error) {
+	if s.Duration == 0 {
+		return o, s.endless("cbr")
+	}
+	key := fmt.Sprintf("workload.%d.cbr", i)
+	rate, under, found := float64(c.Rate), key+".rate", c.Rate.String()
+	if c.Total != 0 {
+		rate = float64(c.Total) / float64((c.PacketSize+s.NIC.FrameOverhead)*8) / float64(c.Flows)
+		under, found = key+".total", fmt.Sprintf("%v, for each of %d flows %v", c.Total, c.Flows, units.PPS(rate))
+	}
+	period, err := s.period(rate, under, found)
+	if err != nil {
+		return o, err
+	}
+	p := traces.Process{Kind: c.Arrivals, On: c.On, Off: c.Off, Seed: s.streamSeed(i)}
+	return traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
+		Rate: rate, Size: float64(c.PacketSize), Process: p}, s.process(p, period, key)
+}
+
+// constant is what the j-th flow of source i asks of the traffic, without the addresses' offset.
+func (s *Scenario) constant(f *OneFlow, i, j int) (o traces.ConstantOptions, err error) {
+	end, key := f.End, fmt.Sprintf("workload.%d.flows.%d", i, j)
+	if end == 0 {
+		end = s.Duration
+	}
+	if end == 0 {
+		return o, s.endless("flows")
+	}
+	period := traces.Every(f.Period)
+	if f.Period == 0 {
+		if period, err = s.period(float64(f.Rate), key+".rate", f.Rate.String()); err != nil {
+			return o, err
+		}
+	}
+	p := traces.Process{Kind: f.Arrivals, On: f.On, Off: f.Off, Seed: s.streamSeed(i)}
+	return traces.ConstantOptions{Period: period, Phase: f.Phase, End: end,
+		Size: float64(f.PacketSize), Process: p, Stream: j}, s.process(p, period, key)
 }
 
 // period is that of the rate that a key of the scenario gives each flow.
@@ -256,7 +265,8 @@ func (s *Scenario) endless(source string) error {
 // options are a trace's, with a stream of random numbers of its own for each source.
 func (s *Scenario) options(t *Trace, source int) traces.Options {
 	return traces.Options{Speedup: t.Speedup, Copies: t.Copies, From: t.From, To: t.To, Resolution: t.Resolution,
-		Timeout: t.Timeout, MTU: int64(t.MTU), Inner: t.Tunnel == "inner", Seed: s.streamSeed(source)}
+		Timeout: t.Timeout, MTU: int64(t.MTU), Inner: t.Tunnel == "inner",
+		Seed: s.streamSeed(source), Context: s.ctx}
 }
 
 // streamSeed is the root of a source's random streams.
