@@ -134,10 +134,11 @@ const (
 	Ended                      // Flow, Packets, Bytes, Reason: the switch, or somebody else, removed a rule; Idle if for lack of packets
 	Lost                       // Reason: the switch does not answer; requests wait
 	Restored                   // the switch is back, and the rules in it
+	PortGone                   // Instance, Reason: a port of an attached instance, or with instance 0 uplink or sink, is no longer the switch's. Once, until it is there again
 )
 
 func (k EventKind) String() string {
-	return [...]string{"packet-in", "confirmed", "rejected", "ended", "lost", "restored"}[k]
+	return [...]string{"packet-in", "confirmed", "rejected", "ended", "lost", "restored", "port-gone"}[k]
 }
 
 // Op is a request.
@@ -176,6 +177,7 @@ type Capabilities struct {
 	IdleResolution time.Duration `json:"idle_resolution"` // of Rule.Idle; 0 if the switch does not end idle rules
 	MoveIsAtomic   bool          `json:"move_is_atomic"`  // no packet is missed or sent up during a move
 	PacketInQueue  int           `json:"packet_in_queue"` // packet-ins that wait for the reader of Events before others are dropped
+	PortEvents     bool          `json:"port_events"`     // PortGone is reported
 	InstallRate    float64       `json:"install_rate"`    // rules a second that it was measured to take, as docs/hardware.md says; 0 if nobody has measured it
 	Counting       string        `json:"counting"`        // in words: what counts packets
 	SlowPath       string        `json:"slow_path"`       // in words: how a packet without a rule comes up, and goes on

@@ -55,6 +55,7 @@ type entry struct {
 type attached struct {
 	at      hw.Ports
 	counted telemetry.Counter
+	told    bool // that a port of it is gone
 }
 
 // New makes a device. Frames that leave by a port that nothing is connected to are dropped.
@@ -70,11 +71,45 @@ func New(cfg Config) *Device {
 	return d
 }
 
-// Connect says who gets the frames that leave by a port. The function may call Send, and must not change the frame.
+// Connect says who gets the frames that leave by a port. The function may call Send, and must not change the frame. A port
+// that was taken away is there again.
 func (d *Device) Connect(port string, out func(frame []byte)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ports[port] = out
+	for _, a := range d.instances {
+		if a.told && d.has(a.at.In) && d.has(a.at.Out) {
+			a.told = false
+		}
+	}
+}
+
+// Unplug takes a port away: nothing comes in there or leaves by it.
+func (d *Device) Unplug(port string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.has(port) {
+		return
+	}
+	delete(d.ports, port)
+	if d.driver == nil {
+		return
+	}
+	gone := hw.Event{Kind: hw.PortGone, At: time.Now(), Reason: fmt.Sprintf("port %s was taken away", port)}
+	if port == d.cfg.Uplink || port == d.cfg.Sink {
+		d.driver.queue.Put(gone)
+	}
+	for _, i := range slices.Sorted(maps.Keys(d.instances)) {
+		if a := d.instances[i]; !a.told && (a.at.In == port || a.at.Out == port) {
+			a.told, gone.Instance = true, i
+			d.driver.queue.Put(gone)
+		}
+	}
+}
+
+func (d *Device) has(port string) bool {
+	_, ok := d.ports[port]
+	return ok
 }
 
 // Send is a frame that comes in at a port. When it returns the frame has left, or was dropped or sent up.
@@ -87,7 +122,7 @@ func (d *Device) Send(port string, frame []byte) {
 func (d *Device) forward(port string, frame []byte) func([]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.stopped {
+	if d.stopped || !d.has(port) {
 		return nil
 	}
 	if t, ok := hw.TupleOf(frame); ok && port == d.cfg.Uplink {
@@ -420,7 +455,7 @@ func (s *Switch) Attach(ctx context.Context, i flow.Instance, at hw.Ports) error
 		return fmt.Errorf("simswitch: instance %d: want 1 or more", i)
 	}
 	for _, p := range []string{at.In, at.Out} {
-		if _, ok := s.d.ports[p]; !ok {
+		if !s.d.has(p) {
 			return fmt.Errorf("simswitch: %q is not a port, which are %q", p, slices.Sorted(maps.Keys(s.d.ports)))
 		}
 	}
@@ -437,7 +472,7 @@ func (s *Switch) Attach(ctx context.Context, i flow.Instance, at hw.Ports) error
 		a = &attached{counted: telemetry.Counter{Instance: i}}
 		s.d.instances[i] = a
 	}
-	a.at = at
+	a.at, a.told = at, false
 	return nil
 }
 
@@ -513,7 +548,7 @@ func (s *Switch) Capabilities() hw.Capabilities {
 func (c Config) Capabilities() hw.Capabilities {
 	return hw.Capabilities{
 		Name: "simulated switch", MaxRules: c.Rules, IdleResolution: idleResolution, MoveIsAtomic: true, PacketInQueue: packetInQueue,
-		Counting: "each rule and each instance", SlowPath: "function calls",
+		PortEvents: true, Counting: "each rule and each instance", SlowPath: "function calls",
 	}
 }
 

@@ -29,6 +29,7 @@ func bench(latency time.Duration) func(*testing.T) *switchtest.Bench {
 		b.Start = func() error { d.Start(); return nil }
 		b.Foreign = func(from, to string) error { d.Forward(from, to); return nil }
 		b.Delete = func(r hw.Rule) error { d.Delete(r.Flow); return nil }
+		b.Unplug = func(port string) error { d.Unplug(port); return nil }
 		return b
 	}
 }

@@ -2,6 +2,7 @@ package switchtest
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -553,6 +554,55 @@ func deleted(r *rig) {
 	}
 	r.goesUp(0)
 	r.install(rule(0, 1))
+}
+
+// unplugged has an instance lose its ports, one after the other. That is reported once, keeps no other instance from being
+// counted, and the instance's own counters stay as they were.
+func unplugged(r *rig) {
+	switch reports := r.sw.Capabilities().PortEvents; {
+	case reports != (r.Unplug != nil):
+		r.Fatalf("the driver reports ports that are taken away: %v; the bench takes some away: %v", reports, r.Unplug != nil)
+	case !reports:
+		r.Skip("the driver does not notice it")
+	}
+	ctx := r.context()
+	r.attach(1, 2)
+	r.install(rule(0, 1), rule(1, 2))
+	r.settle()
+	r.send(0, 3)
+	r.arrives(r.ports(1).In, 0, 3)
+	r.must(r.Send(r.ports(1).Out, frame(tuple(0), length)))
+	r.arrives(r.Sink, 0, 1)
+	r.counts(1, 3, 1)
+	for n, port := range []string{r.ports(1).Out, r.ports(1).In} {
+		r.must(r.Unplug(port))
+		if n == 0 {
+			if e := r.answer(hw.Event{Kind: hw.PortGone, Instance: 1}); !strings.Contains(e.Reason, port) {
+				r.Errorf("the reason is %q: want one that names %s", e.Reason, port)
+			}
+		}
+		r.send(1, 1)
+		r.arrives(r.ports(2).In, 1, 1)
+		r.counts(2, uint64(n+1), 0)
+		r.counts(1, 3, 1)
+	}
+	r.install(rule(2, 2)) // the next event: the second port was not reported again
+	last, err := r.sw.Detach(ctx, 1)
+	r.must(err)
+	if want := (telemetry.Counter{Instance: 1, RxPackets: 3, TxPackets: 1, RxBytes: 3 * length}); last != want {
+		r.Errorf("detached with %+v, want %+v", last, want)
+	}
+	if r.sw.Attach(ctx, 1, r.ports(1)) == nil {
+		r.Error("an instance was attached at ports that are gone")
+	}
+	r.must(r.sw.Attach(ctx, 1, r.ports(3)))
+	r.settle()
+	r.send(0, 1)
+	r.arrives(r.ports(3).In, 0, 1)
+	r.must(r.Unplug(r.ports(3).In))
+	r.answer(hw.Event{Kind: hw.PortGone, Instance: 1})
+	r.must(r.Unplug(r.Sink))
+	r.answer(hw.Event{Kind: hw.PortGone})
 }
 
 func closed(r *rig) {

@@ -35,6 +35,8 @@ type Bench struct {
 	Foreign func(from, to string) error
 	// Delete removes a flow's rule from the switch behind the driver's back.
 	Delete func(r hw.Rule) error
+	// Unplug takes a port away from the switch. It must be there if the driver says that it reports such ports, and only then.
+	Unplug func(port string) error
 }
 
 // Run holds a switch to the contract. The factory makes a bench with no rule of ours in it for each part; it cleans up
@@ -64,6 +66,7 @@ func Run(t *testing.T, factory func(t *testing.T) *Bench) {
 		{"RequestsWaitForTheSwitch", waiting},
 		{"ForeignRulesStay", foreign},
 		{"ARuleDeletedBySomebodyElseIsReported", deleted},
+		{"APortThatIsTakenAwayIsReported", unplugged},
 		{"CloseEndsEverything", closed},
 	} {
 		t.Run(part.name, func(t *testing.T) {

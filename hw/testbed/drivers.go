@@ -65,6 +65,12 @@ var properties = []struct {
 		}
 		return fmt.Sprintf("%.0f", c.InstallRate)
 	}},
+	{"a port that is taken away", func(c *hw.Capabilities) string {
+		if c.PortEvents {
+			return "is reported"
+		}
+		return "is not noticed"
+	}},
 	{"slow path", func(c *hw.Capabilities) string { return c.SlowPath }},
 	{"first packets that wait", func(c *hw.Capabilities) string { return fmt.Sprint(c.PacketInQueue) }},
 }
