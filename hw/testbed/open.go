@@ -51,10 +51,11 @@ func open[T any](ctx context.Context, kind string, drivers []driver[T], f *File)
 	if err != nil {
 		return t, err
 	}
-	if t, err = d.open(ctx, f); err != nil {
+	opened, err := d.open(ctx, f)
+	if err != nil { // opened may be a nil pointer in an interface that is not nil
 		return t, fmt.Errorf("testbed %s: %s: %w: %w", f.Name, kind, ErrUnavailable, err)
 	}
-	return t, nil
+	return opened, nil
 }
 
 // ErrUnavailable is, in the sense of errors.Is, hardware that cannot be opened.

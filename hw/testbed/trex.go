@@ -36,7 +36,11 @@ func openTRex(ctx context.Context, f *File) (hw.Generator, error) {
 		}
 		o.Force = left
 	}
-	return trex.NewGenerator(ctx, o)
+	g, err := trex.NewGenerator(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // leftover says whether the ports belong to our own user and to no other: to an earlier run, then, that was killed, since
