@@ -322,7 +322,7 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
 		}
-		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID]}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID], Created: time.Unix(c.Created, 0)}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
 			h.Ports = e.pool.ports(slot)
 		}
