@@ -72,9 +72,11 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 			}
 			line.at(now.Seconds())
 		}
+		said := map[string]bool{}
 		o.Say = func(s string) {
 			line.end()
 			fmt.Fprintln(c.ErrOrStderr(), s)
+			said[s] = true
 		}
 		run, err := study.Replay(c.Context(), sc, tb, *out, o)
 		line.end()
@@ -87,18 +89,21 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 		if *format == "json" {
 			return writeJSON(c.OutOrStdout(), run)
 		}
-		return printReplay(c, *out, run)
+		return printReplay(c, *out, run, said)
 	}
 	return c
 }
 
-func printReplay(c *cobra.Command, dir string, run *results.Run) error {
+// printReplay prints what a record says of its run, without the notes that were said meanwhile.
+func printReplay(c *cobra.Command, dir string, run *results.Run, said map[string]bool) error {
 	if err := printRun(c.OutOrStdout(), dir, run); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.OutOrStdout())
 	for _, n := range run.Notes {
-		fmt.Fprintln(c.OutOrStdout(), n)
+		if !said[n] {
+			fmt.Fprintln(c.OutOrStdout(), n)
+		}
 	}
 	if k := &run.Conservation; !k.Holds {
 		fmt.Fprintf(c.OutOrStdout(), "the counters contradict each other: %.0f packets too many at %s\n", k.Worst, k.Where)
@@ -201,14 +206,15 @@ of that is undone. It exits with 1 if anything is wrong.`,
 func newClean() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "clean --testbed FILE",
-		Short: "Remove the rules and containers that a killed run left on a testbed",
-		Long: `Remove the rules and containers that a killed run left on a testbed. The next run on it does the same; this is for those
-who do not plan one. Nothing of anybody else is touched.`,
+		Short: "Stop the traffic and remove the rules and containers that a killed run left on a testbed",
+		Long: `Stop the traffic and remove the rules and containers that a killed run left on a testbed. The next run on it does the
+same; this is for those who do not plan one. Nothing of anybody else is touched. What cannot be reached - a switch that is
+down - keeps it from nothing else: it says what is left, and exits with 1.`,
 		Example: `  smartinco hw clean --testbed rack.yaml`,
 		Args:    cobra.NoArgs,
 	}
 	file := testbedFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		tb, err := loadTestbed(*file)
 		if err != nil {
 			return err
@@ -220,17 +226,12 @@ who do not plan one. Nothing of anybody else is touched.`,
 		defer unlock()
 		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		defer cancel()
-		h, err := tb.OpenForCleaning(ctx)
-		if err != nil {
-			return err
+		done, err := tb.Clean(ctx)
+		fmt.Fprintf(c.OutOrStdout(), "removed %v\n", done.Found)
+		if done.Generator != "" {
+			fmt.Fprintf(c.OutOrStdout(), "generator: %s\n", done.Generator)
 		}
-		defer func() { err = errors.Join(err, testbed.Close(h)) }()
-		found, err := replay.Clean(ctx, h)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(c.OutOrStdout(), "removed %v\n", found)
-		return nil
+		return err
 	}
 	return c
 }

@@ -60,6 +60,10 @@ type Config struct {
 	Probe        Probe
 	Grace        time.Duration // between SIGTERM and SIGKILL at Delete; 0 for SIGKILL at once
 
+	// Cleaning opens the engine for what List and Delete can do, also where devices of an earlier run cannot be taken off
+	// the switch, as when it is down. Close says so.
+	Cleaning bool
+
 	Ports []Port // the pool
 	Veth  *Veth  // makes the ports' devices; without it they exist
 }

@@ -39,6 +39,8 @@ type Engine struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
+	unswept error // why devices are left, where Config.Cleaning lets that pass
+
 	mu    sync.Mutex
 	alive map[string]flow.Instance // containers, by ID, whose end is a Death
 	dead  map[string]bool          // those whose Death was reported: the engine lists them as running a moment longer
@@ -344,14 +346,19 @@ func (e *Engine) openPool(ctx context.Context) (err error) {
 	for _, c := range found {
 		e.pool.taken(c.Labels[labelPort])
 	}
-	return e.pool.sweep(ctx)
+	if err := e.pool.sweep(ctx); !e.config.Cleaning {
+		return err
+	} else if err != nil {
+		e.unswept = fmt.Errorf("docker: devices of ports that no container has: %w", err)
+	}
+	return nil
 }
 
-// Close ends the watch for deaths. Containers go on.
+// Close ends the watch for deaths. Containers go on. With Config.Cleaning it is an error if Open has left devices.
 func (e *Engine) Close() error {
 	e.stop()
 	<-e.done
-	return errors.Join(e.pool.close(), e.cli.Close())
+	return errors.Join(e.unswept, e.pool.close(), e.cli.Close())
 }
 
 // Deaths implements hw.ContainerEngine.

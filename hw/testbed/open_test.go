@@ -132,7 +132,7 @@ func TestWhatCannotBeOpenedIsNil(t *testing.T) {
 	part, err := open(ctx, "generator", []driver[part]{{"typed", func(*File) bool { return true }, func(context.Context, *File) (part, error) {
 		var nothing *typed
 		return nothing, errors.New("no")
-	}, nil}}, f)
+	}, nil, nil}}, f)
 	if err == nil || part != nil {
 		t.Errorf("opened as %#v, %v", part, err)
 	}
