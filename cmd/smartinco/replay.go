@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -131,24 +132,54 @@ func serveMetrics(c *cobra.Command, address string) (m *replay.Metrics, stop fun
 	if address == "" {
 		return nil, func() {}, nil
 	}
-	host, port, err := net.SplitHostPort(address)
+	l, err := listenTCP("--metrics", address)
 	if err != nil {
-		return nil, nil, usagef("--metrics: %q is not HOST:PORT: %w", address, err)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		return nil, nil, fmt.Errorf("--metrics: %w", err)
+		return nil, nil, err
 	}
 	m = replay.NewMetrics()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = s.Serve(l) }() // until Close
+	s := metricsServer(mux)
+	go func() { _ = s.Serve(limited(l, maxScrapers)) }() // until Close
 	fmt.Fprintf(c.ErrOrStderr(), "metrics at http://%s/metrics\n", l.Addr())
 	return m, func() { _ = s.Close() }, nil
+}
+
+// maxScrapers is how many connections the metrics are served on at a time.
+const maxScrapers = 32
+
+// metricsServer gives up whoever takes its time, so that nobody keeps a connection that others wait for.
+func metricsServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+		IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+}
+
+// limited is a listener of which n connections are open at a time. Others wait to be accepted.
+func limited(l net.Listener, n int) net.Listener { return &limit{l, make(chan struct{}, n)} }
+
+type limit struct {
+	net.Listener
+	open chan struct{}
+}
+
+func (l *limit) Accept() (net.Conn, error) {
+	l.open <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.open
+		return nil, err
+	}
+	return &limitedConn{Conn: c, done: sync.OnceFunc(func() { <-l.open })}, nil
+}
+
+type limitedConn struct {
+	net.Conn
+	done func()
+}
+
+func (c *limitedConn) Close() error {
+	defer c.done()
+	return c.Conn.Close()
 }
 
 func newHW() *cobra.Command {
