@@ -259,14 +259,14 @@ var unknown = map[string]string{
 // that nobody fills here, fails this test.
 func TestEveryColumnIsFilled(t *testing.T) {
 	t.Parallel()
-	r := newRack(5) // of the 8 flows' rules
+	r := newRack(5) // of the 12 flows' rules
 	r.capacity = 700
 	r.fate = func(n uint64) fate {
-		return map[uint64]fate{1: lostBefore, 3: lostSlow, 5: lostBack, 7: late}[n%8]
+		return map[uint64]fate{1: lostBefore, 2: lostBack, 3: lostSlow, 4: lostBack, 5: lostBack, 7: late}[n%8]
 	}
 	r.wrap = func(sw hw.Switch) hw.Switch { return dropping{sw, r.generator} }
-	o := run(context.Background(), t, r, short, "duration=2s", "instances={initial: 2, min: 2, max: 3}", "vnf.buffer=8",
-		"scheduler={policy: best-fit, limit: 1200pps, nofit: reject}", "workload=[{cbr: {flows: 8, interval: 120ms, rate: 500pps}}]",
+	o := run(context.Background(), t, r, short, "duration=3s", "instances={initial: 2, min: 2, max: 3}", "vnf.buffer=8",
+		"scheduler={policy: best-fit, limit: 1200pps, nofit: reject}", "workload=[{cbr: {flows: 12, interval: 120ms, rate: 500pps}}]",
 		"faults=[{kind: instance-death, at: 300ms, instance: 1}]")
 	if o.err != nil {
 		t.Fatal(o.err)
