@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -109,6 +110,30 @@ func TestOldEngine(t *testing.T) {
 			e.Close()
 		}
 		s.Close()
+	}
+}
+
+// A switch that is down keeps nobody from what the engine can still do, where that is wanted; what is left is said.
+func TestCleaningWithoutASwitch(t *testing.T) {
+	f := &fake{api: "1.41"}
+	s := httptest.NewServer(f)
+	defer s.Close()
+	c := config("tcp" + strings.TrimPrefix(s.URL, "http"))
+	down := errors.New("no connection to the switch")
+	c.Veth = &Veth{Unplug: func(context.Context, ...string) error { return down }}
+	if _, err := Open(t.Context(), c); !errors.Is(err, down) {
+		t.Errorf("opened for a run: %v", err)
+	}
+	c.Cleaning = true
+	e, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.List(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := e.Close(); !errors.Is(err, down) || !strings.Contains(err.Error(), "devices of ports that no container has") {
+		t.Errorf("closed: %v", err)
 	}
 }
 
