@@ -221,6 +221,9 @@ func TestLossOverAWire(t *testing.T) {
 		if n.Sent != s.sent || n.Received != s.received || port.TxErrors != packets-s.sent {
 			t.Errorf("%s: sent %d, received %d, %d errors, want %d, %d and %d", s.name, n.Sent, n.Received, port.TxErrors, s.sent, s.received, packets-s.sent)
 		}
+		if down := map[bool]string{true: "port 0 and port 1"}[s.down != ""]; n.Down != down { // of a pair, both ends
+			t.Errorf("%s: no link at %q, want %q", s.name, n.Down, down)
+		}
 		if s.down != "" {
 			if _, err := g.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "Link state is DOWN.") {
 				t.Errorf("%s: traffic is started, %v", s.name, err)
