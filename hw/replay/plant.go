@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -25,10 +26,11 @@ type plant struct {
 	rec     results.Recorder
 	opts    Options
 
-	zero    time.Time  // of the run's time
-	began   bool       // Start was delivered
-	ended   bool       // nothing is delivered any more
-	sending bool       // the generator has been started and not stopped
+	zero    time.Time // of the run's time
+	began   bool      // Start was delivered
+	ended   bool      // nothing is delivered any more
+	sending bool      // the generator has been started and not stopped; under halting
+	halting sync.Mutex
 	last    units.Time // of the last event
 
 	ctx    context.Context // of what the loop has started
@@ -257,7 +259,7 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
 	defer cancel()
 	if !complete {
-		p.stop(ctx)
+		p.halt(ctx)
 	}
 	p.await(ctx, p.meter.idle.Wait)
 	if p.began {
@@ -265,7 +267,7 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	}
 	if complete {
 		time.Sleep(settle) // the last packets are sent
-		p.stop(ctx)
+		p.halt(ctx)
 	}
 	var busy []chan struct{}
 	for i := range p.instances {
@@ -303,23 +305,31 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	return missing
 }
 
-// stop ends the traffic. A generator that does not answer is asked again: it sends until it is told not to.
-func (p *plant) stop(ctx context.Context) {
-	if !p.sending {
-		return
+// halt ends the traffic, and says if it could not.
+func (p *plant) halt(ctx context.Context) {
+	if err := p.stop(ctx); err != nil {
+		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it answers", err)
 	}
-	var err error
+}
+
+// stop ends the traffic, in any goroutine. A generator that does not answer is asked again: it sends until it is told not to.
+func (p *plant) stop(ctx context.Context) (err error) {
+	p.halting.Lock()
+	defer p.halting.Unlock()
+	if !p.sending {
+		return nil
+	}
 	for range stopTries {
 		try, cancel := context.WithTimeout(ctx, readLimit)
 		err = p.hw.Generator.Stop(try)
 		cancel()
 		if err == nil {
 			p.sending = false
-			return
+			return nil
 		}
 		time.Sleep(settle)
 	}
-	p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it answers", err)
+	return err
 }
 
 // compareSent says whether the generator has sent what the scenario plans.

@@ -166,7 +166,10 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 	p := newPlant(sc, w, h, rec, o)
 	err := p.begin(ctx)
 	if err == nil {
+		// An interrupt stops the traffic whatever the loop waits for.
+		done := context.AfterFunc(ctx, func() { _ = p.stop(context.WithoutCancel(ctx)) }) // finish tries again, and says so
 		err = p.loop(ctx)
+		done()
 	}
 	run := Header(sc, w, h.Name, o.Version)
 	if missing := p.finish(run, err == nil); err == nil {

@@ -154,6 +154,45 @@ func TestAnInterruptStopsTheTrafficFirst(t *testing.T) {
 	}
 }
 
+// Also while the switch keeps the run's own loop waiting.
+func TestAnInterruptStopsTheTrafficOfALoopThatWaits(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	release, blocked := make(chan struct{}), make(chan struct{})
+	r.wrap = func(sw hw.Switch) hw.Switch {
+		return &stuck{Switch: sw, install: sync.OnceFunc(func() { close(blocked); <-release })}
+	}
+	sc, w := load(t, short, "duration=30s")
+	ended := make(chan error, 1)
+	h := r.open(t)
+	go func() { ended <- replay.Run(ctx, sc, w, h, results.NewMemory(), replay.Options{}) }()
+	<-blocked
+	cancel()
+	for deadline := time.Now().Add(20 * time.Second); !slices.Contains(r.calls.since(0), "stop"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("the traffic goes on while the switch takes no rule")
+			break
+		}
+	}
+	close(release)
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// stuck is a switch that takes its time for the first rule.
+type stuck struct {
+	hw.Switch
+	install func()
+}
+
+func (s *stuck) Install(rules ...hw.Rule) error {
+	s.install()
+	return s.Switch.Install(rules...)
+}
+
 // hanging is a switch whose counters take their time.
 type hanging struct {
 	hw.Switch
