@@ -15,10 +15,9 @@ import (
 // data is what the figures take from a record.
 type data struct {
 	run       results.Run
-	windows   []results.Window
-	instances []results.Instance
-	flows     []results.Flow
-	delays    []results.Bucket // of the whole run; none where they were not measured
+	windows   []window
+	instances func(each func(*results.Instance) error) error // of every window, in order; read again whenever they are asked for
+	delays    []results.Bucket                               // of the whole run; none where they were not measured
 
 	scenario  any   // decoded
 	scale     scale // to which the values here have been brought back
@@ -32,9 +31,17 @@ type data struct {
 	overhead  float64 // bytes a frame
 }
 
-// newData reads from the resolved scenario what sorts runs into groups.
-func newData(run results.Run, ws []results.Window, is []results.Instance, fs []results.Flow) (data, error) {
-	d := data{run: run, windows: ws, instances: is, flows: fs}
+// window is what the figures take of a window, in the size of the experiment that the run stands for: a run has millions.
+type window struct {
+	T                                            float64 // its end, s
+	Offered, Processed, Dropped, DroppedInstance float64 // packets/s
+	ProcessedBits                                float64 // bit/s
+	Instances, Used, Flows                       int32
+}
+
+// newData reads from the resolved scenario what sorts runs into groups. Windows and instances are as the record has them.
+func newData(run results.Run, windows func(func(*results.Window) error) error, instances func(func(*results.Instance) error) error) (data, error) {
+	d := data{run: run}
 	raw, err := json.Marshal(run.Scenario)
 	if err != nil {
 		return d, fmt.Errorf("record %s: scenario: %w", run.Name, err)
@@ -53,12 +60,23 @@ func newData(run results.Run, ws []results.Window, is []results.Instance, fs []r
 	d.link = number(key(sc, "nic", "link"))
 	d.overhead = number(key(sc, "nic", "frame_overhead"))
 	d.scale = scaleOf(sc)
-	d.enlarge()
-	for _, w := range d.windows {
-		d.max = max(d.max, int(w.Instances))
+	d.limit /= d.scale.rate
+	if n := run.Duration/run.Window + 2; n > 0 && n < 1<<22 {
+		d.windows = make([]window, 0, int(n))
 	}
-	if len(ws) == 0 {
-		return d, fmt.Errorf("record %s (seed %d) holds no window: nothing to draw", run.Name, run.Seed)
+	err = windows(func(w *results.Window) error {
+		d.windows = append(d.windows, d.scale.window(w))
+		d.max = max(d.max, int(w.Instances))
+		return nil
+	})
+	if err != nil {
+		return d, fmt.Errorf("record %s: %w", run.Name, err)
+	}
+	d.instances = func(each func(*results.Instance) error) error {
+		return instances(func(r *results.Instance) error { full := d.scale.instance(r); return each(&full) })
+	}
+	if len(d.windows) == 0 {
+		return d, requestf("record %s (seed %d) holds no window: nothing to draw", run.Name, run.Seed)
 	}
 	return d, nil
 }
@@ -107,7 +125,7 @@ func packetSize(sc any) int64 {
 				sizes[n] = true
 			}
 		}
-		if key(s, "pcap") != nil || key(s, "zeek") != nil || key(s, "records") != nil {
+		if key(s, "pcap") != nil || key(s, "zeek") != nil || key(s, "records") != nil || key(s, "model") != nil {
 			sizes[0] = true
 		}
 	}
@@ -234,46 +252,58 @@ func (s *sum) mean() float64 { return s.sum / float64(s.n) }
 // merge is a series of the mean over runs; x values closer than grain are the same.
 type merge struct {
 	grain float64
-	at    map[int64]*sum
+	at    []sample
 }
 
-func (m *merge) add(x, y float64) {
-	if m.at == nil {
-		m.at = map[int64]*sum{}
+// sample is one value, at x in grains.
+type sample struct {
+	x int64
+	y float64
+}
+
+func (m *merge) add(x, y float64) { m.at = append(m.at, sample{int64(math.Round(x / m.grain)), y}) }
+
+// sums are the values in order of x, those of one x together.
+func (m *merge) sums(each func(x int64, s *sum)) {
+	slices.SortStableFunc(m.at, func(a, b sample) int { return cmp.Compare(a.x, b.x) })
+	for i := 0; i < len(m.at); {
+		s, x := sum{}, m.at[i].x
+		for ; i < len(m.at) && m.at[i].x == x; i++ {
+			s.add(m.at[i].y)
+		}
+		each(x, &s)
 	}
-	k := int64(math.Round(x / m.grain))
-	if m.at[k] == nil {
-		m.at[k] = &sum{}
-	}
-	m.at[k].add(y)
+}
+
+// most is the greatest number of values at one x.
+func (m *merge) most() (n int) {
+	m.sums(func(_ int64, s *sum) { n = max(n, s.n) })
+	return n
 }
 
 func (m *merge) series(s series, runs int) series {
-	var ks []int64
-	for k := range m.at {
-		ks = append(ks, k)
-	}
-	slices.Sort(ks)
-	for _, k := range ks {
-		p := m.at[k]
-		s.x, s.y = append(s.x, float64(k)*m.grain), append(s.y, p.mean())
-		s.lo, s.hi = append(s.lo, p.lo), append(s.hi, p.hi)
-		s.n = max(s.n, p.n)
-	}
-	if runs < 2 {
-		s.lo, s.hi = nil, nil
-	}
+	m.sums(func(x int64, p *sum) {
+		s.x, s.y = append(s.x, float64(x)*m.grain), append(s.y, p.mean())
+		if runs > 1 {
+			s.lo, s.hi = append(s.lo, p.lo), append(s.hi, p.hi)
+		}
+	})
 	s.n = runs
 	return s
 }
 
 // over is the series of f over time, mean of the group's runs.
-func (g group) over(k kind, f func(data, results.Window) float64) series {
+func (g group) over(k kind, f func(data, window) float64) series {
 	m := merge{grain: 1e-6}
+	n := 0
+	for _, d := range g.runs {
+		n += len(d.windows)
+	}
+	m.at = make([]sample, 0, n)
 	for _, d := range g.runs {
 		for _, w := range d.windows {
 			m.add(w.T, f(d, w))
 		}
 	}
-	return m.series(series{name: g.name, look: g.look, kind: k}, len(g.runs))
+	return m.series(series{name: g.name, look: g.look, kind: k}, len(g.runs)).thinned()
 }

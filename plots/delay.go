@@ -232,13 +232,25 @@ func bySettings(ds []data) (gs []group) {
 		if len(keys) > 0 && len(keys) <= 2 {
 			var parts []string
 			for _, k := range keys {
-				parts = append(parts, k[strings.LastIndexByte(k, '.')+1:]+" "+spaced(settings[i][k]))
+				parts = append(parts, k[strings.LastIndexByte(k, '.')+1:]+" "+setting(settings[i][k]))
 			}
 			gs[i].name = strings.Join(parts, ", ")
 		}
 		sorted[look] = gs[i]
 	}
 	return sorted
+}
+
+// setting is the value of a setting as it is printed: a rate with the digits that a reader can use.
+func setting(s string) string {
+	var rate units.PPS
+	if rate.UnmarshalText([]byte(s)) == nil {
+		return spaced(units.PPS(rounded(float64(rate), 4)).String())
+	}
+	if v, err := strconv.ParseFloat(s, 64); err == nil && v != math.Trunc(v) {
+		return short(v)
+	}
+	return spaced(s)
 }
 
 // quantity is the value of a setting that has one, in the base unit.

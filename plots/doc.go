@@ -13,9 +13,21 @@
 package plots
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
+
+// ErrRequest is what an error of the request is, in the sense of errors.Is: an unknown figure or format, a width out of
+// range, records that do not suffice. Other errors are those of reading the records and of writing files.
+var ErrRequest = errors.New("not to be drawn")
+
+func requestf(format string, args ...any) error { return request{fmt.Errorf(format, args...)} }
+
+type request struct{ error }
+
+func (request) Is(target error) bool { return target == ErrRequest }
+func (r request) Unwrap() error      { return r.error }
 
 // Widths of a figure in inches: a column of IEEE's two-column layout, and the page.
 const (
@@ -80,17 +92,17 @@ func drawFrom(id string, ds []data, o Options) (*Figure, error) {
 		sortRuns(ds)
 		pg, notes, err := f.draw(ds, o)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w; it needs %s", id, err, f.Needs)
+			return nil, requestf("%s: %w; it needs %s", id, err, f.Needs)
 		}
 		pg.scale = scaleNote(ds)
 		return newFigure(f.Info, pg, o, notes), nil
 	}
-	return nil, fmt.Errorf("no figure %q: want one of %s", id, strings.Join(ids, ", "))
+	return nil, requestf("no figure %q: want one of %s", id, strings.Join(ids, ", "))
 }
 
 func (o Options) check() error {
 	if !(o.Width >= 2 && o.Width <= 20) {
-		return fmt.Errorf("width %g in: want 2 to 20 in, such as %g for one column or %g for two", o.Width, OneColumn, TwoColumn)
+		return requestf("width %g in: want 2 to 20 in, such as %g for one column or %g for two", o.Width, OneColumn, TwoColumn)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package plots
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/smartinco/smartinco/results"
@@ -29,10 +28,7 @@ func fig6(ds []data, o Options) (*page, []string, error) {
 			ring.add(l.Offered/mega, l.DroppedInstance/mega)
 		}
 	}
-	n := 0
-	for _, s := range processed.at {
-		n = max(n, s.n)
-	}
+	n := processed.most()
 	x := axis{label: "Offered load (Mpps)"}
 	a := &panel{title: "Throughput", x: x, y: axis{label: "Throughput (Mpps)"},
 		series: []series{processed.series(series{name: "processed", kind: line}, n)}}
@@ -54,8 +50,8 @@ func fig6(ds []data, o Options) (*page, []string, error) {
 // levels are the means of the spans in which the offered load stays the same, over their second half, when the instance
 // has settled: within a thousandth or, since on hardware the counters are not read at even times, within a twentieth while
 // no flow comes or goes. A span of one window, in which the load changed, counts only when all are so short.
-func levels(ws []results.Window) (ls []results.Window) {
-	var spans [][]results.Window
+func levels(ws []window) (ls []window) {
+	var spans [][]window
 	longest := 0
 	for i, w := range ws {
 		n := len(spans)
@@ -64,9 +60,9 @@ func levels(ws []results.Window) (ls []results.Window) {
 			within = 0.05
 		}
 		if n > 0 && math.Abs(w.Offered-ws[i-1].Offered) <= within*ws[i-1].Offered {
-			spans[n-1] = append(spans[n-1], w)
+			spans[n-1] = spans[n-1][:len(spans[n-1])+1]
 		} else {
-			spans = append(spans, []results.Window{w})
+			spans = append(spans, ws[i:i+1])
 		}
 		longest = max(longest, len(spans[len(spans)-1]))
 	}
@@ -75,7 +71,7 @@ func levels(ws []results.Window) (ls []results.Window) {
 			continue
 		}
 		half := s[len(s)/2:]
-		var m results.Window
+		var m window
 		for _, w := range half {
 			m.Offered += w.Offered / float64(len(half))
 			m.Processed += w.Processed / float64(len(half))
@@ -109,7 +105,11 @@ func fig7(ds []data, o Options) (*page, []string, error) {
 			}
 		}
 		all.add(float64(d.initial), total.mean())
-		for _, i := range perInstance(d, from) {
+		is, err := perInstance(d, from)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, i := range is {
 			each.add(float64(d.initial), i.mean()/mega)
 		}
 	}
@@ -126,11 +126,11 @@ func fig7(ds []data, o Options) (*page, []string, error) {
 }
 
 // perInstance are the processed rates of the instances that took packets after a time, in order of their number.
-func perInstance(d data, from float64) (is []sum) {
+func perInstance(d data, from float64) (is []sum, err error) {
 	at := map[int32]int{}
-	for _, r := range d.instances {
+	err = d.instances(func(r *results.Instance) error {
 		if r.T <= from || r.Processed <= 0 {
-			continue
+			return nil
 		}
 		i, ok := at[r.Instance]
 		if !ok {
@@ -138,8 +138,9 @@ func perInstance(d data, from float64) (is []sum) {
 			is = append(is, sum{})
 		}
 		is[i].add(r.Processed)
-	}
-	return is
+		return nil
+	})
+	return is, err
 }
 
 // fig8: for each scheduler, the mean over the run of how many flows each instance held, and of what it processed.
@@ -151,19 +152,24 @@ func fig8(ds []data, o Options) (*page, []string, error) {
 	gs := bySchedulers(in)
 	notes = append(notes, absent(gs)...)
 	var flows, rates []*panel
-	n, most := 0, 0
-	for _, g := range gs {
+	n, most := 0, int32(0)
+	runs := make([][]map[int32]life, len(gs)) // of each group
+	for i, g := range gs {
 		n = max(n, len(g.runs))
 		for _, d := range g.runs {
-			most = max(most, int(last(d)))
+			lives, err := overTheRun(d)
+			if err != nil {
+				return nil, nil, err
+			}
+			runs[i] = append(runs[i], lives)
+			most = max(most, last(lives))
 		}
 	}
 	for i, g := range gs {
 		held, rate := merge{grain: 1}, merge{grain: 1}
-		for _, d := range g.runs {
-			means := overTheRun(d)
-			for k := int32(1); k <= last(d); k++ {
-				m := means[k]
+		for _, lives := range runs[i] {
+			for k := int32(1); k <= last(lives); k++ {
+				m := lives[k]
 				held.add(float64(k), m.flows)
 				if m.there > 0 {
 					rate.add(float64(k), m.processed/mega)
@@ -180,7 +186,7 @@ func fig8(ds []data, o Options) (*page, []string, error) {
 		}
 		f.title = letter(i) + " " + f.title
 		if limit := g.runs[0].limit / mega; limit > 0 {
-			r.marks = []mark{{label: fmt.Sprintf("%g Mpps", limit), at: limit, limit: "scheduler's limit"}}
+			r.marks = []mark{{label: short(limit) + " Mpps", at: limit, limit: "scheduler's limit"}}
 		}
 		flows, rates = append(flows, f), append(rates, r)
 	}
@@ -201,38 +207,43 @@ type life struct {
 }
 
 // overTheRun are the lives of a run's instances by number. Windows count by their length, since the last may be shorter.
-func overTheRun(d data) map[int32]life {
-	length := make(map[float64]float64, len(d.windows))
-	from := 0.0
-	for _, w := range d.windows {
-		length[w.T], from = w.T-from, w.T
-	}
+func overTheRun(d data) (map[int32]life, error) {
 	lives := map[int32]life{}
-	for _, r := range d.instances {
-		l, dt := lives[r.Instance], length[r.T]
+	at, from := 0, 0.0 // the window of the row, and when it begins
+	err := d.instances(func(r *results.Instance) error {
+		for at < len(d.windows) && d.windows[at].T < r.T {
+			from = d.windows[at].T
+			at++
+		}
+		l, dt := lives[r.Instance], 0.0
+		if at < len(d.windows) && d.windows[at].T == r.T {
+			dt = r.T - from
+		}
 		l.flows += float64(float64(r.Flows) * dt)
 		if r.State == "ready" || r.State == "draining" {
 			l.there += dt
 			l.processed += float64(r.Processed * dt)
 		}
 		lives[r.Instance] = l
-	}
+		return nil
+	})
+	end := d.windows[len(d.windows)-1].T
 	for k, l := range lives {
-		if from > 0 {
-			l.flows /= from
+		if end > 0 {
+			l.flows /= end
 		}
 		if l.there > 0 {
 			l.processed /= l.there
 		}
 		lives[k] = l
 	}
-	return lives
+	return lives, err
 }
 
 // last is the greatest number of an instance, up to what a figure has room for.
-func last(d data) (n int32) {
-	for _, r := range d.instances {
-		n = max(n, r.Instance)
+func last(lives map[int32]life) (n int32) {
+	for k := range lives {
+		n = max(n, k)
 	}
 	return min(n, 1024)
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/smartinco/smartinco/results"
 	"gonum.org/v1/plot/vg"
 )
 
@@ -57,10 +56,10 @@ func fig9(ds []data, o Options) (*page, []string, error) {
 	n := 0
 	for _, g := range gs {
 		n = max(n, len(g.runs))
-		a.series = append(a.series, g.over(line, func(_ data, w results.Window) float64 { return w.Processed / mega }))
-		b.series = append(b.series, g.over(line, func(_ data, w results.Window) float64 { return w.DroppedInstance / mega }))
-		c.series = append(c.series, g.over(step, func(_ data, w results.Window) float64 { return float64(w.Used) }))
-		d.series = append(d.series, g.over(step, func(_ data, w results.Window) float64 { return float64(w.Instances) }))
+		a.series = append(a.series, g.over(line, func(_ data, w window) float64 { return w.Processed / mega }))
+		b.series = append(b.series, g.over(line, func(_ data, w window) float64 { return w.DroppedInstance / mega }))
+		c.series = append(c.series, g.over(step, func(_ data, w window) float64 { return float64(w.Used) }))
+		d.series = append(d.series, g.over(step, func(_ data, w window) float64 { return float64(w.Instances) }))
 	}
 	level([]*panel{c, d})
 	a.top, a.topOf = flowTicks(in[0], x.max), "Active flows"
@@ -134,13 +133,13 @@ func fig10(ds []data, o Options) (*page, []string, error) {
 		x := axis{label: "Time (s)", max: longest(g.runs)}
 		top := x
 		top.bare = true
-		offered := g.over(line, func(_ data, w results.Window) float64 { return w.Offered * bits })
+		offered := g.over(line, func(_ data, w window) float64 { return w.Offered * bits })
 		offered.name, offered.look, offered.thin = "offered", 6, true
-		done := g.over(line, func(_ data, w results.Window) float64 { return w.ProcessedBits / giga })
+		done := g.over(line, func(_ data, w window) float64 { return w.ProcessedBits / giga })
 		done.name = "processed"
-		used := g.over(step, func(_ data, w results.Window) float64 { return float64(w.Used) })
+		used := g.over(step, func(_ data, w window) float64 { return float64(w.Used) })
 		used.name, used.look = "VNFs in use", 2
-		running := g.over(step, func(_ data, w results.Window) float64 { return float64(w.Instances) })
+		running := g.over(step, func(_ data, w window) float64 { return float64(w.Instances) })
 		running.name, running.look = "VNFs running", 1
 		r := &panel{title: letter(i) + " " + g.name, x: top, series: []series{offered, done}}
 		v := &panel{x: x, series: []series{running, used}}

@@ -39,7 +39,7 @@ func (f *Figure) Save(path string) error {
 	ext := filepath.Ext(path)
 	open, ok := formats[ext]
 	if !ok {
-		return fmt.Errorf("%s: no format for the ending %q: want one of %s", path, ext, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+		return requestf("%s: no format for the ending %q: want one of %s", path, ext, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
 	}
 	w, h := vg.Length(f.Width)*vg.Inch, vg.Length(f.Height)*vg.Inch
 	c := open(w, h)

@@ -49,10 +49,10 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 	running := &panel{title: "VNFs running", x: x, y: axis{label: "VNFs", count: true}}
 	for i, d := range ds {
 		g := group{name: names[i], look: i, runs: []data{d}}
-		through.series = append(through.series, g.over(line, func(_ data, w results.Window) float64 { return w.Processed / per }))
-		lost.series = append(lost.series, g.over(line, func(_ data, w results.Window) float64 { return w.Dropped / per }))
-		used.series = append(used.series, g.over(step, func(_ data, w results.Window) float64 { return float64(w.Used) }))
-		running.series = append(running.series, g.over(step, func(_ data, w results.Window) float64 { return float64(w.Instances) }))
+		through.series = append(through.series, g.over(line, func(_ data, w window) float64 { return w.Processed / per }))
+		lost.series = append(lost.series, g.over(line, func(_ data, w window) float64 { return w.Dropped / per }))
+		used.series = append(used.series, g.over(step, func(_ data, w window) float64 { return float64(w.Used) }))
+		running.series = append(running.series, g.over(step, func(_ data, w window) float64 { return float64(w.Instances) }))
 	}
 	level([]*panel{used, running})
 	pg := stack(o, 1, 76, through, lost, used, running)

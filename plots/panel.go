@@ -194,7 +194,7 @@ func roundTicks(lo, hi float64, n int) (ts []tick) {
 	}
 	for k := math.Ceil(lo/size - 1e-9); k*size <= hi+1e-9*size && len(ts) <= 2*n+2; k++ {
 		v := k*size + 0 // no negative zero
-		ts = append(ts, tick{v, strconv.FormatFloat(v, 'g', 6, 64)})
+		ts = append(ts, tick{v, strconv.FormatFloat(rounded(v, 6), 'f', -1, 64)})
 	}
 	return ts
 }

@@ -22,19 +22,7 @@ func Draw(id string, recs []*results.Record, o Options) (*Figure, error) {
 
 // read takes from a record what the figures use.
 func read(r *results.Record) (data, error) {
-	ws, err := r.Windows()
-	if err != nil {
-		return data{}, fmt.Errorf("record %s: %w", r.Run.Name, err)
-	}
-	is, err := r.Instances()
-	if err != nil {
-		return data{}, fmt.Errorf("record %s: %w", r.Run.Name, err)
-	}
-	fs, err := r.Flows()
-	if err != nil {
-		return data{}, fmt.Errorf("record %s: %w", r.Run.Name, err)
-	}
-	d, err := newData(r.Run, ws, is, fs)
+	d, err := newData(r.Run, r.EachWindow, r.EachInstance)
 	if err != nil {
 		return d, err
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/smartinco/smartinco/results"
 )
 
 // scale is what a run's rates and times are of those of the experiment that it stands for (key scale of its scenario).
@@ -20,33 +22,21 @@ func scaleOf(scenario any) scale {
 	return s
 }
 
-// enlarge brings a run to the size of the experiment that it stands for, so that both share axes. What each packet or
-// flow met stays as it was.
-func (d *data) enlarge() {
-	s := d.scale
-	if s == (scale{1, 1}) {
-		return
-	}
-	for i := range d.windows {
-		w := &d.windows[i]
-		w.T /= s.time
-		for _, rate := range []*float64{&w.Offered, &w.Ingress, &w.Processed, &w.Dropped, &w.SlowPath, &w.ProcessedBits,
-			&w.DroppedInstance, &w.DroppedESwitch, &w.DroppedSlowPath, &w.DroppedLink, &w.DroppedRejected} {
-			*rate /= s.rate
-		}
-	}
-	for i := range d.instances {
-		r := &d.instances[i]
-		r.T /= s.time
-		for _, rate := range []*float64{&r.Offered, &r.Processed, &r.Dropped} {
-			*rate /= s.rate
-		}
-	}
-	for i := range d.flows {
-		f := &d.flows[i]
-		f.Start, f.End = f.Start/s.time, f.End/s.time
-	}
-	d.limit /= s.rate
+// window brings a window to the size of the experiment that its run stands for, so that both share axes. What each packet
+// or flow met stays as it was.
+func (s scale) window(w *results.Window) window {
+	return window{T: w.T / s.time, Offered: w.Offered / s.rate, Processed: w.Processed / s.rate, Dropped: w.Dropped / s.rate,
+		DroppedInstance: w.DroppedInstance / s.rate, ProcessedBits: w.ProcessedBits / s.rate, Instances: w.Instances, Used: w.Used, Flows: w.Flows}
+}
+
+// instance does so with what an instance did in a window.
+func (s scale) instance(r *results.Instance) results.Instance {
+	full := *r
+	full.T /= s.time
+	full.Offered /= s.rate
+	full.Processed /= s.rate
+	full.Dropped /= s.rate
+	return full
 }
 
 // scaleNote says for the legend how much smaller the runs were than what the axes show.

@@ -1,27 +1,39 @@
 package plots
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/smartinco/smartinco/results"
 )
 
 // A run at a fraction of the rates and times is drawn in the size of the experiment, and the figure says how small it was.
 func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 	full := spec{scheduler: "best-fit", flows: 8, interval: 10, total: 148.8e6, size: 64, initial: 3, max: 8, seed: 1}.make(t)
-	small := spec{scheduler: "best-fit", flows: 8, interval: 10, total: 148.8e6, size: 64, initial: 3, max: 8, seed: 1}.make(t)
-	sc := small.scenario.(map[string]any)
-	sc["scale"] = map[string]any{"rate": 1.0 / 7500, "time": 0.2}
-	for i := range small.windows {
-		w := &small.windows[i]
-		w.T *= 0.2
-		for _, rate := range []*float64{&w.Offered, &w.Processed, &w.Dropped, &w.DroppedInstance} {
-			*rate /= 7500
-		}
+	// The small run: a 7500th of the rates, a fifth of the times.
+	run := full.run
+	var ws []results.Window
+	for _, w := range full.windows {
+		ws = append(ws, results.Window{T: w.T * 0.2, Offered: w.Offered / 7500, Processed: w.Processed / 7500, Dropped: w.Dropped / 7500,
+			DroppedInstance: w.DroppedInstance / 7500, ProcessedBits: w.ProcessedBits / 7500, Instances: w.Instances, Used: w.Used, Flows: w.Flows})
 	}
-	run := small.run
+	var is []results.Instance
+	if err := full.instances(func(r *results.Instance) error {
+		small := *r
+		small.T *= 0.2
+		small.Processed /= 7500
+		is = append(is, small)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	sc := maps.Clone(full.scenario.(map[string]any))
+	sc["scale"] = map[string]any{"rate": 1.0 / 7500, "time": 0.2}
+	sc["scheduler"] = map[string]any{"policy": "best-fit", "limit": "1333pps"} // 10 Mpps / 7500, in whole packets
 	run.Scenario = sc
-	d, err := newData(run, small.windows, small.instances, small.flows)
+	d, err := newData(run, rows(ws), rows(is))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +41,28 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 		if f := full.windows[i]; math.Abs(w.T-f.T) > 1e-9 || math.Abs(w.Processed-f.Processed) > 1e-3 {
 			t.Fatalf("window %d: %+v, want %+v", i, w, f)
 		}
+	}
+	// So are the panels of the instances: the same flows, rates and times there, and the scheduler's limit as it was meant, to
+	// the whole packets of the small run.
+	lives, err := overTheRun(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := overTheRun(full)
+	if err != nil || len(lives) != len(want) || len(want) == 0 {
+		t.Fatalf("%d instances, want %d: %v", len(lives), len(want), err)
+	}
+	for k, l := range want {
+		if got := lives[k]; math.Abs(got.there-l.there) > 1e-6 || math.Abs(got.flows-l.flows) > 1e-6 || math.Abs(got.processed-l.processed) > 1 {
+			t.Errorf("instance %d: %+v, want %+v", k, got, l)
+		}
+	}
+	pg, _, err := fig8([]data{d}, Options{Width: TwoColumn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := pg.rows[1][0].marks; len(m) != 1 || m[0].label != "9.998 Mpps" || math.Abs(m[0].at-9.9975) > 1e-9 {
+		t.Errorf("the limit of 1333 pps times 7500 is drawn as %+v, want 9.998 Mpps", m)
 	}
 	for _, c := range []struct {
 		with data

@@ -2,7 +2,6 @@ package plots
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -80,10 +79,7 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 			if len(reordered.at) == 0 {
 				continue
 			}
-			runs := 0
-			for _, s := range reordered.at {
-				runs = max(runs, s.n)
-			}
+			runs := reordered.most()
 			n = max(n, runs)
 			s := series{name: spaced(latency.String()), look: look, kind: line}
 			if reference {
@@ -99,13 +95,13 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 		return v, v > 0 && !slices.ContainsFunc(in, func(f newFlow) bool { return of(f) != v })
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowRate }); ok {
-		m := mark{label: spaced(units.PPS(v).String()), at: v / mega, onX: true, limit: "slow path's limit"}
+		m := mark{label: spaced(units.PPS(rounded(v, 4)).String()), at: v / mega, onX: true, limit: "slow path's limit"}
 		a.marks, b.marks = append(a.marks, m), append(b.marks, m)
 	} else {
 		notes = append(notes, "the runs differ in nic.slowpath_rate, or have none")
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowQueue }); ok {
-		a.marks = append(a.marks, mark{label: fmt.Sprintf("queue of %g", v), at: v, limit: "slow path's limit"})
+		a.marks = append(a.marks, mark{label: "queue of " + short(v), at: v, limit: "slow path's limit"})
 	}
 	least, most := in[0].rate, in[0].rate
 	for _, f := range in {

@@ -9,6 +9,18 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
+// rows are a record's rows of one kind.
+func rows[T any](all []T) func(func(*T) error) error {
+	return func(each func(*T) error) error {
+		for i := range all {
+			if err := each(&all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // usl is what n instances process in all, in Mpps: the shape that the published results suggest.
 func usl(n float64) float64 { return 25 * n / (1 + 0.38*(n-1) + 0.019*n*(n-1)) }
 
@@ -52,7 +64,6 @@ func (s spec) make(t testing.TB) data {
 	gain := map[string]float64{"best-fit": 1.2}[s.scheduler]
 	var ws []results.Window
 	var is []results.Instance
-	var fs []results.Flow
 	per := s.total / float64(s.flows)
 	held := make([]int, s.max+1)
 	for f := range s.flows {
@@ -70,7 +81,6 @@ func (s spec) make(t testing.TB) data {
 			}
 		}
 		held[at]++
-		fs = append(fs, results.Flow{Flow: int32(f + 1), Start: s.interval * float64(f), End: duration, Instance: int32(at)})
 	}
 	for i := range int(duration) {
 		at := float64(i + 1)
@@ -98,7 +108,7 @@ func (s spec) make(t testing.TB) data {
 			is = append(is, results.Instance{T: at, Instance: int32(k), State: "ready", Flows: int32(held[k]), Processed: done * 1e6 * w})
 		}
 	}
-	d, err := newData(run, ws, is, fs)
+	d, err := newData(run, rows(ws), rows(is))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +191,7 @@ func aNewFlow(t testing.TB, engine string, latency, rate float64) data {
 			"workload": []any{map[string]any{"flows": []any{map[string]any{"rate": fmt.Sprintf("%gMpps", rate)}}}},
 		},
 		Totals: results.Totals{Flows: 1, RulesInstalled: 1, Reordered: min(backlog, 1000), Dropped: results.Drops{SlowPath: max(0, backlog-1000)}}}
-	d, err := newData(run, []results.Window{{T: 0.01}}, nil, nil)
+	d, err := newData(run, rows([]results.Window{{T: 0.01}}), rows[results.Instance](nil))
 	if err != nil {
 		t.Fatal(err)
 	}

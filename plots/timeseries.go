@@ -42,7 +42,7 @@ func TimeSeries(title, xLabel, yLabel string, o Options, ss ...Series) (*Figure,
 		if s.Step {
 			kd = step
 		}
-		p.series = append(p.series, series{name: s.Name, look: i, kind: kd, x: s.X, y: s.Y, n: 1})
+		p.series = append(p.series, series{name: s.Name, look: i, kind: kd, x: s.X, y: s.Y, n: 1}.thinned())
 		points += len(s.X)
 	}
 	if points == 0 {

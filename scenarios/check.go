@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -26,7 +28,7 @@ func (d *decoder) check(s *Scenario) {
 	bad := d.bad()
 	d.apply("", scenarioRules(s), bad)
 	for i := range s.Workload {
-		d.apply(under("workload", strconv.Itoa(i)), s.Workload[i].rules(), bad)
+		d.apply(under("workload", strconv.Itoa(i)), s.Workload[i].rules(s), bad)
 	}
 	for i := range s.Faults {
 		f := &s.Faults[i]
@@ -128,10 +130,97 @@ func scenarioRules(s *Scenario) []Rule {
 		{[]string{"measure.flows", "measure.delay"}, !s.Measure.Flows && s.Measure.Delay != "none", "true where delays are measured: their packets are stepped one by one"},
 		{[]string{"measure.flows", "engine"}, !s.Measure.Flows && s.Engine == "fluid", "engine: packet with false: the fluid engine has no packets to jump over"},
 		{[]string{"workload"}, len(s.Workload) == 0, "at least one source"},
+		{[]string{"name"}, !plainName(s.Name), "a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"},
+	}
+	for _, i := range s.intervals() {
+		rules = append(rules, Rule{[]string{i.key, "duration"}, i.in(s.Duration) > MostEvents, i.want(s.Duration)})
+	}
+	if s.Engine == "packet" {
+		rules = append(rules, packetRules(s)...)
 	}
 	for _, n := range slices.Sorted(maps.Keys(c.Points)) {
 		key := "vnf.contention.points." + strconv.Itoa(n)
 		rules = append(rules, Rule{[]string{key}, c.Points[n] <= 0, "a rate above 0"})
+	}
+	return rules
+}
+
+// Bounds of what a run can hold, beyond those of single keys.
+const (
+	// MostEvents is how often a run closes a window, or asks its autoscaler: an hour of wall time and 10 GB of record.
+	MostEvents = 100_000_000
+
+	maxSpan    = units.Time(100*24) * units.Hour // of a trace; also package traces'
+	maxPhases  = 1 << 24                         // of on-off arrivals; also package traces'
+	mostAtOnce = 1 << 21                         // flows that begin at one instant, in the packet engine
+)
+
+// interval is a key whose value says how often something happens.
+type interval struct {
+	key   string
+	every units.Time
+	what  string
+}
+
+func (s *Scenario) intervals() []interval {
+	return []interval{
+		{"telemetry.window", s.Telemetry.Window, "windows"},
+		{"autoscaler.interval", s.Autoscaler.Interval, "evaluations"},
+	}
+}
+
+func (i interval) in(t units.Time) int64 { return int64(t / max(1, i.every)) }
+
+func (i interval) want(t units.Time) string {
+	return fmt.Sprintf("%v or more: with this there are %d %s in %v, and at most %d are possible", (t+MostEvents-1)/MostEvents, i.in(t), i.what, t, MostEvents)
+}
+
+// CheckLength says whether a run that lasts until end has too many windows or evaluations of the autoscaler. Where the
+// scenario has a duration, it has been asked when it was read.
+func (s *Scenario) CheckLength(end units.Time) error {
+	var errs []*Error
+	for _, i := range s.intervals() {
+		if i.in(end) > MostEvents {
+			errs = append(errs, &Error{File: s.Name, Key: i.key, Found: i.every.String(), Expected: i.want(end)})
+		}
+	}
+	return join(errs)
+}
+
+// plainName says whether a name is fit for a file or a folder.
+func plainName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 200 && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) })
+}
+
+// packetRules are what the packet engine asks of a scenario beyond the fluid one.
+func packetRules(s *Scenario) []Rule {
+	const inPacket = " with engine: packet"
+	rules := []Rule{{[]string{"vnf.buffer", "engine"}, s.VNF.Buffer > 1<<20, fmt.Sprintf("at most %d%s", 1<<20, inPacket)}}
+	for _, r := range []struct {
+		key         string
+		rate, least float64
+		want        string
+	}{
+		{"nic.slowpath_rate", float64(s.NIC.SlowPathRate), 1, "1pps"},
+		{"nic.eswitch_limit", float64(s.NIC.ESwitchLimit), 1, "1pps"},
+		{"nic.link", float64(s.NIC.Link), 1e6, "1Mbps"},
+	} {
+		rules = append(rules, Rule{[]string{r.key, "engine"}, r.rate != 0 && (r.rate < r.least || r.rate > 1e12), fmt.Sprintf("0, or %s to 1e12 a second,%s", r.want, inPacket)})
+	}
+	weights, positive := uint64(0), false
+	for _, t := range s.VNF.ServiceTimes {
+		weights += uint64(t.Weight)
+		positive = positive || t.Time > 0 && t.Weight > 0
+	}
+	if len(s.VNF.ServiceTimes) > 0 && positive {
+		mean := 0.0
+		for _, t := range s.VNF.ServiceTimes {
+			mean += float64(t.Time) * float64(t.Weight) / float64(weights)
+		}
+		rules = append(rules,
+			Rule{[]string{"vnf.service_times", "engine"}, weights > 1<<40, fmt.Sprintf("weights that sum to at most %d", 1<<40)},
+			Rule{[]string{"vnf.service_times", "engine"}, mean < 1, "a mean of at least 1ps"})
 	}
 	return rules
 }
@@ -151,7 +240,8 @@ func arrivalRules(key, kind string, on, off units.Time) []Rule {
 	return rules
 }
 
-func (s *Source) rules() []Rule {
+// rules are the relations of a source's keys in its scenario.
+func (s *Source) rules(in *Scenario) []Rule {
 	given := 0
 	for i := range reflect.TypeFor[Source]().NumField() {
 		if !reflect.ValueOf(s).Elem().Field(i).IsNil() {
@@ -163,6 +253,8 @@ func (s *Source) rules() []Rule {
 		rules = append(rules,
 			Rule{[]string{"cbr.total", "cbr.rate"}, c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"},
 			Rule{[]string{"cbr.rate", "cbr.total"}, c.Total != 0 && c.Rate != 0, "total or rate, not both"})
+		rules = append(rules, Rule{[]string{"cbr.flows", "cbr.interval"}, in.Engine == "packet" && c.Arrivals == "constant" && c.Interval == 0 && c.Flows > mostAtOnce,
+			fmt.Sprintf("an interval above 0, or at most %d flows, which begin at one instant, with engine: packet", mostAtOnce)})
 		rules = append(rules, arrivalRules("cbr", c.Arrivals, c.On, c.Off)...)
 	}
 	if s.Flows != nil {
@@ -184,20 +276,22 @@ func (s *Source) rules() []Rule {
 			rules = append(rules,
 				Rule{[]string{t.name + ".file"}, t.File == "", "a path"},
 				Rule{[]string{t.name + ".speedup"}, t.Speedup <= 0, "a number above 0"},
-				Rule{[]string{t.name + ".resolution"}, t.Resolution <= 0, "a time above 0"},
+				Rule{[]string{t.name + ".resolution"}, t.Resolution <= 0 || t.Resolution > units.Hour, "a time above 0 and at most 1h"},
 				Rule{[]string{t.name + ".mtu"}, t.MTU != 0 && t.name != "pcap", "none: only the packets of a pcap can be split"},
 				Rule{[]string{t.name + ".mtu"}, t.MTU != 0 && t.MTU < traces.LeastMTU, fmt.Sprintf("0, or %dB or more", traces.LeastMTU)},
 				Rule{[]string{t.name + ".to", t.name + ".from"}, t.To != 0 && t.To <= t.From, "a time after from, " + t.From.String()})
 		}
 	}
 	if s.Model != nil {
-		rules = append(rules, s.Model.rules()...)
+		rules = append(rules, s.Model.rules(in.Duration)...)
 	}
 	if l := s.Load; l != nil {
 		rules = append(rules,
 			Rule{[]string{"load.file"}, l.File == "", "a path"},
 			Rule{[]string{"load.column"}, l.Column == "", "a column's name"},
-			Rule{[]string{"load.step"}, l.Step <= 0, "a time above 0"},
+			Rule{[]string{"load.step"}, l.Step <= 0 || l.Step > maxSpan, "a time above 0 and at most " + maxSpan.String()},
+			Rule{[]string{"load.column", "load.time"}, l.Column == traces.RowCount && l.Time == "", "time: with it, the name of a column of times, for " + traces.RowCount},
+			Rule{[]string{"load.flows"}, in.Engine == "packet" && l.Flows > mostAtOnce, fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce)},
 			Rule{[]string{"load.scale"}, l.Scale <= 0, "a number above 0"},
 			Rule{[]string{"load.speedup"}, l.Speedup <= 0, "a number above 0"},
 			Rule{[]string{"load.to", "load.from"}, l.To != 0 && l.To <= l.From, "a time after from, " + l.From.String()})

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ErrInvalid is what every error about the content of a scenario, a profile or an override is, in the sense of errors.Is.
@@ -22,24 +25,40 @@ type Error struct {
 	Err          error    // the cause, where there is one
 }
 
-// Error is one line: place, key, what was found, what was expected, near misses.
+// Error is one line: place, key, what was found, what was expected, near misses. It is fit for a terminal, whatever the file
+// holds.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.File)
+	b.WriteString(shown(e.File))
 	if e.Line > 0 {
 		fmt.Fprintf(&b, ":%d:%d", e.Line, e.Column)
 	}
 	if e.Key != "" {
-		b.WriteString(": " + e.Key)
+		b.WriteString(": " + shown(e.Key))
 	}
-	b.WriteString(": found " + e.Found)
+	b.WriteString(": found " + shown(e.Found))
 	if e.Expected != "" {
-		b.WriteString(", expected " + e.Expected)
+		b.WriteString(", expected " + shown(e.Expected))
 	}
 	if len(e.Near) > 0 {
 		b.WriteString("; did you mean " + strings.Join(e.Near, " or ") + "?")
 	}
 	return b.String()
+}
+
+// mostShown bounds, in bytes, each part of an error. A list of all keys that may stand at a place is shorter.
+const mostShown = 1500
+
+// shown is a text from a file as an error shows it: on one line, of a bounded length, with escapes for what is not printable.
+func shown(s string) string {
+	if more := len(s) - mostShown; more > 0 {
+		s = fmt.Sprintf("%s ... and %d bytes more", strings.ToValidUTF8(s[:mostShown], ""), more)
+	}
+	if !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) {
+		return s
+	}
+	q := strconv.Quote(s)
+	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(q[1 : len(q)-1])
 }
 
 // Is reports that every Error is ErrInvalid.

@@ -2,13 +2,16 @@ package scenarios
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Each text is wrong in the ways that the messages say, and in no other.
@@ -25,8 +28,8 @@ var mistakes = []struct {
 	{what: "wrong unit", text: minimal + "scheduler: {limit: 10Mbps}", want: []string{`t.yaml:2:20: scheduler.limit: found "10Mbps", expected a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)`}},
 	{what: "no unit", text: minimal + "duration: 330", want: []string{`t.yaml:2:11: duration: found "330", expected a time such as 10s (units ps, ns, us, µs, ms, s, min, h)`}},
 	{what: "enum", text: minimal + "engine: fliud", want: []string{`t.yaml:2:9: engine: found "fliud", expected one of fluid, packet; did you mean fluid?`}},
-	{what: "text for a number", text: minimal + "instances: {max: many}", want: []string{`t.yaml:2:18: instances.max: found "many", expected a whole number from 1 to 1000000`}},
-	{what: "fraction", text: minimal + "instances: {max: 8.5}", want: []string{`t.yaml:2:18: instances.max: found "8.5", expected a whole number from 1 to 1000000`}},
+	{what: "text for a number", text: minimal + "instances: {max: many}", want: []string{`t.yaml:2:18: instances.max: found "many", expected a whole number from 1 to 65536`}},
+	{what: "fraction", text: minimal + "instances: {max: 8.5}", want: []string{`t.yaml:2:18: instances.max: found "8.5", expected a whole number from 1 to 65536`}},
 	{what: "number for a text", text: minimal + "name: 9", want: []string{`t.yaml:2:7: name: found "9", expected a text`}},
 	{what: "number for a truth value", text: minimal + "scheduler: {inflight: 1}", want: []string{`t.yaml:2:23: scheduler.inflight: found "1", expected true or false`}},
 	{what: "negative seed", text: minimal + "seed: -1", want: []string{`t.yaml:2:7: seed: found "-1", expected a whole number from 0`}},
@@ -45,6 +48,21 @@ var mistakes = []struct {
 		`t.yaml:1:9: engine: found "x", expected one of fluid, packet`,
 		`t.yaml:2:7: seed: found "y", expected a whole number from 0`,
 		`t.yaml:3:1: nmae: found an unknown key, expected one of name, seed, duration, scale, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults; did you mean name?`}},
+
+	{what: "a name that is a path", text: minimal + "name: ../../../x", want: []string{`t.yaml:2:7: name: found "../../../x", expected a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable`}},
+	{what: "a name with a backslash", text: minimal + `name: a\b`, want: []string{`t.yaml:2:7: name: found "a\\b", expected a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable`}},
+	{what: "a name that is a folder", text: minimal + "name: ..", want: []string{`t.yaml:2:7: name: found "..", expected a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable`}},
+	{what: "a name that moves the cursor", text: minimal + `name: "\e[2J"`, want: []string{`t.yaml:2:7: name: found "\x1b[2J", expected a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable`}},
+	{what: "a key that moves the cursor", text: minimal + `"\e[2J": 1`, want: []string{`t.yaml:2:1: \x1b[2J: found an unknown key, expected one of name, seed, duration, scale, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults`}},
+	{what: "too many instances", text: minimal + "instances: {max: 65537}", want: []string{`t.yaml:2:18: instances.max: found "65537", expected a whole number from 1 to 65536`}},
+	{what: "too many windows", text: minimal + "duration: 10s\ntelemetry: {window: 1ps}", want: []string{`t.yaml:3:21: telemetry.window: found "1ps", expected 100ns or more: with this there are 10000000000000 windows in 10s, and at most 100000000 are possible`}},
+	{what: "too many evaluations", text: minimal + "duration: 10s\nautoscaler: {interval: 10ns}", want: []string{`t.yaml:3:24: autoscaler.interval: found "10ns", expected 100ns or more: with this there are 1000000000 evaluations in 10s, and at most 100000000 are possible`}},
+	{what: "too long a ring", text: minimal + "engine: packet\nvnf: {buffer: 1048577}", want: []string{`t.yaml:3:15: vnf.buffer: found "1048577", expected at most 1048576 with engine: packet`}},
+	{what: "too slow a link", text: minimal + "engine: packet\nnic: {link: 1kbps}", want: []string{`t.yaml:3:13: nic.link: found "1kbps", expected 0, or 1Mbps to 1e12 a second, with engine: packet`}},
+	{what: "too many at once", text: "engine: packet\nworkload: [{cbr: {flows: 2097153, rate: 1pps}}]", want: []string{`t.yaml:2:26: workload.0.cbr.flows: found "2097153", expected an interval above 0, or at most 2097152 flows, which begin at one instant, with engine: packet`}},
+	{what: "too many phases", text: "duration: 10s\nworkload: [{model: {name: agh-2015, rate: 1, arrivals: on-off, on_time: 1ps, off_time: 1ps}}]", want: []string{`t.yaml:2:73: workload.0.model.on_time: found "1ps", expected longer phases: 5000000000000 in 10s, of which at most 16777216 are made`}},
+	{what: "heavy service times", text: minimal + "engine: packet\nvnf: {service: empirical, service_times: [" + strings.Repeat("{time: 1us, weight: 1000000000},", 1100) + "]}", want: []string{`t.yaml:3:42: vnf.service_times: found a list, expected weights that sum to at most 1099511627776`}},
+	{what: "service in no time", text: minimal + "engine: packet\nvnf: {service: empirical, service_times: [{time: 1ps}, {time: 0s}]}", want: []string{`t.yaml:3:42: vnf.service_times: found a list, expected a mean of at least 1ps`}},
 
 	{what: "initial beyond max", text: minimal + "instances: {initial: 9}", want: []string{`t.yaml:2:22: instances.initial: found "9", expected at most instances.max, 8`}},
 	{what: "min beyond max", text: minimal + "instances: {min: 9}", want: []string{`t.yaml:2:18: instances.min: found "9", expected at most instances.max, 8`}},
@@ -179,6 +197,69 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("reads back differently:\n%s", s.YAML())
 		}
 	})
+}
+
+// What is wrong may be as long as a file; what is said of it is not.
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("9", 1<<20)
+	for what, text := range map[string]string{"number": "vnf: {buffer: " + long + "}", "rate": "scheduler: {limit: " + long + "pps}", "text": "engine: " + long, "YAML": "a: [" + long} {
+		if _, err := Parse("t.yaml", []byte(minimal+text), ".", nil); err == nil || len(err.Error()) > 4*mostShown {
+			t.Errorf("%s: %.200v", what, err)
+		}
+		if _, err := Parse("t.yaml", []byte(minimal), ".", []string{"duration=" + text}); err == nil || len(err.Error()) > 4*mostShown {
+			t.Errorf("%s in an override: %.200v", what, err)
+		}
+	}
+}
+
+// A run that ends with its traffic is asked when the traffic is known.
+func TestCheckLength(t *testing.T) {
+	s := one(t, minimal, "telemetry.window=1ns")
+	if err := s.CheckLength(units.Millisecond); err != nil {
+		t.Error(err)
+	}
+	err := s.CheckLength(units.Second)
+	if want := "unnamed: telemetry.window: found 1ns, expected 10ns or more: with this there are 1000000000 windows in 1s, and at most 100000000 are possible"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Reading ends, whatever stands at the path; a pipe with something in it is as good as a file.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		fifo:        fifo + ": found a pipe into which nobody writes, expected a file",
+		"/dev/zero": "/dev/zero: found a device, expected a file",
+	} {
+		if _, err := ReadFile(path); err == nil || err.Error() != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		for what, load := range map[string]func() error{
+			"scenario":  func() error { _, err := Load(path, nil); return err },
+			"overrides": func() error { _, err := Parse("t.yaml", []byte(minimal), ".", []string{"@" + path}); return err },
+			"base":      func() error { _, err := Parse("t.yaml", []byte("sweep: {base: "+path+"}"), ".", nil); return err },
+		} {
+			if err := load(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %s", what, err, want)
+			}
+		}
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := w.WriteString(minimal); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	if s, err := Load(fmt.Sprintf("/dev/fd/%d", r.Fd()), nil); err != nil || len(s.Runs) != 1 {
+		t.Errorf("a pipe that a shell gives: %v", err)
+	}
 }
 
 // Work grows with the size of the file, whatever its shape.

@@ -1,6 +1,9 @@
 package scenarios
 
 import (
+	"cmp"
+	"fmt"
+
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
@@ -16,7 +19,7 @@ type Model struct {
 	FlowRate   units.PPS   `yaml:"flow_rate" doc:"packets a second of each flow of agh-2015 and sizes; 0 draws its duration, log-normal by its packets as in an office network" default:"0pps"`
 	Resolution units.Time  `yaml:"resolution" doc:"trex: span over which a flow's packets are averaged to a rate" default:"100ms"`
 	Arrivals   string      `yaml:"arrivals" doc:"when flows begin, or with trex sessions: poisson; constant, evenly spaced; on-off, Poisson in exponential phases between which there are none; series, from a file" enum:"poisson|constant|on-off|series" default:"poisson"`
-	Rate       float64     `yaml:"rate" doc:"new flows a second in the mean; with trex, 0 takes the sum of the profile" default:"0" min:"0"`
+	Rate       float64     `yaml:"rate" doc:"new flows a second in the mean; with trex, 0 takes the sum of the profile" default:"0" min:"0" max:"1e12"`
 	Multiplier float64     `yaml:"multiplier" doc:"trex: times the rate of the profile" default:"1"`
 	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a phase with new flows" default:"1s"`
 	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of a phase without" default:"1s"`
@@ -28,7 +31,9 @@ type Model struct {
 	Until      units.Time  `yaml:"until" doc:"no flow begins from then on; 0 for the run's duration" default:"0s" min:"0"`
 }
 
-func (m *Model) rules() []Rule {
+// rules are the relations of a model's keys in a run of a duration.
+func (m *Model) rules(duration units.Time) []Rule {
+	until := cmp.Or(m.Until, duration)
 	agh, sizes, trex := m.Name == "agh-2015", m.Name == "sizes", m.Name == "trex"
 	onOff, series := m.Arrivals == "on-off", m.Arrivals == "series"
 	key := func(names ...string) []string {
@@ -56,15 +61,18 @@ func (m *Model) rules() []Rule {
 		{key("multiplier", "arrivals"), series && m.Multiplier != 1, "no multiplier, since arrivals: series has its own rate; see scale"},
 		{key("on_time", "arrivals"), !onOff && m.On != units.Second, inOnOff},
 		{key("off_time", "arrivals"), !onOff && m.Off != units.Second, inOnOff},
-		{key("on_time"), m.On <= 0, "a time above 0"},
-		{key("off_time"), m.Off <= 0, "a time above 0"},
+		{key("on_time"), m.On <= 0 || m.On > maxSpan, "a time above 0 and at most " + maxSpan.String()},
+		{key("off_time"), m.Off <= 0 || m.Off > maxSpan, "a time above 0 and at most " + maxSpan.String()},
+		{key("on_time", "off_time", "arrivals"), onOff && m.On > 0 && m.Off > 0 && until/(m.On+m.Off) > maxPhases,
+			fmt.Sprintf("longer phases: %d in %v, of which at most %d are made", until/max(1, m.On+m.Off), until, maxPhases)},
+		{key("until"), m.Until > maxSpan, "a time of at most " + maxSpan.String()},
 		{key("series", "arrivals"), series && m.Series == "", "a path, for arrivals: series"},
 		{key("column", "arrivals"), series && m.Column == "", "a column's name, for arrivals: series"},
 		{key("series", "arrivals"), !series && m.Series != "", inSeries},
 		{key("column", "arrivals"), !series && m.Column != "", inSeries},
 		{key("time", "arrivals"), !series && m.Time != "", inSeries},
 		{key("step", "arrivals"), !series && m.Step != units.Second, inSeries},
-		{key("step"), m.Step <= 0, "a time above 0"},
+		{key("step"), m.Step <= 0 || m.Step > maxSpan, "a time above 0 and at most " + maxSpan.String()},
 		{key("scale", "arrivals"), !series && m.Scale != 1, inSeries},
 		{key("scale"), m.Scale <= 0, "a number above 0"},
 	}
@@ -85,10 +93,7 @@ func (s *Scenario) modelTraffic(m *Model, source, offset int) (*traces.Workload,
 
 // sessions is the model that m names, with its arrivals.
 func (s *Scenario) sessions(m *Model, source, offset int) (sessions traces.Sessions, o traces.GenerateOptions, err error) {
-	until := m.Until
-	if until == 0 {
-		until = s.Duration
-	}
+	until := cmp.Or(m.Until, s.Duration)
 	if until == 0 && m.Arrivals != "series" {
 		return nil, o, s.endless("model")
 	}

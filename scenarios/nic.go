@@ -3,12 +3,14 @@ package scenarios
 import (
 	"embed"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 
 	"gopkg.in/yaml.v3"
 )
@@ -19,8 +21,8 @@ var nicFiles embed.FS
 // Profiles lists the names of the built-in NIC profiles.
 func Profiles() []string { return yamlNames(nicFiles, "nics") }
 
-func yamlNames(fs embed.FS, dir string) []string {
-	entries, err := fs.ReadDir(dir)
+func yamlNames(files embed.FS, dir string) []string {
+	entries, err := files.ReadDir(dir)
 	if err != nil {
 		panic(err) // embedded: present or the program does not build
 	}
@@ -77,7 +79,7 @@ func (d *decoder) profile(n *yaml.Node, nic *NIC, key string) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(d.dir, file)
 		}
-		if data, err = readFile(file); err != nil {
+		if data, err = ReadFile(file); err != nil {
 			d.fail(n, key, kindOf(n), "a profile that can be read: "+err.Error())
 			return
 		}
@@ -111,12 +113,27 @@ func (d *decoder) profile(n *yaml.Node, nic *NIC, key string) {
 	nic.Profile = n.Value
 }
 
-// readFile reads a file that may be longer than is allowed, or endless, up to the byte that shows it.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// ReadFile reads a file of at most MaxSize bytes, and one that is longer, or endless, up to the byte that shows it. A pipe
+// that something writes is read as a file is, so that a shell can give one. What would not end, a pipe into which nobody
+// writes or a device, is an error that is ErrInvalid.
+func ReadFile(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe without a writer would wait for one
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, MaxSize+1))
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	unfit := func(what string) error { return &Error{File: name, Found: what, Expected: "a file"} }
+	pipe := info.Mode()&fs.ModeNamedPipe != 0
+	if !pipe && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil, unfit("a device")
+	}
+	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
+	if err == nil && pipe && len(data) == 0 {
+		err = unfit("a pipe into which nobody writes")
+	}
+	return data, err
 }

@@ -10,7 +10,7 @@ import (
 // reference in docs: yaml names the key, doc explains it, default and enum say what they say, min and max bound it,
 // required marks a key that has no default.
 type Scenario struct {
-	Name       string             `yaml:"name" doc:"name of the experiment, printed in the record and on figures" default:"unnamed"`
+	Name       string             `yaml:"name" doc:"name of the experiment, printed in the record and on figures, and of the folder of its record: not a path" default:"unnamed"`
 	Seed       uint64             `yaml:"seed" doc:"root of every random stream" default:"1"`
 	Duration   units.Time         `yaml:"duration" doc:"length of the run; 0 ends it one window after the last packet of the traffic" default:"0s" min:"0"`
 	Scale      Scale              `yaml:"scale" doc:"what the rates and times here are of those of the experiment that this scenario stands for; stated on figures, without effect on the run"`
@@ -83,7 +83,7 @@ type Contention struct {
 type Instances struct {
 	Initial int `yaml:"initial" doc:"ready when the run begins" default:"3" min:"0"`
 	Min     int `yaml:"min" doc:"least" default:"3" min:"0"`
-	Max     int `yaml:"max" doc:"most" default:"8" min:"1" max:"1000000"`
+	Max     int `yaml:"max" doc:"most" default:"8" min:"1" max:"65536"`
 }
 
 // Telemetry is the metrics collector's view.

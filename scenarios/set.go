@@ -47,7 +47,7 @@ func parseSets(sets []string, origin origins) (os []override, errs []*Error) {
 
 // setsOf reads a file of overrides.
 func setsOf(file string, origin origins) (os []override, errs []*Error) {
-	data, err := readFile(file)
+	data, err := ReadFile(file)
 	if err != nil {
 		return nil, []*Error{{File: file, Found: err.Error(), Expected: "a YAML file with keys of a scenario", Err: err}}
 	}

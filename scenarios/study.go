@@ -102,7 +102,7 @@ func Load(path string, sets []string) (*Study, error) {
 func open(path string) (data []byte, dir string, err error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		data, err = readFile(path)
+		data, err = ReadFile(path)
 		return data, filepath.Dir(path), err
 	}
 	if data, err := Text(path); err == nil {

@@ -70,6 +70,30 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 	return traces.Merge(ws...), nil
 }
 
+// CheckTraffic says what Traffic would refuse before it reads a file: a source without an end, arrivals that do not fit
+// a rate. It makes no packets and costs little, however many flows there are.
+func (s *Scenario) CheckTraffic() error {
+	var errs []error
+	for i := range s.Workload {
+		src := s.Workload[i]
+		var err error
+		switch {
+		case src.CBR != nil: // one of its equal flows stands for all
+			one := *src.CBR
+			one.Flows, one.Total = 1, one.Total/units.BPS(one.Flows)
+			_, _, err = s.source(&Source{CBR: &one}, i, 0)
+		case src.Flows != nil:
+			_, _, err = s.source(&src, i, 0)
+		case src.Model != nil && src.Model.Arrivals != "series" && src.Model.Until == 0 && s.Duration == 0:
+			err = s.endless("model")
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("workload.%d: %w", i, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory; of a
 // TRex mix, the packets have their own times and sizes, to a microsecond, whatever its resolution. Recordings are refused:
 // their packets are in their files.

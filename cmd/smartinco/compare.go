@@ -65,7 +65,7 @@ func drawOverlay(recs [2]*results.Record, path string, width float64) error {
 	}
 	fig, err := plots.Overlay(recs[0], recs[1], names, plots.Options{Width: width})
 	if err != nil {
-		return usageError{err}
+		return ofRequest(err)
 	}
 	return save(fig, path)
 }

@@ -168,7 +168,10 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 		if err != nil {
 			return err
 		}
+		release := holds(c.Context(), c.ErrOrStderr())
+		defer release()
 		m, err := calibrate(c.Context(), tb, plan, func(s string) { fmt.Fprintln(c.ErrOrStderr(), s) })
+		release()
 		if err != nil {
 			return err
 		}

@@ -9,7 +9,8 @@
 //	smartinco reproduce -o out/reproduce           figures 6 to 10 beside the published numbers
 //
 // It exits with 0 when it did what was asked, with 2 when the request was at fault (a flag, a scenario, a file that is
-// not there), with 130 when it was interrupted, and with 1 when it failed.
+// not there), with 1 when it failed, and when a signal ended it with 128 and the signal's number: 130 for an interrupt, 143
+// for SIGTERM, 129 for SIGHUP.
 package main
 
 import (
@@ -19,7 +20,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -43,16 +43,17 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// After the first signal the default returns: a second one ends the process at once.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(supervise(listen(), os.Stderr, func(ctx context.Context) int {
+		return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	}))
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
+	stderr = &visible{w: stderr}
+	if terminal(stdout) != nil {
+		stdout = &visible{w: stdout}
+	}
 	out := &output{w: stdout}
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -69,10 +70,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "smartinco: %v\n", err)
+	fmt.Fprintf(stderr, "smartinco: %s\n", brief(err))
 	switch {
 	case ctx.Err() != nil:
-		return 130
+		return 1 // supervise knows the signal
 	case !begun:
 		fmt.Fprintf(stderr, "See %s --help.\n", cmd.CommandPath())
 		return 2

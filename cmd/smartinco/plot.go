@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +23,7 @@ func newPlot() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plot FIGURE|all DIR...",
 		Short: "Draw a figure from records",
-		Long: `Draw a figure from records. Each DIR is a record, or a directory of records as sweep leaves it. The ending of FILE
+		Long: `Draw a figure from records. Each DIR is a record, or a directory with records below it, as sweep leaves them. The ending of FILE
 chooses the format: .pdf, .svg, .png (300 dpi) or .tex (TikZ). What is drawn goes to a .csv beside the figure.
 With all, every figure that the records suffice for is drawn into the directory named by -o.
 
@@ -84,7 +83,7 @@ Figures:` + list.String(),
 func draw(c *cobra.Command, id string, recs []*results.Record, o plots.Options, path string) error {
 	fig, err := plots.Draw(id, recs, o)
 	if err != nil {
-		return usageError{err}
+		return ofRequest(err)
 	}
 	for _, n := range fig.Notes {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", id, n)
@@ -96,43 +95,29 @@ func draw(c *cobra.Command, id string, recs []*results.Record, o plots.Options, 
 	return err
 }
 
-// save writes a figure; a name whose ending is no format is the user's mistake.
-func save(fig *plots.Figure, path string) error {
-	err := fig.Save(path)
-	var file *fs.PathError
-	if err != nil && !errors.As(err, &file) {
+// save writes a figure.
+func save(fig *plots.Figure, path string) error { return ofRequest(fig.Save(path)) }
+
+// ofRequest makes the user's mistake of what package plots calls one. A record that is damaged is none.
+func ofRequest(err error) error {
+	if errors.Is(err, plots.ErrRequest) {
 		err = usageError{err}
 	}
 	return err
 }
 
-// openRecords opens the record in dir, or the records in the directories in it.
-func openRecords(dir string) ([]*results.Record, error) {
-	rec, err := results.Open(dir)
-	if err == nil {
-		return []*results.Record{rec}, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+// openRecords opens the record in dir, or the records below it.
+func openRecords(dir string) (recs []*results.Record, err error) {
+	dirs, err := recordsBelow(dir)
+	if err != nil {
 		return nil, err
 	}
-	entries, dirErr := os.ReadDir(dir)
-	if dirErr != nil {
-		return nil, dirErr
-	}
-	var recs []*results.Record
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		rec, err := results.Open(filepath.Join(dir, e.Name()))
-		if err == nil {
-			recs = append(recs, rec)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+	for _, dir := range dirs {
+		rec, err := results.Open(dir)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if len(recs) == 0 {
-		return nil, usagef("%s: no record, and no directory with one: want what run or sweep wrote", dir)
+		recs = append(recs, rec)
 	}
 	return recs, nil
 }

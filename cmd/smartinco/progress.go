@@ -4,11 +4,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 )
 
 // progress is one line on standard error that says how far something is: silent where standard error is not a terminal.
@@ -24,12 +21,12 @@ type progress struct {
 
 // newProgress begins a line that counts up to total.
 func newProgress(stderr io.Writer, unit string, total float64) *progress {
-	f, ok := stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f := terminal(stderr)
+	if f == nil {
 		return nil
 	}
 	now := time.Now()
-	return &progress{out: stderr, unit: unit, total: total, begun: now, drawn: now}
+	return &progress{out: f, unit: unit, total: total, begun: now, drawn: now}
 }
 
 // at says that done of the total is done. It draws at most ten times a second.

@@ -79,6 +79,7 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 			fmt.Fprintln(c.ErrOrStderr(), s)
 			said[s] = true
 		}
+		defer holds(c.Context(), c.ErrOrStderr())()
 		run, err := study.Replay(c.Context(), sc, tb, *out, o)
 		line.end()
 		if c.Context().Err() != nil && run != nil {
@@ -210,6 +211,7 @@ of that is undone. It exits with 1 if anything is wrong.`,
 		if err != nil {
 			return err
 		}
+		defer holds(c.Context(), c.ErrOrStderr())()
 		var all []testbed.Finding
 		well := tb.Doctor(c.Context(), func(f testbed.Finding) {
 			all = append(all, f)
@@ -250,6 +252,7 @@ down - keeps it from nothing else: it says what is left, and exits with 1.`,
 		if err != nil {
 			return err
 		}
+		defer holds(c.Context(), c.ErrOrStderr())()
 		unlock, err := tb.Lock()
 		if err != nil {
 			return err

@@ -43,6 +43,7 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 	if err != nil {
 		return err
 	}
+	defer holds(c.Context(), c.ErrOrStderr())()
 	recs := map[string][]*results.Record{}
 	for _, p := range replayed[set] {
 		st, err := scenarios.Load(p.study, r.sets)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -80,11 +82,15 @@ NIC profile included.`,
 			return usagef("--set needs --resolved: the text of a scenario is printed as it is written")
 		}
 		if !*resolved {
-			text, err := os.ReadFile(args[0])
+			text, err := scenarios.ReadFile(args[0])
+			switch {
+			case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR): // as lab is, where that is also a name
+				text, err = scenarios.Text(args[0])
+			case len(text) > scenarios.MaxSize:
+				err = usagef("%s: more than %d bytes, which is no scenario", args[0], scenarios.MaxSize)
+			}
 			if err != nil {
-				if text, err = scenarios.Text(args[0]); err != nil {
-					return err
-				}
+				return err
 			}
 			_, err = c.OutOrStdout().Write(text)
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
 	"github.com/smartinco/smartinco/scenarios"
 )
 
@@ -24,7 +25,7 @@ func newValidate() *cobra.Command {
 		Use:   "validate SCENARIO...",
 		Short: "Check scenarios without running them",
 		Long: `Check scenarios without running them. Every mistake is reported with its file, line, column and key, what was found
-and what was expected. The files of traffic that they name must be there, but are not read.`,
+and what was expected. What is valid is run, unless a file that it names, which must be there but is not read, is wrong.`,
 		Example: `  smartinco validate mine.yaml
   smartinco validate *.yaml --format json
   smartinco validate mine.yaml --set scheduler.limit=12Mpps`,
@@ -40,7 +41,8 @@ and what was expected. The files of traffic that they name must be there, but ar
 			v := verdict{File: file}
 			st, err := scenarios.Load(file, *sets)
 			for i := 0; err == nil && i < len(st.Runs); i++ {
-				if err = st.Runs[i].Scenario.CheckFiles(); err != nil {
+				sc := st.Runs[i].Scenario
+				if err = errors.Join(study.Check(sc), sc.CheckFiles()); err != nil {
 					err = usagef("%s: %w", file, err)
 				}
 			}

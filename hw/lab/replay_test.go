@@ -133,7 +133,7 @@ func (r *replaying) interrupt(t *testing.T) *results.Record {
 		t.Fatal(err)
 	}
 	code, rec := r.ends(t)
-	if code != 130 || rec.Run.Complete || !strings.HasPrefix(rec.Run.Error, "stopped at ") || rec.Run.Tables == nil || !rec.Run.Conservation.Holds {
+	if code != 143 || rec.Run.Complete || !strings.HasPrefix(rec.Run.Error, "stopped at ") || rec.Run.Tables == nil || !rec.Run.Conservation.Holds {
 		t.Errorf("exit code %d, complete %v, error %q, conservation %+v\n%s", code, rec.Run.Complete, rec.Run.Error, rec.Run.Conservation, r.log)
 	}
 	return rec

@@ -11,13 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
 	"github.com/smartinco/smartinco/hw/trex"
-	"github.com/smartinco/smartinco/scenarios"
 )
 
 // flowOf is one that goes on for long.
@@ -216,26 +213,6 @@ func TestYoungContainersAreNoLeftovers(t *testing.T) {
 		err := f.fresh(t.Context(), replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running, Created: time.Now().Add(-c.age)}}}})
 		if errors.Is(err, ErrBusy) != c.busy || err != nil && !c.busy {
 			t.Errorf("%s: %v", c.name, err)
-		}
-	}
-}
-
-// A testbed's file is a regular one of some size: nothing is waited for, and nothing read without end.
-func TestWhatIsNoTestbedFile(t *testing.T) {
-	dir := t.TempDir()
-	fifo, long := filepath.Join(dir, "fifo"), filepath.Join(dir, "long")
-	if err := unix.Mkfifo(fifo, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(long, make([]byte, maxFile+1), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		path string
-		is   error
-	}{{fifo, scenarios.ErrInvalid}, {long, scenarios.ErrInvalid}, {"/dev/zero", scenarios.ErrInvalid}, {dir, unix.EISDIR}, {filepath.Join(dir, "none"), os.ErrNotExist}} {
-		if _, err := Load(c.path); !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.path) {
-			t.Errorf("%s: %v, want %v", c.path, err, c.is)
 		}
 	}
 }

@@ -7,14 +7,9 @@ package testbed
 
 import (
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
@@ -173,7 +168,7 @@ type TRex struct {
 
 // Load reads a testbed's file. Errors about its content are scenarios.ErrInvalid, all of them joined.
 func Load(path string) (*File, error) {
-	data, err := read(path)
+	data, err := scenarios.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -183,30 +178,6 @@ func Load(path string) (*File, error) {
 	}
 	f.path = path
 	return f, nil
-}
-
-// maxFile is longer than any testbed's file.
-const maxFile = 1 << 20
-
-// read reads a regular file: anything else could keep us waiting, or have no end.
-func read(path string) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case info.IsDir():
-		return nil, &fs.PathError{Op: "read", Path: path, Err: unix.EISDIR}
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: %w: found no regular file, expected a testbed's", path, scenarios.ErrInvalid)
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%s: %w: found %d bytes, expected a testbed's file of at most %d", path, scenarios.ErrInvalid, info.Size(), maxFile)
-	}
-	return io.ReadAll(io.LimitReader(file, maxFile))
 }
 
 // Parse reads a testbed from memory. Errors call it name; paths in it are relative to dir.

@@ -158,17 +158,15 @@ func (s *sums) add(o *sums) {
 	s.reordered += o.reordered
 }
 
-// New makes the packet data plane of a run; it is a sim.Engine.
-func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
+// Check says what New refuses of a scenario, whatever its traffic and the files that it names.
+func Check(sc *scenarios.Scenario) error {
 	law, err := sim.Law(&sc.VNF.Contention)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if b := sc.VNF.Buffer; b < 1 || b > 1<<20 {
-		return nil, fmt.Errorf("vnf.buffer: %d: want 1 to %d with engine: packet", b, 1<<20)
+		return fmt.Errorf("vnf.buffer: %d: want 1 to %d with engine: packet", b, 1<<20)
 	}
-	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, flows: make([]flowState, len(w.Flows)), instances: make([]instance, 1), alone: runtime.GOMAXPROCS(0) == 1}
-	e.setCores(runtime.GOMAXPROCS(0))
 	for _, r := range []struct {
 		key   string
 		rate  float64
@@ -181,9 +179,23 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 		{"nic.link", float64(sc.NIC.Link), 1e6},
 	} {
 		if r.rate != 0 && (r.rate < r.least || r.rate > 1e12) {
-			return nil, fmt.Errorf("%s: %g a second: want %g to 1e12 with engine: packet", r.key, r.rate, r.least)
+			return fmt.Errorf("%s: %g a second: want %g to 1e12 with engine: packet", r.key, r.rate, r.least)
 		}
 	}
+	return nil
+}
+
+// New makes the packet data plane of a run; it is a sim.Engine.
+func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
+	if err := Check(sc); err != nil {
+		return nil, err
+	}
+	law, err := sim.Law(&sc.VNF.Contention)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, flows: make([]flowState, len(w.Flows)), instances: make([]instance, 1), alone: runtime.GOMAXPROCS(0) == 1}
+	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
 	}

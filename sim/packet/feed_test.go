@@ -254,7 +254,7 @@ func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 // fluid engine takes the mean rate.
 func TestPoissonFlowsMakeMM1K(t *testing.T) {
 	const text = `
-name: M/M/1/16
+name: MM1-16
 duration: 500ms
 engine: packet
 seed: %d

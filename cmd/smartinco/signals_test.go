@@ -1,0 +1,447 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smartinco/smartinco/results"
+)
+
+// patience is the bound of what must happen within a second: for machines that are busy with other tests.
+const patience = time.Minute
+
+var codes = []struct {
+	signal syscall.Signal
+	code   int
+}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}, {syscall.SIGHUP, 129}}
+
+// midway brings a verb into the middle of its work.
+type midway func(t *testing.T, dir string) work
+
+// work is a verb's arguments and how it is known to be in the middle of its work: ready returns then, in a process of its
+// own; or it prints what nobody takes; or it is quiet, and there all the time.
+type work struct {
+	args  []string
+	ready func()
+	quiet bool
+}
+
+// There is a case for each verb of the program.
+var midways = map[string]midway{
+	"run":             long("run", "out/run.json"),
+	"sweep":           long("sweep", "out/*/run.json"),
+	"trace generate":  long("trace generate", "out/.t.csv.*"),
+	"reproduce":       reproducing,
+	"plot":            prints("plot", "fig9", "RECORD", "-o", "f.svg"),
+	"export":          prints("export", "RECORD"),
+	"verify":          prints("verify", "RECORD"),
+	"compare":         prints("compare", "RECORD", "RECORD"),
+	"validate":        prints("validate", "fig9"),
+	"theory":          prints("theory", "--runs", "5", "--packets", "10000"),
+	"policies":        prints("policies"),
+	"version":         prints("version"),
+	"help":            prints("help"),
+	"calibrate":       prints("calibrate", "POINTS"),
+	"hw drivers":      prints("hw", "drivers"),
+	"trace inspect":   prints("trace", "inspect", "FLOWS"),
+	"trace convert":   prints("trace", "convert", "FLOWS", "DIR/converted.csv"),
+	"replay":          onSilentTestbed("replay", "fig9-best-fit"),
+	"hw doctor":       onSilentTestbed("hw", "doctor"),
+	"hw clean":        onSilentTestbed("hw", "clean"),
+	"lab calibrate":   onSilentTestbed("lab", "calibrate"),
+	"lab up":          onSilentEngine("up"),
+	"lab down":        onSilentEngine("down"),
+	"lab status":      onSilentEngine("status"),
+	"await":           waiting("await", "--for", "no-such-if0", "/bin/true"),
+	"trex-server":     asRoot("trex-server", "--port", "lo", "--listen", "127.0.0.1:0"),
+	"forward":         asRoot("forward", "--in", "lo", "--out", "lo"),
+	"scenario list":   prints("scenario", "list"),
+	"scenario show":   prints("scenario", "show", "fig9"),
+	"scenario schema": prints("scenario", "schema"),
+
+	"scenario reference":    prints("scenario", "reference"),
+	"completion bash":       prints("completion", "bash"),
+	"completion zsh":        prints("completion", "zsh"),
+	"completion fish":       prints("completion", "fish"),
+	"completion powershell": prints("completion", "powershell"),
+}
+
+// A signal ends every verb in the middle of its work, with the code that says which.
+func TestSignalsEndEveryVerb(t *testing.T) {
+	for _, path := range leaves(t) {
+		if midways[path] == nil {
+			t.Errorf("%s: no case says how it is when a signal comes", path)
+		}
+	}
+	for path, begin := range midways {
+		t.Run(strings.ReplaceAll(path, " ", "-"), func(t *testing.T) {
+			t.Parallel()
+			for _, c := range codes {
+				t.Run(c.signal.String(), func(t *testing.T) {
+					dir := t.TempDir()
+					if w := begin(t, dir); w.ready == nil {
+						stuckThen(t, w, c.signal, c.code)
+					} else {
+						processThen(t, dir, w, c.signal, c.code)
+					}
+				})
+			}
+		})
+	}
+}
+
+// leaves are the paths of all verbs that do something, without the program's name.
+func leaves(t *testing.T) (paths []string) {
+	t.Helper()
+	root := newRoot()
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd("completion")
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		if !c.HasSubCommands() {
+			paths = append(paths, strings.TrimPrefix(c.CommandPath(), "smartinco "))
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+	return paths
+}
+
+// stuckThen runs a verb in this process up to its first word, which is never taken, and sends the signal.
+func stuckThen(t *testing.T, w work, s syscall.Signal, want int) {
+	t.Helper()
+	args := w.args
+	out := &stuck{reached: make(chan struct{}), free: make(chan struct{})}
+	if w.quiet {
+		close(out.reached)
+		out.once.Do(func() {})
+	}
+	signals := make(chan os.Signal, 1)
+	ended := make(chan int, 1)
+	var stderr locked
+	returned := make(chan struct{})
+	go func() {
+		ended <- supervise(signals, &stderr, func(ctx context.Context) int {
+			defer close(returned)
+			return run(ctx, args, strings.NewReader(""), out, &stderr)
+		})
+	}()
+	select {
+	case <-out.reached:
+	case code := <-ended:
+		t.Fatalf("%q ended with %d before it printed: %s", args, code, stderr.String())
+	case <-time.After(patience):
+		t.Fatalf("%q prints nothing", args)
+	}
+	signals <- s
+	select {
+	case got := <-ended:
+		if got != want {
+			t.Errorf("%q ended with %d, want %d: %s", args, got, want, stderr.String())
+		}
+	case <-time.After(patience):
+		t.Errorf("%q goes on after %v", args, s)
+	}
+	close(out.free)
+	<-returned // the folder of its files is about to go
+}
+
+// stuck is a standard output from which nobody reads.
+type stuck struct {
+	once    sync.Once
+	reached chan struct{}
+	free    chan struct{}
+}
+
+func (s *stuck) Write([]byte) (int, error) {
+	s.once.Do(func() { close(s.reached) })
+	<-s.free
+	return 0, io.ErrClosedPipe
+}
+
+// locked is a buffer for several goroutines.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// processThen runs a verb in a process of its own and sends the signal when it is ready.
+func processThen(t *testing.T, dir string, w work, s syscall.Signal, want int) {
+	t.Helper()
+	args := w.args
+	c := exec.Command("smartinco", args...)
+	c.Dir = dir
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	isReady := make(chan struct{})
+	go func() { w.ready(); close(isReady) }()
+	select {
+	case <-isReady:
+	case err := <-ended:
+		t.Fatalf("%q ended before it was at work: %v\n%s", args, err, out.String())
+	case <-time.After(patience):
+		c.Process.Kill()
+		t.Fatalf("%q is not at work", args)
+	}
+	if err := c.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-ended:
+		if got := c.ProcessState.ExitCode(); got != want {
+			t.Errorf("%q: exit code %d, want %d\n%s", args, got, want, out.String())
+		}
+	case <-time.After(patience):
+		c.Process.Kill()
+		t.Errorf("%q goes on after %v", args, s)
+	}
+	records, err := filepath.Glob(filepath.Join(dir, "out", "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		if rec, err := results.Open(filepath.Dir(r)); err != nil || rec.Run.Complete {
+			t.Errorf("%q left a record that is complete or cannot be read: %v", args, err)
+		}
+	}
+}
+
+// long is a run whose first window outlives every test.
+func long(verb, appears string) midway {
+	return func(t *testing.T, dir string) work {
+		write(t, filepath.Join(dir, "long.yaml"), "name: long\nengine: packet\nduration: 100000s\ntelemetry: {window: 100000s}\nworkload: [{cbr: {flows: 4, rate: 5Mpps, arrivals: poisson}}]\n")
+		out := "out"
+		if verb == "trace generate" {
+			out = "out/t.csv"
+			if err := os.Mkdir(filepath.Join(dir, "out"), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(dir, "long.yaml"), "name: long\nduration: 100000s\nworkload: [{model: {name: agh-2015, rate: 100000}}]\n")
+		}
+		return work{args: append(strings.Fields(verb), "long.yaml", "-o", out), ready: until(dir, appears)}
+	}
+}
+
+func reproducing(t *testing.T, dir string) work {
+	return work{args: []string{"reproduce", "--engine", "packet", "-o", "out"}, ready: until(dir, "out/records/packet/*/*/run.json")}
+}
+
+func until(dir, appears string) func() {
+	return func() {
+		for {
+			if found, err := filepath.Glob(filepath.Join(dir, appears)); err != nil || len(found) > 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// prints is a verb that reads little and prints. RECORD, POINTS and FLOWS in its arguments are files of that kind.
+func prints(args ...string) midway {
+	return func(t *testing.T, dir string) work {
+		var all []string
+		for _, a := range args {
+			switch a {
+			case "RECORD":
+				a = filepath.Join(dir, "record")
+				quiet(t, "run", "fig9-best-fit", "--set", "duration=10s", "--force", "-o", a)
+			case "POINTS":
+				a = filepath.Join(dir, "points.csv")
+				write(t, a, "1,25Mpps\n4,10.5Mpps\n8,5.25Mpps\n")
+			case "FLOWS":
+				a = filepath.Join(dir, "flows.csv")
+				quiet(t, "trace", "generate", "fig9-best-fit", "--set", "duration=2s", "--set", "workload.0.cbr.total=1Mbps", "-o", a)
+			case "f.svg":
+				a = filepath.Join(dir, a)
+			}
+			all = append(all, strings.Replace(a, "DIR", dir, 1))
+		}
+		return work{args: all}
+	}
+}
+
+// quiet runs a verb that must succeed.
+func quiet(t *testing.T, args ...string) {
+	t.Helper()
+	var out bytes.Buffer
+	if code := run(context.Background(), args, strings.NewReader(""), &out, &out); code != 0 {
+		t.Fatalf("%q: exit code %d\n%s", args, code, out.String())
+	}
+}
+
+// onSilentTestbed is a verb on a testbed whose switch takes the connection and says nothing.
+func onSilentTestbed(verb ...string) midway {
+	return func(t *testing.T, dir string) work {
+		l := silent(t, "tcp", "127.0.0.1:0")
+		write(t, filepath.Join(dir, "testbed.yaml"), fmt.Sprintf(`name: t%d
+switch: {ovs: {address: "tcp:%v", uplink: p0}}
+containers: {docker: {host: "unix:///none.sock", image: i, ports: [{in: a}]}}
+generator: {trex: {address: "127.0.0.1:1"}}
+`, os.Getpid(), l.Addr()))
+		return work{args: append(verb, "--testbed", "testbed.yaml"), ready: accepted(t, l)}
+	}
+}
+
+// onSilentEngine is a verb of the lab whose Docker Engine takes the connection and says nothing.
+func onSilentEngine(verb string) midway {
+	return func(t *testing.T, dir string) work {
+		l := silent(t, "unix", filepath.Join(dir, "d.sock"))
+		args := []string{"lab", verb, "--name", "nosuchlab", "--dir", "lab", "--docker", "unix://" + filepath.Join(dir, "d.sock")}
+		return work{args: args, ready: accepted(t, l)}
+	}
+}
+
+func silent(t *testing.T, network, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func accepted(t *testing.T, l net.Listener) func() {
+	return func() {
+		if c, err := l.Accept(); err == nil {
+			t.Cleanup(func() { c.Close() })
+		}
+	}
+}
+
+// waiting is a verb that prints nothing while it waits.
+func waiting(args ...string) midway {
+	return func(*testing.T, string) work { return work{args: args, quiet: true} }
+}
+
+// asRoot is a verb that opens network interfaces and then prints.
+func asRoot(args ...string) midway {
+	return func(t *testing.T, _ string) work {
+		if os.Geteuid() != 0 {
+			t.Skip("opens network interfaces: wants root")
+		}
+		return work{args: args}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A verb that holds hardware comes back by itself, however long it cleans; hangups of a connection that breaks, and a signal
+// that is sent twice at once, do not hurry it. Another order to end does.
+func TestHardwareIsCleanedBeforeTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		then    []syscall.Signal // once grace is over
+		cleaned bool
+	}{
+		{"nothing more", nil, true},
+		{"hangups", []syscall.Signal{syscall.SIGHUP, syscall.SIGHUP}, true},
+		{"another order", []syscall.Signal{syscall.SIGTERM}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			signals, ended, holding := make(chan os.Signal), make(chan int, 1), make(chan struct{})
+			finish, cleaned := make(chan struct{}), make(chan struct{})
+			var stderr locked
+			go func() {
+				ended <- supervise(signals, &stderr, func(ctx context.Context) int {
+					release := holds(ctx, &stderr)
+					defer release()
+					close(holding)
+					<-ctx.Done()
+					<-finish
+					close(cleaned)
+					return 1
+				})
+			}()
+			<-holding
+			signals <- syscall.SIGHUP
+			signals <- syscall.SIGTERM // at once: counts as the same
+			select {
+			case code := <-ended:
+				t.Fatalf("ended with %d before the hardware was clean: %s", code, stderr.String())
+			case <-time.After(3 * grace):
+			}
+			for _, s := range c.then {
+				signals <- s
+			}
+			if c.cleaned {
+				close(finish)
+			}
+			if code := <-ended; code != 129 {
+				t.Errorf("exit code %d, want 129, the first signal's", code)
+			}
+			select {
+			case <-cleaned:
+			default:
+				if c.cleaned {
+					t.Error("the hardware was not cleaned")
+				}
+				close(finish)
+			}
+			if !strings.Contains(stderr.String(), "another signal ends at once") {
+				t.Errorf("said only %q", stderr.String())
+			}
+		})
+	}
+}
+
+// nohup ignores SIGHUP, and what it starts goes on; without it the signal ends the same verb.
+func TestNohupIsHeard(t *testing.T) {
+	dir := t.TempDir()
+	w := long("run", "out/run.json")(t, dir)
+	c := exec.Command("sh", "-c", `trap "" HUP; exec smartinco "$@"`, "sh")
+	c.Args = append(c.Args, w.args...)
+	c.Dir = dir
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.ready()
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := c.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = c.Wait()
+	if got := c.ProcessState.ExitCode(); got != 143 {
+		t.Errorf("exit code %d, want 143: SIGHUP is ignored", got)
+	}
+}

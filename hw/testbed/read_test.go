@@ -1,0 +1,23 @@
+package testbed
+
+import (
+	"errors"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/smartinco/smartinco/scenarios"
+)
+
+// Reading a testbed ends, whatever stands at its path.
+func TestLoadEnds(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{fifo, "/dev/zero"} {
+		if _, err := Load(path); !errors.Is(err, scenarios.ErrInvalid) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package plots
+
+import (
+	"math"
+	"slices"
+	"strconv"
+)
+
+// dots are how many places a line has from left to right: more than a printer of 1200 dots an inch puts into the panel
+// of a figure of the width of a page. A line with fewer points than denseAbove is drawn as it is.
+const (
+	dots       = 8192
+	denseAbove = 4 * dots
+)
+
+// thinned leaves out points that nobody can see: of those in one column the first and the last stay, and the least and the
+// greatest of the line and of its band, in their order. What is drawn covers the same points of the paper.
+func (s series) thinned() series {
+	n := len(s.x)
+	if n <= denseAbove {
+		return s
+	}
+	width := s.x[n-1] - s.x[0]
+	if !(width > 0) {
+		return s
+	}
+	column := func(i int) int { return min(dots-1, int((s.x[i]-s.x[0])/width*dots)) }
+	var kept []int
+	for from := 0; from < n; {
+		to := from + 1
+		for to < n && column(to) == column(from) {
+			to++
+		}
+		in := []int{from, to - 1}
+		for _, v := range [][]float64{s.y, s.lo, s.hi} {
+			if v == nil {
+				continue
+			}
+			least, most := from, from
+			for i := from; i < to; i++ {
+				if v[i] < v[least] {
+					least = i
+				}
+				if v[i] > v[most] {
+					most = i
+				}
+			}
+			in = append(in, least, most)
+		}
+		slices.Sort(in)
+		kept = append(kept, slices.Compact(in)...)
+		from = to
+	}
+	pick := func(v []float64) []float64 {
+		if v == nil {
+			return nil
+		}
+		out := make([]float64, len(kept))
+		for i, k := range kept {
+			out[i] = v[k]
+		}
+		return out
+	}
+	s.x, s.y, s.lo, s.hi = pick(s.x), pick(s.y), pick(s.lo), pick(s.hi)
+	return s
+}
+
+// rounded is v to a number of significant digits.
+func rounded(v float64, digits int) float64 {
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return r
+}
+
+// short is a number in a label: four digits are what a reader can use.
+func short(v float64) string { return strconv.FormatFloat(rounded(v, 4), 'f', -1, 64) }
