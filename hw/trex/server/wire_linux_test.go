@@ -233,6 +233,20 @@ func TestLossOverAWire(t *testing.T) {
 	}
 }
 
+// A server that is told to end before it has begun to receive ends.
+func TestAnInterfaceThatIsClosedReceivesNothing(t *testing.T) {
+	d, err := server.OpenInterface("if0", wire(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Receive(func([]byte, time.Duration) { t.Error("a frame") }); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTrafficThatAnInterfaceCannotCarry(t *testing.T) {
 	g := generator(t, serve(t, wire(t)), trex.GeneratorOptions{})
 	long := stream(0, 10, 0, time.Second)
