@@ -18,8 +18,28 @@ type demand struct {
 	flows  int        // assigned and not ended
 	since  units.Time // when that number last changed
 	area   float64    // flow-seconds lived until then
-	asked  float64    // flow-seconds lived when the counters were last asked for
+	asked  []lifetime // when counters were asked for that have not come, oldest first
 	counts float64    // flow-seconds lived when the last accepted reading was asked for
+}
+
+// lifetime is the flow-seconds lived until an instant.
+type lifetime struct {
+	at    units.Time
+	lived float64
+}
+
+// ask notes that counters were asked for.
+func (d *demand) ask(now units.Time) { d.asked = append(d.asked, lifetime{now, d.lived(now)}) }
+
+// answered is the flow-seconds lived between the last two accepted readings, of which the later was sampled now: what was
+// asked before it and has not come will not be accepted any more.
+func (d *demand) answered(sampled units.Time) float64 {
+	before, n := d.counts, 0
+	for ; n < len(d.asked) && d.asked[n].at <= sampled; n++ {
+		d.counts = d.asked[n].lived
+	}
+	d.asked = d.asked[:copy(d.asked, d.asked[n:])]
+	return d.counts - before
 }
 
 // change counts a flow that is assigned, or that leaves.
@@ -46,9 +66,9 @@ type assignment struct {
 	at   units.Time
 }
 
-// unmeasured is what the in-flight correction counts for a flow while nothing has been measured: 1 pps, nothing beside
-// any load, but enough to order idle instances by the flows they were given, so that a burst at the start of a run does
-// not go to one instance.
+// unmeasured is what a flow counts for that no counter shows, while the expected demand is 0: 1 pps, nothing beside any load,
+// but enough to order idle instances by the flows they were given, so that a burst at the start of a run does not go to one
+// instance, and enough to ask for an instance where there is none.
 const unmeasured = 1
 
 // inFlight is the load that the instance's unmeasured assignments are expected to add.
@@ -56,11 +76,18 @@ func (o *Orchestrator) inFlight(i *instanceState) float64 {
 	if !o.cfg.Scheduler.InFlight || i.pending == 0 {
 		return 0
 	}
-	each := o.demand.rate
-	if each == 0 && o.demand.rule != "zero" {
-		each = unmeasured
+	if o.demand.rule == "zero" {
+		return 0
 	}
-	return float64(float64(i.pending) * each)
+	return float64(float64(i.pending) * o.expected())
+}
+
+// expected is what a flow that no counter shows counts for.
+func (o *Orchestrator) expected() float64 {
+	if o.demand.rate == 0 {
+		return unmeasured
+	}
+	return o.demand.rate
 }
 
 // settle takes an assignment off the unmeasured ones, once.
@@ -106,8 +133,7 @@ func (o *Orchestrator) measured(before, sampled units.Time) {
 		i.rate = rate
 		total += rate
 	}
-	flowSeconds := o.demand.asked - o.demand.counts
-	o.demand.counts = o.demand.asked
+	flowSeconds := o.demand.answered(sampled)
 	switch o.demand.rule {
 	case "mean":
 		if flowSeconds > 0 {

@@ -19,8 +19,8 @@ const (
 	InstanceReady                   // Instance: it takes packets from now on
 	InstanceFailed                  // Instance, Reason: it died, or its creation failed; it takes no packets
 	InstanceGone                    // Instance: its deletion is complete
-	RuleInstalled                   // Flow, Instance: an InstallRule or MoveRule took effect
-	RuleRejected                    // Flow, Instance, Reason: the switch refused an InstallRule or MoveRule; what was in force stays
+	RuleInstalled                   // Flow, Instance: the flow's newest InstallRule or MoveRule took effect; orders that it replaced need no answer
+	RuleRejected                    // Flow, Instance, Reason: the switch refused the flow's newest InstallRule or MoveRule; what was in force stays
 	Tick                            // Timer: the timer of a SetTimer fired
 )
 

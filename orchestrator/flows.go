@@ -1,6 +1,8 @@
 package orchestrator
 
 import (
+	"slices"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -17,16 +19,26 @@ const (
 
 // flowState is what is known of one flow.
 type flowState struct {
+	assigned units.Time // when it was assigned to target
 	phase    phase
-	ruled    bool          // a rule of the flow is in the switch, or on its way there
+	rule     ruleState
 	retrying bool          // its rule was rejected and is tried again after this window
 	pending  bool          // the counters do not show its assignment to target yet
 	target   flow.Instance // the instance it is assigned to
-	origin   flow.Instance // the instance to which a rule may still send it until a move is confirmed
-	assigned units.Time    // when it was assigned to target
-	prev     flow.ID       // neighbours in target's list of flows, in order of assignment; -1 at the ends
+	ordered  flow.Instance // where the newest order for its rule leads
+	origin   flow.Instance // the instance to which a rule may send it until ordered is confirmed; astray has more
+	prev     flow.ID       // neighbours in target's list of flows, or in that of held ones; -1 at the ends
 	next     flow.ID
 }
+
+// ruleState is what is known of a flow's rule.
+type ruleState uint8
+
+const (
+	noRule  ruleState = iota
+	asked             // InstallRule was sent
+	inForce           // and confirmed
+)
 
 // flowTable is the flows by their number, in blocks: one that grows by a flow at a time is never copied, and takes no more
 // memory than its flows.
@@ -75,13 +87,16 @@ func (o *Orchestrator) place(id flow.ID) bool {
 		silent = 1 << scheduler.Held
 	}
 	target, outcome := o.schedule(id, silent)
-	switch outcome {
-	case scheduler.Held:
+	if outcome == scheduler.Held {
 		if f.phase != waits {
-			f.phase = waits
-			o.held = append(o.held, id)
+			o.holdBack(id)
 		}
 		return false
+	}
+	if f.phase == waits {
+		o.unlink(id, &o.insts[0])
+	}
+	switch outcome {
 	case scheduler.Refused:
 		f.phase = refused
 	case scheduler.Placed:
@@ -90,6 +105,12 @@ func (o *Orchestrator) place(id flow.ID) bool {
 	}
 	o.install(id)
 	return true
+}
+
+// holdBack puts a flow at the end of those that wait, which are listed as if 0 were an instance.
+func (o *Orchestrator) holdBack(id flow.ID) {
+	o.flows.at(id).phase = waits
+	o.link(id, &o.insts[0])
 }
 
 // outcomes is a set of scheduler.Outcome, one bit each.
@@ -113,23 +134,50 @@ func (o *Orchestrator) schedule(id flow.ID, silent outcomes) (flow.Instance, sch
 	return target, outcome
 }
 
-// install sends the rule for the flow's target, or the drop rule.
+// install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of the
+// flow's earlier targets: one that was ordered may have come into force before the next.
 func (o *Orchestrator) install(id flow.ID) {
 	f := o.flows.at(id)
-	if f.ruled {
-		o.do(Action{Kind: MoveRule, Flow: id, Instance: f.target})
+	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}
+	if f.rule == noRule {
+		f.rule = asked
+		o.setOrigin(f, f.target)
+	} else {
+		a.Kind = MoveRule
+		o.stray(id, f.target)
+	}
+	f.ordered = f.target
+	o.do(a)
+}
+
+// stray notes that a rule of the flow may lead to the instance.
+func (o *Orchestrator) stray(id flow.ID, to flow.Instance) {
+	if f := o.flows.at(id); to == 0 || to == f.origin || slices.Contains(o.astray[id], to) {
 		return
 	}
-	f.ruled = true
-	o.setOrigin(f, f.target)
-	o.do(Action{Kind: InstallRule, Flow: id, Instance: f.target})
+	if o.astray == nil {
+		o.astray = map[flow.ID][]flow.Instance{}
+	}
+	o.astray[id] = append(o.astray[id], to)
+	o.insts[to].rules++
+}
+
+// settled notes that a rule of the flow can only lead to the one instance, or that there is none.
+func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
+	also := o.astray[id]
+	delete(o.astray, id)
+	o.setOrigin(o.flows.at(id), to)
+	for _, i := range also {
+		o.insts[i].rules--
+		o.finish(i)
+	}
 }
 
 // withdraw removes the flow's rule, so that its next packet is a miss.
 func (o *Orchestrator) withdraw(id flow.ID) {
-	if f := o.flows.at(id); f.ruled {
-		f.ruled = false
-		o.setOrigin(f, 0)
+	if f := o.flows.at(id); f.rule != noRule {
+		f.rule = noRule
+		o.settled(id, 0)
 		o.do(Action{Kind: RemoveRule, Flow: id})
 	}
 }
@@ -146,6 +194,18 @@ func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
 	f, i := o.flows.at(id), &o.insts[to]
 	f.target, f.assigned, f.pending = to, o.now, true
+	o.link(id, i)
+	i.pending++
+	o.demand.change(o.now, +1)
+	o.pend(assignment{id, o.now})
+	if i.state == ready {
+		o.refresh(i.slot, i)
+	}
+}
+
+// link puts the flow at the end of a list.
+func (o *Orchestrator) link(id flow.ID, i *instanceState) {
+	f := o.flows.at(id)
 	f.prev, f.next = i.tail, -1
 	if i.flows == 0 {
 		i.head = id
@@ -155,19 +215,10 @@ func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
 	}
 	i.tail = id
 	i.flows++
-	i.pending++
-	o.demand.change(o.now, +1)
-	o.pend(assignment{id, o.now})
-	if i.state == ready {
-		o.refresh(i.slot, i)
-	}
 }
 
-// unassign takes the flow off its instance.
-func (o *Orchestrator) unassign(id flow.ID) {
+func (o *Orchestrator) unlink(id flow.ID, i *instanceState) {
 	f := o.flows.at(id)
-	i := &o.insts[f.target]
-	o.settle(f)
 	if f.prev >= 0 {
 		o.flows.at(f.prev).next = f.next
 	} else {
@@ -179,6 +230,14 @@ func (o *Orchestrator) unassign(id flow.ID) {
 		i.tail = f.prev
 	}
 	i.flows--
+}
+
+// unassign takes the flow off its instance.
+func (o *Orchestrator) unassign(id flow.ID) {
+	f := o.flows.at(id)
+	i := &o.insts[f.target]
+	o.settle(f)
+	o.unlink(id, i)
 	o.demand.change(o.now, -1)
 	if i.state == ready {
 		o.refresh(i.slot, i)
@@ -203,11 +262,14 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 		return
 	}
 	was := f.phase
-	f.phase, f.ruled, f.retrying = absent, false, false
-	if was == placed {
+	f.phase, f.rule, f.retrying = absent, noRule, false
+	switch was {
+	case placed:
 		o.unassign(id)
+	case waits:
+		o.unlink(id, &o.insts[0])
 	}
-	o.setOrigin(f, 0)
+	o.settled(id, 0)
 }
 
 func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
@@ -217,9 +279,13 @@ func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
 	case f.phase == absent || f.phase == waits:
 		// The flow ended, or lost its instance, while the rule was being written.
 		o.do(Action{Kind: RemoveRule, Flow: id})
-	case f.phase == placed && at >= 1 && int(at) < len(o.insts):
-		f.ruled = true
-		o.setOrigin(f, at)
+	case f.phase == refused || o.instance(at) == nil: // a drop rule leads nowhere
+	case at == f.ordered || f.rule == noRule:
+		f.rule, f.ordered = inForce, at
+		o.settled(id, at)
+	default: // an order that a newer one has replaced: the rule leads there, until the newer one is in force
+		f.rule = inForce
+		o.stray(id, at)
 	}
 }
 
@@ -230,9 +296,10 @@ func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string)
 	if f == nil || f.phase != placed && f.phase != refused {
 		return
 	}
-	if f.origin == at { // an InstallRule: there is no rule
-		f.ruled = false
-		o.setOrigin(f, 0)
+	first := f.rule == asked && f.origin == at && f.ordered == at && len(o.astray[id]) == 0
+	if first || f.phase == refused { // there is no rule
+		f.rule = noRule
+		o.settled(id, 0)
 	}
 	if f.target != at || f.retrying {
 		return
@@ -248,7 +315,7 @@ func (o *Orchestrator) tryAgain(id flow.ID) {
 		return
 	}
 	f.retrying = false
-	if f.phase == refused || f.phase == placed && f.origin != f.target {
+	if f.phase == refused || f.phase == placed && (f.origin != f.target || len(o.astray[id]) > 0) {
 		o.install(id)
 	}
 }
@@ -256,13 +323,8 @@ func (o *Orchestrator) tryAgain(id flow.ID) {
 // placeHeld tries the held flows, oldest first, until one has to stay held: all are expected to bring the same demand,
 // so the others would too.
 func (o *Orchestrator) placeHeld() {
-	done := 0
-	for ; done < len(o.held); done++ {
-		if id := o.held[done]; o.flows.at(id).phase == waits && !o.place(id) {
-			break
-		}
+	for w := &o.insts[0]; w.flows > 0 && o.place(w.head); {
 	}
-	o.held = o.held[:copy(o.held, o.held[done:])]
 }
 
 // rehome schedules a flow away from an instance that no longer takes any. If there is nowhere to go, a flow of a dead
@@ -284,9 +346,8 @@ func (o *Orchestrator) rehome(id flow.ID, dead bool) {
 		o.assign(id, target)
 		o.install(id)
 	case scheduler.Held:
-		f.phase = waits
 		o.withdraw(id)
-		o.held = append(o.held, id)
+		o.holdBack(id)
 	case scheduler.Refused:
 		f.phase = refused
 		o.withdraw(id)

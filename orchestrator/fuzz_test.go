@@ -49,7 +49,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Autoscaler.Victim = autoscaler.Victims()[int(first>>3&3)].Name
 		c.Autoscaler.Policy = []string{"target-utilization", "target-utilization", "none"}[int(first)%3]
 		c.Autoscaler.Stabilization = 2 * units.Second
-		c.Min, c.Max = 0, 5
+		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
 	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone, RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, CountersRead, Tick, RuleInstalled, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
@@ -72,12 +72,32 @@ func script(b []byte) (Config, []Event, []units.Time) {
 type witness struct {
 	c       Config
 	started map[flow.Instance]string
-	rule    map[flow.ID]flow.Instance
+	rules   map[flow.ID]*rule
 	alive   int
 }
 
+// rule is where a flow's rule may lead, as far as its driver has answered: orders are carried out one after the other, and
+// only the answer to the newest comes.
+type rule struct {
+	may       []flow.Instance
+	newest    flow.Instance
+	orders    int // since the last answer
+	confirmed bool
+}
+
 func (w *witness) event(e *Event) {
+	r := w.rules[e.Flow]
 	switch e.Kind {
+	case FlowEnded:
+		delete(w.rules, e.Flow)
+	case RuleInstalled:
+		if r != nil && e.Instance == r.newest {
+			*r = rule{may: []flow.Instance{r.newest}, newest: r.newest, confirmed: true}
+		}
+	case RuleRejected:
+		if r != nil && e.Instance == r.newest && r.orders == 1 && !r.confirmed {
+			delete(w.rules, e.Flow)
+		}
 	case InstanceReady:
 		if w.started[e.Instance] == "starting" {
 			w.started[e.Instance] = "ready"
@@ -108,7 +128,21 @@ func (w *witness) action(a Action) error {
 		}
 		w.started[a.Instance] = "stopping"
 		w.alive--
+		for f, r := range w.rules {
+			if slices.Contains(r.may, a.Instance) {
+				return fmt.Errorf("deletes instance %d, to which a rule of flow %d may lead: %v", a.Instance, f, r.may)
+			}
+		}
+	case RemoveRule:
+		delete(w.rules, a.Flow)
 	case InstallRule, MoveRule:
+		r := w.rules[a.Flow]
+		if r == nil {
+			r = new(rule)
+			w.rules[a.Flow] = r
+		}
+		r.may, r.newest = append(r.may, a.Instance), a.Instance
+		r.orders++
 		if a.Instance == 0 && a.Kind == InstallRule {
 			return nil
 		}
@@ -122,6 +156,7 @@ func (w *witness) action(a Action) error {
 // consistent compares the lists and counts that Handle keeps with what a walk over all flows finds.
 func consistent(o *Orchestrator) error {
 	flows, pending, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}, map[flow.Instance]int32{}
+	held := int32(0)
 	for id := range flow.ID(o.flows.n) {
 		f := o.flows.at(id)
 		if (f.phase == placed) != (f.target != 0) {
@@ -139,6 +174,15 @@ func consistent(o *Orchestrator) error {
 		if f.origin != 0 {
 			rules[f.origin]++
 		}
+		for _, i := range o.astray[id] {
+			rules[i]++
+		}
+		if f.phase == waits {
+			held++
+		}
+	}
+	if o.insts[0].flows != held {
+		return fmt.Errorf("%d flows are listed as held, a walk finds %d", o.insts[0].flows, held)
 	}
 	serving := 0
 	for id := 1; id < len(o.insts); id++ {
@@ -175,7 +219,7 @@ func (discard) Decided(*Decision) {}
 func check(t *testing.T, b []byte) {
 	c, events, times := script(b)
 	o, silent := mustNew(t, c, discard{}), mustNew(t, c, nil)
-	w := witness{c: c, started: map[flow.Instance]string{}, rule: map[flow.ID]flow.Instance{}}
+	w := witness{c: c, started: map[flow.Instance]string{}, rules: map[flow.ID]*rule{}}
 	for k := range events {
 		w.event(&events[k])
 		actions := o.Handle(times[k], &events[k])

@@ -153,6 +153,8 @@ func TestConfigErrors(t *testing.T) {
 		{func(c *Config) { c.Max = 0 }, "instances.max: 0"},
 		{func(c *Config) { c.Min = 9 }, "instances.min: 9"},
 		{func(c *Config) { c.Initial = 9 }, "instances.initial: 9"},
+		{func(c *Config) { c.Initial, c.Min, c.Autoscaler.Policy = 0, 0, "none" }, "no instance would ever start"},
+		{func(c *Config) { c.Min, c.Scheduler.NoInstance = 0, "drop" }, "nothing would bring the last instance back"},
 		{func(c *Config) { c.Scheduler.Policy = "x" }, "scheduler.policy"},
 		{func(c *Config) { c.Autoscaler.Victim = "x" }, "autoscaler.victim"},
 	} {

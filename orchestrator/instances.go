@@ -78,6 +78,7 @@ func (o *Orchestrator) instanceReady(id flow.Instance) {
 	if i == nil {
 		return
 	}
+	o.meter.Ready(id, o.now)
 	switch i.state {
 	case starting:
 		i.state = ready

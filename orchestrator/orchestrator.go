@@ -37,16 +37,17 @@ type Orchestrator struct {
 	now     units.Time
 	started bool
 	reading bool // counters were asked for and have not come
+	due     [AutoscaleTimer + 1]units.Time
 	actions []Action
 
 	flows   flowTable
-	insts   []instanceState // by number; 0 is unused
-	alive   []flow.Instance // starting, ready or draining, in order
-	view    scheduler.View  // the ready ones
-	held    []flow.ID       // flows that wait for an instance or for room, oldest first; may name flows that no longer do
-	retry   []flow.ID       // flows whose rule was rejected since the last window
-	pending []assignment    // assignments that the counters do not show yet, oldest first
-	first   int             // where pending begins
+	insts   []instanceState             // by number; 0 has the held flows, oldest first
+	alive   []flow.Instance             // starting, ready or draining, in order
+	view    scheduler.View              // the ready ones
+	astray  map[flow.ID][]flow.Instance // of the few flows whose orders outran each other: where else a rule may lead
+	retry   []flow.ID                   // flows whose rule was rejected since the last window
+	pending []assignment                // assignments that the counters do not show yet, oldest first
+	first   int                         // where pending begins
 	demand  demand
 
 	serving   int // starting or ready
@@ -58,17 +59,38 @@ type Orchestrator struct {
 	victims    []autoscaler.Victim
 }
 
+// Validate reports the first key whose value makes no sense, with what is expected.
+func (c *Config) Validate() error {
+	switch {
+	case c.Window <= 0:
+		return fmt.Errorf("telemetry.window: %v, want a time above 0", c.Window)
+	case c.Max < 1 || c.Max > MaxInstances:
+		return fmt.Errorf("instances.max: %d, want 1 to %d", c.Max, MaxInstances)
+	case c.Min < 0 || c.Min > c.Max:
+		return fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", c.Min, c.Max)
+	case c.Initial < 0 || c.Initial > c.Max:
+		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
+	}
+	if err := c.Scheduler.Validate(); err != nil {
+		return err
+	}
+	if err := c.Autoscaler.Validate(); err != nil {
+		return err
+	}
+	switch static := c.Autoscaler.Policy == "none"; {
+	case c.Min > 0:
+	case static && c.Initial == 0:
+		return fmt.Errorf("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which no instance would ever start: want 1 or more of either")
+	case !static && c.Scheduler.NoInstance == "drop":
+		return fmt.Errorf("instances.min: 0 with scheduler.no_instance: drop, under which nothing would bring the last instance back: want 1 or more, or no_instance: hold")
+	}
+	return nil
+}
+
 // New makes an orchestrator, or says which key of the configuration is wrong. log may be nil.
 func New(cfg Config, log Logger) (*Orchestrator, error) {
-	switch {
-	case cfg.Window <= 0:
-		return nil, fmt.Errorf("telemetry.window: %v, want a time above 0", cfg.Window)
-	case cfg.Max < 1 || cfg.Max > MaxInstances:
-		return nil, fmt.Errorf("instances.max: %d, want 1 to %d", cfg.Max, MaxInstances)
-	case cfg.Min < 0 || cfg.Min > cfg.Max:
-		return nil, fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", cfg.Min, cfg.Max)
-	case cfg.Initial < 0 || cfg.Initial > cfg.Max:
-		return nil, fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", cfg.Initial, cfg.Max)
+	if err := cfg.Validate(); err != nil {
+		return nil, err
 	}
 	o := &Orchestrator{cfg: cfg, log: log, insts: make([]instanceState, 1, cfg.Max+1)}
 	var err error
@@ -130,12 +152,17 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 
 func (o *Orchestrator) do(a Action) { o.actions = append(o.actions, a) }
 
+// arm sets a timer to the next whole multiple of after since the start.
 func (o *Orchestrator) arm(t Timer, after units.Time) {
-	at := units.Never
-	if o.now <= units.Never-after {
-		at = o.now + after
+	// From one due time to the next, so that timers do not drift apart where time goes on while they are handled.
+	due := &o.due[t]
+	switch late := o.now - *due; {
+	case *due > units.Never-after || o.now > units.Never-after:
+		*due = units.Never
+	default:
+		*due += after + late/after*after
 	}
-	o.do(Action{Kind: SetTimer, Timer: t, At: at})
+	o.do(Action{Kind: SetTimer, Timer: t, At: *due})
 }
 
 func (o *Orchestrator) start() {
@@ -157,7 +184,7 @@ func (o *Orchestrator) windowEnds() {
 		o.waiting()
 	}
 	o.do(Action{Kind: ReadCounters})
-	o.demand.asked = o.demand.lived(o.now)
+	o.demand.ask(o.now)
 	o.reading = true
 	o.arm(TelemetryTimer, o.cfg.Window)
 	if !o.scaler.Active() {

@@ -29,6 +29,8 @@ func (o *Orchestrator) evaluate() {
 			in.Stale++
 		}
 	}
+	in.Held = int(o.insts[0].flows)
+	in.Load += float64(float64(in.Held) * o.expected())
 	p := o.scaler.Evaluate(&in)
 	o.desired = p.Desired
 	o.logStages(&in, &p)

@@ -135,8 +135,17 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		if c.Total != 0 {
 			rate = float64(c.Total) / float64((c.PacketSize+s.NIC.FrameOverhead)*8) / float64(c.Flows)
 		}
+		key, found := fmt.Sprintf("workload.%d.cbr", i), c.Rate.String()
+		under := key + ".rate"
+		if c.Total != 0 {
+			under, found = key+".total", fmt.Sprintf("%v, for each of %d flows %v", c.Total, c.Flows, units.PPS(rate))
+		}
+		period, err := s.period(rate, under, found)
+		if err != nil {
+			return nil, 0, err
+		}
 		p := traces.Process{Kind: c.Arrivals, On: c.On, Off: c.Off, Seed: s.streamSeed(i)}
-		if err := s.process(p, traces.Period(rate), fmt.Sprintf("workload.%d.cbr", i)); err != nil {
+		if err := s.process(p, period, key); err != nil {
 			return nil, 0, err
 		}
 		return traces.Staircase(traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
@@ -144,18 +153,22 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 	case src.Flows != nil:
 		var ws []*traces.Workload
 		for j, f := range src.Flows {
-			end, period := f.End, f.Period
+			end, key := f.End, fmt.Sprintf("workload.%d.flows.%d", i, j)
 			if end == 0 {
 				end = s.Duration
 			}
 			if end == 0 {
 				return nil, 0, s.endless("flows")
 			}
-			if period == 0 {
-				period = traces.Period(float64(f.Rate))
+			period := traces.Every(f.Period)
+			if f.Period == 0 {
+				var err error
+				if period, err = s.period(float64(f.Rate), key+".rate", f.Rate.String()); err != nil {
+					return nil, 0, err
+				}
 			}
 			p := traces.Process{Kind: f.Arrivals, On: f.On, Off: f.Off, Seed: s.streamSeed(i)}
-			if err := s.process(p, period, fmt.Sprintf("workload.%d.flows.%d", i, j)); err != nil {
+			if err := s.process(p, period, key); err != nil {
 				return nil, 0, err
 			}
 			ws = append(ws, traces.Constant(traces.ConstantOptions{Period: period, Phase: f.Phase, End: end,
@@ -184,11 +197,21 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(keysOf(reflect.TypeFor[Source]()), ", ")}
 }
 
+// period is that of the rate that a key of the scenario gives each flow.
+func (s *Scenario) period(rate float64, key, found string) (traces.Period, error) {
+	p, err := traces.PeriodOf(rate)
+	if err != nil {
+		err = &Error{File: s.Name, Key: key, Found: found, Err: err,
+			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond", units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
+	}
+	return p, err
+}
+
 // process checks how the packets of a flow come, which depends on its rate.
-func (s *Scenario) process(p traces.Process, mean units.Time, key string) error {
+func (s *Scenario) process(p traces.Process, mean traces.Period, key string) error {
 	if err := p.Check(mean); err != nil {
 		return &Error{File: s.Name, Key: key + ".on_time", Found: p.On.String() + " and off_time: " + p.Off.String(),
-			Expected: "together at least the mean time between two packets, " + mean.String(), Err: err}
+			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, and time on for at most one a picosecond", mean), Err: err}
 	}
 	return nil
 }

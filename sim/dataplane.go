@@ -52,6 +52,9 @@ type Control interface {
 	Arrived(f flow.ID)
 	// Ended reports that the flow has sent its last packet.
 	Ended(f flow.ID)
+	// Stopped says that the run is given up: a data plane that has much to simulate leaves off where packets balance. Nothing
+	// that it says from then on is used but what it has counted. It may be called on several goroutines.
+	Stopped() bool
 }
 
 // Engine makes a data plane for a run that ends at end.

@@ -53,6 +53,7 @@ type plant struct {
 	counters   []orchestrator.Counter
 	pending    []reading
 	active     int32 // flows
+	ctx        context.Context
 }
 
 // reading is a set of counters on its way to the orchestrator.
@@ -74,7 +75,7 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	if err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
 	}
-	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: End(sc, w)}
+	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: End(sc, w), ctx: ctx}
 	p.rules.init(&sc.NIC, len(w.Flows))
 	if p.data, err = engine(sc, w, p.end, p); err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
@@ -82,12 +83,9 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	p.faults.schedule(p)
 	p.queue.Push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
 	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
-	runErr := p.loop(ctx, o.Progress)
-	if d, ok := p.data.(interface{ Err() error }); ok && runErr == nil {
-		runErr = d.Err()
-	}
+	runErr := p.loop(o.Progress)
 	run := Header(sc, w, o.Version)
-	run.Totals = p.finish(runErr == nil)
+	run.Totals = p.finish()
 	run.Complete = runErr == nil
 	if d, ok := p.data.(Delays); ok {
 		run.Little = d.Delays(p.now, rec)
@@ -122,12 +120,15 @@ func Header(sc *scenarios.Scenario, w *traces.Workload, version string) *results
 	return run
 }
 
-func (p *plant) loop(ctx context.Context, progress func(now, end units.Time)) error {
-	for {
+func (p *plant) loop(progress func(now, end units.Time)) error {
+	for !p.Stopped() {
 		e, ok := p.queue.Pop()
 		if !ok || e.At > p.end || e.At == p.end && e.Kind == evWindow && !e.Data {
 			p.now = p.end
-			return nil
+			if err := p.windows.record(p); err != nil || !p.Stopped() {
+				return err
+			}
+			break
 		}
 		p.now = e.At
 		if e.Data {
@@ -139,10 +140,7 @@ func (p *plant) loop(ctx context.Context, progress func(now, end units.Time)) er
 			if err := p.windows.record(p); err != nil {
 				return err
 			}
-			if err := ctx.Err(); err != nil {
-				return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, err)
-			}
-			if progress != nil {
+			if progress != nil && !p.Stopped() {
 				progress(p.now, p.end)
 			}
 			p.queue.Push(ClassWindow, Event{At: min(p.now+p.sc.Telemetry.Window, p.end), Kind: evWindow})
@@ -167,7 +165,11 @@ func (p *plant) loop(ctx context.Context, progress func(now, end units.Time)) er
 			}
 		}
 	}
+	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
 }
+
+// timerClass says when each of the orchestrator's timers fires within an instant.
+var timerClass = [...]Class{orchestrator.TelemetryTimer: ClassTelemetry, orchestrator.AutoscaleTimer: ClassAutoscaler}
 
 // deliver hands an event to the orchestrator and carries out what it wants.
 func (p *plant) deliver(e orchestrator.Event) {
@@ -190,7 +192,7 @@ func (p *plant) deliver(e orchestrator.Event) {
 			p.read()
 		case orchestrator.SetTimer:
 			p.timers[a.Timer]++
-			p.queue.Push(ClassTimer, Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
+			p.queue.Push(timerClass[a.Timer], Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
 		}
 	}
 }
@@ -218,7 +220,7 @@ func (p *plant) sample(c []orchestrator.Counter) []orchestrator.Counter {
 	return c
 }
 
-// Schedule, Arrived and Ended make the plant a Control.
+// Schedule, Arrived, Ended and Stopped make the plant a Control.
 
 // Schedule queues an event of the data plane.
 func (p *plant) Schedule(c Class, e Event) {
@@ -231,10 +233,13 @@ func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
 }
 
-// Ended queues the end of a flow, behind a packet-in of the same instant.
+// Ended queues the end of a flow, in front of a packet-in of the same instant.
 func (p *plant) Ended(f flow.ID) {
-	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evEnded, A: int32(f)})
+	p.queue.Push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
 }
+
+// Stopped says whether the context has ended.
+func (p *plant) Stopped() bool { return p.ctx.Err() != nil }
 
 func (p *plant) arrived(f flow.ID) {
 	s := &p.rules.flows[f]
@@ -265,15 +270,15 @@ func (p *plant) ended(f flow.ID) {
 
 func (p *plant) close(f flow.ID) {
 	p.active--
+	if !p.rules.flows[f].routed {
+		p.data.Target(p.now, f, 0) // what waits for the scheduler waits for nothing any more
+	}
 	p.rules.remove(p, f)
 	p.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: f})
 }
 
-// finish writes the last window and the flows, and returns the totals.
-func (p *plant) finish(complete bool) results.Totals {
-	if complete {
-		p.windows.record(p) // its error is kept by the recorder and returned by Close
-	}
+// finish writes the flows, and returns the totals.
+func (p *plant) finish() results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves

@@ -165,7 +165,7 @@ func TestStopped(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || m.Run.Complete || m.Run.Error == "" {
 		t.Errorf("error %v, complete %v, %q", err, m.Run.Complete, m.Run.Error)
 	}
-	if len(m.Windows) != 101 {
+	if len(m.Windows) != 100 {
 		t.Errorf("%d windows, want those up to the stop", len(m.Windows))
 	}
 }

@@ -7,18 +7,21 @@ import (
 )
 
 // Class orders events of the same instant. What was true until an instant is recorded before anything happens in it;
-// traffic changes before the plant acts, and the plant before the orchestrator's timers.
+// traffic changes before the plant acts, the plant before telemetry, telemetry before the autoscaler, and both before the
+// flows that use what they say.
 type Class uint8
 
 // The classes, in their order.
 const (
-	ClassWindow   Class = iota // a window of the record ends
-	ClassFault                 // a fault begins or ends
-	ClassTraffic               // a flow starts, changes its rate or ends; a queue fills or empties
-	ClassPlant                 // a rule takes effect, an instance starts or leaves
-	ClassPacketIn              // a first packet reaches the scheduler
-	ClassCounters              // counters arrive
-	ClassTimer                 // the orchestrator's timers
+	ClassWindow     Class = iota // a window of the record ends
+	ClassFault                   // a fault begins or ends
+	ClassTraffic                 // a flow starts, changes its rate or ends; a queue fills or empties
+	ClassPlant                   // a rule takes effect, an instance starts or leaves
+	ClassEnd                     // the end of a flow is reported
+	ClassCounters                // counters arrive
+	ClassTelemetry               // the telemetry timer
+	ClassAutoscaler              // the autoscaler's timer
+	ClassPacketIn                // a first packet reaches the scheduler
 )
 
 // Event is an entry of the event queue. What Kind, A and Gen mean is its owner's matter.

@@ -21,10 +21,11 @@ type ruleTable struct {
 
 // flowRule is a flow's life as the control plane sees it.
 type flowRule struct {
-	rule, want, last flow.Instance // in force, being written, last that was assigned
+	rule, want, last flow.Instance // in force, being written, the one to which its packets went last
 	gen              uint32        // of the write under way
 	moves            int32
 	has, writing     bool // a rule is in force; one is being written
+	routed           bool // the scheduler has assigned or refused it
 	seen             bool // the scheduler has seen its first packet
 	ended, endDue    bool // it has sent its last packet; that is still to be reported
 }
@@ -41,10 +42,11 @@ func (r *ruleTable) init(nic *scenarios.NIC, flows int) {
 func (r *ruleTable) write(p *plant, f flow.ID, i flow.Instance) {
 	s := &r.flows[f]
 	s.gen++
-	s.want = i
+	s.want, s.routed = i, true
 	r.free = max(r.free, p.now) + r.perRule
 	if !s.has {
 		p.data.Target(p.now, f, i)
+		r.follow(s, i)
 	}
 	if !s.has && !s.writing {
 		if r.nic.Rules > 0 && r.used >= r.nic.Rules {
@@ -79,17 +81,23 @@ func (r *ruleTable) take(p *plant, f flow.ID, gen uint32) {
 		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: f, Instance: s.want, Reason: reason})
 		return
 	}
-	if s.has && s.rule != s.want {
+	r.installed++
+	s.has, s.rule = true, s.want
+	r.follow(s, s.want)
+	p.data.Rule(p.now, f, s.want)
+	p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f, Instance: s.want})
+}
+
+// follow notes to which instance the flow's packets go from now on, by rule or by the slow path.
+func (r *ruleTable) follow(s *flowRule, i flow.Instance) {
+	if i == 0 || i == s.last {
+		return
+	}
+	if s.last != 0 {
 		s.moves++
 		r.moves++
 	}
-	r.installed++
-	s.has, s.rule = true, s.want
-	if s.want != 0 {
-		s.last = s.want
-	}
-	p.data.Rule(p.now, f, s.want)
-	p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f, Instance: s.want})
+	s.last = i
 }
 
 // remove takes the flow's rule out, in force or under way.
@@ -98,9 +106,7 @@ func (r *ruleTable) remove(p *plant, f flow.ID) {
 	s.gen++
 	if s.has || s.writing {
 		r.used--
-	}
-	if s.has {
 		p.data.Unrule(p.now, f)
 	}
-	s.has, s.writing = false, false
+	s.has, s.writing, s.routed = false, false, false
 }

@@ -33,6 +33,12 @@ func (w *windows) record(p *plant) error {
 		}
 	}
 	p.data.Window(p.now, &win, w.rows)
+	if d, ok := p.data.(interface{ Err() error }); ok && d.Err() != nil {
+		return d.Err()
+	}
+	if p.Stopped() {
+		return nil // the window may lack something
+	}
 	for i := range w.rows {
 		if w.rows[i].Flows > 0 {
 			win.Used++

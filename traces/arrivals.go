@@ -97,12 +97,12 @@ func (a Arrivals) check(until units.Time) error {
 	return nil
 }
 
-// after is x picoseconds after t, or until if that is earlier.
+// after is x picoseconds after t, to the nearest one, or until if that is earlier. Rounded down, a rate of R would send R/2 ps too many.
 func after(t units.Time, x float64, until units.Time) units.Time {
 	if !(x < float64(until-t)) {
 		return until
 	}
-	return t + units.Time(x)
+	return t + units.Time(x+0.5)
 }
 
 func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
@@ -113,12 +113,13 @@ func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bo
 }
 
 func evenly(a Arrivals, _ *rand.Rand, until units.Time, add func(units.Time) bool) error {
-	period := float64(units.Second) / a.Rate
-	for i := 0.0; ; i++ {
-		if t := after(0, i*period, until); t == until || !add(t) {
+	period, err := PeriodOf(a.Rate)
+	for i := int64(0); err == nil; i++ {
+		if t := period.At(i); t >= until || !add(t) {
 			return nil
 		}
 	}
+	return err
 }
 
 // onOff is an interrupted Poisson process: exponential phases, arrivals in the first kind alone, at the rate that makes

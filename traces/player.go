@@ -67,8 +67,8 @@ func (w *Workload) Stream() *Stream {
 	}}
 }
 
-// playing is a flow on its way. Its packets are those of the packet engine: in a segment, whole numbers of picoseconds
-// apart from its start on, as many as the sum of the segments' packets, rounded, grows by.
+// playing is a flow on its way. Its packets are those of the packet engine: in a segment, evenly spaced from its start on, as
+// many as the sum of the segments' packets, rounded, grows by.
 type playing struct {
 	flow     Flow
 	constant Periodic
@@ -79,8 +79,10 @@ type playing struct {
 	packets float64 // in the segments before
 	bytes   float64
 	owed    int64      // bytes of segments without a packet
-	at, gap units.Time // of the next packet, and to the one after it
-	k, n    int64      // of the packets of the segment
+	start   units.Time // of the packets of the segment
+	gap     Period     // between them
+	at      units.Time // of the next one
+	k, n    int64      // of them
 	octets  int64      // in them
 	payload int64      // sent by the flow
 	heard   bool       // a packet of the flow was played
@@ -90,11 +92,11 @@ type playing struct {
 func (p *playing) next() bool {
 	if p.own != nil {
 		a, ok := p.own.next()
-		p.at, p.gap, p.k, p.n, p.octets = a.At, 1, 0, 1, int64(a.Bytes)
+		p.at, p.start, p.gap, p.k, p.n, p.octets = a.At, a.At, Every(1), 0, 1, int64(a.Bytes)
 		return ok
 	}
 	if p.k++; p.k < p.n {
-		p.at += p.gap
+		p.at = p.start + p.gap.At(p.k)
 		return true
 	}
 	for p.segment < len(p.flow.Segments) {
@@ -104,13 +106,16 @@ func (p *playing) next() bool {
 		p.owed += int64(math.Round(p.bytes+s.Bytes) - math.Round(p.bytes))
 		p.packets += s.Packets
 		p.bytes += s.Bytes
-		p.at, p.gap = s.Start, max((s.End-s.Start)/units.Time(max(n, 1)), 1)
-		if c := p.constant; c.Period > 0 {
-			n = int64((c.End - c.Phase + c.Period - 1) / c.Period)
+		p.start = s.Start
+		if c := p.constant; c.Period.Num > 0 {
+			n = c.Period.Before(c.End - c.Phase)
 			p.owed = n * int64(math.Round(s.Bytes/s.Packets))
-			p.at, p.gap = c.Phase, c.Period
+			p.start, p.gap = c.Phase, c.Period
+		} else if n > 0 {
+			p.gap = Spread(s.End-s.Start, n)
 		}
 		if n > 0 {
+			p.at = p.start
 			p.k, p.n, p.octets, p.owed = 0, n, p.owed, 0
 			return true
 		}
@@ -123,10 +128,7 @@ func (p *playing) size() int64 { return share(p.octets, p.k+1, p.n) - share(p.oc
 
 // before counts the packets of the segment at hand that come before end, and their bytes.
 func (p *playing) before(end units.Time) (packets, octets int64) {
-	if p.at >= end {
-		return 0, 0
-	}
-	packets = min(p.n, int64((end-p.at-1)/p.gap)+1)
+	packets = min(p.n, p.gap.Before(end-p.start))
 	return packets, share(p.octets, packets, p.n)
 }
 

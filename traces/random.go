@@ -3,7 +3,7 @@ package traces
 import (
 	"fmt"
 	"io"
-	"math/bits"
+	"math/big"
 	"math/rand/v2"
 
 	"github.com/smartinco/smartinco/flow"
@@ -17,17 +17,17 @@ type Process struct {
 	Seed    uint64     // root of the flows' streams of random numbers, each of which has its own
 }
 
-// packetProcesses make the packets of one flow with a mean time between them.
-var packetProcesses = map[string]func(p Process, r *rand.Rand, mean units.Time, o ConstantOptions) PacketReader{
-	"poisson": func(_ Process, r *rand.Rand, mean units.Time, o ConstantOptions) PacketReader {
-		return &poissonPackets{r: r, mean: float64(mean), t: o.Phase, end: o.End, size: int32(o.Size)}
+// packetProcesses make the packets of one flow, o.Period apart in the mean.
+var packetProcesses = map[string]func(p Process, r *rand.Rand, o ConstantOptions) PacketReader{
+	"poisson": func(_ Process, r *rand.Rand, o ConstantOptions) PacketReader {
+		return &poissonPackets{r: r, mean: o.Period.Mean(), t: o.Phase, end: o.End, size: int32(o.Size)}
 	},
 	"on-off": newBursts,
 }
 
 // Check says what is wrong with the process for flows with a mean time between packets. A burst and a silence together have
-// one packet in the mean, or more.
-func (p Process) Check(mean units.Time) error {
+// one packet in the mean, or more, and a burst has at most one packet a picosecond.
+func (p Process) Check(mean Period) error {
 	switch {
 	case p.Kind == "" || p.Kind == "constant":
 		return nil
@@ -37,8 +37,10 @@ func (p Process) Check(mean units.Time) error {
 		return nil
 	case p.On <= 0 || p.Off <= 0 || p.On > maxSpan || p.Off > maxSpan:
 		return fmt.Errorf("on for %v and off for %v, want times above 0", p.On, p.Off)
-	case p.On+p.Off < mean:
+	case float64(p.On+p.Off) < mean.Mean():
 		return fmt.Errorf("on for %v and off for %v, want together at least the mean time between two packets, %v", p.On, p.Off, mean)
+	case p.gap(mean).Num < units.Time(p.gap(mean).Den):
+		return fmt.Errorf("on for %v and off for %v, want more time on: a packet every %v in the mean would be more than one a picosecond in a burst", p.On, p.Off, mean)
 	}
 	return nil
 }
@@ -49,7 +51,7 @@ func (p Process) random() bool { return packetProcesses[p.Kind] != nil }
 // packets are those of flow number f of the workload, which is number k of its source.
 func (p Process) packets(f flow.ID, k int, o ConstantOptions) Packets {
 	return Packets{Flows: []flow.ID{f}, Open: func() PacketReader {
-		return packetProcesses[p.Kind](p, stream(p.Seed, streamPackets, uint64(k)), o.Period, o)
+		return packetProcesses[p.Kind](p, stream(p.Seed, streamPackets, uint64(k)), o)
 	}}
 }
 
@@ -90,23 +92,28 @@ func ended(n int) (int, error) {
 	return n, nil
 }
 
+// gap is the time between two packets of a burst, with a mean time between all.
+func (p Process) gap(mean Period) Period {
+	x := big.NewRat(int64(mean.Num), mean.Den)
+	return near(x.Mul(x, big.NewRat(int64(p.On), int64(p.On+p.Off))))
+}
+
 // bursts is a constant rate that is switched on and off: both phases are exponential, and the time of the source, in which
 // it sends a packet every gap, goes on in the first alone. It begins as if it had run for ever.
 type bursts struct {
 	r        *rand.Rand
 	on, off  float64 // mean lengths of the phases
-	gap      units.Time
+	gap      Period
+	n        int64      // packets so far
 	t, until units.Time // now, and the end of the burst that t lies in
 	left     units.Time // of the gap
 	end      units.Time
 	size     int32
 }
 
-func newBursts(p Process, r *rand.Rand, mean units.Time, o ConstantOptions) PacketReader {
-	hi, lo := bits.Mul64(uint64(mean), uint64(p.On))
-	gap, _ := bits.Div64(hi, lo, uint64(p.On+p.Off))
-	b := &bursts{r: r, on: float64(p.On), off: float64(p.Off), gap: max(units.Time(gap), 1), t: o.Phase, end: o.End, size: int32(o.Size)}
-	b.left = units.Time(r.Int64N(int64(b.gap)))
+func newBursts(p Process, r *rand.Rand, o ConstantOptions) PacketReader {
+	b := &bursts{r: r, on: float64(p.On), off: float64(p.Off), gap: p.gap(o.Period), t: o.Phase, end: o.End, size: int32(o.Size)}
+	b.left = units.Time(r.Int64N(int64((b.gap.Num-1)/units.Time(b.gap.Den) + 1)))
 	if r.Int64N(int64(p.On+p.Off)) >= int64(p.On) {
 		b.t = after(b.t, float64(b.off*exponential(r)), b.end)
 	}
@@ -126,7 +133,8 @@ func (b *bursts) Read(to []Arrival) (int, error) {
 			b.t = b.end
 			return ended(n)
 		}
-		b.left = b.gap
+		b.left = b.gap.At(b.n+1) - b.gap.At(b.n)
+		b.n++
 		to[n] = Arrival{At: b.t, Bytes: b.size}
 	}
 	return len(to), nil

@@ -2,7 +2,6 @@ package traces
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 
 	"github.com/smartinco/smartinco/flow"
@@ -15,7 +14,7 @@ type StaircaseOptions struct {
 	Start    units.Time // first packet of the first flow
 	Interval units.Time // between the first packets of two flows; not negative
 	End      units.Time // exclusive, of all flows; a flow that would start later is left out
-	Rate     float64    // packets per second of each flow; positive and finite, or there is no flow
+	Rate     float64    // packets per second of each flow; from LeastRate to MostRate, or there is no flow
 	Size     float64    // frame bytes of each packet
 	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
 	Process  Process    // how packets come, at Rate in the mean
@@ -23,7 +22,7 @@ type StaircaseOptions struct {
 
 // ConstantOptions describes one constant-rate flow.
 type ConstantOptions struct {
-	Period units.Time // between two packets; positive, or there is no flow
+	Period Period     // between two packets, or there is no flow
 	Phase  units.Time // time of the first packet
 	End    units.Time // exclusive
 	Size   float64    // frame bytes of each packet
@@ -33,21 +32,12 @@ type ConstantOptions struct {
 	Stream  int     // which of the process' streams of random numbers is the flow's
 }
 
-// Period is the time between two packets of a flow of rate packets per second, rounded to a picosecond and at least one.
-// It is 0 if rate is not positive and finite.
-func Period(rate float64) units.Time {
-	if !(rate > 0) || math.IsInf(rate, 1) {
-		return 0
-	}
-	return max(1, units.Time(min(math.Round(float64(units.Second)/rate), float64(units.Never/2))))
-}
-
-// Staircase makes the flows of o, whose Process has been checked. Both engines see the same traffic: a flow's rate is that of its period, which is
-// rounded to a picosecond, so it differs from o.Rate by at most one part in 2 * period in picoseconds.
+// Staircase makes the flows of o, whose Process has been checked. Both engines see the same traffic.
 func Staircase(o StaircaseOptions) *Workload {
 	w := &Workload{}
-	period, start := Period(o.Rate), o.Start
-	for i := 0; i < o.Flows && period > 0 && start < o.End; i++ {
+	period, err := PeriodOf(o.Rate)
+	start := o.Start
+	for i := 0; i < o.Flows && err == nil && start < o.End; i++ {
 		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i, Process: o.Process, Stream: i})
 		if o.Interval > 0 && start > o.End-o.Interval {
 			break
@@ -62,7 +52,7 @@ func Staircase(o StaircaseOptions) *Workload {
 // Constant makes the flow of o, whose Process has been checked.
 func Constant(o ConstantOptions) *Workload {
 	w := &Workload{}
-	if o.Period > 0 && o.Phase < o.End {
+	if o.Period.Num > 0 && o.Phase < o.End {
 		w.constant(o)
 	}
 	text := fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)
@@ -79,7 +69,7 @@ func (w *Workload) constant(o ConstantOptions) {
 	if o.Process.random() {
 		w.Packets = append(w.Packets, o.Process.packets(flow.ID(len(w.Flows)), o.Stream, o))
 	}
-	n := float64(o.End-o.Phase) / float64(o.Period)
+	n := float64(o.End-o.Phase) / o.Period.Mean()
 	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: []Segment{
 		{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size}}})
 	c := Periodic{Phase: o.Phase, Period: o.Period, End: o.End}

@@ -26,7 +26,7 @@ type Workload struct {
 	Flows []Flow // in order of first packet; ties in the order in which the scenario lists the sources
 
 	// Constant holds, for the packet engine, the exact period and phase of flow i where the source is a
-	// constant-rate one; it is empty or as long as Flows. A period of 0 says that the flow is not constant.
+	// constant-rate one; it is empty or as long as Flows. No period says that the flow is not constant.
 	Constant []Periodic
 
 	// Packets holds, for the packet engine, the packets of flows that have times and sizes of their own. Such a flow begins at
@@ -44,7 +44,11 @@ type Workload struct {
 }
 
 // Periodic is a constant-rate flow packet by packet: packets at Phase, Phase+Period, ... before End.
-type Periodic struct{ Phase, Period, End units.Time }
+type Periodic struct {
+	Phase  units.Time
+	Period Period
+	End    units.Time
+}
 
 // Count is a number with its reason.
 type Count struct {

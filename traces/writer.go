@@ -155,7 +155,7 @@ func (s *Stream) writeFlows(ctx context.Context, w io.Writer, report Progress) (
 			if c.packets == 0 {
 				first = p.at
 			}
-			last = p.at + units.Time(n)*p.gap
+			last = p.start + p.gap.At(n)
 			c.packets += n
 			c.bytes += octets
 			p.k = p.n - 1

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+	"math/big"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -69,6 +70,13 @@ type sent struct {
 	order int
 }
 
+// nth is k gaps, to the nearest picosecond, halves up.
+func nth(gap *big.Rat, k float64) units.Time {
+	x := new(big.Rat).Mul(gap, big.NewRat(int64(k), 1))
+	x.Add(x, big.NewRat(1, 2))
+	return units.Time(new(big.Int).Quo(x.Num(), x.Denom()).Int64())
+}
+
 func allPackets(w *Workload, end units.Time) (all []sent) {
 	for i, f := range w.Flows {
 		packets, octets, owed := 0.0, 0.0, 0.0
@@ -76,17 +84,17 @@ func allPackets(w *Workload, end units.Time) (all []sent) {
 			n := math.Round(packets+s.Packets) - math.Round(packets)
 			owed += math.Round(octets+s.Bytes) - math.Round(octets)
 			packets, octets = packets+s.Packets, octets+s.Bytes
-			at, gap := s.Start, max((s.End-s.Start)/units.Time(max(n, 1)), 1)
+			at, gap := s.Start, big.NewRat(int64(s.End-s.Start), int64(max(n, 1)))
 			if len(w.Constant) > 0 {
 				c := w.Constant[i]
-				at, gap, n = c.Phase, c.Period, 0
-				for x := at; x < c.End; x += gap {
+				at, gap, n = c.Phase, big.NewRat(int64(c.Period.Num), c.Period.Den), 0
+				for at+nth(gap, n) < c.End {
 					n++
 				}
 				owed = n * math.Round(s.Bytes/s.Packets)
 			}
 			for k := 0.0; k < n; k++ {
-				all = append(all, sent{at + units.Time(k)*gap, f.Tuple, int64((k+1)*owed/n) - int64(k*owed/n), i})
+				all = append(all, sent{at + nth(gap, k), f.Tuple, int64((k+1)*owed/n) - int64(k*owed/n), i})
 			}
 			if n > 0 {
 				owed = 0

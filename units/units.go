@@ -48,8 +48,22 @@ var (
 	byteUnits = []unit{{"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}
 )
 
+// longest is how many characters a quantity has at most. Reading digits takes time that grows with the square of their number.
+const longest = 100
+
+// clip is s in quotation marks, or its beginning if it is long.
+func clip(s string) string {
+	if len(s) <= longest {
+		return strconv.Quote(s)
+	}
+	return fmt.Sprintf("%q... (%d characters)", s[:longest/2], len(s))
+}
+
 func parse(s, what string, us []unit) (float64, error) {
 	t := strings.TrimSpace(s)
+	if len(t) > longest {
+		t = ""
+	}
 	i := len(t)
 	for i > 0 && !strings.ContainsRune("0123456789.", rune(t[i-1])) {
 		i--
@@ -63,7 +77,7 @@ func parse(s, what string, us []unit) (float64, error) {
 			return v * u.scale, nil
 		}
 	}
-	return 0, fmt.Errorf("%q is not a %s: want a number and one of %s, such as %s", s, what, strings.Join(known, ", "), example[what])
+	return 0, fmt.Errorf("%s is not a %s: want a number and one of %s, such as %s", clip(s), what, strings.Join(known, ", "), example[what])
 }
 
 var example = map[string]string{"time": "10s", "packet rate": "25Mpps", "bit rate": "100Gbps", "size": "64B"}
@@ -83,15 +97,17 @@ func ParseTime(s string) (Time, error) {
 	if strings.TrimSpace(s) == "0" {
 		return 0, nil
 	}
-	if t, ok := exactTime(strings.TrimSpace(s)); ok {
-		return t, nil
+	if t := strings.TrimSpace(s); len(t) <= longest {
+		if exact, ok := exactTime(t); ok {
+			return exact, nil
+		}
 	}
 	v, err := parse(s, "time", timeUnits)
 	if err != nil {
 		return 0, err
 	}
 	if math.Abs(v) >= math.MaxInt64 {
-		return 0, fmt.Errorf("%q is outside the range of a time, ±106 days", s)
+		return 0, fmt.Errorf("%s is outside the range of a time, ±106 days", clip(s))
 	}
 	return Time(math.Round(v)), nil
 }
@@ -175,7 +191,7 @@ func (r BPS) String() string { return format(float64(r), bpsUnits) }
 func (b *Bytes) UnmarshalText(t []byte) error {
 	v, err := parse(string(t), "size", byteUnits)
 	if err == nil && v != math.Trunc(v) {
-		err = fmt.Errorf("%q is not a whole number of bytes", t)
+		err = fmt.Errorf("%s is not a whole number of bytes", clip(string(t)))
 	}
 	*b = Bytes(v)
 	return err

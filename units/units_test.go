@@ -2,6 +2,8 @@ package units
 
 import (
 	"encoding"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -47,6 +49,23 @@ func TestParseRefuses(t *testing.T) {
 		if err := c.into.UnmarshalText([]byte(c.text)); err == nil {
 			t.Errorf("%q was accepted as a %T", c.text, c.into)
 		}
+	}
+}
+
+// A quantity of millions of digits is refused at once, and in few words.
+func TestLongTextsAreRefused(t *testing.T) {
+	for _, unit := range []string{"ps", "h", "pps", "bps", "B", "furlongs"} {
+		for _, digits := range []string{strings.Repeat("7", 1<<24), "0." + strings.Repeat("3", 1<<24), strings.Repeat(" ", 1<<20) + strings.Repeat("_", 1<<24)} {
+			for _, into := range []encoding.TextUnmarshaler{new(Time), new(PPS), new(BPS), new(Bytes)} {
+				if err := into.UnmarshalText([]byte(digits + unit)); err == nil || len(err.Error()) > 1000 {
+					t.Fatalf("%d digits of %s as a %T: an error of %d characters", len(digits), unit, into, len(fmt.Sprint(err)))
+				}
+			}
+		}
+	}
+	var tm Time
+	if err := tm.UnmarshalText([]byte("0.000000000000000000000000000000000000000000000000000000000000000000000000000000001s")); err != nil || tm != 0 {
+		t.Errorf("%v, %v", tm, err)
 	}
 }
 

@@ -12,7 +12,8 @@ type Input struct {
 	Now      units.Time
 	Current  int     // instances that are starting or ready; draining ones are on their way out and do not count
 	Min, Max int     // bounds of the number of instances
-	Load     float64 // packets a second, over all instances, by Options.Metric
+	Load     float64 // packets a second, over all instances, by Options.Metric, and what Held flows are expected to bring
+	Held     int     // flows that wait for an instance, or for room on one
 	Known    bool    // whether any counters have been read
 	Stale    int     // instances whose counters the last reading lacked
 	Limit    float64 // packets a second that one instance is trusted with
@@ -92,6 +93,9 @@ func (a *Autoscaler) Evaluate(in *Input) Proposal {
 // missing is not recommended: as with Kubernetes, what is unknown does not count as idle.
 func (a *Autoscaler) recommend(in *Input, current int) (int, string) {
 	if !in.Known {
+		if current == 0 && in.Held > 0 {
+			return 1, "nothing measured yet, and flows are held"
+		}
 		return current, "nothing measured yet"
 	}
 	desired, reason := a.policy.Recommend(&a.opts, in)

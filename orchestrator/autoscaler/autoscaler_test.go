@@ -2,6 +2,7 @@ package autoscaler
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,8 +35,9 @@ func TestTargetUtilization(t *testing.T) {
 	}{
 		{9.3, .5, 0, 3, 2}, {14.8, .5, 0, 3, 3}, {18.6, .5, 0, 3, 4}, {42, .5, 0, 3, 9}, // published
 		{0, .5, 0, 3, 0}, {15, .5, 0, 3, 3}, {15.000001, .5, 0, 3, 4}, // on the boundary, and just over it
-		{4.65 * 3, .465, 0, 3, 3}, {.1 + .2, .01, 0, 1, 3}, // boundaries that floating point misses
 		{16, .5, .1, 3, 3}, {17, .5, .1, 3, 4}, {13.6, .5, .1, 3, 3}, // tolerance
+		{16.5, .5, .1, 3, 3}, {16.500001, .5, .1, 3, 4}, {13.5, .5, .1, 3, 3}, {4.5, .5, .1, 1, 1}, // exactly at it
+		{9.99, .5, .1, 3, 2}, {13.499999, .5, .5, 1, 3}, // beyond it
 		{5, .5, .1, 0, 1}, // nothing runs
 		{1e300, .5, 0, 3, 1e9},
 	} {
@@ -43,6 +45,38 @@ func TestTargetUtilization(t *testing.T) {
 		if got, why := a.policy.Recommend(&a.opts, input(0, tc.current, tc.mpps)); got != tc.want {
 			t.Errorf("%v Mpps at target %v, tolerance %v, %d instances: %d (%s), want %d", tc.mpps, tc.target, tc.tolerance, tc.current, got, why, tc.want)
 		}
+	}
+}
+
+// n flows that each bring the target exactly want n instances, however the sum came about, and stay within a tolerance at
+// exactly its edge. All is computed at run time: of constants the compiler makes exact sums.
+func TestLoadsThatEqualTheTarget(t *testing.T) {
+	missed := 0
+	for _, limit := range []float64{1e6, 10e6, 25e6, 1e7 / 3, 4.65e6 / 7, 148.8e6 / 11} {
+		for _, target := range []float64{.1, .2, .3, .35, .465, .5, .6, .7, .8, .9, 1} {
+			a := mustNew(t, func(o *Options) { o.Target = target })
+			edge := mustNew(t, func(o *Options) { o.Target, o.Tolerance = target, .1 })
+			load := 0.0
+			for n := 1; n <= 60; n++ {
+				load += float64(limit * target)
+				if int(math.Ceil(load/float64(limit*target))) != n {
+					missed++
+				}
+				in := &Input{Current: 1, Load: load, Known: true, Limit: limit}
+				if got, why := a.policy.Recommend(&a.opts, in); got != n {
+					t.Errorf("%d flows of %v times %v pps: %d instances (%s)", n, target, limit, got, why)
+				}
+				for _, off := range []float64{1.1, .9} {
+					in := &Input{Current: n, Load: float64(load * off), Known: true, Limit: limit}
+					if got, why := edge.policy.Recommend(&edge.opts, in); got != n {
+						t.Errorf("%v times the load of %d flows of %v times %v pps: %d instances (%s)", off, n, target, limit, got, why)
+					}
+				}
+			}
+		}
+	}
+	if missed < 100 {
+		t.Errorf("a bare ceil misses %d of these numbers: the slack is not tried", missed)
 	}
 }
 
@@ -90,6 +124,19 @@ func TestStages(t *testing.T) {
 		}, []step{
 			{input(0, 1, 10), []int{2, 2, 2, 2}}, {input(1, 2, 20), []int{4, 4, 2, 2}}, {input(1, 2, 5), []int{1, 1, 2, 2}},
 			{input(2, 2, 5), []int{1, 1, 1, 1}}, {input(3, 1, 20), []int{4, 4, 4, 4}}}},
+		{"a scale-in waits for the last scaling of either kind", func(o *Options) { o.Stabilization, o.ScaleInCooldown, o.MaxStepIn = 0, 3*units.Second, 1 }, []step{
+			{input(0, 9, 5), []int{1, 1, 8, 8}}, {input(1, 8, 5), []int{1, 1, 8, 8}}, {input(2, 8, 5), []int{1, 1, 8, 8}}, // after a scale-in
+			{input(3, 8, 5), []int{1, 1, 7, 7}}, {input(4, 7, 36), []int{8, 8, 8, 8}}, // a scale-out does not wait for it
+			{input(6, 8, 5), []int{1, 1, 8, 8}}, {input(7, 8, 5), []int{1, 1, 7, 7}}}}, // after a scale-out
+		{"a scale-out waits for the last scale-out alone", func(o *Options) { o.Stabilization, o.ScaleOutCooldown = 0, 3*units.Second }, []step{
+			{input(0, 1, 10), []int{2, 2, 2, 2}}, {input(2, 2, 5), []int{1, 1, 1, 1}}, {input(2, 1, 10), []int{2, 2, 1, 1}}, {input(3, 1, 10), []int{2, 2, 2, 2}}}},
+		{"a recommendation counts until it is as old as the span", func(o *Options) { o.Stabilization = 2500 * units.Millisecond }, []step{
+			{input(0, 4, 20), []int{4, 4, 4, 4}}, {input(1, 4, 5), []int{1, 4, 4, 4}}, {input(2, 4, 5), []int{1, 4, 4, 4}},
+			{&Input{Now: 2500*units.Millisecond - 1, Current: 4, Max: 9, Load: 5e6, Known: true, Limit: 10e6}, []int{1, 4, 4, 4}},
+			{&Input{Now: 2500 * units.Millisecond, Current: 4, Max: 9, Load: 5e6, Known: true, Limit: 10e6}, []int{1, 1, 1, 1}}}},
+		{"flows that are held want one, measured or not", nil, []step{
+			{&Input{Held: 3, Max: 8}, []int{1, 1, 1, 1}}, {&Input{Held: 3, Current: 2, Max: 8}, []int{2, 2, 2, 2}}, {&Input{Max: 8}, []int{0, 0, 0, 0}},
+			{&Input{Held: 3, Load: 3, Known: true, Limit: 10e6, Max: 8}, []int{1, 1, 1, 1}}}},
 		{"missing counters block a scale-in only", func(o *Options) { o.Stabilization = 0 }, []step{
 			{&Input{Current: 3, Max: 9, Known: true, Stale: 1, Limit: 10}, []int{3, 3, 3, 3}},
 			{&Input{Current: 3, Max: 9, Known: true, Stale: 1, Limit: 10, Load: 30}, []int{6, 6, 6, 6}}}},

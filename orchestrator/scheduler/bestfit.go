@@ -5,11 +5,10 @@ package scheduler
 type bestFit struct{}
 
 func (bestFit) Pick(v *View) int {
-	room := v.room()
 	best, load, ties := None, 0.0, 0
 	for i, l := range v.Load {
 		switch {
-		case l > room:
+		case !v.fits(l):
 		case best == None || l > load:
 			best, load, ties = i, l, 1
 		case l == load:
@@ -23,8 +22,7 @@ func (bestFit) Pick(v *View) int {
 }
 
 func (bestFit) Rate(v *View, to []Rating) {
-	room := v.room()
 	for i, l := range v.Load {
-		to[i] = Rating{l, l <= room}
+		to[i] = Rating{l, v.fits(l)}
 	}
 }

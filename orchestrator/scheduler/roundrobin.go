@@ -1,26 +1,32 @@
 package scheduler
 
-// roundRobin gives flow i to instance i mod N, counting positions among the ready instances in order of their numbers.
-// Numbers grow, so an instance that joins does so at the end of the cycle. When the cursor has passed the last position,
-// or instances have left from under it, it starts again at the first.
-type roundRobin struct{ cursor int }
+import (
+	"slices"
 
-func (r *roundRobin) next(n int) int {
-	if r.cursor >= n {
-		return 0
+	"github.com/smartinco/smartinco/flow"
+)
+
+// roundRobin gives flow i to instance i mod N. It goes by the instances' numbers: the next is the lowest above the one chosen
+// last, and after the highest the lowest of all. So an instance that leaves costs no other its turn, and one that joins, whose
+// number is the highest, does so at the end of the cycle.
+type roundRobin struct{ last flow.Instance }
+
+func (r *roundRobin) next(ids []flow.Instance) int {
+	if i, _ := slices.BinarySearch(ids, r.last+1); i < len(ids) {
+		return i
 	}
-	return r.cursor
+	return 0
 }
 
 func (r *roundRobin) Pick(v *View) int {
-	i := r.next(len(v.IDs))
-	r.cursor = i + 1
+	i := r.next(v.IDs)
+	r.last = v.IDs[i]
 	return i
 }
 
 func (r *roundRobin) Rate(v *View, to []Rating) {
 	n := len(to)
-	first := r.next(n)
+	first := r.next(v.IDs)
 	for i := range to {
 		turns := i - first
 		if turns < 0 {

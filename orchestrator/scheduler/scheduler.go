@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
@@ -21,9 +22,8 @@ type View struct {
 	ties *rand.Rand // nil: the first of several equal candidates wins
 }
 
-// room is the highest load beside which the new flow fits. The billionth allows for the rounding of rates that add up
-// to the limit exactly.
-func (v *View) room() float64 { return float64(v.Limit*(1+1e-9)) - v.Demand }
+// fits reports whether the new flow fits beside a load.
+func (v *View) fits(load float64) bool { return !numeric.Exceeds(load+v.Demand, v.Limit) }
 
 // tie reports whether the n-th of n equal candidates replaces the one held: never, or one time in n, which leaves each
 // with the same chance.

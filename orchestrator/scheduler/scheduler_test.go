@@ -224,6 +224,78 @@ func TestJoiningInstance(t *testing.T) {
 	}
 }
 
+// The cycle goes by number: when an instance leaves, the turns of the others go on, whichever it was.
+func TestLeavingInstance(t *testing.T) {
+	for _, c := range []struct {
+		left []flow.Instance // after 1 and 2 had their turns
+		want []flow.Instance
+	}{
+		{[]flow.Instance{1, 2, 3, 4}, []flow.Instance{3, 4, 1, 2}},
+		{[]flow.Instance{2, 3, 4}, []flow.Instance{3, 4, 2, 3}}, // by position it would be 4
+		{[]flow.Instance{1, 3, 4}, []flow.Instance{3, 4, 1, 3}},
+		{[]flow.Instance{1, 2, 4}, []flow.Instance{4, 1, 2, 4}},
+		{[]flow.Instance{1, 2}, []flow.Instance{1, 2, 1, 2}},
+		{[]flow.Instance{1, 7}, []flow.Instance{7, 1, 7, 1}},
+	} {
+		s := mustNew(t, options("round-robin", nil))
+		for range 2 {
+			s.Decide(view(1, 0, 0, 0, 0))
+		}
+		v := &View{IDs: c.left, Load: make([]float64, len(c.left)), Flows: make([]int32, len(c.left)), Limit: 10e6}
+		var got []flow.Instance
+		for range c.want {
+			_, i, _ := s.Decide(v)
+			got = append(got, v.IDs[i])
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("of %v: %v, want %v", c.left, got, c.want)
+		}
+	}
+}
+
+// Flows that add up to the limit fit on one instance, however the sum came about.
+func TestFlowsThatFillTheLimitFit(t *testing.T) {
+	beyond := 0
+	for _, limit := range []float64{1e6, 4.65e6, 7.7e6, 10e6, 13.3e6, 25e6} {
+		for n := 2; n <= 60; n++ {
+			s, v := mustNew(t, options("best-fit", func(o *Options) { o.NoFit = "reject" })), view(0, 0)
+			v.Limit, v.Demand = limit, limit/float64(n)
+			for k := range n {
+				if o, _, _ := s.Decide(v); o != Placed {
+					t.Errorf("flow %d of %d of a limit of %v: outcome %v, want Placed", k+1, n, limit, o)
+				}
+				v.Load[0] += v.Demand
+			}
+			if v.Load[0] > limit {
+				beyond++
+			}
+			if o, _, _ := s.Decide(v); o != Refused {
+				t.Errorf("%d flows of a limit of %v, and one more: outcome %v, want Refused", n, limit, o)
+			}
+		}
+	}
+	if beyond < 10 {
+		t.Errorf("%d of the sums are beyond their limit: the slack is not tried", beyond)
+	}
+}
+
+func TestTheSeedDrawsTies(t *testing.T) {
+	drawn := func(seed uint64) (all []int) {
+		s, err := New(options("worst-fit", func(o *Options) { o.Ties = "random" }), seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 50 {
+			_, i, _ := s.Decide(view(1, 1, 1, 1, 1))
+			all = append(all, i)
+		}
+		return all
+	}
+	if one, again, other := drawn(1), drawn(1), drawn(2); !slices.Equal(one, again) || slices.Equal(one, other) {
+		t.Errorf("seed 1 draws %v, again %v; seed 2 draws %v", one, again, other)
+	}
+}
+
 // Telemetry that never changes sends all flows to one instance: what the in-flight correction is for.
 func TestStaleTelemetryHerds(t *testing.T) {
 	for _, policy := range []string{"worst-fit", "best-fit"} {

@@ -7,6 +7,8 @@
 //   - a reading arrives out of order, or twice: it is older than what is known, and is ignored;
 //   - an instance is missing from a reading: its rate is kept and marked stale until it appears again, and then spans
 //     the whole gap;
+//   - an instance is new, and readings lack it while it starts: its first rate begins with the last reading before it was
+//     ready, not with its creation;
 //   - a counter falls below its previous value: it was reset, and what it shows now is all that was counted since.
 package telemetry
 
@@ -49,6 +51,7 @@ type Rate struct {
 
 type entry struct {
 	tracked bool
+	ready   units.Time // when it began to take packets; Never before
 	last    Counter
 	rate    Rate
 }
@@ -70,7 +73,14 @@ func (c *Collector) Track(id flow.Instance) {
 	for int(id) >= len(c.entries) {
 		c.entries = append(c.entries, entry{})
 	}
-	c.entries[id] = entry{tracked: true, last: Counter{Instance: id}, rate: Rate{Sampled: c.sampled}}
+	c.entries[id] = entry{tracked: true, ready: units.Never, last: Counter{Instance: id}, rate: Rate{Sampled: c.sampled}}
+}
+
+// Ready says that a tracked instance takes packets from now on. What it counts, it has counted since.
+func (c *Collector) Ready(id flow.Instance, now units.Time) {
+	if c.tracks(id) {
+		c.entries[id].ready = now
+	}
 }
 
 // Forget stops following an instance.
@@ -105,7 +115,11 @@ func (c *Collector) Read(sampled units.Time, counters []Counter) bool {
 			was = Counter{}
 			c.resets = append(c.resets, n.Instance)
 		}
-		span := (sampled - e.rate.Sampled).Seconds()
+		since := e.rate.Sampled
+		if !e.rate.Known {
+			since = max(since, min(c.sampled, e.ready))
+		}
+		span := (sampled - since).Seconds()
 		e.rate = Rate{
 			Rx:      float64(n.RxPackets-was.RxPackets) / span,
 			Tx:      float64(n.TxPackets-was.TxPackets) / span,

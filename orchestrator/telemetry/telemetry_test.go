@@ -63,3 +63,49 @@ func TestJoinsBetweenReadings(t *testing.T) {
 		t.Errorf("forgotten instance has %+v", got)
 	}
 }
+
+// An instance is created at 0, takes packets from 4.5 s on and is read each second. Its first rate is over the window, as that
+// of its neighbours is; over the time that it took to start, it would be a fifth of that.
+func TestTheFirstRateIsNotOverTheStart(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		lacks units.Time // the reading of that second, although the instance was ready
+		want  float64    // packets a second, of 900 packets by the first reading that has it
+	}{
+		{"in the first reading after it", 0, 900},
+		{"missing from that one: since it was ready", 5, 600},
+	} {
+		var c Collector
+		c.Track(1)
+		c.Track(2)
+		for s := units.Time(1); s <= 6; s++ {
+			if s == 5 {
+				c.Ready(2, 4500*units.Millisecond)
+			}
+			counters := []Counter{{Instance: 1, RxPackets: uint64(s) * 100}}
+			if s >= 5 && s != tc.lacks {
+				counters = append(counters, Counter{Instance: 2, RxPackets: 900})
+			}
+			c.Read(s*units.Second, counters)
+			if r := c.Rate(2); r.Known {
+				if r.Rx != tc.want || c.Rate(1).Rx != 100 {
+					t.Errorf("%s: %v and %v pps, want %v and 100", tc.name, r.Rx, c.Rate(1).Rx, tc.want)
+				}
+				break
+			}
+		}
+	}
+	// Counters later than a window: when the instance is ready, the readings of 4 s and 5 s are still on their way.
+	var c Collector
+	c.Track(1)
+	for s := units.Time(1); s <= 3; s++ {
+		c.Read(s*units.Second, nil)
+	}
+	c.Ready(1, 5100*units.Millisecond)
+	c.Read(4*units.Second, nil)
+	c.Read(5*units.Second, nil)
+	c.Read(6*units.Second, []Counter{{Instance: 1, RxPackets: 900}})
+	if got := c.Rate(1).Rx; got != 900 {
+		t.Errorf("late counters: %v pps, want 900", got)
+	}
+}

@@ -360,10 +360,10 @@ func (e *Engine) overtaken(now units.Time, s *flowState, i flow.Instance) float6
 	return max(0, ahead) * (e.g.phi * s.rate / from.inflow)
 }
 
-// Unrule takes the flow's rule away; its next packets are misses.
+// Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	if s.path != ruled && s.path != dropped {
+	if s.path == absent {
 		return
 	}
 	e.sync(now)

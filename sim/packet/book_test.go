@@ -31,7 +31,7 @@ func check(t *testing.T, seed uint64) {
 		case 0:
 			from, to := fast.base, 1+r.Int64N(2000)
 			fast.speed(now, clock{base: to})
-			slow.speed(now, from, to)
+			slow.speed(now, float64(from), float64(to), 0)
 		case 1:
 			fast.flush(now, func(whose) {})
 			slow.flush(now)

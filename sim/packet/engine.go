@@ -29,9 +29,9 @@
 //
 // # Packets
 //
-// A constant-rate flow has the packets of its phase and period, a flow of a capture or of a random process its own. In any other flow, a segment's packets are evenly spaced
-// from its start, a whole number of picoseconds apart, and their number is rounded so that the sum over the segments
-// is within half a packet of the flow's.
+// A constant-rate flow has the packets of its phase and period, a flow of a capture or of a random process its own. In any
+// other flow, a segment's packets are evenly spaced from its start, and their number is rounded so that the sum over the
+// segments is within half a packet of the flow's. A packet comes at a whole picosecond, and the remainder is carried.
 package packet
 
 import (
@@ -55,6 +55,7 @@ const (
 	evPacketIn              // the slow path has served a flow's first packet
 	evDrained               // the pipe behind the eSwitch may be empty
 	evOwn                   // a packet with a time of its own may be its flow's first in the slow path
+	evMoved                 // the first packet after a flow's rule comes
 )
 
 // path is how the eSwitch treats a flow.
@@ -83,13 +84,14 @@ var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped
 
 // flowState is one flow.
 type flowState struct {
-	next, stop, period int64 // next packet; none from stop on
+	next, stop, period int64 // next packet; none from stop on; a fraction of the period is in Engine.odd
 	rate, size         float64
 	bytes              int32   // size, rounded
 	segment            int32   // the one in force, or the next
 	before             float64 // packets of the segments before, as the trace counts them
 	pos, activePos     int32   // in the list of its path, in the ingress's
 	poll               int64   // when evMiss is due
+	asks               int64   // when its packet that goes to the scheduler has been served
 
 	path                 path
 	on                   bool          // between two segments a flow lives on
@@ -124,7 +126,8 @@ type Engine struct {
 	ctl     sim.Control
 	law     contention.Law
 	flows   []flowState
-	start   int // flow to start next
+	odd     []fraction // of the flows' periods; empty as long as all are whole
+	start   int        // flow to start next
 
 	in        ingress
 	slow      slowPath
@@ -212,6 +215,9 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 		}
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
 		for _, g := range w.Flows[i].Segments {
+			if span := g.End - g.Start; !s.own && e.constant(i).Num == 0 && g.Packets > float64(span) {
+				return nil, fmt.Errorf("workload: flow %d sends %g packets in %v: want at most one a picosecond with engine: packet", i, g.Packets, span)
+			}
 			size := g.Bytes / g.Packets
 			e.whole = e.whole && (s.own || size == math.Trunc(size))
 		}
@@ -259,6 +265,14 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.ctl.Arrived(f)
 	case evDrained:
 		e.limits(now)
+	case evMoved:
+		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() == int64(now) && !e.down {
+			if e.syncSlow(now); s.from != 0 {
+				e.advance(s.from, int64(now))
+				e.advance(s.rule, int64(now))
+			}
+			e.passes(parcel{int64(now), int64(now), f, s.bytes})
+		}
 	case evOwn:
 		if e.feed.poll == int64(now) {
 			e.feed.poll = int64(units.Never)
@@ -277,6 +291,14 @@ func (e *Engine) begin(to units.Time) {
 			e.segment(segs[0].Start, f)
 		}
 	}
+}
+
+// constant is the period of a flow of one constant rate; others have none.
+func (e *Engine) constant(i int) (p traces.Period) {
+	if c := e.traffic.Constant; len(c) > 0 {
+		p = c[i].Period
+	}
+	return p
 }
 
 func (e *Engine) begins(i int) units.Time {
@@ -312,7 +334,7 @@ func (e *Engine) watch(f flow.ID) {
 	}
 	if at < s.poll {
 		s.poll = at
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(at), Kind: evMiss, A: int32(f)})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(at), Kind: evMiss, A: int32(f)})
 	}
 }
 
@@ -326,7 +348,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	}
 	if int(s.segment) == len(segs) {
 		if !s.own {
-			e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+			e.silence(now, f)
 		}
 		e.hold(now, s.target, -1)
 		s.on = false
@@ -345,28 +367,39 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	g := &segs[s.segment]
 	next := g.End
 	n := int64(math.Round(s.before+g.Packets) - math.Round(s.before))
-	switch c := e.traffic.Constant; {
+	switch period := e.constant(int(f)); {
 	case g.Start > now:
 		next = g.Start
-		e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
-	case len(c) > 0 && c[f].Period > 0:
-		e.setRate(now, f, int64(c[f].Phase), int64(c[f].End), int64(c[f].Period), g.Bytes/g.Packets)
+		e.silence(now, f)
+	case period.Num > 0:
+		e.setRate(now, f, e.traffic.Constant[f], g.Bytes/g.Packets)
 	case n > 0:
-		period := max(int64(g.End-g.Start)/n, 1)
-		e.setRate(now, f, int64(g.Start), int64(g.Start)+n*period, period, g.Bytes/g.Packets)
+		e.setRate(now, f, traces.Periodic{Phase: g.Start, Period: traces.Spread(g.End-g.Start, n), End: g.End}, g.Bytes/g.Packets)
 	default:
-		e.setRate(now, f, int64(units.Never), int64(units.Never), 0, s.size)
+		e.silence(now, f)
 	}
 	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
 }
 
-// setRate changes a flow's packets wherever they count; a period of 0 is silence.
-func (e *Engine) setRate(now units.Time, f flow.ID, next, stop, period int64, size float64) {
+// silence ends a flow's packets.
+func (e *Engine) silence(now units.Time, f flow.ID) {
+	e.setRate(now, f, traces.Periodic{Phase: units.Never, End: units.Never}, e.flows[f].size)
+}
+
+// setRate changes a flow's packets wherever they count; without a period there are none.
+func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size float64) {
 	s := &e.flows[f]
 	e.syncFlow(now, s)
-	rate := 0.0
-	if period > 0 {
-		rate = float64(units.Second) / float64(period)
+	rate, period, odd := 0.0, int64(0), fraction{}
+	if p.Period.Num > 0 {
+		rate = float64(units.Second) / p.Period.Mean()
+		period, odd = split(p.Period)
+	}
+	if odd.den > 0 && len(e.odd) == 0 {
+		e.odd = make([]fraction, len(e.flows))
+	}
+	if len(e.odd) > 0 {
+		e.odd[f] = odd
 	}
 	e.in.change(s.rate, s.size, rate, size)
 	if (s.rate > 0) != (rate > 0) {
@@ -382,7 +415,7 @@ func (e *Engine) setRate(now units.Time, f flow.ID, next, stop, period int64, si
 	}
 	// In a stage of its own the packets of this instant may have been simulated already.
 	was := s.rate
-	s.next, s.stop, s.period, s.rate, s.size = next, stop, period, rate, size
+	s.next, s.stop, s.period, s.rate, s.size = int64(p.Phase), int64(p.End), period, rate, size
 	s.bytes = int32(min(max(math.Round(size), 0), 1<<20))
 	switch s.path {
 	case missing:
@@ -394,6 +427,7 @@ func (e *Engine) setRate(now units.Time, f flow.ID, next, stop, period int64, si
 	}
 	e.limits(now)
 	e.watch(f)
+	e.expect(f)
 }
 
 // route puts a flow on another path.
@@ -480,46 +514,56 @@ func (e *Engine) syncAll(to units.Time) {
 	}
 }
 
-// Rule puts the flow on its rule's path. What the slow path still holds of it is overtaken by the next packet.
+// Rule puts the flow on its rule's path. What is still held of it elsewhere may be overtaken by the next packet.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
-	e.syncSlow(now + 1)
+	e.syncSlow(now)
 	e.syncFlow(now, s)
-	elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0
-	switch first := s.due(); {
-	case i == 0 || !elsewhere:
-	case s.own || e.staged: // its next packet is not known, or not when it comes out of the eSwitch
-		if !s.moved {
+	if elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0; i != 0 && elsewhere {
+		switch {
+		case s.moved:
+			e.setMoved(f, s.from != i)
+		case s.own || e.staged || s.path == ruled || e.behind(f, s.due()) > 0: // or there is nothing to overtake
 			e.setMoved(f, true)
 			s.from = s.rule // 0 on the path missing
-		} else if s.from == i {
-			e.setMoved(f, false)
 		}
-	case first < int64(units.Never):
-		n := uint64(0)
-		if s.path == missing {
-			n = e.behind(f, first)
-		} else {
-			e.room(i)
-			e.syncInstance(now, i)
-			n = e.overtaken(parcel{first, first, f, s.bytes}, s.rule, i)
-		}
-		s.reordered += n
-		e.sum.reordered += n
 	}
 	s.decided = true
 	e.assign(now, s, i)
 	e.route(now, f, ruled, i)
+	e.expect(f)
+}
+
+// expectAll is expect for all flows that have a rule.
+func (e *Engine) expectAll() {
+	for i := range e.instances {
+		for _, f := range e.instances[i].list.ids {
+			e.expect(f)
+		}
+	}
+}
+
+// expect schedules the instant of the packet that is the first to follow a new rule, if that is known: one of a flow that has packets
+// of its own, or behind the eSwitch, is seen when it comes.
+func (e *Engine) expect(f flow.ID) {
+	if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() < int64(units.Never) {
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(s.due()), Kind: evMoved, A: int32(f)})
+	}
 }
 
 // overtaken is how many packets the flow of x has left in one instance's queue that come out after x, its first packet for
-// the other, if none of another flow comes there before.
+// the other, will.
 func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	from, to := &e.instances[one], &e.instances[other]
 	if !from.up || !to.up {
 		return 0
 	}
-	out := max(to.idle, x.at) + to.base + int64(x.size)*to.perByte
+	out := max(to.idle, x.at) + int64(x.size)*to.perByte
+	if c := to.clock; to.draw == nil {
+		out += c.span()
+	} else {
+		out += c.base // in the mean
+	}
 	for k := range from.room {
 		i := from.back(k)
 		if from.dep[i] <= out {
@@ -532,10 +576,10 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	return n
 }
 
-// Unrule takes the flow's rule away; its next packets are misses.
+// Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	if s.path != ruled {
+	if s.path == absent {
 		return
 	}
 	e.syncFlow(now, s)
@@ -550,4 +594,5 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 func (e *Engine) Link(now units.Time, up bool) {
 	e.syncAll(now)
 	e.down = !up
+	e.expectAll()
 }

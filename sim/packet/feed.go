@@ -25,6 +25,7 @@ type feed struct {
 	fresh   []flow.ID // those that became unseen just now: their next packet comes now, or is in the pipe
 	poll    int64     // when evStream is due
 	err     error     // of reading
+	stopped func() bool
 }
 
 // ownFlow is what every packet of its own needs of a flow, apart from the rest so that it stays in the cache. Where there are
@@ -82,6 +83,7 @@ func (e *Engine) openFeed() {
 	}
 	e.feed.stream = traces.MergePackets(ps)
 	e.feed.buf = make([]traces.Arrival, batch)
+	e.feed.stopped = e.ctl.Stopped
 	e.feed.fill()
 }
 
@@ -105,6 +107,10 @@ func (d *feed) take() traces.Arrival {
 func (d *feed) fill() {
 	d.head, d.n, d.seen = 0, 0, 0
 	if d.stream == nil {
+		return
+	}
+	if d.stopped() {
+		d.stream = nil
 		return
 	}
 	n, err := d.stream.Read(d.buf)
@@ -232,6 +238,6 @@ func (e *Engine) lookOut(now units.Time) {
 	}
 	if at != d.poll && at < int64(units.Never) {
 		d.poll = at
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(at), Kind: evOwn})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(at), Kind: evOwn})
 	}
 }

@@ -16,8 +16,9 @@ type ingress struct {
 	linkIdle   int64
 	eswIdle    int64
 	eswitch    clock
-	patience   int64 // longest wait for the eSwitch
-	wire       clock // of one byte on the link
+	patience   int64  // for the eSwitch: as many services as there may be packets that wait, in whole picoseconds
+	odd        uint64 // and their fraction
+	wire       clock  // of one byte on the link
 	overhead   float64
 	pipe       []parcel
 	head       int
@@ -42,7 +43,9 @@ func (e *Engine) initIngress() {
 	}
 	if nic.ESwitchLimit > 0 {
 		g.eswitch = newClock(float64(nic.ESwitchLimit))
-		g.patience = int64(min(float64(nic.ESwitchQueue)*float64(units.Second)/float64(nic.ESwitchLimit), float64(units.Hour)))
+		waiting := min(uint64(nic.ESwitchQueue), uint64(units.Hour)/uint64(g.eswitch.base))
+		g.patience = int64(waiting)*g.eswitch.base + int64(waiting*g.eswitch.frac>>fracBits)
+		g.odd = waiting * g.eswitch.frac & (1<<fracBits - 1)
 	}
 }
 
@@ -69,7 +72,7 @@ func (e *Engine) limits(now units.Time) {
 	nic := &e.sc.NIC
 	want, pass := e.always, 1.0
 	if nic.Link > 0 || nic.ESwitchLimit > 0 {
-		want = want || e.feed.live() // a burst may be beyond any limit
+		want = want || len(e.traffic.Packets) > 0 // a burst may be beyond any limit
 	}
 	if limit := float64(nic.Link); limit > 0 && g.bits > limit*(1+slack) {
 		want, pass = true, limit/g.bits
@@ -104,30 +107,31 @@ func (e *Engine) limits(now units.Time) {
 		for i := range e.instances {
 			e.instances[i].at = g.at
 		}
+		e.expectAll()
 	}
 }
 
 // through simulates link and eSwitch, and with them everything, up to to.
 func (e *Engine) through(to int64) {
 	g := &e.in
-	for g.at < to {
-		h := e.m.load(e.flows, g.active, g.at, to, 0, 0)
+	for g.at < to && !e.ctl.Stopped() {
+		h := e.m.load(e.flows, e.odd, g.active, g.at, to, 0, 0)
 		if e.down {
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
-				n := l.skip(h)
+				n := e.m.count(k, h)
 				s := &e.flows[l.f]
 				e.stepped[counted] += n
 				s.lostLink += n
 				e.sum.link += n
-				s.offer(n, &e.sum)
+				e.offer(l.f, n, &e.sum)
 			}
 			for e.feed.due() < h {
 				e.sent(e.feed.take())
 			}
 		} else {
 			e.m.build()
-			e.pump(h)
+			h = e.pump(h)
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				s := &e.flows[l.f]
@@ -135,7 +139,7 @@ func (e *Engine) through(to int64) {
 				e.sum.link += l.lostLink
 				s.lostESwitch += l.lost
 				e.sum.eswitch += l.lost
-				s.offer(l.skip(h), &e.sum)
+				e.offer(l.f, e.m.count(k, h), &e.sum)
 			}
 		}
 		g.at = h
@@ -149,13 +153,14 @@ func (e *Engine) through(to int64) {
 const load = 1 << 17
 
 // pump merges the packets before h while, on another core, those merged before are delivered. Neither needs anything of
-// the other: what link and eSwitch pass depends on the traffic alone.
-func (e *Engine) pump(h int64) {
+// the other: what link and eSwitch pass depends on the traffic alone. It returns h, or where it has left off because the run is
+// given up.
+func (e *Engine) pump(h int64) int64 {
 	g := &e.in
 	until, more := e.merge(h)
 	g.pipe = append(g.pipe, g.merged...)
 	if !more {
-		return
+		return h
 	}
 	done := make(chan struct{}, 1)
 	for more {
@@ -168,12 +173,16 @@ func (e *Engine) pump(h int64) {
 			e.deliver(until)
 			done <- struct{}{}
 		}
+		if next := min(e.m.next(), e.feed.due()); next < h && e.ctl.Stopped() {
+			h = next + 1
+		}
 		var next int64
 		next, more = e.merge(h)
 		<-done
 		until = next
 		g.pipe = append(g.pipe, g.merged...)
 	}
+	return h
 }
 
 // merge brings the next packets before h through link and eSwitch, into merged. It returns when the last one was sent
@@ -223,7 +232,7 @@ func (e *Engine) pass(x parcel) {
 		g.linkIdle = x.at
 	}
 	if g.eswitch.ticks() > 0 {
-		if g.eswIdle-x.at > g.patience {
+		if g.full(g.eswIdle-x.at, &g.eswitch) {
 			e.flows[x.f].lostESwitch++
 			e.sum.eswitch++
 			return
@@ -251,6 +260,16 @@ func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 	return n, last
 }
 
+// full says whether as many packets wait as may, beside the one that is being forwarded: the eSwitch is busy for longer than the
+// services of so many take that it began last.
+func (g *ingress) full(busy int64, c *clock) bool {
+	most := g.patience // c.last
+	if c.acc < g.odd {
+		most++
+	}
+	return busy > most
+}
+
 // gate brings the packets of the keys through link and eSwitch, into merged.
 func (g *ingress) gate(m *merger, keys []uint64) {
 	link, esw := g.wire.ticks() > 0, g.eswitch.ticks() > 0
@@ -271,7 +290,7 @@ func (g *ingress) gate(m *merger, keys []uint64) {
 			t = linkIdle
 		}
 		if esw {
-			if eswIdle-t > g.patience {
+			if g.full(eswIdle-t, &eswitch) {
 				l.lost++
 				continue
 			}

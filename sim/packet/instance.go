@@ -116,7 +116,7 @@ func (e *Engine) advanceAll(to int64) {
 // advance simulates what reaches the instance before to.
 func (c *core) advance(i flow.Instance, to int64) {
 	in := &c.instances[i]
-	for in.at < to {
+	for in.at < to && !c.ctl.Stopped() {
 		if len(in.list.ids) == 0 {
 			k := 0
 			for ; k < len(in.inbox) && in.inbox[k].at < to; k++ {
@@ -135,7 +135,7 @@ func (c *core) advance(i flow.Instance, to int64) {
 		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // so that what comes after them can be jumped over
 			h = min(to, in.inbox[k-1].at+1)
 		}
-		h = c.m.load(c.flows, in.list.ids, in.at, h, in.base, in.perByte)
+		h = c.m.load(c.flows, c.odd, in.list.ids, in.at, h, in.base, in.perByte)
 		built := false
 		mail := 0
 		for mail < len(in.inbox) && in.inbox[mail].at < h {
@@ -155,17 +155,17 @@ func (c *core) advance(i flow.Instance, to int64) {
 		case c.down || !in.up:
 			for k := range c.m.lanes {
 				l := &c.m.lanes[k]
-				l.lost = l.skip(h)
+				l.lost = c.m.count(k, h)
 				c.stepped[counted] += l.lost
 			}
 		case built || !c.jump(in, h) && !c.full(in, h):
 			if !built {
 				c.m.build()
 			}
-			c.walk(in, h)
+			h = c.walk(in, h)
 		}
 		for k := range c.m.lanes {
-			c.settle(i, in, &c.m.lanes[k], h)
+			c.settle(i, in, k, h)
 		}
 		in.at = h
 	}
@@ -191,7 +191,7 @@ func (c *core) sparse(i flow.Instance, in *instance, to int64) {
 		if t >= to {
 			break
 		}
-		s.offer(1, c.sum)
+		c.offer(f, 1, c.sum)
 		in.list.fix(0)
 		if c.down {
 			c.stepped[counted]++
@@ -216,10 +216,10 @@ func (c *core) step(in *instance, h int64) {
 }
 
 // settle books the packets that a lane sent before h to the instance.
-func (c *core) settle(i flow.Instance, in *instance, l *lane, h int64) {
-	n := l.skip(h)
+func (c *core) settle(i flow.Instance, in *instance, lane int, h int64) {
+	l, n := &c.m.lanes[lane], c.m.count(lane, h)
 	s := &c.flows[l.f]
-	s.offer(n, c.sum)
+	c.offer(l.f, n, c.sum)
 	switch {
 	case c.down:
 		s.lostLink += l.lost
@@ -237,12 +237,16 @@ func (c *core) settle(i flow.Instance, in *instance, l *lane, h int64) {
 }
 
 // offer books n packets that a flow has sent.
-func (s *flowState) offer(n uint64, sum *sums) {
+func (e *Engine) offer(f flow.ID, n uint64, sum *sums) {
+	s := &e.flows[f]
 	s.offered += n
 	s.sent += float64(float64(n) * s.size)
 	sum.offered += n
 	if n > 0 {
 		s.next += int64(n-1) * s.period
+		if len(e.odd) > 0 {
+			s.next += e.odd[f].steps(n)
+		}
 		if s.next > int64(units.Never)-s.period {
 			s.next = int64(units.Never)
 		} else {

@@ -1,9 +1,11 @@
 package packet
 
+import "slices"
+
 // walk goes through the packets before h. Those in the middle of a long slice will have left by then, whatever happens at h;
 // where services take the clock's spans alone these do without the log. It needs the log again for the last ones, of whose
-// packets the system is full at h.
-func (c *core) walk(in *instance, h int64) {
+// packets the system is full at h. It returns h, or where it has left off because the run is given up.
+func (c *core) walk(in *instance, h int64) int64 {
 	m := &c.m
 	longest := int64(0)
 	for k := range m.lanes {
@@ -12,35 +14,55 @@ func (c *core) walk(in *instance, h int64) {
 	full := int64(in.room) * longest // the most that a system full of these packets keeps the server busy
 	from, to := max(in.even, m.base), h-full
 	if in.draw != nil || c.plain || full > summable || to-from < 2*full || to < in.idle {
-		c.step(in, h)
-		return
+		for keys := m.fill(h, chunk); len(keys) > 0; keys = m.fill(h, chunk) {
+			in.ring(m, keys, false)
+			c.stepped[one] += uint64(len(keys))
+			h = c.leave(h)
+		}
+		return h
 	}
+	reached := to
 	if in.perByte > 0 {
-		for keys := m.fill(to, chunk); len(keys) > 0; keys = m.fill(to, chunk) {
+		for keys := m.fill(reached, chunk); len(keys) > 0; keys = m.fill(reached, chunk) {
 			in.ring(m, keys, true)
 			c.stepped[one] += uint64(len(keys))
+			reached = c.leave(reached)
 		}
 	} else {
 		c.step(in, from)
-		c.bounded(in, to)
+		reached = c.bounded(in, to)
+	}
+	if reached < to {
+		h = reached + full
 	}
 	c.step(in, h)
+	return h
 }
 
-// bounded goes through the packets before h without the log.
-func (c *core) bounded(in *instance, h int64) {
+// leave is h, or if the run is given up the first instant by whose packets nothing before it is missing.
+func (c *core) leave(h int64) int64 {
+	if next := c.m.next(); next < h && c.ctl.Stopped() {
+		return next + 1
+	}
+	return h
+}
+
+// bounded goes through the packets before h without the log; it returns h, or where it has left off.
+func (c *core) bounded(in *instance, h int64) int64 {
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
 	}
 	keys := c.m.fill(h, chunk)
 	if len(keys) == 0 {
-		return
+		return h
 	}
 	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
 		in.lindley(&c.m, keys)
 		c.stepped[bounded] += uint64(len(keys))
+		h = c.leave(h)
 	}
 	in.relog()
+	return h
 }
 
 // jump counts instead of stepping where nothing can be lost: at constant rates and a load below one, the work in the
@@ -60,6 +82,9 @@ func (c *core) jump(in *instance, h int64) bool {
 	}
 	work := max(in.idle-in.at, 0)
 	most := work + burst // of the work in the system, and so of a sojourn
+	if len(m.odd) > 0 {
+		most++ // times are rounded
+	}
 	room := float64(in.held(in.at) + 2)
 	for k := range m.lanes {
 		room += float64(most)/float64(m.lanes[k].period) + 2
@@ -72,11 +97,10 @@ func (c *core) jump(in *instance, h int64) bool {
 		return false
 	}
 	from := h - tail
-	first := make([]int64, len(m.lanes))
+	first, odd, passed := make([]int64, len(m.lanes)), slices.Clone(m.odd), make([]uint64, len(m.lanes))
 	for k := range m.lanes {
-		l := &m.lanes[k]
-		first[k] = l.next
-		l.next += int64(l.skip(from)) * l.period
+		first[k], passed[k] = m.lanes[k].next, m.count(k, from)
+		m.skip(k, passed[k])
 	}
 	m.play()
 	idle := from + most
@@ -91,19 +115,16 @@ func (c *core) jump(in *instance, h int64) bool {
 		m.pop(i)
 	}
 	if m.tree[0] >= m.end(h) {
-		for k := range m.lanes {
-			m.lanes[k].next = first[k]
-		}
+		m.rewind(first, odd)
 		return false
 	}
 	jumped := uint64(0)
 	for k := range m.lanes {
-		l := &m.lanes[k]
-		n := uint64((l.next-first[k])/l.period) + before[k]
+		n := passed[k] + before[k]
 		jumped += n
-		in.work += int64(n) * l.svc
-		l.next = first[k]
+		in.work += int64(n) * m.lanes[k].svc
 	}
+	m.rewind(first, odd)
 	in.work += in.extra(jumped)
 	c.stepped[jumps] += jumped
 	c.step(in, h)
@@ -118,7 +139,7 @@ func (c *core) jump(in *instance, h int64) bool {
 func (c *core) full(in *instance, h int64) bool {
 	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
-	if c.sc.Measure.Flows || c.plain || n == 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+	if c.sc.Measure.Flows || c.plain || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
 		return false
 	}
 	s := m.lanes[0].svc
@@ -152,12 +173,12 @@ func (c *core) full(in *instance, h int64) bool {
 	for j := range m.lanes {
 		l := &m.lanes[j]
 		first[j] = l.next
-		l.next += int64(l.skip(begin)) * l.period
-		sends[j] = l.skip(h)
+		m.skip(j, m.count(j, begin))
+		sends[j] = m.count(j, h)
 		left += int64(sends[j])
-		skipped := int64(l.skip(from))
-		k += skipped
-		l.next += skipped * l.period
+		skipped := m.count(j, from)
+		k += int64(skipped)
+		m.skip(j, skipped)
 	}
 	m.play()
 	least, bound := left, (room-1)*s-in.idle

@@ -20,12 +20,20 @@ type lane struct {
 	lostLink     uint64
 }
 
+// oddLane is what a lane has whose period is no whole number of picoseconds: the fraction at its next packet, and at the one that
+// is next in the tree.
+type oddLane struct {
+	fraction
+	run fraction
+}
+
 // merger yields the packets of many flows in order of time, and of the flows' numbers at a tie, as keys: the time since
 // base, and in the lowest laneBits the lane. Flows of one and the same period, such as a staircase's, send by turns for ever.
 // For others it is a tree of losers (Knuth, The Art of Computer Programming 3, 5.4.1): tree[0] is the winner, tree[i] the
 // loser of the match at node i, and the leaf of a lane is node 2^k + lane.
 type merger struct {
 	lanes     []lane
+	odd       []oddLane // as long as lanes where the period of one is no whole number of picoseconds, or empty
 	tree, win []uint64
 	k         uint
 	base      int64
@@ -52,9 +60,10 @@ const (
 )
 
 // load takes the flows of the list with a packet in the slice from base; it returns the end of the slice, which is to
-// or the first instant at which one of them stops. packet and perByte are what a packet and a byte cost.
-func (m *merger) load(flows []flowState, list []flow.ID, base, to, packet, perByte int64) int64 {
-	m.lanes, m.base = m.lanes[:0], base
+// or the first instant at which one of them stops. fractions are those of the flows' periods, packet and perByte what a packet
+// and a byte cost.
+func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, base, to, packet, perByte int64) int64 {
+	m.lanes, m.odd, m.base = m.lanes[:0], m.odd[:0], base
 	to = min(to, base+maxSlice)
 	for _, f := range list {
 		if s := &flows[f]; s.next < min(s.stop, to) && s.stop < to {
@@ -68,17 +77,34 @@ func (m *merger) load(flows []flowState, list []flow.ID, base, to, packet, perBy
 		}
 	}
 	if len(m.lanes) > maxLanes && to-base > 1 {
-		return m.load(flows, list, base, base+(to-base)/2, packet, perByte)
+		return m.load(flows, fractions, list, base, base+(to-base)/2, packet, perByte)
 	}
 	if byFlow := func(a, b lane) int { return cmp.Compare(a.f, b.f) }; !slices.IsSortedFunc(m.lanes, byFlow) {
 		slices.SortFunc(m.lanes, byFlow)
 	}
+	if len(fractions) > 0 {
+		m.loadOdd(flows, fractions)
+	}
 	return to
+}
+
+func (m *merger) loadOdd(flows []flowState, fractions []fraction) {
+	if !slices.ContainsFunc(m.lanes, func(l lane) bool { return fractions[l.f].den > 0 }) {
+		return
+	}
+	for k := range m.lanes {
+		l := &m.lanes[k]
+		o := fraction{den: 1}
+		if f := fractions[l.f]; f.den > 0 && l.period == flows[l.f].period { // not cut to the slice, beyond which its second packet lies
+			o = f
+		}
+		m.odd = append(m.odd, oddLane{fraction: o})
+	}
 }
 
 // build prepares the merge.
 func (m *merger) build() {
-	if m.noTurns || !m.regular() {
+	if m.noTurns || len(m.odd) > 0 || !m.regular() {
 		m.play()
 		return
 	}
@@ -116,6 +142,8 @@ func (m *merger) regular() bool {
 func (m *merger) play() {
 	m.turns = false
 	switch n := len(m.lanes); {
+	case len(m.odd) > 0:
+		m.k = uint(bits.Len(uint(n - 1)))
 	case n <= 4:
 		m.k = 2
 	case n <= 64:
@@ -133,6 +161,9 @@ func (m *merger) play() {
 			l := &m.lanes[i]
 			l.step = uint64(l.period) << laneBits
 			m.win[size+i] = m.keyOf(i, l.next)
+		}
+		if i < len(m.odd) {
+			m.odd[i].run = m.odd[i].fraction
 		}
 	}
 	m.replay()
@@ -166,6 +197,9 @@ func (m *merger) next() int64 {
 // pop moves the tree on to the packet after the next one, which is of this lane.
 func (m *merger) pop(lane uint64) {
 	key := m.tree[0] + m.lanes[lane].step
+	if len(m.odd) > 0 {
+		key += uint64(m.odd[lane].run.step()) << laneBits
+	}
 	for j := (lane + 1<<m.k) >> 1; j > 0; j >>= 1 {
 		m.tree[j], key = max(m.tree[j], key), min(m.tree[j], key)
 	}
@@ -181,6 +215,8 @@ func (m *merger) fill(h int64, most int) []uint64 {
 	switch end := m.end(h); {
 	case m.turns:
 		return to[:m.fillTurns(to, end)]
+	case len(m.odd) > 0:
+		return to[:m.fillAny(to, end)]
 	case m.k == 2:
 		return to[:m.fill4(to, end)]
 	case m.k == 6:
@@ -289,10 +325,32 @@ func (m *merger) fillAny(to []uint64, end uint64) (n int) {
 	return n
 }
 
-// skip counts the packets of a lane before t.
-func (l *lane) skip(t int64) uint64 {
+// count counts the packets of a lane before t.
+func (m *merger) count(lane int, t int64) uint64 {
+	l := &m.lanes[lane]
 	if l.next >= t {
 		return 0
 	}
+	if len(m.odd) > 0 {
+		return m.odd[lane].count(l.period, t-l.next)
+	}
 	return uint64((t-l.next-1)/l.period + 1)
+}
+
+// skip passes over n packets of a lane.
+func (m *merger) skip(lane int, n uint64) {
+	m.lanes[lane].next += int64(n) * m.lanes[lane].period
+	if len(m.odd) > 0 {
+		m.lanes[lane].next += m.odd[lane].steps(n)
+	}
+}
+
+// rewind lets the lanes begin at first again, and with these fractions; the tree stays where it is.
+func (m *merger) rewind(first []int64, odd []oddLane) {
+	for k := range m.lanes {
+		m.lanes[k].next = first[k]
+		if len(m.odd) > 0 {
+			m.odd[k].fraction = odd[k].fraction
+		}
+	}
 }

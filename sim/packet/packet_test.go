@@ -228,9 +228,9 @@ func aQueue(r *rand.Rand, end, window string) (text string, slow *packet.Slow) {
 	}
 	phase := int64(0)
 	for range 1 + r.IntN(8) {
-		f := packet.SlowFlow{Period: 100_000 + r.Int64N(3_000_000), Next: phase, End: int64(until), Size: 64 + r.Int32N(500)}
+		f := packet.SlowFlow{Num: 100_000 + r.Int64N(3_000_000), Den: 1, First: phase, End: int64(until), Size: 64 + r.Int32N(500)}
 		phase += r.Int64N(2_000_000)
-		text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: %s, packet_size: %dB}\n", f.Period, f.Next, end, f.Size)
+		text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: %s, packet_size: %dB}\n", f.Num, f.First, end, f.Size)
 		slow.Flows = append(slow.Flows, f)
 	}
 	return text, slow

@@ -8,6 +8,8 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -65,21 +67,26 @@ func newWorld(seed uint64) (w world, r *rand.Rand) {
 		n = 1 + r.IntN(90)
 	}
 	load := []float64{0.2, 0.7, 0.95, 0.999, 1, 1, 1.001, 1.1, 1.5, 4}[r.IntN(10)]
-	alike := r.IntN(4) == 0 // one period for all
+	alike, odd := r.IntN(4) == 0, r.IntN(3) == 0 // one period for all; periods that are no whole number of picoseconds
 	mean := float64(w.clock.base+64*w.perByte) * float64(n) / load
 	for range n {
-		f := SlowFlow{Period: max(int64(mean), 1), End: int64(units.Never), Size: 64}
+		f := SlowFlow{Num: max(int64(mean), 1), Den: 1, End: int64(units.Never), Size: 64}
 		if !alike && load != 1 {
-			f.Period = max(int64(mean*(0.1+1.8*r.Float64())), 1)
+			f.Num = max(int64(mean*(0.1+1.8*r.Float64())), 1)
 		}
-		if f.Next = r.Int64N(f.Period); r.IntN(10) == 0 {
-			f.Next += r.Int64N(200 * f.Period)
+		if f.First = r.Int64N(f.Num); r.IntN(10) == 0 {
+			f.First += r.Int64N(200 * f.Num)
+		}
+		period := f.Num
+		if odd && r.IntN(4) > 0 {
+			f.Den = 2 + r.Int64N(1000)
+			f.Num = f.Num*f.Den + r.Int64N(f.Den)
 		}
 		if w.perByte > 0 && r.IntN(2) == 0 {
 			f.Size += r.Int32N(1400)
 		}
 		if r.IntN(6) == 0 {
-			f.End = f.Next + r.Int64N(100*f.Period)
+			f.End = f.First + r.Int64N(100*period)
 		}
 		w.flows = append(w.flows, f)
 	}
@@ -97,17 +104,24 @@ func randomClock(r *rand.Rand) clock {
 	return c
 }
 
+// alone is a plant that never stops.
+type alone struct{ sim.Control }
+
+func (alone) Stopped() bool { return false }
+
 // engine is one whose instance 1 the world is.
 func (w *world) engine(plain, measure, fate bool) *Engine {
-	e := &Engine{sc: &scenarios.Scenario{}, instances: make([]instance, 2), plain: plain, measure: measure}
+	e := &Engine{sc: &scenarios.Scenario{}, instances: make([]instance, 2), plain: plain, measure: measure, ctl: alone{}}
 	e.setCores(1)
 	e.cores[0].m.noTurns = plain
 	e.sc.Measure.Flows = fate
 	in := &e.instances[1]
 	in.up = true
 	for i, f := range w.flows {
-		s := flowState{next: f.Next, stop: f.End, period: f.Period, bytes: f.Size, size: float64(f.Size), path: ruled, rule: 1, target: 1}
-		s.rate = float64(units.Second) / float64(f.Period)
+		period, odd := split(traces.Spread(units.Time(f.Num), f.Den))
+		e.odd = append(e.odd, odd)
+		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), path: ruled, rule: 1, target: 1}
+		s.rate = float64(units.Second) / float64(f.Num) * float64(f.Den)
 		in.rate += s.rate
 		in.list.ids = append(in.list.ids, flow.ID(i))
 		s.pos = int32(i)
@@ -153,8 +167,7 @@ func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
 		switch next := randomClock(r); r.IntN(6) {
 		case 0:
 			next.acc = c.acc
-			bytes := uint64(64*w.perByte) << fracBits
-			slow.speed(now, int64(c.ticks()+bytes), int64(next.ticks()+bytes))
+			slow.speed(now, float64(c.ticks())/(1<<fracBits), float64(next.ticks())/(1<<fracBits), w.perByte)
 			c = next
 			for _, e := range engines {
 				e.instances[1].speed(now, next)

@@ -143,11 +143,11 @@ func (s *server) flush(now int64, lost func(whose)) {
 	s.idle, s.even = now, now
 }
 
-// speed changes the rate at which packets are served: the packets in the system stay, in their order, and what is left of
-// them is scaled by the ratio of the service times of a 64-byte packet, and rounded up.
+// speed changes the rate at which packets are served. Those in the system stay, in their order, and each has what is left of its own
+// service at the new rate: what its bytes take does not change. Of the packet in service the share that is left is left, as if its
+// service were of the mean time for its size.
 func (s *server) speed(now int64, c clock) {
-	bytes := uint64(64*s.perByte) << fracBits
-	from, to := s.ticks()+bytes, c.ticks()+bytes
+	from, to := s.ticks(), c.ticks()
 	c.acc = s.acc
 	s.clock = c
 	if from == to {
@@ -156,12 +156,18 @@ func (s *server) speed(now int64, c clock) {
 	old, dep := now, now
 	k := s.held(now)
 	for i := k - 1; i >= 0; i-- {
-		p := &s.dep[s.back(i)]
-		hi, lo := bits.Mul64(uint64(*p-old), to)
-		lo, carry := bits.Add64(lo, from-1, 0)
-		left, _ := bits.Div64(hi+carry, lo, from)
+		p, bytes := &s.dep[s.back(i)], int64(s.who[s.back(i)].size)*s.perByte
+		left := *p - old
 		old = *p
-		dep += int64(left)
+		switch {
+		case i < k-1:
+			left = scaled(left-bytes, to, from) + bytes
+		case bytes < summable>>fracBits:
+			left = scaled(left, to+uint64(bytes)<<fracBits, from+uint64(bytes)<<fracBits)
+		default: // seconds a packet: no fraction of a picosecond matters
+			left = scaled(left, to>>fracBits+uint64(bytes), from>>fracBits+uint64(bytes))
+		}
+		dep += left
 		*p = dep
 	}
 	if k > 0 {
@@ -169,6 +175,14 @@ func (s *server) speed(now int64, c clock) {
 		s.idle = dep
 	}
 	s.even = max(s.idle, now)
+}
+
+// scaled is span*to/from, rounded up.
+func scaled(span int64, to, from uint64) int64 {
+	hi, lo := bits.Mul64(uint64(span), to)
+	lo, carry := bits.Add64(lo, from-1, 0)
+	left, _ := bits.Div64(hi+carry, lo, from)
+	return int64(left)
 }
 
 // ring takes the packets of the keys, each with its own service time. certain says that these packets, and all that were

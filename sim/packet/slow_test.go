@@ -1,6 +1,10 @@
 package packet
 
-import "github.com/smartinco/smartinco/flow"
+import (
+	"math/big"
+
+	"github.com/smartinco/smartinco/flow"
+)
 
 // Slow is the obvious simulator of one queue, which every path is held to: it keeps each packet in the system with the work
 // that it still needs, looks at all flows for the next packet, and goes from one arrival or departure to the next. At a tie a
@@ -17,12 +21,13 @@ type Slow struct {
 	number int64 // time-integral of the number in the system
 }
 
-// SlowFlow sends a packet every Period from Next on, and none at End or later. A Period of 0 sends nothing.
+// SlowFlow sends a packet every Num/Den picoseconds from First on, to the nearest one, and none at End or later. A period of 0
+// sends nothing.
 type SlowFlow struct {
-	Next, Period, End int64
-	Size              int32
-	Offered, Lost     uint64
-	Waits, Sojourns   []int64 // of the packets that were processed
+	First, Num, Den, End int64
+	Size                 int32
+	Offered, Lost        uint64
+	Waits, Sojourns      []int64 // of the packets that were processed
 }
 
 type slowPacket struct {
@@ -38,20 +43,30 @@ func (s *Slow) Advance(h int64) {
 		which := 0
 		for i := range s.Flows {
 			f := &s.Flows[i]
-			if f.Period > 0 && f.Next < min(f.End, h) && (next == nil || f.Next < next.Next) {
+			if f.Num > 0 && f.next() < min(f.End, h) && (next == nil || f.next() < next.next()) {
 				next, which = f, i
 			}
 		}
 		if next == nil {
 			break
 		}
+		at := next.next()
 		next.Offered++
-		if !s.take(parcel{next.Next, next.Next, flow.ID(which), next.Size}) {
+		if !s.take(parcel{at, at, flow.ID(which), next.Size}) {
 			next.Lost++
 		}
-		next.Next += next.Period
 	}
 	s.until(h)
+}
+
+// next is when the flow's next packet comes.
+func (f *SlowFlow) next() int64 {
+	if f.Den == 1 {
+		return f.First + int64(f.Offered)*f.Num
+	}
+	t := new(big.Int).Mul(big.NewInt(int64(f.Offered)), big.NewInt(2*f.Num))
+	t.Add(t, big.NewInt(f.Den))
+	return f.First + t.Quo(t, big.NewInt(2*f.Den)).Int64()
 }
 
 // Queued is how many packets each flow has in the system.
@@ -98,12 +113,27 @@ func (s *Slow) take(x parcel) bool {
 	return true
 }
 
-// speed is a change of the service time from one to another.
-func (s *Slow) speed(now, from, to int64) {
+// speed is a change of the mean service time, but for what the bytes take, from one to another. Each packet needs as much of its
+// own service as before.
+func (s *Slow) speed(now int64, from, to float64, perByte int64) {
 	s.until(now)
 	for i := range s.fifo {
-		s.fifo[i].needs = (s.fifo[i].needs*to + from - 1) / from
+		p := &s.fifo[i]
+		bytes := perByte * int64(p.size)
+		if i == 0 {
+			p.needs = up(p.needs, to+float64(bytes), from+float64(bytes))
+		} else {
+			p.needs = up(p.needs-bytes, to, from) + bytes
+		}
 	}
+}
+
+// up is span*to/from, rounded up.
+func up(span int64, to, from float64) int64 {
+	x := new(big.Rat).SetInt64(span)
+	x.Mul(x, new(big.Rat).SetFloat64(to)).Quo(x, new(big.Rat).SetFloat64(from))
+	n, rest := new(big.Int).QuoRem(x.Num(), x.Denom(), new(big.Int))
+	return n.Int64() + int64(rest.Sign())
 }
 
 // flush loses what is in the system.

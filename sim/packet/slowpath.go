@@ -33,7 +33,7 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 // advanceSlow simulates the packets that miss before to, one by one, and sends those that have times of their own on their way.
 func (e *Engine) advanceSlow(to int64) {
 	p := &e.slow
-	for {
+	for !e.ctl.Stopped() {
 		t := int64(units.Never)
 		if len(p.missed.ids) > 0 {
 			t = e.flows[p.missed.ids[0]].due()
@@ -45,7 +45,7 @@ func (e *Engine) advanceSlow(to int64) {
 		f := p.missed.ids[0]
 		s := &e.flows[f]
 		e.serve(t)
-		s.offer(1, &e.sum)
+		e.offer(f, 1, &e.sum)
 		p.missed.fix(0)
 		e.stepped[slow]++
 		if e.down {
@@ -75,11 +75,11 @@ func (e *Engine) miss(x parcel) {
 	}
 	p.fifo = append(p.fifo, x)
 	if !s.announced {
-		s.announced = true
+		s.announced, s.asks = true, x.at
 		if s.own {
 			e.aim(x.f)
 		}
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
 	}
 }
 
@@ -101,14 +101,14 @@ func (e *Engine) serve(until int64) {
 	}
 }
 
-// served sends one packet to its flow's target. Before the scheduler has decided, the first is held, and nothing else
-// can be sent anywhere.
+// served sends one packet to its flow's target. Before the scheduler has decided, the one that asks it is held, and nothing
+// else can be sent anywhere.
 func (e *Engine) served(x parcel) {
 	s := &e.flows[x.f]
 	switch {
 	case s.target != 0:
 		e.send(s.target, x)
-	case !s.decided && !s.held:
+	case !s.decided && !s.held && x.at == s.asks:
 		s.held, s.hold = true, x
 		e.slow.held++
 	default:
@@ -130,7 +130,7 @@ func (e *Engine) send(i flow.Instance, x parcel) {
 
 // Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
 func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
-	e.syncSlow(now + 1)
+	e.syncSlow(now)
 	s := &e.flows[f]
 	s.decided = true
 	e.assign(now, s, i)

@@ -1,0 +1,27 @@
+// Package numeric is the arithmetic that all parts must do alike.
+package numeric
+
+import "math"
+
+// Slack is the share of a limit by which a number may exceed it and still count as equal: what is lost when rates are
+// added up, divided and compared in floating point, and far less than anybody could measure.
+const Slack = 1e-9
+
+// Exceeds reports whether a load of 0 or more is beyond a limit of 0 or more, in any one unit. A load that equals the limit
+// within the rounding of both is not.
+func Exceeds(load, limit float64) bool { return load > float64(limit*(1+Slack)) }
+
+// Ceil is the least whole number, 0 or more, that x does not exceed. Numbers beyond most count as most.
+func Ceil(x float64, most int) int {
+	if !(x > 0) {
+		return 0
+	}
+	if x >= float64(most) {
+		return most
+	}
+	n := math.Floor(x)
+	if n < 1 || Exceeds(x, n) {
+		n++
+	}
+	return int(n)
+}

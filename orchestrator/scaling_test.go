@@ -1,0 +1,243 @@
+package orchestrator
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/units"
+)
+
+// created lists the instances that the actions create.
+func created(actions []Action) (ids []flow.Instance) {
+	for _, a := range actions {
+		if a.Kind == CreateInstance {
+			ids = append(ids, a.Instance)
+		}
+	}
+	return ids
+}
+
+// reasons keeps the reasons of the decisions of one kind.
+type reasons struct {
+	kind string
+	got  []string
+}
+
+func (r *reasons) Decided(d *Decision) {
+	if d.Kind == r.kind {
+		r.got = append(r.got, d.Reason)
+	}
+}
+
+func TestHeldFlowsBringAnInstance(t *testing.T) {
+	held := func(log Logger, edit func(*Config)) *Orchestrator {
+		o := mustNew(t, config(func(c *Config) {
+			c.Initial, c.Min = 0, 0
+			if edit != nil {
+				edit(c)
+			}
+		}), log)
+		o.Handle(0, &Event{Kind: Start})
+		for f := range flow.ID(3) {
+			o.Handle(ms(100), &Event{Kind: FlowArrived, Flow: f})
+		}
+		return o
+	}
+	evaluate := func(o *Orchestrator) []flow.Instance {
+		return created(o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer}))
+	}
+	read := func(o *Orchestrator) {
+		o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second})
+	}
+
+	if got := evaluate(held(nil, nil)); !slices.Equal(got, []flow.Instance{1}) {
+		t.Errorf("before anything is measured: %v created, want one", got)
+	}
+	log := reasons{kind: Recommend}
+	o := held(&log, nil)
+	read(o)
+	if got := evaluate(o); !slices.Equal(got, []flow.Instance{1}) {
+		t.Errorf("of unknown demand: %v created, want one", got)
+	}
+	if want := "held flows included: 3"; len(log.got) != 1 || !strings.Contains(log.got[0], want) {
+		t.Errorf("the log says %q, want it to say %q", log.got, want)
+	}
+	// 3 flows of 4 Mpps at 5 Mpps each.
+	o = held(nil, func(c *Config) { c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 4e6 })
+	read(o)
+	if got := evaluate(o); !slices.Equal(got, []flow.Instance{1, 2, 3}) {
+		t.Errorf("of 4 Mpps each: %v created, want three", got)
+	}
+	// None is held any more.
+	o = held(nil, nil)
+	for f := range flow.ID(3) {
+		o.Handle(ms(200), &Event{Kind: FlowEnded, Flow: f})
+	}
+	read(o)
+	if got := evaluate(o); got != nil {
+		t.Errorf("none held: %v created", got)
+	}
+	// Held for want of room, beside an instance that is full.
+	o = mustNew(t, config(func(c *Config) {
+		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit, c.Scheduler.Demand, c.Scheduler.DemandRate = 1, "best-fit", "queue", "fixed", 7e6
+	}), nil)
+	o.Handle(0, &Event{Kind: Start})
+	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
+	o.Handle(0, &Event{Kind: FlowArrived, Flow: 0})
+	o.Handle(0, &Event{Kind: FlowArrived, Flow: 1})
+	o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{rx(1, 4e6)}})
+	if got := evaluate(o); !slices.Equal(got, []flow.Instance{2, 3}) { // 4 + 7 Mpps at 5 each
+		t.Errorf("held for want of room: %v created, want two", got)
+	}
+}
+
+// A scale-in is not carried out on counters of which some are missing, and an instance that starts misses none.
+func TestMissingCountersHoldAScaleInBack(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		counters []Counter
+		want     int // instances wanted
+	}{
+		{"all there", []Counter{rx(1, 10), rx(2, 10), rx(3, 10)}, 1},
+		{"one missing", []Counter{rx(1, 10), rx(3, 10)}, 3},
+		{"all missing", nil, 3},
+	} {
+		log := reasons{kind: Recommend}
+		o := mustNew(t, config(func(c *Config) { c.Autoscaler.Stabilization = 0 }), &log)
+		o.Handle(0, &Event{Kind: Start})
+		for i := range flow.Instance(3) {
+			o.Handle(0, &Event{Kind: InstanceReady, Instance: i + 1})
+		}
+		o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{rx(1, 5), rx(2, 5), rx(3, 5)}})
+		o.Handle(2*units.Second, &Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: c.counters})
+		o.Handle(2*units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})
+		if o.desired != c.want {
+			t.Errorf("%s: %d instances wanted (%s), want %d", c.name, o.desired, log.got, c.want)
+		}
+		if n := 3 - len(c.counters); n > 0 && !strings.Contains(log.got[0], "counters of "+string('0'+rune(n))+" instances are missing") {
+			t.Errorf("%s: the log says %q", c.name, log.got)
+		}
+	}
+	// The second instance has never been read: it is being started.
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Autoscaler.Stabilization = 2, 0 }), nil)
+	o.Handle(0, &Event{Kind: Start})
+	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
+	o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{rx(1, 5)}})
+	o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})
+	if o.desired != 1 {
+		t.Errorf("while one starts: %d wanted, want 1", o.desired)
+	}
+}
+
+// Two orchestrators that differ in their seed draw other ties; with the same seed they draw the same.
+func TestTheSeedDrawsTies(t *testing.T) {
+	placed := func(seed uint64) (to []flow.Instance) {
+		o := mustNew(t, config(func(c *Config) {
+			c.Seed, c.Initial = seed, 8
+			c.Scheduler.Policy, c.Scheduler.Ties, c.Scheduler.InFlight = "worst-fit", "random", false
+		}), nil)
+		o.Handle(0, &Event{Kind: Start})
+		for i := range flow.Instance(8) {
+			o.Handle(0, &Event{Kind: InstanceReady, Instance: i + 1})
+		}
+		for f := range flow.ID(64) {
+			to = append(to, o.Handle(0, &Event{Kind: FlowArrived, Flow: f})[0].Instance)
+		}
+		return to
+	}
+	seeds := map[string]uint64{}
+	for seed := range uint64(20) {
+		got := placed(seed)
+		if again := placed(seed); !slices.Equal(got, again) {
+			t.Errorf("seed %d: %v, and then %v", seed, got, again)
+		}
+		text := ""
+		for _, i := range got {
+			text += string('0' + rune(i))
+		}
+		if other, twice := seeds[text]; twice {
+			t.Errorf("seeds %d and %d draw the same", seed, other)
+		}
+		seeds[text] = seed
+	}
+}
+
+// A plant that is late, as one on hardware always is, does not shift the timers: they fall on whole multiples from the start,
+// so that a window and an interval that are due together stay so.
+func TestTimersDoNotDrift(t *testing.T) {
+	o := mustNew(t, config(func(c *Config) { c.Autoscaler.Interval = 2 * units.Second }), nil)
+	o.Handle(ms(3), &Event{Kind: Start})
+	due := func(now units.Time, timer Timer) units.Time {
+		for _, a := range o.Handle(now, &Event{Kind: Tick, Timer: timer}) {
+			if a.Kind == SetTimer && a.Timer == timer {
+				return a.At
+			}
+		}
+		t.Fatalf("timer %d is not set again", timer)
+		return 0
+	}
+	for _, c := range []struct {
+		now   int
+		timer Timer
+		want  int
+	}{
+		{1004, TelemetryTimer, 2000}, {2001, TelemetryTimer, 3000}, {2050, AutoscaleTimer, 4000}, {3000, TelemetryTimer, 4000},
+		{7300, TelemetryTimer, 8000}, {8000, AutoscaleTimer, 10000}, // some were missed
+	} {
+		if got := due(ms(c.now), c.timer); got != ms(c.want) {
+			t.Errorf("timer %d at %d ms is due at %v next, want %d ms", c.timer, c.now, got, c.want)
+		}
+	}
+}
+
+// The flows of a victim are tried in the order in which they came to it, until one finds no place; the rest when counters have
+// come, of several draining instances the lowest number first.
+func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
+	o := mustNew(t, config(func(c *Config) {
+		c.Initial, c.Autoscaler.Stabilization = 3, 0
+		c.Scheduler = scheduler.DefaultOptions()
+		c.Scheduler.Policy, c.Scheduler.NoFit, c.Scheduler.Demand, c.Scheduler.DemandRate = "best-fit", "queue", "fixed", 3e6
+		c.Scheduler.Limit, c.Autoscaler.Target = 10e6, 1
+	}), nil)
+	o.Handle(0, &Event{Kind: Start})
+	for i := range flow.Instance(3) {
+		o.Handle(0, &Event{Kind: InstanceReady, Instance: i + 1})
+	}
+	for f := range flow.ID(8) { // three on 1, three on 2, two on 3
+		a := o.Handle(ms(int(f)), &Event{Kind: FlowArrived, Flow: f})
+		if want := flow.Instance(f/3 + 1); a[0].Instance != want {
+			t.Fatalf("flow %d goes to %d, want %d", f, a[0].Instance, want)
+		}
+		o.Handle(ms(int(f)), &Event{Kind: RuleInstalled, Flow: f, Instance: a[0].Instance})
+	}
+	moves := func(actions []Action) (of []flow.ID) {
+		for _, a := range actions {
+			if a.Kind == MoveRule {
+				of = append(of, a.Flow)
+			}
+		}
+		return of
+	}
+	read := func(s int, packets ...uint64) []Action {
+		now := units.Time(s) * units.Second
+		var c []Counter
+		for i, n := range packets {
+			c = append(c, rx(flow.Instance(i+1), n))
+		}
+		return o.Handle(now, &Event{Kind: CountersRead, Sampled: now, Counters: c})
+	}
+	// 3 Mpps on the first, nothing on the others: one instance is enough, and 3 and 2 go. On 1 there is room for two flows.
+	read(1, 3e6, 0, 0)
+	if got := moves(o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})); !slices.Equal(got, []flow.ID{6, 7}) {
+		t.Errorf("at the scale-in flows %v move, want 6 and 7 of instance 3, the first victim", got)
+	}
+	if got := moves(read(2, 8e6, 0, 0)); !slices.Equal(got, []flow.ID{3}) { // 5 Mpps leave room for one
+		t.Errorf("after a window flows %v move, want 3, the first of instance 2", got)
+	}
+	if got := moves(read(3, 8e6, 0, 0)); !slices.Equal(got, []flow.ID{4, 5}) {
+		t.Errorf("after another flows %v move, want 4 and 5", got)
+	}
+}
