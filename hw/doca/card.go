@@ -9,6 +9,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"unsafe"
 
 	"github.com/smartinco/smartinco/flow"
@@ -66,14 +67,15 @@ func (o *outcome) reason() string { return C.GoString(C.si_reason(C.int16_t(o.wh
 func failed() error { return errors.New(C.GoString(C.si_error())) }
 
 func (c *card) open(cfg *Config) (ports int, err error) {
-	texts := [...]*C.char{C.CString(cfg.PCI), C.CString(cfg.Representors), C.CString(cfg.Mode), C.CString(cfg.EAL)}
+	texts := [...]*C.char{C.CString(cfg.PCI), C.CString(cfg.Representors), C.CString(strings.Join(cfg.Ports, " ")),
+		C.CString(cfg.Probe), C.CString(cfg.Mode), C.CString(cfg.EAL)}
 	defer func() {
 		for _, t := range texts {
 			C.free(unsafe.Pointer(t))
 		}
 	}()
 	in := C.struct_si_config{
-		pci: texts[0], representors: texts[1], mode: texts[2], eal: texts[3],
+		pci: texts[0], representors: texts[1], devices: texts[2], probe: texts[3], mode: texts[4], eal: texts[5],
 		rules: C.uint32_t(cfg.Rules), queue_depth: C.uint32_t(cfg.QueueDepth),
 	}
 	if cfg.DropOthers {

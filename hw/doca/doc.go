@@ -24,8 +24,9 @@
 // counts between the last renewal and its removal is lost: the card forgets an entry's counter with the entry.
 //
 // A rule is moved by removing its entry and adding another; until the second is in force, some tenths of a millisecond,
-// the flow's packets are packet-ins. Config.MoveInPlace changes the entry instead, as the interface offers, but no
-// published program of NVIDIA's does that with pipes of this kind.
+// the flow's packets are packet-ins. Config.MoveInPlace changes the entry instead, as the interface offers. No program of
+// NVIDIA's does that with pipes of this kind, and of two public programs that do, one sees an entry changed once in its
+// life and never without actions, which this driver has none of, and one sees the removal of changed entries fail.
 //
 // # What has not been tried
 //
@@ -44,16 +45,17 @@ var ErrNotBuilt = errors.New("this program was built without DOCA Flow; on the c
 // Config says which card, and how much of it is used. PCI, Representors, Uplink and Ports must be given.
 type Config struct {
 	PCI          string   // address of the physical function, 0000:03:00.0
-	Representors string   // in DPDK's notation: vf0-3
+	Representors string   // in DPDK's notation: vf[0-3]. From 3.1 they are found by Ports, unless Probe names them
 	Uplink       string   // network device of the uplink, port 0 of DPDK
 	Ports        []string // network devices of the representors, in their order: ports 1, 2, ... of DPDK
 	Sink         string   // one of the above, to which the instances' output goes; the uplink if empty
 
-	Mode        string        // of DOCA Flow; empty for switch,hws,isolated,hairpinq_num=4
+	Probe       string        // device arguments; empty for those of the release. With representor= among them, those are all
+	Mode        string        // of DOCA Flow; empty for that of the release, such as switch,hws,isolated,hairpinq_num=4
 	EAL         string        // more arguments for DPDK, separated by spaces
 	Rules       int           // that each of the four pipes can hold; 0 means 8192
 	QueueDepth  int           // requests under way at a time; 0 means 128
-	MoveInPlace bool          // move by changing an entry
+	MoveInPlace bool          // move by changing an entry, which public programs saw fail
 	DropOthers  bool          // drop what is neither TCP nor UDP, rather than leave it to the kernel
 	CounterLag  time.Duration // how old counters may be; 0 means 1 s
 

@@ -9,9 +9,11 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
@@ -127,8 +129,8 @@ func Open(cfg Config) (hw.Switch, error) {
 		flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{}, instances: map[flow.Instance]*instance{},
 	}
 	for k, name := range cfg.Ports {
-		if _, twice := s.ports[name]; twice || name == "" {
-			return nil, fmt.Errorf("doca: port %d is %q: want names that differ", k+1, name)
+		if _, twice := s.ports[name]; twice || name == "" || strings.ContainsFunc(name, unicode.IsSpace) {
+			return nil, fmt.Errorf("doca: port %d is %q: want names that differ, without space", k+1, name)
 		}
 		s.ports[name] = k + 1
 	}
@@ -152,9 +154,6 @@ func (c *Config) defaults() {
 	if c.Sink == "" {
 		c.Sink = c.Uplink
 	}
-	if c.Mode == "" {
-		c.Mode = "switch,hws,isolated,hairpinq_num=4"
-	}
 	if c.Rules == 0 {
 		c.Rules = 8192
 	}
@@ -171,6 +170,7 @@ func (c *Config) defaults() {
 
 // start opens the card and the uplink's device.
 func (s *Switch) start() error {
+	s.present()
 	n, err := s.card.open(&s.cfg)
 	if err != nil {
 		return err

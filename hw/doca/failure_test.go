@@ -87,7 +87,7 @@ func TestOpenRefusesItsConfiguration(t *testing.T) {
 		want   string
 	}{
 		{func(c *Config) { c.PCI = "04:00.0" }, "device 04:00.0 of 1"},
-		{func(c *Config) { c.Representors = "vf0-3" }, "shows 5 ports"},
+		{func(c *Config) { c.Probe = "dv_flow_en=2,representor=vf0-3" }, "shows 5 ports"},
 		{func(c *Config) { c.Ports[1] = c.Ports[0] }, "want names that differ"},
 		{func(c *Config) { c.Sink = "vf9" }, `sink "vf9" is not a port`},
 		{func(c *Config) { c.Mode = "vnf,hws" }, "doca_flow_init"},

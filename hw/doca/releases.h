@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <doca_dev.h>
 #include <doca_dpdk.h>
@@ -30,6 +31,15 @@
 #endif
 
 #define QUEUE 0
+
+/* What the device is probed with, and the library's mode: those of NVIDIA's samples, flow_switch and flow_switch_rss. */
+#if RELEASE >= 303
+#define PROBE "dv_flow_en=2,fdb_def_rule_en=0,dv_xmeta_en=4"
+#define MODE "switch,hws,hairpinq_num=4"
+#else
+#define PROBE "dv_flow_en=2,fdb_def_rule_en=0,vport_match=1,repr_matching_en=0,dv_xmeta_en=4"
+#define MODE "switch,hws,isolated,hairpinq_num=4"
+#endif
 
 static inline doca_error_t add_entry(struct doca_flow_pipe *pipe, const struct doca_flow_match *match,
 			      const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd, uint32_t flags,
@@ -115,26 +125,79 @@ static inline doca_error_t port_memory(struct doca_flow_port_cfg *cfg, uint32_t 
 #endif
 }
 
-static inline doca_error_t port_representor(struct doca_flow_port_cfg *cfg, uint16_t port, struct doca_dev_rep **rep)
+/*
+ * From 3.1 a representor has a handle: the samples open it, probe the device with it, and give it to its port. Before, the
+ * probe's arguments name all representors, and that is the end of it.
+ */
+#define HANDLES (RELEASE >= 301)
+
+#if HANDLES
+/* representor_open finds a representor by its network device. */
+static inline doca_error_t representor_open(struct doca_dev *dev, const char *device, struct doca_dev_rep **rep)
 {
-#if RELEASE >= 301
-	doca_error_t err = doca_dpdk_open_dev_rep_by_port_id(port, rep);
-	return err == DOCA_SUCCESS ? doca_flow_port_cfg_set_dev_rep(cfg, *rep) : err;
-#else
-	(void)cfg, (void)port, (void)rep;
-	return DOCA_SUCCESS;
-#endif
+	struct doca_devinfo_rep **list;
+	uint32_t n;
+	doca_error_t err = doca_devinfo_rep_create_list(dev, DOCA_DEVINFO_REP_FILTER_NET, &list, &n);
+	if (err != DOCA_SUCCESS)
+		return err;
+	err = DOCA_ERROR_NOT_FOUND;
+	for (uint32_t k = 0; k < n && err == DOCA_ERROR_NOT_FOUND; k++) {
+		char name[DOCA_DEVINFO_IFACE_NAME_SIZE];
+		doca_error_t named = doca_devinfo_rep_get_iface_name(list[k], name, sizeof name);
+		if (named != DOCA_SUCCESS)
+			err = named;
+		else if (strcmp(name, device) == 0)
+			err = doca_dev_rep_open(list[k], rep);
+	}
+	doca_devinfo_rep_destroy_list(list);
+	return err;
+}
+
+static inline doca_error_t probe_with(struct doca_dev *dev, const char *args, struct doca_dev_rep **reps, uint32_t n)
+{
+	return doca_dpdk_port_probe_with_representors(dev, args, reps, n);
+}
+
+/* representor_of opens the representor that is a port of DPDK, and says which network device that is. */
+static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep, char *device, uint32_t size)
+{
+	doca_error_t err = doca_dpdk_open_dev_rep_by_port_id(port, dev, rep);
+	return err == DOCA_SUCCESS ? doca_devinfo_rep_get_iface_name(doca_dev_rep_as_devinfo(*rep), device, size) : err;
+}
+
+static inline doca_error_t port_representor(struct doca_flow_port_cfg *cfg, struct doca_dev_rep *rep)
+{
+	return doca_flow_port_cfg_set_dev_rep(cfg, rep);
 }
 
 static inline void representor_close(struct doca_dev_rep *rep)
 {
-#if RELEASE >= 301
 	if (rep)
 		doca_dev_rep_close(rep);
-#else
-	(void)rep;
-#endif
 }
+#else
+static inline doca_error_t representor_open(struct doca_dev *dev, const char *device, struct doca_dev_rep **rep)
+{
+	return (void)dev, (void)device, (void)rep, DOCA_ERROR_NOT_SUPPORTED;
+}
+
+static inline doca_error_t probe_with(struct doca_dev *dev, const char *args, struct doca_dev_rep **reps, uint32_t n)
+{
+	return (void)dev, (void)args, (void)reps, (void)n, DOCA_ERROR_NOT_SUPPORTED;
+}
+
+static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep, char *device, uint32_t size)
+{
+	return (void)port, (void)dev, (void)rep, (void)device, (void)size, DOCA_ERROR_NOT_SUPPORTED;
+}
+
+static inline doca_error_t port_representor(struct doca_flow_port_cfg *cfg, struct doca_dev_rep *rep)
+{
+	return (void)cfg, (void)rep, DOCA_SUCCESS;
+}
+
+static inline void representor_close(struct doca_dev_rep *rep) { (void)rep; }
+#endif
 
 /* default_rss is where packets go that nothing else is said of: to the one queue that there is. */
 static inline doca_error_t default_rss(struct doca_flow_cfg *cfg)

@@ -21,8 +21,10 @@ enum { SI_OTHERS_KERNEL, SI_OTHERS_DROP };
 
 struct si_config {
 	const char *pci;          /* of the physical function: 0000:03:00.0 */
-	const char *representors; /* in DPDK's notation: vf0-3; port 1 is the first of them */
-	const char *mode;         /* switch,hws,isolated,hairpinq_num=4 */
+	const char *representors; /* in DPDK's notation: vf[0-3]; port 1 is the first of them */
+	const char *devices;      /* their network devices, in the same order, separated by spaces */
+	const char *probe;        /* device arguments; empty for those of the release */
+	const char *mode;         /* of DOCA Flow; empty for that of the release */
 	const char *eal;          /* more arguments for DPDK, separated by spaces */
 	uint32_t rules;           /* that each of the four pipes can hold */
 	uint32_t queue_depth;     /* requests under way at a time */

@@ -33,6 +33,36 @@ var _ embed.FS
 // HasStandIn says whether this program has the stand-in for DOCA Flow.
 const HasStandIn = true
 
+// present gives the card the representors that it is expected to have, unless a test has given it some.
+func (s *Switch) present() {
+	if !presented {
+		givenRepresentors(s.cfg.Ports)
+	}
+}
+
+var presented bool
+
+func givenRepresentors(devices []string) {
+	names := make([]*C.char, 0, len(devices)+1)
+	for _, d := range devices {
+		names = append(names, C.CString(d))
+	}
+	C.standin_representors(unsafe.SliceData(append(names, nil)), C.uint32_t(len(names)))
+	for _, n := range names {
+		C.free(unsafe.Pointer(n))
+	}
+}
+
+// withRepresentors gives the card representors of these devices, whatever the driver expects; of none, it ends that.
+func withRepresentors(devices ...string) {
+	presented = devices != nil
+	givenRepresentors(devices)
+}
+
+// probedWith and mode are what the card was opened with.
+func probedWith() string { return C.GoString(C.standin_probe()) }
+func mode() string       { return C.GoString(C.standin_mode()) }
+
 // wire makes the card's ports network devices. Their namespace becomes that of the thread, which is the driver's own.
 func (s *Switch) wire() error {
 	w := s.cfg.StandIn

@@ -49,10 +49,63 @@ static int open_device(void)
 	doca_devinfo_destroy_list(list);
 	if (err != DOCA_SUCCESS)
 		return si_fail("device %s of %u: %s", shim.cfg.pci, n, doca_error_get_descr(err));
-	char devargs[256];
-	snprintf(devargs, sizeof devargs, "dv_flow_en=2,fdb_def_rule_en=0,vport_match=1,repr_matching_en=0,dv_xmeta_en=4,representor=%s",
-		 shim.cfg.representors);
+	return SI_OK;
+}
+
+/* device_of is the network device that port p of DPDK is to be: nothing, if there is none. */
+static const char *device_of(uint16_t p)
+{
+	static char name[DOCA_DEVINFO_IFACE_NAME_SIZE];
+	const char *at = shim.cfg.devices;
+	while (--p > 0) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	snprintf(name, sizeof name, "%.*s", (int)strcspn(at, " "), at);
+	return name;
+}
+
+/* probe makes the device and its representors ports of DPDK: by their handles where there are such, unless the arguments name them. */
+static int probe(void)
+{
+	const char *given = *shim.cfg.probe ? shim.cfg.probe : PROBE;
+	bool named = strstr(given, "representor=") != NULL;
+	if (HANDLES && !named) {
+		uint16_t n = 0;
+		for (const char *device; *(device = device_of(n + 1)); n++) {
+			if (n + 1 == RTE_MAX_ETHPORTS)
+				return si_fail("more than %d representors", n);
+			doca_error_t err = representor_open(shim.dev, device, &shim.rep[n + 1]);
+			if (err != DOCA_SUCCESS)
+				return si_fail("representor %s of %s: %s", device, shim.cfg.pci, doca_error_get_descr(err));
+		}
+		TRY(probe_with(shim.dev, given, &shim.rep[1], n));
+		return SI_OK;
+	}
+	char devargs[512];
+	int length = snprintf(devargs, sizeof devargs, named ? "%s" : "%s,representor=%s", given, shim.cfg.representors);
+	if (length >= (int)sizeof devargs)
+		return si_fail("%d bytes of device arguments: want less than %zu", length, sizeof devargs);
 	TRY(doca_dpdk_port_probe(shim.dev, devargs));
+	return SI_OK;
+}
+
+/* check_representor sees to it that port p is the network device that it is taken for, and has its handle. */
+static int check_representor(uint16_t p)
+{
+	struct doca_dev_rep *rep = NULL;
+	char device[DOCA_DEVINFO_IFACE_NAME_SIZE] = "";
+	if (!HANDLES)
+		return SI_OK;
+	doca_error_t err = representor_of(p, shim.dev, &rep, device, sizeof device);
+	if (shim.rep[p])
+		representor_close(rep);
+	else
+		shim.rep[p] = rep;
+	if (err != DOCA_SUCCESS)
+		return si_fail("the representor of DPDK port %u: %s", p, doca_error_get_descr(err));
+	if (strcmp(device, device_of(p)) != 0)
+		return si_fail("DPDK port %u is %s, and %s was named in its place", p, device, device_of(p));
 	return SI_OK;
 }
 
@@ -83,6 +136,9 @@ static int start_ports(void)
 	struct rte_eth_dev_info info;
 	if (shim.ports == 0 || rte_eth_dev_info_get(0, &info) != 0 || *info.dev_flags & RTE_ETH_DEV_REPRESENTOR)
 		return si_fail("DPDK port 0 of %u is not the uplink of %s", shim.ports, shim.cfg.pci);
+	for (p = 1; p < shim.ports; p++)
+		if (check_representor(p) != SI_OK)
+			return SI_FAILED;
 	return SI_OK;
 }
 
@@ -95,7 +151,7 @@ static int start_flow(void)
 	if (err == DOCA_SUCCESS)
 		err = default_rss(cfg);
 	if (err == DOCA_SUCCESS)
-		err = doca_flow_cfg_set_mode_args(cfg, shim.cfg.mode);
+		err = doca_flow_cfg_set_mode_args(cfg, *shim.cfg.mode ? shim.cfg.mode : MODE);
 	if (err == DOCA_SUCCESS)
 		err = doca_flow_cfg_set_nr_counters(cfg, counters + counters / 10);
 	if (err == DOCA_SUCCESS)
@@ -119,7 +175,7 @@ static doca_error_t describe_port(struct doca_flow_port_cfg *cfg, uint16_t p)
 	if (err == DOCA_SUCCESS && p == 0)
 		err = doca_flow_port_cfg_set_dev(cfg, shim.dev);
 	if (err == DOCA_SUCCESS && p > 0)
-		err = port_representor(cfg, p, &shim.rep[p]);
+		err = port_representor(cfg, shim.rep[p]);
 	return err;
 }
 
@@ -273,7 +329,7 @@ int si_open(const struct si_config *cfg, uint16_t *ports)
 	}
 	for (uint32_t id = shim.rules; id-- > 0; shim.free = id)
 		shim.rule[id].next = shim.free;
-	if (start_dpdk() != SI_OK || open_device() != SI_OK || start_ports() != SI_OK || start_flow() != SI_OK ||
+	if (start_dpdk() != SI_OK || open_device() != SI_OK || probe() != SI_OK || start_ports() != SI_OK || start_flow() != SI_OK ||
 	    start_flow_ports() != SI_OK || build() != SI_OK) {
 		si_close();
 		return SI_FAILED;

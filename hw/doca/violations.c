@@ -86,8 +86,11 @@ static doca_error_t port(uint16_t p, int wrong)
 	if (err == DOCA_SUCCESS && wrong & WRONG_MEMORY)
 		err = doca_flow_port_cfg_set_actions_mem_size(cfg, 5000);
 #endif
-	if (err == DOCA_SUCCESS && p > 0 && !(wrong & NO_REPRESENTOR))
-		err = port_representor(cfg, p, &rig.rep[p]);
+	if (HANDLES && err == DOCA_SUCCESS && p > 0 && !(wrong & NO_REPRESENTOR)) {
+		char device[DOCA_DEVINFO_IFACE_NAME_SIZE];
+		if ((err = representor_of(p, rig.dev, &rig.rep[p], device, sizeof device)) == DOCA_SUCCESS)
+			err = port_representor(cfg, rig.rep[p]);
+	}
 	if (err == DOCA_SUCCESS)
 		err = doca_flow_port_start(cfg, &rig.port[p]);
 	doca_flow_port_cfg_destroy(cfg);
@@ -95,6 +98,7 @@ static doca_error_t port(uint16_t p, int wrong)
 }
 
 #define DEVARGS "dv_flow_en=2,representor=vf0-1"
+#undef MODE
 #define MODE "switch,hws"
 
 static doca_error_t up(void)
@@ -192,6 +196,22 @@ static doca_error_t eal_twice(void)
 	char *args[] = {"rig", NULL};
 	return rte_eal_init(1, args) < 0 ? DOCA_ERROR_DRIVER : DOCA_SUCCESS;
 }
+
+#if HANDLES
+static doca_error_t named_twice(void)
+{
+	OK(dpdk(DEVARGS, false));
+	OK(representor_open(rig.dev, "vf1", &rig.rep[1]));
+	return probe_with(rig.dev, DEVARGS, &rig.rep[1], 1);
+}
+
+static doca_error_t representor_of_no_device(void)
+{
+	char device[DOCA_DEVINFO_IFACE_NAME_SIZE];
+	OK(dpdk(DEVARGS, false));
+	return representor_of(1, NULL, &rig.rep[1], device, sizeof device);
+}
+#endif
 
 static doca_error_t representor_first(void)
 {
@@ -412,7 +432,9 @@ static const struct violation violations[] = {
 	V(port_without_memory, "without action memory"),
 	V(port_with_odd_memory, "not a power of two"),
 #endif
-#if RELEASE >= 301
+#if HANDLES
+	V(named_twice, "by handle and by name"),
+	V(representor_of_no_device, "of no device"),
 	V(port_without_representor, "without a representor's handle"),
 #endif
 	V(second_root, "second root"),
@@ -441,7 +463,9 @@ const struct violation *violation(uint32_t k) { return k < sizeof violations / s
 
 int violate(const struct violation *v)
 {
+	static const char *const devices[] = {"vf0", "vf1"};
 	memset(&rig, 0, sizeof rig);
+	standin_representors(devices, sizeof devices / sizeof *devices);
 	int err = v->commit();
 	down();
 	return err;

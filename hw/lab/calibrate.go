@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -89,18 +90,27 @@ type Point struct {
 }
 
 // Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules.
-// The counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. Before
-// it, the testbed must be empty; after it, it is again.
+// The counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. The testbed
+// must be locked: what an earlier run left there is removed before, and everything after. When the context ends, the traffic
+// does at once, and what is not removed within a second is left for the next to remove.
 func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(string)) (*Measurement, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
 	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name, Plan: p}}
+	defer context.AfterFunc(ctx, func() {
+		stop, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = m.Generator.Stop(stop)
+	})()
 	err := m.run(ctx)
-	// Whatever happened, nothing is left.
-	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	limit := time.Minute
+	if ctx.Err() != nil {
+		limit = 700 * time.Millisecond
+	}
+	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	if err = errors.Join(err, m.clean(undo)); err != nil {
+	if err = errors.Join(err, m.clean(undo, ctx.Err() != nil)); err != nil {
 		return nil, fmt.Errorf("lab: calibration: %w", err)
 	}
 	return m.out, nil
@@ -117,12 +127,12 @@ type measuring struct {
 }
 
 func (m *measuring) run(ctx context.Context) error {
-	found, err := m.Containers.List(ctx)
+	found, err := replay.Clean(ctx, m.Hardware)
 	if err != nil {
 		return err
 	}
-	if len(found) > 0 {
-		return fmt.Errorf("there is a container of instance %d: the testbed is in use, or an earlier run was killed (smartinco lab down removes it)", found[0].Instance)
+	if found.Any() {
+		m.say(fmt.Sprintf("removed what an earlier run left: %v", found))
 	}
 	most := slices.Max(m.plan.Counts)
 	m.say(fmt.Sprintf("starting %d instances", most))
@@ -346,6 +356,8 @@ func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 			switch {
 			case !ok:
 				return hw.ErrClosed
+			case e.Kind == hw.PortGone:
+				return fmt.Errorf("instance %d: %s", e.Instance, e.Reason)
 			case e.Kind == hw.Rejected:
 				return fmt.Errorf("the switch refuses to %v the rule of flow %d: %s", e.Op, e.Flow, e.Reason)
 			case e.Kind == hw.Confirmed && e.Op == op:
@@ -360,19 +372,26 @@ func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 }
 
 // clean removes what run made.
-func (m *measuring) clean(ctx context.Context) error {
-	failed := []error{m.Generator.Stop(ctx), m.remove(ctx)}
-	stops := m.out.Stop
-	for len(m.running) > 0 {
-		if err := m.delete(ctx); err != nil {
-			failed = append(failed, err)
-			m.running = m.running[:len(m.running)-1]
+func (m *measuring) clean(ctx context.Context, hurry bool) error {
+	errs := []error{m.Generator.Stop(ctx), m.remove(ctx)}
+	if len(m.out.Stop) == 0 && !hurry { // those under load are not known
+		for len(m.running) > 0 && m.delete(ctx) == nil {
 		}
 	}
-	if len(stops) > 0 {
-		m.out.Stop = stops // those under load
+	var mu sync.Mutex
+	var removing sync.WaitGroup
+	for _, c := range m.running {
+		_, err := m.Switch.Detach(ctx, c.Instance)
+		errs = append(errs, err)
+		removing.Go(func() {
+			err := m.Containers.Delete(ctx, c.Instance)
+			mu.Lock()
+			errs = append(errs, err)
+			mu.Unlock()
+		})
 	}
-	return errors.Join(failed...)
+	removing.Wait()
+	return errors.Join(errs...)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 
 // containers are instances of which nothing exists. Creating the instance of number bad fails.
 type containers struct {
+	mu      sync.Mutex
 	bad     flow.Instance
 	there   map[flow.Instance]bool
 	deleted int
@@ -34,6 +37,8 @@ func (c *containers) Create(_ context.Context, i flow.Instance) (hw.Container, e
 }
 
 func (c *containers) Delete(_ context.Context, i flow.Instance) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	delete(c.there, i)
 	c.deleted++
 	return nil
@@ -52,19 +57,29 @@ func (c *containers) Close() error                              { return nil }
 
 // generator claims to send what it was asked to, and to get back what n instances with a law of capacity process.
 type generator struct {
+	mu      sync.Mutex
 	law     func(n int) float64 // in all
 	loaded  []hw.Stream
 	began   time.Time
-	stopped bool
+	stopped atomic.Bool
 }
 
 func (g *generator) Load(_ context.Context, s []hw.Stream) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.loaded = s
 	return nil
 }
 
+func (g *generator) offered() []hw.Stream {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.loaded
+}
+
 func (g *generator) Start(context.Context) (time.Time, error) {
-	g.began, g.stopped = time.Now(), false
+	g.began = time.Now()
+	g.stopped.Store(false)
 	return g.began, nil
 }
 
@@ -78,7 +93,7 @@ func (g *generator) Counters(context.Context) (hw.Traffic, error) {
 	return hw.Traffic{At: at, Sent: uint64(sent * took), Received: uint64(min(sent, g.law(len(g.loaded))) * took)}, nil
 }
 
-func (g *generator) Stop(context.Context) error { g.stopped = true; return nil }
+func (g *generator) Stop(context.Context) error { g.stopped.Store(true); return nil }
 func (g *generator) Close() error               { return nil }
 
 func memory(t *testing.T, law func(int) float64) (replay.Hardware, *simswitch.Device, *containers, *generator) {
@@ -102,6 +117,7 @@ func brief() Plan {
 func TestCalibrate(t *testing.T) {
 	law := func(n int) float64 { return 1e6 * float64(n) / (1 + 0.3*float64(n-1)) }
 	h, d, c, g := memory(t, law)
+	c.there[7] = true // of a calibration that was killed
 	m, err := Calibrate(t.Context(), h, brief(), func(string) {})
 	if err != nil {
 		t.Fatal(err)
@@ -117,8 +133,8 @@ func TestCalibrate(t *testing.T) {
 	if o := float64(m.Plan.Offered); o < 5.9e6 || o > 6.1e6 {
 		t.Errorf("offered %.0f, want six times what one processes", o)
 	}
-	if d.Len() != 0 || len(c.there) != 0 || c.deleted != 6 || !g.stopped {
-		t.Errorf("left %d rules, %d instances; generator stopped: %v", d.Len(), len(c.there), g.stopped)
+	if d.Len() != 0 || len(c.there) != 0 || c.deleted != 7 || !g.stopped.Load() {
+		t.Errorf("left %d rules, %d instances; generator stopped: %v", d.Len(), len(c.there), g.stopped.Load())
 	}
 
 	file := filepath.Join(t.TempDir(), "calibration.yaml")
@@ -148,14 +164,12 @@ func TestCalibrateFails(t *testing.T) {
 		law    float64
 		change func(*Plan, *containers)
 		want   string
-		left   int
 	}{
-		{"in use", 1e6, func(_ *Plan, c *containers) { c.there[7] = true }, "there is a container of instance 7", 1},
-		{"instance fails", 1e6, func(_ *Plan, c *containers) { c.bad = 3 }, "no such image", 0},
-		{"nothing comes back", 0, nil, "nothing came back", 0},
-		{"too fast", 1e12, nil, "there is nothing to measure", 0},
-		{"counts", 1e6, func(p *Plan, _ *containers) { p.Counts = []int{0} }, "counts [0]", 0},
-		{"rounds", 1e6, func(p *Plan, _ *containers) { p.Rounds = 0 }, "0 rounds", 0},
+		{"instance fails", 1e6, func(_ *Plan, c *containers) { c.bad = 3 }, "no such image"},
+		{"nothing comes back", 0, nil, "nothing came back"},
+		{"too fast", 1e12, nil, "there is nothing to measure"},
+		{"counts", 1e6, func(p *Plan, _ *containers) { p.Counts = []int{0} }, "counts [0]"},
+		{"rounds", 1e6, func(p *Plan, _ *containers) { p.Rounds = 0 }, "0 rounds"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h, d, c, _ := memory(t, func(int) float64 { return test.law })
@@ -167,10 +181,35 @@ func TestCalibrateFails(t *testing.T) {
 			if _, err := Calibrate(t.Context(), h, p, func(string) {}); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
-			if d.Len() != 0 || len(c.there) != test.left {
+			if d.Len() != 0 || len(c.there) != 0 {
 				t.Errorf("left %d rules, %d instances", d.Len(), len(c.there))
 			}
 		})
+	}
+}
+
+// Who is interrupted does not wait: traffic ends, and nothing is left.
+func TestCalibrateIsInterrupted(t *testing.T) {
+	h, d, c, g := memory(t, func(int) float64 { return 1e6 })
+	p := brief()
+	p.Measure = time.Hour
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	go func() {
+		for len(g.offered()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		interrupt()
+	}()
+	begun := time.Now()
+	if _, err := Calibrate(ctx, h, p, func(string) {}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+	if took := time.Since(begun); took > time.Minute {
+		t.Errorf("it took %v", took)
+	}
+	if d.Len() != 0 || len(c.there) != 0 || !g.stopped.Load() {
+		t.Errorf("left %d rules, %d instances; generator stopped: %v", d.Len(), len(c.there), g.stopped.Load())
 	}
 }
 

@@ -170,32 +170,60 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 		{"testbed file " + c.Testbed(), c.writeTestbed},
 	} {
 		progress(step.what)
-		if err := step.do(ctx); err != nil {
+		if err := within(ctx, step.do); err != nil {
 			return fmt.Errorf("lab: %s: %w", step.what, err)
 		}
 	}
 	return nil
 }
 
+// within does a step, and leaves it under way when the context ends: whoever is interrupted is not kept waiting, and another
+// Up or Down finds what there is.
+func within(ctx context.Context, step func(context.Context) error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- step(ctx) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
-// can.
+// can, and ends with its context.
 func Down(ctx context.Context, c Config) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
 	var failed []error
-	add := func(what string, err error) {
-		if err != nil {
-			failed = append(failed, fmt.Errorf("lab: %s: %w", what, err))
+	for _, part := range []struct {
+		what string
+		end  func(context.Context) error
+	}{
+		{"containers", func(ctx context.Context) error {
+			return docker.Purge(ctx, docker.Config{Host: c.Docker, Testbed: c.Name})
+		}},
+		{"generator", func(context.Context) error { return c.stopGenerator() }},
+		{"Open vSwitch", func(context.Context) error { return c.downOVS() }},
+		{"network namespace", func(context.Context) error { return c.downNetwork() }},
+		{"control group", func(context.Context) error { return c.downGroup() }},
+		{"folder", func(context.Context) error {
+			if len(failed) > 0 {
+				return nil // what is left is described there
+			}
+			return c.removeDir()
+		}},
+	} {
+		if err := within(ctx, part.end); err != nil {
+			failed = append(failed, fmt.Errorf("lab: %s: %w", part.what, err))
 		}
-	}
-	add("containers", docker.Purge(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}))
-	add("generator", c.stopGenerator())
-	add("Open vSwitch", c.downOVS())
-	add("network namespace", c.downNetwork())
-	add("control group", c.downGroup())
-	if len(failed) == 0 {
-		add("folder", c.removeDir())
+		if ctx.Err() != nil {
+			break
+		}
 	}
 	return errors.Join(failed...)
 }
@@ -420,7 +448,11 @@ func (c *Config) writeTestbed(ctx context.Context) error {
 			group = "/" + filepath.Base(dir)
 		}
 	}
-	return os.WriteFile(c.Testbed(), []byte(c.testbed(group)), 0o644)
+	written := c.Testbed() + ".new" // a lab that is killed meanwhile leaves no half of one
+	if err := os.WriteFile(written, []byte(c.testbed(group)), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(written, c.Testbed())
 }
 
 // testbed is the text of the testbed's file, with the control group of the containers if there is one.

@@ -269,6 +269,43 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// Up and Down end with their context, whatever they are about, and the next of them goes on.
+func TestUpAndDownAreInterrupted(t *testing.T) {
+	c := config(t, "lstop")
+	steps := 0
+	for step := 1; step <= 5; step++ {
+		ctx, interrupt := context.WithCancel(t.Context())
+		n := 0
+		err := Up(ctx, c, func(string) {
+			if n++; n == step {
+				interrupt()
+			}
+		})
+		if interrupt(); !errors.Is(err, context.Canceled) {
+			t.Fatalf("interrupted in step %d: %v", step, err)
+		}
+		steps = n
+	}
+	if steps != 5 {
+		t.Errorf("interrupted in step %d, want 5", steps)
+	}
+	mustUp(t, c)
+	if got := status(t, c); got != everything {
+		t.Errorf("up: %s", got)
+	}
+	over, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if err := Down(over, c); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := Down(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, c); got != "" {
+		t.Errorf("after down there is still: %s", got)
+	}
+}
+
 // The generator's address may be taken.
 func TestUpSaysWhatIsWrong(t *testing.T) {
 	c := config(t, "lwrong")
@@ -326,7 +363,7 @@ func TestTestbedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 1+2*c.Ports || d.Representors != "vf0-20" || d.EAL != "-l 0-2" || d.StandIn.Netns != "smartinco-lab" || f.Containers.Docker.Veth.Bridge != "" {
+	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 1+2*c.Ports || d.Representors != "vf[0-20]" || d.EAL != "-l 0-2" || d.StandIn.Netns != "smartinco-lab" || f.Containers.Docker.Veth.Bridge != "" {
 		t.Errorf("read as %+v", f)
 	}
 }

@@ -121,7 +121,7 @@ func (c *Config) docaTestbed() string {
 	}
 	return fmt.Sprintf(`  doca:
     pci: "0000:03:00.0" # of a card that is not there
-    representors: vf0-%d%s
+    representors: "vf[0-%d]"%s
     uplink: uplink
     sink: sink
     ports: [%s]

@@ -191,6 +191,7 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 	d.add(op{kind: opRestored, done: ready}, nil)
 	d.ops = append(d.ops, waiting...)
 	d.seal(d.ops)
+	d.tellGone()
 	d.mu.Unlock()
 	go func() { // the caller reads meanwhile: a switch that cannot get its errors rid stops taking messages
 		defer d.order.Unlock()

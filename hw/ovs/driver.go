@@ -3,6 +3,8 @@ package ovs
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +53,7 @@ type Driver struct {
 	sent      map[uint32]*op    // those of them with a message on this connection
 	reads     map[uint32]*query // by xid
 	lostAt    time.Time
+	toldGone  bool // that uplink or sink is no port any more
 }
 
 var _ hw.Switch = (*Driver)(nil)
@@ -228,6 +231,7 @@ func (d *Driver) portChanged(p *openflow.PortStatus) error {
 	if p.Gone {
 		if was == p.Port.Port {
 			delete(d.ports, p.Port.Name)
+			d.tellGone()
 		}
 		return nil
 	}
@@ -236,6 +240,23 @@ func (d *Driver) portChanged(p *openflow.PortStatus) error {
 		return nil
 	}
 	return fmt.Errorf("port %s got number %d", p.Port.Name, p.Port.Port)
+}
+
+// tellGone reports the instances that have lost a port, and uplink or sink, each once until it has its ports again.
+func (d *Driver) tellGone() {
+	tell := func(told *bool, i flow.Instance, ports ...string) {
+		at := slices.IndexFunc(ports, func(p string) bool { return d.ports[p] == 0 })
+		if at >= 0 && !*told {
+			d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(), Reason: fmt.Sprintf("port %q is no longer on the bridge", ports[at])})
+		}
+		*told = at >= 0
+	}
+	tell(&d.toldGone, 0, d.cfg.Uplink, d.cfg.Sink)
+	for _, id := range slices.Sorted(maps.Keys(d.instances)) {
+		if a := d.instances[id]; !a.detaching {
+			tell(&a.toldGone, id, a.at.In, a.at.Out)
+		}
+	}
 }
 
 func (d *Driver) uses(port string) bool {
@@ -347,7 +368,7 @@ func (c Config) Capabilities() hw.Capabilities {
 	c.defaults()
 	return hw.Capabilities{
 		Name: "Open vSwitch, OpenFlow 1.3", MaxRules: c.MaxRules, RuleLag: revalidator, CounterLag: c.CounterLag,
-		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, InstallRate: 25_000,
+		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, PortEvents: true, InstallRate: 25_000,
 		Counting: "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
 	}
 }

@@ -371,6 +371,43 @@ func TestPortsMayChangeTheirNumbers(t *testing.T) {
 	r.shows(0, 1, 5)
 }
 
+// An instance that loses a port is reported each time that it does, whether it is seen or found out after the connection
+// was lost; that of nobody is not.
+func TestPortsThatGoAreReported(t *testing.T) {
+	r := newRig(t)
+	gone := func(i flow.Instance, port string) {
+		r.Helper()
+		if e := r.next(hw.PortGone, 0, port); e.Instance != i {
+			r.Errorf("reported of instance %d, want %d", e.Instance, i)
+		}
+	}
+	back := func() {
+		r.Helper()
+		r.next(hw.Lost, 0, "")
+		r.next(hw.Restored, 0, "")
+	}
+	r.must(r.f.setPort("c", 0))
+	for range 2 {
+		r.must(r.f.setPort("a", 0))
+		gone(1, `"a"`)
+		r.must(r.f.setPort("a", 9))
+		back()
+	}
+	r.f.with(func() { delete(r.f.ports, "b") })
+	r.f.hangUp()
+	r.next(hw.Lost, 0, "")
+	gone(2, `"b"`)
+	r.next(hw.Restored, 0, "")
+	r.f.hangUp() // it is still gone, and was reported
+	back()
+	r.must(r.f.setPort("sink", 0))
+	gone(0, `"sink"`)
+	_, err := r.d.Detach(r.context(), 1)
+	r.must(err)
+	r.must(r.f.setPort("a", 0)) // of nobody now
+	r.install(0, 2)
+}
+
 // A switch that says nothing for six seconds is given up, and found again when it answers.
 func TestASilentSwitchIsLost(t *testing.T) {
 	r := newRig(t)

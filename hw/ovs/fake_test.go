@@ -248,6 +248,23 @@ func (f *fake) multipart(xid uint32, body []byte) []byte {
 	return answer(openflow.TypeMultipartReply, xid, reply...)
 }
 
+// setPort gives a port a number, or with 0 takes it away, and says so.
+func (f *fake) setPort(name string, number uint32) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	body := make([]byte, 8+64)
+	if be.PutUint32(body[8:], number); number == 0 {
+		body[0] = 1
+		be.PutUint32(body[8:], f.ports[name])
+	}
+	copy(body[8+16:], name)
+	if f.ports[name] = number; number == 0 {
+		delete(f.ports, name)
+	}
+	_, err := f.conns[len(f.conns)-1].Write(answer(openflow.TypePortStatus, 0, body...))
+	return err
+}
+
 // packetIn sends a frame up, as the first of the rules for misses does.
 func (f *fake) packetIn(frame []byte) error {
 	body := make([]byte, 16, 64+len(frame))

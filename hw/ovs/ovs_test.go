@@ -158,6 +158,7 @@ func (l *lab) bench(t *testing.T) *switchtest.Bench {
 			_, err := l.ofctl("del-flows", fmt.Sprintf("cookie=%#x/%#x", 0x51dc<<48|uint64(r.Flow), uint64(0xffffff807fffffff)))
 			return err
 		},
+		Unplug: func(port string) error { return l.vsctl("del-port", bridge, port) },
 	}
 }
 

@@ -84,6 +84,7 @@ type attached struct {
 	out       []*rule // by the port that it was at; the last is in force
 	slow      counts  // forwarded by packet-out, past the rules
 	detaching bool
+	toldGone  bool // that a port of it is none any more
 }
 
 func (a *attached) egress() *rule { return a.out[len(a.out)-1] }

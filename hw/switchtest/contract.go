@@ -124,9 +124,6 @@ func removes(r *rig) {
 	}
 	r.rejected(hw.OpRemove, 3, 0)
 	r.arrives(r.ports(1).In, 0, 6)
-	r.settle()
-	r.goesUp(0)
-	r.nothing()
 	if got := r.rules(); len(got) != 1 || got[0].Flow != 1 {
 		r.Errorf("rules in force: %+v", got)
 	}
@@ -134,6 +131,16 @@ func removes(r *rig) {
 	r.settle()
 	r.send(0, 1)
 	r.ruleCounts(0, 1, 1)
+	r.arrives(r.ports(1).In, 0, 1)
+	r.must(r.sw.Remove(0))
+	r.confirmed(hw.OpRemove, 0, 1)
+	r.settle()
+	r.goesUp(0)
+	r.goesUp(4) // and what was steered did not come up besides
+	if len(r.stashed) > 0 {
+		r.Errorf("events that nobody asked for: %+v", r.stashed)
+	}
+	r.nothing()
 }
 
 func idles(r *rig) {

@@ -15,6 +15,6 @@ func (c Config) Capabilities() hw.Capabilities {
 	}
 	return hw.Capabilities{
 		Name: name, MaxRules: c.Rules, CounterLag: c.CounterLag, IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue,
-		Counting: "each rule; an instance's is the sum", SlowPath: "packet sockets on uplink and representors",
+		PortEvents: true, Counting: "each rule; an instance's is the sum", SlowPath: "packet sockets on uplink and representors",
 	}
 }

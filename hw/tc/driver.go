@@ -24,14 +24,12 @@ type Driver struct {
 	closing chan struct{}
 	done    chan struct{}
 	once    sync.Once
-	misses  io.ReadCloser
+	misses  arrivals
 
 	mu    sync.Mutex
 	inbox []job
 
-	// In software a packet socket sees what has a rule, too.
-	steeredMu sync.RWMutex
-	steered   map[flow.FiveTuple]bool
+	steered steered // in software
 
 	// --- of the goroutine
 	conn         conn
@@ -41,6 +39,7 @@ type Driver struct {
 	instances    map[flow.Instance]*instance
 	looked       time.Time // when the rules were last read
 	round        int       // of reading them
+	toldGone     bool      // that the sink is
 }
 
 // rule is a flow's filter, or one that is being added.
@@ -65,6 +64,7 @@ type instance struct {
 	before  uint64 // what came out by earlier ports
 	shown   uint64 // by the filter at the port
 	device  io.WriteCloser
+	told    bool // that a port of it is gone
 }
 
 func (a *instance) counter(i flow.Instance) telemetry.Counter {
@@ -82,7 +82,7 @@ func Open(cfg Config) (*Driver, error) {
 	cfg.defaults()
 	d := &Driver{
 		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-		steered: map[flow.FiveTuple]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{}, instances: map[flow.Instance]*instance{},
+		steered: steered{spans: map[flow.FiveTuple][]span{}}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{}, instances: map[flow.Instance]*instance{},
 	}
 	if err := d.open(); err != nil {
 		d.release()
@@ -213,7 +213,7 @@ func (d *Driver) adopt(found []filter) error {
 			to: f.to, used: time.Now()}
 		d.hold(r)
 		d.see(r, f.count)
-		d.steer(r.Tuple, true)
+		d.steer(r.Tuple, time.Time{})
 	}
 	return nil
 }
@@ -229,30 +229,20 @@ func (d *Driver) names(in, out int) (at hw.Ports, err error) {
 
 func (d *Driver) hold(r *rule) { d.flows[r.Flow], d.tuples[r.Tuple] = r, r }
 
-func (d *Driver) forget(r *rule) {
+// forget is given since when the filter of a rule may have been gone.
+func (d *Driver) forget(r *rule, since time.Time) {
 	delete(d.flows, r.Flow)
 	delete(d.tuples, r.Tuple)
-	d.steer(r.Tuple, false)
-}
-
-// steer notes whether packets of a five-tuple have a rule.
-func (d *Driver) steer(t flow.FiveTuple, has bool) {
-	if !d.cfg.Software {
-		return
-	}
-	d.steeredMu.Lock()
-	defer d.steeredMu.Unlock()
-	if has {
-		d.steered[t] = true
-	} else {
-		delete(d.steered, t)
+	if d.cfg.Software {
+		d.steered.end(r.Tuple, since)
 	}
 }
 
-func (d *Driver) isSteered(t flow.FiveTuple) bool {
-	d.steeredMu.RLock()
-	defer d.steeredMu.RUnlock()
-	return d.steered[t]
+// steer notes since when packets of a five-tuple have met a rule.
+func (d *Driver) steer(t flow.FiveTuple, since time.Time) {
+	if d.cfg.Software {
+		d.steered.begin(t, since)
+	}
 }
 
 // run does what is asked for, in order.
@@ -290,11 +280,11 @@ func (d *Driver) run() {
 func (d *Driver) read() {
 	b := make([]byte, 1<<16)
 	for {
-		n, err := d.misses.Read(b)
+		n, at, err := d.misses.Read(b)
 		if err != nil && !errors.Is(err, unix.ENETDOWN) { // the device is down for a while: reported once
 			return
 		}
-		if t, ok := hw.TupleOf(b[:n]); ok && !d.isSteered(t) {
+		if t, ok := hw.TupleOf(b[:n]); ok && !(d.cfg.Software && d.steered.met(t, at)) {
 			d.queue.Put(hw.Event{Kind: hw.PacketIn, At: time.Now(), Tuple: t, Frame: slices.Clone(b[:n])})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -182,7 +183,7 @@ func TestOutputsAreMended(t *testing.T) {
 // actionOf is the action of a filter with another label, as the fake keeps it.
 func (f filter) actionOf(l label) []syscall.NetlinkRouteAttr {
 	f.label = l
-	k := newFakeKernel(f.skipSW, make([]string, 20)...)
+	k := newFakeKernel(f.skipSW, slices.Repeat([]string{"any"}, 20)...)
 	if err := k.request(f.add()); err != nil {
 		panic(err)
 	}
@@ -280,6 +281,49 @@ func frameOf(n int) []byte {
 	copy(f[34:], big16(t.SrcPort))
 	copy(f[36:], big16(t.DstPort))
 	return f
+}
+
+// In software the packet socket shows what has met a rule, too, and is read late on a busy machine. What comes up are the
+// packets that came while their flow had no rule, whatever has become of it since: none is lost, and none that a rule has
+// forwarded comes up besides.
+func TestPacketsComeUpByTheTimeOfTheirArrival(t *testing.T) {
+	k := newFakeKernel(false, devices...)
+	d := open(t, k.config())
+	attach(t, d, 1)
+	do := func(err error) time.Time {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers(t, d, 1, hw.Confirmed)
+		time.Sleep(time.Millisecond) // so that what comes next is later, however coarse the clock
+		return time.Now()
+	}
+	before := time.Now()
+	time.Sleep(time.Millisecond)
+	installed := do(d.Install(ruleOf(1, 1)))
+	moved := do(d.Move(hw.Move{Flow: 1}))
+	time.Sleep(time.Millisecond)
+	removed := do(d.Remove(1))
+	time.Sleep(time.Millisecond)
+	again := do(d.Install(ruleOf(1, 1)))
+	for _, at := range []time.Time{before, installed, moved, removed, again} {
+		k.up <- arrival{frameOf(1), at}
+	}
+	k.up <- arrival{frameOf(2), again} // the last
+	var up []time.Time
+	for e := range d.Events() {
+		if e.Tuple == tupleOf(2) {
+			break
+		}
+		up = append(up, e.At)
+	}
+	if len(up) != 2 {
+		t.Errorf("%d packets came up, want those from before the rule and from between its removal and the next", len(up))
+	}
+	if n := len(d.steered.ended); n != 0 {
+		t.Errorf("%d rules that have ended are remembered", n)
+	}
 }
 
 // A rule is idle only when its counter has stood still for longer than the counter may be old.

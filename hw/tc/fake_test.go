@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -31,7 +32,13 @@ type fakeKernel struct {
 	refuse  string        // the words with which new filters are refused, if any
 	broken  error         // of every socket
 	out     map[string]chan []byte
-	up      chan []byte
+	up      chan arrival
+}
+
+// arrival is a frame that the packet socket of the uplink has, since when.
+type arrival struct {
+	frame []byte
+	at    time.Time
 }
 
 // fakeFilter is a filter as it was asked for.
@@ -46,14 +53,34 @@ type fakeFilter struct {
 }
 
 func newFakeKernel(card bool, ports ...string) *fakeKernel {
-	k := &fakeKernel{card: card, ports: ports, clsact: map[int]bool{}, out: map[string]chan []byte{}, up: make(chan []byte, 4096)}
+	k := &fakeKernel{card: card, ports: slices.Clone(ports), clsact: map[int]bool{}, out: map[string]chan []byte{}, up: make(chan arrival, 4096)}
 	for _, p := range ports {
 		k.out[p] = make(chan []byte, 4096)
 	}
 	return k
 }
 
+// unplug takes a device away, with the filters on it.
+func (k *fakeKernel) unplug(port string) error {
+	dev, err := k.index(port)
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ports[dev-1] = ""
+	k.filters = slices.DeleteFunc(k.filters, func(f *fakeFilter) bool { return int(f.Ifindex) == dev })
+	for _, f := range k.filters {
+		if f.to == dev {
+			f.to = 0
+		}
+	}
+	return nil
+}
+
 func (k *fakeKernel) index(name string) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if i := slices.Index(k.ports, name); i >= 0 {
 		return i + 1, nil
 	}
@@ -61,15 +88,21 @@ func (k *fakeKernel) index(name string) (int, error) {
 }
 
 func (k *fakeKernel) name(index int) (string, error) {
-	if index < 1 || index > len(k.ports) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if index < 1 || index > len(k.ports) || k.ports[index-1] == "" {
 		return "", fmt.Errorf("network device %d: no such device", index)
 	}
 	return k.ports[index-1], nil
 }
 
 func (k *fakeKernel) devices() (all []int, err error) {
-	for i := range k.ports {
-		all = append(all, i+1)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, name := range k.ports {
+		if name != "" {
+			all = append(all, i+1)
+		}
 	}
 	return all, nil
 }
@@ -80,21 +113,23 @@ type fakeDevice struct {
 	gone chan struct{}
 }
 
-func (k *fakeKernel) reader(name string) (io.ReadCloser, error) {
-	return &fakeDevice{k, name, make(chan struct{})}, nil
+func (k *fakeKernel) reader(name string) (arrivals, error) {
+	return fakeArrivals{&fakeDevice{k, name, make(chan struct{})}}, nil
+}
+
+type fakeArrivals struct{ *fakeDevice }
+
+func (d fakeArrivals) Read(b []byte) (int, time.Time, error) {
+	select {
+	case f := <-d.k.up:
+		return copy(b, f.frame), f.at, nil
+	case <-d.gone:
+		return 0, time.Time{}, io.EOF
+	}
 }
 
 func (k *fakeKernel) writer(name string) (io.WriteCloser, error) {
 	return &fakeDevice{k, name, make(chan struct{})}, nil
-}
-
-func (d *fakeDevice) Read(b []byte) (int, error) {
-	select {
-	case f := <-d.k.up:
-		return copy(b, f), nil
-	case <-d.gone:
-		return 0, io.EOF
-	}
 }
 
 func (d *fakeDevice) Write(b []byte) (int, error) {
@@ -114,7 +149,7 @@ func (k *fakeKernel) packet(port string, frame []byte) error {
 		return err
 	}
 	if port == k.ports[0] && !k.card {
-		k.up <- frame // a packet socket is before the filters
+		k.up <- arrival{frame, time.Now()} // a packet socket is before the filters
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -131,7 +166,7 @@ func (k *fakeKernel) packet(port string, frame []byte) error {
 		return nil
 	}
 	if port == k.ports[0] && k.card {
-		k.up <- frame
+		k.up <- arrival{frame, time.Now()}
 	}
 	return nil
 }
@@ -220,7 +255,7 @@ func (k *fakeKernel) handle(s *fakeSocket, m syscall.NetlinkMessage) error {
 		return unix.EINVAL
 	}
 	t := *nl.DeserializeTcMsg(m.Data)
-	if t.Ifindex < 1 || int(t.Ifindex) > len(k.ports) {
+	if t.Ifindex < 1 || int(t.Ifindex) > len(k.ports) || k.ports[t.Ifindex-1] == "" {
 		return unix.ENODEV
 	}
 	attrs, err := nl.ParseRouteAttr(m.Data[nl.SizeofTcMsg:])

@@ -134,6 +134,8 @@ func (d *Driver) readOutput(i flow.Instance, a *instance) error {
 	f := d.output(i, a)
 	seen, err := d.conn.one(f.show())
 	switch {
+	case errors.Is(err, unix.ENODEV): // the device is gone, and its filters; what they had counted stays
+		err = nil
 	case errors.Is(err, unix.ENOENT):
 		a.before, a.shown = a.before+a.shown, 0
 		_, err = d.conn.one(f.add())
@@ -251,6 +253,7 @@ func (d *Driver) settle() error {
 			return fmt.Errorf("the rules on %s: %w", d.cfg.Uplink, err)
 		}
 	}
+	before := d.looked
 	d.looked = time.Now()
 	var gone []flow.ID
 	for id, r := range d.flows {
@@ -261,8 +264,30 @@ func (d *Driver) settle() error {
 	slices.Sort(gone)
 	for _, id := range gone {
 		r := d.flows[id]
-		d.forget(r)
+		d.forget(r, before)
 		d.ended(r, false, "removed by somebody else")
+	}
+	return d.tellGone()
+}
+
+// tellGone reports instances of which a device has gone, and the sink, each once: a device that comes back is another.
+func (d *Driver) tellGone() error {
+	there, err := d.cfg.system.devices()
+	if err != nil {
+		return fmt.Errorf("network devices: %w", err)
+	}
+	tell := func(told *bool, i flow.Instance, devices []int, names ...string) {
+		for k, dev := range devices {
+			if !*told && dev != 0 && !slices.Contains(there, dev) {
+				*told = true
+				d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(), Reason: fmt.Sprintf("network device %s is gone", names[k])})
+			}
+		}
+	}
+	tell(&d.toldGone, 0, []int{d.sink}, d.cfg.Sink)
+	for _, i := range slices.Sorted(maps.Keys(d.instances)) {
+		a := d.instances[i]
+		tell(&a.told, i, []int{a.in, a.out}, a.at.In, a.at.Out)
 	}
 	return nil
 }

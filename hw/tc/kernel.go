@@ -19,12 +19,18 @@ import (
 type system interface {
 	// dial opens a way to the kernel on which requests go there and answers come back, each in datagrams.
 	dial() (socket, error)
-	reader(device string) (io.ReadCloser, error)
+	reader(device string) (arrivals, error)
 	writer(device string) (io.WriteCloser, error)
 	index(device string) (int, error)
 	name(device int) (string, error)
 	// devices are the indices of all network devices.
 	devices() ([]int, error)
+}
+
+// arrivals are the frames that come in at a device, with the times at which they did.
+type arrivals interface {
+	Read(b []byte) (n int, at time.Time, err error)
+	Close() error
 }
 
 type socket interface {
@@ -35,7 +41,7 @@ type socket interface {
 
 type linux struct{}
 
-func (linux) reader(name string) (io.ReadCloser, error)  { return netdev.Reader(name) }
+func (linux) reader(name string) (arrivals, error)       { return netdev.ReaderOfArrivals(name) }
 func (linux) writer(name string) (io.WriteCloser, error) { return netdev.Writer(name) }
 
 func (linux) index(name string) (int, error) {

@@ -59,7 +59,7 @@ func (n *namespace) dial() (s socket, err error) {
 	return s, err
 }
 
-func (n *namespace) reader(name string) (r io.ReadCloser, err error) {
+func (n *namespace) reader(name string) (r arrivals, err error) {
 	n.do(func() { r, err = n.linux.reader(name) })
 	return r, err
 }
@@ -170,6 +170,15 @@ func TestKernel(t *testing.T) {
 				f := d.filterOf(&rule{Rule: r})
 				return b.request(t, f.remove())
 			},
+			Unplug: func(port string) (err error) {
+				b.do(func() {
+					var link netlink.Link
+					if link, err = netlink.LinkByName(port); err == nil {
+						err = netlink.LinkDel(link)
+					}
+				})
+				return err
+			},
 		}
 	})
 }
@@ -265,10 +274,10 @@ func ignore(err, what error) error {
 }
 
 // frames gives what comes in at a device until it is closed.
-func frames(r io.Reader, c chan<- []byte) {
+func frames(r arrivals, c chan<- []byte) {
 	b := make([]byte, 1<<16)
 	for {
-		n, err := r.Read(b)
+		n, _, err := r.Read(b)
 		if err != nil && !errors.Is(err, unix.ENETDOWN) {
 			return
 		}

@@ -143,11 +143,11 @@ var prepare = [...]func(*Driver, *job) task{
 		f := d.filterOf(r)
 		return task{[]request{f.add()}, func(a []answer) {
 			if a[0].err != nil {
-				d.forget(r)
+				d.forget(r, time.Time{})
 				d.reject(j, fmt.Errorf("the kernel took no rule: %w", a[0].err))
 				return
 			}
-			d.steer(r.Tuple, true)
+			d.steer(r.Tuple, time.Now())
 			d.confirm(j, r, count{})
 		}}
 	},
@@ -201,7 +201,7 @@ func (d *Driver) redirect(r *rule, i flow.Instance, done func(error)) task {
 
 // remove takes a rule's filter out of the kernel. It is no error if somebody else has done so.
 func (d *Driver) remove(r *rule, done func(error)) task {
-	f := d.filterOf(r)
+	f, asked := d.filterOf(r), time.Now()
 	return task{[]request{f.remove()}, func(a []answer) {
 		if a[0].shown {
 			d.see(r, a[0].count)
@@ -211,7 +211,7 @@ func (d *Driver) remove(r *rule, done func(error)) task {
 			err = nil
 		}
 		if err == nil {
-			d.forget(r)
+			d.forget(r, asked)
 		}
 		done(err)
 	}}

@@ -34,6 +34,7 @@ func (k *fakeKernel) bench(t *testing.T) *switchtest.Bench {
 		},
 		Foreign: func(from, to string) error { return k.foreign(from, to, 5) },
 		Delete:  k.delete,
+		Unplug:  k.unplug,
 	}
 }
 

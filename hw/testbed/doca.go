@@ -14,7 +14,7 @@ import (
 func openDOCA(_ context.Context, f *File) (hw.Switch, error) {
 	d := f.Switch.DOCA
 	c := doca.Config{PCI: d.PCI, Representors: d.Representors, Uplink: d.Uplink, Ports: d.Ports, Sink: d.Sink,
-		Mode: d.Mode, EAL: d.EAL, Rules: d.Rules, QueueDepth: d.QueueDepth, MoveInPlace: d.MoveInPlace, DropOthers: d.DropOthers,
+		Probe: d.Probe, Mode: d.Mode, EAL: d.EAL, Rules: d.Rules, QueueDepth: d.QueueDepth, MoveInPlace: d.MoveInPlace, DropOthers: d.DropOthers,
 		CounterLag: duration(d.CounterLag), PacketInQueue: d.PacketInQueue}
 	if s := d.StandIn; s != nil {
 		c.StandIn = &doca.StandIn{Netns: s.Netns, Wire: s.Wire}
@@ -34,6 +34,9 @@ func checkDOCA(f *File) []check {
 		do: func(context.Context) (string, error) {
 			if !doca.Built {
 				return "", doca.ErrNotBuilt
+			}
+			if d.MoveInPlace {
+				return "attention, move_in_place: public programs saw entries that can be changed once, or not removed after it", nil
 			}
 			return "", nil
 		},

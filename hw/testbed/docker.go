@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -68,12 +67,7 @@ func plug(db vswitch.Database, bridge string) (plug, unplug docker.Plug) {
 			}
 			return db.Ensure(ctx, b)
 		}, func(ctx context.Context, devices ...string) error {
-			var args []string
-			for _, name := range devices {
-				args = slices.Concat(args, []string{"--", "--if-exists", "del-port", bridge, name})
-			}
-			_, err := db.Vsctl(ctx, args...)
-			return err
+			return db.RemovePorts(ctx, bridge, devices...)
 		}
 }
 

@@ -69,15 +69,16 @@ type OVS struct {
 // DOCA is the eSwitch of a BlueField.
 type DOCA struct {
 	PCI           string     `yaml:"pci" doc:"address of the physical function on the ARM side, such as 0000:03:00.0" required:"true"`
-	Representors  string     `yaml:"representors" doc:"in DPDK's notation, such as vf0-7" required:"true"`
+	Representors  string     `yaml:"representors" doc:"in DPDK's notation, such as vf[0-7]; from DOCA 3.1 on they are found by ports, unless probe names them" required:"true"`
 	Uplink        string     `yaml:"uplink" doc:"network device of the physical port, at which the traffic comes in, such as p0" required:"true"`
 	Ports         []string   `yaml:"ports" doc:"network devices of the representors, in their order, such as pf0vf0" required:"true"`
 	Sink          string     `yaml:"sink" doc:"port to which the instances' output goes; without it, the uplink"`
-	Mode          string     `yaml:"mode" doc:"of DOCA Flow" default:"switch,hws,isolated,hairpinq_num=4"`
+	Probe         string     `yaml:"probe" doc:"device arguments; without it those of NVIDIA's samples of the release. If they have representor=, that is the list of representors"`
+	Mode          string     `yaml:"mode" doc:"of DOCA Flow; without it that of NVIDIA's samples of the release, such as switch,hws,isolated,hairpinq_num=4"`
 	EAL           string     `yaml:"eal" doc:"more arguments for DPDK, separated by spaces, such as -l 7"`
 	Rules         int        `yaml:"rules" doc:"that each of the four pipes holds, for TCP and UDP over IPv4 and IPv6" default:"8192" min:"1" max:"1048576"`
 	QueueDepth    int        `yaml:"queue_depth" doc:"requests under way at a time" default:"128" min:"1" max:"4096"`
-	MoveInPlace   bool       `yaml:"move_in_place" doc:"moves a flow by changing its entry, rather than by removing it and adding another" default:"false"`
+	MoveInPlace   bool       `yaml:"move_in_place" doc:"moves a flow by changing its entry, rather than by removing it and adding another; public programs saw that fail" default:"false"`
 	DropOthers    bool       `yaml:"drop_others" doc:"drops what is neither TCP nor UDP, rather than leaving it to the kernel" default:"false"`
 	CounterLag    units.Time `yaml:"counter_lag" doc:"how old counters may be" default:"1s"`
 	PacketInQueue int        `yaml:"packet_in_queue" doc:"first packets that wait for the orchestrator before others are dropped" default:"1024" min:"1"`

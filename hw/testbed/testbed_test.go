@@ -60,7 +60,7 @@ func TestTheCardsFileIsATestbed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 8 || d.Mode != "switch,hws,isolated,hairpinq_num=4" {
+	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 8 || d.Representors != "vf[0-7]" {
 		t.Errorf("read as %+v", f.Switch.DOCA)
 	}
 }

@@ -37,6 +37,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct standin_port_state {
 	bool probed, configured, rx, tx, isolated, running;
+	uint32_t device; /* in card.devices */
 };
 
 struct doca_flow_port {
@@ -54,7 +55,9 @@ static struct {
 	bool eal, device, flow;
 	cpu_set_t core; /* DPDK's */
 	int cores;
-	uint32_t devargs_ports;
+	char devices[MAX_PORTS][DOCA_DEVINFO_IFACE_NAME_SIZE]; /* of the card's representors */
+	uint32_t devices_n;
+	char probe[512], mode[128]; /* as they came */
 	struct standin_port_state eth[MAX_PORTS];
 	struct doca_flow_port port[MAX_PORTS];
 	struct doca_flow_pipe *root, *pipes;

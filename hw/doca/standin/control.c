@@ -84,6 +84,17 @@ uint32_t standin_objects(void)
 
 const char *standin_misuse(void) { return card.misuse; }
 
+void standin_representors(const char *const *devices, uint32_t n)
+{
+	pthread_mutex_lock(&lock);
+	for (card.devices_n = 0; card.devices_n < n && card.devices_n < MAX_PORTS; card.devices_n++)
+		snprintf(card.devices[card.devices_n], sizeof card.devices[0], "%s", devices[card.devices_n]);
+	pthread_mutex_unlock(&lock);
+}
+
+const char *standin_probe(void) { return card.probe; }
+const char *standin_mode(void) { return card.mode; }
+
 void standin_reset(void)
 {
 	pthread_mutex_lock(&lock);

@@ -17,8 +17,11 @@ struct doca_devinfo {
 struct doca_dev {
 	int unused;
 };
+struct doca_devinfo_rep {
+	uint32_t at; /* in card.devices */
+};
 struct doca_dev_rep {
-	int unused;
+	struct doca_devinfo_rep info;
 };
 
 static struct doca_devinfo the_device = {"0000:03:00.0"};
@@ -66,13 +69,65 @@ doca_error_t doca_dev_close(struct doca_dev *dev)
 	return DOCA_SUCCESS;
 }
 
-#if RELEASE >= 301
-doca_error_t doca_dpdk_open_dev_rep_by_port_id(uint16_t port, struct doca_dev_rep **rep)
+#if RELEASE >= 300
+static struct doca_devinfo_rep the_representors[MAX_PORTS];
+
+/* The list is in no order that anybody could rely on. */
+doca_error_t doca_devinfo_rep_create_list(struct doca_dev *dev, int filter, struct doca_devinfo_rep ***list, uint32_t *n)
+{
+	(void)dev;
+	MAY_FAIL;
+	if (filter != DOCA_DEVINFO_REP_FILTER_NET)
+		return misused(DOCA_ERROR_INVALID_VALUE, "representors by filter %d", filter);
+	if ((*list = make((card.devices_n + 1) * sizeof **list)) == NULL)
+		return DOCA_ERROR_NO_MEMORY;
+	for (*n = 0; *n < card.devices_n; ++*n) {
+		uint32_t at = card.devices_n - 1 - *n;
+		the_representors[at].at = at;
+		(*list)[*n] = &the_representors[at];
+	}
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devinfo_rep_destroy_list(struct doca_devinfo_rep **list)
+{
+	unmake(list);
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_devinfo_rep_get_iface_name(const struct doca_devinfo_rep *info, char *name, uint32_t size)
 {
 	MAY_FAIL;
-	if (port == 0 || port >= MAX_PORTS || !card.eth[port].probed)
+	if (size < DOCA_DEVINFO_IFACE_NAME_SIZE)
+		return misused(DOCA_ERROR_INVALID_VALUE, "a name in %u bytes", size);
+	snprintf(name, size, "%s", card.devices[info->at]);
+	return DOCA_SUCCESS;
+}
+
+static doca_error_t open_rep(uint32_t at, struct doca_dev_rep **rep)
+{
+	if ((*rep = make(sizeof **rep)) == NULL)
+		return DOCA_ERROR_NO_MEMORY;
+	(*rep)->info.at = at;
+	return DOCA_SUCCESS;
+}
+
+doca_error_t doca_dev_rep_open(struct doca_devinfo_rep *info, struct doca_dev_rep **rep)
+{
+	MAY_FAIL;
+	return open_rep(info->at, rep);
+}
+
+struct doca_devinfo_rep *doca_dev_rep_as_devinfo(struct doca_dev_rep *rep) { return &rep->info; }
+
+doca_error_t doca_dpdk_open_dev_rep_by_port_id(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep)
+{
+	MAY_FAIL;
+	if (dev == NULL)
+		return misused(DOCA_ERROR_INVALID_VALUE, "a representor of no device");
+	if (port == 0 || port >= MAX_PORTS || !card.eth[port].probed || card.eth[port].device >= card.devices_n)
 		return DOCA_ERROR_NOT_FOUND;
-	return (*rep = make(sizeof **rep)) ? DOCA_SUCCESS : DOCA_ERROR_NO_MEMORY;
+	return open_rep(card.eth[port].device, rep);
 }
 
 doca_error_t doca_dev_rep_close(struct doca_dev_rep *rep)
@@ -89,7 +144,9 @@ static int representors(const char *devargs)
 	int n = 0;
 	if (at == NULL)
 		return -1;
-	for (at += strlen("representor="); *at;) {
+	at += strlen("representor=");
+	const char *functions = strstr(at, "vf"); /* behind the physical one's, if that is named */
+	for (at = functions ? functions : at; *at;) {
 		if (*at < '0' || *at > '9') {
 			at++;
 			continue;
@@ -106,19 +163,47 @@ static int representors(const char *devargs)
 	return n;
 }
 
+static doca_error_t probe_args(const char *devargs)
+{
+	snprintf(card.probe, sizeof card.probe, "%s", devargs);
+	if (strstr(devargs, "dv_flow_en=2") == NULL)
+		return misused(DOCA_ERROR_NOT_SUPPORTED, "probe without dv_flow_en=2: no hardware steering");
+	return DOCA_SUCCESS;
+}
+
 doca_error_t doca_dpdk_port_probe(struct doca_dev *dev, const char *devargs)
 {
 	(void)dev;
 	MAY_FAIL;
-	if (strstr(devargs, "dv_flow_en=2") == NULL)
-		return misused(DOCA_ERROR_NOT_SUPPORTED, "probe without dv_flow_en=2: no hardware steering");
+	doca_error_t err = probe_args(devargs);
+	if (err != DOCA_SUCCESS)
+		return err;
 	int n = representors(devargs);
 	if (n < 1 || n >= MAX_PORTS)
 		return DOCA_ERROR_INVALID_VALUE;
 	for (int p = 0; p <= n; p++)
-		card.eth[p].probed = true;
+		card.eth[p].probed = true, card.eth[p].device = (uint32_t)p - 1;
 	return DOCA_SUCCESS;
 }
+
+#if RELEASE >= 301
+doca_error_t doca_dpdk_port_probe_with_representors(struct doca_dev *dev, const char *devargs, struct doca_dev_rep **reps, uint32_t n)
+{
+	(void)dev;
+	MAY_FAIL;
+	doca_error_t err = probe_args(devargs);
+	if (err != DOCA_SUCCESS)
+		return err;
+	if (strstr(devargs, "representor="))
+		return misused(DOCA_ERROR_INVALID_VALUE, "representors by handle and by name");
+	if (n < 1 || n >= MAX_PORTS)
+		return DOCA_ERROR_INVALID_VALUE;
+	card.eth[0].probed = true;
+	for (uint32_t k = 0; k < n; k++)
+		card.eth[k + 1].probed = true, card.eth[k + 1].device = reps[k]->info.at;
+	return DOCA_SUCCESS;
+}
+#endif
 
 static int last_errno;
 int standin_rte_errno(void) { return last_errno; }

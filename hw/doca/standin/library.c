@@ -36,6 +36,7 @@ doca_error_t doca_flow_cfg_set_mode_args(struct doca_flow_cfg *cfg, const char *
 {
 	MAY_FAIL;
 	snprintf(cfg->mode, sizeof cfg->mode, "%s", mode);
+	snprintf(card.mode, sizeof card.mode, "%s", mode);
 	return DOCA_SUCCESS;
 }
 

@@ -13,3 +13,4 @@
 #include "packets.c"
 #include "wires.c"
 #include "control.c"
+#include "signatures.c"

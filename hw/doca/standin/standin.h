@@ -17,6 +17,13 @@ struct standin_verdict {
 /* standin_packet puts a frame in at a port and says what the rules make of it. Safe from any thread. */
 struct standin_verdict standin_packet(uint16_t in, const uint8_t *frame, uint32_t length);
 
+/* standin_representors gives the card representors, of these network devices. Safe until the card is opened. */
+void standin_representors(const char *const *devices, uint32_t n);
+
+/* What the device was probed with, and the library's mode. */
+const char *standin_probe(void);
+const char *standin_mode(void);
+
 /*
  * standin_wire makes the card's ports network devices of the calling thread's namespace: what comes in at one is forwarded
  * as the rules say, and what they leave to the kernel of port 0's frames is sent out of the device kernel. Those of the

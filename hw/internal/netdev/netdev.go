@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +21,59 @@ var all = binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL})
 // Reader opens a device for what comes in at it, whomever it is addressed to: each Read gives one frame. What is sent at
 // the device is not read.
 func Reader(name string) (io.ReadCloser, error) { return open(name, all) }
+
+// Arrivals reads what comes in at a device, as Reader does, and when it came.
+type Arrivals struct {
+	f   *os.File
+	raw syscall.RawConn
+	oob [64]byte
+}
+
+// ReaderOfArrivals opens a device for them.
+func ReaderOfArrivals(name string) (*Arrivals, error) {
+	f, err := open(name, all)
+	if err != nil {
+		return nil, err
+	}
+	a := &Arrivals{f: f}
+	var e error
+	if a.raw, err = f.SyscallConn(); err == nil {
+		err = a.raw.Control(func(fd uintptr) { e = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+	}
+	if err = errors.Join(err, e); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("packet socket on %s: %w", name, err)
+	}
+	return a, nil
+}
+
+// Read waits for a frame. Its time is that of the system's clock, which may be set meanwhile.
+func (a *Arrivals) Read(b []byte) (n int, at time.Time, err error) {
+	var e error
+	var oobn int
+	err = a.raw.Read(func(fd uintptr) bool {
+		for {
+			n, oobn, _, _, e = unix.Recvmsg(int(fd), b, a.oob[:], 0)
+			if e != unix.EINTR {
+				return e != unix.EAGAIN
+			}
+		}
+	})
+	if err = errors.Join(err, e); err != nil {
+		return 0, at, err
+	}
+	at = time.Now()
+	messages, _ := unix.ParseSocketControlMessage(a.oob[:oobn])
+	for _, m := range messages {
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= 16 {
+			at = time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+		}
+	}
+	return n, at, nil
+}
+
+// Close ends a Read that waits.
+func (a *Arrivals) Close() error { return a.f.Close() }
 
 // Writer opens a device for sending: each Write sends one frame.
 func Writer(name string) (io.WriteCloser, error) { return open(name, 0) }

@@ -70,7 +70,39 @@ func (db Database) Ensure(ctx context.Context, b Bridge) error {
 	return nil
 }
 
+// Name lengths: a bridge has a network device of its name, and a port's must not look like the UUID of a record.
+const (
+	maxBridge = 15
+	maxPort   = 35
+)
+
+// checkName says why a name must not reach ovs-vsctl: it would be taken for an option (-v), for the end of a command (--) or
+// for another record (@x, a UUID). What is left are names that a network device can have.
+func checkName(what, name string, longest int) error {
+	for k, c := range []byte(name) {
+		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+		if !word && (k == 0 || c != '-' && c != '.' && c != ':' && c != '@') {
+			return fmt.Errorf("%s %q: want letters, digits and _, and behind the first also - . : @", what, name)
+		}
+	}
+	if n := len(name); n == 0 || n > longest {
+		return fmt.Errorf("%s %q: want 1 to %d characters", what, name, longest)
+	}
+	return nil
+}
+
+func (b *Bridge) check() error {
+	err := checkName("bridge", b.Name, maxBridge)
+	for _, p := range b.Ports {
+		err = errors.Join(err, checkName("port", p.Name, maxPort))
+	}
+	return err
+}
+
 func (db Database) ensure(ctx context.Context, b Bridge) error {
+	if err := b.check(); err != nil {
+		return err
+	}
 	bridges, err := db.list(ctx, "list-br")
 	if err != nil {
 		return err
@@ -129,9 +161,30 @@ func (db Database) ensurePort(ctx context.Context, bridge string, p BridgePort) 
 	return fmt.Errorf("the switch cannot open it: %s", trouble)
 }
 
+// RemovePorts deletes ports of a bridge, whoever made them. That one is not there is no error.
+func (db Database) RemovePorts(ctx context.Context, bridge string, names ...string) error {
+	b := Bridge{Name: bridge}
+	var args []string
+	for _, name := range names {
+		b.Ports = append(b.Ports, BridgePort{Name: name})
+		args = append(args, "--", "--if-exists", "del-port", bridge, name)
+	}
+	err := b.check()
+	if err == nil && len(args) > 0 {
+		_, err = db.Vsctl(ctx, args[1:]...)
+	}
+	if err != nil {
+		return fmt.Errorf("vswitch: bridge %s: %w", bridge, err)
+	}
+	return nil
+}
+
 // Remove deletes the ports of the bridge that Ensure made, and the bridge if Ensure made it. Nothing of this being
 // there is no error.
 func (db Database) Remove(ctx context.Context, bridge string) error {
+	if err := checkName("bridge", bridge, maxBridge); err != nil {
+		return fmt.Errorf("vswitch: %w", err)
+	}
 	for _, table := range []struct{ name, delete string }{{"port", "del-port"}, {"bridge", "del-br"}} {
 		names, err := db.list(ctx, "--bare", "--columns=name", "find", table.name, "external_ids:"+mark+"="+bridge)
 		if err != nil {

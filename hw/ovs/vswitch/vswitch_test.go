@@ -103,6 +103,34 @@ func TestAPathTooLongForASocketIsRefused(t *testing.T) {
 	}
 }
 
+// A name from a file reaches no program as an option, as another command or as another record. No switch is asked: there
+// is none at this address, and the error is another.
+func TestNamesAreChecked(t *testing.T) {
+	ctx := context.Background()
+	db := vswitch.Database("unix:/nowhere/db.sock")
+	for _, name := range []string{
+		"", "-v", "--", "--may-exist", "@x", "br 0", "br0\n", "a,b", "a=b", "[]", "{}", "br0/x", "ü", ".x",
+		"6a3ec8f4-7d16-4f0b-8d8f-4a7c5b3c2e10",
+	} {
+		for what, err := range map[string]error{
+			"bridge of Ensure":      db.Ensure(ctx, vswitch.Bridge{Name: name}),
+			"port of Ensure":        db.Ensure(ctx, vswitch.Bridge{Name: "br0", Ports: []vswitch.BridgePort{{Name: name}}}),
+			"bridge of Remove":      db.Remove(ctx, name),
+			"bridge of RemovePorts": db.RemovePorts(ctx, name, "p0"),
+			"port of RemovePorts":   db.RemovePorts(ctx, "br0", name),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "want ") {
+				t.Errorf("%s %q: error %v, want one that says what names may be", what, name, err)
+			}
+		}
+	}
+	for _, name := range []string{"p0", "pf0vf0", "en3f0pf0sf0", "eth0.100", "vhost-user_1", "9p", "ens1f0:1"} {
+		if err := db.RemovePorts(ctx, "ovsbr1", name); err == nil || strings.Contains(err.Error(), "want ") {
+			t.Errorf("port %q: error %v, want one of the address alone", name, err)
+		}
+	}
+}
+
 // What is missing is made, what is there stays as it is, and only what was made is removed.
 func TestEnsureTouchesNothingOfTheUser(t *testing.T) {
 	ctx := context.Background()

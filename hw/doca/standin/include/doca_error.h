@@ -1,4 +1,7 @@
-/* The results of calls. The numbers are the stand-in's own: the shim compares names only. */
+/*
+ * The results of calls: names of [30], by the marks of doca_flow.h. The numbers are the stand-in's own, and the shim compares
+ * names only.
+ */
 #ifndef STANDIN_DOCA_ERROR_H
 #define STANDIN_DOCA_ERROR_H
 
@@ -21,7 +24,7 @@ typedef enum doca_error {
 	DOCA_ERROR_ALREADY_EXIST,
 } doca_error_t;
 
-const char *doca_error_get_name(doca_error_t);
-const char *doca_error_get_descr(doca_error_t);
+const char *doca_error_get_name(doca_error_t);  /* [30], [s210-303] */
+const char *doca_error_get_descr(doca_error_t); /* [30], [s210-303] */
 
 #endif

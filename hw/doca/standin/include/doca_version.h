@@ -10,6 +10,6 @@
 #define DOCA_VERSION_MINOR (STANDIN_RELEASE % 100)
 #define DOCA_VERSION_PATCH 0
 
-const char *doca_version_runtime(void);
+const char *doca_version_runtime(void); /* [30], [s210-303], by the marks of doca_flow.h */
 
 #endif
