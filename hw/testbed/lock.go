@@ -24,13 +24,17 @@ var ErrBusy = errors.New("the testbed is in use")
 // A lock is a file that is held (flock). It is removed in the end; one that is there and not held was left by a process that
 // was killed, and what stands on the testbed is that one's.
 func (f *File) Lock() (unlock func(), err error) {
-	var held []*os.File
+	type lock struct {
+		*os.File
+		left bool
+	}
+	var held []lock
 	unlock = func() {
-		for _, file := range held {
-			if !f.left || f.opened { // what a killed run has left is still there if nobody has opened the testbed
-				_ = os.Remove(file.Name())
+		for _, l := range held {
+			if !l.left || f.opened { // what a killed run has left is still there if nobody has opened the testbed
+				_ = os.Remove(l.Name())
 			}
-			file.Close()
+			l.Close()
 		}
 		f.left, f.opened = false, false
 	}
@@ -38,11 +42,10 @@ func (f *File) Lock() (unlock func(), err error) {
 	for _, part := range f.parts() {
 		file, left, err := hold(part)
 		if err != nil {
-			f.left = true // nobody's lock is removed
 			unlock()
 			return nil, fmt.Errorf("%s: %s: %w", f.path, part, err)
 		}
-		held, f.left = append(held, file), f.left || left
+		held, f.left = append(held, lock{file, left}), f.left || left
 	}
 	return unlock, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,11 @@ func TestOneUserATestbed(t *testing.T) {
 		}
 		if err == nil {
 			free()
+		}
+		for _, part := range other.parts() {
+			if _, err := os.Lstat(lockFile(part)); err == nil && !slices.Contains(f.parts(), part) {
+				t.Errorf("%s: the lock of %s is left, as if its holder had been killed", c.name, part)
+			}
 		}
 	}
 	unlock()
