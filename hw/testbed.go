@@ -2,6 +2,7 @@ package hw
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -32,6 +33,7 @@ type Container struct {
 	ID       string
 	Ports    Ports         // by the names that the switch knows
 	Running  bool          // false for one that List found dead
+	Created  time.Time     // by the engine's clock; of those that List finds
 	Started  time.Duration // from the request until the engine said that it runs
 	Ready    time.Duration // from the request until the probe succeeded
 }
@@ -52,7 +54,8 @@ type Generator interface {
 	Start(ctx context.Context) (time.Time, error)
 	// Counters reads what was sent and received since Start.
 	Counters(ctx context.Context) (Traffic, error)
-	// Stop ends all streams. It is no error when none is active.
+	// Stop ends all streams. It is no error when none is active, and may be called while another method runs: a run that
+	// is interrupted stops its traffic before anything else.
 	Stop(ctx context.Context) error
 	Close() error
 }
@@ -66,6 +69,11 @@ type Stream struct {
 	FrameSize  units.Bytes // with the frame check sequence: 64 is the shortest
 }
 
+// Packets is how many packets a stream has.
+func (s *Stream) Packets() float64 {
+	return math.Round(float64(s.Rate) * (s.End - s.Start).Seconds())
+}
+
 // Traffic is what a generator has counted.
 type Traffic struct {
 	At               time.Time
@@ -73,6 +81,7 @@ type Traffic struct {
 	SentB, ReceivedB uint64       // bytes, without the frame check sequence
 	Flows            []FlowCounts // in order of the flows' numbers; nil from a generator that does not tell flows apart
 	Ordered          bool         // FlowCounts.Reordered was counted; otherwise it is 0 and means nothing
+	Down             string       // which of its ports have no link now; empty if all have
 }
 
 // FlowCounts is what became of one flow's packets.

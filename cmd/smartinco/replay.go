@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -72,9 +73,11 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 			}
 			line.at(now.Seconds())
 		}
+		said := map[string]bool{}
 		o.Say = func(s string) {
 			line.end()
 			fmt.Fprintln(c.ErrOrStderr(), s)
+			said[s] = true
 		}
 		defer holds(c.Context(), c.ErrOrStderr())()
 		run, err := study.Replay(c.Context(), sc, tb, *out, o)
@@ -88,18 +91,21 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 		if *format == "json" {
 			return writeJSON(c.OutOrStdout(), run)
 		}
-		return printReplay(c, *out, run)
+		return printReplay(c, *out, run, said)
 	}
 	return c
 }
 
-func printReplay(c *cobra.Command, dir string, run *results.Run) error {
+// printReplay prints what a record says of its run, without the notes that were said meanwhile.
+func printReplay(c *cobra.Command, dir string, run *results.Run, said map[string]bool) error {
 	if err := printRun(c.OutOrStdout(), dir, run); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.OutOrStdout())
 	for _, n := range run.Notes {
-		fmt.Fprintln(c.OutOrStdout(), n)
+		if !said[n] {
+			fmt.Fprintln(c.OutOrStdout(), n)
+		}
 	}
 	if k := &run.Conservation; !k.Holds {
 		fmt.Fprintf(c.OutOrStdout(), "the counters contradict each other: %.0f packets too many at %s\n", k.Worst, k.Where)
@@ -127,24 +133,54 @@ func serveMetrics(c *cobra.Command, address string) (m *replay.Metrics, stop fun
 	if address == "" {
 		return nil, func() {}, nil
 	}
-	host, port, err := net.SplitHostPort(address)
+	l, err := listenTCP("--metrics", address)
 	if err != nil {
-		return nil, nil, usagef("--metrics: %q is not HOST:PORT: %w", address, err)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		return nil, nil, fmt.Errorf("--metrics: %w", err)
+		return nil, nil, err
 	}
 	m = replay.NewMetrics()
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.Handler())
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = s.Serve(l) }() // until Close
+	s := metricsServer(mux)
+	go func() { _ = s.Serve(limited(l, maxScrapers)) }() // until Close
 	fmt.Fprintf(c.ErrOrStderr(), "metrics at http://%s/metrics\n", l.Addr())
 	return m, func() { _ = s.Close() }, nil
+}
+
+// maxScrapers is how many connections the metrics are served on at a time.
+const maxScrapers = 32
+
+// metricsServer gives up whoever takes its time, so that nobody keeps a connection that others wait for.
+func metricsServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+		IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+}
+
+// limited is a listener of which n connections are open at a time. Others wait to be accepted.
+func limited(l net.Listener, n int) net.Listener { return &limit{l, make(chan struct{}, n)} }
+
+type limit struct {
+	net.Listener
+	open chan struct{}
+}
+
+func (l *limit) Accept() (net.Conn, error) {
+	l.open <- struct{}{}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.open
+		return nil, err
+	}
+	return &limitedConn{Conn: c, done: sync.OnceFunc(func() { <-l.open })}, nil
+}
+
+type limitedConn struct {
+	net.Conn
+	done func()
+}
+
+func (c *limitedConn) Close() error {
+	defer c.done()
+	return c.Conn.Close()
 }
 
 func newHW() *cobra.Command {
@@ -203,14 +239,15 @@ of that is undone. It exits with 1 if anything is wrong.`,
 func newClean() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "clean --testbed FILE",
-		Short: "Remove the rules and containers that a killed run left on a testbed",
-		Long: `Remove the rules and containers that a killed run left on a testbed. The next run on it does the same; this is for those
-who do not plan one. Nothing of anybody else is touched.`,
+		Short: "Stop the traffic and remove the rules and containers that a killed run left on a testbed",
+		Long: `Stop the traffic and remove the rules and containers that a killed run left on a testbed. The next run on it does the
+same; this is for those who do not plan one. Nothing of anybody else is touched. What cannot be reached - a switch that is
+down - keeps it from nothing else: it says what is left, and exits with 1.`,
 		Example: `  smartinco hw clean --testbed rack.yaml`,
 		Args:    cobra.NoArgs,
 	}
 	file := testbedFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) (err error) {
+	c.RunE = func(c *cobra.Command, _ []string) error {
 		tb, err := loadTestbed(*file)
 		if err != nil {
 			return err
@@ -223,17 +260,12 @@ who do not plan one. Nothing of anybody else is touched.`,
 		defer unlock()
 		ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 		defer cancel()
-		h, err := tb.OpenForCleaning(ctx)
-		if err != nil {
-			return err
+		done, err := tb.Clean(ctx)
+		fmt.Fprintf(c.OutOrStdout(), "removed %v\n", done.Found)
+		if done.Generator != "" {
+			fmt.Fprintf(c.OutOrStdout(), "generator: %s\n", done.Generator)
 		}
-		defer func() { err = errors.Join(err, testbed.Close(h)) }()
-		found, err := replay.Clean(ctx, h)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(c.OutOrStdout(), "removed %v\n", found)
-		return nil
+		return err
 	}
 	return c
 }

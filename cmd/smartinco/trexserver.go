@@ -22,7 +22,8 @@ Port 0 is the first --port, port 1 the second, and so on. Ports 0 and 1, 2 and 3
 a stream does not say otherwise. With --netns the interfaces are opened in that network namespace, while the server
 listens in the caller's. It needs root: CAP_NET_RAW for the interfaces, CAP_SYS_ADMIN for a namespace.
 
-Anybody who reaches --listen can send any packet: the protocol knows no password.
+Anybody who reaches --listen can send any packet: the protocol knows no password. Without a host, :4501, that is this
+machine alone; name an address, or 0.0.0.0 for all, where others are to reach it.
 
 It sends at 100,000 packets a second and more on a small machine, sleeps between packets, and is not TRex: methods that
 it does not have are "not registered". See docs/hardware.md.`,
@@ -32,7 +33,7 @@ it does not have are "not registered". See docs/hardware.md.`,
 	}
 	ports := c.Flags().StringArray("port", nil, "network interface, once for each port")
 	netns := c.Flags().String("netns", "", "network namespace of the interfaces: a name of ip-netns, or a path")
-	listen := c.Flags().String("listen", trex.DefaultAddr, "address of the RPC; port 0 takes a free one")
+	listen := c.Flags().String("listen", trex.DefaultAddr, "address of the RPC, without a host on the loopback interface; port 0 takes a free one")
 	publish := c.Flags().String("publish", "", "address of the publisher, which TRex's own client wants: 127.0.0.1:4500 (default none)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if n := len(*ports); n == 0 || n > server.MaxPorts {
@@ -66,11 +67,16 @@ it does not have are "not registered". See docs/hardware.md.`,
 	return c
 }
 
+// listenTCP listens at HOST:PORT, without a host on the loopback interface alone.
 func listenTCP(flag, addr string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, usagef("%s: %q is not host:port: %w", flag, addr, err)
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, usagef("%s: %q is not HOST:PORT: %w", flag, addr, err)
 	}
-	l, err := net.Listen("tcp", addr)
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/smartinco/smartinco/hw"
@@ -59,6 +60,10 @@ type Config struct {
 	Capabilities []string // added to NET_RAW, such as IPC_LOCK; all others are dropped
 	Probe        Probe
 	Grace        time.Duration // between SIGTERM and SIGKILL at Delete; 0 for SIGKILL at once
+
+	// Cleaning opens the engine for what List and Delete can do, also where devices of an earlier run cannot be taken off
+	// the switch, as when it is down. Close says so.
+	Cleaning bool
 
 	Ports []Port // the pool
 	Veth  *Veth  // makes the ports' devices; without it they exist
@@ -120,6 +125,11 @@ func (c *Config) check() error {
 	case c.QuotaPeriod != 0 && (c.QuotaPeriod < time.Millisecond || c.QuotaPeriod > time.Second):
 		return fmt.Errorf("quota period %v: want 1ms to 1s", c.QuotaPeriod)
 	}
+	for _, name := range c.Capabilities {
+		if n := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(name)), "CAP_"); n == "ALL" {
+			return fmt.Errorf("capabilities: %q: want those that an instance needs, by name, never all of them: it would be root on the engine's machine", name)
+		}
+	}
 	for _, p := range c.Ports {
 		for _, name := range []string{p.At.In, p.At.Out} {
 			if c.Veth != nil && len(name) > 15 {
@@ -141,6 +151,9 @@ func isName(s string, most int) bool {
 
 // checkHost refuses to speak to another machine's engine without TLS, and to move devices into its containers.
 func (c *Config) checkHost(host string) error {
+	if !strings.HasPrefix(host, "unix:") && strings.Contains(host, "@") { // which may be a secret: it is not repeated
+		return errors.New("host: found a user or password in it, want tcp://HOST:PORT: an engine asks for certificates (tls), and for no password")
+	}
 	u, err := url.Parse(host)
 	if err != nil {
 		return fmt.Errorf("host: %w", err)

@@ -3,6 +3,7 @@ package docker
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,8 +15,10 @@ import (
 	"time"
 
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/versions"
 	"github.com/docker/docker/client"
 
 	"github.com/smartinco/smartinco/flow"
@@ -38,6 +41,8 @@ type Engine struct {
 	deaths chan hw.Death
 	stop   context.CancelFunc
 	done   chan struct{}
+
+	unswept error // why devices are left, where Config.Cleaning lets that pass
 
 	mu    sync.Mutex
 	alive map[string]flow.Instance // containers, by ID, whose end is a Death
@@ -66,7 +71,12 @@ func open(ctx context.Context, c Config) (*Engine, error) {
 	}
 	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}),
 		alive: map[string]flow.Instance{}, dead: map[string]bool{}}
-	if _, err = cli.Ping(ctx); err == nil {
+	var ping types.Ping
+	if ping, err = cli.Ping(ctx); err == nil {
+		cli.NegotiateAPIVersionPing(ping)
+		err = oldest(cli)
+	}
+	if err == nil {
 		err = e.openPool(ctx)
 	}
 	if err != nil {
@@ -108,8 +118,39 @@ func connect(c *Config) (*client.Client, error) {
 	return cli, nil
 }
 
+// leastAPI is what Docker Engine 20.10 speaks, the oldest that this was tried with.
+const leastAPI = "1.41"
+
+// oldest refuses an engine that is older than that.
+func oldest(cli *client.Client) error {
+	if v := cli.ClientVersion(); versions.LessThan(v, leastAPI) {
+		return fmt.Errorf("the engine at %s speaks version %s of the API: want Docker Engine 20.10 or later, which speaks %s", cli.DaemonHost(), v, leastAPI)
+	}
+	return nil
+}
+
+// isTLS says whether an error is about certificates, or about one side that speaks TLS and another that does not. Some of
+// them the client keeps as text alone.
+func isTLS(err error) bool {
+	var verify *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	if errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) {
+		return true
+	}
+	for _, text := range []string{"tls: ", "x509: ", "TLS", "HTTPS", "malformed HTTP response \"\\x15\\x03"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return false
+}
+
 // reachable says what to do about an engine that does not answer.
 func reachable(cli *client.Client, err error) error {
+	if err != nil && isTLS(err) {
+		return fmt.Errorf("TLS with the engine at %s failed (are ca, cert and key those that it wants, valid today, its own certificate for this address, and does it speak TLS at this port?): %w", cli.DaemonHost(), err)
+	}
 	if client.IsErrConnectionFailed(err) {
 		if strings.Contains(err.Error(), "permission denied") { // all that the client keeps of the reason
 			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w", cli.DaemonHost(), err)
@@ -322,7 +363,7 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 		if err != nil {
 			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
 		}
-		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID]}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID], Created: time.Unix(c.Created, 0)}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
 			h.Ports = e.pool.ports(slot)
 		}
@@ -344,14 +385,19 @@ func (e *Engine) openPool(ctx context.Context) (err error) {
 	for _, c := range found {
 		e.pool.taken(c.Labels[labelPort])
 	}
-	return e.pool.sweep(ctx)
+	if err := e.pool.sweep(ctx); !e.config.Cleaning {
+		return err
+	} else if err != nil {
+		e.unswept = fmt.Errorf("docker: devices of ports that no container has: %w", err)
+	}
+	return nil
 }
 
-// Close ends the watch for deaths. Containers go on.
+// Close ends the watch for deaths. Containers go on. With Config.Cleaning it is an error if Open has left devices.
 func (e *Engine) Close() error {
 	e.stop()
 	<-e.done
-	return errors.Join(e.pool.close(), e.cli.Close())
+	return errors.Join(e.unswept, e.pool.close(), e.cli.Close())
 }
 
 // Deaths implements hw.ContainerEngine.

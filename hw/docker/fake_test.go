@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -94,6 +95,48 @@ func TestNegotiation(t *testing.T) {
 	}
 }
 
+// An engine that is older than any that this was tried with is said to be.
+func TestOldEngine(t *testing.T) {
+	for api, want := range map[string]string{
+		"1.40": "speaks version 1.40 of the API: want Docker Engine 20.10 or later, which speaks 1.41", // 19.03
+		"1.41": "",
+	} {
+		s := httptest.NewServer(&fake{api: api})
+		e, err := Open(t.Context(), config("tcp"+strings.TrimPrefix(s.URL, "http")))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("API %s: %v, want %q", api, err, want)
+		}
+		if err == nil {
+			e.Close()
+		}
+		s.Close()
+	}
+}
+
+// A switch that is down keeps nobody from what the engine can still do, where that is wanted; what is left is said.
+func TestCleaningWithoutASwitch(t *testing.T) {
+	f := &fake{api: "1.41"}
+	s := httptest.NewServer(f)
+	defer s.Close()
+	c := config("tcp" + strings.TrimPrefix(s.URL, "http"))
+	down := errors.New("no connection to the switch")
+	c.Veth = &Veth{Unplug: func(context.Context, ...string) error { return down }}
+	if _, err := Open(t.Context(), c); !errors.Is(err, down) {
+		t.Errorf("opened for a run: %v", err)
+	}
+	c.Cleaning = true
+	e, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.List(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := e.Close(); !errors.Is(err, down) || !strings.Contains(err.Error(), "devices of ports that no container has") {
+		t.Errorf("closed: %v", err)
+	}
+}
+
 // What the engine or the containers of others may answer.
 func TestAnswers(t *testing.T) {
 	t.Run("error", func(t *testing.T) {
@@ -154,6 +197,7 @@ func TestHost(t *testing.T) {
 		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Veth = true, &Veth{} }, "veth pairs cannot be moved"},
 		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Ports[0].Move = true, []Move{{"ens1f0v0", "in"}} }, "device ens1f0v0 cannot be moved"},
 		{"tcp://192.0.2.1:2376", func(c *Config) { c.TLS = &TLS{CA: "nonesuch.pem"} }, "nonesuch.pem"},
+		{"tcp://user:secret@127.0.0.1:2376", nil, "found a user or password"},
 		{"ssh://host.example", nil, "want unix:///PATH or tcp://HOST:PORT"},
 		{"unix:///nonesuch.sock", nil, "no engine answers at unix:///nonesuch.sock (start it: systemctl start docker)"},
 		{"tcp://127.0.0.1:1", nil, "no engine answers at tcp://127.0.0.1:1"},
@@ -162,7 +206,7 @@ func TestHost(t *testing.T) {
 		if test.change != nil {
 			test.change(&c)
 		}
-		if _, err := Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: error %v, want one with %q", test.host, err, test.want)
 		}
 	}
@@ -182,6 +226,8 @@ func TestCheck(t *testing.T) {
 		{func(c *Config) { c.Veth, c.Ports[0].At.Out = &Veth{}, "sixteen-letters-" }, "at most 15 characters"},
 		{func(c *Config) { c.Quota = -1 }, "0 or more"},
 		{func(c *Config) { c.QuotaPeriod = 1 }, "1ms to 1s"},
+		{func(c *Config) { c.Capabilities = []string{"NET_ADMIN", "all"} }, `capabilities: "all"`},
+		{func(c *Config) { c.Capabilities = []string{"CAP_ALL"} }, `capabilities: "CAP_ALL"`},
 	} {
 		c := config("")
 		test.change(&c)

@@ -121,14 +121,13 @@ func (p *pool) sweep(ctx context.Context) error {
 	if p.links == nil {
 		return nil
 	}
+	var devices []string
 	for i := range p.slots {
 		if !p.used[i] {
-			if err := p.detach(ctx, i); err != nil {
-				return fmt.Errorf("port %s: %w", p.slots[i].name, err)
-			}
+			devices = append(devices, p.slots[i].port.devices()...)
 		}
 	}
-	return nil
+	return p.removeDevices(ctx, devices)
 }
 
 // attach gives a container its devices, and the switch theirs.
@@ -231,18 +230,24 @@ func (p *pool) detach(ctx context.Context, i int) error {
 	if p.links == nil {
 		return nil
 	}
-	devices := p.slots[i].port.devices()
+	return p.removeDevices(ctx, p.slots[i].port.devices())
+}
+
+// removeDevices takes devices off the switch and deletes them. They go also where the switch does not answer.
+func (p *pool) removeDevices(ctx context.Context, devices []string) error {
+	if len(devices) == 0 {
+		return nil
+	}
+	var errs []error
 	if unplug := p.config.Veth.Unplug; unplug != nil {
-		if err := unplug(ctx, devices...); err != nil {
-			return err
-		}
+		errs = append(errs, unplug(ctx, devices...))
 	}
 	for _, name := range devices {
 		if err := p.unlink(name); err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("device %s: %w", name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // unlink deletes a device; that there is none is no error. The kernel deletes it too, at about the same time, if the

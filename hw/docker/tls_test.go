@@ -92,8 +92,20 @@ func TestTLS(t *testing.T) {
 			Host: strings.Replace(s.URL, "https", "tcp", 1),
 			TLS:  &TLS{CA: test.ca.file("ca.pem"), Cert: test.client.file("client.pem"), Key: test.client.file("client-key.pem")},
 		})
-		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+		const named = "TLS with the engine at tcp://127.0.0.1:"
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), named)) {
 			t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
+		}
+	}
+	// One side speaks TLS and the other does not.
+	plain := httptest.NewServer(&fake{api: "1.41"})
+	defer plain.Close()
+	for name, c := range map[string]Config{
+		"the engine speaks none": {Host: strings.Replace(plain.URL, "http", "tcp", 1), TLS: &TLS{CA: ours.file("ca.pem"), Cert: ours.file("client.pem"), Key: ours.file("client-key.pem")}},
+		"we speak none":          {Host: strings.Replace(s.URL, "https", "tcp", 1)},
+	} {
+		if _, err := Info(t.Context(), c); err == nil || !strings.Contains(err.Error(), "TLS with the engine at tcp://127.0.0.1:") {
+			t.Errorf("%s: error %v, want one about TLS", name, err)
 		}
 	}
 }

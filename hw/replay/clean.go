@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"golang.org/x/sync/errgroup"
+	"sync"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
@@ -28,13 +27,20 @@ func several(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Clean removes every rule and every container of the testbed, whoever made them: what a run leaves that was killed. It
-// takes the switch's events, so no run may go on.
-func Clean(ctx context.Context, h Hardware) (Found, error) {
-	rules, err := cleanRules(ctx, h.Switch)
-	err = errors.Join(err, detachAll(ctx, h.Switch)) // before their ports go with the containers
-	containers, e := cleanContainers(ctx, h)
-	return Found{Containers: containers, Rules: rules}, errors.Join(err, e)
+// Clean removes every rule and every container of the testbed, whoever made them: what a run leaves that was killed. What
+// cannot be removed keeps it from nothing else, nor does a part of the testbed that is not open, which is nil. It takes the
+// switch's events, so no run may go on.
+func Clean(ctx context.Context, h Hardware) (found Found, err error) {
+	if h.Switch != nil {
+		found.Rules, err = cleanRules(ctx, h.Switch)
+		err = errors.Join(err, detachAll(ctx, h.Switch)) // before their ports go with the containers
+	}
+	if h.Containers != nil {
+		var e error
+		found.Containers, e = cleanContainers(ctx, h)
+		err = errors.Join(err, e)
+	}
+	return found, err
 }
 
 // detachAll detaches the instances that the switch knows, also those whose containers somebody else has removed.
@@ -43,12 +49,13 @@ func detachAll(ctx context.Context, sw hw.Switch) error {
 	if err != nil {
 		return fmt.Errorf("reading the instances: %w", err)
 	}
+	var errs []error
 	for _, c := range r.Counters {
 		if _, err := sw.Detach(ctx, c.Instance); err != nil {
-			return fmt.Errorf("detaching instance %d: %w", c.Instance, err)
+			errs = append(errs, fmt.Errorf("detaching instance %d: %w", c.Instance, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func cleanContainers(ctx context.Context, h Hardware) (int, error) {
@@ -56,14 +63,22 @@ func cleanContainers(ctx context.Context, h Hardware) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("listing the containers: %w", err)
 	}
-	var g errgroup.Group
-	for _, c := range list {
-		g.Go(func() error { return h.Containers.Delete(ctx, c.Instance) })
+	var all sync.WaitGroup
+	errs := make([]error, len(list))
+	for i, c := range list {
+		all.Go(func() { errs[i] = h.Containers.Delete(ctx, c.Instance) })
 	}
-	if err := g.Wait(); err != nil {
-		return 0, fmt.Errorf("deleting the containers: %w", err)
+	all.Wait()
+	n := 0
+	for _, err := range errs {
+		if err == nil {
+			n++
+		}
 	}
-	return len(list), nil
+	if err := errors.Join(errs...); err != nil {
+		return n, fmt.Errorf("deleting the containers: %w", err)
+	}
+	return n, nil
 }
 
 // cleanRules removes the rules, waits for the switch's answers, and looks whether they are gone.

@@ -39,7 +39,8 @@ type ending struct {
 type flowState struct {
 	has            bool          // a rule is in force
 	rule           flow.Instance // where it leads
-	want, last     flow.Instance // where the newest request leads; the last instance
+	want, last     flow.Instance // where the newest request leads; the last instance to which its packets went
+	at             flow.Instance // to which they go now, by rule or by the slow path; 0 for none
 	routed         bool          // want has been said: the slow path may forward
 	removing       bool          // the newest request removes the rule
 	sent, answered uint32        // requests
@@ -144,6 +145,9 @@ func (p *plant) close(id flow.ID) {
 func (p *plant) write(id flow.ID, to flow.Instance) {
 	s := &p.flows.list[id]
 	p.assign(s, to)
+	if !s.has {
+		p.follow(s, to)
+	}
 	if p.faults.rulesRejected() {
 		p.flows.rejected++
 		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: id, Instance: to, Reason: "rule refused by the scenario's fault"})
@@ -172,33 +176,49 @@ func (s *flowState) ruled() bool {
 	return !s.removing
 }
 
-// assign counts the flow at its instance.
+// assign notes where the flow is to go.
 func (p *plant) assign(s *flowState, to flow.Instance) {
-	if s.routed {
-		p.count(s.want, -1)
-	}
-	p.count(to, +1)
-	if to != 0 {
-		s.last = to
-	}
+	p.unassign(s)
 	s.want, s.routed = to, true
+	if to == 0 {
+		p.flows.drops++
+	}
 }
 
-func (p *plant) count(i flow.Instance, by int32) {
-	if i == 0 {
-		p.flows.drops += int(by)
-	} else {
-		p.instance(i).flows += by
+func (p *plant) unassign(s *flowState) {
+	if s.routed && s.want == 0 {
+		p.flows.drops--
 	}
+	s.routed = false
+}
+
+// follow notes to which instance the flow's packets go from now on, by rule or by the slow path.
+func (p *plant) follow(s *flowState, to flow.Instance) {
+	p.leave(s)
+	if s.at = to; to == 0 {
+		return
+	}
+	p.instance(to).flows++
+	if s.last != 0 && s.last != to {
+		s.moves++
+		p.flows.moves++
+	}
+	s.last = to
+}
+
+// leave notes that the flow's packets go nowhere.
+func (p *plant) leave(s *flowState) {
+	if s.at != 0 {
+		p.instance(s.at).flows--
+	}
+	s.at = 0
 }
 
 // unrule takes the flow's rule out, in force or under way.
 func (p *plant) unrule(id flow.ID) {
 	s := &p.flows.list[id]
-	if s.routed {
-		p.count(s.want, -1)
-		s.routed = false
-	}
+	p.unassign(s)
+	p.leave(s)
 	if !s.ruled() {
 		return
 	}
@@ -232,6 +252,9 @@ func (p *plant) answered(e *hw.Event) {
 			s.has = false
 		}
 		if newest && !s.removing {
+			if s.has { // and stays
+				p.follow(s, s.rule)
+			}
 			p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: e.Flow, Instance: e.Instance, Reason: e.Reason})
 		}
 		return
@@ -242,13 +265,10 @@ func (p *plant) answered(e *hw.Event) {
 		p.gone(s, e.Packets)
 	case hw.OpInstall, hw.OpMove:
 		p.latencies.rules = append(p.latencies.rules, e.Latency)
-		if s.has && s.rule != e.Instance {
-			s.moves++
-			p.flows.moves++
-		}
 		p.flows.installed++
 		s.has, s.rule = true, e.Instance
 		if newest {
+			p.follow(s, e.Instance)
 			p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: e.Flow, Instance: e.Instance})
 		}
 	}

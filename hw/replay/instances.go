@@ -35,7 +35,7 @@ type instance struct {
 	initial  bool       // started before the run began
 	attached bool       // the switch counts it
 	left     units.Time // when it failed or was gone
-	flows    int32      // assigned to it
+	flows    int32      // whose packets go to it
 	cancel   context.CancelFunc
 	last     chan struct{}
 
@@ -233,10 +233,16 @@ func newer(a, b telemetry.Counter) telemetry.Counter {
 
 // died takes in that a container has ended by itself.
 func (p *plant) died(d hw.Death) {
-	if d.Instance < 1 || int(d.Instance) > len(p.instances) {
+	p.lose(d.Instance, "died", d.Reason)
+}
+
+// lose takes in that an instance takes no packets any more. A container that dies takes its port with it, and the two
+// reports come in either order: the second is no news.
+func (p *plant) lose(i flow.Instance, how, reason string) {
+	if i < 1 || int(i) > len(p.instances) {
 		return
 	}
-	s := p.instance(d.Instance)
+	s := p.instance(i)
 	if s.state == failed || s.state == gone || s.state == stopping {
 		return
 	}
@@ -244,7 +250,7 @@ func (p *plant) died(d hw.Death) {
 		s.cancel()
 	}
 	s.state, s.left = failed, p.now()
-	p.say("instance %d died: %s", d.Instance, d.Reason)
-	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: d.Instance, Reason: d.Reason})
-	p.remove(d.Instance, func(error) {})
+	p.say("instance %d %s: %s", i, how, reason)
+	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: reason})
+	p.remove(i, func(error) {})
 }

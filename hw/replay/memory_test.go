@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +23,28 @@ type rack struct {
 	*simswitch.Device
 	*engine
 	*generator
-	during func() // called when a run begins
+	during func()                    // called when a run begins
+	wrap   func(hw.Switch) hw.Switch // what the run takes for its switch
+	calls  *calls                    // that were made of generator and engine
+}
+
+// calls are their names in order.
+type calls struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (c *calls) add(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, name)
+}
+
+// since are the calls after the first n.
+func (c *calls) since(n int) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.list[n:])
 }
 
 const poolSize = 4
@@ -33,7 +55,8 @@ func newRack(rules int) *rack {
 		ports = append(ports, port(i))
 	}
 	d := simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: ports, Rules: rules, Latency: time.Millisecond})
-	r := &rack{Device: d, engine: newEngine(d), generator: &generator{d: d}}
+	r := &rack{Device: d, engine: newEngine(d), generator: &generator{d: d}, calls: &calls{}}
+	r.engine.calls, r.generator.calls = r.calls, r.calls
 	d.Connect("sink", r.generator.back)
 	return r
 }
@@ -48,7 +71,11 @@ func (r *rack) open(t *testing.T) replay.Hardware {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sw.Close() })
-	return replay.Hardware{Name: "memory", Switch: sw, Containers: r.engine, Generator: r.generator}
+	h := replay.Hardware{Name: "memory", Switch: sw, Containers: r.engine, Generator: r.generator}
+	if r.wrap != nil {
+		h.Switch = r.wrap(sw)
+	}
+	return h
 }
 
 // engine runs containers that send back what they get, up to a rate.
@@ -63,6 +90,8 @@ type engine struct {
 	capacity float64       // packets a second; 0 for no limit
 	broken   error         // what Create fails with
 	away     error         // what Delete fails with
+	delay    time.Duration // that a packet stays in a container
+	calls    *calls
 }
 
 type box struct {
@@ -117,14 +146,21 @@ func (e *engine) Create(ctx context.Context, i flow.Instance) (hw.Container, err
 	e.running[i] = &box{port: p}
 	b := bucket{rate: e.capacity, since: time.Now()}
 	e.d.Connect(p, func(frame []byte) {
-		if b.take() {
-			e.d.Send(p, frame)
+		if !b.take() {
+			return
 		}
+		if e.delay > 0 {
+			frame = slices.Clone(frame)
+			time.AfterFunc(e.delay, func() { e.d.Send(p, frame) })
+			return
+		}
+		e.d.Send(p, frame)
 	})
 	return hw.Container{Instance: i, ID: p, Ports: hw.Ports{In: p, Out: p}, Running: true, Started: e.takes, Ready: e.takes}, nil
 }
 
 func (e *engine) Delete(_ context.Context, i flow.Instance) error {
+	e.calls.add("delete")
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.away != nil {
@@ -183,7 +219,25 @@ type generator struct {
 	stopped sync.WaitGroup
 	gone    error // what Counters fails with
 	blind   bool  // does not tell flows apart
+	down    string
+	calls   *calls
+
+	// What becomes of the n-th packet: it is sent, never sent, lost before the switch counts it, lost on the slow path
+	// by the driver, or on the way back; and what comes back may be late.
+	fate func(n uint64) fate
+	slow atomic.Uint64 // packets lost on the slow path
 }
+
+type fate uint8
+
+const (
+	whole fate = iota
+	unsent
+	lostBefore
+	lostSlow
+	lostBack
+	late
+)
 
 // fail makes Counters fail from now on, or not any more.
 func (g *generator) fail(err error) {
@@ -206,8 +260,10 @@ func (g *generator) Load(_ context.Context, s []hw.Stream) error {
 }
 
 func (g *generator) Start(context.Context) (time.Time, error) {
+	g.calls.add("start")
 	g.stop = make(chan struct{})
-	zero := time.Now()
+	g.slow.Store(0)
+	zero, n := time.Now(), uint64(0)
 	g.stopped.Add(1)
 	go func() {
 		defer g.stopped.Done()
@@ -225,8 +281,25 @@ func (g *generator) Start(context.Context) (time.Time, error) {
 				s := &g.streams[i]
 				due := int(math.Round((min(now, s.End) - s.Start).Seconds() * float64(s.Rate)))
 				for ; sent[i] < due; sent[i]++ {
+					n++
+					var f fate
+					if g.fate != nil {
+						f = g.fate(n)
+					}
+					if f == unsent {
+						continue
+					}
 					g.count(s.Tuple, func(c *hw.FlowCounts) { c.Sent++; g.traffic.Sent++; g.traffic.SentB += uint64(s.FrameSize) - 4 })
-					g.d.Send("up", frame(s.Tuple, int(s.FrameSize)))
+					switch f {
+					case lostBefore:
+						continue
+					case lostSlow:
+						g.slow.Add(1)
+						continue
+					}
+					b := frame(s.Tuple, int(s.FrameSize))
+					b[0] = byte(f)
+					g.d.Send("up", b)
 				}
 			}
 		}
@@ -251,17 +324,24 @@ func (g *generator) count(t flow.FiveTuple, add func(*hw.FlowCounts)) {
 
 func (g *generator) back(frame []byte) {
 	t, _ := hw.TupleOf(frame)
+	switch fate(frame[0]) {
+	case lostBack:
+		return
+	case late:
+		g.count(t, func(c *hw.FlowCounts) { c.Reordered++ })
+	}
 	g.count(t, func(c *hw.FlowCounts) { c.Received++; g.traffic.Received++; g.traffic.ReceivedB += uint64(len(frame)) })
 }
 
 func (g *generator) Counters(context.Context) (hw.Traffic, error) {
+	g.calls.add("read")
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.gone != nil {
 		return hw.Traffic{}, g.gone
 	}
 	t := g.traffic
-	t.At, t.Flows = time.Now(), slices.Clone(t.Flows)
+	t.At, t.Flows, t.Down, t.Ordered = time.Now(), slices.Clone(t.Flows), g.down, true
 	if g.blind {
 		t.Flows = nil
 	}
@@ -269,6 +349,7 @@ func (g *generator) Counters(context.Context) (hw.Traffic, error) {
 }
 
 func (g *generator) Stop(context.Context) error {
+	g.calls.add("stop")
 	if g.stop != nil {
 		close(g.stop)
 		g.stopped.Wait()

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -19,10 +20,11 @@ import (
 // were read, which the orchestrator asks for once a window; it has no row if they could not be read, and the next is so
 // much longer.
 type meter struct {
-	busy  bool           // a reading goes on
-	idle  sync.WaitGroup // of readings
-	asked chan bool      // to the sampler: whether rules drop
-	since time.Time      // since when the generator has not answered; zero while it does
+	busy     bool           // a reading goes on
+	underWay bool           // and the orchestrator has not been given its counters
+	idle     sync.WaitGroup // of readings
+	asked    chan bool      // to the sampler: whether rules drop
+	since    time.Time      // since when the generator has not answered; zero while it does
 
 	t       units.Time // end of the last row's window
 	traffic hw.Traffic // the newest
@@ -46,10 +48,11 @@ type cumulated struct {
 // ledger tells what was lost between two counters from what is under way.
 type ledger struct{ lost, queued float64 }
 
-// update is given what the upstream counter is ahead by, and how much of that may still be under way or have been
-// counted a moment too early. What is beyond that is lost, for good.
-func (l *ledger) update(ahead, uncertain float64) {
-	l.lost = max(l.lost, ahead-uncertain)
+// update is given what the upstream counter is ahead by, how much of that may still be under way or have been counted a
+// moment too early, and how much of what is behind it may not have been counted yet. What is beyond the former is lost, and
+// what the upstream counter is ahead by less, and the latter does not explain, was not lost after all.
+func (l *ledger) update(ahead, uncertain, late float64) {
+	l.lost = max(0, ahead-uncertain, min(l.lost, ahead+late))
 	l.queued = max(0, ahead-l.lost)
 }
 
@@ -68,7 +71,7 @@ func (m *meter) read(p *plant) {
 	if m.busy {
 		return
 	}
-	m.busy = true
+	m.busy, m.underWay = true, true
 	m.idle.Add(1)
 	m.asked <- p.flows.drops > 0
 }
@@ -93,7 +96,7 @@ func (p *plant) sample(rules bool) {
 	s, err := readSwitch(ctx, p.hw.Switch, rules)
 	if err != nil {
 		p.post(func() {
-			p.meter.busy = false
+			p.meter.busy, p.meter.underWay = false, false
 			if p.lostSince.IsZero() && ctx.Err() != context.Canceled {
 				p.say("the switch's counters could not be read: %v", err)
 			}
@@ -122,6 +125,7 @@ func readSwitch(ctx context.Context, sw hw.Switch, rules bool) (sample, error) {
 
 // counted hands a reading to the orchestrator.
 func (p *plant) counted(s *sample) {
+	p.meter.underWay = false
 	sampled := min(p.at(s.switchAt), p.now())
 	if p.faults.countersStalled() {
 		p.deliver(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: sampled, Counters: p.faults.frozen})
@@ -137,11 +141,24 @@ func (p *plant) measured(s *sample, err error) {
 		return
 	}
 	p.meter.since = time.Time{}
+	p.watch(s.traffic.Down)
 	// What is left of the run after this reading makes one window with it if it is short.
 	if at := p.at(s.switchAt); at > p.meter.t && p.end-at > p.sc.Telemetry.Window/2 && !p.ended {
 		p.meter.record(p, s, at)
 		p.opts.Progress(at, p.end)
 	}
+}
+
+// watch tells of the links of the generator's ports.
+func (p *plant) watch(down string) {
+	switch {
+	case down == p.linkDown:
+	case down != "":
+		p.say("the generator has no link at %s", down)
+	default:
+		p.say("the generator has its link again at %s", p.linkDown)
+	}
+	p.linkDown = down
 }
 
 // generatorSilent ends the run once the generator has not answered for too long.
@@ -171,41 +188,75 @@ func (m *meter) newest(p *plant) []orchestrator.Counter {
 	return c
 }
 
-// last writes the window that the run's end, at at, cuts off.
-func (m *meter) last(ctx context.Context, p *plant, at units.Time) {
-	s, err := readSwitch(ctx, p.hw.Switch, p.flows.drops > 0)
-	if err == nil {
-		s.traffic, err = p.hw.Generator.Counters(ctx)
+// everything reads the switch and then the generator. A switch that is being restarted is waited for, and so is a generator
+// that does not answer at once.
+func (m *meter) everything(ctx context.Context, p *plant, rules bool) (s sample, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	for {
+		if s, err = readSwitch(ctx, p.hw.Switch, rules); err == nil {
+			if s.traffic, err = p.hw.Generator.Counters(ctx); err == nil {
+				p.watch(s.traffic.Down)
+				return s, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return s, err
+		case <-time.After(settle):
+		}
 	}
+}
+
+// last writes the window that the run's end, at at, cuts off.
+func (m *meter) last(ctx context.Context, p *plant, at units.Time) error {
+	s, err := m.everything(ctx, p, p.flows.drops > 0)
 	if err != nil {
-		p.say("the counters could not be read at the end of the run, so the last window is missing: %v", err)
-		return
+		err = fmt.Errorf("the counters could not be read at the end of the run, so the last %.3f s are missing: %w", (at - m.t).Seconds(), err)
+		p.say("%v", err)
+		return err
 	}
 	if at > m.t {
 		m.record(p, &s, at)
 	}
+	return nil
 }
 
-// settled waits until everything under way has come through, and takes the counters of the whole run. It returns the
-// rules that are in force then.
-func (m *meter) settled(ctx context.Context, p *plant) hw.RuleReading {
-	time.Sleep(settle + p.caps.CounterLag)
-	s, err := readSwitch(ctx, p.hw.Switch, true)
-	if err == nil {
-		s.traffic, err = p.hw.Generator.Counters(ctx)
+// settled waits until everything under way has come through, which it has when two readings are alike that are further
+// apart than counters are old, and takes the counters of the whole run. It returns the rules that are in force then.
+func (m *meter) settled(ctx context.Context, p *plant) (hw.RuleReading, error) {
+	begun := time.Now()
+	time.Sleep(settle)
+	s, err := m.everything(ctx, p, true)
+	for still := false; err == nil && !still; {
+		if time.Since(begun) > stillLimit {
+			p.say("the counters still move %v after the run: what is under way is taken for lost", stillLimit)
+			break
+		}
+		time.Sleep(max(settle, p.caps.CounterLag))
+		before := s
+		if s, err = m.everything(ctx, p, true); err == nil {
+			still = s.traffic.Received == before.traffic.Received && s.traffic.Sent == before.traffic.Sent && slices.Equal(s.counters, before.counters)
+		}
 	}
 	if err != nil {
-		p.say("the counters could not be read after the run, so the totals are those of its last window: %v", err)
-		return s.rules
+		err = fmt.Errorf("the counters could not be read after the run, so the totals are those of its last window: %w", err)
+		p.say("%v", err)
+		return s.rules, err
 	}
 	m.shown = m.take(p, &s, nil)
-	return s.rules
+	// What has come back to the generator was not lost at an instance, even where the switch's last counters lack it.
+	if back := min(m.shown.lostInstances, m.shown.received-m.shown.egress); back > 0 {
+		m.shown.lostInstances -= back
+		p.note("%.0f packets came back from instances after the switch had last shown their counters: they are processed", back)
+	}
+	return s.rules, nil
 }
 
 // take takes in a reading and returns what has been counted since the beginning. uncertain says how many packets may be
-// under way to the instances or in one; nil after the run, when none is, and counters that contradict each other are
+// under way to the instances or in one, and how many of those may have been counted late; nil after the run, when none is, and counters that contradict each other are
 // taken as they are.
-func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) float64) cumulated {
+func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWay, late float64)) cumulated {
 	for _, c := range s.counters {
 		if int(c.Instance) <= len(p.instances) && c.Instance > 0 && !p.instances[c.Instance-1].final {
 			x := &p.instances[c.Instance-1]
@@ -230,26 +281,26 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) float64)
 		now.reordered += float64(s.traffic.Flows[i].Reordered)
 	}
 	for i := range p.instances {
-		x, underWay := &p.instances[i], 0.0
+		x, underWay, late := &p.instances[i], 0.0, 0.0
 		if uncertain != nil && !x.final {
-			underWay = uncertain(flow.Instance(i + 1))
+			underWay, late = uncertain(flow.Instance(i + 1))
 		}
 		x.now = x.counter
 		if uncertain != nil && !x.final {
 			x.now.TxPackets = min(x.now.TxPackets, x.now.RxPackets) // refreshed a moment later than the other
 		}
 		x.before = x.ledger
-		x.ledger.update(float64(x.now.RxPackets)-float64(x.now.TxPackets), underWay)
+		x.ledger.update(float64(x.now.RxPackets)-float64(x.now.TxPackets), underWay, late)
 		now.ingress += float64(x.now.RxPackets)
 		now.egress += float64(x.now.TxPackets)
 		now.lostInstances += x.ledger.lost
 	}
-	underWay := 0.0
+	underWay, late := 0.0, 0.0
 	if uncertain != nil {
-		underWay = uncertain(0)
+		underWay, late = uncertain(0)
 	}
-	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, underWay)
-	m.sink.update(now.egress-now.received, underWay)
+	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, underWay, late)
+	m.sink.update(now.egress-now.received, underWay, late)
 	now.lostUplink, now.lostSink = m.uplink.lost, m.sink.lost
 	now.queued = max(0, now.sent-now.received-now.slow-now.rejected-now.lostUplink-now.lostInstances-now.lostSink)
 	return now
@@ -259,11 +310,11 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) float64)
 func (m *meter) record(p *plant, s *sample, at units.Time) {
 	gap := max(0, p.at(s.traffic.At)-p.at(s.switchAt))
 	all, byInstance := p.planned(at, gap+Skew(p.caps))
-	was, now := m.shown, m.take(p, s, func(i flow.Instance) float64 {
+	was, now := m.shown, m.take(p, s, func(i flow.Instance) (underWay, late float64) {
 		if i == 0 {
-			return all
+			return all, all
 		}
-		return byInstance[i] + float64(p.sc.VNF.Buffer) // its ring may be full
+		return byInstance[i] + float64(p.sc.VNF.Buffer), byInstance[i] // its ring may be full
 	})
 	d := (at - m.t).Seconds()
 	w := results.Window{T: at.Seconds(), Flows: p.flows.active, Queued: now.queued}
@@ -337,7 +388,7 @@ func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow
 func (m *meter) totals(p *plant) results.Totals {
 	c := &m.shown
 	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.received, ProcessedBytes: c.receivedBytes,
-		Dropped: results.Drops{ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
+		Dropped: results.Drops{Link: c.lostSink, ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
 		SlowPath: c.packetIns + c.slow, Reordered: c.reordered,
 		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed, RulesRejected: p.flows.rejected}
 }

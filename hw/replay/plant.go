@@ -2,7 +2,9 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -24,10 +26,11 @@ type plant struct {
 	rec     results.Recorder
 	opts    Options
 
-	zero    time.Time  // of the run's time
-	began   bool       // Start was delivered
-	ended   bool       // nothing is delivered any more
-	sending bool       // the generator has been started and not stopped
+	zero    time.Time // of the run's time
+	began   bool      // Start was delivered
+	ended   bool      // nothing is delivered any more
+	sending bool      // the generator has been started and not stopped; under halting
+	halting sync.Mutex
 	last    units.Time // of the last event
 
 	ctx    context.Context // of what the loop has started
@@ -46,6 +49,7 @@ type plant struct {
 	meter     meter
 	latencies latencies
 	lostSince time.Time // when the switch was lost; zero while it answers
+	linkDown  string    // ports of the generator without a link, as last said
 	told      []string  // notes for the record
 }
 
@@ -131,8 +135,10 @@ func (p *plant) loop(ctx context.Context) error {
 // due is when the next thing is to be done that only time brings.
 func (p *plant) due() units.Time {
 	due := min(p.end, p.flows.due(), p.faults.due())
-	for _, t := range p.timers {
-		due = min(due, t)
+	for t := range p.timers {
+		if !p.held(orchestrator.Timer(t)) {
+			due = min(due, p.timers[t])
+		}
 	}
 	if !p.lostSince.IsZero() {
 		due = min(due, p.at(p.lostSince.Add(patience)))
@@ -140,7 +146,14 @@ func (p *plant) due() units.Time {
 	return due
 }
 
-// fire does what has become due: faults, then ends of flows, then the orchestrator's timers, as in simulation.
+// held says that a timer waits: the autoscaler's for the counters that the telemetry's has asked for, at the same instant
+// or before, so that it acts on those as it does in simulation. They come within readLimit, or not at all.
+func (p *plant) held(t orchestrator.Timer) bool {
+	return t == orchestrator.AutoscaleTimer && p.meter.underWay
+}
+
+// fire does what has become due: faults, then ends of flows, then the orchestrator's timers, telemetry first, as in
+// simulation.
 func (p *plant) fire() {
 	if !p.lostSince.IsZero() && time.Since(p.lostSince) > patience {
 		p.fail(fmt.Errorf("the switch has not answered for %v", patience))
@@ -149,7 +162,7 @@ func (p *plant) fire() {
 	p.faults.fire(p)
 	p.flows.fire(p)
 	for t := range p.timers {
-		if p.timers[t] <= p.now() {
+		if p.timers[t] <= p.now() && !p.held(orchestrator.Timer(t)) {
 			p.timers[t] = units.Never
 			p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(t)})
 		}
@@ -225,11 +238,18 @@ func (p *plant) happened(e *hw.Event) {
 		p.lostSince = time.Time{}
 		p.opts.Metrics.switchUp.Set(1)
 		p.say("the switch is back, and the rules in it")
+	case hw.PortGone:
+		if e.Instance == 0 {
+			p.say("the switch has lost a port: %s", e.Reason)
+			return
+		}
+		p.lose(e.Instance, "lost its port", e.Reason)
 	}
 }
 
-// finish stops the traffic, writes the last window and the flows, and clears the testbed.
-func (p *plant) finish(run *results.Run, complete bool) {
+// finish stops the traffic, writes the last window and the flows, and clears the testbed. Of a run that has come to its
+// end so far, it returns what else keeps it from being complete.
+func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	at := p.end
 	if !complete && p.began {
 		at = min(p.now(), p.end)
@@ -238,17 +258,16 @@ func (p *plant) finish(run *results.Run, complete bool) {
 	p.cancel() // a reading or a creation under way ends; what it had made is removed
 	ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
 	defer cancel()
-	p.await(ctx, p.meter.idle.Wait) // the generator has one user at a time
-	if p.began {
-		p.meter.last(ctx, p, at)
+	if !complete {
+		p.halt(ctx)
 	}
-	if p.sending {
-		if complete {
-			time.Sleep(settle) // the last packets are sent
-		}
-		if err := p.hw.Generator.Stop(ctx); err != nil {
-			p.say("the generator could not be stopped: %v", err)
-		}
+	p.await(ctx, p.meter.idle.Wait)
+	if p.began {
+		missing = p.meter.last(ctx, p, at)
+	}
+	if complete {
+		time.Sleep(settle) // the last packets are sent
+		p.halt(ctx)
 	}
 	var busy []chan struct{}
 	for i := range p.instances {
@@ -263,9 +282,13 @@ func (p *plant) finish(run *results.Run, complete bool) {
 	})
 	close(p.over)
 	if p.began {
-		rules := p.meter.settled(ctx, p)
+		rules, err := p.meter.settled(ctx, p)
+		missing = errors.Join(missing, err)
 		run.Totals = p.meter.totals(p)
 		p.flows.write(p, rules)
+		if complete && err == nil {
+			p.compareSent()
+		}
 	}
 	for i := range p.instances {
 		if p.instances[i].attached {
@@ -274,10 +297,50 @@ func (p *plant) finish(run *results.Run, complete bool) {
 			}
 		}
 	}
-	if found, err := Clean(ctx, p.hw); err != nil {
+	found, err := Clean(ctx, p.hw)
+	if err != nil {
 		p.say("not everything could be removed: %v; smartinco hw clean does it, once what hinders it is mended", err)
-	} else {
-		p.opts.Metrics.cleaned(found)
+	}
+	p.opts.Metrics.cleaned(found)
+	return missing
+}
+
+// halt ends the traffic, and says if it could not.
+func (p *plant) halt(ctx context.Context) {
+	if err := p.stop(ctx); err != nil {
+		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it answers", err)
+	}
+}
+
+// stop ends the traffic, in any goroutine. A generator that does not answer is asked again: it sends until it is told not to.
+func (p *plant) stop(ctx context.Context) (err error) {
+	p.halting.Lock()
+	defer p.halting.Unlock()
+	if !p.sending {
+		return nil
+	}
+	for range stopTries {
+		try, cancel := context.WithTimeout(ctx, readLimit)
+		err = p.hw.Generator.Stop(try)
+		cancel()
+		if err == nil {
+			p.sending = false
+			return nil
+		}
+		time.Sleep(settle)
+	}
+	return err
+}
+
+// compareSent says whether the generator has sent what the scenario plans.
+func (p *plant) compareSent() {
+	planned := 0.0
+	streams, _ := Streams(p.traffic, p.end)
+	for i := range streams {
+		planned += streams[i].Packets()
+	}
+	if sent := p.meter.shown.sent; sent != planned {
+		p.say("the generator has sent %.0f packets, and the scenario plans %.0f: %+.3g %%", sent, planned, 100*(sent-planned)/planned)
 	}
 }
 

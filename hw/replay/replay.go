@@ -24,8 +24,9 @@
 // switch, received by the generator. The switch is read first and the generator after it, so that no packet can have been
 // counted at an instance that was not counted as sent before. What is missing at the next counter is either under way or
 // lost. It counts as lost once it was sent longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time
-// between the two readings, plus settle; as queued before. An instance may besides hold as many as its ring has slots. So a loss is never taken back, and may show in the record by
-// that time late. See meter.go, and docs/record.md for what this makes of the conservation check.
+// between the two readings, plus settle; as queued before. An instance may besides hold as many as its ring has slots. So a loss may show in the record by
+// that time late. One that turns out to be none, because its packets came after all, is taken back. At the end the counters
+// are read until they stand still. See meter.go, and docs/record.md for what this makes of the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
 // meter.go the windows, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
@@ -79,6 +80,8 @@ func (r refusal) Unwrap() error      { return r.error }
 const (
 	settle     = 100 * time.Millisecond // after it a packet has come through or is lost; as long as TRex itself waits
 	readLimit  = 5 * time.Second        // for one reading of counters
+	stopTries  = 3                      // to stop the generator
+	stillLimit = 10 * time.Second       // until counters stand still after a run
 	cleanLimit = 60 * time.Second       // for removing what a run made
 	patience   = 30 * time.Second       // without an answer of switch or generator, until the run ends
 )
@@ -163,10 +166,15 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 	p := newPlant(sc, w, h, rec, o)
 	err := p.begin(ctx)
 	if err == nil {
+		// An interrupt stops the traffic whatever the loop waits for.
+		done := context.AfterFunc(ctx, func() { _ = p.stop(context.WithoutCancel(ctx)) }) // finish tries again, and says so
 		err = p.loop(ctx)
+		done()
 	}
 	run := Header(sc, w, h.Name, o.Version)
-	p.finish(run, err == nil)
+	if missing := p.finish(run, err == nil); err == nil {
+		err = missing
+	}
 	run.Complete = err == nil
 	if err != nil {
 		run.Error = err.Error()
@@ -206,10 +214,10 @@ func (p *plant) begin(ctx context.Context) error {
 		return err
 	}
 	p.faults.schedule(p)
+	p.sending = true // whatever becomes of the answer
 	if p.zero, err = p.hw.Generator.Start(ctx); err != nil {
 		return fmt.Errorf("starting the traffic: %w", err)
 	}
-	p.sending = true
 	p.began = true
 	go p.sampler()
 	p.deliver(orchestrator.Event{Kind: orchestrator.Start})

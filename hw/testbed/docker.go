@@ -32,7 +32,7 @@ func (f *File) DockerConfig() docker.Config {
 		Image: d.Image, Command: d.Command, CPUs: d.CPUs, Quota: d.Quota, CgroupParent: d.Cgroup, Mounts: d.Mounts,
 		Hugepages: d.Hugepages, Devices: d.Devices, Capabilities: d.Capabilities,
 		Probe: docker.Probe{Log: d.Ready.Log, Timeout: duration(d.StartTimeout)},
-		Grace: duration(d.StopTimeout),
+		Grace: duration(d.StopTimeout), Cleaning: f.cleaning,
 	}
 	if len(d.Ready.Exec) > 0 {
 		c.Probe.Log, c.Probe.Exec = "", d.Ready.Exec
@@ -120,7 +120,7 @@ func checkDocker(f *File) []check {
 					return "", err
 				}
 				begun := time.Now()
-				if err := e.Delete(ctx, number); err != nil {
+				if err := e.Delete(context.WithoutCancel(ctx), number); err != nil { // an interrupt leaves nothing
 					return "", err
 				}
 				return fmt.Sprintf("runs after %v, ready after %v, gone %v after the request, at ports %s and %s",

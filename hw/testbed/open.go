@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
@@ -17,21 +15,22 @@ type driver[T any] struct {
 	name   string
 	chosen func(*File) bool
 	open   func(context.Context, *File) (T, error)
-	checks func(*File) []check // what doctor looks at beside opening it
+	checks func(*File) []check  // what doctor looks at beside opening it
+	parts  func(*File) []string // what only one process may use at a time, by the devices' own names
 }
 
 // The drivers by kind.
 var (
 	switches = []driver[hw.Switch]{
-		{"ovs", func(f *File) bool { return f.Switch.OVS != nil }, openOVS, checkOVS},
-		{"doca", func(f *File) bool { return f.Switch.DOCA != nil }, openDOCA, checkDOCA},
-		{"tc", func(f *File) bool { return f.Switch.TC != nil }, openTC, checkTC},
+		{"ovs", func(f *File) bool { return f.Switch.OVS != nil }, openOVS, checkOVS, ovsParts},
+		{"doca", func(f *File) bool { return f.Switch.DOCA != nil }, openDOCA, checkDOCA, docaParts},
+		{"tc", func(f *File) bool { return f.Switch.TC != nil }, openTC, checkTC, tcParts},
 	}
 	engines = []driver[hw.ContainerEngine]{
-		{"docker", func(f *File) bool { return f.Containers.Docker != nil }, openDocker, checkDocker},
+		{"docker", func(f *File) bool { return f.Containers.Docker != nil }, openDocker, checkDocker, dockerParts},
 	}
 	generators = []driver[hw.Generator]{
-		{"trex", func(f *File) bool { return f.Generator.TRex != nil }, openTRex, checkTRex},
+		{"trex", func(f *File) bool { return f.Generator.TRex != nil }, openTRex, checkTRex, trexParts},
 	}
 )
 
@@ -51,57 +50,91 @@ func open[T any](ctx context.Context, kind string, drivers []driver[T], f *File)
 	if err != nil {
 		return t, err
 	}
-	if t, err = d.open(ctx, f); err != nil {
+	opened, err := d.open(ctx, f)
+	if err != nil { // opened may be a nil pointer in an interface that is not nil
 		return t, fmt.Errorf("testbed %s: %s: %w: %w", f.Name, kind, ErrUnavailable, err)
 	}
-	return t, nil
+	return opened, nil
 }
 
 // ErrUnavailable is, in the sense of errors.Is, hardware that cannot be opened.
 var ErrUnavailable = errors.New("unavailable")
 
-// ErrBusy is, in the sense of errors.Is, a testbed that another process of this machine uses.
-var ErrBusy = errors.New("the testbed is in use")
-
-// Lock takes the testbed for this process, until unlock is called or the process ends, however it ends. The lock is on
-// the file, so it holds off other processes of this machine alone.
-func (f *File) Lock() (unlock func(), err error) {
-	file, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		file.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w by another process", f.path, ErrBusy)
-		}
-		return nil, fmt.Errorf("%s: %w", f.path, err)
-	}
-	return func() { file.Close() }, nil
-}
-
-// Open opens all of the testbed, and takes over what an earlier run left there: replay.Clean removes it. What it had
-// opened before an error it has closed. Close closes the result.
+// Open opens all of the testbed, and takes over what an earlier run left there: replay.Clean removes it. What looks as if a
+// run went on, on another machine, is no leftover: ErrBusy. What it had opened before an error it has closed. Close closes
+// the result.
 func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
-	if h, err = f.OpenForCleaning(ctx); err != nil {
-		return h, err
-	}
-	if h.Generator, err = open(ctx, "generator", generators, f); err != nil {
-		return replay.Hardware{}, errors.Join(err, Close(h))
-	}
-	return h, nil
-}
-
-// OpenForCleaning opens switch and containers alone: a generator that is gone keeps nobody from cleaning up.
-func (f *File) OpenForCleaning(ctx context.Context) (h replay.Hardware, err error) {
+	f.opened = true
+	defer func() {
+		if err != nil {
+			h, err = replay.Hardware{}, errors.Join(err, Close(h))
+		}
+	}()
 	h.Name = f.Name
 	if h.Switch, err = open(ctx, "switch", switches, f); err != nil {
-		return replay.Hardware{}, err
+		return h, err
 	}
 	if h.Containers, err = open(ctx, "containers", engines, f); err != nil {
-		return replay.Hardware{}, errors.Join(err, h.Switch.Close())
+		return h, err
 	}
-	return h, nil
+	if err = f.fresh(ctx, h); err != nil {
+		return h, err
+	}
+	h.Generator, err = open(ctx, "generator", generators, f)
+	return h, err
+}
+
+// young is the age below which a container is not taken for one that an earlier run has left.
+const young = 30 * time.Second
+
+// fresh looks whether containers are so new that their run probably goes on. Those of this machine's own killed run may be.
+func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
+	if f.left {
+		return nil
+	}
+	list, err := h.Containers.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if age := time.Since(c.Created); c.Running && age < young {
+			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, and not by this machine; wait until that run has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance, age.Round(time.Second))
+		}
+	}
+	return nil
+}
+
+// Cleaned is what Clean has done.
+type Cleaned struct {
+	replay.Found
+	Generator string // what was found of its ports; empty if nothing
+}
+
+// Clean stops the generator and removes the rules and containers of the testbed, as far as it can reach them. The error
+// says of each part what is left.
+func (f *File) Clean(ctx context.Context) (done Cleaned, err error) {
+	f.opened = true
+	var errs []error
+	if t := f.Generator.TRex; t != nil {
+		if done.Generator, err = t.clean(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("the generator may go on to send: %w", err))
+		}
+	}
+	h := replay.Hardware{Name: f.Name}
+	if h.Switch, err = open(ctx, "switch", switches, f); err != nil {
+		errs = append(errs, fmt.Errorf("the rules in the switch are left: %w", err))
+	}
+	if h.Containers, err = f.openForCleaning(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("the containers are left: %w", err))
+	}
+	done.Found, err = replay.Clean(ctx, h)
+	return done, errors.Join(append(errs, err, Close(h))...)
+}
+
+func (f *File) openForCleaning(ctx context.Context) (hw.ContainerEngine, error) {
+	f.cleaning = true
+	defer func() { f.cleaning = false }()
+	return open(ctx, "containers", engines, f)
 }
 
 // Close closes what Open has opened.
@@ -110,5 +143,11 @@ func Close(h replay.Hardware) error {
 	if h.Generator != nil {
 		errs = append(errs, h.Generator.Close())
 	}
-	return errors.Join(append(errs, h.Containers.Close(), h.Switch.Close())...)
+	if h.Containers != nil {
+		errs = append(errs, h.Containers.Close())
+	}
+	if h.Switch != nil {
+		errs = append(errs, h.Switch.Close())
+	}
+	return errors.Join(errs...)
 }

@@ -24,6 +24,9 @@ type File struct {
 	Generator  Generator  `yaml:"generator" doc:"what sends the traffic and counts what comes back" required:"true"`
 
 	path, dir string // of the file, and where the paths in it begin
+	left      bool   // a process of this machine was killed while it had the testbed; while locked
+	opened    bool   // and what it has left is being taken over
+	cleaning  bool   // the container engine is opened to clean up
 }
 
 // Scale is by what a scenario's rates and times are multiplied.
@@ -184,6 +187,10 @@ func Parse(name string, data []byte, dir string) (*File, error) {
 	if err := scenarios.Decode(name, data, &f, f.rules); err != nil {
 		return nil, err
 	}
+	// Not a rule, since it would repeat what it finds.
+	if h := f.Containers.Docker.Host; strings.HasPrefix(h, "tcp:") && strings.Contains(h, "@") {
+		return nil, fmt.Errorf("%s: %w: containers.docker.host: found a user or password, expected tcp://HOST:PORT, with tls for who we are", name, scenarios.ErrInvalid)
+	}
 	return &f, nil
 }
 
@@ -233,6 +240,10 @@ func (d *Docker) rules() []scenarios.Rule {
 		{Keys: []string{at + "ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
 		{Keys: []string{at + "veth", at + "host"}, Wrong: d.Veth != nil && !strings.HasPrefix(d.Host, "unix://"), Want: "the engine of this machine, at unix://, with this key"},
 		{Keys: []string{at + "start_timeout"}, Wrong: d.StartTimeout <= 0, Want: "a time above 0"},
+	}
+	for i, name := range d.Capabilities {
+		all := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(name)), "CAP_") == "ALL"
+		rules = append(rules, scenarios.Rule{Keys: []string{fmt.Sprintf("%scapabilities.%d", at, i)}, Wrong: all, Want: "one that an instance needs, by its name, such as NET_RAW, never all of them"})
 	}
 	seen := map[string]bool{}
 	for i, p := range d.Ports {

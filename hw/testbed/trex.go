@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/trex"
@@ -30,18 +31,23 @@ func openTRex(ctx context.Context, f *File) (hw.Generator, error) {
 		}
 	}
 	if !o.Force {
-		left, err := t.leftover(ctx)
+		ours, err := t.leftover(ctx, f.left)
 		if err != nil {
 			return nil, err
 		}
-		o.Force = left
+		o.Force = ours
 	}
-	return trex.NewGenerator(ctx, o)
+	g, err := trex.NewGenerator(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
-// leftover says whether the ports belong to our own user and to no other: to an earlier run, then, that was killed, since
-// whoever opens a testbed holds its lock. Such ports are taken by force.
-func (t *TRex) leftover(ctx context.Context) (bool, error) {
+// leftover says whether the ports belong to our own user and to no other: to an earlier run, then, since whoever opens a
+// testbed holds its lock. Such ports are taken by force. One that sends is left alone, unless a run of this machine was
+// killed: another machine's may go on.
+func (t *TRex) leftover(ctx context.Context, killed bool) (bool, error) {
 	c, err := trex.Dial(ctx, t.options())
 	if err != nil {
 		return false, err
@@ -56,9 +62,56 @@ func (t *TRex) leftover(ctx context.Context) (bool, error) {
 		if s.Owner != "" && s.Owner != t.User {
 			return false, nil
 		}
+		if s.State.Busy() && !killed {
+			return false, fmt.Errorf("%w: port %d sends (%s), and no run of this machine was killed that would have left it so; wait until that run has ended, or end it, or smartinco hw clean", ErrBusy, port, s.State)
+		}
 		ours = ours || s.Owner == t.User
 	}
 	return ours, nil
+}
+
+// clean ends what our own user has at the ports: traffic, streams, ownership. It says what it found.
+func (t *TRex) clean(ctx context.Context) (said string, err error) {
+	c, err := trex.Dial(ctx, t.options())
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	var all []string
+	ports := []int{t.Send, t.Receive}
+	if t.Send == t.Receive {
+		ports = ports[:1]
+	}
+	for _, n := range ports {
+		s, err := c.Status(ctx, n)
+		if err != nil {
+			return strings.Join(all, ", "), err
+		}
+		switch {
+		case s.Owner == t.User:
+		case s.Owner != "":
+			all = append(all, fmt.Sprintf("port %d belongs to %s and was left alone", n, s.Owner))
+			continue
+		case s.State.Busy():
+			all = append(all, fmt.Sprintf("port %d sends, belongs to nobody and was left alone", n))
+			continue
+		default:
+			continue
+		}
+		p, err := c.Acquire(ctx, n, true)
+		if err == nil {
+			err = errors.Join(p.Stop(ctx), p.RemoveAll(ctx), p.Release(ctx))
+		}
+		if err != nil {
+			return strings.Join(all, ", "), err
+		}
+		if s.State.Busy() {
+			all = append(all, fmt.Sprintf("port %d was sending and is stopped", n))
+		} else {
+			all = append(all, fmt.Sprintf("port %d is free again", n))
+		}
+	}
+	return strings.Join(all, ", "), nil
 }
 
 func checkTRex(f *File) []check {

@@ -21,6 +21,9 @@ const (
 	CodeNoResults      Code = -32003 // the ticket is not known
 )
 
+// maxText is how much of a server's text is told.
+const maxText = 1000
+
 // Error is the server's refusal of a call.
 type Error struct {
 	Method   string // what was called
@@ -33,6 +36,9 @@ func (e *Error) Error() string {
 	text := e.Message
 	if e.Specific != "" {
 		text = e.Specific
+	}
+	if len(text) > maxText {
+		text = text[:maxText] + "..."
 	}
 	return fmt.Sprintf("trex: %s: %s (code %d)", e.Method, text, e.Code)
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -125,7 +126,7 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 		if !(s.Rate > 0) || math.IsInf(float64(s.Rate), 0) {
 			return nil, nil, fmt.Errorf("stream %d, flow %d: rate is %v, want more than 0pps", i, s.Flow, s.Rate)
 		}
-		packets := math.Round(float64(s.Rate) * (s.End - s.Start).Seconds())
+		packets := s.Packets()
 		if packets < 1 {
 			continue
 		}
@@ -174,17 +175,21 @@ func (g *Generator) Start(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	start := before.Add(time.Since(before) / 2).Add(ahead)
+	g.started = true // whatever becomes of the answer
 	if _, err := g.tx.Start(ctx, Run{At: clock + ahead.Seconds()}); err != nil {
 		return time.Time{}, err
 	}
-	g.started = true
 	return start, nil
 }
 
 // Counters reads what was sent and received. Where flows are told apart, the totals are theirs; otherwise they are the
 // ports', with whatever else arrived there.
 func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
-	var t hw.Traffic
+	down, err := g.down(ctx)
+	if err != nil {
+		return hw.Traffic{}, err
+	}
+	t := hw.Traffic{Down: down}
 	if g.groups == nil {
 		tx, err := g.client.PortStats(ctx, g.tx.ID)
 		if err != nil {
@@ -226,6 +231,24 @@ func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	}
 	slices.SortFunc(t.Flows, func(a, b hw.FlowCounts) int { return cmp.Compare(a.Flow, b.Flow) })
 	return t, nil
+}
+
+// down names the ports whose link is down. A server whose link goes down goes on, and says so nowhere else.
+func (g *Generator) down(ctx context.Context) (string, error) {
+	var down []string
+	for _, p := range []*Port{g.tx, g.rx} {
+		s, err := g.client.Status(ctx, p.ID)
+		if err != nil {
+			return "", err
+		}
+		if !s.Attr.Link.Up {
+			down = append(down, fmt.Sprintf("port %d", p.ID))
+		}
+		if g.rx == g.tx {
+			break
+		}
+	}
+	return strings.Join(down, " and "), nil
 }
 
 // Stop ends all streams. Packets under way are counted as they arrive, until the next Load or Start.

@@ -17,6 +17,10 @@ const maxResponse = 16 << 20
 // compressFrom is the length from which compressing a request saves more than it costs.
 const compressFrom = 256
 
+// idle is how long a connection may be unused until the next exchange opens another: the server, or something on the way,
+// may have given it up.
+const idle = time.Minute
+
 // link carries one request at a time to the server and its answer back. The zero-dependency interface lets the
 // recorded sessions stand in for a server.
 type link interface {
@@ -30,6 +34,7 @@ type reqLink struct {
 	timeout time.Duration
 
 	mu   sync.Mutex // held through an exchange: REQ is strictly send and receive
+	used time.Time
 	tcp  net.Conn
 	conn *zmtp.Conn
 }
@@ -39,7 +44,11 @@ type reqLink struct {
 func (l *reqLink) exchange(ctx context.Context, request []byte) ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if time.Since(l.used) > idle {
+		l.drop()
+	}
 	answer, err := l.try(ctx, request)
+	l.used = time.Now()
 	if err != nil {
 		l.drop()
 		if ctx.Err() != nil {

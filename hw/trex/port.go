@@ -209,7 +209,8 @@ const settle = 100 * time.Millisecond
 func (p *Port) Halt(ctx context.Context) error { return p.call(ctx, "stop_traffic", nil, nil) }
 
 // Stop ends the traffic, waits for packets under way, and removes the receive filters: without that the next run's
-// received packets would not be counted. It may be called when the traffic has already ended.
+// received packets would not be counted. It may be called when the traffic has already ended, and on a port without
+// streams, which has no filters: there TRex refuses to remove them.
 func (p *Port) Stop(ctx context.Context) error {
 	if err := p.Halt(ctx); err != nil {
 		return err
@@ -218,6 +219,9 @@ func (p *Port) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(settle):
+	}
+	if s, err := p.client.Status(ctx, p.ID); err != nil || s.State != Ready {
+		return err
 	}
 	return p.call(ctx, "remove_rx_filters", nil, nil)
 }

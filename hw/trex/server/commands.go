@@ -370,7 +370,7 @@ func (s *Server) removeRxFilters(o object, p *port) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.must("remove_rx_filters", trex.Idle, trex.Ready); err != nil {
+	if err := f.must("remove_rx_filters", trex.Ready); err != nil {
 		return nil, err
 	}
 	for _, st := range f.streams {

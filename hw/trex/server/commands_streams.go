@@ -37,11 +37,11 @@ func (s *Server) removeStream(o object, p *port) (any, error) {
 	if err != nil || o.failed() != nil {
 		return nil, err
 	}
-	if err := f.must("remove_stream", trex.Idle, trex.Ready); err != nil {
-		return nil, err
-	}
 	if f.streams[id] == nil {
 		return nil, failed("stream %d does not exists in profile_id(%s)", id, f.name)
+	}
+	if err := f.must("remove_stream", trex.Ready); err != nil {
+		return nil, err
 	}
 	p.remove(f, id)
 	return done, nil
@@ -52,9 +52,9 @@ func (s *Server) removeAllStreams(o object, p *port) (any, error) {
 	if name == "*" { // as the original: nothing happens
 		return done, nil
 	}
-	f, err := p.existing(name)
-	if err != nil || o.failed() != nil {
-		return nil, err
+	f := p.profiles[name]
+	if f == nil || o.failed() != nil { // a profile that is not there has no streams
+		return done, nil
 	}
 	if err := f.must("remove_and_delete_all_streams", trex.Idle, trex.Ready); err != nil {
 		return nil, err
@@ -128,8 +128,8 @@ func (s *Server) validate(o object, p *port) (any, error) {
 	if err != nil || o.failed() != nil {
 		return nil, err
 	}
-	if err := f.must("validate", trex.Ready); err != nil {
-		return nil, err
+	if len(f.streams) == 0 {
+		return nil, failed("no streams attached to port")
 	}
 	for _, id := range slices.Backward(f.ids()) {
 		if _, err := p.check(f.streams[id]); err != nil {

@@ -101,6 +101,9 @@ func (s *Server) startTraffic(o object, p *port) (any, error) {
 	if err := f.must("start", trex.Ready); err != nil {
 		return nil, err
 	}
+	if !p.device.Up() && !force {
+		return nil, failed("Link state is DOWN.")
+	}
 	now := s.now()
 	at := now
 	if startAt != 0 {
@@ -201,6 +204,9 @@ func (s *Server) updateStreams(o object, p *port) (any, error) {
 	if err != nil || o.failed() != nil {
 		return nil, err
 	}
+	if m.op != "abs" {
+		return nil, failed("Must use absolute multiplier for updating stream")
+	}
 	var g graph
 	for id := range ids {
 		if st := f.streams[id]; !st.latency {
@@ -226,9 +232,14 @@ func (s *Server) resumeStreams(o object, p *port) (any, error) {
 }
 
 func (s *Server) pauseSome(o object, p *port, command string, pause bool) (any, error) {
-	f, ids, err := some(o, p, command, trex.Sending)
+	f, ids, err := some(o, p, command, trex.Sending, trex.Paused)
 	if err != nil || o.failed() != nil {
 		return nil, err
+	}
+	if pause {
+		if err := f.canPause(); err != nil {
+			return nil, err
+		}
 	}
 	for _, src := range p.sources {
 		if src.profile == f && ids[src.stream.id] {
@@ -238,18 +249,26 @@ func (s *Server) pauseSome(o object, p *port, command string, pause bool) (any, 
 	return done, nil
 }
 
+// canPause refuses what has an end of its own.
+func (f *profile) canPause() error {
+	for _, st := range f.streams {
+		if !st.continuous() {
+			return failed(" pause is supported when all streams are in continues mode ")
+		}
+	}
+	if f.timed {
+		return failed(" pause is supported when duration is not enable is start command ")
+	}
+	return nil
+}
+
 func (s *Server) pauseTraffic(o object, p *port) (any, error) {
 	f, err := running(o, p, "pause", trex.Sending)
 	if err != nil || o.failed() != nil {
 		return nil, err
 	}
-	if f.timed {
-		return nil, failed(" pause is supported when duration is not enable is start command ")
-	}
-	for _, st := range f.streams {
-		if !st.continuous() {
-			return nil, failed(" pause is supported when all streams are in continues mode ")
-		}
+	if err := f.canPause(); err != nil {
+		return nil, err
 	}
 	f.state = trex.Paused
 	p.emitBoth(trex.EventPaused, f.name)

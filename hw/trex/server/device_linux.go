@@ -200,6 +200,9 @@ func (d *iface) Receive(handle func(frame []byte, waited time.Duration)) error {
 	d.reading.Lock()
 	defer d.reading.Unlock()
 	for i := 0; ; i = (i + 1) % ringBlocks {
+		if d.closed.Load() { // and the ring may be gone
+			return nil
+		}
 		b := block(d.ring[i*ringBlock:][:ringBlock])
 		for !b.full() {
 			err := d.raw.Read(func(uintptr) bool { return b.full() })

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/smartinco/smartinco/hw/trex"
@@ -19,7 +20,7 @@ const (
 var eventsWait = []byte("{}")
 
 // subscriber sends what is published to one client.
-func (s *Server) subscriber(ctx context.Context, c *zmtp.Conn) error {
+func (s *Server) subscriber(ctx context.Context, tcp net.Conn, c *zmtp.Conn) error {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -41,6 +42,7 @@ func (s *Server) subscriber(ctx context.Context, c *zmtp.Conn) error {
 	for {
 		select {
 		case m := <-queue:
+			tcp.SetWriteDeadline(time.Now().Add(writeTime))
 			if err := c.Send(m); err != nil {
 				return err
 			}

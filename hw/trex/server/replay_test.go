@@ -82,6 +82,7 @@ type cable struct {
 	mac  net.HardwareAddr
 	to   *port
 	lose func(frame []byte) bool
+	down bool
 }
 
 func (c *cable) Name() string                              { return c.name }
@@ -90,7 +91,7 @@ func (c *cable) MTU() int                                  { return 9300 }
 func (c *cable) Receive(func([]byte, time.Duration)) error { return nil }
 func (c *cable) Dropped() uint64                           { return 0 }
 func (c *cable) SetPromiscuous(bool) error                 { return nil }
-func (c *cable) Up() bool                                  { return true }
+func (c *cable) Up() bool                                  { return !c.down }
 func (c *cable) Close() error                              { return nil }
 func (c *cable) Send(frames [][]byte) (int, error) {
 	for _, f := range frames {

@@ -11,8 +11,14 @@ import (
 	"github.com/smartinco/smartinco/hw/trex/zmtp"
 )
 
-// handshakeTime is how long a client may take to say what it is.
-const handshakeTime = 5 * time.Second
+// What one client may take: connections and the time until it says what it is, until its next request is here, and until
+// it has taken an answer. TRex's own client asks every few seconds; ours opens a new connection after a pause.
+const (
+	maxConns      = 64 // a listener's
+	handshakeTime = 5 * time.Second
+	idleTime      = 10 * time.Minute
+	writeTime     = 10 * time.Second
+)
 
 // Serve sends and receives on the devices, answers requests that come to rpc, and publishes to those who connect to
 // pub, which may be nil. It returns when ctx ends, when a client shuts the server down, or with the error of a device
@@ -29,7 +35,7 @@ func (s *Server) Serve(ctx context.Context, rpc, pub net.Listener) error {
 			}
 		})
 	}
-	listen := func(l net.Listener, own zmtp.SocketType, serve func(context.Context, *zmtp.Conn) error) {
+	listen := func(l net.Listener, own zmtp.SocketType, serve func(context.Context, net.Conn, *zmtp.Conn) error) {
 		others.Go(func() {
 			if err := accept(ctx, l, own, serve); err != nil {
 				cancel(err)
@@ -59,10 +65,12 @@ func (s *Server) Serve(ctx context.Context, rpc, pub net.Listener) error {
 	return errors.Join(errs...)
 }
 
-// accept serves each connection in its own goroutine until ctx ends, and returns when all of them have ended.
-func accept(ctx context.Context, l net.Listener, own zmtp.SocketType, serve func(context.Context, *zmtp.Conn) error) error {
+// accept serves each connection in its own goroutine until ctx ends, and returns when all of them have ended. Connections
+// beyond maxConns are closed at once.
+func accept(ctx context.Context, l net.Listener, own zmtp.SocketType, serve func(context.Context, net.Conn, *zmtp.Conn) error) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var all sync.WaitGroup
+	free := make(chan struct{}, maxConns)
 	defer all.Wait()
 	for {
 		tcp, err := l.Accept()
@@ -78,7 +86,14 @@ func accept(ctx context.Context, l net.Listener, own zmtp.SocketType, serve func
 			}
 			continue
 		}
+		select {
+		case free <- struct{}{}:
+		default:
+			tcp.Close()
+			continue
+		}
 		all.Go(func() {
+			defer func() { <-free }()
 			defer tcp.Close()
 			defer context.AfterFunc(ctx, func() { tcp.Close() })()
 			tcp.SetDeadline(time.Now().Add(handshakeTime))
@@ -87,14 +102,15 @@ func accept(ctx context.Context, l net.Listener, own zmtp.SocketType, serve func
 				return // it is not one of ours
 			}
 			tcp.SetDeadline(time.Time{})
-			serve(ctx, conn) // ends with the connection; what the client owns stays its own
+			serve(ctx, tcp, conn) // ends with the connection; what the client owns stays its own
 		})
 	}
 }
 
 // reply answers the requests of one client.
-func (s *Server) reply(_ context.Context, c *zmtp.Conn) error {
+func (s *Server) reply(_ context.Context, tcp net.Conn, c *zmtp.Conn) error {
 	for {
+		tcp.SetReadDeadline(time.Now().Add(s.idle))
 		frames, err := c.Recv()
 		if err != nil {
 			return err
@@ -105,6 +121,7 @@ func (s *Server) reply(_ context.Context, c *zmtp.Conn) error {
 			way++
 		}
 		answer := s.Handle(frames[len(frames)-1])
+		tcp.SetWriteDeadline(time.Now().Add(writeTime))
 		if err := c.Send(append(frames[:way+1:way+1], answer)...); err != nil {
 			return err
 		}

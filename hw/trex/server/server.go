@@ -34,6 +34,7 @@ const defaultSpeed = 10e9
 // Server is the state behind the protocol. Its methods may be called from several goroutines.
 type Server struct {
 	now   func() time.Duration // since the server started
+	idle  time.Duration        // until a client that asks nothing is given up
 	wake  chan struct{}        // tells the publisher of events
 	token func() string        // a new handle
 
@@ -64,7 +65,7 @@ func New(devices ...Device) *Server {
 }
 
 func newServer(now func() time.Duration, devices []Device) *Server {
-	s := &Server{now: now, wake: make(chan struct{}, 1), token: token, handle: token(), sessions: map[uint32]*session{},
+	s := &Server{now: now, idle: idleTime, wake: make(chan struct{}, 1), token: token, handle: token(), sessions: map[uint32]*session{},
 		groups:      map[uint32]*group{},
 		subscribers: map[chan []byte]bool{}, closing: make(chan struct{})}
 	for i, d := range devices {

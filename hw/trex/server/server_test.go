@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -415,6 +416,51 @@ func TestClientsComeAndGo(t *testing.T) {
 	}
 	if _, err := second.Ping(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever takes connections and says nothing keeps others waiting for a while, and the server no longer than that.
+func TestClientsAreLimited(t *testing.T) {
+	b := newBench()
+	b.idle = 300 * time.Millisecond
+	rpc, _ := b.serve(t)
+	dial := func() (net.Conn, error) {
+		tcp, err := net.Dial("tcp", rpc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tcp.Close() })
+		tcp.SetDeadline(time.Now().Add(20 * time.Second))
+		_, err = zmtp.Handshake(tcp, zmtp.REQ)
+		return tcp, err
+	}
+	idle, err := dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := idle.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("an idle client reads %d bytes, %v; want its connection closed", n, err)
+	}
+	b2 := newBench()
+	rpc, _ = b2.serve(t)
+	var all []net.Conn
+	for range maxConns {
+		tcp, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, tcp)
+	}
+	if _, err := dial(); err == nil {
+		t.Errorf("connection %d is served", maxConns+1)
+	}
+	all[0].Close()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := dial(); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatalf("after one has gone: %v", err)
+		}
 	}
 }
 

@@ -175,7 +175,8 @@ func TestLossOverAWire(t *testing.T) {
 	addr := serve(t, namespace)
 	g := generator(t, addr, trex.GeneratorOptions{})
 	const packets = 200
-	if err := g.Load(t.Context(), []hw.Stream{stream(0, 2000, 0, 100*time.Millisecond)}); err != nil {
+	// A link that is down when traffic starts is an error; these go down after that, a second before the first packet.
+	if err := g.Load(t.Context(), []hw.Stream{stream(0, 2000, time.Second, 1100*time.Millisecond)}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := trex.Dial(t.Context(), trex.Options{Addr: addr})
@@ -185,20 +186,22 @@ func TestLossOverAWire(t *testing.T) {
 	defer c.Close()
 	for _, s := range []struct {
 		name           string
-		change         []string
+		down           string
 		sent, received uint64
 	}{
-		{"the far end is down", []string{"if1", "down"}, packets, 0},
-		{"it is up again", []string{"if1", "up"}, packets, packets},
-		{"the near end is down", []string{"if0", "down"}, 0, 0},
-		{"both are up again", []string{"if0", "up"}, packets, packets},
+		{"the far end goes down", "if1", packets, 0},
+		{"it is up again", "", packets, packets},
+		{"the near end goes down", "if0", 0, 0},
+		{"both are up again", "", packets, packets},
 	} {
-		ip(t, append([]string{"-n", namespace, "link", "set"}, s.change...)...)
 		if err := c.Mark(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := g.Start(t.Context()); err != nil {
 			t.Fatal(err)
+		}
+		if s.down != "" {
+			ip(t, "-n", namespace, "link", "set", s.down, "down")
 		}
 		for {
 			st, err := c.Status(t.Context(), 0)
@@ -218,6 +221,29 @@ func TestLossOverAWire(t *testing.T) {
 		if n.Sent != s.sent || n.Received != s.received || port.TxErrors != packets-s.sent {
 			t.Errorf("%s: sent %d, received %d, %d errors, want %d, %d and %d", s.name, n.Sent, n.Received, port.TxErrors, s.sent, s.received, packets-s.sent)
 		}
+		if down := map[bool]string{true: "port 0 and port 1"}[s.down != ""]; n.Down != down { // of a pair, both ends
+			t.Errorf("%s: no link at %q, want %q", s.name, n.Down, down)
+		}
+		if s.down != "" {
+			if _, err := g.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "Link state is DOWN.") {
+				t.Errorf("%s: traffic is started, %v", s.name, err)
+			}
+			ip(t, "-n", namespace, "link", "set", s.down, "up")
+		}
+	}
+}
+
+// A server that is told to end before it has begun to receive ends.
+func TestAnInterfaceThatIsClosedReceivesNothing(t *testing.T) {
+	d, err := server.OpenInterface("if0", wire(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Receive(func([]byte, time.Duration) { t.Error("a frame") }); err != nil {
+		t.Error(err)
 	}
 }
 

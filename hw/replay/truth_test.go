@@ -1,0 +1,350 @@
+package replay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/smartinco/smartinco/hw"
+	"github.com/smartinco/smartinco/hw/replay"
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
+)
+
+// What makes a record one that can be trusted: that it says so when it is not whole, that its losses are losses, and that
+// no column is forgotten.
+
+// A switch that goes before the run's end takes the last windows with it: whatever the rest says, the run is not complete.
+func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		away func(*rack)
+	}{
+		{"switch", func(r *rack) { r.Device.Stop() }},
+		{"generator", func(r *rack) { r.generator.fail(errors.New("connection refused")) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRack(0)
+			r.during = func() { time.AfterFunc(700*time.Millisecond, func() { c.away(r) }) }
+			sc, w := load(t, short)
+			m := results.NewMemory()
+			r.during()
+			err := replay.Run(context.Background(), sc, w, r.open(t), m, replay.Options{})
+			if err == nil || !strings.Contains(err.Error(), "the counters could not be read at the end of the run, so the last ") {
+				t.Errorf("error %v", err)
+			}
+			if m.Run.Complete || m.Run.Error == "" {
+				t.Errorf("complete %v, error %q", m.Run.Complete, m.Run.Error)
+			}
+		})
+	}
+}
+
+// What the generator does not send, the record says.
+func TestSentIsComparedWithPlanned(t *testing.T) {
+	t.Parallel()
+	const note = "the generator has sent "
+	r := newRack(0)
+	r.fate = func(n uint64) fate {
+		if n%10 == 0 {
+			return unsent
+		}
+		return whole
+	}
+	o := run(context.Background(), t, r, short)
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	want := fmt.Sprintf("%s%.0f packets, and the scenario plans ", note, o.Run.Totals.Offered)
+	if s := strings.Join(o.Run.Notes, "\n"); !strings.Contains(s, want) || !strings.Contains(o.said, want) {
+		t.Errorf("notes %s\nsaid %s\nwant %s...", s, o.said, want)
+	}
+}
+
+func TestLinkOfTheGenerator(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	set := func(down string) {
+		r.generator.mu.Lock()
+		r.generator.down = down
+		r.generator.mu.Unlock()
+	}
+	r.during = func() {
+		set("")
+		time.AfterFunc(400*time.Millisecond, func() { set("port 0") })
+		time.AfterFunc(800*time.Millisecond, func() { set("") })
+	}
+	o := run(context.Background(), t, r, short, "duration=1500ms")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	notes := strings.Join(o.Run.Notes, "\n")
+	for _, want := range []string{"the generator has no link at port 0", "the generator has its link again at port 0"} {
+		if strings.Count(notes, want) != 1 {
+			t.Errorf("not once %q in\n%s", want, notes)
+		}
+	}
+}
+
+// An instance whose port is taken off the switch gets no packets: its flows go elsewhere, and another takes its place. That
+// its container is gone as well, with the same port, is no news.
+func TestPortTakenAway(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.during = func() { time.AfterFunc(500*time.Millisecond, func() { r.Device.Unplug(port(0)) }) }
+	o := run(context.Background(), t, r, short, "instances.initial=2", "instances.min=2", "duration=1500ms")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	unplugged := int32(0)
+	states := map[int32]string{}
+	for _, i := range o.Instances {
+		states[i.Instance] = i.State
+		if i.State == "failed" {
+			unplugged = i.Instance
+		}
+	}
+	if unplugged == 0 || !strings.Contains(o.said, fmt.Sprintf("instance %d lost its port: port %s was taken away", unplugged, port(0))) || states[3] != "ready" {
+		t.Errorf("states %v, said %s", states, o.said)
+	}
+	for _, f := range o.Flows {
+		if f.Instance == unplugged {
+			t.Errorf("flow %+v is on the instance without a port", f)
+		}
+	}
+}
+
+// The generator is told to stop before anything else is done, whatever goes on: it would send for as long as that takes.
+func TestAnInterruptStopsTheTrafficFirst(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	begun, hangs := 0, make(chan struct{})
+	var once sync.Once
+	r.wrap = func(sw hw.Switch) hw.Switch {
+		return hanging{sw, func(ctx context.Context) {
+			if !slices.Contains(r.calls.since(0), "start") {
+				return
+			}
+			once.Do(func() { // as a switch that does not answer
+				begun = len(r.calls.since(0))
+				cancel()
+				<-ctx.Done()
+				close(hangs)
+			})
+		}}
+	}
+	sc, w := load(t, short, "duration=30s")
+	err := replay.Run(ctx, sc, w, r.open(t), results.NewMemory(), replay.Options{})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
+	}
+	<-hangs
+	if after := r.calls.since(begun); len(after) == 0 || after[0] != "stop" || !slices.Contains(after, "delete") {
+		t.Errorf("after the interrupt: %v, want the traffic stopped first, and the containers deleted", after)
+	}
+}
+
+// Also while the switch keeps the run's own loop waiting.
+func TestAnInterruptStopsTheTrafficOfALoopThatWaits(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	release, blocked := make(chan struct{}), make(chan struct{})
+	r.wrap = func(sw hw.Switch) hw.Switch {
+		return &stuck{Switch: sw, install: sync.OnceFunc(func() { close(blocked); <-release })}
+	}
+	sc, w := load(t, short, "duration=30s")
+	ended := make(chan error, 1)
+	h := r.open(t)
+	go func() { ended <- replay.Run(ctx, sc, w, h, results.NewMemory(), replay.Options{}) }()
+	<-blocked
+	cancel()
+	for deadline := time.Now().Add(20 * time.Second); !slices.Contains(r.calls.since(0), "stop"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("the traffic goes on while the switch takes no rule")
+			break
+		}
+	}
+	close(release)
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// stuck is a switch that takes its time for the first rule.
+type stuck struct {
+	hw.Switch
+	install func()
+}
+
+func (s *stuck) Install(rules ...hw.Rule) error {
+	s.install()
+	return s.Switch.Install(rules...)
+}
+
+// hanging is a switch whose counters take their time.
+type hanging struct {
+	hw.Switch
+	wait func(context.Context)
+}
+
+func (h hanging) Counters(ctx context.Context) (hw.Reading, error) {
+	h.wait(ctx)
+	if ctx.Err() != nil {
+		return hw.Reading{}, ctx.Err()
+	}
+	return h.Switch.Counters(ctx)
+}
+
+// Packets that stay in an instance for longer than anybody expects are lost at first, and processed when they come: in no
+// window, and not in the end, are more of them processed and lost than were sent.
+func TestALossThatIsNoneIsTakenBack(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.delay = 600 * time.Millisecond
+	o := run(context.Background(), t, r, short, "vnf.buffer=1", "duration=2s")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	total := &o.Run.Totals
+	if total.Processed != total.Offered || total.Dropped.Sum() != 0 {
+		t.Errorf("totals %+v: want all packets processed, late as they were", total)
+	}
+	var sent, done, last, most float64
+	for _, w := range o.Windows {
+		d := w.T - last
+		last = w.T
+		sent += w.Offered * d
+		done += (w.Processed + w.Dropped) * d
+		most = max(most, w.Dropped)
+		if done > sent+1e-3 {
+			t.Errorf("at %g s %.0f packets are sent, and %.0f processed or lost", w.T, sent, done)
+		}
+	}
+	if most == 0 {
+		t.Error("no loss was booked, so none was taken back")
+	}
+}
+
+// Without a rule a flow's packets go by the slow path, and its row says where.
+func TestAFlowWithoutARuleHasItsInstance(t *testing.T) {
+	t.Parallel()
+	o := run(context.Background(), t, newRack(0), short, "faults=[{kind: rule-reject, at: 0s}]")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if o.Run.Totals.RulesInstalled != 0 || o.Run.Totals.Processed == 0 {
+		t.Fatalf("totals %+v: want no rule, and packets", o.Run.Totals)
+	}
+	for _, f := range o.Flows {
+		if f.Instance != f.Flow%3+1 || f.Moves != 0 {
+			t.Errorf("flow %+v: want instance %d", f, f.Flow%3+1)
+		}
+	}
+}
+
+// The autoscaler of an instant acts on the counters of that instant, however long they take to come.
+func TestTheAutoscalerWaitsForItsCounters(t *testing.T) {
+	t.Parallel()
+	r := newRack(0)
+	r.wrap = func(sw hw.Switch) hw.Switch {
+		return hanging{sw, func(context.Context) { time.Sleep(50 * time.Millisecond) }}
+	}
+	o := run(context.Background(), t, r, short, "autoscaler.policy=target-utilization", "autoscaler.interval=150ms")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	rec, err := o.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := false
+	for e, err := range rec.Log() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case e.Event == nil:
+		case e.Event.Kind == orchestrator.CountersRead:
+			read = true
+		case e.Event.Kind == orchestrator.Tick && e.Event.Timer == orchestrator.AutoscaleTimer:
+			if !read {
+				t.Error("the autoscaler of 150 ms was asked before the counters of 150 ms were there")
+			}
+			return
+		}
+	}
+	t.Error("the autoscaler was never asked")
+}
+
+// unknown are the columns that no run on hardware can fill, and why.
+var unknown = map[string]string{
+	"Totals.Queued": "after the run nothing is under way",
+	"Flow.Queued":   "0 where the generator tells flows apart; TestGeneratorThatDoesNotTellFlowsApart has it where it does not",
+}
+
+// Every column that hardware can know has a value other than 0 in a run in which everything happens: one that is new, and
+// that nobody fills here, fails this test.
+func TestEveryColumnIsFilled(t *testing.T) {
+	t.Parallel()
+	r := newRack(5) // of the 12 flows' rules
+	r.capacity = 700
+	r.fate = func(n uint64) fate {
+		return map[uint64]fate{1: lostBefore, 2: lostBack, 3: lostSlow, 4: lostBack, 5: lostBack, 7: late}[n%8]
+	}
+	r.wrap = func(sw hw.Switch) hw.Switch { return dropping{sw, r.generator} }
+	o := run(context.Background(), t, r, short, "duration=3s", "instances={initial: 2, min: 2, max: 3}", "vnf.buffer=8",
+		"scheduler={policy: best-fit, limit: 1200pps, nofit: reject}", "workload=[{cbr: {flows: 12, interval: 120ms, rate: 500pps}}]",
+		"faults=[{kind: instance-death, at: 300ms, instance: 1}]")
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	filled := map[string]bool{}
+	var look func(name string, v reflect.Value)
+	look = func(name string, v reflect.Value) {
+		if v.Kind() == reflect.Struct {
+			for i := range v.NumField() {
+				look(name+"."+v.Type().Field(i).Name, v.Field(i))
+			}
+			return
+		}
+		filled[name] = filled[name] || !v.IsZero()
+	}
+	for i := range o.Windows {
+		look("Window", reflect.ValueOf(o.Windows[i]))
+	}
+	for i := range o.Instances {
+		look("Instance", reflect.ValueOf(o.Instances[i]))
+	}
+	for i := range o.Flows {
+		look("Flow", reflect.ValueOf(o.Flows[i]))
+	}
+	look("Totals", reflect.ValueOf(o.Run.Totals))
+	for name, is := range filled {
+		if why, listed := unknown[name]; is == listed {
+			t.Errorf("%s: filled %v, listed as unknown %v (%s)", name, is, listed, why)
+		}
+	}
+	if len(filled) < 40 {
+		t.Errorf("%d columns", len(filled))
+	}
+}
+
+// dropping is a switch whose driver drops first packets.
+type dropping struct {
+	hw.Switch
+	g *generator
+}
+
+func (d dropping) Dropped() uint64 { return d.g.slow.Load() }

@@ -1,0 +1,170 @@
+package testbed
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrBusy is, in the sense of errors.Is, a testbed that somebody else uses.
+var ErrBusy = errors.New("the testbed is in use")
+
+// Lock takes the testbed for this process, until unlock is called or the process ends, however it ends. What is locked are
+// its devices - the switch, the containers' name at their engine, the generator's ports - by their own names, so that two
+// files which describe the same devices exclude each other. It holds off other processes of this machine alone.
+//
+// A lock is a file that is held (flock). It is removed in the end; one that is there and not held was left by a process that
+// was killed, and what stands on the testbed is that one's.
+func (f *File) Lock() (unlock func(), err error) {
+	type lock struct {
+		*os.File
+		left bool
+	}
+	var held []lock
+	unlock = func() {
+		for _, l := range held {
+			if !l.left || f.opened { // what a killed run has left is still there if nobody has opened the testbed
+				_ = os.Remove(l.Name())
+			}
+			l.Close()
+		}
+		f.left, f.opened = false, false
+	}
+	f.left, f.opened = false, false
+	for _, part := range f.parts() {
+		file, left, err := hold(part)
+		if err != nil {
+			unlock()
+			return nil, fmt.Errorf("%s: %s: %w", f.path, part, err)
+		}
+		held, f.left = append(held, lock{file, left}), f.left || left
+	}
+	return unlock, nil
+}
+
+// parts are the names of what the testbed consists of, sorted, each once.
+func (f *File) parts() []string {
+	var all []string
+	for i := range switches {
+		if d := &switches[i]; d.chosen(f) {
+			all = append(all, d.parts(f)...)
+		}
+	}
+	for i := range engines {
+		if d := &engines[i]; d.chosen(f) {
+			all = append(all, d.parts(f)...)
+		}
+	}
+	for i := range generators {
+		if d := &generators[i]; d.chosen(f) {
+			all = append(all, d.parts(f)...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// lockFile is where a part is locked: a folder that everybody may write to, the same for every user.
+func lockFile(part string) string {
+	dir := "/run/lock"
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&0o002 == 0 {
+		dir = "/tmp"
+	}
+	sum := sha256.Sum256([]byte(part))
+	return filepath.Join(dir, fmt.Sprintf("smartinco-%x.lock", sum[:12]))
+}
+
+// hold takes the lock of a part, and says whether it was there already.
+func hold(part string) (_ *os.File, left bool, err error) {
+	path := lockFile(part)
+	for {
+		left = true
+		file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			left = false
+			file, err = os.OpenFile(path, os.O_RDONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o666)
+			if errors.Is(err, fs.ErrExist) {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			file.Close()
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return nil, false, fmt.Errorf("%w by another process", ErrBusy)
+			}
+			return nil, false, fmt.Errorf("%s: %w", path, err)
+		}
+		// It may have been removed between the two.
+		is, err1 := file.Stat()
+		now, err2 := os.Lstat(path)
+		if err1 == nil && err2 == nil && os.SameFile(is, now) {
+			return file, left, nil
+		}
+		file.Close()
+	}
+}
+
+// place is an address without what is accidental in it: unix:PATH without symbolic links, HOST:PORT with an IP address.
+func place(network, address string) string {
+	if network == "unix" {
+		path, err := filepath.Abs(address)
+		if err != nil {
+			return address
+		}
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			path = filepath.Join(dir, filepath.Base(path))
+		}
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		return path
+	}
+	if at, err := net.ResolveTCPAddr("tcp", address); err == nil {
+		return at.String()
+	}
+	return address
+}
+
+func ovsParts(f *File) []string {
+	network, address, _ := strings.Cut(f.Switch.OVS.Address, ":")
+	return []string{fmt.Sprintf("switch %s, owner %d", place(network, address), f.Switch.OVS.Owner)}
+}
+
+func tcParts(f *File) []string {
+	own, _ := os.Readlink("/proc/self/ns/net")
+	return []string{fmt.Sprintf("switch of %s in %s", f.Switch.TC.Uplink, own)}
+}
+
+func docaParts(f *File) []string {
+	d := f.Switch.DOCA
+	if s := d.StandIn; s != nil {
+		return []string{fmt.Sprintf("switch between %s and %s in namespace %q", d.Uplink, s.Wire, s.Netns)}
+	}
+	return []string{"switch " + strings.ToLower(d.PCI)}
+}
+
+func dockerParts(f *File) []string {
+	d := f.Containers.Docker
+	network, address, _ := strings.Cut(d.Host, "://")
+	return []string{fmt.Sprintf("containers of %s at %s", f.Name, place(network, address))}
+}
+
+func trexParts(f *File) []string {
+	t := f.Generator.TRex
+	var parts []string
+	for _, port := range []int{t.Send, t.Receive} {
+		parts = append(parts, fmt.Sprintf("port %d of the generator %s", port, place("tcp", t.Address)))
+	}
+	return parts
+}
