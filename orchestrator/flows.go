@@ -177,8 +177,8 @@ func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
 func (o *Orchestrator) withdraw(id flow.ID) {
 	if f := o.flows.at(id); f.rule != noRule {
 		f.rule = noRule
+		o.do(Action{Kind: RemoveRule, Flow: id}) // before the deletion that it may allow
 		o.settled(id, 0)
-		o.do(Action{Kind: RemoveRule, Flow: id})
 	}
 }
 

@@ -113,6 +113,8 @@ func scenarioRules(s *Scenario) []Rule {
 		{[]string{"instances.min", "instances.max"}, in.Min > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
 		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)},
 		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
+		{[]string{"instances.initial", "instances.min", "autoscaler.policy"}, in.Min == 0 && in.Initial == 0 && s.Autoscaler.Policy == "none", "at least 1 with autoscaler.policy: none, under which no instance would ever start"},
+		{[]string{"scheduler.no_instance", "instances.min"}, in.Min == 0 && s.Autoscaler.Policy != "none" && s.Scheduler.NoInstance == "drop", "hold with instances.min: 0: with drop nothing would bring the last instance back"},
 		{[]string{"scale.rate"}, s.Scale.Rate <= 0, "a number above 0"},
 		{[]string{"scale.time"}, s.Scale.Time <= 0, "a number above 0"},
 		{[]string{"scheduler.limit"}, s.Scheduler.Limit <= 0, "a rate above 0"},

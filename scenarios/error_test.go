@@ -47,6 +47,8 @@ var mistakes = []struct {
 		`t.yaml:3:1: nmae: found an unknown key, expected one of name, seed, duration, scale, engine, nic, vnf, instances, scheduler, autoscaler, telemetry, measure, workload, faults; did you mean name?`}},
 
 	{what: "initial beyond max", text: minimal + "instances: {initial: 9}", want: []string{`t.yaml:2:22: instances.initial: found "9", expected at most instances.max, 8`}},
+	{what: "no instance for good", text: minimal + "instances: {initial: 0, min: 0}\nautoscaler: {policy: none}", want: []string{`t.yaml:2:22: instances.initial: found "0", expected at least 1 with autoscaler.policy: none, under which no instance would ever start`}},
+	{what: "nothing brings an instance back", text: minimal + "instances: {min: 0}\nscheduler: {no_instance: drop}", want: []string{`t.yaml:3:26: scheduler.no_instance: found "drop", expected hold with instances.min: 0: with drop nothing would bring the last instance back`}},
 	{what: "min beyond max", text: minimal + "instances: {min: 9}", want: []string{`t.yaml:2:18: instances.min: found "9", expected at most instances.max, 8`}},
 	{what: "constant without rate", text: minimal + "vnf: {contention: {model: constant}}", want: []string{`t.yaml:2:19: vnf.contention.rate: found no such key, expected a rate above 0, or service_time, for model: constant`}},
 	{what: "constant with both", text: minimal + "vnf: {contention: {model: constant, rate: 1Mpps, service_time: 1us}}", want: []string{`t.yaml:2:64: vnf.contention.service_time: found "1us", expected rate or service_time, not both`}},

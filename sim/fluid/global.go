@@ -1,6 +1,7 @@
 package fluid
 
 import (
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
@@ -50,21 +51,17 @@ func (g *global) change(rate, size, newRate, newSize float64) {
 	}
 }
 
-// slack is the relative excess over a limit that is rounding, not load: 100 Gbit/s divided among flows and added up again
-// is not more than 100 Gbit/s.
-const slack = 1e-9
-
 // fractions are what link and eSwitch pass of the traffic offered now.
 func (g *global) fractions() (link, both float64) {
 	link = 1
-	if limit := float64(g.nic.Link); limit > 0 && g.bits > limit*(1+slack) {
+	if limit := float64(g.nic.Link); limit > 0 && numeric.Exceeds(g.bits, limit) {
 		link = limit / g.bits
 	}
 	if g.down {
 		link = 0
 	}
 	both = link
-	if limit := float64(g.nic.ESwitchLimit); limit > 0 && link*g.rate > limit*(1+slack) {
+	if limit := float64(g.nic.ESwitchLimit); limit > 0 && numeric.Exceeds(link*g.rate, limit) {
 		both = limit / g.rate
 	}
 	return link, both

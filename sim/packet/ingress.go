@@ -2,6 +2,7 @@ package packet
 
 import (
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/units"
 )
@@ -30,9 +31,6 @@ type ingress struct {
 // linkWait is how long a frame may wait for the line, 1488 frames of 64 B at 100 Gbit/s: the transmit ring of whoever
 // sends them.
 const linkWait = 10 * units.Microsecond
-
-// slack is the relative excess over a limit that is rounding, not load.
-const slack = 1e-9
 
 func (e *Engine) initIngress() {
 	nic := &e.sc.NIC
@@ -74,10 +72,10 @@ func (e *Engine) limits(now units.Time) {
 	if nic.Link > 0 || nic.ESwitchLimit > 0 {
 		want = want || len(e.traffic.Packets) > 0 // a burst may be beyond any limit
 	}
-	if limit := float64(nic.Link); limit > 0 && g.bits > limit*(1+slack) {
+	if limit := float64(nic.Link); limit > 0 && numeric.Exceeds(g.bits, limit) {
 		want, pass = true, limit/g.bits
 	}
-	if limit := float64(nic.ESwitchLimit); limit > 0 && pass*g.rate > limit*(1+slack) {
+	if limit := float64(nic.ESwitchLimit); limit > 0 && numeric.Exceeds(pass*g.rate, limit) {
 		want = true
 	}
 	switch {
