@@ -338,7 +338,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		if !s.own {
 			e.silence(now, f)
 		}
-		e.hold(now, s.target, -1)
+		e.hold(now, s.target, 0)
 		s.on = false
 		e.route(now, f, absent, s.rule)
 		e.ctl.Ended(f)
@@ -457,8 +457,7 @@ func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
 // assign makes the instance the flow's target, and a live flow one of those that it holds.
 func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 	if s.target != i && s.on {
-		e.hold(now, s.target, -1)
-		e.hold(now, i, +1)
+		e.hold(now, s.target, i)
 	}
 	s.target = i
 }
