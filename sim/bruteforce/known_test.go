@@ -23,6 +23,8 @@ func TestKnownScenarios(t *testing.T) {
 		{"w5-zero.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed > 1e4, true }},
 		// 16 us a packet until 5 ms, then 17 us: the first at 16 us, one in service when the second instance contends.
 		{"w6-perbyte.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed, 312. + 412 }},
+		// A rule that comes into force as its flow ends: what the eSwitch holds of it goes to the instance and overtakes.
+		{"rule-at-the-end.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Reordered, 16. }},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			b, err := os.ReadFile(filepath.Join("testdata", c.file))

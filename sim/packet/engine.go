@@ -506,7 +506,12 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	e.syncSlow(now)
 	e.syncFlow(now, s)
-	if elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0; i != 0 && elsewhere {
+	to := ruled
+	if s.path == absent { // it has ended in this very instant: what link and eSwitch hold of it goes by the rule
+		to = absent
+	}
+	slow := s.path == missing || s.path == absent && s.rule == 0
+	if elsewhere := slow || s.rule != i && s.rule != 0; i != 0 && elsewhere {
 		switch {
 		case s.moved:
 			e.setMoved(f, s.from != i)
@@ -517,7 +522,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	}
 	s.decided = true
 	e.assign(now, s, i)
-	e.route(now, f, ruled, i)
+	e.route(now, f, to, i)
 	e.expect(f)
 }
 
