@@ -94,7 +94,7 @@ func appendRow[T any](b []byte, row *T, cols []column) []byte {
 	return b
 }
 
-var errShort = errors.New("a row ends early")
+var errShort = Damaged(errors.New("a row ends early"))
 
 // decodeRow fills row from what appendRow wrote and returns the rest of b.
 func decodeRow[T any](b []byte, row *T, cols []column) ([]byte, error) {

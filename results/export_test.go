@@ -32,9 +32,17 @@ func small(t *testing.T, rec Recorder) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A second in which something is lost for every cause.
+	err = rec.Window(&Window{T: 2, Offered: 100, Ingress: 90, Processed: 1058, Dropped: 42, SlowPath: 20, Reordered: 7, Instances: 2, Flows: 1,
+		DroppedInstance: 32, DroppedESwitch: 1, DroppedSlowPath: 2, DroppedLink: 3, DroppedRejected: 4},
+		[]Instance{{T: 2, Instance: 1, State: "ready"}, {T: 2, Instance: 2, State: "failed", Offered: 90, Processed: 1058, Dropped: 32}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.Flow(&Flow{Flow: 1, Src: "10.0.0.9", Dst: "10.0.0.2", SrcPort: 1, DstPort: 2, Proto: 6, Start: 1, End: 2, Instance: 1, Moves: 3, Offered: 5, Processed: 5})
 	rec.Flow(&Flow{Src: "2001:db8::1", Dst: "10.0.0.2", SrcPort: 1024, DstPort: 53, Proto: 17, Start: 80645e-12, End: 1, Instance: 2, Offered: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000, Reordered: 0.25, Queued: 1000})
 	for _, scope := range []Latency{{Scope: "run"}, {Scope: "instance", Number: 2}, {Scope: "flow"}} {
-		l := Latency{Scope: scope.Scope, Number: scope.Number, Kind: "sojourn", Count: 2.5e7, Mean: 1.0 / 3, P50: 0, P90: 300, P99: 300, P999: 300, Max: 300}
+		l := Latency{Scope: scope.Scope, Number: scope.Number, Kind: "sojourn", Count: 2.5e7, Mean: 1.0 / 3, P50: 1, P90: 300, P99: 300, P999: 300, Max: 300}
 		rec.Latency(&l, []Bucket{
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Count: 2e7},
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Low: 256, High: 300, Count: 5e6}})

@@ -25,6 +25,8 @@ type Host struct {
 	Go         string  `json:"go"`
 }
 
+const maxHost = 1 << 20 // bytes of host.json
+
 type hostClock struct {
 	start time.Time
 	cpu   float64

@@ -2,13 +2,13 @@ package results
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 )
 
@@ -68,19 +68,22 @@ func appendLatencyFrame(b []byte, l *Latency, buckets []Bucket) []byte {
 	return b
 }
 
-// journal reads the journal at path, up to byte end.
+// journal reads the journal at path, up to byte end. Where it is that of a run that has ended, a frame that the file's end
+// cuts off is damage too.
 type journal struct {
-	path string
-	end  int64
+	ctx   context.Context
+	path  string
+	end   int64
+	ended bool
 }
 
 const wholeJournal = math.MaxInt64
 
 // frames calls each with every frame: its payload, valid during the call, and the offset at which it ends.
 func (j journal) frames(each func(payload []byte, end int64) error) error {
-	f, err := os.Open(j.path)
+	f, err := openInput(j.ctx, j.path)
 	if err != nil {
-		return err
+		return Damaged(err)
 	}
 	defer f.Close()
 	return j.framesOf(bufio.NewReaderSize(f, 1<<16), each)
@@ -88,38 +91,32 @@ func (j journal) frames(each func(payload []byte, end int64) error) error {
 
 func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) error) error {
 	head := make([]byte, len(journalMagic)+4)
-	if _, err := io.ReadFull(r, head); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil // killed before the head was out
-	} else if err != nil {
-		return fmt.Errorf("%s: %w", j.path, err)
+	if _, err := io.ReadFull(r, head); err != nil { // it may have been killed before the head was out
+		return j.short(0, err, false)
 	}
 	if string(head[:len(journalMagic)]) != journalMagic {
-		return fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)], journalMagic)
+		return Damaged(fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)], journalMagic))
 	}
 	if got := binary.LittleEndian.Uint32(head[len(journalMagic):]); got != layout {
-		return fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got, layout)
+		return Damaged(fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got, layout))
 	}
 	at := int64(len(head))
 	var payload []byte
 	for at < j.end {
 		var h [frameHead]byte
-		if _, err := io.ReadFull(r, h[:]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("%s: %w", j.path, err)
+		if _, err := io.ReadFull(r, h[:]); err != nil {
+			return j.short(at, err, errors.Is(err, io.EOF))
 		}
 		n := binary.LittleEndian.Uint32(h[:])
 		if n == 0 || n > maxFrame {
-			return fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at, n, maxFrame)
+			return Damaged(fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at, n, maxFrame))
 		}
 		var err error
-		if payload, err = readN(r, payload[:0], int(n)); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil
-		} else if err != nil {
-			return fmt.Errorf("%s: %w", j.path, err)
+		if payload, err = readN(r, payload[:0], int(n)); err != nil {
+			return j.short(at, err, false)
 		}
 		if got, want := crc32.ChecksumIEEE(payload), binary.LittleEndian.Uint32(h[4:]); got != want {
-			return fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path, at, got, want)
+			return Damaged(fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path, at, got, want))
 		}
 		end := at + frameHead + int64(n)
 		if err := each(payload, end); err != nil {
@@ -128,6 +125,18 @@ func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) erro
 		at = end
 	}
 	return nil
+}
+
+// short is what a read that ended early means: the frame at byte at does not count, or is damage. clean says that it
+// ended between two frames.
+func (j journal) short(at int64, err error, clean bool) error {
+	switch {
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%s: %w", j.path, err)
+	case clean || !j.ended:
+		return nil
+	}
+	return Damaged(fmt.Errorf("%s: byte %d: the frame is cut off: the file is damaged", j.path, at))
 }
 
 // readN reads n bytes into b, growing it as they come rather than on the word of a damaged length.
@@ -144,7 +153,8 @@ func readN(r io.Reader, b []byte, n int) ([]byte, error) {
 
 // lastWindow is the offset at which the last full window ends, 0 if there is none.
 func (j journal) lastWindow() (end int64, err error) {
-	err = journal{j.path, wholeJournal}.frames(func(p []byte, e int64) error {
+	j.end = wholeJournal
+	err = j.frames(func(p []byte, e int64) error {
 		if p[0] == 'w' {
 			end = e
 		}
@@ -186,7 +196,7 @@ func (c consumer) frame() func([]byte, int64) error {
 		case 'l':
 			return nested(p, &la, latencyColumns, c.latency, &bu, bucketColumns, c.bucket)
 		}
-		return fmt.Errorf("a frame of kind %q, want w, f or l", kind)
+		return Damaged(fmt.Errorf("a frame of kind %q, want w, f or l", kind))
 	}
 }
 
@@ -226,5 +236,9 @@ func (j journal) latencies(each func(*Latency) error) error  { return j.rows(con
 func (j journal) buckets(each func(*Bucket) error) error     { return j.rows(consumer{bucket: each}) }
 
 func (j journal) log() (io.ReadCloser, error) {
-	return os.Open(filepath.Join(filepath.Dir(j.path), logName))
+	f, err := openInput(j.ctx, filepath.Join(filepath.Dir(j.path), logName))
+	return f, Damaged(err)
 }
+
+// check finds nothing: every frame has been read and held against its checksum when the record was opened.
+func (j journal) check() error { return nil }

@@ -133,6 +133,8 @@ func (s memory) log() (io.ReadCloser, error) {
 	return io.NopCloser(io.MultiReader(append(readers, bytes.NewReader(s.m.log))...)), nil
 }
 
+func (s memory) check() error { return nil }
+
 func over[T any](rows []T, each func(*T) error) error {
 	for i := range rows {
 		row := rows[i]

@@ -99,7 +99,7 @@ type logFloat float64
 func (f *logFloat) UnmarshalJSON(b []byte) error {
 	v, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
 	if err != nil {
-		return fmt.Errorf("a score is %s, want a number", b)
+		return fmt.Errorf("a score is %s, want a number", Quote(string(b)))
 	}
 	*f = logFloat(v)
 	return nil
@@ -108,7 +108,7 @@ func (f *logFloat) UnmarshalJSON(b []byte) error {
 func parseLine(b []byte) (Entry, error) {
 	var l logLine
 	if err := json.Unmarshal(b, &l); err != nil {
-		return Entry{}, err
+		return Entry{}, bounded{err}
 	}
 	if l.T == nil {
 		return Entry{}, errors.New("no t_ps, want the time in picoseconds")
@@ -172,7 +172,7 @@ func kindOf[T any](name, what string, table []T, nameOf func(T) string) (int, er
 	for i, k := range table {
 		known[i] = nameOf(k)
 	}
-	return 0, fmt.Errorf("%s is %q, want one of %s", what, name, strings.Join(known, ", "))
+	return 0, fmt.Errorf("%s is %q, want one of %s", what, clip(name), strings.Join(known, ", "))
 }
 
 func parseAddr(key, s string) (netip.Addr, error) {
@@ -181,7 +181,7 @@ func parseAddr(key, s string) (netip.Addr, error) {
 	}
 	a, err := netip.ParseAddr(s)
 	if err != nil {
-		return a, fmt.Errorf("%s is %q, want an IP address: %w", key, s, err)
+		return a, fmt.Errorf("%s is %q, want an IP address: %w", key, clip(s), bounded{err})
 	}
 	return a, nil
 }

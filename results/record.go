@@ -1,17 +1,37 @@
 package results
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 
 	"github.com/smartinco/smartinco/orchestrator"
 )
+
+// ErrDamaged is, in the sense of errors.Is, that a record's files do not say what they should: run.json cannot be read, a
+// table or the log is missing, cut off or not the one that run.json vouches for.
+var ErrDamaged = errors.New("damaged")
+
+type damaged struct{ error }
+
+func (damaged) Is(target error) bool { return target == ErrDamaged }
+func (d damaged) Unwrap() error      { return d.error }
+
+// Damaged marks an error about a record's content as ErrDamaged. The context's errors, and those of a file that is there
+// and cannot be read, stay what they are.
+func Damaged(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if file := (*fs.PathError)(nil); errors.As(err, &file) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return damaged{err}
+}
 
 // Record is a run that has been recorded, on disk or in memory. If the run was killed, Run.Complete is false, Run.Totals
 // are zero, and the rows reach up to the last full window that was written.
@@ -31,41 +51,30 @@ type source interface {
 	latencies(each func(*Latency) error) error
 	buckets(each func(*Bucket) error) error
 	log() (io.ReadCloser, error)
+	check() error // every file that run.json vouches for
 }
 
-// Open reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked for.
-func Open(dir string) (*Record, error) {
+// Open is OpenContext without an end to the reading.
+func Open(dir string) (*Record, error) { return OpenContext(context.Background(), dir) }
+
+// OpenContext reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked for,
+// and whatever is read, now or then, ends with the context's error when ctx ends.
+func OpenContext(ctx context.Context, dir string) (*Record, error) {
 	run, err := readRun(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the record: %w", err)
 	}
 	rec := &Record{Dir: dir, Run: *run}
 	if run.Tables != nil {
-		rec.src = tables{dir, run.Tables}
+		rec.src = tables{ctx, dir, run.Tables, run.Log}
 		return rec, nil
 	}
-	j := journal{path: filepath.Join(dir, journalName)}
+	j := journal{ctx: ctx, path: filepath.Join(dir, journalName)}
 	if j.end, err = j.lastWindow(); err != nil {
-		return nil, fmt.Errorf("opening the record: %w", err)
+		return nil, Damaged(fmt.Errorf("opening the record: %w", err))
 	}
 	rec.Run.Complete, rec.killed, rec.src = false, true, j
 	return rec, nil
-}
-
-func readRun(dir string) (*Run, error) {
-	path := filepath.Join(dir, runName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var run Run
-	if err := json.Unmarshal(b, &run); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if run.Format != format {
-		return nil, fmt.Errorf("%s: format is %d, want %d", path, run.Format, format)
-	}
-	return &run, nil
 }
 
 // Windows reads the windows, in order of time.
@@ -100,6 +109,10 @@ func collect[T any](rows func(func(*T) error) error) ([]T, error) {
 	return all, nil
 }
 
+// Check reads every file that run.json has a checksum of - all tables and the log - and returns an error for each that is
+// not what it says. The record of a run that was killed has checksums in its journal, which Open has held it against.
+func (r *Record) Check() error { return r.src.check() }
+
 // Log reads what went into the orchestrator and what came out of it, in order; see ReadLog. A line that was cut off when
 // the run was killed does not count.
 func (r *Record) Log() iter.Seq2[Entry, error] {
@@ -115,7 +128,7 @@ func (r *Record) Log() iter.Seq2[Entry, error] {
 				if r.killed && errors.Is(err, io.ErrUnexpectedEOF) {
 					return
 				}
-				yield(e, fmt.Errorf("%s: %w", filepath.Join(r.Dir, logName), err))
+				yield(e, Damaged(fmt.Errorf("%s: %w", filepath.Join(r.Dir, logName), err)))
 				return
 			}
 			if !yield(e, nil) {
@@ -141,14 +154,9 @@ func (r *Record) Host() (*Host, error) {
 	if r.Dir == "" {
 		return nil, fmt.Errorf("%s: %w", hostName, fs.ErrNotExist)
 	}
-	path := filepath.Join(r.Dir, hostName)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	var h Host
-	if err := json.Unmarshal(b, &h); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := readJSON(filepath.Join(r.Dir, hostName), maxHost, &h); err != nil {
+		return nil, err
 	}
 	return &h, nil
 }

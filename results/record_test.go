@@ -2,9 +2,9 @@ package results
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -90,7 +90,7 @@ func TestARecordReadsAsItWasInMemory(t *testing.T) {
 	disk := open(t, written(t, 330))
 	run, w, i, f, log := contents(t, disk)
 	run2, w2, i2, f2, log2 := contents(t, inMemory(t, 330))
-	run.Tables = nil // there are no files in memory
+	run.Tables, run.Log = nil, nil // there are no files in memory
 	if !run.Complete || !run.Conservation.Holds || run.Conservation.Checked != 330*2+330*8+34+1 {
 		t.Errorf("the run: %+v", run)
 	}
@@ -186,7 +186,7 @@ func TestAJournalCutAnywhereReads(t *testing.T) {
 			instance: func(*Instance) error { instances++; return nil },
 			flow:     func(*Flow) error { flows++; return nil },
 		}.frame()
-		err = journal{path, wholeJournal}.framesOf(bytes.NewReader(whole[:n]), count)
+		err = journal{path: path, end: wholeJournal}.framesOf(bytes.NewReader(whole[:n]), count)
 		return
 	}
 	before := 0
@@ -221,7 +221,7 @@ func FuzzJournal(f *testing.F) {
 		const path = "some/journal"
 		all := consumer{func(*Window) error { return nil }, func(*Instance) error { return nil }, func(*Flow) error { return nil },
 			func(*Latency) error { return nil }, func(*Bucket) error { return nil }}.frame()
-		err := journal{path, wholeJournal}.framesOf(bytes.NewReader(b), all)
+		err := journal{path: path, end: wholeJournal}.framesOf(bytes.NewReader(b), all)
 		if err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("the error does not name the file: %v", err)
 		}
@@ -241,26 +241,24 @@ func FuzzJournal(f *testing.F) {
 // A table that is not the one that was written never reaches its decoder.
 func FuzzTable(f *testing.F) {
 	dir := written(f, 3)
-	path := filepath.Join(dir, instancesName)
 	whole := files(f, dir)[instancesName]
-	rec := open(f, dir)
+	sum := open(f, dir).Run.Tables[instancesName]
 	f.Add(len(whole)/2, byte(1))
 	f.Add(len(whole)-6, byte(255)) // length of the footer
 	f.Fuzz(func(t *testing.T, at int, flip byte) {
+		const path = "some/table"
 		b := []byte(whole)
 		if at < 0 || at >= len(b) {
 			b = b[:uint(at)%uint(len(b))]
 		} else {
 			b[at] ^= flip
 		}
-		if err := os.WriteFile(path, b, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		rows, err := rec.Instances()
-		if string(b) == whole && (err != nil || len(rows) != 24) {
-			t.Errorf("%d rows, %v", len(rows), err)
-		} else if string(b) != whole && (err == nil || !strings.Contains(err.Error(), path)) {
-			t.Errorf("error %v, want one that names the file", err)
+		rows := 0
+		err := readChecked(path, bytes.NewReader(b), int64(len(b)), sum, func(*Instance) error { rows++; return nil })
+		if string(b) == whole && (err != nil || rows != 24) {
+			t.Errorf("%d rows, %v", rows, err)
+		} else if string(b) != whole && (err == nil || rows > 0 || !strings.Contains(err.Error(), path)) {
+			t.Errorf("%d rows and error %v, want one that names the file", rows, err)
 		}
 	})
 }
@@ -282,23 +280,33 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 		return errors.Join(err1, err2, err3)
 	}
 	dir := written(t, 5)
+	if err := open(t, dir).Check(); err != nil {
+		t.Fatal(err)
+	}
 	for name, whole := range files(t, dir) {
 		if name == hostName {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		for _, damaged := range []string{whole[:len(whole)/2], whole[:3], "", strings.Repeat("x", 100)} {
+		line := strings.LastIndexByte(whole[:len(whole)-1], '\n') + 1 // a log that ends with a line is cut off all the same
+		for _, damaged := range []string{whole[:len(whole)/2], whole[:3], "", strings.Repeat("x", 100), whole[:line], whole + whole[line:]} {
 			if err := os.WriteFile(path, []byte(damaged), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			if err := read(dir); (err == nil || !strings.Contains(err.Error(), path)) && !(name == logName && damaged == "") {
+			if err := read(dir); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s cut to %d bytes: error %v, want one that names it", name, len(damaged), err)
+			}
+			if rec, err := Open(dir); err == nil {
+				if err := rec.Check(); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) || strings.Count(err.Error(), "\n") > 0 {
+					t.Errorf("%s cut to %d bytes: Check says %v, want one line that names it", name, len(damaged), err)
+				}
 			}
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
-		if err := read(dir); err == nil || !strings.Contains(err.Error(), path) {
+		// A directory without run.json is no record, and none that is damaged.
+		if err := read(dir); errors.Is(err, ErrDamaged) == (name == runName) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s missing: error %v", name, err)
 		}
 		if err := os.WriteFile(path, []byte(whole), 0o666); err != nil {
@@ -310,7 +318,7 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 func TestAnotherTableIsAnError(t *testing.T) {
 	dir := written(t, 3)
 	path := filepath.Join(dir, windowsName)
-	err := readTable(path, open(t, dir).Run.Tables[windowsName], func(*Flow) error { return nil })
+	err := readTable(context.Background(), path, open(t, dir).Run.Tables[windowsName], func(*Flow) error { return nil })
 	if err == nil || !strings.Contains(err.Error(), path+": column 1 is t_s") || !strings.Contains(err.Error(), "want flow") {
 		t.Errorf("reading windows as flows: %v", err)
 	}
@@ -323,7 +331,7 @@ func TestAKilledRunWithoutItsJournalIsAnError(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+	if _, err := Open(dir); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -340,59 +348,13 @@ func TestALeftJournalOfAFinishedRunIsIgnored(t *testing.T) {
 	}
 }
 
-func TestOverwriting(t *testing.T) {
-	tests := []struct {
-		name      string
-		files     map[string]string
-		overwrite bool
-		want      string // in the error; empty for success
-	}{
-		{"an empty directory", nil, false, ""},
-		{"a record", map[string]string{runName: `{"format": 1}`, logName: ""}, false, "already holds a record"},
-		{"a record, on request", map[string]string{runName: `{"format": 1}`, logName: "", journalName: "", windowsName: "", flowsName + temp: ""}, true, ""},
-		{"what a kill left of a record, on request", map[string]string{windowsName: ""}, true, ""},
-		{"another file", map[string]string{runName: `{"format": 1}`, "thesis.tex": ""}, true, "thesis.tex"},
-		{"another's run.json", map[string]string{runName: `{"scripts": {}}`}, true, "format is 0, want 1"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			dir := t.TempDir()
-			for name, b := range test.files {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(b), 0o666); err != nil {
-					t.Fatal(err)
-				}
-			}
-			w, err := Create(dir, *fig9(), Options{Overwrite: test.overwrite})
-			if test.want != "" {
-				if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
-					t.Errorf("error %v, want %q and the directory", err, test.want)
-				}
-				if d := cmp.Diff(test.files, files(t, dir)); d != "" {
-					t.Errorf("the directory changed: %s", d)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if rec := open(t, dir); rec.Run.Complete {
-				t.Error("the new record is complete before its run")
-			}
-			play(t, w, 3)
-			if got := len(files(t, dir)); got != 6 {
-				t.Errorf("%d files, want 6", got)
-			}
-		})
-	}
-}
-
 // fullDisk is a disk with room for left bytes.
 type fullDisk struct{ left int }
 
 var errFull = errors.New("no space left on device")
 
-func (d *fullDisk) create(path string) (io.WriteCloser, error) {
-	f, err := os.Create(path)
+func (d *fullDisk) create(path string, flag int) (file, error) {
+	f, err := os.OpenFile(path, flag, 0o666)
 	return &fullFile{f, d}, err
 }
 

@@ -143,7 +143,7 @@ func (d Drops) Sum() float64 { return d.Link + d.ESwitch + d.SlowPath + d.Instan
 
 // Run is run.json: what ran and what came of it. Nothing in it depends on the clock or on the machine.
 type Run struct {
-	Format       int      `json:"format"` // 1
+	Format       int      `json:"format"` // 2; 1 before there was Log
 	Name         string   `json:"name"`
 	Plant        string   `json:"plant"`  // sim or hw
 	Engine       string   `json:"engine"` // fluid, packet, or the testbed's name
@@ -156,6 +156,7 @@ type Run struct {
 	Scenario     any      `json:"scenario"`          // resolved: every key with its value
 	Traffic      []string `json:"traffic"`           // where it came from and what was done to it
 	Skipped      []Skip   `json:"skipped,omitempty"` // what the readers left out
+	Inputs       []Input  `json:"inputs,omitempty"`  // the files that the scenario names, as passed to Create
 	Totals       Totals   `json:"totals"`
 	Conservation Check    `json:"conservation"`
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
@@ -164,6 +165,22 @@ type Run struct {
 	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are in
 	// the journal.
 	Tables map[string]string `json:"tables,omitempty"`
+	// Log is what events.jsonl holds. Close sets it.
+	Log *Content `json:"log,omitempty"`
+}
+
+// Content is the length and the CRC-32C, in hexadecimal, of a file of the record.
+type Content struct {
+	Bytes int64  `json:"bytes"`
+	CRC   string `json:"crc32c"`
+}
+
+// Input is a file that a run depends on: a capture, a flow log, a series, a file of service times.
+type Input struct {
+	Key    string `json:"key"`  // of the scenario
+	File   string `json:"file"` // as the scenario names it
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
 }
 
 // Skip counts what a trace reader left out for one reason.

@@ -2,13 +2,16 @@ package results
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
 	"io"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -21,6 +24,11 @@ const (
 	latencyName   = "latency.parquet"
 	histogramName = "histogram.parquet"
 )
+
+// tableNames are all tables; the first alwaysThere are in every record.
+var tableNames = []string{windowsName, instancesName, flowsName, latencyName, histogramName}
+
+const alwaysThere = 3
 
 // rowGroup bounds what a table's writer holds, and batch what goes to it at once, in rows.
 const (
@@ -48,7 +56,7 @@ func newTable[T any](w io.Writer) *table[T] {
 	buf := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<16)
 	return &table[T]{
 		w: parquet.NewGenericWriter[T](buf,
-			parquet.CreatedBy("smartinco", "1", "0"),
+			parquet.CreatedBy(createdBy, "1", "0"),
 			parquet.Compression(&parquet.Zstd),
 			parquet.MaxRowsPerRowGroup(rowGroup),
 			parquet.PageBufferSize(1<<14),
@@ -85,24 +93,34 @@ func (t *table[T]) close() error {
 }
 
 // readTable calls each with every row of the Parquet file at path; the row passed is reused. Every error names path.
-//
-// A damaged footer can make the library allocate gigabytes or build strings that point nowhere, which no recover mends.
-// So a file reaches it only if its checksum is the one in run.json.
-func readTable[T any](path, want string, each func(*T) error) error {
-	f, err := os.Open(path)
+func readTable[T any](ctx context.Context, path, want string, each func(*T) error) error {
+	f, err := openInput(ctx, path)
 	if err != nil {
-		return err
+		return Damaged(err)
 	}
 	defer f.Close()
+	return readChecked(path, f, f.size, want, each)
+}
+
+// readChecked reads a table whose checksum is the one in run.json. A damaged footer can make the library allocate gigabytes
+// or build strings that point nowhere, which no recover mends: no other file may reach it.
+func readChecked[T any](path string, f io.ReaderAt, size int64, want string, each func(*T) error) error {
+	if err := checkSum(path, io.NewSectionReader(f, 0, size), want); err != nil {
+		return err
+	}
+	return readRows(path, f, size, each)
+}
+
+// checkSum reads a table's bytes, which must have the checksum in run.json.
+func checkSum(path string, r io.Reader, want string) error {
 	sum := crc32.New(castagnoli)
-	size, err := io.Copy(sum, f)
-	if err != nil {
+	if _, err := io.Copy(sum, r); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if got := checksum(sum); got != want {
-		return fmt.Errorf("%s: the file is damaged: checksum %s, want %q as %s says", path, got, want, runName)
+		return Damaged(fmt.Errorf("%s: the file is damaged: checksum %s, want %q as %s says", path, got, want, runName))
 	}
-	return readRows(path, f, size, each)
+	return nil
 }
 
 // readRows calls each with every row of a Parquet file, which is whole but may be another's: with other columns.
@@ -113,15 +131,15 @@ func readRows[T any](path string, f io.ReaderAt, size int64, each func(*T) error
 			return
 		}
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: the file is damaged: %v", path, p)
+			err = Damaged(fmt.Errorf("%s: the file is damaged: %v", path, p))
 		}
 	}()
 	file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return fmt.Errorf("%s: not a whole Parquet file: %w", path, err)
+		return Damaged(fmt.Errorf("%s: not a whole Parquet file: %w", path, err))
 	}
 	if err := sameColumns[T](file); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return Damaged(fmt.Errorf("%s: %w", path, err))
 	}
 	r := parquet.NewGenericReader[T](file)
 	defer r.Close()
@@ -142,9 +160,9 @@ func readRows[T any](path string, f io.ReaderAt, size int64, each func(*T) error
 		case errors.Is(err, io.EOF) && left == 0:
 			return nil
 		case errors.Is(err, io.EOF):
-			return fmt.Errorf("%s: the file is damaged: %d rows fewer than its footer says", path, left)
+			return Damaged(fmt.Errorf("%s: the file is damaged: %d rows fewer than its footer says", path, left))
 		case err != nil:
-			return fmt.Errorf("%s: the file is damaged: %w", path, err)
+			return Damaged(fmt.Errorf("%s: the file is damaged: %w", path, err))
 		}
 	}
 }
@@ -169,8 +187,10 @@ func sameColumns[T any](file *parquet.File) error {
 
 // tables are the Parquet files of a finished record.
 type tables struct {
-	dir  string
-	sums map[string]string // Run.Tables
+	ctx     context.Context
+	dir     string
+	sums    map[string]string // Run.Tables
+	content *Content          // Run.Log; nil in a record of format 1
 }
 
 func (t tables) windows(each func(*Window) error) error     { return tableIn(t, windowsName, each) }
@@ -189,7 +209,63 @@ func optionalIn[T any](t tables, name string, each func(*T) error) error {
 }
 
 func tableIn[T any](t tables, name string, each func(*T) error) error {
-	return readTable(filepath.Join(t.dir, name), t.sums[name], each)
+	return readTable(t.ctx, filepath.Join(t.dir, name), t.sums[name], each)
 }
 
-func (t tables) log() (io.ReadCloser, error) { return os.Open(filepath.Join(t.dir, logName)) }
+func (t tables) log() (io.ReadCloser, error) {
+	f, err := openInput(t.ctx, filepath.Join(t.dir, logName))
+	if err != nil || t.content == nil {
+		return f, Damaged(err)
+	}
+	return &checkedLog{input: f, sum: crc32.New(castagnoli), want: *t.content}, nil
+}
+
+// checkedLog is a log whose end is an error unless all that was read is what run.json says.
+type checkedLog struct {
+	*input
+	sum  hash.Hash32
+	n    int64
+	want Content
+}
+
+func (c *checkedLog) Read(b []byte) (int, error) {
+	n, err := c.input.Read(b)
+	c.sum.Write(b[:n])
+	c.n += int64(n)
+	if err == io.EOF {
+		if got := (Content{c.n, checksum(c.sum)}); got != c.want {
+			err = fmt.Errorf("the file is damaged: %d bytes of checksum %s, want %d of %s as %s says", got.Bytes, got.CRC, c.want.Bytes, c.want.CRC, runName)
+		}
+	}
+	return n, err
+}
+
+// check reads every file that run.json vouches for.
+func (t tables) check() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(t.sums)) {
+		if !slices.Contains(tableNames, name) {
+			errs = append(errs, Damaged(fmt.Errorf("%s: a checksum of %s, want those of %s", filepath.Join(t.dir, runName), Quote(name), strings.Join(tableNames, ", "))))
+			continue
+		}
+		path := filepath.Join(t.dir, name)
+		f, err := openInput(t.ctx, path)
+		if err == nil {
+			err = errors.Join(checkSum(path, f, t.sums[name]), f.Close())
+		}
+		errs = append(errs, Damaged(err))
+	}
+	for _, name := range tableNames[:alwaysThere] {
+		if _, ok := t.sums[name]; !ok {
+			errs = append(errs, Damaged(fmt.Errorf("%s: no checksum of %s", filepath.Join(t.dir, runName), name)))
+		}
+	}
+	log, err := t.log()
+	if err == nil {
+		if _, err = io.Copy(io.Discard, log); err != nil {
+			err = Damaged(fmt.Errorf("%s: %w", filepath.Join(t.dir, logName), err))
+		}
+		err = errors.Join(err, log.Close())
+	}
+	return errors.Join(append(errs, err)...)
+}

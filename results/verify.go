@@ -66,7 +66,7 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 		line++
 		if e.Event == nil {
 			if event.Event == nil {
-				return nil, fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line, e)
+				return nil, Damaged(fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line, clip(e.String())))
 			}
 			if e.Action != nil {
 				v.Actions++
@@ -83,7 +83,7 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 		event, at, recorded = e, line, nil
 	}
 	if event.Event == nil && !r.killed {
-		return nil, fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName))
+		return nil, Damaged(fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName)))
 	}
 	compare(r.killed)
 	return v, nil

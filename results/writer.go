@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/smartinco/smartinco/orchestrator"
@@ -27,7 +26,7 @@ const (
 )
 
 // format is the number in run.json that says how to read the rest.
-const format = 1
+const format = 2
 
 // A killed run loses no more than flushWindows windows, or flushEvery of wall time where windows come more slowly.
 const (
@@ -40,21 +39,36 @@ const (
 type Options struct {
 	Overwrite bool       // replace the record that the directory holds, if it holds one
 	Skew      units.Time // of the conservation check; see Checker
+	Lock      *DirLock   // the directory's, where the caller has it already; Close lets go of it
 
-	create func(path string) (io.WriteCloser, error) // nil for os.Create
+	create func(path string, flag int) (file, error) // nil for os.OpenFile
+}
+
+// file is what a Writer needs of one that it writes.
+type file interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	Sync() error
+	Stat() (fs.FileInfo, error)
 }
 
 // Writer is the Recorder that writes a record's directory. It is not safe for concurrent use.
 type Writer struct {
 	dir    string
-	create func(path string) (io.WriteCloser, error)
+	lock   *DirLock
+	create func(path string, flag int) (file, error)
 	err    error // the first
 	run    Run   // as run.json says it while the record is incomplete
 	check  Checker
 	host   hostClock
 
-	log, journal       io.WriteCloser
+	log, journal       file
 	logBuf, journalBuf []byte
+	content            Content // of the log; CRC is set by Close
+	logSum             hash.Hash32
+	journaled          int64 // bytes of journal
+	rows               rowCount
 	pending            int // windows in journalBuf
 	flushed            time.Time
 
@@ -67,29 +81,44 @@ type Writer struct {
 
 var _ Recorder = (*Writer)(nil)
 
-// Create begins the record of run in dir, which it makes if need be. dir must be empty or, with opts.Overwrite, a
-// record: it never deletes a file that it does not know. From here on dir holds a readable, incomplete record.
+// rowCount counts the rows of each table.
+type rowCount struct{ windows, instances, flows, latencies, buckets int64 }
+
+// Create begins the record of run in dir, which it makes if need be, and locks dir until Close: ErrBusy is that another
+// process writes to it. dir must be empty or, with opts.Overwrite, a record: it never deletes a file that this program did
+// not write, and where it fails for that, dir is as it was. From here on dir holds a readable, incomplete record.
 func Create(dir string, run Run, opts Options) (*Writer, error) {
-	w := &Writer{dir: dir, create: opts.create, host: startHost(), flushed: time.Now()}
+	lock := opts.Lock
+	if lock == nil {
+		var err error
+		if lock, err = LockDir(dir); err != nil {
+			return nil, fmt.Errorf("creating the record: %w", err)
+		}
+	}
+	w := &Writer{dir: dir, lock: lock, create: opts.create, host: startHost(), flushed: time.Now(), logSum: crc32.New(castagnoli)}
 	w.check.Skew = opts.Skew
 	if w.create == nil {
-		w.create = func(path string) (io.WriteCloser, error) { return os.Create(path) }
+		w.create = func(path string, flag int) (file, error) { return os.OpenFile(path, flag, 0o666) }
 	}
 	if err := clearDir(dir, opts.Overwrite); err != nil {
-		return nil, err
+		return nil, errors.Join(err, lock.Abandon())
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("creating the record: %w", err)
+	if err := w.begin(run); err != nil {
+		return nil, errors.Join(err, w.closeFiles(), lock.Release())
 	}
-	var err error
-	if w.journal, err = w.create(w.path(journalName)); err != nil {
-		return nil, fmt.Errorf("creating the record: %w", err)
+	return w, nil
+}
+
+// begin makes the files. None of them is there: clearDir saw to it, and the lock.
+func (w *Writer) begin(run Run) (err error) {
+	const fresh = os.O_RDWR | os.O_CREATE | os.O_EXCL
+	if w.journal, err = w.create(w.path(journalName), fresh); err != nil {
+		return fmt.Errorf("creating the record: %w", err)
 	}
-	if w.log, err = w.create(w.path(logName)); err != nil {
-		w.journal.Close()
-		return nil, fmt.Errorf("creating the record: %w", err)
+	if w.log, err = w.create(w.path(logName), fresh); err != nil {
+		return fmt.Errorf("creating the record: %w", err)
 	}
-	run.Format, run.Complete, run.Tables = format, false, nil
+	run.Format, run.Complete, run.Tables, run.Log = format, false, nil, nil
 	w.journalBuf = appendJournalHead(w.journalBuf)
 	w.run = run
 	if w.flush(); w.err == nil {
@@ -98,44 +127,18 @@ func Create(dir string, run Run, opts Options) (*Writer, error) {
 	if w.err == nil {
 		w.keep(w.reserve())
 	}
-	if w.err != nil {
-		w.journal.Close()
-		w.log.Close()
-		return nil, w.err
-	}
-	return w, nil
+	return w.err
 }
 
-// clearDir deletes the record in dir, run.json first, so that what is left of it never passes for a whole record.
-func clearDir(dir string, overwrite bool) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("creating the record: %w", err)
-	}
-	known := []string{runName, hostName, journalName, logName, windowsName, instancesName, flowsName, latencyName, histogramName}
-	for _, e := range entries {
-		if !e.Type().IsRegular() || !slices.Contains(known, strings.TrimSuffix(e.Name(), temp)) {
-			return fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, e.Name())
+func (w *Writer) closeFiles() error {
+	var errs []error
+	for _, f := range []*file{&w.journal, &w.log} {
+		if *f != nil {
+			errs = append(errs, (*f).Close())
+			*f = nil
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, runName)); err == nil {
-		if _, err := readRun(dir); err != nil {
-			return fmt.Errorf("%s: holds files but no record: %w", dir, err)
-		}
-	}
-	if !overwrite {
-		return fmt.Errorf("%s: already holds a record: choose another directory, or overwrite it (--force)", dir)
-	}
-	for _, suffix := range []string{"", temp} {
-		for _, name := range known {
-			if err := os.Remove(filepath.Join(dir, name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("replacing the record: %w", err)
-			}
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (w *Writer) path(name string) string { return filepath.Join(w.dir, name) }
@@ -181,6 +184,8 @@ func (w *Writer) Window(win *Window, instances []Instance) error {
 		roundRow(&w.instances[i], instanceColumns)
 	}
 	w.journalBuf = appendWindowFrame(w.journalBuf, &w.window, w.instances)
+	w.rows.windows++
+	w.rows.instances += int64(len(w.instances))
 	w.pending++
 	if w.pending >= flushWindows || len(w.journalBuf) >= flushBytes || time.Since(w.flushed) >= flushEvery {
 		w.flush()
@@ -193,6 +198,7 @@ func (w *Writer) Flow(f *Flow) {
 	w.check.Flow(f)
 	w.flow = *f
 	roundRow(&w.flow, flowColumns)
+	w.rows.flows++
 	if w.journalBuf = appendFlowFrame(w.journalBuf, &w.flow); len(w.journalBuf) >= flushBytes {
 		w.flush()
 	}
@@ -203,6 +209,8 @@ func (w *Writer) Latency(l *Latency, buckets []Bucket) {
 	w.check.Latency(l)
 	w.delays, w.latency = true, *l
 	roundRow(&w.latency, latencyColumns)
+	w.rows.latencies++
+	w.rows.buckets += int64(len(buckets))
 	if w.journalBuf = appendLatencyFrame(w.journalBuf, &w.latency, buckets); len(w.journalBuf) >= flushBytes {
 		w.flush()
 	}
@@ -212,7 +220,8 @@ func (w *Writer) Latency(l *Latency, buckets []Bucket) {
 func (w *Writer) flush() {
 	w.flushLog()
 	if w.err == nil {
-		_, err := w.journal.Write(w.journalBuf)
+		n, err := w.journal.Write(w.journalBuf)
+		w.journaled += int64(n)
 		w.keep(err)
 	}
 	w.journalBuf, w.pending, w.flushed = w.journalBuf[:0], 0, time.Now()
@@ -220,24 +229,29 @@ func (w *Writer) flush() {
 
 func (w *Writer) flushLog() {
 	if w.err == nil {
-		_, err := w.log.Write(w.logBuf)
+		n, err := w.log.Write(w.logBuf)
+		w.logSum.Write(w.logBuf[:n])
+		w.content.Bytes += int64(n)
 		w.keep(err)
 	}
 	w.logBuf = w.logBuf[:0]
 }
 
-// Close checks conservation, rounds r's totals, sets r.Format, r.Conservation and r.Tables, and turns the journal into
-// the tables. The new run.json, in place at once, is what makes the record a finished one: should anything before it
-// fail, the record stays incomplete, with its journal, and its run.json says why. Close must be called once.
+// Close checks conservation, rounds r's totals, sets r.Format, r.Inputs, r.Conservation, r.Tables and r.Log, and turns the
+// journal into the tables. The new run.json, in place at once and when all that it vouches for is on the disk, is what
+// makes the record a finished one: should anything before it fail, the record stays incomplete, with its journal, and its
+// run.json says why. Close must be called once; it lets go of the directory.
 func (w *Writer) Close(r *Run) error {
 	finish(r, &w.check)
+	r.Inputs = w.run.Inputs
 	w.flush()
-	w.keep(w.journal.Close())
-	w.keep(w.log.Close())
 	for _, step := range []func() error{
+		func() (err error) { r.Log, err = w.settleLog(); return err },
 		func() (err error) { r.Tables, err = w.convert(); return err },
 		func() error { return w.writeJSON(hostName, w.host.stop()) },
+		func() error { return w.syncDir() },
 		func() error { return w.writeJSON(runName, r) },
+		func() error { return w.syncDir() },
 		func() error { return os.Remove(w.path(journalName)) },
 	} {
 		if w.err == nil {
@@ -247,8 +261,57 @@ func (w *Writer) Close(r *Run) error {
 	if w.err != nil {
 		w.fail()
 	}
+	w.keep(w.closeFiles())
+	w.keep(w.lock.Release())
 	return w.err
 }
+
+// settleLog puts the log on the disk and says what it holds, once it has read that back.
+func (w *Writer) settleLog() (*Content, error) {
+	if err := w.unchanged(w.log, logName, w.content.Bytes); err != nil {
+		return nil, err
+	}
+	w.content.CRC = checksum(w.logSum)
+	back := crc32.New(castagnoli)
+	if _, err := io.Copy(back, io.NewSectionReader(w.log, 0, w.content.Bytes)); err != nil {
+		return nil, err
+	}
+	if got := checksum(back); got != w.content.CRC {
+		return nil, fmt.Errorf("%s: checksum %s, want the %s of what was written: something else wrote to it", w.path(logName), got, w.content.CRC)
+	}
+	return &w.content, w.log.Sync()
+}
+
+// unchanged is nil if a file is still the one that the Writer made, and as long as what it wrote.
+func (w *Writer) unchanged(f file, name string, bytes int64) error {
+	is, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(w.path(name))
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(is, there) {
+		return fmt.Errorf("%s: another file of this name is in its place", w.path(name))
+	}
+	if is.Size() != bytes {
+		return fmt.Errorf("%s: %d bytes, want the %d that were written: something else wrote to it", w.path(name), is.Size(), bytes)
+	}
+	return nil
+}
+
+// syncDir puts the names on the disk, that of the directory too if Create made it.
+func (w *Writer) syncDir() error {
+	err := syncDir(w.dir)
+	for _, d := range w.lock.made {
+		_ = syncDir(filepath.Dir(d)) // it may be one that cannot be read
+	}
+	return err
+}
+
+// replace is how a file in the making is opened: what may be there is the room that reserve took.
+const replace = os.O_RDWR | os.O_CREATE | os.O_TRUNC
 
 // spare is how much longer run.json may be when it says why the record ends.
 const spare = 4 << 10
@@ -259,7 +322,7 @@ func (w *Writer) reserve() error {
 	if err != nil {
 		return err
 	}
-	f, err := w.create(w.path(runName + temp))
+	f, err := w.create(w.path(runName+temp), replace)
 	if err != nil {
 		return err
 	}
@@ -297,81 +360,19 @@ func finish(r *Run, c *Checker) {
 	}
 }
 
-// convert writes the tables from the journal, in one pass, gives them their names when all are whole, and returns their
-// checksums.
-func (w *Writer) convert() (sums map[string]string, err error) {
-	var open []conversion
-	defer func() {
-		for _, c := range open {
-			err = errors.Join(err, c.file.Close())
-		}
-		for _, c := range open {
-			if err == nil {
-				err = os.Rename(w.path(c.name+temp), w.path(c.name))
-			} else {
-				os.Remove(w.path(c.name + temp))
-			}
-		}
-	}()
-	var rows consumer
-	makers := []func() error{
-		func() (err error) { rows.window, err = convertTo[Window](w, &open, windowsName); return err },
-		func() (err error) { rows.instance, err = convertTo[Instance](w, &open, instancesName); return err },
-		func() (err error) { rows.flow, err = convertTo[Flow](w, &open, flowsName); return err },
-		func() (err error) { rows.latency, err = convertTo[Latency](w, &open, latencyName); return err },
-		func() (err error) { rows.bucket, err = convertTo[Bucket](w, &open, histogramName); return err },
-	}
-	if !w.delays {
-		makers = makers[:3]
-	}
-	for _, m := range makers {
-		if err := m(); err != nil {
-			return nil, err
-		}
-	}
-	if err := (journal{w.path(journalName), wholeJournal}).rows(rows); err != nil {
-		return nil, err
-	}
-	sums = map[string]string{}
-	for _, c := range open {
-		if err := c.close(); err != nil {
-			return nil, err
-		}
-		sums[c.name] = checksum(c.sum)
-	}
-	return sums, nil
-}
-
-// conversion is a table that convert writes.
-type conversion struct {
-	name  string
-	file  io.Closer
-	sum   hash.Hash32
-	close func() error
-}
-
-// convertTo begins a table and returns what adds a row to it.
-func convertTo[T any](w *Writer, open *[]conversion, name string) (func(*T) error, error) {
-	f, err := w.create(w.path(name + temp))
-	if err != nil {
-		return nil, err
-	}
-	t := newTable[T](f)
-	*open = append(*open, conversion{name, f, t.sum, t.close})
-	return t.add, nil
-}
-
 // writeJSON replaces a file of the record by v, at once.
 func (w *Writer) writeJSON(name string, v any) (err error) {
 	b, err := marshal(v)
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.path(name), err)
 	}
-	f, err := w.create(w.path(name + temp))
+	f, err := w.create(w.path(name+temp), replace)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		os.Remove(w.path(name + temp))
 		return err

@@ -189,6 +189,7 @@ func (s *Source) rules() []Rule {
 				Rule{[]string{t.name + ".resolution"}, t.Resolution <= 0, "a time above 0"},
 				Rule{[]string{t.name + ".mtu"}, t.MTU != 0 && t.name != "pcap", "none: only the packets of a pcap can be split"},
 				Rule{[]string{t.name + ".mtu"}, t.MTU != 0 && t.MTU < traces.LeastMTU, fmt.Sprintf("0, or %dB or more", traces.LeastMTU)},
+				Rule{[]string{t.name + ".tunnel"}, t.Tunnel == "inner" && t.name != "pcap", "none: only the packets of a pcap can be in tunnels"},
 				Rule{[]string{t.name + ".to", t.name + ".from"}, t.To != 0 && t.To <= t.From, "a time after from, " + t.From.String()})
 		}
 	}

@@ -61,6 +61,7 @@ var mistakes = []struct {
 	{what: "bursts without on-off", text: "workload: [{cbr: {flows: 1, rate: 1Mpps, arrivals: poisson, on_time: 2ms}}]", want: []string{`t.yaml:1:70: workload.0.cbr.on_time: found "2ms", expected arrivals: on-off with this key`}},
 	{what: "no silence", text: "workload: [{flows: [{rate: 1Mpps, arrivals: on-off, off_time: 0s}]}]", want: []string{`t.yaml:1:63: workload.0.flows.0.off_time: found "0s", expected a time above 0 and at most 1h`}},
 	{what: "MTU of a flow log", text: "workload: [{zeek: {file: x, mtu: 1500B}}]", want: []string{`t.yaml:1:34: workload.0.zeek.mtu: found "1500B", expected none: only the packets of a pcap can be split`}},
+	{what: "tunnels of a flow log", text: "workload: [{zeek: {file: x, tunnel: inner}}]", want: []string{`t.yaml:1:37: workload.0.zeek.tunnel: found "inner", expected none: only the packets of a pcap can be in tunnels`}},
 	{what: "MTU too small", text: "workload: [{pcap: {file: x, mtu: 100B}}]", want: []string{`t.yaml:1:34: workload.0.pcap.mtu: found "100B", expected 0, or 576B or more`}},
 	{what: "cut backwards", text: "workload: [{pcap: {file: x, from: 2s, to: 1s}}]", want: []string{`t.yaml:1:43: workload.0.pcap.to: found "1s", expected a time after from, 2s`}},
 	{what: "model without rate", text: "workload: [{model: {name: agh-2015}}]", want: []string{`t.yaml:1:20: workload.0.model.rate: found no such key, expected a number above 0 of new flows a second`}},

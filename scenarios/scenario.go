@@ -146,6 +146,7 @@ type Trace struct {
 	Resolution units.Time  `yaml:"resolution" doc:"span over which a flow's packets are averaged to a rate (fluid engine)" default:"100ms"`
 	Timeout    units.Time  `yaml:"timeout" doc:"silence after which the same five-tuple is a new flow; 0 for never" default:"60s" min:"0"`
 	MTU        units.Bytes `yaml:"mtu" doc:"pcap: IP packets that are longer are split into such as a NIC would have sent, 576B to 65535B; 0 leaves them whole" default:"0B" max:"65535B"`
+	Tunnel     string      `yaml:"tunnel" doc:"pcap: whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel; none: the tunnel's, inner: those inside" enum:"none|inner" default:"none"`
 }
 
 // LoadCurve is a load curve: a column of a CSV file as a packet rate over time, spread over flows.

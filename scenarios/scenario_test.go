@@ -315,3 +315,20 @@ func TestSetsOfAFile(t *testing.T) {
 		t.Errorf("seed %d, vnf %+v", sc.Seed, sc.VNF)
 	}
 }
+
+// Every file that a scenario can name is listed: whoever trusts a record asks whether they are still the same.
+func TestFiles(t *testing.T) {
+	s := &Scenario{dir: "dir", VNF: VNF{ServiceFile: "service"}, Workload: []Source{
+		{PCAP: &Trace{File: "pcap"}}, {Zeek: &Trace{File: "zeek"}}, {Records: &Trace{File: "/records"}},
+		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}}, {CBR: &CBR{}}, {Flows: []OneFlow{{}}},
+	}}
+	want := []File{{"vnf.service_file", "service", "dir/service"}, {"workload.0.pcap.file", "pcap", "dir/pcap"},
+		{"workload.1.zeek.file", "zeek", "dir/zeek"}, {"workload.2.records.file", "/records", "/records"}, {"workload.3.load.file", "load", "dir/load"},
+		{"workload.4.model.file", "model", "dir/model"}, {"workload.4.model.series", "series", "dir/series"}}
+	if got := s.Files(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if n := reflect.TypeFor[Source]().NumField(); n != len(s.Workload) {
+		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
+	}
+}

@@ -21,33 +21,47 @@ func (s *Scenario) Path(name string) string {
 	return filepath.Join(s.dir, name)
 }
 
-// CheckFiles says which of the files that the scenario names cannot be opened. It does not look into them.
-func (s *Scenario) CheckFiles() error {
-	named := []struct{ key, path string }{{"vnf.service_file", s.VNF.ServiceFile}}
+// File is a file that a scenario names.
+type File struct {
+	Key  string // of the scenario, such as workload.0.pcap.file
+	Name string // as the scenario says it
+	Path string
+}
+
+// Files lists the files that the scenario names, in the order of the sources. The captures of a TRex profile are not
+// among them: they are named by the profile; see traces.MixFiles.
+func (s *Scenario) Files() (named []File) {
+	add := func(key, name string) {
+		if name != "" {
+			named = append(named, File{key, name, s.Path(name)})
+		}
+	}
+	add("vnf.service_file", s.VNF.ServiceFile)
 	for i := range s.Workload {
 		src, key := &s.Workload[i], fmt.Sprintf("workload.%d.", i)
-		add := func(k, path string) { named = append(named, struct{ key, path string }{key + k, path}) }
 		for kind, t := range map[string]*Trace{"pcap": src.PCAP, "zeek": src.Zeek, "records": src.Records} {
 			if t != nil { // one of them at most
-				add(kind+".file", t.File)
+				add(key+kind+".file", t.File)
 			}
 		}
 		if src.Load != nil {
-			add("load.file", src.Load.File)
+			add(key+"load.file", src.Load.File)
 		}
 		if m := src.Model; m != nil {
-			add("model.file", m.File)
-			add("model.series", m.Series)
+			add(key+"model.file", m.File)
+			add(key+"model.series", m.Series)
 		}
 	}
+	return named
+}
+
+// CheckFiles says which of the files that the scenario names cannot be opened. It does not look into them.
+func (s *Scenario) CheckFiles() error {
 	var errs []error
-	for _, n := range named {
-		if n.path == "" {
-			continue
-		}
-		f, err := os.Open(s.Path(n.path))
+	for _, n := range s.Files() {
+		f, err := os.Open(n.Path)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", n.key, err))
+			errs = append(errs, fmt.Errorf("%s: %w", n.Key, err))
 			continue
 		}
 		f.Close()
@@ -218,7 +232,7 @@ func (s *Scenario) endless(source string) error {
 // options are a trace's, with a stream of random numbers of its own for each source.
 func (s *Scenario) options(t *Trace, source int) traces.Options {
 	return traces.Options{Speedup: t.Speedup, Copies: t.Copies, From: t.From, To: t.To, Resolution: t.Resolution,
-		Timeout: t.Timeout, MTU: int64(t.MTU), Seed: s.streamSeed(source)}
+		Timeout: t.Timeout, MTU: int64(t.MTU), Inner: t.Tunnel == "inner", Seed: s.streamSeed(source)}
 }
 
 // streamSeed is the root of a source's random streams.

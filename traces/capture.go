@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"math"
-	"time"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
@@ -19,23 +18,29 @@ type Packet struct {
 	Kind  Kind
 }
 
-// Capture reads a packet capture, pcap or pcapng, gzip or not, packet by packet: in constant memory and without an
+// Capture reads a packet capture, pcap or pcapng, packed or not, packet by packet: in constant memory and without an
 // allocation a packet. Link types: Ethernet, Linux cooked (SLL and SLL2), raw IP, and BSD loopback; in pcapng,
 // each interface may have its own.
 type Capture struct {
 	path    string
+	format  string
 	src     *source
 	records records
 	walk    walker
 
 	n     int64
 	first instant
-	began bool // first is set
-	last  units.Time
+	began bool    // first is set
+	last  instant // since first
 	kinds [Malformed + 1]int64
-	cut   int64 // packets captured in part
-	long  int64 // frames longer than longFrame
-	back  int64 // timestamps that went backwards
+	cut   int64  // packets captured in part
+	over  int64  // packets captured with more than their length
+	long  int64  // frames longer than longFrame
+	back  int64  // timestamps that went backwards
+	bare  int64  // packets without a timestamp
+	far   int64  // packets more than maxSpan after the first
+	alien int64  // packets of a link type that is not supported
+	link  uint32 // the last of these
 	err   error
 }
 
@@ -47,46 +52,56 @@ var supported = map[uint32]bool{linkNull: true, linkEthernet: true, linkRawBSD: 
 const longFrame = 1522
 
 // OpenCapture opens a capture and reads its header. Close it when done.
-func OpenCapture(path string) (_ *Capture, err error) {
+func OpenCapture(path string) (*Capture, error) {
 	src, err := openSource(path)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			src.Close()
-		}
-	}()
+	c, err := newCapture(src, path)
+	if err != nil {
+		src.Close()
+	}
+	return c, err
+}
+
+// newCapture reads a capture's header.
+func newCapture(src *source, path string) (*Capture, error) {
 	c := &Capture{path: path, src: src, records: records{src: src}}
 	magic, err := src.Peek(4)
 	if _, known := magics[string(magic)]; !known {
 		if err != nil && src.err != nil && src.err != io.EOF {
 			return nil, fmt.Errorf("traces: %s: capture header: %w", path, src.truncated(err))
 		}
+		head, _ := src.Peek(512)
+		if err := foreign(head, ""); err != nil {
+			return nil, fmt.Errorf("traces: %s: %w", path, err)
+		}
 		return nil, fmt.Errorf("traces: %s: not a packet capture: it begins with % x, want pcap (d4c3b2a1, a1b2c3d4, 4d3cb2a1, a1b23c4d) or pcapng (0a0d0d0a)", path, magic)
 	}
 	if err := c.records.open(); err != nil {
 		return nil, fmt.Errorf("traces: %s: %s header: %w", path, c.Format(), err)
 	}
-	if link := c.records.pcap.link; !c.records.ng && !supported[link] {
-		return nil, fmt.Errorf("traces: %s: link type %d is not supported: want Ethernet, LINUX_SLL, LINUX_SLL2, raw IP or loopback", path, link)
-	}
+	c.format = c.Format()
 	return c, nil
 }
 
 // Close closes the file.
 func (c *Capture) Close() error { return c.src.Close() }
 
-// Format is "pcap" or "pcapng".
+// Format is "pcap" or "pcapng"; of files that were joined, the first's.
 func (c *Capture) Format() string {
-	if c.records.ng {
+	switch {
+	case c.format != "":
+		return c.format
+	case c.records.ng:
 		return "pcapng"
 	}
 	return "pcap"
 }
 
 // Next reads a packet. The error is io.EOF after the last one, and ErrTruncated, wrapped, if the file ends inside one;
-// it names the packet, counted from 1. After an error Next returns it again.
+// it names the packet, counted from 1. A packet more than 100 days after the first is an error. After an error Next returns
+// it again.
 func (c *Capture) Next() (p Packet, err error) {
 	err = c.Read(&p)
 	return
@@ -95,10 +110,21 @@ func (c *Capture) Next() (p Packet, err error) {
 // Read is Next into a packet of the caller's, which is faster. After an error the packet is not to be used.
 func (c *Capture) Read(p *Packet) error {
 	var f record
-	return c.next(p, &f)
+	if err := c.next(p, &f); err != nil {
+		return err
+	}
+	if p.Time > maxSpan {
+		c.err = c.tooFar()
+	}
+	return c.err
 }
 
-// next is Read that keeps the record as the file holds it.
+// tooFar is the error of the last packet where its time does not fit.
+func (c *Capture) tooFar() error {
+	return fmt.Errorf("traces: %s: packet %d: time %v is more than %v after the first packet's: want a cut that leaves it out", c.path, c.n, c.first.plus(c.last), maxSpan)
+}
+
+// next is Read that keeps the record as the file holds it, and takes any time: one that does not fit is units.Never.
 func (c *Capture) next(p *Packet, f *record) error {
 	if c.err != nil {
 		return c.err
@@ -106,6 +132,8 @@ func (c *Capture) next(p *Packet, f *record) error {
 	if err := c.read(p, f); err != nil {
 		if err != io.EOF {
 			err = fmt.Errorf("traces: %s: packet %d: %w", c.path, c.n+1, err)
+		} else if c.n > 0 && c.alien == c.n {
+			err = fmt.Errorf("traces: %s: packet 1: link type %d is not supported, and no packet is of another", c.path, c.link)
 		}
 		c.err = err
 		return err
@@ -130,24 +158,34 @@ func (c *Capture) read(p *Packet, f *record) (err error) {
 	if err := c.records.next(f); err != nil {
 		return err
 	}
-	if c.records.ng && !supported[f.link] {
-		return fmt.Errorf("link type %d of interface %d is not supported", f.link, f.iface)
-	}
-	if uint32(len(f.data)) > f.length || f.length > math.MaxInt32 {
-		return fmt.Errorf("%d bytes captured of a frame of %d", len(f.data), f.length)
+	captured := uint32(len(f.data))
+	switch {
+	case captured > f.length: // a frame is not shorter than what there is of it
+		f.length = captured
+		c.over++
+	case f.length > math.MaxInt32:
+		return fmt.Errorf("%d bytes captured of a frame of %d", captured, f.length)
+	case captured < f.length:
+		c.cut++
 	}
 	if f.stamped {
-		if err := c.time(f.at); err != nil {
-			return err
-		}
-	}
-	if uint32(len(f.data)) < f.length {
-		c.cut++
+		c.time(f.at)
+	} else {
+		c.bare++
 	}
 	if f.length > longFrame {
 		c.long++
 	}
-	p.Time, p.Bytes = c.last, int32(f.length)
+	p.Time, p.Bytes = c.last.time(), int32(f.length)
+	if p.Time > maxSpan {
+		c.far++
+	}
+	if !supported[f.link] {
+		c.alien++
+		c.link = f.link
+		p.Tuple, p.Kind = nonIP(nil, nil, 0), NonIP
+		return nil
+	}
 	p.Tuple, p.Kind = c.walk.frame(f.link, f.data)
 	c.kinds[p.Kind]++
 	return nil
@@ -155,21 +193,15 @@ func (c *Capture) read(p *Packet, f *record) (err error) {
 
 // time rebases a timestamp to the first one. One that goes backwards counts, and becomes that of the packet before.
 // A pcapng simple packet has none, and is taken to come with the packet before.
-func (c *Capture) time(at instant) error {
+func (c *Capture) time(at instant) {
 	if !c.began {
 		c.first, c.began = at, true
 	}
-	seconds := at.sec - c.first.sec
-	if seconds > int64(maxSpan/units.Second) {
-		return fmt.Errorf("time %v is more than %v after the first packet's", time.Unix(at.sec, at.ps/1000).UTC().Format(time.RFC3339Nano), maxSpan)
-	}
-	t := units.Time(max(seconds, -1))*units.Second + units.Time(at.ps-c.first.ps)
-	if t < c.last {
+	if t := at.minus(c.first); t.before(c.last) {
 		c.back++
-		return nil
+	} else {
+		c.last = t
 	}
-	c.last = t
-	return nil
 }
 
 // notes count what was peculiar in the packets read so far; all of them were kept.
@@ -178,13 +210,22 @@ func (c *Capture) notes() []Count {
 	for _, n := range []Count{
 		{"frames longer than 1522 bytes, jumbo or before segmentation by the NIC", c.long},
 		{"frames captured in part, counted with their length on the wire", c.cut},
+		{"frames captured with more bytes than their length, counted with what was captured", c.over},
 		{"frames that are not IP, kept as one flow per MAC pair and EtherType", c.kinds[NonIP]},
+		{"frames of a link type that is not supported, kept as one flow", c.alien},
 		{"frames with cut or damaged headers, kept with what could be read", c.kinds[Malformed]},
 		{"fragments kept in the flow of their first fragment", c.kinds[Fragment]},
 		{"fragments without a first fragment, kept with ports 0", c.kinds[Orphan]},
 		{"timestamps that went backwards, moved to the packet before", c.back},
+		{"timestamps with a fraction below 0 or of a second or more, carried", c.records.carried},
+		{"packets without a timestamp, taken to come with the packet before", c.bare},
+		{"packets more than 100 days after the first, which a run has to cut off", c.far},
+		{"packets in the format of a modified pcap", c.records.modified},
+		{"files joined to the first, read as one with it", c.records.joined},
+		{"packets in VXLAN or GTP-U tunnels, in the flow of the tunnel's addresses", c.walk.outer},
+		{"packets in VXLAN or GTP-U tunnels, in the flow of the addresses inside", c.walk.inner},
 	} {
 		cs = count(cs, n.Reason, n.N)
 	}
-	return cs
+	return c.src.notes(cs)
 }

@@ -318,22 +318,44 @@ func FuzzCapture(f *testing.F) {
 	for _, b := range [][]byte{nil, pcap, ng, zipped(ng), zipped(pcap), pcap[:70]} {
 		f.Add(b)
 	}
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(dir, "x")
-		os.WriteFile(path, b, 0o644)
-		if w, err := ReadCapture(path, Options{Copies: 2, Speedup: 3}); err == nil {
-			check(t, w)
-		}
-		if w, err := readCapture(path, Options{Copies: 2, Packets: true, MTU: 1500}, 1); err == nil {
-			check(t, w)
-			if packets, _ := w.Totals(); float64(len(readAll(t, MergePackets(w.Packets)))) != packets {
-				t.Error("there are not as many packets as in the flows")
+		if src := sourceOf(b); src != nil {
+			if w, err := readCapture(src, "x", Options{Copies: 2, Speedup: 3, Inner: true}, heldInCore); err == nil {
+				check(t, w)
 			}
-			w.Packets[0].Open().(*replay).close()
 		}
-		Inspect(path)
+		if src := sourceOf(b); src != nil {
+			if w, err := readCapture(src, "x", Options{Copies: 2, Packets: true, MTU: 1500}, heldInCore); err == nil {
+				check(t, w)
+				if packets, _ := w.Totals(); float64(len(readAll(t, MergePackets(w.Packets)))) != packets {
+					t.Error("there are not as many packets as in the flows")
+				}
+			}
+		}
+		inspected(b)
 	})
+}
+
+// sourceOf is a source of bytes, without a file; nil of what is packed and damaged.
+func sourceOf(b []byte) *source {
+	src, err := newSource(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil
+	}
+	return src
+}
+
+// inspected is Inspect of bytes, without a file.
+func inspected(b []byte) (*Summary, error) {
+	src, err := newSource(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	f, err := sniff(src)
+	if err != nil {
+		return nil, err
+	}
+	return inspect(src, "x", f, Options{})
 }
 
 // BenchmarkCapture reads packets of a capture that is not compressed, from the page cache.
@@ -379,4 +401,84 @@ func BenchmarkCapture(b *testing.B) {
 		}
 		b.ReportMetric(n/(cpuTime(b)-cpu)/1e6, "Mpkt/cpu-s")
 	})
+}
+
+// Files that were joined, of whatever kind, are read one after the other.
+func TestJoinedCapturesAreReadAsOne(t *testing.T) {
+	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
+	pcap, ng := pcapOf(linkEthernet, stamped{0, frame}), pcapngOf(linkEthernet, stamped{0, frame})
+	raw := pcapOf(linkRaw, stamped{0, frame[14:]})
+	for _, c := range []struct {
+		files  [][]byte
+		joined int64
+	}{
+		{[][]byte{pcap, pcap, raw}, 2}, {[][]byte{pcap, ng, pcap}, 2}, {[][]byte{ng, ng}, 0}, {[][]byte{ng, pcap}, 1},
+	} {
+		w, err := ReadCapture(write(t, "x", cat(c.files...)), Options{})
+		if err != nil {
+			t.Errorf("%d files: %v", len(c.files), err)
+			continue
+		}
+		packets, _ := w.Totals()
+		joined := int64(0)
+		for _, n := range w.Skipped {
+			joined += n.N
+		}
+		if packets != float64(len(c.files)) || len(w.Flows) != 1 || joined != c.joined {
+			t.Errorf("got %g packets in %d flows, %v; want %d in one, %d joined", packets, len(w.Flows), w.Skipped, len(c.files), c.joined)
+		}
+	}
+	_, err := ReadCapture(write(t, "x", cat(pcap, pcapOf(105, stamped{0, frame}))), Options{})
+	if err == nil || !strings.Contains(err.Error(), "packet 2: link type 105 is not supported") {
+		t.Errorf("a joined file of another link type: %v", err)
+	}
+}
+
+// Versions up to 2.3 of pcap had the two lengths the other way round, of 2.3 some writers.
+func TestLengthsOfOldCaptures(t *testing.T) {
+	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
+	file := func(minor uint16, captured, length int) []byte {
+		b := pcapOf(linkEthernet, stamped{0, frame})
+		binary.LittleEndian.PutUint16(b[6:], minor)
+		binary.LittleEndian.PutUint32(b[24+8:], uint32(captured))
+		binary.LittleEndian.PutUint32(b[24+12:], uint32(length))
+		return b
+	}
+	n := len(frame)
+	for _, c := range []struct {
+		file []byte
+		over int64
+	}{{file(4, n, 1500), 0}, {file(3, n, 1500), 0}, {file(3, 1500, n), 0}, {file(2, 1500, n), 0}, {file(4, n, n-4), 1}} {
+		s, err := Inspect(write(t, "x", c.file), Options{})
+		want := int64(1500)
+		if c.over > 0 {
+			want = int64(n)
+		}
+		if err != nil || s.Bytes != want {
+			t.Errorf("got %v, %v; want %d bytes", s, err, want)
+		}
+	}
+}
+
+// The time of a record is known where a carry is missing, and not beyond.
+func TestFractionsOfASecond(t *testing.T) {
+	x := records{pcap: iface{ticks: 1e6, factor: 1e6}}
+	for _, c := range []struct {
+		fraction int64
+		want     instant
+		carried  int64
+	}{
+		{999_999, instant{5, 999_999_000_000}, 0}, {1_000_000, instant{6, 0}, 1}, {1_999_999, instant{6, 999_999_000_000}, 1},
+		{-1, instant{4, 999_999_000_000}, 1}, {-999_999, instant{4, 1_000_000}, 1},
+	} {
+		x.carried = 0
+		if got, err := x.time(5, uint32(c.fraction)); err != nil || got != c.want || x.carried != c.carried {
+			t.Errorf("%d: got %v, %v, %d carried; want %v", c.fraction, got, err, x.carried, c.want)
+		}
+	}
+	for _, fraction := range []int64{2_000_000, -1_000_000, 1 << 31} {
+		if got, err := x.time(5, uint32(fraction)); err == nil {
+			t.Errorf("%d: got %v, want an error", fraction, got)
+		}
+	}
 }

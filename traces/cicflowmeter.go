@@ -2,11 +2,10 @@ package traces
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/smartinco/smartinco/units"
 )
 
 // cicColumns are the columns of CICFlowMeter, by their names in its versions and in the data sets made with them.
@@ -44,34 +43,24 @@ var cicFlowMeter = flowLog{
 }
 
 // readCICFlowMeter reads the output of CICFlowMeter. A row is a flow in both directions. Its times are taken as UTC, its
-// durations are microseconds. Rows that repeat the column names are left out, and a negative duration, which some of its
-// versions write, counts as none; both are counted.
+// durations are microseconds, which some of its versions write as negative numbers.
 func readCICFlowMeter(l *lines, log *logged) error {
 	log.layer = PayloadBytes
-	t, err := openTable(l, cicColumns)
-	if err != nil {
+	t := table{lines: l, log: log, columns: cicColumns}
+	if err := t.head(); err != nil {
 		return err
 	}
-	for text, ok := l.line(); ok; text, ok = l.line() {
-		if text == t.header {
-			log.skip("lines that repeat the column names")
-			continue
-		}
-		if blank, err := t.row(text); blank {
-			continue
-		} else if err != nil {
+	for {
+		ok, err := t.row()
+		if !ok {
 			return err
 		}
 		var c connection
 		if c.start, err = parseStamp(t.cell(cTime), cicTimes...); err != nil {
 			return t.fail(cTime, err)
 		}
-		if c.duration, err = parseMicroseconds(t.cell(cDuration)); err != nil {
+		if c.duration, err = log.positive(parseMicroseconds(t.cell(cDuration))); err != nil {
 			return t.fail(cDuration, err)
-		}
-		if c.duration < 0 {
-			log.skip("negative durations, taken as 0")
-			c.duration = 0
 		}
 		if err = t.record(&c, cSrc, cDst, cSrcPort, cDstPort, cProto, parseProto); err != nil {
 			return err
@@ -84,19 +73,21 @@ func readCICFlowMeter(l *lines, log *logged) error {
 		if err = t.counts(&back, cBwdPackets, cBwdBytes); err != nil {
 			return err
 		}
-		if err := log.add(c, back); err != nil {
+		if err := log.add(l.n, c, back); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // parseMicroseconds reads whole microseconds, which may be negative and may be written as a decimal.
-func parseMicroseconds(s string) (units.Time, error) {
+func parseMicroseconds(s string) (d instant, negative bool, err error) {
 	whole, frac, _ := strings.Cut(s, ".")
 	n, err := strconv.ParseInt(whole, 10, 64)
-	if most := int64(maxSpan / units.Microsecond); err != nil || n > most || n < -most || strings.Trim(frac, "0") != "" {
-		return 0, fmt.Errorf("%q is not a number of microseconds up to %v", clip(s), maxSpan)
+	if err != nil || n == math.MinInt64 || strings.Trim(frac, "0") != "" {
+		return d, false, fmt.Errorf("%q is not a number of microseconds", clip(s))
 	}
-	return units.Time(n) * units.Microsecond, nil
+	if negative = n < 0; negative {
+		n = -n
+	}
+	return instant{n / 1e6, n % 1e6 * 1e6}, negative, nil
 }

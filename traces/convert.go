@@ -17,61 +17,53 @@ import (
 // as they are, in their order, with their times cut to those of the format. The records of a flow log are played evenly, as
 // WriteCapture does, from their own times on.
 func ConvertToCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
-	f, err := sniff(path)
-	switch {
-	case err != nil:
-	case f == nil:
-		return copyCapture(ctx, path, w, format, report)
-	default:
-		done, err = f.play(ctx, path, w, format, report)
-	}
+	src, f, err := openTraffic(path, ctx)
 	if err != nil {
+		return done, err
+	}
+	defer src.Close()
+	if f == nil {
+		return copyCapture(ctx, src, path, w, format, report)
+	}
+	if done, err = f.play(ctx, src, w, format, report); err != nil {
 		err = fmt.Errorf("traces: %s: %w", path, err)
 	}
 	return
 }
 
 // ConvertToFlows writes recorded traffic of any format that Read knows as a flow CSV: the records of a flow log one by
-// one, a capture as a flow for each directed five-tuple, from its first packet to its last.
-func ConvertToFlows(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
-	f, err := sniff(path)
-	switch {
-	case err != nil:
-	case f == nil:
-		return captureFlows(ctx, path, w, report)
-	default:
-		done, err = f.flows(ctx, path, w)
-	}
+// one, a capture as a flow for each directed five-tuple, from its first packet to its last. Of the options, it uses Inner.
+func ConvertToFlows(ctx context.Context, path string, o Options, w io.Writer, report Progress) (done Written, err error) {
+	src, f, err := openTraffic(path, ctx)
 	if err != nil {
+		return done, err
+	}
+	defer src.Close()
+	return convertToFlows(ctx, src, f, path, o, w, report)
+}
+
+func convertToFlows(ctx context.Context, src *source, f *flowLog, path string, o Options, w io.Writer, report Progress) (done Written, err error) {
+	if f == nil {
+		return captureFlows(ctx, src, path, o, w, report)
+	}
+	if done, err = f.flows(ctx, src, w); err != nil {
 		err = fmt.Errorf("traces: %s: %w", path, err)
 	}
 	return
 }
 
 // play plays a log's records.
-func (f *flowLog) play(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
+func (f *flowLog) play(ctx context.Context, src *source, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
 	var cs []connection
-	beat := pulse{ctx: ctx}
-	g, err := f.each(path, func(_ *logged, c connection) error {
-		cs = append(cs, c)
-		return beat.beat(nil)
-	})
+	g, err := f.each(src, func(_ *logged, c connection) error { cs = append(cs, c); return nil })
 	if err != nil {
 		return done, err
 	}
-	slices.SortStableFunc(cs, func(a, b connection) int {
-		switch {
-		case a.start.before(b.start):
-			return -1
-		case b.start.before(a.start):
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(cs, func(a, b connection) int { return a.start.compare(b.start) })
 	base := earliest(cs)
 	end := units.Time(0)
 	for _, c := range cs {
-		s, err := c.segment(base, lone)
+		s, err := c.segment(base, lone, 0, 0)
 		if err != nil {
 			return done, err
 		}
@@ -79,7 +71,7 @@ func (f *flowLog) play(ctx context.Context, path string, w io.Writer, format Cap
 	}
 	s := Stream{Layer: g.layer, End: end, flows: func(yield func(begun, error) bool) {
 		for _, c := range cs {
-			s, err := c.segment(base, lone)
+			s, err := c.segment(base, lone, 0, 0)
 			if !yield(begun{at: s.Start, flow: Flow{Tuple: c.tuple, Segments: []Segment{s}}}, err) {
 				return
 			}
@@ -102,10 +94,10 @@ func (g *logged) notes(more []Count) []Count {
 }
 
 // flows writes a log's records as they come.
-func (f *flowLog) flows(ctx context.Context, path string, w io.Writer) (done Written, err error) {
+func (f *flowLog) flows(ctx context.Context, src *source, w io.Writer) (done Written, err error) {
 	var out *flowWriter
 	beat := pulse{ctx: ctx}
-	g, err := f.each(path, func(g *logged, c connection) error {
+	g, err := f.each(src, func(g *logged, c connection) error {
 		if out == nil {
 			out = newFlowWriter(w, g.layer)
 		}
@@ -123,12 +115,11 @@ func (f *flowLog) flows(ctx context.Context, path string, w io.Writer) (done Wri
 }
 
 // copyCapture copies frames.
-func copyCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
-	c, err := OpenCapture(path)
+func copyCapture(ctx context.Context, src *source, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
+	c, err := newCapture(src, path)
 	if err != nil {
 		return done, err
 	}
-	defer c.Close()
 	done.Layer = Frames
 	out := newCaptureWriter(w, format)
 	at := time.Unix(0, 0)
@@ -154,7 +145,7 @@ func copyCapture(ctx context.Context, path string, w io.Writer, format CaptureFo
 		}
 		done.Packets++
 		done.Bytes += int64(f.length)
-		done.Duration = p.Time
+		done.Duration = c.last.seconds()
 	}
 	if done.Packets == 0 {
 		return done, fmt.Errorf("traces: %s: %w", path, errNoPackets)
@@ -164,19 +155,19 @@ func copyCapture(ctx context.Context, path string, w io.Writer, format CaptureFo
 }
 
 // captureFlows sums up a capture's packets by five-tuple.
-func captureFlows(ctx context.Context, path string, w io.Writer, report Progress) (done Written, err error) {
-	c, err := OpenCapture(path)
+func captureFlows(ctx context.Context, src *source, path string, o Options, w io.Writer, report Progress) (done Written, err error) {
+	c, err := newCapture(src, path)
 	if err != nil {
 		return done, err
 	}
-	defer c.Close()
 	index := map[flow.FiveTuple]int{}
 	var cs []connection
-	var began []units.Time
+	c.walk.enter = o.Inner
 	beat := pulse{ctx: ctx, report: report}
 	for {
 		var p Packet
-		if err := c.Read(&p); err == io.EOF {
+		var f record
+		if err := c.next(&p, &f); err == io.EOF {
 			break
 		} else if err != nil {
 			return done, err
@@ -188,19 +179,19 @@ func captureFlows(ctx context.Context, path string, w io.Writer, report Progress
 		if !ok {
 			i = len(cs)
 			index[p.Tuple] = i
-			cs = append(cs, connection{start: c.first.add(p.Time), tuple: p.Tuple})
-			began = append(began, p.Time)
+			cs = append(cs, connection{start: c.last, tuple: p.Tuple})
 		}
 		x := &cs[i]
 		x.packets++
 		x.bytes += int64(p.Bytes)
-		x.duration = p.Time - began[i]
+		x.duration = c.last.minus(x.start)
 	}
 	if len(cs) == 0 {
 		return done, fmt.Errorf("traces: %s: %w", path, errNoPackets)
 	}
 	out := newFlowWriter(w, Frames)
 	for i := range cs {
+		cs[i].start = c.first.plus(cs[i].start)
 		out.write(&cs[i])
 	}
 	out.done.Notes = c.notes()

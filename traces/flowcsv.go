@@ -1,9 +1,6 @@
 package traces
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // The flow CSV of this program: a line a flow and direction, with these columns in any order. The last one's name says
 // what its bytes are; the names are those of Layer.
@@ -32,7 +29,7 @@ var flowCSV = flowLog{
 
 // hasColumns tells whether a line of CSV has all the names.
 func hasColumns(line string, names ...string) bool {
-	cells, err := splitCSV(strings.TrimPrefix(line, "\ufeff"))
+	cells, err := splitCSV(line)
 	if err != nil {
 		return false
 	}
@@ -49,27 +46,28 @@ func hasColumns(line string, names ...string) bool {
 }
 
 func readFlowCSV(l *lines, log *logged) error {
-	t, err := openTable(l, flowColumns)
-	if err != nil {
+	t := table{lines: l, log: log, columns: flowColumns}
+	t.named = func(names []string) error {
+		layer, _ := parseLayer(names[t.index[fBytes]])
+		if log.records > 0 && layer != log.layer {
+			return fmt.Errorf("column %s, and %s before: files of which one counts other bytes cannot be joined", layerNames[layer], layerNames[log.layer])
+		}
+		log.layer = layer
+		return nil
+	}
+	if err := t.head(); err != nil {
 		return err
 	}
-	names, _ := splitCSV(strings.TrimPrefix(t.header, "\ufeff"))
-	log.layer, _ = parseLayer(names[t.index[fBytes]])
-	for text, ok := l.line(); ok; text, ok = l.line() {
-		if blank, err := t.row(text); blank {
-			continue
-		} else if err != nil {
+	for {
+		ok, err := t.row()
+		if !ok {
 			return err
 		}
 		var c connection
 		if c.start, err = parseSeconds(t.cell(fStart)); err != nil {
 			return t.fail(fStart, err)
 		}
-		d, err := parseSeconds(t.cell(fDuration))
-		if err == nil {
-			c.duration, err = d.sub(instant{})
-		}
-		if err != nil {
+		if c.duration, err = log.positive(parseLength(t.cell(fDuration))); err != nil {
 			return t.fail(fDuration, err)
 		}
 		if err = t.record(&c, fSrc, fDst, fSrcPort, fDstPort, fProto, parseProto); err != nil {
@@ -78,11 +76,10 @@ func readFlowCSV(l *lines, log *logged) error {
 		if err = t.counts(&c, fPackets, fBytes); err != nil {
 			return err
 		}
-		if err := log.add(c); err != nil {
+		if err := log.add(l.n, c); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // flowHeader is the first line of a flow CSV.

@@ -14,10 +14,10 @@ import (
 
 // connection is one direction of a record of a flow log.
 type connection struct {
-	start          instant
-	duration       units.Time
-	tuple          flow.FiveTuple
-	packets, bytes int64
+	start, duration instant
+	tuple           flow.FiveTuple
+	packets, bytes  int64
+	line            int
 }
 
 // flowLog is a text format of flow records.
@@ -28,7 +28,7 @@ type flowLog struct {
 }
 
 // flowLogs are the formats. A line of column names decides between those in CSV.
-var flowLogs = []*flowLog{&zeek, &nfdump, &cicFlowMeter, &flowCSV}
+var flowLogs = []*flowLog{&zeek, &zeekJSON, &nfdump, &cicFlowMeter, &flowCSV}
 
 // logged takes the records of a log as they are read.
 type logged struct {
@@ -38,11 +38,15 @@ type logged struct {
 	take    func(*logged, connection) error
 
 	packets, bytes int64
+	undated, dated int // the first line of a record of 1970, and of one that is later
 }
 
 // add takes one record: a connection for each direction.
-func (g *logged) add(directions ...connection) (err error) {
+func (g *logged) add(line int, directions ...connection) (err error) {
 	g.records++
+	if err := g.date(line, directions[0].start); err != nil {
+		return err
+	}
 	for _, c := range directions {
 		if g.packets, err = addExact(g.packets, c.packets); err != nil {
 			return err
@@ -57,6 +61,10 @@ func (g *logged) add(directions ...connection) (err error) {
 			g.skip("directions of connections without packets")
 			continue
 		}
+		if c.bytes < c.packets*g.layer.least(&c.tuple) {
+			g.skip("directions of fewer bytes than their packets' headers have, kept")
+		}
+		c.line = line
 		if err := g.take(g, c); err != nil {
 			return err
 		}
@@ -64,47 +72,105 @@ func (g *logged) add(directions ...connection) (err error) {
 	return nil
 }
 
+// date judges the time of a record. One of 1970 has none, unless all are of 1970: the clock was never set, or counts from
+// the beginning.
+func (g *logged) date(line int, at instant) error {
+	if err := at.plausible(); err != nil {
+		return err
+	}
+	first := &g.dated
+	if at.sec < 365*24*3600 {
+		first = &g.undated
+	}
+	if *first == 0 {
+		*first = line
+	}
+	if g.undated == 0 || g.dated == 0 {
+		return nil
+	}
+	return fmt.Errorf("the record of line %d begins in 1970, and that of line %d in another year: the former has no time, and is to be left out", g.undated, g.dated)
+}
+
 func (g *logged) skip(reason string) { g.skipped = count(g.skipped, reason, 1) }
 
-// each reads the log at path.
-func (f *flowLog) each(path string, take func(*logged, connection) error) (*logged, error) {
-	l, err := openLines(path)
-	if err != nil {
-		return nil, err
+// positive is the length of a connection; a negative one, which some programs write, is none. Its parameters are what
+// parseLength and parseMicroseconds return.
+func (g *logged) positive(d instant, negative bool, err error) (instant, error) {
+	switch {
+	case err != nil:
+		return d, err
+	case d.sec > longest:
+		return d, fmt.Errorf("%d s are more than %d", d.sec, int64(longest))
+	case negative && d != (instant{}):
+		g.skip("negative durations, taken as 0")
+		return instant{}, nil
 	}
-	defer l.Close()
+	return d, nil
+}
+
+// parseLength is parseSeconds of what may be negative.
+func parseLength(s string) (d instant, negative bool, err error) {
+	rest, negative := strings.CutPrefix(s, "-")
+	if d, err = parseSeconds(rest); err != nil {
+		err = fmt.Errorf("%q is not a number of seconds", clip(s))
+	}
+	return d, negative, err
+}
+
+// longest is the longest record there is, in seconds.
+const longest = lastDate
+
+// each reads a log.
+func (f *flowLog) each(src *source, take func(*logged, connection) error) (*logged, error) {
+	l := newLines(src)
 	g := &logged{take: take}
-	if err := f.read(l, g); err != nil {
+	err := f.read(l, g)
+	if fault := l.fault(); fault != nil && (err == nil || l.scan.Err() != nil) {
+		return nil, fault
+	}
+	if err != nil {
 		if l.n > 0 {
 			err = fmt.Errorf("line %d: %w", l.n, err)
 		}
 		return nil, err
 	}
-	return g, l.fault()
+	g.skipped = l.notes(g.skipped)
+	return g, nil
 }
 
-// ReadFlowLog reads flow records, gzip or not: a Zeek conn.log in its tab-separated form, the CSV of nfdump or of
-// CICFlowMeter, or the flow CSV of this program; the content decides. A record becomes a flow in each direction that has
+// ReadFlowLog reads flow records, packed or not: a Zeek conn.log in its tab-separated form or in JSON, the CSV of nfdump or
+// of CICFlowMeter, or the flow CSV of this program; the content decides. A record becomes a flow in each direction that has
 // packets, of constant rate from its start for its duration, or for o.Resolution if that is 0 or unset. Bytes are those
 // that the format counts, see Layer. A record that the cut divides keeps its share. o.Timeout is not used: the flows are
 // separate already. A file without a packet in the cut is an error.
-func ReadFlowLog(path string, o Options) (*Workload, error) {
-	f, err := sniff(path)
-	if err == nil && f == nil {
-		err = errors.New("a packet capture, want a flow log: a Zeek conn.log, or the CSV of nfdump, CICFlowMeter or smartinco")
-	}
+func ReadFlowLog(path string, o Options) (*Workload, error) { return readLog(path, o, flowLogs) }
+
+// readLog reads a log of one of the formats.
+func readLog(path string, o Options, formats []*flowLog) (*Workload, error) {
+	src, f, err := openTraffic(path, o.Context)
 	if err != nil {
-		return nil, fmt.Errorf("traces: %s: %w", path, err)
+		return nil, err
 	}
-	return readFlowLog(path, o, f)
+	defer src.Close()
+	if !slices.Contains(formats, f) {
+		found, wants := "a packet capture", ""
+		if f != nil {
+			found = f.want
+		}
+		for _, f := range formats {
+			wants += ", " + f.want
+		}
+		return nil, fmt.Errorf("traces: %s: %s, want a flow log: %s", path, found, wants[2:])
+	}
+	return readFlowLog(src, path, o, f)
 }
 
-func readFlowLog(path string, o Options, f *flowLog) (*Workload, error) {
+func readFlowLog(src *source, path string, o Options, f *flowLog) (*Workload, error) {
 	o, err := o.normal()
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
-	w, err := f.workload(path, o)
+	w, err := f.workload(src, o)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
@@ -112,25 +178,25 @@ func readFlowLog(path string, o Options, f *flowLog) (*Workload, error) {
 }
 
 // workload reads a log's flows in the cut, at the log's own pace.
-func (f *flowLog) workload(path string, o Options) (*Workload, error) {
+func (f *flowLog) workload(src *source, o Options) (*Workload, error) {
 	var cs []connection
-	g, err := f.each(path, func(_ *logged, c connection) error { cs = append(cs, c); return nil })
+	g, err := f.each(src, func(_ *logged, c connection) error { cs = append(cs, c); return nil })
 	if err != nil {
 		return nil, err
 	}
-	base := earliest(cs)
 	w := &Workload{Layer: g.layer, Skipped: g.skipped}
 	w.Provenance = append(w.Provenance, fmt.Sprintf("%s: %d records; bytes are %s", f.title, g.records, g.layer))
-	for _, c := range cs {
-		s, err := c.segment(base, o.Resolution)
+	base := earliest(cs)
+	for i := range cs {
+		s, err := cs[i].segment(base, o.Resolution, o.From, o.To)
 		if err != nil {
 			return nil, err
 		}
-		if s = s.clip(o.From, o.To); s.End <= s.Start {
-			w.skip(outsideCut, c.packets)
+		if s.End <= s.Start {
+			w.skip(outsideCut, cs[i].packets)
 			continue
 		}
-		w.Flows = append(w.Flows, Flow{Tuple: c.tuple, Segments: []Segment{s}})
+		w.Flows = append(w.Flows, Flow{Tuple: cs[i].tuple, Segments: []Segment{s}})
 	}
 	return w, nil
 }
@@ -144,34 +210,39 @@ func earliest(cs []connection) (base instant) {
 	return base
 }
 
-// segment is the connection's traffic, its time counted from base. One without a duration lasts width.
-func (c *connection) segment(base instant, width units.Time) (Segment, error) {
-	start, err := c.start.sub(base)
-	if err != nil {
-		return Segment{}, fmt.Errorf("records from %d.%012d s and %d.%012d s: %w", base.sec, base.ps, c.start.sec, c.start.ps, err)
+// life is when the connection begins and ends. One without a duration lasts width.
+func (c *connection) life(width units.Time) (start, end instant) {
+	if c.duration == (instant{}) {
+		return c.start, c.start.add(width)
 	}
-	span := c.duration
-	if span == 0 {
-		span = width
-	}
-	if start > maxSpan-span {
-		return Segment{}, fmt.Errorf("a record ends more than %v after the first began", maxSpan)
-	}
-	return Segment{Start: start, End: start + span, Packets: float64(c.packets), Bytes: float64(c.bytes)}, nil
+	return c.start, c.start.plus(c.duration)
 }
 
-// clip is the part of s inside the cut, counted from the cut's start, with its share of packets and bytes.
-func (s Segment) clip(from, to units.Time) Segment {
-	start, end := max(s.Start, from), s.End
-	if to > 0 {
-		end = min(end, to)
+// segment is the connection's traffic in the cut, with its share of packets and bytes, its time counted from the cut's
+// start; From and To count from base. It is empty if there is none.
+func (c *connection) segment(base instant, width, from, to units.Time) (Segment, error) {
+	start, end := c.life(width)
+	whole := end.minus(start)
+	zero := base.add(from)
+	if start.before(zero) {
+		start = zero
 	}
-	if share := float64(end-start) / float64(s.End-s.Start); share < 1 {
-		s.Packets *= share
-		s.Bytes *= share
+	if last := base.add(to); to > 0 && last.before(end) {
+		end = last
 	}
-	s.Start, s.End = start-from, end-from
-	return s
+	if !start.before(end) {
+		return Segment{}, nil
+	}
+	s := Segment{Packets: float64(c.packets), Bytes: float64(c.bytes)}
+	if part := end.minus(start); part != whole {
+		x := portion(part, whole)
+		s.Packets *= x
+		s.Bytes *= x
+	}
+	if s.Start, s.End = start.minus(zero).time(), end.minus(zero).time(); s.End > maxSpan {
+		return s, fmt.Errorf("line %d: the record ends at %v, more than %v after %v, at which the traffic begins: want from and to", c.line, end, maxSpan, zero)
+	}
+	return s, nil
 }
 
 // Reverse is the five-tuple of the other direction.
@@ -183,9 +254,13 @@ func Reverse(t flow.FiveTuple) flow.FiveTuple {
 // table reads a CSV file with a line of column names.
 type table struct {
 	*lines
-	header string
-	index  []int // by wanted column; -1 where an optional one is missing
-	cells  []string
+	log     *logged
+	columns []column
+	named   func(names []string) error      // told of each line of column names; may be nil
+	foot    func(text string) (bool, error) // tells lines that are no rows; may be nil
+	names   []string
+	index   []int // by wanted column; -1 where an optional one is missing
+	cells   []string
 }
 
 // column is one that a format uses, by the names that its versions give it.
@@ -194,37 +269,87 @@ type column struct {
 	optional bool
 }
 
-// openTable reads the line of column names.
-func openTable(l *lines, columns []column) (*table, error) {
-	header, ok := l.line()
+// head reads the line of column names.
+func (t *table) head() error {
+	header, ok := t.line()
 	if !ok {
-		return nil, errors.New("empty: want a line of column names")
+		return errors.New("empty: want a line of column names")
 	}
-	t := &table{lines: l, header: header}
-	names, err := splitCSV(strings.TrimPrefix(header, "\ufeff"))
+	names, err := splitCSV(header)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, c := range columns {
-		at := slices.IndexFunc(names, func(name string) bool { return slices.Contains(c.names, name) })
+	return t.name(names)
+}
+
+// name finds the wanted columns.
+func (t *table) name(names []string) error {
+	t.index = t.index[:0]
+	for len(names) > 0 && names[len(names)-1] == "" { // a comma too much
+		names = names[:len(names)-1]
+	}
+	t.names = names
+	for _, c := range t.columns {
+		at := -1
+		for i, name := range names {
+			if !slices.Contains(c.names, name) {
+				continue
+			}
+			if at >= 0 {
+				return fmt.Errorf("columns %d and %d are both %s: want one", at+1, i+1, strings.Join(c.names, " or "))
+			}
+			at = i
+		}
 		if at < 0 && !c.optional {
-			return nil, fmt.Errorf("no column %s: found %s", strings.Join(c.names, " or "), clip(strings.Join(names, ", ")))
+			return fmt.Errorf("no column %s: found %q", strings.Join(c.names, " or "), clip(strings.Join(names, ", ")))
 		}
 		t.index = append(t.index, at)
 	}
-	return t, nil
+	if t.named != nil {
+		return t.named(names)
+	}
+	return nil
 }
 
-// row splits a line; blank says that there is nothing in it.
-func (t *table) row(text string) (blank bool, err error) {
-	if strings.TrimSpace(text) == "" {
+// row reads the next row with values; ok is false at the end, and on an error. A line of column names in the middle, as in
+// files that were joined, names the columns anew.
+func (t *table) row() (ok bool, err error) {
+	for {
+		text, ok := t.line()
+		if !ok {
+			return false, nil
+		}
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+		if t.foot != nil {
+			if is, err := t.foot(text); is || err != nil {
+				if err != nil {
+					return false, err
+				}
+				continue
+			}
+		}
+		if t.cells, err = splitCSV(text); err != nil {
+			return false, err
+		}
+		switch first := t.index[0]; {
+		case first < len(t.cells) && slices.Contains(t.columns[0].names, t.cells[first]), slices.Equal(t.cells, t.names):
+			t.log.skip("lines that repeat the column names")
+			if err := t.name(t.cells); err != nil {
+				return false, err
+			}
+			continue
+		case !slices.ContainsFunc(t.cells, func(cell string) bool { return cell != "" }):
+			t.log.skip("rows without values")
+			continue
+		case len(t.cells) < len(t.names):
+			return false, fmt.Errorf("%d values, want %d, one for each column", len(t.cells), len(t.names))
+		case slices.ContainsFunc(t.cells[len(t.names):], func(cell string) bool { return cell != "" }):
+			t.log.skip("rows with more values than there are columns")
+		}
 		return true, nil
 	}
-	t.cells, err = splitCSV(text)
-	if most := slices.Max(t.index); err == nil && len(t.cells) <= most {
-		err = fmt.Errorf("%d values, want %d or more", len(t.cells), most+1)
-	}
-	return false, err
 }
 
 // cell is the value of a wanted column in the current row, empty where the column is missing.
@@ -240,29 +365,31 @@ func (t *table) record(c *connection, src, dst, srcPort, dstPort, proto int, num
 	if c.tuple.Proto, err = number(t.cell(proto)); err != nil {
 		return t.fail(proto, err)
 	}
-	for _, x := range []struct {
-		i  int
-		to *netip.Addr
-	}{{src, &c.tuple.Src}, {dst, &c.tuple.Dst}} {
-		if *x.to, err = netip.ParseAddr(clip(t.cell(x.i))); err != nil {
-			return t.fail(x.i, fmt.Errorf("%q is not an IP address", clip(t.cell(x.i))))
-		}
-		*x.to = x.to.WithZone("")
-	}
-	if c.tuple.Src.Is4() != c.tuple.Dst.Is4() {
-		return t.fail(dst, fmt.Errorf("%v, want an address of the same IP version as the source, %v", c.tuple.Dst, c.tuple.Src))
-	}
-	for _, x := range []struct {
-		i  int
-		to *uint16
-	}{{srcPort, &c.tuple.SrcPort}, {dstPort, &c.tuple.DstPort}} {
-		port, err := strconv.ParseUint(t.cell(x.i), 10, 16)
-		if err != nil {
-			return t.fail(x.i, fmt.Errorf("%q is not a port", clip(t.cell(x.i))))
-		}
-		*x.to = uint16(port)
+	if i, err := c.ends([]string{t.cell(src), t.cell(dst), t.cell(srcPort), t.cell(dstPort)}); err != nil {
+		return t.fail([]int{src, dst, srcPort, dstPort}[i], err)
 	}
 	return nil
+}
+
+// ends reads source, destination, and their ports; i is which of them is at fault.
+func (c *connection) ends(values []string) (i int, err error) {
+	for i, to := range []*netip.Addr{&c.tuple.Src, &c.tuple.Dst} {
+		if *to, err = netip.ParseAddr(clip(values[i])); err != nil {
+			return i, fmt.Errorf("%q is not an IP address", clip(values[i]))
+		}
+		*to = to.WithZone("")
+	}
+	if c.tuple.Src.Is4() != c.tuple.Dst.Is4() {
+		return 1, fmt.Errorf("%v, want an address of the same IP version as the source, %v", c.tuple.Dst, c.tuple.Src)
+	}
+	for i, to := range []*uint16{&c.tuple.SrcPort, &c.tuple.DstPort} {
+		port, err := strconv.ParseUint(values[2+i], 10, 16)
+		if err != nil {
+			return 2 + i, fmt.Errorf("%q is not a port", clip(values[2+i]))
+		}
+		*to = uint16(port)
+	}
+	return 0, nil
 }
 
 // counts reads the packets and the bytes of a direction.
@@ -283,8 +410,7 @@ func (t *table) counts(c *connection, packets, bytes int) (err error) {
 
 // fail names the column of a value at fault.
 func (t *table) fail(i int, err error) error {
-	names, _ := splitCSV(strings.TrimPrefix(t.header, "\ufeff"))
-	return fmt.Errorf("column %s: %w", names[t.index[i]], err)
+	return fmt.Errorf("column %s: %w", t.names[t.index[i]], err)
 }
 
 // parseCount reads a count, which some programs write as a decimal: 12.0.

@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -23,7 +24,10 @@ type Options struct {
 	Timeout    units.Time // captures: silence after which a five-tuple is a new flow; 0 is never
 	Seed       uint64     // root of the phases of the copies
 	MTU        int64      // captures: IP packets that are longer are split into such as a NIC would have sent; 0 leaves them whole
+	Inner      bool       // captures: packets in VXLAN and GTP-U tunnels belong to the flow of the addresses inside
 	Packets    bool       // captures: keep the packets as well, for Workload.Packets, and give each flow one segment
+
+	Context context.Context // reading is given up, with its error, when it is done; nil is never
 }
 
 func (o Options) normal() (Options, error) {
@@ -65,19 +69,27 @@ const outsideCut = "packets outside the cut"
 //
 // With Options.Packets, the packets are kept while their flows are being learnt, beyond a million of them in a temporary file
 // of 16 bytes each, and are read again from there: memory grows with the flows and not with the packets.
-func ReadCapture(path string, o Options) (*Workload, error) { return readCapture(path, o, heldInCore) }
+func ReadCapture(path string, o Options) (*Workload, error) {
+	src, err := openSource(path)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	defer src.Close()
+	src.ctx = o.Context
+	return readCapture(src, path, o, heldInCore)
+}
 
 // readCapture keeps so many packets in memory.
-func readCapture(path string, o Options, held int) (_ *Workload, err error) {
+func readCapture(src *source, path string, o Options, held int) (_ *Workload, err error) {
 	o, err = o.normal()
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
-	c, err := OpenCapture(path)
+	c, err := newCapture(src, path)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	c.walk.enter = o.Inner
 	g := grouper{width: o.Resolution, timeout: o.Timeout, whole: o.Packets}
 	var sp *spool
 	if o.Packets {
@@ -101,7 +113,9 @@ func readCapture(path string, o Options, held int) (_ *Workload, err error) {
 			outside++
 			continue
 		}
-		p.Time -= o.From
+		if p.Time -= o.From; p.Time > maxSpan {
+			return nil, c.tooFar()
+		}
 		n, size, last := cut.of(&c.walk, &raw, &p)
 		for ; n > 0; n-- {
 			if p.Bytes = size; n == 1 {

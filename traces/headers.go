@@ -37,15 +37,24 @@ const (
 const notIP = 255
 
 const (
-	etherIPv4 = 0x0800
-	etherIPv6 = 0x86dd
+	etherIPv4   = 0x0800
+	etherIPv6   = 0x86dd
+	etherMPLS   = 0x8847
+	etherMPLSUp = 0x8848 // multicast once, now with a label that the receiver assigned
+	etherPPPoE  = 0x8864
+
+	etherTransparent = 0x6558 // an Ethernet frame
 )
 
 // walker finds the five-tuple of frames. It remembers first fragments; when their number reaches maxFragments it
 // forgets them all, so memory stays bounded.
 type walker struct {
-	fragments     map[fragment]transport
-	ip, transport int // bytes captured of the last frame from its IP header on, and from what follows that and its extensions
+	enter         bool // tunnels, and find the five-tuple inside
+	depth         int  // tunnels entered in the current frame
+	fragments     map[fragment]flow.FiveTuple
+	ip, transport int // bytes captured of the last frame from its IP header on, and from what follows that and its extensions; in a tunnel, of what is inside
+
+	outer, inner int64 // packets in tunnels that were not entered, and that were
 }
 
 const maxFragments = 1 << 16
@@ -57,19 +66,20 @@ type fragment struct {
 	proto    uint8
 }
 
-// transport is what only the first fragment tells.
-type transport struct {
-	src, dst uint16
-	proto    uint8
-}
-
 // frame finds the five-tuple of a frame of the given link type.
 func (w *walker) frame(link uint32, b []byte) (flow.FiveTuple, Kind) {
+	w.depth = 0
+	t, k := w.link(link, b)
+	if w.depth > 0 {
+		w.inner++
+	}
+	return t, k
+}
+
+func (w *walker) link(link uint32, b []byte) (flow.FiveTuple, Kind) {
 	switch link {
 	case linkEthernet:
-		if len(b) >= 14+20+4 && b[12] == 8 && b[13] == 0 && b[14] == 0x45 && ported[b[14+9]] && b[14+6]&^0x40|b[14+7] == 0 {
-			// Most frames there are: IPv4 without options, not a fragment, with ports. The way below gives the same.
-			p := (*[24]byte)(b[14:])
+		if p, ok := plainIPv4(b); ok {
 			w.ip, w.transport = len(b)-14, len(b)-34
 			return flow.FiveTuple{
 				Src: netip.AddrFrom4([4]byte(p[12:16])), Dst: netip.AddrFrom4([4]byte(p[16:20])),
@@ -99,6 +109,16 @@ func (w *walker) frame(link uint32, b []byte) (flow.FiveTuple, Kind) {
 	return w.raw(b)
 }
 
+// plainIPv4 recognises most frames there are: IPv4 without options, not a fragment, with ports, and in no tunnel. The long
+// way gives the same.
+func plainIPv4(b []byte) (p *[24]byte, ok bool) {
+	if len(b) < 14+20+4 || b[12] != 8 || b[13] != 0 || b[14] != 0x45 || !ported[b[14+9]] || b[14+6]&^0x40|b[14+7] != 0 {
+		return nil, false
+	}
+	p = (*[24]byte)(b[14:])
+	return p, p[9] != flow.UDP || tunnel(binary.BigEndian.Uint16(p[22:])) == nil
+}
+
 func (w *walker) raw(b []byte) (flow.FiveTuple, Kind) {
 	if len(b) == 0 {
 		return nonIP(nil, nil, 0), Malformed
@@ -112,7 +132,8 @@ func (w *walker) raw(b []byte) (flow.FiveTuple, Kind) {
 	return nonIP(nil, nil, 0), NonIP
 }
 
-// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100).
+// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100), MPLS labels
+// (RFC 3032) and the header of a PPPoE session (RFC 2516).
 func (w *walker) ether(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple, Kind) {
 	for proto == 0x8100 || proto == 0x88a8 || proto == 0x9100 {
 		if len(b) < 4 {
@@ -131,6 +152,40 @@ func (w *walker) ether(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple,
 			return t, k
 		}
 		return nonIP(src, dst, proto), Malformed
+	case etherMPLS, etherMPLSUp:
+		return w.mpls(src, dst, proto, b)
+	case etherPPPoE: // version and type(1) code(1) session(2) length(2) protocol of PPP(2)
+		if len(b) < 8 {
+			return nonIP(src, dst, proto), Malformed
+		}
+		if inside := pppIP[binary.BigEndian.Uint16(b[6:])]; inside != 0 && b[1] == 0 {
+			return w.ether(src, dst, inside, b[8:])
+		}
+	}
+	return nonIP(src, dst, proto), NonIP
+}
+
+// pppIP are the protocols of PPP that carry IP, with the EtherType of the same.
+var pppIP = map[uint16]uint16{0x21: etherIPv4, 0x57: etherIPv6}
+
+// mpls passes labels. What is inside says only by its first bits whether it is IP.
+func (w *walker) mpls(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple, Kind) {
+	for bottom := false; !bottom; b = b[4:] {
+		if len(b) < 4 {
+			return nonIP(src, dst, proto), Malformed
+		}
+		bottom = b[2]&1 != 0
+	}
+	if len(b) > 0 {
+		version, read := b[0]>>4, w.ipv4
+		if version == 6 {
+			read = w.ipv6
+		}
+		if version == 4 || version == 6 {
+			if t, k, ok := read(b); ok {
+				return t, k
+			}
+		}
 	}
 	return nonIP(src, dst, proto), NonIP
 }
@@ -152,7 +207,7 @@ func (w *walker) ipv4(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 		k = w.recall(key, &t)
 		return t, k, true
 	}
-	k = ports(&t, b[min(header, len(b)):])
+	t, k = w.payload(t, b[min(header, len(b)):])
 	if frag&0x2000 != 0 {
 		w.remember(key, t)
 	}
@@ -196,7 +251,7 @@ func (w *walker) ipv6(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 		}
 		t.Proto, b = b[0], b[size:]
 	}
-	k = ports(&t, b)
+	t, k = w.payload(t, b)
 	if first {
 		w.remember(key, t)
 	}
@@ -224,11 +279,11 @@ func ports(t *flow.FiveTuple, b []byte) Kind {
 
 func (w *walker) remember(key fragment, t flow.FiveTuple) {
 	if w.fragments == nil {
-		w.fragments = map[fragment]transport{}
+		w.fragments = map[fragment]flow.FiveTuple{}
 	} else if len(w.fragments) >= maxFragments {
 		clear(w.fragments)
 	}
-	w.fragments[key] = transport{t.SrcPort, t.DstPort, t.Proto}
+	w.fragments[key] = t
 }
 
 func (w *walker) recall(key fragment, t *flow.FiveTuple) Kind {
@@ -236,8 +291,98 @@ func (w *walker) recall(key fragment, t *flow.FiveTuple) Kind {
 	if !ok {
 		return Orphan
 	}
-	t.SrcPort, t.DstPort, t.Proto = x.src, x.dst, x.proto
+	*t = x // with the addresses inside, if it is in a tunnel
 	return Fragment
+}
+
+// payload completes t from what follows the IP header, and enters a tunnel if there is one. A packet of which the inside
+// cannot be read stays in the flow of the tunnel.
+func (w *walker) payload(t flow.FiveTuple, b []byte) (flow.FiveTuple, Kind) {
+	k := ports(&t, b)
+	if k != IP || t.Proto != flow.UDP || len(b) < 8 {
+		return t, k
+	}
+	open := tunnel(t.DstPort)
+	if open == nil {
+		return t, k
+	}
+	ethertype, inside := open(b[8:])
+	switch {
+	case ethertype == 0:
+		return t, k
+	case !w.enter || w.depth == maxDepth:
+		w.outer++
+		return t, k
+	}
+	ip, transport := w.ip, w.transport
+	w.depth++
+	var inner flow.FiveTuple
+	if ethertype == etherTransparent {
+		inner, k = w.link(linkEthernet, inside)
+	} else {
+		inner, k = w.ether(nil, nil, ethertype, inside)
+	}
+	if k == Malformed {
+		w.depth--
+		w.outer++
+		w.ip, w.transport = ip, transport
+		return t, IP
+	}
+	return inner, k
+}
+
+// maxDepth is how many tunnels within each other are entered.
+const maxDepth = 4
+
+// tunnel is what reads the content of a UDP datagram to a port, and says what is inside by its EtherType, where 0 is
+// nothing; nil if the port is none of a tunnel.
+func tunnel(port uint16) func([]byte) (uint16, []byte) {
+	switch port {
+	case 4789, 8472: // by IANA, and by Linux before that
+		return vxlan
+	case 2152:
+		return gtpu
+	}
+	return nil
+}
+
+// vxlan is RFC 7348: flags(1) reserved(3) network(3) reserved(1), and an Ethernet frame.
+func vxlan(b []byte) (uint16, []byte) {
+	if len(b) < 8 || b[0]&0x08 == 0 {
+		return 0, nil
+	}
+	return etherTransparent, b[8:]
+}
+
+// gtpu is 3GPP TS 29.281: a T-PDU of version 1, its optional fields and extension headers, and an IP packet.
+func gtpu(b []byte) (uint16, []byte) {
+	if len(b) < 8 || b[0]>>5 != 1 || b[0]&0x10 == 0 || b[1] != 255 {
+		return 0, nil
+	}
+	flags := b[0]
+	b = b[8:]
+	if flags&7 != 0 {
+		if len(b) < 4 {
+			return 0, nil
+		}
+		next := b[3]
+		b = b[4:]
+		for flags&4 != 0 && next != 0 {
+			if len(b) < 4 || b[0] == 0 || len(b) < 4*int(b[0]) {
+				return 0, nil
+			}
+			next, b = b[4*int(b[0])-1], b[4*int(b[0]):]
+		}
+	}
+	if len(b) > 0 {
+		switch b[0] >> 4 {
+		case 4:
+			return etherIPv4, b
+		case 6:
+			return etherIPv6, b
+		}
+	}
+	return 0, nil
 }
 
 // nonIP is the five-tuple under which a frame that is not IP is kept.

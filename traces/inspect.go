@@ -3,6 +3,8 @@ package traces
 import (
 	"fmt"
 	"io"
+	"math"
+	"math/bits"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -55,27 +57,36 @@ var peakWindows = [...]units.Time{units.Second, 10 * units.Millisecond, units.Mi
 // sizeLimits are the upper ends of the size classes; RFC 2544 frames fall in different ones.
 var sizeLimits = [...]int{64, 127, 511, 1023, 1518, 0}
 
-// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it.
-func Inspect(path string) (*Summary, error) {
-	f, err := sniff(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("traces: %s: %w", path, err)
-	case f == nil:
-		return inspectCapture(path)
-	}
-	return inspectFlowLog(path, f)
-}
-
-// life is when a five-tuple was on the wire.
-type life struct{ first, last units.Time }
-
-func inspectCapture(path string) (*Summary, error) {
-	c, err := OpenCapture(path)
+// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it. It takes times of any distance.
+// Of the options, it uses Inner and Context.
+func Inspect(path string, o Options) (*Summary, error) {
+	src, f, err := openTraffic(path, o.Context)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	defer src.Close()
+	return inspect(src, path, f, o)
+}
+
+func inspect(src *source, path string, f *flowLog, o Options) (s *Summary, err error) {
+	if f == nil {
+		return inspectCapture(src, path, o)
+	}
+	if s, err = inspectFlowLog(src, path, f); err != nil {
+		err = fmt.Errorf("traces: %s: %w", path, err)
+	}
+	return s, err
+}
+
+// life is when a five-tuple was on the wire.
+type life struct{ first, last instant }
+
+func inspectCapture(src *source, path string, o Options) (*Summary, error) {
+	c, err := newCapture(src, path)
+	if err != nil {
+		return nil, err
+	}
+	c.walk.enter = o.Inner
 	s := &Summary{File: filepath.Base(path), Format: c.Format(), Counted: Frames}
 	for i, limit := range sizeLimits {
 		lo := 0
@@ -85,34 +96,32 @@ func inspectCapture(path string) (*Summary, error) {
 		s.Sizes = append(s.Sizes, SizeClass{Min: lo, Max: limit})
 	}
 	var windows [len(peakWindows)]struct {
-		number units.Time
+		number instant
 		n, max int64
 	}
 	index := map[flow.FiveTuple]int{}
 	var tuples []flow.FiveTuple
 	var lives []life
 	b := newBins()
-	last := units.Time(0)
 	for {
-		p, err := c.Next()
-		if err == io.EOF {
+		var p Packet
+		var f record
+		if err := c.next(&p, &f); err == io.EOF {
 			break
-		}
-		if err != nil {
+		} else if err != nil {
 			return nil, err
 		}
-		phase := units.Time(c.first.ps)
 		s.Packets++
 		s.Bytes += int64(p.Bytes)
-		last = p.Time
 		i := 0
 		for sizeLimits[i] > 0 && int(p.Bytes) > sizeLimits[i] {
 			i++
 		}
 		s.Sizes[i].Packets++
+		clock := instant{c.last.sec, c.last.ps + c.first.ps}.normal()
 		for i := range windows {
 			w := &windows[i]
-			if number := (p.Time + phase) / peakWindows[i]; number != w.number {
+			if number := (instant{clock.sec, clock.ps - clock.ps%int64(peakWindows[i])}); number != w.number {
 				w.number, w.n = number, 0
 			}
 			w.n++
@@ -123,48 +132,59 @@ func inspectCapture(path string) (*Summary, error) {
 			i = len(tuples)
 			index[p.Tuple] = i
 			tuples = append(tuples, p.Tuple)
-			lives = append(lives, life{first: p.Time})
+			lives = append(lives, life{first: c.last})
 		}
-		lives[i].last = p.Time
-		b.add(p.Time, 1, float64(p.Bytes))
+		lives[i].last = c.last
+		if err := b.add(c.last, 1, float64(p.Bytes)); err != nil {
+			return nil, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
+		}
 	}
 	for i, w := range windows {
 		s.Peaks = append(s.Peaks, Peak{peakWindows[i], float64(w.max) / peakWindows[i].Seconds()})
 	}
 	s.Notes = c.notes()
-	s.finish(tuples, lives, last, b)
+	s.finish(tuples, lives, c.last, b)
 	return s, nil
 }
 
-func inspectFlowLog(path string, f *flowLog) (*Summary, error) {
-	w, err := readFlowLog(path, Options{}, f)
+func inspectFlowLog(src *source, path string, f *flowLog) (*Summary, error) {
+	var cs []connection
+	g, err := f.each(src, func(_ *logged, c connection) error { cs = append(cs, c); return nil })
 	if err != nil {
 		return nil, err
 	}
-	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: w.Layer, Notes: w.Skipped}
+	if len(cs) == 0 {
+		return nil, errNoPackets
+	}
+	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: g.layer, Packets: g.packets, Bytes: g.bytes, Notes: g.skipped}
 	index := map[flow.FiveTuple]bool{}
 	var tuples []flow.FiveTuple
 	var lives []life
-	b := newBins()
-	end := w.End()
-	b.widen(end)
-	for _, f := range w.Flows {
-		g := f.Segments[0]
-		s.Packets += int64(g.Packets)
-		s.Bytes += int64(g.Bytes)
-		if !index[f.Tuple] {
-			index[f.Tuple] = true
-			tuples = append(tuples, f.Tuple)
+	base, span := earliest(cs), instant{}
+	for i := range cs {
+		start, end := cs[i].life(lone)
+		lives = append(lives, life{start.minus(base), end.minus(base)})
+		if span.before(lives[i].last) {
+			span = lives[i].last
 		}
-		lives = append(lives, life{g.Start, g.End})
-		b.spread(g)
 	}
-	s.finish(tuples, lives, end, b)
+	b := newBins()
+	if err := b.widen(span); err != nil {
+		return nil, err
+	}
+	for i := range cs {
+		if !index[cs[i].tuple] {
+			index[cs[i].tuple] = true
+			tuples = append(tuples, cs[i].tuple)
+		}
+		b.spread(lives[i], float64(cs[i].packets), float64(cs[i].bytes))
+	}
+	s.finish(tuples, lives, span, b)
 	return s, nil
 }
 
-func (s *Summary) finish(tuples []flow.FiveTuple, lives []life, duration units.Time, b *bins) {
-	s.Duration = duration.Seconds()
+func (s *Summary) finish(tuples []flow.FiveTuple, lives []life, duration instant, b *bins) {
+	s.Duration = duration.seconds()
 	both := map[flow.FiveTuple]bool{}
 	for _, t := range tuples {
 		if t.Proto == notIP {
@@ -188,15 +208,15 @@ func (s *Summary) finish(tuples []flow.FiveTuple, lives []life, duration units.T
 
 // concurrent is the most lives that hold at one instant, first and last included.
 func concurrent(lives []life) int {
-	starts, ends := make([]units.Time, len(lives)), make([]units.Time, len(lives))
+	starts, ends := make([]instant, len(lives)), make([]instant, len(lives))
 	for i, l := range lives {
 		starts[i], ends[i] = l.first, l.last
 	}
-	slices.Sort(starts)
-	slices.Sort(ends)
+	slices.SortFunc(starts, instant.compare)
+	slices.SortFunc(ends, instant.compare)
 	most, gone := 0, 0
 	for i, t := range starts {
-		for ends[gone] < t {
+		for ends[gone].before(t) {
 			gone++
 		}
 		most = max(most, i+1-gone)
@@ -215,8 +235,30 @@ type bins struct {
 
 func newBins() *bins { return &bins{width: units.Microsecond} }
 
-func (b *bins) widen(t units.Time) {
-	for t/b.width >= maxBins {
+// at is the bin of a length of time; too many to tell are many.
+func (b *bins) at(t instant) uint64 {
+	hi, lo := bits.Mul64(uint64(t.sec), picos)
+	lo, carry := bits.Add64(lo, uint64(t.ps), 0)
+	if hi += carry; hi >= uint64(b.width) {
+		return math.MaxUint64
+	}
+	n, _ := bits.Div64(hi, lo, uint64(b.width))
+	return n
+}
+
+// begin is where a bin does.
+func (b *bins) begin(n uint64) instant {
+	hi, lo := bits.Mul64(n, uint64(b.width))
+	sec, ps := bits.Div64(hi, lo, picos)
+	return instant{int64(sec), int64(ps)}
+}
+
+// widen makes room for a time.
+func (b *bins) widen(t instant) error {
+	for b.at(t) >= maxBins {
+		if b.width > math.MaxInt64/2 {
+			return fmt.Errorf("the times are %.3g years apart, want 278 at most", t.seconds()/31556952)
+		}
 		b.width *= 2
 		for i := range maxBins / 2 {
 			b.packets[i] = b.packets[2*i] + b.packets[2*i+1]
@@ -225,26 +267,37 @@ func (b *bins) widen(t units.Time) {
 		clear(b.packets[maxBins/2:])
 		clear(b.bytes[maxBins/2:])
 	}
+	return nil
 }
 
-func (b *bins) add(t units.Time, packets, bytes float64) {
-	b.widen(t)
-	b.packets[t/b.width] += packets
-	b.bytes[t/b.width] += bytes
+func (b *bins) add(t instant, packets, bytes float64) error {
+	if err := b.widen(t); err != nil {
+		return err
+	}
+	n := b.at(t)
+	b.packets[n] += packets
+	b.bytes[n] += bytes
+	return nil
 }
 
-// spread adds a segment evenly. The bins must be wide enough for its end.
-func (b *bins) spread(s Segment) {
-	for t := s.Start; t < s.End; {
-		next := min((t/b.width+1)*b.width, s.End)
-		share := float64(next-t) / float64(s.End-s.Start)
-		b.add(t, float64(s.Packets*share), float64(s.Bytes*share))
+// spread adds what a life carried, evenly. The bins must be wide enough for its end.
+func (b *bins) spread(l life, packets, bytes float64) {
+	whole := l.last.minus(l.first)
+	for t := l.first; t.before(l.last); {
+		n := b.at(t)
+		next := b.begin(n + 1)
+		if l.last.before(next) {
+			next = l.last
+		}
+		x := portion(next.minus(t), whole)
+		b.packets[n] += float64(packets * x)
+		b.bytes[n] += float64(bytes * x)
 		t = next
 	}
 }
 
-func (b *bins) series(duration units.Time) Series {
-	n := int(duration/b.width) + 1
+func (b *bins) series(duration instant) Series {
+	n := int(b.at(duration)) + 1
 	s := Series{Bin: b.width, PPS: make([]float64, n), BPS: make([]float64, n)}
 	for i := range n {
 		s.PPS[i] = b.packets[i] / b.width.Seconds()

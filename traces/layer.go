@@ -47,6 +47,19 @@ func (l Layer) frame(bytes int64, t *flow.FiveTuple) int64 {
 	return bytes
 }
 
+// least is the fewest bytes that the layer counts of a packet.
+func (l Layer) least(t *flow.FiveTuple) int64 {
+	switch {
+	case l == PayloadBytes:
+		return 0
+	case l != IPBytes:
+		return etherHeader
+	case t.Src.Is4():
+		return 20
+	}
+	return 40
+}
+
 const (
 	fcsSize     = 4
 	etherHeader = 14

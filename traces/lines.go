@@ -2,11 +2,14 @@ package traces
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"math/bits"
 	"strings"
 	"time"
 
@@ -16,8 +19,9 @@ import (
 // lines reads a text file line by line, decompressing it if need be.
 type lines struct {
 	*source
-	scan *bufio.Scanner
-	n    int // number of the current line, from 1
+	scan    *bufio.Scanner
+	n       int  // number of the current line, from 1
+	endless bool // the last line read has no newline
 }
 
 func openLines(path string) (*lines, error) {
@@ -25,19 +29,44 @@ func openLines(path string) (*lines, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lines{source: s, scan: bufio.NewScanner(s.Reader)}
-	l.scan.Buffer(make([]byte, 0, 1<<16), maxLine)
-	return l, nil
+	return newLines(s), nil
 }
 
-// line is the next line; ok is false at the end of the file or on an error, which fault tells apart.
+func newLines(s *source) *lines {
+	l := &lines{source: s, scan: bufio.NewScanner(s.Reader)}
+	l.scan.Buffer(make([]byte, 0, min(1<<16, s.Size())), maxLine)
+	l.scan.Split(func(b []byte, atEOF bool) (int, []byte, error) {
+		n, line, err := bufio.ScanLines(b, atEOF)
+		if n > 0 {
+			l.endless = b[n-1] != '\n'
+		}
+		return n, line, err
+	})
+	return l
+}
+
+// line is the next line, tidy; ok is false at the end of the file or on an error, which fault tells apart.
 func (l *lines) line() (text string, ok bool) {
 	l.next()
 	if !l.scan.Scan() {
 		return "", false
 	}
 	l.n++
-	return l.scan.Text(), true
+	return tidy(l.scan.Text()), true
+}
+
+// tidy takes from a line what programs put around it: a byte order mark, which stands at the beginning of a file and so of
+// each of several that were joined, and a CR.
+func tidy(line string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(line, "\ufeff"), "\r")
+}
+
+// notes count what was peculiar in the file's lines, once they are read.
+func (l *lines) notes(cs []Count) []Count {
+	if l.n > 0 && l.endless {
+		cs = count(cs, "last lines without a newline: a value may be cut there", 1)
+	}
+	return l.source.notes(cs)
 }
 
 func (l *lines) fault() error {
@@ -49,6 +78,8 @@ func (l *lines) fault() error {
 		err = fmt.Errorf("longer than %d bytes", maxLine)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		err = ErrTruncated
+	case errors.Is(err, context.Canceled):
+		return err
 	case errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader):
 		err = fmt.Errorf("damaged gzip data: %w", err)
 	}
@@ -57,6 +88,52 @@ func (l *lines) fault() error {
 
 // instant is a time of unknown origin, such as since 1970: seconds, and picoseconds from 0 to 10^12 - 1.
 type instant struct{ sec, ps int64 }
+
+// minus and plus are exact; of the result, too, ps is from 0 to 10^12 - 1.
+func (a instant) minus(b instant) instant { return instant{a.sec - b.sec, a.ps - b.ps}.normal() }
+
+func (a instant) plus(b instant) instant { return instant{a.sec + b.sec, a.ps + b.ps}.normal() }
+
+func (a instant) normal() instant {
+	carry := a.ps / int64(picos)
+	if a.ps%int64(picos) < 0 {
+		carry--
+	}
+	return instant{a.sec + carry, a.ps - carry*int64(picos)}
+}
+
+// time is a as a length, the longest there is where it is longer than that.
+func (a instant) time() units.Time {
+	const most = math.MaxInt64/int64(units.Second) - 1
+	if a.sec > most {
+		return units.Never
+	}
+	return units.Time(a.sec)*units.Second + units.Time(a.ps)
+}
+
+// seconds is a as a length.
+func (a instant) seconds() float64 {
+	if t := a.time(); t < units.Never {
+		return t.Seconds()
+	}
+	return float64(a.sec) + float64(a.ps)/float64(picos)
+}
+
+// floor is the last multiple of step, which is positive, that is not later than a, a length.
+func (a instant) floor(step units.Time) instant {
+	hi, lo := bits.Mul64(uint64(a.sec), picos)
+	lo, carry := bits.Add64(lo, uint64(a.ps), 0)
+	rest := bits.Rem64(hi+carry, lo, uint64(step))
+	return a.minus(instant{}.add(units.Time(rest)))
+}
+
+// portion is the part of a length that another is.
+func portion(part, whole instant) float64 {
+	if p, w := part.time(), whole.time(); w < units.Never {
+		return float64(p) / float64(w)
+	}
+	return part.seconds() / whole.seconds()
+}
 
 // sub is a - b, an error if it is outside ±maxSpan.
 func (a instant) sub(b instant) (units.Time, error) {
@@ -74,16 +151,34 @@ func (a instant) add(t units.Time) instant {
 	return instant{a.sec + int64(t/units.Second) + ps/int64(picos), ps % int64(picos)}
 }
 
+// lastDate is in the year 2255: a pcapng holds 64 bits of nanoseconds. Milliseconds since 1970 that are taken for seconds
+// are beyond it from April 1970 on.
+const lastDate = 9_000_000_000
+
+// plausible judges a time since 1970 that a text holds.
+func (a instant) plausible() error {
+	if a.sec <= lastDate {
+		return nil
+	}
+	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, time.Unix(a.sec, 0).UTC().Year())
+}
+
+// String is a as a date.
+func (a instant) String() string { return time.Unix(a.sec, a.ps/1000).UTC().Format(time.RFC3339Nano) }
+
 // date is a as seconds since 1970, cut to a nanosecond.
 func (a instant) date() (time.Time, error) {
-	const most = 9_000_000_000 // year 2255; a pcapng holds 64 bits of nanoseconds
-	if a.sec < 0 || a.sec > most {
-		return time.Time{}, fmt.Errorf("time %d s since 1970, want 0 to %d s", a.sec, most)
+	if a.sec < 0 || a.sec > lastDate {
+		return time.Time{}, fmt.Errorf("time %d s since 1970, want 0 to %d s", a.sec, int64(lastDate))
 	}
 	return time.Unix(a.sec, a.ps/1000), nil
 }
 
 func (a instant) before(b instant) bool { return a.sec < b.sec || a.sec == b.sec && a.ps < b.ps }
+
+func (a instant) compare(b instant) int {
+	return cmp.Or(cmp.Compare(a.sec, b.sec), cmp.Compare(a.ps, b.ps))
+}
 
 // parseSeconds reads decimal seconds that are not negative, such as 1258531221.486539, exactly to the picosecond.
 // Further digits are cut off.

@@ -1,11 +1,11 @@
 package traces
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +28,8 @@ type LoadOptions struct {
 	Size     float64    // frame bytes
 	From, To units.Time // cut in the file's time since its first row, From included, To not; To 0 is the end
 	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
+
+	Context context.Context // reading is given up, with its error, when it is done; nil is never
 }
 
 func (o LoadOptions) normal() (LoadOptions, error) {
@@ -64,7 +66,7 @@ func (o LoadOptions) normal() (LoadOptions, error) {
 // maxRate bounds the packets per second of a load, so that no total overflows.
 const maxRate = 1e15
 
-// ReadLoad reads a load curve in CSV, gzip or not, with a line of column names. A row's load holds until the time of the
+// ReadLoad reads a load curve in CSV, packed or not, with a line of column names. A row's load holds until the time of the
 // next row, the last row's for as long as the one before it (or Step). Load times Scale is the packet rate of all flows
 // together; each of the equal flows carries its share, and where the load is 0 they are silent. A load that is not a
 // number, negative or infinite, and a time that does not grow, are errors that name the line. The flows share their
@@ -74,8 +76,26 @@ func ReadLoad(path string, o LoadOptions) (*Workload, error) {
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
+	src, err := openSource(path)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	defer src.Close()
+	src.ctx = o.Context
+	return readLoad(src, path, o)
+}
+
+func readLoad(src *source, path string, o LoadOptions) (*Workload, error) {
+	o, err := o.normal()
+	if err != nil {
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
+	}
 	c := curve{o: o}
-	rows, err := c.read(path)
+	l := newLines(src)
+	rows, err := c.read(l)
+	if fault := l.fault(); fault != nil {
+		err = fault
+	}
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
@@ -93,7 +113,7 @@ func ReadLoad(path string, o LoadOptions) (*Workload, error) {
 		s.Packets *= (s.End - s.Start).Seconds() / float64(o.Flows)
 		s.Bytes = s.Packets * o.Size
 	}
-	w := &Workload{}
+	w := &Workload{Skipped: l.notes(c.log.skipped)}
 	for i := range o.Flows {
 		w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset + i), Segments: c.segments})
 	}
@@ -103,150 +123,124 @@ func ReadLoad(path string, o LoadOptions) (*Workload, error) {
 	return w, nil
 }
 
-// curve collects segments whose Packets hold, until the end of ReadLoad, the packet rate of all flows.
+// curve collects segments whose Packets hold, until the end of readLoad, the packet rate of all flows.
 type curve struct {
 	o        LoadOptions
+	log      logged // its notes
 	segments []Segment
 }
 
-// hold adds rate from start to end, in the file's time.
-func (c *curve) hold(start, end units.Time, rate float64) {
-	if c.o.To > 0 {
-		end = min(end, c.o.To)
+// hold adds rate from start to end, in the file's time since its first row.
+func (c *curve) hold(start, end instant, rate float64) error {
+	from, to := instant{}.add(c.o.From), instant{}.add(c.o.To)
+	if c.o.To > 0 && to.before(end) {
+		end = to
 	}
-	start, end = max(start-c.o.From, 0), end-c.o.From
-	if rate == 0 || end <= start {
-		return
+	if start.before(from) {
+		start = from
 	}
-	if n := len(c.segments); n > 0 && c.segments[n-1].End == start && c.segments[n-1].Packets == rate {
-		c.segments[n-1].End = end
-		return
+	if rate == 0 || !start.before(end) {
+		return nil
 	}
-	c.segments = append(c.segments, Segment{Start: start, End: end, Packets: rate})
+	s := Segment{Start: start.minus(from).time(), End: end.minus(from).time(), Packets: rate}
+	if s.End > maxSpan {
+		return fmt.Errorf("the rows last longer than %v: want from and to", maxSpan)
+	}
+	if n := len(c.segments); n > 0 && c.segments[n-1].End == s.Start && c.segments[n-1].Packets == rate {
+		c.segments[n-1].End = s.End
+		return nil
+	}
+	c.segments = append(c.segments, s)
+	return nil
 }
 
-func (c *curve) read(path string) (rows int, err error) {
-	l, err := openLines(path)
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
+// read reads the rows; errors name the line.
+func (c *curve) read(l *lines) (rows int, err error) {
+	defer func() {
+		if err != nil && l.n > 0 {
+			err = fmt.Errorf("line %d: %w", l.n, err)
+		}
+	}()
 	o := c.o
-	column, at, err := loadHeader(l, o)
-	if err != nil {
+	t := table{lines: l, log: &c.log, columns: []column{{names: []string{o.Column}}, {names: []string{o.Time}}}}
+	switch {
+	case o.Column == RowCount:
+		t.columns = t.columns[1:]
+	case o.Time == "":
+		t.columns = t.columns[:1]
+	}
+	if err := t.head(); err != nil {
 		return 0, err
 	}
-	var first instant
-	var start, gap units.Time // of the row before, and before that one
+	var first, start, before instant // times of the first row, and of the row before since then
 	var rate float64
-	gap = o.Step
-	for text, ok := l.line(); ok; text, ok = l.line() {
-		if strings.TrimSpace(text) == "" {
-			continue
-		}
-		cells, err := splitCSV(text)
+	step := instant{}.add(o.Step)
+	gap := step
+	for {
+		ok, err := t.row()
 		if err != nil {
-			return rows, fmt.Errorf("line %d: %w", l.n, err)
+			return rows, err
 		}
-		if max(column, at) >= len(cells) {
-			return rows, fmt.Errorf("line %d: %d values, want %d or more", l.n, len(cells), max(column, at)+1)
+		if !ok {
+			break
 		}
-		now := start
-		if at >= 0 {
-			t, err := parseInstant(cells[at])
-			if rows == 0 {
-				first = t
-				if o.Column == RowCount { // steps begin with whole seconds, minutes, ... of the clock
-					first = instant{sec: t.sec - t.sec%max(1, int64(o.Step/units.Second))}
-				}
-			}
+		now := start.plus(step)
+		if rows == 0 {
+			now = start
+		}
+		if o.Time != "" {
+			i := len(t.columns) - 1
+			at, err := parseInstant(t.cell(i))
 			if err == nil {
-				now, err = t.sub(first)
+				err = at.plausible()
 			}
 			if err != nil {
-				return rows, fmt.Errorf("line %d: column %s: %w", l.n, o.Time, err)
+				return rows, t.fail(i, err)
 			}
-		} else if rows > 0 {
-			if start > maxSpan-o.Step {
-				return rows, fmt.Errorf("line %d: the rows last longer than %v", l.n, maxSpan)
+			if rows == 0 {
+				first = at
+				if o.Column == RowCount { // steps begin with whole seconds, minutes, ... of the clock
+					first = instant{sec: at.sec - at.sec%max(1, int64(o.Step/units.Second))}
+				}
+			} else if at.before(before) || at == before && o.Column != RowCount {
+				return rows, t.fail(i, fmt.Errorf("%q is not later than the row before", clip(t.cell(i))))
 			}
-			now = start + o.Step
+			before, now = at, at.minus(first)
 		}
 		if o.Column == RowCount {
-			now -= now % o.Step
+			now = now.floor(o.Step)
 		}
 		next := o.Scale / o.Step.Seconds()
 		if o.Column != RowCount {
-			v, err := strconv.ParseFloat(cells[column], 64)
+			v, err := strconv.ParseFloat(t.cell(0), 64)
 			if err != nil || !(v >= 0) {
-				return rows, fmt.Errorf("line %d: column %s: %q is not a load: want a number that is not negative", l.n, o.Column, clip(cells[column]))
+				return rows, t.fail(0, fmt.Errorf("%q is not a load: want a number that is not negative", clip(t.cell(0))))
 			}
 			next = v * o.Scale
 		}
 		switch {
 		case rows == 0:
-		case now > start:
-			gap = now - start
-			if o.Column == RowCount {
-				gap = o.Step
+		case start.before(now):
+			if gap = now.minus(start); o.Column == RowCount {
+				gap = step
 			}
-			c.hold(start, start+gap, rate)
-		case o.Column == RowCount && now == start:
+			if err := c.hold(start, start.plus(gap), rate); err != nil {
+				return rows, err
+			}
+		default: // another event of a step
 			next += rate
-		default:
-			return rows, fmt.Errorf("line %d: column %s: %q is not later than the row before", l.n, o.Time, clip(cells[at]))
 		}
 		if !(next <= maxRate) {
-			return rows, fmt.Errorf("line %d: a load of %g packets a second, want at most %g", l.n, next, float64(maxRate))
+			return rows, fmt.Errorf("a load of %g packets a second, want at most %g", next, float64(maxRate))
 		}
 		start, rate = now, next
 		rows++
 	}
-	if err := l.fault(); err != nil {
-		return rows, err
-	}
-	if start > maxSpan-gap {
-		return rows, fmt.Errorf("line %d: the rows last longer than %v", l.n, maxSpan)
-	}
-	c.hold(start, start+gap, rate)
-	return rows, nil
-}
-
-// loadHeader finds the columns in the first line; at is -1 without a time column, column with RowCount.
-func loadHeader(l *lines, o LoadOptions) (column, at int, err error) {
-	text, ok := l.line()
-	if !ok {
-		if err := l.fault(); err != nil {
-			return 0, 0, err
-		}
-		return 0, 0, errors.New("empty: want a line of column names")
-	}
-	names, err := splitCSV(strings.TrimPrefix(text, "\ufeff"))
-	if err != nil {
-		return 0, 0, fmt.Errorf("line 1: %w", err)
-	}
-	find := func(name string) (int, error) {
-		i := slices.Index(names, name)
-		if i < 0 {
-			return 0, fmt.Errorf("line 1: no column %q: found %s", name, clip(strings.Join(names, ", ")))
-		}
-		return i, nil
-	}
-	column, at = -1, -1
-	if o.Column != RowCount {
-		if column, err = find(o.Column); err != nil {
-			return
-		}
-	}
-	if o.Time != "" {
-		at, err = find(o.Time)
-	}
-	return
+	return rows, c.hold(start, start.plus(gap), rate)
 }
 
 // splitCSV splits a line by RFC 4180; a quoted value ends on its line.
 func splitCSV(line string) ([]string, error) {
-	line = strings.TrimSuffix(line, "\r")
 	if !strings.Contains(line, `"`) {
 		cells := strings.Split(line, ",")
 		for i := range cells {

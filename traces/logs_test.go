@@ -3,8 +3,6 @@ package traces
 import (
 	"errors"
 	"math"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -18,6 +16,11 @@ const zeekHeader = "#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp
 // conn is a line of a log with the header zeekHeader.
 func conn(ts, duration, counts string) string {
 	return ts + "\t10.0.0.1\t1025\t10.0.0.2\t53\tudp\t" + duration + "\t" + strings.ReplaceAll(counts, " ", "\t") + "\n"
+}
+
+// jsonConn is a record of a Zeek log in JSON, with more members.
+func jsonConn(more string) string {
+	return `{"id.orig_h":"10.0.0.1","id.orig_p":1025,"id.resp_h":"10.0.0.2","id.resp_p":53,"proto":"udp","orig_pkts":4,"orig_ip_bytes":400,"resp_pkts":2,"resp_ip_bytes":300,` + more + "}\n"
 }
 
 func TestAConnectionIsAFlowInEachDirection(t *testing.T) {
@@ -57,14 +60,16 @@ func TestACutDividesConnections(t *testing.T) {
 
 func TestHostileLogsAreRefusedByLine(t *testing.T) {
 	for want, log := range map[string]string{
-		"no #fields line in 0 lines":                   "",
-		"line 1: no #fields line":                      "{\"ts\":1}\n",
+		"the file is empty":                            "",
+		"is JSON, but not a Zeek conn.log":             "{\"ts\":1}\n",
+		"line 2: no #fields line":                      "#close\n1\n",
+		"no #fields line in 1 lines":                   "#close\n",
 		"line 1: #fields has no ts":                    "#fields\tuid\n",
 		"line 3: 1 values":                             zeekHeader + "nonsense\n",
 		"line 3: ts: \"NaN\"":                          zeekHeader + conn("NaN", "1", "1 1 1 1"),
 		"line 3: ts: \"-1\"":                           zeekHeader + conn("-1", "1", "1 1 1 1"),
 		"line 3: ts: \"1e9\"":                          zeekHeader + conn("1e9", "1", "1 1 1 1"),
-		"line 3: duration: times are more than":        zeekHeader + conn("1", "9999999", "1 1 1 1"),
+		"line 3: the record ends at 1970-04-26":        zeekHeader + conn("1", "9999999", "1 1 1 1"),
 		"line 4: orig_pkts: \"-5\"":                    zeekHeader + conn("1", "1", "1 1 1 1") + conn("1", "1", "-5 1 1 1"),
 		"line 3: resp_ip_bytes: \"99999999999999999\"": zeekHeader + conn("1", "1", "1 1 1 99999999999999999"),
 		"line 4: counts sum to more than 2^53":         zeekHeader + conn("1", "1", "9007199254740992 1 0 0") + conn("1", "1", "1 1 0 0"),
@@ -73,7 +78,7 @@ func TestHostileLogsAreRefusedByLine(t *testing.T) {
 		"line 3: proto: \"carp\"":                      zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "udp", "carp", 1),
 		"line 3: id.orig_h":                            zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "10.0.0.1", "10.0.0.300", 1),
 		"line 3: id.orig_p":                            zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "1025", "70000", 1),
-		"times are more than":                          zeekHeader + conn("1", "1", "1 1 1 1") + conn("99999999999", "1", "1 1 1 1"),
+		"line 4: 99999999999 s since 1970 are in the":  zeekHeader + conn("1", "1", "1 1 1 1") + conn("99999999999", "1", "1 1 1 1"),
 		"no packets":                                   zeekHeader + conn("1", "1", "0 0 0 0"),
 	} {
 		_, err := ReadZeek(write(t, "conn.log", []byte(log)), Options{})
@@ -124,7 +129,7 @@ func TestBadLoadsAreRefusedByLine(t *testing.T) {
 		o         LoadOptions
 	}{
 		{"", "empty", LoadOptions{Column: "v"}},
-		{"a,b\n1,2\n", `line 1: no column "v": found a, b`, LoadOptions{Column: "v"}},
+		{"a,b\n1,2\n", `line 1: no column v: found "a, b"`, LoadOptions{Column: "v"}},
 		{"v\nNaN\n", `line 2: column v: "NaN"`, LoadOptions{Column: "v"}},
 		{"v\n1\n-1\n", `line 3: column v: "-1"`, LoadOptions{Column: "v"}},
 		{"v\n+Inf\n", "line 2: a load of +Inf", LoadOptions{Column: "v"}},
@@ -152,14 +157,16 @@ func FuzzZeek(f *testing.F) {
 		f.Add([]byte(log))
 		f.Add(zipped([]byte(log)))
 	}
-	dir := f.TempDir()
+	f.Add([]byte(jsonConn(`"ts":1714979075.309996`)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(dir, "conn.log")
-		os.WriteFile(path, b, 0o644)
-		if w, err := ReadZeek(path, Options{Copies: 2, From: 1, Speedup: 0.5}); err == nil {
-			check(t, w)
+		for _, format := range []*flowLog{&zeek, &zeekJSON} {
+			if src := sourceOf(b); src != nil {
+				if w, err := readFlowLog(src, "conn.log", Options{Copies: 2, From: 1, Speedup: 0.5}, format); err == nil {
+					check(t, w)
+				}
+			}
 		}
-		Inspect(path)
+		inspected(b)
 	})
 }
 
@@ -168,14 +175,58 @@ func FuzzLoad(f *testing.F) {
 		f.Add([]byte(csv))
 		f.Add(zipped([]byte(csv)))
 	}
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(dir, "load.csv")
-		os.WriteFile(path, b, 0o644)
 		for _, o := range []LoadOptions{{Column: "v"}, {Column: "v", Time: "t", Speedup: 3, From: units.Second}, {Column: RowCount, Time: "t", Step: units.Minute}} {
-			if w, err := ReadLoad(path, o); err == nil {
+			src := sourceOf(b)
+			if src == nil {
+				return
+			}
+			if w, err := readLoad(src, "load.csv", o); err == nil {
 				check(t, w)
 			}
 		}
 	})
+}
+
+func TestZeekLogsInJSON(t *testing.T) {
+	for _, c := range []struct{ log, want string }{
+		{jsonConn(`"ts":1714979075.309996,"duration":2.5`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 2500ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1.714979075309996e+09,"duration":1e-06`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 1us, 4 packets, 400 B"},
+		{jsonConn(`"ts":"2024-05-06T07:04:35.309996Z","duration":null`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1714979075.3,"_path":"conn"`) + jsonConn(`"ts":1,"_path":"dns"`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+	} {
+		log := strings.ReplaceAll(c.log, ",}", "}")
+		for name, read := range map[string]func(string, Options) (*Workload, error){"Zeek": ReadZeek, "records": ReadFlowLog, "any": Read} {
+			w, err := read(write(t, "conn.log", []byte(log)), Options{})
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, log, err)
+				continue
+			}
+			check(t, w)
+			if got := described(w); len(got) != 2 || got[0] != c.want || w.Layer != IPBytes {
+				t.Errorf("%s: %s: got %s, want %s", name, log, got, c.want)
+			}
+		}
+	}
+	for want, more := range map[string]string{
+		"line 1: 1714979075309 s since 1970 are in the year 56315": `"ts":1714979075309`,
+		"line 1: ts: \"yesterday\" is not a time":                  `"ts":"yesterday"`,
+		"line 1: ts twice in an object":                            `"ts":1,"ts":2`,
+		"line 1: no ts: want the records":                          `"uid":"ts"`,
+		"line 1: duration: []interface {}, want a number":          `"ts":1,"duration":[1]`,
+		"line 1: duration: \"1e99\" is out of range":               `"ts":1,"duration":1e99`,
+		"line 1: orig_pkts twice":                                  `"ts":1,"orig_pkts":9`,
+		"line 1: the JSON object ends before it is closed":         `"ts":1,"uid":{"x":1`,
+		"line 1: more than a JSON object on a line":                `"ts":1}{`,
+	} {
+		_, err := ReadZeek(write(t, "conn.log", []byte(jsonConn(more))), Options{})
+		if err == nil || !strings.Contains(err.Error(), "conn.log: "+want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for from, want := range map[string]string{"1e-06": "0.000001", "1.5e3": "1500", "-2.50E-1": "-0.25", "12.5": "12.5", "0e0": "0", "1.23e1": "12.3"} {
+		if got, err := plain(from); err != nil || got != want {
+			t.Errorf("%s: got %s, %v; want %s", from, got, err, want)
+		}
+	}
 }

@@ -277,3 +277,15 @@ func TestTheSFRMixHasItsRates(t *testing.T) {
 		}
 	}
 }
+
+func TestMixFiles(t *testing.T) {
+	file := profileDir(t, profileText)
+	names, paths, err := MixFiles(file)
+	dir := filepath.Dir(file)
+	if want := []string{"cap/one.pcap", "cap/two.pcap"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("names %q, %v; want %q", names, err, want)
+	}
+	if want := []string{filepath.Join(dir, "one.pcap.gz"), filepath.Join(dir, "two.pcap")}; !slices.Equal(paths, want) {
+		t.Errorf("paths %q, want %q", paths, want)
+	}
+}

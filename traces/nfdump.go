@@ -33,39 +33,33 @@ const (
 
 var nfdump = flowLog{
 	name: "nfdump", title: "nfdump CSV", want: "the CSV of nfdump",
-	begins: func(line string) bool {
-		return hasColumns(line, "ts", "td", "sa", "da", "ipkt") || hasColumns(line, "firstSeen", "srcAddr", "packets")
-	},
-	read: readNfdump,
+	begins: isNfdump, read: readNfdump,
+}
+
+func isNfdump(line string) bool {
+	return hasColumns(line, "ts", "td", "sa", "da", "ipkt") || hasColumns(line, "firstSeen", "srcAddr", "packets")
 }
 
 // readNfdump reads the output of nfdump -o csv. Its times are taken as UTC. ipkt and ibyt are of the direction from sa to
-// da; opkt and obyt, which flows merged by nfdump -b have, are of the other. The summary at the end is left out. Of ICMP,
-// dp is type.code: the type becomes the source port and the code the destination port, as in a Zeek log.
+// da; opkt and obyt, which flows merged by nfdump -b have, are of the other. The summary at the end of an output is left
+// out; another output may follow. Of ICMP, dp is type.code: the type becomes the source port and the code the destination
+// port, as in a Zeek log.
 func readNfdump(l *lines, log *logged) error {
 	log.layer = IPBytes
-	t, err := openTable(l, nfdumpColumns)
-	if err != nil {
+	t := table{lines: l, log: log, columns: nfdumpColumns, foot: nfdumpSummary()}
+	if err := t.head(); err != nil {
 		return err
 	}
-	for text, ok := l.line(); ok; text, ok = l.line() {
-		if strings.HasPrefix(text, "Summary") {
-			break
-		}
-		if blank, err := t.row(text); blank {
-			continue
-		} else if err != nil {
+	for {
+		ok, err := t.row()
+		if !ok {
 			return err
 		}
 		var c connection
 		if c.start, err = parseStamp(t.cell(nTime), time.DateTime); err != nil {
 			return t.fail(nTime, err)
 		}
-		d, err := parseSeconds(t.cell(nDuration))
-		if err == nil {
-			c.duration, err = d.sub(instant{})
-		}
-		if err != nil {
+		if c.duration, err = log.positive(parseLength(t.cell(nDuration))); err != nil {
 			return t.fail(nDuration, err)
 		}
 		var kind [2]uint16
@@ -93,11 +87,32 @@ func readNfdump(l *lines, log *logged) error {
 		if back.packets == 0 && back.bytes == 0 {
 			pair = pair[:1] // a flow of one direction, not a connection without an answer
 		}
-		if err := log.add(pair...); err != nil {
+		if err := log.add(l.n, pair...); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// nfdumpSummary tells the three lines of a summary - its title, names and values - and sees that nothing but the column
+// names of another output follows them.
+func nfdumpSummary() func(string) (bool, error) {
+	left := -1 // of the lines of a summary; -1 among records
+	return func(text string) (bool, error) {
+		switch {
+		case strings.HasPrefix(text, "Summary"):
+			left = 2
+			return true, nil
+		case left > 0:
+			left--
+			return true, nil
+		case left < 0:
+			return false, nil
+		case !isNfdump(text):
+			return false, fmt.Errorf("%q after a summary: want the end of the file, or the column names of another output", clip(text))
+		}
+		left = -1
+		return false, nil
+	}
 }
 
 // icmpKind reads type.code, or 0, or the two in one number: 256 times the type and the code.

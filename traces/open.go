@@ -2,12 +2,13 @@ package traces
 
 import (
 	"bufio"
-	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/smartinco/smartinco/units"
 )
@@ -19,50 +20,65 @@ var ErrTruncated = errors.New("file is truncated")
 var errRecord = errors.New("one record is longer than 16 MiB")
 
 const (
-	// maxSpan bounds the times that are read, so that adding a resolution or a second does not overflow units.Time.
+	// maxSpan bounds the times of a workload, so that adding a resolution or a second does not overflow units.Time.
 	maxSpan = units.Time(100*24) * units.Hour
 
 	maxRecord = 16 << 20 // bytes a reader takes for one record before it gives up
 	maxLine   = 1 << 20  // bytes in a line of a log
 )
 
-// source is an open file, decompressed if it is gzip (of one member or several), read in one pass.
+// source is an input, unpacked if it is packed with gzip (of one member or several) or zstd, read in one pass.
 type source struct {
 	*bufio.Reader
-	file   *os.File
+	ctx    context.Context // reading is given up when it is done; nil is never
+	file   *os.File        // nil if the input is no file
+	packed io.Reader       // unpacks; nil if the input is not packed
 	raw    io.Reader
 	budget int   // bytes that the current record may still take
-	err    error // first error of the file beneath, the end included
+	err    error // first error of the input, the end included
 }
 
+// openSource opens a file. One that is not regular is refused: a pipe that nobody writes to would hang for ever, and a
+// run reads its inputs more than once, to vouch for them.
 func openSource(path string) (*source, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe opens at once
 	if err != nil {
 		return nil, err
 	}
-	s := &source{file: f, budget: maxRecord}
-	if s.raw, err = gunzip(f); err != nil {
+	info, err := f.Stat()
+	for kind, name := range map[os.FileMode]string{os.ModeNamedPipe: "a pipe", os.ModeSocket: "a socket", os.ModeDevice: "a device"} {
+		if err == nil && info.Mode()&kind != 0 {
+			err = fmt.Errorf("%s is %s, want a file: write its content to one first", path, name)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s, err := newSource(f, info.Size())
+	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	s.Reader = bufio.NewReaderSize(budgeted{s}, 1<<17)
+	s.file = f
 	return s, nil
 }
 
-// gunzip looks for the magic of gzip (RFC 1952) and decompresses what has it.
-func gunzip(r io.Reader) (io.Reader, error) {
-	br := bufio.NewReaderSize(r, 1<<17)
-	if magic, _ := br.Peek(2); len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
-		return br, nil
+// window is how much of an input is read at a time.
+const window = 1 << 17
+
+// newSource reads from anything of about so many bytes.
+func newSource(r io.Reader, size int64) (s *source, err error) {
+	s = &source{budget: maxRecord}
+	buffer := int(min(size+1, window))
+	if s.raw, s.packed, err = unpack(r, buffer); err != nil {
+		return nil, err
 	}
-	z, err := gzip.NewReader(br)
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		err = ErrTruncated
+	if s.packed != nil {
+		buffer = window
 	}
-	if err != nil {
-		return nil, fmt.Errorf("gzip header: %w", err)
-	}
-	return z, nil
+	s.Reader = bufio.NewReaderSize(budgeted{s}, buffer)
+	return s, nil
 }
 
 // budgeted bounds what one record can make a reader hold, whatever lengths the file claims or unpacks to.
@@ -71,6 +87,10 @@ type budgeted struct{ s *source }
 func (b budgeted) Read(p []byte) (int, error) {
 	if b.s.budget <= 0 {
 		return 0, errRecord
+	}
+	if b.s.ctx != nil && b.s.ctx.Err() != nil {
+		b.s.err = b.s.ctx.Err()
+		return 0, b.s.err
 	}
 	n, err := b.s.raw.Read(p)
 	b.s.budget -= n
@@ -83,17 +103,37 @@ func (b budgeted) Read(p []byte) (int, error) {
 // next starts a new record.
 func (s *source) next() { s.budget = maxRecord }
 
-// progress is how much of the file has been read, in bytes, and how much there is; 0 of what is no regular file.
+// progress is how much of the file has been read, in bytes, and how much there is; 0 of what is no file.
 func (s *source) progress() (read, size float64) {
+	if s.file == nil {
+		return 0, 0
+	}
 	info, err := s.file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
+	if err != nil {
 		return 0, 0
 	}
 	at, _ := s.file.Seek(0, io.SeekCurrent)
 	return float64(at), float64(info.Size())
 }
 
-func (s *source) Close() error { return s.file.Close() }
+// notes count what was peculiar in how the input is packed.
+func (s *source) notes(cs []Count) []Count {
+	if m, ok := s.packed.(*members); ok {
+		cs = count(cs, "zero bytes after the gzip data, left out", m.padding)
+	}
+	return cs
+}
+
+// Close closes the file.
+func (s *source) Close() error {
+	if c, ok := s.packed.(io.Closer); ok {
+		c.Close()
+	}
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
 
 // truncated tells an end of file inside a record from a fault of the file or of the record.
 func (s *source) truncated(err error) error {
@@ -111,47 +151,66 @@ func (s *source) truncated(err error) error {
 // Read reads recorded traffic as flows, whatever its format: a packet capture as ReadCapture does, a flow log as
 // ReadFlowLog does. The content decides, not the name.
 func Read(path string, o Options) (*Workload, error) {
-	f, err := sniff(path)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("traces: %s: %w", path, err)
-	case f == nil:
-		return ReadCapture(path, o)
-	}
-	return readFlowLog(path, o, f)
-}
-
-// sniff finds the format of a file by its beginning; nil is a packet capture.
-func sniff(path string) (*flowLog, error) {
-	src, err := openSource(path)
+	src, f, err := openTraffic(path, o.Context)
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	magic, err := src.Peek(4)
-	if _, capture := magics[string(magic)]; capture {
-		return nil, nil
+	if f == nil {
+		return readCapture(src, path, o, heldInCore)
 	}
-	if len(magic) == 0 {
+	return readFlowLog(src, path, o, f)
+}
+
+// openTraffic opens a file and finds its format: nil is a packet capture.
+func openTraffic(path string, ctx context.Context) (*source, *flowLog, error) {
+	src, err := openSource(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("traces: %w", err)
+	}
+	src.ctx = ctx
+	f, err := sniff(src)
+	if err != nil {
+		src.Close()
+		return nil, nil, fmt.Errorf("traces: %s: %w", path, err)
+	}
+	return src, f, nil
+}
+
+// sniff finds the format of an input by its beginning, which stays unread; nil is a packet capture.
+func sniff(src *source) (*flowLog, error) {
+	head, err := src.Peek(src.Size())
+	src.next()
+	if len(head) == 0 {
 		if src.err != nil && src.err != io.EOF {
 			return nil, src.truncated(err)
 		}
 		return nil, errors.New("the file is empty")
 	}
-	l := &lines{source: src, scan: bufio.NewScanner(src.Reader)}
-	l.scan.Buffer(make([]byte, 0, 1<<16), maxLine)
-	first, _ := l.line()
+	if _, capture := magics[string(head[:min(4, len(head))])]; capture {
+		return nil, nil
+	}
+	first, _, _ := strings.Cut(string(head), "\n")
+	first = tidy(first)
+	line, _, cr := strings.Cut(first, "\r")
 	for _, f := range flowLogs {
-		if f.begins(first) {
+		switch {
+		case !f.begins(line):
+		case cr:
+			return nil, fmt.Errorf("looks like %s, but its lines end with CR alone: write them with LF", f.title)
+		default:
 			return f, nil
 		}
 	}
-	if err := l.fault(); err != nil && !errors.Is(err, bufio.ErrTooLong) && l.n == 0 && src.err != nil && src.err != io.EOF {
+	if src.err != nil && src.err != io.EOF {
+		return nil, src.truncated(src.err)
+	}
+	if err := foreign(head, first); err != nil {
 		return nil, err
 	}
 	var wants []string
 	for _, f := range flowLogs {
 		wants = append(wants, f.want)
 	}
-	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", magic, strings.Join(wants, ", "))
+	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", head[:min(4, len(head))], strings.Join(wants, ", "))
 }

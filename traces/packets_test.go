@@ -29,6 +29,17 @@ func readAll(t testing.TB, s *PacketMerge) (all []Arrival) {
 	}
 }
 
+// holding is ReadCapture that holds so many packets in memory.
+func holding(t testing.TB, path string, o Options, held int) (*Workload, error) {
+	t.Helper()
+	src, err := openSource(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	return readCapture(src, path, o, held)
+}
+
 // Packet by packet is flow by flow with more detail: the same flows with the same lives and totals, and the packets are
 // those of the file, cut, sped up and copied as the flows are.
 func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
@@ -56,7 +67,7 @@ func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 			t.Errorf("%+v: a second reading differs", o)
 		}
 		for _, held := range []int{0, 1000} { // the others are in a file
-			filed, err := readCapture("data/tls2.pcap.gz", o, held)
+			filed, err := holding(t, "data/tls2.pcap.gz", o, held)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +112,7 @@ func TestAReplayTakesNoMemoryAPacket(t *testing.T) {
 		path := write(t, "x.pcap", pcapOf(linkEthernet, frames...))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		w, err := readCapture(path, Options{Packets: true, Copies: 3, Speedup: 2, MTU: 1500}, 1000)
+		w, err := holding(t, path, Options{Packets: true, Copies: 3, Speedup: 2, MTU: 1500}, 1000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +185,7 @@ func BenchmarkReplay(b *testing.B) {
 		copies, held int
 	}{{"1", 1, heldInCore}, {"100", 100, heldInCore}, {"100-from-a-file", 100, 0}} {
 		b.Run(c.name, func(b *testing.B) {
-			w, err := readCapture("data/echo-connections.pcap.gz", Options{Packets: true, Copies: c.copies}, c.held)
+			w, err := holding(b, "data/echo-connections.pcap.gz", Options{Packets: true, Copies: c.copies}, c.held)
 			if err != nil {
 				b.Fatal(err)
 			}

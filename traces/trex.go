@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -178,19 +179,45 @@ func readTemplate(dir, name string, resolution units.Time) (*Workload, error) {
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
 		return nil, fmt.Errorf("%q is not a path below the profile's folder", clip(name))
 	}
-	for _, candidate := range []string{name, path.Join("..", name), path.Base(name)} {
-		for _, ending := range []string{"", ".gz"} {
-			w, err := ReadCapture(filepath.Join(dir, filepath.FromSlash(candidate)+ending), Options{Resolution: resolution})
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err == nil && w.End() > longestTemplate {
-				err = fmt.Errorf("%s lasts %v, want at most %v", name, w.End(), longestTemplate)
-			}
-			return w, err
+	for _, file := range templatePaths(dir, name) {
+		w, err := ReadCapture(file, Options{Resolution: resolution})
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		if err == nil && w.End() > longestTemplate {
+			err = fmt.Errorf("%s lasts %v, want at most %v", name, w.End(), longestTemplate)
+		}
+		return w, err
 	}
 	return nil, fmt.Errorf("%s: %w, neither beside the profile nor in the folder above", name, fs.ErrNotExist)
+}
+
+// templatePaths are the places at which a template's capture is looked for, in order.
+func templatePaths(dir, name string) (paths []string) {
+	for _, candidate := range []string{name, path.Join("..", name), path.Base(name)} {
+		for _, ending := range []string{"", ".gz"} {
+			paths = append(paths, filepath.Join(dir, filepath.FromSlash(candidate)+ending))
+		}
+	}
+	return paths
+}
+
+// MixFiles lists the captures that a TRex profile names, by name and path, as ReadMix finds them; those that it does not
+// find are left out. A capture that is named twice is listed twice.
+func MixFiles(file string) (names, paths []string, err error) {
+	p, err := readProfile(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("traces: %s: %w", file, err)
+	}
+	for _, c := range p.CapInfo {
+		for _, path := range templatePaths(filepath.Dir(file), c.Name) {
+			if _, err := os.Stat(path); err == nil {
+				names, paths = append(names, c.Name), append(paths, path)
+				break
+			}
+		}
+	}
+	return names, paths, nil
 }
 
 // String names the mix.

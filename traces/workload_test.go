@@ -209,7 +209,7 @@ func TestInspectMeasuresTheShippedCaptures(t *testing.T) {
 		{"echo-connections.pcap.gz", 1000, 500, 917, [3]float64{24559, 43800, 211000}},
 		{"tls2.pcap.gz", 665, 334, 126, [3]float64{690, 5700, 38000}},
 	} {
-		s, err := Inspect(filepath.Join("data", c.file))
+		s, err := Inspect(filepath.Join("data", c.file), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +233,7 @@ func TestInspectMeasuresTheShippedCaptures(t *testing.T) {
 }
 
 func TestInspectPrintsATable(t *testing.T) {
-	s, err := Inspect(filepath.Join("data", "tls2.pcap.gz"))
+	s, err := Inspect(filepath.Join("data", "tls2.pcap.gz"), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ type Written struct {
 	Bytes    int64   // in Layer
 	Layer    Layer   // of a capture, Frames
 	Notes    []Count // what had to be changed
-	Duration units.Time
+	Duration float64 // seconds
 }
 
 // String says it in a line.
@@ -31,7 +31,7 @@ func (w Written) String() string {
 	if w.Flows > 0 {
 		flows = fmt.Sprintf("%d flows, ", w.Flows)
 	}
-	return fmt.Sprintf("%s%d packets, %d %v, %.6g s", flows, w.Packets, w.Bytes, w.Layer, w.Duration.Seconds())
+	return fmt.Sprintf("%s%d packets, %d %v, %.6g s", flows, w.Packets, w.Bytes, w.Layer, w.Duration)
 }
 
 // Progress is told how much of something is done, now and then. It may be nil.
@@ -108,7 +108,7 @@ func (s *Stream) writeCapture(ctx context.Context, w io.Writer, format CaptureFo
 		}
 		done.Packets++
 		done.Bytes += int64(len(b))
-		done.Duration = p.at - first
+		done.Duration = (p.at - first).Seconds()
 	}
 	if done.Packets == 0 {
 		return done, errNoPackets
@@ -163,7 +163,7 @@ func (s *Stream) writeFlows(ctx context.Context, w io.Writer, report Progress) (
 		if c.packets == 0 {
 			continue
 		}
-		c.start, c.duration = instant{}.add(first), min(last, end)-first
+		c.start, c.duration = instant{}.add(first), instant{}.add(min(last, end)-first)
 		out.write(&c)
 	}
 	if out.done.Packets == 0 {
@@ -191,7 +191,7 @@ func newFlowWriter(w io.Writer, l Layer) *flowWriter {
 
 func (w *flowWriter) write(c *connection) {
 	b := appendSeconds(w.line[:0], c.start)
-	b = appendSeconds(append(b, ','), instant{}.add(c.duration))
+	b = appendSeconds(append(b, ','), c.duration)
 	b = append(append(append(b, ','), flow.ProtoName(c.tuple.Proto)...), ',')
 	b = strconv.AppendUint(append(c.tuple.Src.AppendTo(b), ','), uint64(c.tuple.SrcPort), 10)
 	b = append(c.tuple.Dst.AppendTo(append(b, ',')), ',')
@@ -203,14 +203,14 @@ func (w *flowWriter) write(c *connection) {
 	w.done.Flows++
 	w.done.Packets += c.packets
 	w.done.Bytes += c.bytes
-	end := c.start.add(c.duration)
+	end := c.start.plus(c.duration)
 	if w.done.Flows == 1 || c.start.before(w.first) {
 		w.first = c.start
 	}
 	if w.done.Flows == 1 || w.last.before(end) {
 		w.last = end
 	}
-	w.done.Duration, _ = w.last.sub(w.first)
+	w.done.Duration = w.last.minus(w.first).seconds()
 }
 
 // appendSeconds writes a time that is not negative with 12 decimals.

@@ -156,7 +156,7 @@ func TestWrittenTrafficIsReadAgain(t *testing.T) {
 				t.Errorf("%s: %d bytes in the capture and %d in the flow CSV, want %d apart", name, done.Bytes, flows.Bytes, fcs)
 			}
 			for file, want := range map[string]Written{write(t, "x.pcapng", capture.Bytes()): done, write(t, "x.csv", csv.Bytes()): flows} {
-				got, err := Inspect(file)
+				got, err := Inspect(file, Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -301,7 +301,7 @@ func TestPlayedModelsAreTheDrawnOnes(t *testing.T) {
 func TestConvertedCapturesAreTheSame(t *testing.T) {
 	for _, name := range []string{"echo-connections.pcap.gz", "tls2.pcap.gz"} {
 		path := filepath.Join("data", name)
-		want, err := Inspect(path)
+		want, err := Inspect(path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,10 +309,10 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 		if _, err := ConvertToCapture(context.Background(), path, &capture, PCAPNG, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ConvertToFlows(context.Background(), path, &csv, nil); err != nil {
+		if _, err := ConvertToFlows(context.Background(), path, Options{}, &csv, nil); err != nil {
 			t.Fatal(err)
 		}
-		copied, err := Inspect(write(t, "x.pcapng", capture.Bytes()))
+		copied, err := Inspect(write(t, "x.pcapng", capture.Bytes()), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +320,7 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 		if got, want := fmt.Sprint(copied), fmt.Sprint(want); got != want {
 			t.Errorf("%s: got\n%swant\n%s", name, got, want)
 		}
-		flows, err := Inspect(write(t, "x.csv", csv.Bytes()))
+		flows, err := Inspect(write(t, "x.csv", csv.Bytes()), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -392,7 +392,7 @@ func TestFlowLogsArePlayed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Inspect(write(t, "x.pcapng", out.Bytes()))
+		got, err := Inspect(write(t, "x.pcapng", out.Bytes()), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,7 +3,7 @@ package traces
 import (
 	"errors"
 	"fmt"
-	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +11,7 @@ import (
 )
 
 // zeekFields are the columns of a Zeek conn.log that are used; their order in the file is that of its #fields line.
-var zeekFields = [...]string{"ts", "duration", "proto", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p",
+var zeekFields = [...]string{"ts", "duration", "proto", "id.orig_h", "id.resp_h", "id.orig_p", "id.resp_p",
 	"orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes"}
 
 const (
@@ -19,8 +19,8 @@ const (
 	zDuration
 	zProto
 	zOrigHost
-	zOrigPort
 	zRespHost
+	zOrigPort
 	zRespPort
 	zOrigPackets
 	zOrigBytes
@@ -28,60 +28,106 @@ const (
 	zRespBytes
 )
 
+// zeekValues are the values of zeekFields in a record, empty if they are unset.
+type zeekValues [len(zeekFields)]string
+
 // zeekProtos are the transports that Zeek names. In a connection of icmp, the ports are the ICMP type and code. What Zeek did not recognise gets protocol 0.
 var zeekProtos = map[string]uint8{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "sctp": flow.SCTP, "unknown_transport": 0}
 
-// ReadZeek is ReadFlowLog of a Zeek conn.log in its tab-separated form. Bytes are IP bytes (orig_ip_bytes,
-// resp_ip_bytes): without the link header.
-func ReadZeek(path string, o Options) (*Workload, error) { return readFlowLog(path, o, &zeek) }
+// ReadZeek is ReadFlowLog of a Zeek conn.log, tab-separated or in JSON. Bytes are IP bytes (orig_ip_bytes, resp_ip_bytes):
+// without the link header.
+func ReadZeek(path string, o Options) (*Workload, error) {
+	return readLog(path, o, []*flowLog{&zeek, &zeekJSON})
+}
 
 var zeek = flowLog{
-	name: "zeek", title: "zeek conn.log", want: "a Zeek conn.log in its tab-separated form",
+	name: "zeek", title: "zeek conn.log", want: "a Zeek conn.log (tab-separated or JSON)",
 	begins: func(line string) bool { return strings.HasPrefix(line, "#") }, read: readZeek,
 }
 
+// readZeek reads the tab-separated form, whatever its #separator. Each of the files that were joined has its own header.
 func readZeek(l *lines, log *logged) (err error) {
 	log.layer = IPBytes
+	separator, unset, empty := "\t", "-", "(empty)"
 	var column [len(zeekFields)]int
-	known := false
+	fields := 0 // of a record, as #fields has them
 	for text, ok := l.line(); ok; text, ok = l.line() {
-		if strings.HasPrefix(text, "#") {
-			if fields, ok := strings.CutPrefix(text, "#fields\t"); ok {
-				if column, err = zeekColumns(fields); err != nil {
-					return err
-				}
-				known = true
+		switch key, value, _ := strings.Cut(text, separator); {
+		case strings.HasPrefix(text, "#separator"):
+			if separator, err = zeekSeparator(strings.TrimSpace(strings.TrimPrefix(text, "#separator"))); err != nil {
+				return err
 			}
-			continue
-		}
-		if text == "" {
-			continue
-		}
-		if !known {
-			return errors.New("no #fields line before the first record: want a Zeek conn.log in its tab-separated form")
-		}
-		pair, err := parseConnection(text, &column)
-		if err == nil {
-			err = log.add(pair[:]...)
-		}
-		if err != nil {
-			return err
+			unset, empty, fields = "-", "(empty)", 0
+		case !strings.HasPrefix(text, "#"):
+			if strings.Trim(text, " ") == "" {
+				continue
+			}
+			if fields == 0 {
+				return errors.New("no #fields line before the first record: want a Zeek conn.log in its tab-separated form")
+			}
+			values := strings.Split(text, separator)
+			if !slices.ContainsFunc(values, func(v string) bool { return v != "" && v != unset && v != empty }) {
+				log.skip("rows without values")
+				continue
+			}
+			if len(values) < fields {
+				return fmt.Errorf("%d values, want %d, one for each of #fields", len(values), fields)
+			}
+			if slices.ContainsFunc(values[fields:], func(v string) bool { return v != "" }) {
+				log.skip("rows with more values than there are columns")
+			}
+			var v zeekValues
+			for i, j := range column {
+				if v[i] = values[j]; v[i] == unset {
+					v[i] = ""
+				}
+			}
+			if err := v.add(l.n, log); err != nil {
+				return err
+			}
+		case key == "#unset_field":
+			unset = value
+		case key == "#empty_field":
+			empty = value
+		case key == "#path" && value != "conn":
+			return fmt.Errorf("#path is %q: want conn, the log of connections", clip(value))
+		case key == "#fields":
+			names := strings.Split(value, separator)
+			if column, err = zeekColumns(names); err != nil {
+				return err
+			}
+			if log.records > 0 {
+				log.skip("lines that repeat the column names")
+			}
+			fields = len(names)
 		}
 	}
-	if !known && l.scan.Err() == nil {
+	if fields == 0 && l.scan.Err() == nil {
 		return fmt.Errorf("no #fields line in %d lines: want a Zeek conn.log in its tab-separated form", l.n)
 	}
 	return nil
 }
 
-func zeekColumns(fields string) (column [len(zeekFields)]int, err error) {
-	names := strings.Split(fields, "\t")
+// zeekSeparator reads the value of #separator: characters, some as \x and two hexadecimal digits.
+func zeekSeparator(s string) (string, error) {
+	text, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
+	if err != nil || text == "" || strings.ContainsAny(text, "\n#") {
+		return "", fmt.Errorf("#separator %q, want characters such as \\x09", clip(s))
+	}
+	return text, nil
+}
+
+func zeekColumns(names []string) (column [len(zeekFields)]int, err error) {
 	for i, want := range zeekFields {
 		column[i] = -1
 		for j, name := range names {
-			if name == want {
-				column[i] = j
+			if name != want {
+				continue
 			}
+			if column[i] >= 0 {
+				return column, fmt.Errorf("#fields has %s twice: want it once", want)
+			}
+			column[i] = j
 		}
 		if column[i] < 0 {
 			return column, fmt.Errorf("#fields has no %s: want all of %s", want, strings.Join(zeekFields[:], ", "))
@@ -90,27 +136,15 @@ func zeekColumns(fields string) (column [len(zeekFields)]int, err error) {
 	return column, nil
 }
 
-func parseConnection(text string, column *[len(zeekFields)]int) (pair [2]connection, err error) {
-	var f [len(zeekFields)]string
-	values := strings.Split(text, "\t")
-	for i, j := range column {
-		if j >= len(values) {
-			return pair, fmt.Errorf("%d values, want one for each of #fields", len(values))
-		}
-		f[i] = values[j]
-	}
-	fail := func(i int, err error) ([2]connection, error) { return pair, fmt.Errorf("%s: %w", zeekFields[i], err) }
-
+// add makes a connection of the values of a record, and adds both its directions.
+func (f *zeekValues) add(line int, log *logged) (err error) {
+	fail := func(i int, err error) error { return fmt.Errorf("%s: %w", zeekFields[i], err) }
 	var c connection
-	if c.start, err = parseSeconds(f[zTime]); err != nil {
+	if c.start, err = parseInstant(f[zTime]); err != nil {
 		return fail(zTime, err)
 	}
-	if f[zDuration] != "-" {
-		d, err := parseSeconds(f[zDuration])
-		if err == nil {
-			c.duration, err = d.sub(instant{})
-		}
-		if err != nil {
+	if f[zDuration] != "" {
+		if c.duration, err = log.positive(parseLength(f[zDuration])); err != nil {
 			return fail(zDuration, err)
 		}
 	}
@@ -118,35 +152,19 @@ func parseConnection(text string, column *[len(zeekFields)]int) (pair [2]connect
 	if c.tuple.Proto, ok = zeekProtos[f[zProto]]; !ok {
 		return fail(zProto, fmt.Errorf("%q, want tcp, udp, icmp, sctp or unknown_transport", clip(f[zProto])))
 	}
-	for _, x := range []struct {
-		i  int
-		to *netip.Addr
-	}{{zOrigHost, &c.tuple.Src}, {zRespHost, &c.tuple.Dst}} {
-		if *x.to, err = netip.ParseAddr(clip(f[x.i])); err != nil {
-			return fail(x.i, err)
-		}
-		*x.to = x.to.WithZone("")
-	}
-	for _, x := range []struct {
-		i  int
-		to *uint16
-	}{{zOrigPort, &c.tuple.SrcPort}, {zRespPort, &c.tuple.DstPort}} {
-		port, err := strconv.ParseUint(f[x.i], 10, 16)
-		if err != nil {
-			return fail(x.i, fmt.Errorf("%q is not a port", clip(f[x.i])))
-		}
-		*x.to = uint16(port)
+	if i, err := c.ends(f[zOrigHost : zRespPort+1]); err != nil {
+		return fail(zOrigHost+i, err)
 	}
 	if c.tuple.Proto == flow.ICMP && c.tuple.Src.Is6() {
 		c.tuple.Proto = flow.ICMPv6
 	}
-	pair = [2]connection{c, c}
-	pair[1].tuple = Reverse(c.tuple)
+	back := c
+	back.tuple = Reverse(c.tuple)
 	for _, x := range []struct {
 		i  int
 		to *int64
-	}{{zOrigPackets, &pair[0].packets}, {zOrigBytes, &pair[0].bytes}, {zRespPackets, &pair[1].packets}, {zRespBytes, &pair[1].bytes}} {
-		if f[x.i] == "-" {
+	}{{zOrigPackets, &c.packets}, {zOrigBytes, &c.bytes}, {zRespPackets, &back.packets}, {zRespBytes, &back.bytes}} {
+		if f[x.i] == "" {
 			continue
 		}
 		n, err := strconv.ParseInt(f[x.i], 10, 64)
@@ -155,5 +173,5 @@ func parseConnection(text string, column *[len(zeekFields)]int) (pair [2]connect
 		}
 		*x.to = n
 	}
-	return pair, nil
+	return log.add(line, c, back)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -37,11 +38,14 @@ or .tex; what is drawn goes to a .csv beside the figure.`,
 		var recs [2]*results.Record
 		for i, dir := range args {
 			var err error
-			if recs[i], err = results.Open(dir); err != nil {
+			if recs[i], err = results.OpenContext(c.Context(), dir); err != nil {
 				return err
 			}
 		}
 		all, err := compare.Records(recs[0], recs[1])
+		if errors.Is(err, compare.ErrNothing) {
+			err = usageError{err}
+		}
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,7 @@ sojourn and end-to-end delay in picoseconds, of the run, each instance and each 
 	_ = c.RegisterFlagCompletionFunc("table", cobra.FixedCompletions(table.among, cobra.ShellCompDirectiveNoFileComp))
 	format := formatFlag(c, results.Formats()...)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		rec, err := results.Open(args[0])
+		rec, err := results.OpenContext(c.Context(), args[0])
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -73,15 +74,20 @@ lab can do in less than ten minutes.`,
 	c.Flags().Var(set, "scenarios", "with --plant hw: published, or lab")
 	_ = c.RegisterFlagCompletionFunc("scenarios", cobra.FixedCompletions(set.among, cobra.ShellCompDirectiveNoFileComp))
 	file := testbedFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if r.jobs < 1 {
 			return usagef("--jobs is %d: want at least 1", r.jobs)
 		}
-		switch {
-		case plant.value == "hw":
-			return r.hardware(c, *file, set.value)
-		case *file != "" || set.value != "published":
+		if plant.value != "hw" && (*file != "" || set.value != "published") {
 			return usagef("--testbed and --scenarios are for --plant hw")
+		}
+		lock, err := r.claim()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Abandon()) }()
+		if plant.value == "hw" {
+			return r.hardware(c, *file, set.value)
 		}
 		engines := []string{"fluid"}
 		if engine.value != "fluid" {
@@ -118,6 +124,36 @@ lab can do in less than ten minutes.`,
 		return nil
 	}
 	return c
+}
+
+// ownFiles match what reproduce writes to its directory, beside the records.
+var ownFiles = []string{"fig*.pdf", "fig*.png", "fig*.csv", "fidelity.md", "fidelity.csv", "readings.csv"}
+
+// claim takes the directory for this process, which makes it if need be. Where there are no records, files of the names
+// that reproduce writes are somebody else's, and the directory is refused.
+func (r *reproduction) claim() (*results.DirLock, error) {
+	lock, err := results.LockDir(r.out)
+	if errors.Is(err, results.ErrBusy) {
+		err = usageError{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Lstat(filepath.Join(r.out, "records")); err == nil && info.IsDir() {
+		return lock, nil
+	}
+	entries, err := os.ReadDir(r.out)
+	for _, e := range entries {
+		for _, pattern := range ownFiles {
+			if is, _ := filepath.Match(pattern, e.Name()); is && err == nil {
+				err = usagef("%s: holds %s and no records: this program did not write it; want another directory", r.out, results.Quote(e.Name()))
+			}
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Abandon())
+	}
+	return lock, nil
 }
 
 // engine runs what is left of every study with one engine, draws the figures and compares.

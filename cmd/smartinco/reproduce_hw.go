@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -69,9 +68,6 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 }
 
 func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study, tb *testbed.File, dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
 	var line *progress
 	defer func() { line.end() }()
 	o := study.ReplayOptions{Options: study.Options{Version: version, Overwrite: true}}

@@ -37,6 +37,9 @@ resumes a sweep that was interrupted. The records do not depend on --jobs.`,
 			return err
 		}
 		if *out == "" {
+			if !filepath.IsLocal(st.Name) {
+				return usagef("name is %q, which is no name of a directory: want -o DIR", st.Name)
+			}
 			*out = filepath.Join("out", st.Name)
 		}
 		line := newProgress(c.ErrOrStderr(), "runs", float64(len(st.Runs)))

@@ -26,8 +26,9 @@ func newTraceInspect() *cobra.Command {
 		Use:   "inspect FILE",
 		Short: "Say what is in a packet capture or a flow log",
 		Long: `Say what is in a packet capture (pcap, pcapng) or a flow log (Zeek's conn.log, the CSV of nfdump or CICFlowMeter, the
-flow CSV of trace generate and convert), gzip or not: packets, flows, duration, sizes, rates and peaks. With -o, draw
-the rate over time, in the format that the file's ending names: .pdf, .svg, .png or .tex.`,
+flow CSV of trace generate and convert), packed with gzip or zstd or not: packets, flows, duration, sizes, rates and peaks.
+What is peculiar is counted in notes. With -o, draw the rate over time, in the format that the file's ending names: .pdf,
+.svg, .png or .tex.`,
 		Example: `  smartinco trace inspect capture.pcap.gz
   smartinco trace inspect capture.pcap.gz -o rate.pdf
   smartinco trace inspect conn.log --format json`,
@@ -35,10 +36,11 @@ the rate over time, in the format that the file's ending names: .pdf, .svg, .png
 	}
 	out := c.Flags().StringP("out", "o", "", "file of the picture of the rate over time")
 	format := formatFlag(c, "text", "json")
+	tunnel := tunnelFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		s, err := traces.Inspect(args[0])
+		s, err := traces.Inspect(args[0], traces.Options{Inner: *tunnel == "inner", Context: c.Context()})
 		if err != nil {
-			return unreadable(err)
+			return unreadable(c, err)
 		}
 		if *out != "" {
 			if err := drawTrace(s, *out); err != nil {
@@ -54,10 +56,18 @@ the rate over time, in the format that the file's ending names: .pdf, .svg, .png
 	return c
 }
 
+// tunnelFlag is the flag of the scenario key of the same name.
+func tunnelFlag(c *cobra.Command) *string {
+	f := &choice{"none", []string{"none", "inner"}}
+	c.Flags().Var(f, "tunnel", "whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel: none is the tunnel's, inner those inside")
+	_ = c.RegisterFlagCompletionFunc("tunnel", cobra.FixedCompletions(f.among, cobra.ShellCompDirectiveNoFileComp))
+	return &f.value
+}
+
 // unreadable makes the user's mistake of a file that is there and cannot be read as traffic.
-func unreadable(err error) error {
+func unreadable(c *cobra.Command, err error) error {
 	var path *fs.PathError
-	if !errors.As(err, &path) {
+	if !errors.As(err, &path) && c.Context().Err() == nil {
 		err = usageError{err}
 	}
 	return err

@@ -65,7 +65,7 @@ capture: a frame of 64 B takes 60 B in the file, and is 64 B again on the wire.`
 		}
 		s, err := st.Runs[0].Scenario.Stream()
 		if err != nil {
-			return unreadable(err)
+			return unreadable(c, err)
 		}
 		capture := func(f traces.CaptureFormat) writeFunc {
 			return func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
@@ -82,7 +82,7 @@ func newTraceConvert() *cobra.Command {
 		Use:   "convert IN OUT",
 		Short: "Write recorded traffic in another format",
 		Long: `Write recorded traffic in another format. IN is a packet capture (pcap, pcapng), Zeek's conn.log, the CSV of nfdump or
-CICFlowMeter, or a flow CSV, gzip or not; its content decides, not its name.
+CICFlowMeter, or a flow CSV, packed with gzip or zstd or not; its content decides, not its name.
 
 ` + traceFormats + `
 
@@ -94,21 +94,25 @@ payload. A flow CSV keeps the bytes that the source counts, and says in the name
 		Args: cobra.ExactArgs(2),
 	}
 	force := c.Flags().BoolP("force", "f", false, "replace the file that is there")
+	tunnel := tunnelFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		blame := func(ctx context.Context, done traces.Written, err error) (traces.Written, error) {
-			if err != nil && ctx.Err() == nil {
-				err = unreadable(err)
+			if err != nil {
+				err = unreadable(c, err)
 			}
 			return done, err
 		}
 		capture := func(f traces.CaptureFormat) writeFunc {
 			return func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
+				if *tunnel != "none" {
+					return traces.Written{}, usagef("--tunnel %s and a capture to write: the frames of a capture are copied as they are, want a .csv", *tunnel)
+				}
 				done, err := traces.ConvertToCapture(ctx, args[0], w, f, p)
 				return blame(ctx, done, err)
 			}
 		}
 		flows := func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
-			done, err := traces.ConvertToFlows(ctx, args[0], w, p)
+			done, err := traces.ConvertToFlows(ctx, args[0], traces.Options{Inner: *tunnel == "inner"}, w, p)
 			return blame(ctx, done, err)
 		}
 		return writeTrace(c, args[1], *force, "bytes read", capture, flows)

@@ -1,12 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path/filepath"
-	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +17,11 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DIR...",
 		Short: "Feed records' events to a new orchestrator, which must act as recorded",
-		Long: `Feed the events of a record to a new orchestrator, made from the record's scenario, and compare what it decides and
+		Long: `Hold every file of a record against its checksum. Then feed the events of a record to a new orchestrator, made from the record's scenario, and compare what it decides and
 does with what the record says. Simulated runs, runs on hardware and runs that were killed are verified alike. Of a
 directory without a record of its own, such as a sweep's, every record below it is.
 
-A difference is shown where it begins, with the event and the lines of the log that follow it; it makes the exit code 1.
+A difference is shown where it begins, with the event and the lines of the log that follow it; it makes the exit code 1, and so does a damaged file.
 Each record's first difference is shown: what comes after one follows from it.`,
 		Example: `  smartinco verify out/best-fit
   smartinco verify out/study out/lab --format json`,
@@ -32,21 +31,26 @@ Each record's first difference is shown: what comes after one follows from it.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var dirs []string
 		for _, arg := range args {
-			below, err := recordsBelow(arg)
+			below, err := results.Find(arg)
+			if errors.Is(err, results.ErrNoRecord) {
+				err = usageError{err}
+			}
 			if err != nil {
 				return err
 			}
 			dirs = append(dirs, below...)
 		}
-		var all []verified
+		all := []verified{}
+		var errs []error
 		differ := 0
 		for _, dir := range dirs {
-			if err := c.Context().Err(); err != nil {
-				return err
+			v, err := verify(c.Context(), dir)
+			if ctxErr := c.Context().Err(); ctxErr != nil {
+				return ctxErr
 			}
-			v, err := verify(dir)
-			if err != nil {
-				return err
+			errs = append(errs, err)
+			if v.Verification == nil {
+				continue
 			}
 			if all = append(all, v); v.Difference != nil {
 				differ++
@@ -56,14 +60,12 @@ Each record's first difference is shown: what comes after one follows from it.`,
 			}
 		}
 		if *format == "json" {
-			if err := writeJSON(c.OutOrStdout(), all); err != nil {
-				return err
-			}
+			errs = append(errs, writeJSON(c.OutOrStdout(), all))
 		}
 		if differ > 0 {
-			return fmt.Errorf("%d of %d records differ from what this orchestrator does", differ, len(all))
+			errs = append(errs, fmt.Errorf("%d of %d records differ from what this orchestrator does", differ, len(dirs)))
 		}
-		return nil
+		return errors.Join(errs...)
 	}
 	return c
 }
@@ -72,21 +74,28 @@ Each record's first difference is shown: what comes after one follows from it.`,
 type verified struct {
 	Dir     string `json:"dir"`
 	Version string `json:"version"` // of the program that made the record
+	// Unchecked says that an older version made the record, which kept no checksum of the log.
+	Unchecked bool `json:"log_without_checksum,omitempty"`
 	*results.Verification
 }
 
-func verify(dir string) (v verified, err error) {
-	rec, err := results.Open(dir)
+// verify holds a record's files against their checksums, and its log against a new orchestrator, whatever comes of the first.
+func verify(ctx context.Context, dir string) (v verified, err error) {
+	rec, err := results.OpenContext(ctx, dir)
 	if err != nil {
 		return v, err
 	}
+	damage := rec.Check()
 	sc, err := scenarios.FromRecord(dir, rec.Run.Scenario, rec.Run.Seed)
 	if err != nil {
-		return v, err
+		return v, errors.Join(damage, results.Damaged(err))
 	}
-	v.Dir, v.Version = dir, rec.Run.Version
+	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
 	v.Verification, err = rec.Verify(sc.Orchestrator())
-	return v, err
+	if damage != nil && err != nil {
+		err = nil // that of a file which is named already, or what follows from it
+	}
+	return v, errors.Join(damage, err)
 }
 
 func (v *verified) print(w io.Writer) {
@@ -96,11 +105,14 @@ func (v *verified) print(w io.Writer) {
 		if !v.Complete {
 			end = "; the run did not reach its end"
 		}
+		if v.Unchecked {
+			end += "; its log has no checksum"
+		}
 		fmt.Fprintf(w, "%s: the same %d decisions and %d actions for %d events%s\n", v.Dir, v.Decisions, v.Actions, v.Events, end)
 		return
 	}
 	fmt.Fprintf(w, "%s: differs from line %d of the log on, at %v; recorded by version %s, this is %s\n", v.Dir, d.Line, d.At, v.Version, version)
-	fmt.Fprintf(w, "  event    %s\n", d.Event)
+	fmt.Fprintf(w, "  event    %s\n", shortened(d.Event))
 	same := 0
 	for same < len(d.Recorded) && same < len(d.Replayed) && d.Recorded[same] == d.Replayed[same] {
 		same++
@@ -113,31 +125,16 @@ func (v *verified) print(w io.Writer) {
 			x.lines = []string{"nothing more"}
 		}
 		for _, l := range x.lines {
-			fmt.Fprintf(w, "  %-8s %s\n", x.what, l)
+			fmt.Fprintf(w, "  %-8s %s\n", x.what, shortened(l))
 		}
 	}
 }
 
-// recordsBelow finds dir if it is a record, else the records below it, in order of their paths.
-func recordsBelow(dir string) (dirs []string, err error) {
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if !d.IsDir() {
-			return nil
-		}
-		if _, err := results.Open(path); err == nil {
-			dirs = append(dirs, path)
-			return fs.SkipDir
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return nil
-	})
-	if err == nil && len(dirs) == 0 {
-		err = usagef("%s: no record in it or below it: want what run or sweep wrote", dir)
+// shortened cuts a line of the log, which may hold a million candidates.
+func shortened(line string) string {
+	const most = 2000
+	if len(line) <= most {
+		return line
 	}
-	slices.Sort(dirs)
-	return dirs, err
+	return fmt.Sprintf("%s... (%d bytes)", strings.ToValidUTF8(line[:most], ""), len(line))
 }

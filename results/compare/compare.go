@@ -6,6 +6,7 @@
 package compare
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -99,6 +100,9 @@ var columns = []column{
 	{"queued", "packets", state, func(w *results.Window) float64 { return w.Queued }},
 }
 
+// ErrNothing is that two records have nothing in common that could be compared.
+var ErrNothing = errors.New("nothing to compare")
+
 // Records compares b with a. Records without a window in common, and a window that cannot be read, are errors.
 func Records(a, b *results.Record) (*Comparison, error) {
 	c := &Comparison{A: side(a), B: side(b), Notes: []string{}}
@@ -127,7 +131,7 @@ func windowsOf(r *results.Record) ([]results.Window, error) {
 		return nil, err
 	}
 	if len(ws) == 0 {
-		return nil, fmt.Errorf("%s holds no window: nothing to compare", r.Dir)
+		return nil, fmt.Errorf("%s holds no window: %w", r.Dir, ErrNothing)
 	}
 	return ws, nil
 }
@@ -154,7 +158,7 @@ func (c *Comparison) windows(wa, wb []results.Window) error {
 		n++
 	}
 	if n == 0 {
-		return fmt.Errorf("no window in common: A has windows of %g s up to %g s, B of %g s up to %g s", c.A.Window, last(wa), c.B.Window, last(wb))
+		return fmt.Errorf("%w: no window in common: A has windows of %g s up to %g s, B of %g s up to %g s", ErrNothing, c.A.Window, last(wa), c.B.Window, last(wb))
 	}
 	c.Windows, c.End = n, ends[n-1].T
 	if d := last(wa) - last(wb); math.Abs(d) > grain {

@@ -195,7 +195,7 @@ func TestRecordsOfDifferentLengthSayHowFarTheyGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Records(long, r); err == nil || err.Error() != "no window in common: A has windows of 1 s up to 1 s, B of 0.25 s up to 0.25 s" {
+	if _, err := Records(long, r); err == nil || err.Error() != "nothing to compare: no window in common: A has windows of 1 s up to 1 s, B of 0.25 s up to 0.25 s" {
 		t.Errorf("got %v", err)
 	}
 }

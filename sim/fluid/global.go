@@ -61,7 +61,7 @@ func (g *global) fractions() (link, both float64) {
 		link = 0
 	}
 	both = link
-	if limit := float64(g.nic.ESwitchLimit); limit > 0 && numeric.Exceeds(link*g.rate, limit) {
+	if limit := float64(g.nic.ESwitchLimit); limit > 0 && numeric.Exceeds(float64(link*g.rate), limit) {
 		both = limit / g.rate
 	}
 	return link, both

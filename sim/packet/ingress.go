@@ -75,7 +75,7 @@ func (e *Engine) limits(now units.Time) {
 	if limit := float64(nic.Link); limit > 0 && numeric.Exceeds(g.bits, limit) {
 		want, pass = true, limit/g.bits
 	}
-	if limit := float64(nic.ESwitchLimit); limit > 0 && numeric.Exceeds(pass*g.rate, limit) {
+	if limit := float64(nic.ESwitchLimit); limit > 0 && numeric.Exceeds(float64(pass*g.rate), limit) {
 		want = true
 	}
 	switch {

@@ -1,13 +1,17 @@
 package study
 
 import (
+	"bufio"
 	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -39,12 +43,20 @@ type Outcome struct {
 }
 
 // All runs what is left of a study, a directory in dir for each run, named as the run is, and then writes the summary.
-// A run counts as finished when its directory holds a complete record of the same resolved scenario by the same version;
-// anything else there is an earlier attempt and is replaced. A failed run does not stop the others; its error is among
-// those returned, in the order of the study. An interrupt through ctx does: runs under way end at their next window.
-func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Outcome, error) {
+// A run counts as finished when its directory holds the whole and right record of it (see work.finished); anything else
+// there that this program wrote is an earlier attempt and is replaced. A failed run does not stop the others; its error is
+// among those returned, in the order of the study. An interrupt through ctx does: runs under way end at their next window.
+// One process at a time works in dir.
+func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ Outcome, err error) {
 	out := Outcome{Runs: len(st.Runs)}
+	lock, err := claim(dir)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, lock.Abandon()) }()
 	errs := make([]error, len(st.Runs))
+	recorded := make([]bool, len(st.Runs)) // whether the record is of this run
+	known := &digests{}
 	var skipped, done, failed atomic.Int64
 	ended := newTally(len(st.Runs), o.Progress)
 	var g errgroup.Group
@@ -56,15 +68,18 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Ou
 		g.Go(func() error {
 			run := &st.Runs[i]
 			where := filepath.Join(dir, run.Name)
+			inputs, err := known.of(ctx, run.Scenario)
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case finished(where, run.Scenario, o.Version):
+			case err == nil && work{"sim", run.Scenario.Engine, o.Version, run.Scenario, inputs}.finished(ctx, where):
+				recorded[i] = true
 				skipped.Add(1)
-			default:
-				_, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true, Progress: func(now, end units.Time) {
+			default: // where a file is missing, One says so
+				made, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
 					ended.set(i, now.Seconds()/end.Seconds())
 				}})
+				recorded[i] = made != nil
 				if err == nil {
 					done.Add(1)
 				} else if ctx.Err() == nil {
@@ -82,7 +97,7 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (Ou
 		return out, fmt.Errorf("%d of %d runs are finished: %w", out.Skipped+out.Done, out.Runs, err)
 	}
 	if out.Done+out.Skipped > 0 {
-		errs = append(errs, summarise(st, dir))
+		errs = append(errs, summarise(st, dir, recorded))
 	}
 	return out, errors.Join(errs...)
 }
@@ -138,8 +153,8 @@ var totals = []struct {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// summarise writes the summary from the records, in the order of the study; a run without a readable record has no line.
-func summarise(st *scenarios.Study, dir string) error {
+// summarise writes the summary from the records, in the order of the study; a run that has none has no line.
+func summarise(st *scenarios.Study, dir string, recorded []bool) error {
 	return results.WriteFile(filepath.Join(dir, SummaryName), func(out io.Writer) error {
 		w := csv.NewWriter(out)
 		head := []string{"run"}
@@ -151,10 +166,13 @@ func summarise(st *scenarios.Study, dir string) error {
 		}
 		w.Write(head)
 		for i := range st.Runs {
+			if !recorded[i] {
+				continue
+			}
 			run := &st.Runs[i]
 			rec, err := results.Open(filepath.Join(dir, run.Name))
 			if err != nil {
-				continue
+				return err
 			}
 			row := []string{run.Name}
 			for _, c := range run.Coordinates {
@@ -168,4 +186,29 @@ func summarise(st *scenarios.Study, dir string) error {
 		w.Flush()
 		return w.Error()
 	})
+}
+
+// ownSummary is nil if dir holds no file of the summary's name, or one that summarise wrote.
+func ownSummary(dir string) error {
+	path := filepath.Join(dir, SummaryName)
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	head := ""
+	if info.Mode().IsRegular() {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		head, _ = bufio.NewReader(io.LimitReader(f, 1<<16)).ReadString('\n')
+	}
+	own := fmt.Sprintf(",%s,%s,%s,", totals[0].name, totals[1].name, totals[2].name)
+	if info.Mode().IsRegular() && (info.Size() == 0 || strings.HasPrefix(head, "run,") && strings.Contains(head, own)) {
+		return nil
+	}
+	return refusef("%s: holds %s, which this program did not write: want another directory for the records of a study", dir, SummaryName)
 }

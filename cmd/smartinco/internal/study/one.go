@@ -4,13 +4,9 @@ package study
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -19,6 +15,7 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -44,44 +41,86 @@ type Options struct {
 	Version   string                    // of the program, for the record
 	Overwrite bool                      // replace the record that the directory holds
 	Progress  func(now, end units.Time) // called at the end of each window; may be nil
+
+	known *digests // those of a study; may be nil
 }
 
-// One runs a scenario and writes its record to dir. Where the run cannot begin, dir is left as it was. A run that is
-// interrupted through ctx leaves a record that says so and an error that wraps the context's.
-func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (*results.Run, error) {
+// One runs a scenario and writes its record to dir. Where the run cannot begin, dir is left as it was, the record that it
+// may hold included. A run that is interrupted through ctx leaves a record that says so and an error that wraps the
+// context's.
+func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ *results.Run, err error) {
 	engine, ok := engines[sc.Engine]
 	if !ok {
 		return nil, refusef("scenario %s: no engine %q in this program: want %s", sc.Name, sc.Engine, strings.Join(slices.Sorted(maps.Keys(engines)), " or "))
 	}
-	traffic, err := sc.Traffic()
+	lock, err := results.LockDir(dir)
 	if err != nil {
-		return nil, refusal{err} // a file that is not there, or is not what the scenario takes it for
+		return nil, refusable(err)
 	}
-	_, err = os.Stat(dir)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	writer, err := results.Create(dir, *sim.Header(sc, traffic, o.Version), results.Options{Overwrite: o.Overwrite})
-	if err != nil {
-		var path *fs.PathError
-		if !errors.As(err, &path) {
-			err = refusal{err}
+	rec := &kept{}
+	defer func() {
+		if rec.Writer == nil {
+			err = errors.Join(err, lock.Abandon())
 		}
+	}()
+	traffic, inputs, err := o.load(ctx, sc)
+	if err != nil {
 		return nil, err
 	}
-	rec := &kept{Writer: writer}
-	err = sim.Run(ctx, sc, traffic, engine, rec, sim.Options{Version: o.Version, Progress: o.Progress})
-	if rec.run == nil && err != nil { // the scenario is not one that the engine or the orchestrator can run
-		if fresh {
-			err = errors.Join(err, os.RemoveAll(dir))
+	run := sim.Header(sc, traffic, o.Version)
+	run.Inputs = inputs
+	var refused error
+	// The record begins when all is there that the run needs: until then, what dir holds is not touched.
+	begin := func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+		plane, err := engine(sc, w, end, c)
+		if err != nil {
+			return nil, err
 		}
-		return nil, refusal{err}
+		rec.Writer, refused = results.Create(dir, *run, results.Options{Overwrite: o.Overwrite, Lock: lock})
+		return plane, refused
 	}
-	if err == nil && !rec.run.Conservation.Holds {
+	err = sim.Run(ctx, sc, traffic, begin, rec, sim.Options{Version: o.Version, Progress: o.Progress})
+	switch {
+	case refused != nil:
+		return nil, refusable(refused)
+	case rec.run == nil && err != nil: // the scenario is not one that the engine or the orchestrator can run
+		return nil, refusal{err}
+	case err == nil && !rec.run.Conservation.Holds:
 		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst, rec.run.Conservation.Where)
 	}
 	if l := rec.run; err == nil && l.Little != nil && !l.Little.Holds {
 		err = fmt.Errorf("%s: Little's law does not hold: %s", dir, l.Little.Where)
 	}
 	return rec.run, err
+}
+
+// load gives a scenario's traffic, and the digests of the files behind it.
+func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Workload, []results.Input, error) {
+	known := o.known
+	if known == nil {
+		known = &digests{}
+	}
+	inputs, err := known.of(ctx, sc)
+	if err != nil {
+		return nil, nil, unlessEnded(ctx, err)
+	}
+	traffic, err := sc.Traffic()
+	if err == nil {
+		err = known.changed(sc)
+	}
+	if err != nil {
+		return nil, nil, unlessEnded(ctx, err)
+	}
+	return traffic, inputs, nil
+}
+
+// unlessEnded makes an error about what a scenario names a refusal: a file that is not there, or is not what the scenario
+// takes it for.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return refusal{err}
 }
 
 // kept keeps what the record was closed with.
@@ -93,18 +132,4 @@ type kept struct {
 func (k *kept) Close(r *results.Run) error {
 	k.run = r
 	return k.Writer.Close(r)
-}
-
-// finished says whether dir holds the complete record of this very scenario by this very version of the program.
-func finished(dir string, sc *scenarios.Scenario, version string) bool {
-	rec, err := results.Open(dir)
-	if err != nil || !rec.Run.Complete || rec.Run.Version != version {
-		return false
-	}
-	b, err := json.Marshal(sc.Resolved())
-	if err != nil {
-		return false
-	}
-	var resolved any
-	return json.Unmarshal(b, &resolved) == nil && reflect.DeepEqual(resolved, rec.Run.Scenario)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/smartinco/smartinco/hw/replay"
@@ -33,9 +32,9 @@ func Scaled(sc *scenarios.Scenario, tb *testbed.File) (*scenarios.Scenario, erro
 // Where the run cannot begin, dir is left as it was. A run that ends early, through ctx or because of the hardware, leaves
 // a record that says so.
 func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir string, o ReplayOptions) (_ *results.Run, err error) {
-	traffic, err := sc.Traffic()
+	traffic, inputs, err := o.load(ctx, sc)
 	if err != nil {
-		return nil, refusal{err}
+		return nil, err
 	}
 	unlock, err := tb.Lock()
 	if err != nil {
@@ -56,13 +55,11 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 			o.Say(s)
 		}
 	}
-	writer, err := results.Create(dir, *replay.Header(sc, traffic, h.Name, o.Version), results.Options{Overwrite: o.Overwrite, Skew: replay.Skew(caps)})
+	run := replay.Header(sc, traffic, h.Name, o.Version)
+	run.Inputs = inputs
+	writer, err := results.Create(dir, *run, results.Options{Overwrite: o.Overwrite, Skew: replay.Skew(caps)})
 	if err != nil {
-		var path *fs.PathError
-		if !errors.As(err, &path) {
-			err = refusal{err}
-		}
-		return nil, err
+		return nil, refusable(err)
 	}
 	rec := &kept{Writer: writer}
 	err = replay.Run(ctx, sc, traffic, h, rec, replay.Options{Version: o.Version, Progress: o.Progress, Say: o.Say, Metrics: o.Metrics})
@@ -71,7 +68,14 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 
 // ReplayAll replays what is left of a study, in the testbed's size, one run after the other: a directory in dir for each,
 // as All does it with simulations, and the summary. each is called before each run with its number, from 0, and its length.
-func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions, each func(run int, end units.Time)) error {
+func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions, each func(run int, end units.Time)) (err error) {
+	lock, err := claim(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Abandon()) }()
+	o.known = &digests{}
+	recorded := make([]bool, len(st.Runs))
 	for i := range st.Runs {
 		run := &st.Runs[i]
 		sc, err := Scaled(run.Scenario, tb)
@@ -79,7 +83,9 @@ func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir s
 			return err
 		}
 		where := filepath.Join(dir, run.Name)
-		if finished(where, sc, o.Version) {
+		recorded[i] = true
+		inputs, err := o.known.of(ctx, sc)
+		if err == nil && (work{"hw", tb.Name, o.Version, sc, inputs}).finished(ctx, where) {
 			continue
 		}
 		each(i, sc.Duration)
@@ -87,5 +93,5 @@ func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir s
 			return fmt.Errorf("run %s: %w", run.Name, err)
 		}
 	}
-	return summarise(st, dir)
+	return summarise(st, dir, recorded)
 }

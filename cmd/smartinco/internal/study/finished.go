@@ -1,0 +1,80 @@
+package study
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+)
+
+// work is what a record must be of to stand for a run that is asked for.
+type work struct {
+	plant, engine string // as in run.json
+	version       string // of the program
+	sc            *scenarios.Scenario
+	inputs        []results.Input
+}
+
+// finished says whether dir holds the whole and right record of this very work: of the same scenario, with the same files
+// behind it, by the same version, complete, without an error, with packets conserved and Little's law held, and with all
+// its files as they were written. Whatever else is there is an earlier attempt.
+func (w work) finished(ctx context.Context, dir string) bool {
+	rec, err := results.OpenContext(ctx, dir)
+	if err != nil {
+		return false
+	}
+	r := &rec.Run
+	switch {
+	case !r.Complete || r.Error != "" || !r.Conservation.Holds || r.Conservation.Checked == 0,
+		r.Little != nil && !r.Little.Holds,
+		w.sc.Measure.Delay != "none" && r.Little == nil,
+		r.Log == nil, // of a version that did not check so much
+		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name || r.Seed != w.sc.Seed,
+		!slices.Equal(r.Inputs, w.inputs),
+		!sameScenario(w.sc, r.Scenario):
+		return false
+	}
+	return rec.Check() == nil
+}
+
+func sameScenario(sc *scenarios.Scenario, recorded any) bool {
+	b, err := json.Marshal(sc.Resolved())
+	if err != nil {
+		return false
+	}
+	var resolved any
+	return json.Unmarshal(b, &resolved) == nil && reflect.DeepEqual(resolved, recorded)
+}
+
+// claim takes a study's directory for this process, which makes it if need be. A directory that holds a record, or a
+// summary that this program did not write, is refused.
+func claim(dir string) (*results.DirLock, error) {
+	lock, err := results.LockDir(dir)
+	if err != nil {
+		return nil, refusable(err)
+	}
+	if err := ownSummary(dir); err != nil {
+		lock.Abandon()
+		return nil, err
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "run.json")); err == nil {
+		lock.Abandon()
+		return nil, refusef("%s: holds a record: want a directory for the records of a study", dir)
+	}
+	return lock, nil
+}
+
+// refusable is a refusal, unless the error is one of the file system.
+func refusable(err error) error {
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return err
+	}
+	return refusal{err}
+}

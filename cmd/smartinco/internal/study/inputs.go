@@ -1,0 +1,128 @@
+package study
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
+)
+
+// digests knows the digests of the files that runs depend on. The runs of a study share one: a capture that they all read
+// is digested once, and again only when it has changed.
+type digests struct {
+	mu    sync.Mutex
+	known map[string]digest // by path
+}
+
+type digest struct {
+	info   fs.FileInfo
+	sha256 string
+}
+
+// same says that a file is, as far as can be told without reading it, the one that was digested.
+func (d digest) same(info fs.FileInfo) bool {
+	return os.SameFile(d.info, info) && d.info.Size() == info.Size() && d.info.ModTime().Equal(info.ModTime())
+}
+
+// of gives the digests of a scenario's files: those that it names, and those that a TRex profile among them names.
+func (d *digests) of(ctx context.Context, sc *scenarios.Scenario) ([]results.Input, error) {
+	var inputs []results.Input
+	add := func(f scenarios.File) error {
+		sum, err := d.file(ctx, f.Path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.Key, err)
+		}
+		inputs = append(inputs, results.Input{Key: f.Key, File: f.Name, Bytes: sum.info.Size(), SHA256: sum.sha256})
+		return nil
+	}
+	for _, f := range sc.Files() {
+		if err := add(f); err != nil {
+			return nil, err
+		}
+	}
+	for i := range sc.Workload {
+		m := sc.Workload[i].Model
+		if m == nil || m.Name != "trex" {
+			continue
+		}
+		key := fmt.Sprintf("workload.%d.model.file", i)
+		names, paths, err := traces.MixFiles(sc.Path(m.File))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		for j := range names {
+			if err := add(scenarios.File{Key: key, Name: names[j], Path: paths[j]}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return inputs, nil
+}
+
+// file digests a file, unless it is known. Those of a study wait for each other: they mostly want the same file.
+func (d *digests) file(ctx context.Context, path string) (digest, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	info, err := os.Stat(path)
+	if err != nil {
+		return digest{}, err
+	}
+	if known, ok := d.known[path]; ok && known.same(info) {
+		return known, nil
+	}
+	if !info.Mode().IsRegular() {
+		return digest{}, fmt.Errorf("%s: want a regular file: a run must find the same in it when it is repeated", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return digest{}, err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, &until{ctx, f}); err != nil {
+		return digest{}, fmt.Errorf("%s: %w", path, err)
+	}
+	found := digest{info, hex.EncodeToString(sum.Sum(nil))}
+	if d.known == nil {
+		d.known = map[string]digest{}
+	}
+	d.known[path] = found
+	return found, nil
+}
+
+// changed says which of a scenario's files have changed since they were digested: they were written to while they were read.
+func (d *digests) changed(sc *scenarios.Scenario) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, f := range sc.Files() {
+		info, err := os.Stat(f.Path)
+		if known, ok := d.known[f.Path]; err == nil && ok && !known.same(info) {
+			err = fmt.Errorf("%s: %s was changed while it was read", f.Key, f.Path)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// until reads until the context ends.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *until) Read(b []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(b)
+}

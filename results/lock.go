@@ -1,0 +1,145 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// lockName is the file by which one process at a time writes to a directory. It is there while one does, and after a kill.
+const (
+	lockName  = "smartinco.lock"
+	lockMagic = "smartinco: "
+)
+
+// ErrBusy is that another process writes to the directory.
+var ErrBusy = errors.New("one writer a directory at a time")
+
+// DirLock is a directory that this process alone writes to.
+type DirLock struct {
+	f    *os.File
+	path string
+	made []string // directories that were not there, the innermost first
+}
+
+// LockDir makes dir, if need be, and takes it for this process until Release or until the process ends, however it ends.
+// Where another process has it, the error is ErrBusy and says which; so it is for a second lock of the same process.
+// A file of the lock's name that is not a lock is an error, and stays.
+func LockDir(dir string) (*DirLock, error) {
+	l := &DirLock{path: filepath.Join(dir, lockName)}
+	for {
+		made, err := makeDir(dir)
+		l.made = append(made, l.made...)
+		if err != nil {
+			return nil, err
+		}
+		switch err := l.take(dir); {
+		case err == nil:
+			return l, nil
+		case !errors.Is(err, errMoved):
+			l.removeMade()
+			return nil, err
+		}
+	}
+}
+
+// errMoved is that the file, or its directory, was removed between two looks at it, by a process that was done.
+var errMoved = errors.New("the lock was removed meanwhile")
+
+func (l *DirLock) take(dir string) error {
+	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o666)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errMoved
+	} else if err != nil {
+		return err
+	}
+	defer func() {
+		if l.f == nil {
+			f.Close()
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var b []byte
+	if info.Mode().IsRegular() {
+		if b, err = io.ReadAll(io.LimitReader(f, 1<<10)); err != nil {
+			return err
+		}
+	}
+	if !info.Mode().IsRegular() || len(b) > 0 && !strings.HasPrefix(string(b), lockMagic) {
+		return fmt.Errorf("%s: not a lock of this program: want a directory without a file of that name", l.path)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		who, _, _ := strings.Cut(strings.TrimPrefix(string(b), lockMagic), "\n")
+		if who == "" {
+			who = "another process"
+		}
+		return fmt.Errorf("%s: in use by %s: %w", dir, Quote(who), ErrBusy)
+	} else if err != nil {
+		return fmt.Errorf("%s: locking: %w", l.path, err)
+	}
+	if now, err := os.Lstat(l.path); err != nil || !os.SameFile(info, now) {
+		return errMoved
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "this host"
+	}
+	line := fmt.Sprintf("%sprocess %d on %s, since %s\n", lockMagic, os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := f.WriteAt([]byte(line), 0); err != nil {
+		return err
+	}
+	l.f = f
+	return nil
+}
+
+// Release lets go of the directory, and removes the lock's file.
+func (l *DirLock) Release() error {
+	if l.f == nil {
+		return nil
+	}
+	err := os.Remove(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	err = errors.Join(err, l.f.Close())
+	l.f = nil
+	return err
+}
+
+// Abandon is Release, and takes away what directories LockDir made, where nothing is in them.
+func (l *DirLock) Abandon() error {
+	err := l.Release()
+	l.removeMade()
+	return err
+}
+
+func (l *DirLock) removeMade() {
+	for _, d := range l.made {
+		if os.Remove(d) != nil { // somebody else's files are in it
+			return
+		}
+	}
+}
+
+// makeDir makes dir and what is missing above it, and says what it made, the innermost first.
+func makeDir(dir string) (made []string, err error) {
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, fs.ErrNotExist) || d == filepath.Dir(d) {
+			break
+		}
+		made = append(made, d)
+	}
+	return made, os.MkdirAll(dir, 0o777)
+}

@@ -1,0 +1,199 @@
+package results
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// part is a file of a record. owned says whether a file of that name is one that this program wrote, by what it begins
+// with; vouched says that run.json has its checksum. Of an empty file nothing can be lost.
+type part struct {
+	name  string
+	owned func(f *os.File, size int64, vouched bool) bool
+}
+
+// parts are all files of a record, in the order in which they are deleted: run.json first, so that what is left of a
+// record never passes for a whole one.
+var parts = []part{
+	{runName, begins("{\n  \"format\": ")},
+	{hostName, begins("{\n  \"started\": \"")},
+	{windowsName, ownTable},
+	{instancesName, ownTable},
+	{flowsName, ownTable},
+	{latencyName, ownTable},
+	{histogramName, ownTable},
+	{logName, begins(`{"t_ps":`)},
+	{journalName, begins(journalMagic)},
+}
+
+// begins recognises a file by its first bytes, of which a kill may have left only some.
+func begins(with string) func(*os.File, int64, bool) bool {
+	return func(f *os.File, size int64, _ bool) bool {
+		b := make([]byte, min(size, int64(len(with))))
+		_, err := f.ReadAt(b, 0)
+		return err == nil && strings.HasPrefix(with, string(b))
+	}
+}
+
+// createdBy is how Parquet's footer names the program that wrote a table.
+const createdBy = "smartinco"
+
+var parquetMagic = []byte("PAR1")
+
+// ownTable recognises a table by its footer. A damaged one is known by run.json; one in the making, by its name.
+func ownTable(f *os.File, size int64, vouched bool) bool {
+	var tail [8]byte
+	if !begins(string(parquetMagic))(f, size, false) {
+		return false
+	}
+	if vouched || size < int64(len(parquetMagic)) {
+		return true
+	}
+	if _, err := f.ReadAt(tail[:], size-8); err != nil || !bytes.Equal(tail[4:], parquetMagic) {
+		return false
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:]))
+	if n > size-8 || n > 1<<30 {
+		return false
+	}
+	end := make([]byte, min(n, 1<<12)) // it is one of the last fields
+	_, err := f.ReadAt(end, size-8-int64(len(end)))
+	return err == nil && bytes.Contains(end, []byte(createdBy+" version "))
+}
+
+// partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write, is an
+// error.
+func partsIn(dir string) (found []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	var run *Run
+	there := map[string]bool{}
+	for _, e := range entries {
+		there[e.Name()] = true
+	}
+	for _, e := range entries {
+		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, Quote(e.Name()))
+		}
+	}
+	if there[runName] {
+		if run, err = readRun(dir); err != nil {
+			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err) // no damaged record: a request at fault
+		}
+	}
+	for _, p := range parts {
+		for _, name := range []string{p.name, p.name + temp} {
+			if !there[name] {
+				continue
+			}
+			_, vouched := run.vouches(p.name)
+			if err := p.ours(dir, name, vouched || name != p.name); err != nil {
+				return nil, err
+			}
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}
+
+// ours is nil if this program wrote the file.
+func (p part) ours(dir, name string, vouched bool) error {
+	foreign := fmt.Errorf("%s: holds %s, which this program did not write, or which is damaged: want a directory that is new, empty or a record", dir, name)
+	f, size, err := openRegular(filepath.Join(dir, name))
+	if errors.Is(err, errIrregular) {
+		return foreign
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := os.Lstat(filepath.Join(dir, name)); err != nil || !info.Mode().IsRegular() {
+		return foreign
+	}
+	if size > 0 && !p.owned(f, size, vouched) {
+		return foreign
+	}
+	return nil
+}
+
+// vouches says what run.json knows of a file.
+func (r *Run) vouches(name string) (sum string, ok bool) {
+	if r == nil {
+		return "", false
+	}
+	if name == logName && r.Log != nil {
+		return r.Log.CRC, true
+	}
+	sum, ok = r.Tables[name]
+	return sum, ok
+}
+
+// clearDir deletes the record in dir. It deletes nothing if dir holds anything else, or if it may not overwrite.
+func clearDir(dir string, overwrite bool) error {
+	found, err := partsIn(dir)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	if !overwrite {
+		return fmt.Errorf("%s: already holds a record: choose another directory, or overwrite it (--force)", dir)
+	}
+	return removeParts(dir, found)
+}
+
+func removeParts(dir string, names []string) error {
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("replacing the record: %w", err)
+		}
+	}
+	return nil
+}
+
+// maxRun bounds run.json, in bytes: a scenario with tens of thousands of points takes less.
+const maxRun = 64 << 20
+
+func readRun(dir string) (*Run, error) {
+	path := filepath.Join(dir, runName)
+	var run Run
+	if err := readJSON(path, maxRun, &run); err != nil {
+		return nil, err
+	}
+	if run.Format < 1 || run.Format > format {
+		return nil, Damaged(fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a newer version", path, run.Format, format))
+	}
+	if run.Tables != nil && run.Log == nil && run.Format > 1 {
+		return nil, Damaged(fmt.Errorf("%s: no checksum of %s, want one in a record that has ended", path, logName))
+	}
+	return &run, nil
+}
+
+// readJSON reads a file of at most so many bytes.
+func readJSON(path string, most int64, v any) error {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if size > most {
+		return Damaged(fmt.Errorf("%s: %d bytes, want at most %d: not a file of a record", path, size, most))
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); err != nil && int64(n) < size {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return Damaged(fmt.Errorf("%s: %w", path, bounded{err}))
+	}
+	return nil
+}
