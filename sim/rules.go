@@ -106,7 +106,7 @@ func (r *ruleTable) remove(p *plant, f flow.ID) {
 	s.gen++
 	if s.has || s.writing {
 		r.used--
-		p.data.Unrule(p.now, f)
 	}
+	p.data.Unrule(p.now, f) // also of a rule that the table will refuse
 	s.has, s.writing, s.routed = false, false, false
 }

@@ -350,7 +350,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		if !s.own {
 			e.silence(now, f)
 		}
-		e.hold(now, s.target, -1)
+		e.hold(now, s.target, 0)
 		s.on = false
 		e.route(now, f, absent, s.rule)
 		e.ctl.Ended(f)
@@ -469,8 +469,7 @@ func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
 // assign makes the instance the flow's target, and a live flow one of those that it holds.
 func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 	if s.target != i && s.on {
-		e.hold(now, s.target, -1)
-		e.hold(now, i, +1)
+		e.hold(now, s.target, i)
 	}
 	s.target = i
 }
@@ -519,7 +518,12 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	e.syncSlow(now)
 	e.syncFlow(now, s)
-	if elsewhere := s.path == missing || s.path == ruled && s.rule != i && s.rule != 0; i != 0 && elsewhere {
+	to := ruled
+	if s.path == absent { // it has ended in this very instant: what link and eSwitch hold of it goes by the rule
+		to = absent
+	}
+	slow := s.path == missing || s.path == absent && s.rule == 0
+	if elsewhere := slow || s.rule != i && s.rule != 0; i != 0 && elsewhere {
 		switch {
 		case s.moved:
 			e.setMoved(f, s.from != i)
@@ -530,7 +534,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	}
 	s.decided = true
 	e.assign(now, s, i)
-	e.route(now, f, ruled, i)
+	e.route(now, f, to, i)
 	e.expect(f)
 }
 

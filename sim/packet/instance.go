@@ -296,15 +296,21 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 	e.recount(now)
 }
 
-// hold changes the number of flows that an instance holds.
-func (e *Engine) hold(now units.Time, i flow.Instance, n int) {
-	if i == 0 {
-		return
+// hold takes a live flow from one instance to another, 0 being none: one change, which rounds what is in the rings once.
+func (e *Engine) hold(now units.Time, from, to flow.Instance) {
+	e.room(max(from, to))
+	changed := false
+	if from != 0 {
+		n := &e.instances[from].flows
+		*n--
+		changed = *n == 0
 	}
-	e.room(i)
-	before := e.instances[i].flows
-	e.instances[i].flows += n
-	if (before == 0) != (e.instances[i].flows == 0) {
+	if to != 0 {
+		n := &e.instances[to].flows
+		*n++
+		changed = changed || *n == 1
+	}
+	if changed {
 		e.recount(now)
 	}
 }

@@ -1,0 +1,206 @@
+package bruteforce
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/packet"
+)
+
+var (
+	count = flag.Int("scenarios", 200, "random scenarios to run")
+	first = flag.Uint64("first", 1, "seed of the first")
+	file  = flag.String("scenario", "", "a scenario's file, to run that one alone")
+)
+
+func parse(t testing.TB, text string) *scenarios.Scenario {
+	t.Helper()
+	study, err := scenarios.Parse("scenario.yaml", []byte(text), "", nil)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return study.Runs[0].Scenario
+}
+
+func run(t testing.TB, sc *scenarios.Scenario, engine sim.Engine) *results.Memory {
+	t.Helper()
+	w, err := sc.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := results.NewMemory()
+	if err := sim.Run(context.Background(), sc, w, engine, m, sim.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Each scenario gives the same record in the packet engine, to the packet: every row, every column, every line of the log;
+// and in the fluid engine the same totals within what is in flight, where it decides alike.
+func TestRandomScenarios(t *testing.T) {
+	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
+	if testing.Short() {
+		n = min(n, 60)
+	}
+	for i := range uint64(n) {
+		seed := *first + i
+		text := scenario(seed)
+		d := compare(t, text)
+		packets, worst = packets+d.offered, max(worst, d.worst)
+		if d.fluid {
+			fluids++
+		}
+		if len(d.found) == 0 {
+			continue
+		}
+		t.Errorf("seed %d:\n%s\n%s", seed, strings.Join(d.found[:min(len(d.found), 12)], "\n"), text)
+		if failed++; failed == 20 {
+			t.Fatal("and so on")
+		}
+	}
+	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in flight apart", n, *first, packets, fluids, worst)
+	if fluids < n/10 {
+		t.Errorf("the fluid engine could be compared in %d of %d scenarios alone", fluids, n)
+	}
+}
+
+// TestFile runs one scenario.
+func TestFile(t *testing.T) {
+	if *file == "" {
+		t.Skip("no -scenario")
+	}
+	b, err := os.ReadFile(*file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := compare(t, string(b)); len(d.found) > 0 {
+		t.Error(strings.Join(d.found, "\n"))
+	}
+}
+
+// compare runs a scenario in all simulators and says how they differ.
+func compare(t testing.TB, text string) *diff {
+	t.Helper()
+	sc := parse(t, text)
+	slow := simulate(t, sc)
+	fast := run(t, sc, packet.New)
+	d := &diff{}
+	d.logs(t, fast, slow.rec)
+	rows(d, "window", fast.Windows, slow.rec.Windows)
+	rows(d, "instance", fast.Instances, slow.rec.Instances)
+	rows(d, "flow", fast.Flows, slow.rec.Flows)
+	rows(d, "totals", []results.Totals{fast.Run.Totals}, []results.Totals{slow.rec.Run.Totals})
+	d.latencies(fast, slow)
+	if sc.Measure.Delay == "none" && slow.smooth() {
+		sc.Engine = "fluid"
+		if f := run(t, sc, fluid.New); alike(f, slow.rec) {
+			d.fluid = true
+			d.fluids(sc, f, slow.rec)
+		}
+	}
+	d.offered = slow.rec.Run.Totals.Offered
+	return d
+}
+
+// diff is what differs.
+type diff struct {
+	found   []string
+	offered float64 // packets of the scenario
+	fluid   bool    // the fluid engine was compared
+	worst   float64 // of its differences, by what may be in flight
+}
+
+func (d *diff) add(f string, xs ...any) { d.found = append(d.found, fmt.Sprintf(f, xs...)) }
+
+// rough is how exact a utilisation is: of a window's times, some are known to a fraction of a picosecond only.
+const rough = 1e-5
+
+// rows compares every column of every row.
+func rows[T any](d *diff, what string, got, want []T) {
+	if len(got) != len(want) {
+		d.add("%s: %d rows, want %d", what, len(got), len(want))
+	}
+	for i := range min(len(got), len(want)) {
+		a, b := reflect.ValueOf(got[i]), reflect.ValueOf(want[i])
+		for k := range a.NumField() {
+			x, y := a.Field(k).Interface(), b.Field(k).Interface()
+			if name := a.Type().Field(k).Name; name == "Utilization" && math.Abs(x.(float64)-y.(float64)) < rough {
+				continue
+			}
+			if x != y {
+				d.add("%s %d, %s: %v, want %v", what, i, a.Type().Field(k).Name, x, y)
+			}
+		}
+	}
+}
+
+// logs compares line by line, up to the first that differs.
+func (d *diff) logs(t testing.TB, got, want *results.Memory) {
+	a, b := lines(t, got), lines(t, want)
+	for i := range max(len(a), len(b)) {
+		x, y := "nothing", "nothing"
+		if i < len(a) {
+			x = a[i]
+		}
+		if i < len(b) {
+			y = b[i]
+		}
+		if x != y {
+			d.add("log, line %d: %s\n                   want %s", i+1, x, y)
+			return
+		}
+	}
+}
+
+func lines(t testing.TB, m *results.Memory) (all []string) {
+	r, err := m.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range r.Log() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(b))
+	}
+	return all
+}
+
+// latencies compares the number, the mean and the greatest of the delays.
+func (d *diff) latencies(fast *results.Memory, slow *plant) {
+	n := 0
+	for _, l := range fast.Latencies {
+		ds := slow.delays[scope{l.Scope, l.Number}][l.Kind]
+		n++
+		var sum, most int64
+		for _, x := range ds {
+			sum, most = sum+x, max(most, x)
+		}
+		mean := float64(sum) / float64(max(len(ds), 1))
+		if int(l.Count) != len(ds) || l.Max != most || l.Mean-mean > 1e-3 || mean-l.Mean > 1e-3 {
+			d.add("%s %d, %s: %d of %.3f ps, %d at most; want %d of %.3f ps, %d", l.Scope, l.Number, l.Kind, l.Count, l.Mean, l.Max, len(ds), mean, most)
+		}
+	}
+	want := 0
+	for _, kinds := range slow.delays {
+		want += len(kinds)
+	}
+	if n != want {
+		d.add("%d rows of delays, want %d", n, want)
+	}
+}
