@@ -63,7 +63,7 @@ capture: a frame of 64 B takes 60 B in the file, and is 64 B again on the wire.`
 		if len(st.Runs) != 1 {
 			return usagef("%s is a study of %d runs: want a single scenario", args[0], len(st.Runs))
 		}
-		s, err := st.Runs[0].Scenario.Stream()
+		s, err := st.Runs[0].Scenario.StreamContext(c.Context())
 		if err != nil {
 			return unreadable(c, err)
 		}

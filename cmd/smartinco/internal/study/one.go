@@ -104,9 +104,12 @@ func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Wor
 	if err != nil {
 		return nil, nil, unlessEnded(ctx, err)
 	}
-	traffic, err := sc.Traffic()
+	traffic, err := sc.TrafficContext(ctx)
 	if err == nil {
 		err = known.changed(sc)
+	}
+	if err == nil {
+		err = sc.CheckLength(sim.End(sc, traffic)) // where the scenario has a duration, its decoder has asked
 	}
 	if err != nil {
 		return nil, nil, unlessEnded(ctx, err)
