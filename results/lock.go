@@ -142,9 +142,8 @@ func makeDir(dir string) (made []string, err error) {
 		made = append(made, d)
 	}
 	err = os.MkdirAll(dir, 0o777)
-	var path *fs.PathError
-	if errors.As(err, &path) { // it names a directory above, which nobody asked for
-		err = &fs.PathError{Op: path.Op, Path: dir, Err: path.Err}
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		e.Path = dir // what the caller asked for
 	}
 	return made, err
 }
