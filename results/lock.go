@@ -141,5 +141,10 @@ func makeDir(dir string) (made []string, err error) {
 		}
 		made = append(made, d)
 	}
-	return made, os.MkdirAll(dir, 0o777)
+	err = os.MkdirAll(dir, 0o777)
+	var path *fs.PathError
+	if errors.As(err, &path) { // it names a directory above, which nobody asked for
+		err = &fs.PathError{Op: path.Op, Path: dir, Err: path.Err}
+	}
+	return made, err
 }
