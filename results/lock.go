@@ -141,5 +141,9 @@ func makeDir(dir string) (made []string, err error) {
 		}
 		made = append(made, d)
 	}
-	return made, os.MkdirAll(dir, 0o777)
+	err = os.MkdirAll(dir, 0o777)
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		e.Path = dir // what the caller asked for
+	}
+	return made, err
 }

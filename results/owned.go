@@ -139,6 +139,30 @@ func (r *Run) vouches(name string) (sum string, ok bool) {
 	return sum, ok
 }
 
+// Tidy removes from the directory of a finished record what a kill between its end and that of its writer left: the
+// journal, a file in the making, the lock.
+func Tidy(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	left := func(name string) bool {
+		return name == journalName || name == lockName || slices.ContainsFunc(parts, func(p part) bool { return name == p.name+temp })
+	}
+	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return left(e.Name()) }) {
+		return nil
+	}
+	lock, err := LockDir(dir)
+	if err != nil {
+		return err
+	}
+	found, err := partsIn(dir)
+	if err == nil {
+		err = removeParts(dir, slices.DeleteFunc(found, func(name string) bool { return !left(name) }))
+	}
+	return errors.Join(err, lock.Release())
+}
+
 // clearDir deletes the record in dir. It deletes nothing if dir holds anything else, or if it may not overwrite.
 func clearDir(dir string, overwrite bool) error {
 	found, err := partsIn(dir)

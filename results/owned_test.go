@@ -118,6 +118,35 @@ func TestWhatIsNoFileIsNoPartOfARecord(t *testing.T) {
 	}
 }
 
+// What a kill left of a finished record's making goes; nothing else does.
+func TestTidy(t *testing.T) {
+	dir := written(t, 3)
+	want := files(t, dir)
+	for name, text := range map[string]string{journalName: journalMagic, lockName: lockMagic + "process 1\n", runName + temp: "", windowsName + temp: "PAR1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := Tidy(dir); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, files(t, dir)); d != "" {
+			t.Error(d)
+		}
+	}
+	mine := filepath.Join(dir, journalName)
+	if err := os.WriteFile(mine, []byte("Dear diary"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := Tidy(dir); err == nil || !strings.Contains(err.Error(), "did not write") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(mine); err != nil {
+		t.Error(err)
+	}
+}
+
 // Where nothing came of it, the directories that were made for a lock go, and nothing else.
 func TestAbandoning(t *testing.T) {
 	root := t.TempDir()

@@ -104,7 +104,7 @@ func compare(t testing.TB, text string) *diff {
 	d.latencies(fast, slow)
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
-		if f := run(t, sc, fluid.New); alike(f, slow.rec) {
+		if f := run(t, sc, fluid.New); differ(t, f, slow.rec) == "" {
 			d.fluid = true
 			d.fluids(sc, f, slow.rec)
 		}

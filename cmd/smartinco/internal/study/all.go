@@ -74,7 +74,12 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 				return nil
 			case err == nil && work{"sim", run.Scenario.Engine, o.Version, run.Scenario, inputs}.finished(ctx, where):
 				recorded[i] = true
-				skipped.Add(1)
+				if err := results.Tidy(where); err != nil {
+					failed.Add(1)
+					errs[i] = fmt.Errorf("run %s: %w", run.Name, refusable(err))
+				} else {
+					skipped.Add(1)
+				}
 			default: // where a file is missing, One says so
 				made, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
 					ended.set(i, now.Seconds()/end.Seconds())

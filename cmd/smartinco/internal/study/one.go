@@ -6,9 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
@@ -19,10 +16,16 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+// engine is a data plane, and what it refuses before it sees traffic.
+type engine struct {
+	make  sim.Engine
+	check func(*scenarios.Scenario) error
+}
+
 // The engines by the scenario's name for them.
-var engines = map[string]sim.Engine{
-	"fluid":  fluid.New,
-	"packet": packet.New,
+var engines = map[string]engine{
+	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }},
+	"packet": {packet.New, packet.Check},
 }
 
 // ErrRefused is, in the sense of errors.Is, a request that cannot be carried out as it stands: an engine that is not
@@ -49,9 +52,8 @@ type Options struct {
 // may hold included. A run that is interrupted through ctx leaves a record that says so and an error that wraps the
 // context's.
 func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ *results.Run, err error) {
-	engine, ok := engines[sc.Engine]
-	if !ok {
-		return nil, refusef("scenario %s: no engine %q in this program: want %s", sc.Name, sc.Engine, strings.Join(slices.Sorted(maps.Keys(engines)), " or "))
+	if err := Check(sc); err != nil {
+		return nil, err
 	}
 	lock, err := results.LockDir(dir)
 	if err != nil {
@@ -72,7 +74,7 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	var refused error
 	// The record begins when all is there that the run needs: until then, what dir holds is not touched.
 	begin := func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
-		plane, err := engine(sc, w, end, c)
+		plane, err := engines[sc.Engine].make(sc, w, end, c)
 		if err != nil {
 			return nil, err
 		}

@@ -26,14 +26,14 @@ func (w wrong) Delays(now units.Time, rec results.Recorder) *results.Little {
 
 // A run in which Little's law is broken fails; its record is written and says so.
 func TestABrokenLawFailsTheRun(t *testing.T) {
-	defer func(e sim.Engine) { engines["packet"] = e }(engines["packet"])
-	engines["packet"] = func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+	defer func(e engine) { engines["packet"] = e }(engines["packet"])
+	engines["packet"] = engine{check: packet.Check, make: func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
 		d, err := packet.New(sc, w, end, c)
 		if err != nil {
 			return nil, err
 		}
 		return wrong{d.(*packet.Engine)}, nil
-	}
+	}}
 	st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: 1Mpps}}]"), "", nil)
 	if err != nil {
 		t.Fatal(err)

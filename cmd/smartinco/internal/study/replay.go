@@ -86,6 +86,9 @@ func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir s
 		recorded[i] = true
 		inputs, err := o.known.of(ctx, sc)
 		if err == nil && (work{"hw", tb.Name, o.Version, sc, inputs}).finished(ctx, where) {
+			if err := results.Tidy(where); err != nil {
+				return fmt.Errorf("run %s: %w", run.Name, refusable(err))
+			}
 			continue
 		}
 		each(i, sc.Duration)
