@@ -37,11 +37,11 @@ test: ## all tests, with what was skipped and why
 		/^=== / { test = $$3 } \
 		/^ +[^ ]+\.go:[0-9]+: / { said[test] = $$0; sub(/^ +[^ ]+ /, "", said[test]) } \
 		/^ *--- SKIP/ { why = why "\tskipped " $$3 ": " said[$$3] "\n" } \
-		{ log_ = log_ $$0 "\n" } \
+		{ line[++n] = $$0 } \
 		/^FAIL/ { bad = 1 } \
-		/^FAIL\t/ { printf "%s", log_ } \
+		/^FAIL\t/ { for (i = 1; i <= n; i++) print line[i] } \
 		/^(ok  |\?   )\t/ { print; printf "%s", why; passed = 1 } \
-		/^(ok  |\?   |FAIL)\t/ { log_ = why = "" } \
+		/^(ok  |\?   |FAIL)\t/ { n = 0; why = "" } \
 		END { exit bad || !passed }'
 
 race: ## all tests under the race detector (needs a C compiler)
