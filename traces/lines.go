@@ -135,16 +135,6 @@ func portion(part, whole instant) float64 {
 	return part.seconds() / whole.seconds()
 }
 
-// sub is a - b, an error if it is outside ±maxSpan.
-func (a instant) sub(b instant) (units.Time, error) {
-	const most = int64(maxSpan / units.Second)
-	d := a.sec - b.sec
-	if d > most || d < -most {
-		return 0, fmt.Errorf("times are more than %v apart", maxSpan)
-	}
-	return units.Time(d)*units.Second + units.Time(a.ps-b.ps), nil
-}
-
 // add is t after a; t is not negative.
 func (a instant) add(t units.Time) instant {
 	ps := a.ps + int64(t%units.Second)

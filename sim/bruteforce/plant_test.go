@@ -134,21 +134,20 @@ type flowState struct {
 
 	live, announced, seen, ended, endDue bool
 
-	target    flow.Instance // where the slow path sends it
-	held      *frame        // its first, that waits with the scheduler
-	asking    bool          // the scheduler is asked in this instant
-	sending   bool          // its held packet, in this instant
-	decided   bool          // the scheduler has named the target, or refused the flow
-	hasRule   bool
-	rule      flow.Instance
-	from      flow.Instance // the rule was moved from there, and no packet has followed it yet
-	writing   bool
-	want      flow.Instance
-	write     int
-	assigned  flow.Instance
-	moves     int
-	counts    counts
-	processed int
+	target   flow.Instance // where the slow path sends it
+	held     *frame        // its first, that waits with the scheduler
+	asking   bool          // the scheduler is asked in this instant
+	sending  bool          // its held packet, in this instant
+	decided  bool          // the scheduler has named the target, or refused the flow
+	hasRule  bool
+	rule     flow.Instance
+	from     flow.Instance // the rule was moved from there, and no packet has followed it yet
+	writing  bool
+	want     flow.Instance
+	write    int
+	assigned flow.Instance
+	moves    int
+	counts   counts
 }
 
 func (p *plant) at(t units.Time, class, rank int, do func()) {
