@@ -302,11 +302,11 @@ func canonical(m *Match) {
 }
 
 func FuzzRead(f *testing.F) {
-	var all []byte
-	for _, x := range recorded(f) {
-		all = append(all, x.bytes...)
+	messages := recorded(f)
+	for _, x := range messages {
+		f.Add(x.bytes)
 	}
-	f.Add(all)
+	f.Add(slices.Concat(messages[0].bytes, messages[1].bytes))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := newTestConn(b)
 		for {
