@@ -1,6 +1,8 @@
 package traces
 
 import (
+	"bytes"
+	"io/fs"
 	"math"
 	"net/netip"
 	"os"
@@ -90,11 +92,13 @@ func TestBadSizesSayWhatIsWrong(t *testing.T) {
 func FuzzSizes(f *testing.F) {
 	f.Add([]byte(webSizes))
 	f.Add([]byte("7 100"))
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		path := filepath.Join(dir, "x")
-		os.WriteFile(path, b, 0o644)
-		h, err := ReadSizes(path, 64)
+		src, err := newSource(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		h, err := readSizes(newLines(src), "x", 64)
 		if err != nil {
 			return
 		}
@@ -209,10 +213,32 @@ func TestBadMixesSayWhatIsWrong(t *testing.T) {
 
 func FuzzMix(f *testing.F) {
 	f.Add([]byte(profileText))
-	path := profileDir(f, profileText)
+	dir := filepath.Dir(profileDir(f, profileText))
+	there := map[string]*Workload{}
+	for _, name := range []string{"cap/one.pcap", "cap/two.pcap"} {
+		w, err := readTemplate(dir, name, units.Millisecond)
+		if err != nil {
+			f.Fatal(err)
+		}
+		there[name] = w
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		os.WriteFile(path, b, 0o644)
-		if m, err := ReadMix(path, units.Millisecond); err == nil {
+		src, err := newSource(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		defer src.Close()
+		p, err := parseProfile(src)
+		if err != nil {
+			return
+		}
+		m, err := newMix("x", p, func(name string) (*Workload, error) {
+			if w := there[name]; w != nil {
+				return w, nil
+			}
+			return nil, fs.ErrNotExist
+		})
+		if err == nil {
 			m.Session(stream(1, 1, 1), 1<<30, units.Second)
 		}
 	})

@@ -30,7 +30,6 @@ const (
 // A drawn flow is TCP. It is sent in frames of the given size, of which the size in the file counts every byte; the last
 // has what is left, and at least 64 bytes. frame is 64 to 65535.
 func ReadSizes(path string, frame int64) (Holdings, error) {
-	s := &sizes{name: filepath.Base(path), frame: frame}
 	if frame < minFrame || frame > 65535 {
 		return nil, fmt.Errorf("traces: %s: frames of %d bytes, want %d to 65535", path, frame, minFrame)
 	}
@@ -39,6 +38,11 @@ func ReadSizes(path string, frame int64) (Holdings, error) {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
 	defer l.Close()
+	return readSizes(l, path, frame)
+}
+
+func readSizes(l *lines, path string, frame int64) (Holdings, error) {
+	s := &sizes{name: filepath.Base(path), frame: frame}
 	for text, ok := l.line(); ok; text, ok = l.line() {
 		if text = strings.TrimSpace(text); text == "" || text[0] == '#' {
 			continue

@@ -111,6 +111,11 @@ func ReadMix(file string, resolution units.Time) (*Mix, error) {
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", file, err)
 	}
+	return newMix(file, p, func(name string) (*Workload, error) { return readTemplate(filepath.Dir(file), name, resolution) })
+}
+
+// newMix makes a mix of a profile and of the captures that it names.
+func newMix(file string, p *profile, capture func(name string) (*Workload, error)) (*Mix, error) {
 	m := &Mix{name: filepath.Base(file)}
 	for _, x := range []struct {
 		to         *addresses
@@ -131,7 +136,7 @@ func ReadMix(file string, resolution units.Time) (*Mix, error) {
 		if c.Name == "" || !(c.CPS > 0 && c.CPS <= mostSessions) {
 			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a rate above 0 and at most %g", file, i+1, clip(c.Name), c.CPS, mostSessions)
 		}
-		w, err := readTemplate(filepath.Dir(file), c.Name, resolution)
+		w, err := capture(c.Name)
 		if err != nil {
 			return nil, fmt.Errorf("traces: %s: cap_info: template %d: %w", file, i+1, err)
 		}
@@ -155,6 +160,10 @@ func readProfile(file string) (*profile, error) {
 		return nil, err
 	}
 	defer src.Close()
+	return parseProfile(src)
+}
+
+func parseProfile(src *source) (*profile, error) {
 	b, err := io.ReadAll(io.LimitReader(src, maxLine+1))
 	if err != nil {
 		return nil, src.truncated(err)

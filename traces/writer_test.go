@@ -347,11 +347,11 @@ func TestCapturesInTheOlderFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := ours(t, b)
+	want, _, err := ours(t, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := ours(t, one.Bytes()); err != nil || !slices.Equal(got, want) {
+	if got, _, err := ours(t, one.Bytes()); err != nil || !slices.Equal(got, want) {
 		t.Errorf("the packets differ: %v", err)
 	}
 
