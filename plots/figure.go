@@ -2,9 +2,12 @@ package plots
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -33,13 +36,17 @@ func newFigure(i Info, pg *page, o Options, notes []string) *Figure {
 }
 
 // Save writes the figure to path, in the format that its ending names: .pdf, .svg, .png (300 dpi) or .tex (a pgfpicture for
-// \input, which takes the document's font). What is drawn goes to a file beside it with the ending .csv. Each file appears
-// whole or not at all.
+// \input, which takes the document's font). What is drawn goes to a file beside it with the ending .csv, but never over one that
+// is no figure's. Each file appears whole or not at all.
 func (f *Figure) Save(path string) error {
 	ext := filepath.Ext(path)
 	open, ok := formats[ext]
 	if !ok {
 		return requestf("%s: no format for the ending %q: want one of %s", path, ext, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+	}
+	table := strings.TrimSuffix(path, ext) + ".csv"
+	if err := replaceable(table); err != nil {
+		return err
 	}
 	w, h := vg.Length(f.Width)*vg.Inch, vg.Length(f.Height)*vg.Inch
 	c := open(w, h)
@@ -47,8 +54,28 @@ func (f *Figure) Save(path string) error {
 	if err := writeFile(path, func(w io.Writer) error { _, err := c.WriteTo(w); return err }); err != nil {
 		return fmt.Errorf("%s: %w", f.ID, err)
 	}
-	if err := writeFile(strings.TrimSuffix(path, ext)+".csv", f.WriteCSV); err != nil {
+	if err := writeFile(table, f.WriteCSV); err != nil {
 		return fmt.Errorf("%s: %w", f.ID, err)
+	}
+	return nil
+}
+
+// replaceable says whether a figure's table may be written to path: nothing is there, or the table of an earlier figure.
+func replaceable(path string) error {
+	want := strings.Join(columns, ",")
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	begin, err := io.ReadAll(io.LimitReader(f, int64(len(want))))
+	if err != nil {
+		return err
+	}
+	if len(begin) > 0 && string(begin) != want {
+		return requestf("%s: the figure's numbers would replace a file that is not a figure's: want another name for the figure", path)
 	}
 	return nil
 }

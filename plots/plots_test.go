@@ -3,6 +3,7 @@ package plots
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"flag"
 	"fmt"
 	"image/png"
@@ -213,6 +214,24 @@ func TestSaveLeavesWholeFilesOnly(t *testing.T) {
 	}
 	if want := []string{"a.csv", "a.svg", "b.svg"}; !slices.Equal(names, want) {
 		t.Errorf("files are %v, want %v", names, want)
+	}
+}
+
+// A figure's table replaces that of an earlier figure, and no other file: a series of the user's has the same ending.
+func TestSaveReplacesOnlyFigures(t *testing.T) {
+	f := timeSeries(t)
+	for was, replaced := range map[string]bool{"": true, strings.Join(columns, ",") + "\n1\n": true, "time,pps\n0,1\n": false, "panel": false} {
+		dir := t.TempDir()
+		table := filepath.Join(dir, "a.csv")
+		if err := os.WriteFile(table, []byte(was), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		err := f.Save(filepath.Join(dir, "a.svg"))
+		is, _ := os.ReadFile(table)
+		_, none := os.Stat(filepath.Join(dir, "a.svg"))
+		if (err == nil) != replaced || errors.Is(err, ErrRequest) == replaced || (string(is) == was) == replaced || (none == nil) != replaced {
+			t.Errorf("over %q: error %v, a figure %v, and then %.40q", was, err, none == nil, is)
+		}
 	}
 }
 
