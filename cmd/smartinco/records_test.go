@@ -167,8 +167,11 @@ func TestKilledVerbsAreResumed(t *testing.T) {
 	work := t.TempDir()
 	put(t, filepath.Join(work, "r.yaml"), racedRun)
 	put(t, filepath.Join(work, "s.yaml"), racedStudy)
-	if b, err := program(t, work, "run", "r.yaml", "-o", "made").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, b)
+	generate := []string{"trace", "generate", "r.yaml", "-f", "--set", "duration=2s", "--set", "workload.0.cbr.rate=10kpps", "-o"}
+	for _, args := range [][]string{{"run", "r.yaml", "-o", "made"}, append(generate, "made.pcap")} {
+		if b, err := program(t, work, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, b)
+		}
 	}
 	verbs := []struct {
 		args []string // without what names the output
@@ -178,11 +181,13 @@ func TestKilledVerbsAreResumed(t *testing.T) {
 		{[]string{"sweep", "s.yaml", "-o"}, ""},
 		{[]string{"plot", "fig9", "made", "-o"}, "fig.pdf"},
 		{[]string{"compare", "made", "made", "-o"}, "overlay.svg"},
+		{generate, "made.pcapng.gz"},
+		{[]string{"trace", "convert", "-f", "made.pcap"}, "made.csv"},
 		{[]string{"reproduce", "-o"}, ""},
 	}
-	n := times(t, "SMARTINCO_KILLS", 4)
+	n := times(t, "SMARTINCO_KILLS", 6)
 	if n < len(verbs) {
-		verbs = verbs[:4] // without reproduce, which is long
+		verbs = verbs[:n] // without reproduce, which is long
 	}
 	killed := 0
 	for v, verb := range verbs {
