@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -86,6 +87,10 @@ func TestSignalsEndEveryVerb(t *testing.T) {
 			t.Errorf("%s: no case says how it is when a signal comes", path)
 		}
 	}
+	// Where these tests were started by nohup, the programs that they start would ignore hangups too.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
 	for path, begin := range midways {
 		t.Run(strings.ReplaceAll(path, " ", "-"), func(t *testing.T) {
 			t.Parallel()
@@ -306,11 +311,12 @@ func quiet(t *testing.T, args ...string) {
 func onSilentTestbed(verb ...string) midway {
 	return func(t *testing.T, dir string) work {
 		l := silent(t, "tcp", "127.0.0.1:0")
+		// No part is one of another case's, which would have it in use.
 		write(t, filepath.Join(dir, "testbed.yaml"), fmt.Sprintf(`name: t%d
 switch: {ovs: {address: "tcp:%v", uplink: p0}}
-containers: {docker: {host: "unix:///none.sock", image: i, ports: [{in: a}]}}
-generator: {trex: {address: "127.0.0.1:1"}}
-`, os.Getpid(), l.Addr()))
+containers: {docker: {host: "unix://%s/none.sock", image: i, ports: [{in: a}]}}
+generator: {trex: {address: "%[2]v"}}
+`, os.Getpid(), l.Addr(), dir))
 		return work{args: append(verb, "--testbed", "testbed.yaml"), ready: accepted(t, l)}
 	}
 }
