@@ -101,12 +101,13 @@ func (a Arrivals) check(until units.Time) error {
 	return nil
 }
 
-// after is x picoseconds after t, to the nearest one, or until if that is earlier. Rounded down, a rate of R would send R/2 ps too many.
+// after is x picoseconds after t, to the nearest one, or until if that is earlier. Rounded down, each gap would be half a
+// picosecond too short in the mean. The conversion of x keeps its last multiplication apart from the addition.
 func after(t units.Time, x float64, until units.Time) units.Time {
 	if !(x < float64(until-t)) {
 		return until
 	}
-	return t + units.Time(x+0.5)
+	return t + units.Time(float64(x)+0.5)
 }
 
 func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
