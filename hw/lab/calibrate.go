@@ -378,20 +378,15 @@ func (m *measuring) clean(ctx context.Context, hurry bool) error {
 		for len(m.running) > 0 && m.delete(ctx) == nil {
 		}
 	}
-	var mu sync.Mutex
+	deleted := make([]error, len(m.running))
 	var removing sync.WaitGroup
-	for _, c := range m.running {
+	for i, c := range m.running {
 		_, err := m.Switch.Detach(ctx, c.Instance)
 		errs = append(errs, err)
-		removing.Go(func() {
-			err := m.Containers.Delete(ctx, c.Instance)
-			mu.Lock()
-			errs = append(errs, err)
-			mu.Unlock()
-		})
+		removing.Go(func() { deleted[i] = m.Containers.Delete(ctx, c.Instance) })
 	}
 	removing.Wait()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, deleted...)...)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
