@@ -287,6 +287,7 @@ func TestBadArrivalsSayWhatIsWrong(t *testing.T) {
 	for _, a := range []Arrivals{
 		{}, {Rate: -1}, {Rate: math.NaN()}, {Rate: 1e13}, {Rate: 1e11}, {Process: "bursts", Rate: 1}, {Process: "on-off", Rate: 1},
 		{Process: "series"}, {Process: "series", Series: "missing.csv", Load: LoadOptions{Column: "x"}}, {Process: "constant", Rate: 1e9},
+		{Process: "constant", Rate: 0.9e-6},
 	} {
 		if ts, err := a.times(context.Background(), stream(1, streamArrivals, 0), units.Second); err == nil {
 			t.Errorf("%+v: %d arrivals, want an error", a, len(ts))
