@@ -147,7 +147,10 @@ const lastDate = 9_000_000_000
 
 // plausible judges a time since 1970 that a text holds.
 func (a instant) plausible() error {
-	if a.sec <= lastDate {
+	switch {
+	case a.sec < 0:
+		return fmt.Errorf("%v is before 1970: want a later time", a)
+	case a.sec <= lastDate:
 		return nil
 	}
 	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, time.Unix(a.sec, 0).UTC().Year())

@@ -330,6 +330,34 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 	}
 }
 
+// Seconds of a flow CSV are not negative, and neither are those of a log or of a load curve.
+func TestTimesBefore1970AreRefused(t *testing.T) {
+	early := pcapOf(linkEthernet, stamped{0, cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))})
+	binary.LittleEndian.PutUint32(early[24:], 0)
+	binary.LittleEndian.PutUint32(early[28:], 1<<32-500_000) // half a second before
+	capture := write(t, "x", early)
+	log := write(t, "conn.log", []byte(jsonConn(`"ts":"1969-12-31T23:59:59.5Z"`)))
+	load := write(t, "load.csv", []byte("t,v\n1969-12-31 23:59:58,1\n1970-01-01 00:00:00,1\n"))
+	const logged, loaded = ": line 1: 1969-12-31T23:59:59.5Z is before 1970", ": line 2: column t: 1969-12-31T23:59:58Z is before 1970"
+	for _, c := range []struct {
+		want string
+		err  error
+	}{
+		{capture + ": packet 1: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), capture, Options{}, io.Discard, nil))},
+		{log + logged, second(ConvertToFlows(context.Background(), log, Options{}, io.Discard, nil))},
+		{log + logged, second(Read(log, Options{}))},
+		{load + loaded, second(ReadLoad(load, LoadOptions{Column: "v", Time: "t"}))},
+		{load + loaded, second(ReadLoad(load, LoadOptions{Column: RowCount, Time: "t"}))},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", c.err, c.want)
+		}
+	}
+	if _, err := Read(capture, Options{}); err != nil { // its times count from the first
+		t.Error(err)
+	}
+}
+
 // A pcap holds the same frames as a pcapng, with times in microseconds, where it can hold them.
 func TestCapturesInTheOlderFormat(t *testing.T) {
 	path := filepath.Join("data", "tls2.pcap.gz") // which has microseconds
