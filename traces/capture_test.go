@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -435,6 +436,50 @@ func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 }
 
 // Versions up to 2.3 of pcap had the two lengths the other way round, of 2.3 some writers.
+// deepest is a reader that knows the most calls that it was within.
+type deepest struct {
+	io.Reader
+	calls int
+}
+
+func (d *deepest) Read(p []byte) (int, error) {
+	d.calls = max(d.calls, runtime.Callers(0, make([]uintptr, 1000)))
+	return d.Reader.Read(p)
+}
+
+// However many files without a packet are joined, the stack is that of one.
+func TestManyJoinedCapturesTakeNoStack(t *testing.T) {
+	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
+	const joined = 10_000
+	one := cat(pcapngOf(linkEthernet), pcapOf(linkEthernet))
+	depth := func(b []byte) int {
+		d := &deepest{Reader: bytes.NewReader(b)}
+		src, err := newSource(d, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := newCapture(src, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for p, err := range c.All() {
+			if n++; err != nil || p.Tuple != tuple4 {
+				t.Fatal(p, err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d packets, want 1", n)
+		}
+		return d.calls
+	}
+	last := pcapOf(linkEthernet, stamped{0, frame})
+	few, many := depth(cat(one, last)), depth(cat(bytes.Repeat(one, joined), last))
+	if many > few+10 {
+		t.Errorf("reads %d calls deep of %d files, and %d of one", many, joined, few)
+	}
+}
+
 func TestLengthsOfOldCaptures(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	file := func(minor uint16, captured, length int) []byte {
