@@ -83,7 +83,11 @@ func (l *lines) fault() error {
 	case errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader):
 		err = fmt.Errorf("damaged gzip data: %w", err)
 	}
-	return fmt.Errorf("line %d: %w", l.n+1, err)
+	n := l.n + 1
+	if l.endless { // what there is of the line was read as one
+		n = l.n
+	}
+	return fmt.Errorf("line %d: %w", n, err)
 }
 
 // instant is a time of unknown origin, such as since 1970: seconds, and picoseconds from 0 to 10^12 - 1.

@@ -2,10 +2,13 @@ package traces
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
@@ -89,6 +92,26 @@ func TestHostileLogsAreRefusedByLine(t *testing.T) {
 	z := zipped([]byte(zeekHeader + conn("1", "1", "1 1 1 1")))
 	if _, err := ReadZeek(write(t, "x", z[:len(z)-9]), Options{}); !errors.Is(err, ErrTruncated) {
 		t.Errorf("cut gzip: %v, want ErrTruncated", err)
+	}
+}
+
+// A file that cannot be read on names the line at which it breaks off.
+func TestTheLineOfAFault(t *testing.T) {
+	row := conn("1", "1", "1 1 1 1")
+	for _, c := range []struct {
+		text string
+		line int
+	}{
+		{"", 1}, {zeekHeader[:5], 1}, {zeekHeader, 3}, {zeekHeader + row[:9], 3}, {zeekHeader + row[:len(row)-1], 3}, {zeekHeader + row, 4}, {zeekHeader + row + "1", 4},
+	} {
+		src, err := newSource(io.MultiReader(strings.NewReader(c.text), iotest.ErrReader(io.ErrUnexpectedEOF)), 1<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = zeek.each(src, func(*logged, connection) error { return nil })
+		if want := fmt.Sprintf("line %d: file is truncated", c.line); err == nil || err.Error() != want {
+			t.Errorf("%q: got error %v, want %s", c.text, err, want)
+		}
 	}
 }
 
