@@ -269,15 +269,16 @@ var extensions = [256]int{0: 8, 43: 8, 44: 8, 51: 4, 60: 8, 135: 8, 139: 8, 140:
 // ported are the transports whose header begins with source and destination port.
 var ported = [256]bool{flow.TCP: true, flow.UDP: true, flow.SCTP: true, 33: true, 136: true} // DCCP, UDP-Lite
 
-// ports completes t from the transport header.
+// ports completes t from the transport header. Those of ICMP are its type and code, as in flow logs.
 func ports(t *flow.FiveTuple, b []byte) Kind {
-	if !ported[t.Proto] {
-		return IP
-	}
-	if len(b) < 4 {
+	switch icmp := t.Proto == flow.ICMP || t.Proto == flow.ICMPv6; {
+	case icmp && len(b) >= 2:
+		t.SrcPort, t.DstPort = uint16(b[0]), uint16(b[1])
+	case ported[t.Proto] && len(b) >= 4:
+		t.SrcPort, t.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	case icmp || ported[t.Proto]:
 		return Malformed
 	}
-	t.SrcPort, t.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	return IP
 }
 

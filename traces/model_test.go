@@ -304,6 +304,20 @@ func TestBadArrivalsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+// pings are holdings of ICMP.
+type pings struct{}
+
+func (pings) Draw(*rand.Rand) Holding { return Holding{Proto: flow.ICMP, Packets: 1, Bytes: 84} }
+func (pings) String() string          { return "pings" }
+
+func TestICMPOfAModelIsAnEchoRequest(t *testing.T) {
+	for _, f := range (Paced{Holdings: pings{}}).Session(nil, 0, 0) {
+		if f.Tuple.SrcPort != echoRequest || f.Tuple.DstPort != 0 {
+			t.Errorf("got %v, want type %d and code 0", f.Tuple, echoRequest)
+		}
+	}
+}
+
 func TestAModelDependsOnTheSeedAndNotOnTheCores(t *testing.T) {
 	m, err := NewAGH(AGHOptions{})
 	if err != nil {

@@ -213,8 +213,11 @@ func TestFramesHaveTheirTupleAndSize(t *testing.T) {
 		for _, proto := range []uint8{flow.TCP, flow.UDP, flow.SCTP, flow.ICMP, flow.ICMPv6, 33, 47, 136, 0} {
 			for _, size := range []int64{10, 60, 61, 1514, 9014} {
 				tuple := flow.FiveTuple{Src: a[0], Dst: a[1], Proto: proto}
-				if ported[proto] {
+				switch {
+				case ported[proto]:
 					tuple.SrcPort, tuple.DstPort = 1025, 80
+				case proto == flow.ICMP || proto == flow.ICMPv6:
+					tuple.SrcPort, tuple.DstPort = 3, uint16(size%2) // a type and a code
 				}
 				b, err := f.frame(&tuple, size, 7)
 				if err != nil {
