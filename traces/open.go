@@ -203,7 +203,10 @@ func sniff(src *source) (*flowLog, error) {
 	if _, capture := magics[string(head[:min(4, len(head))])]; capture {
 		return nil, nil
 	}
-	first, _, _ := strings.Cut(string(head), "\n")
+	first, rest, more := strings.Cut(string(head), "\n")
+	for more && strings.TrimSpace(tidy(first)) == "" {
+		first, rest, more = strings.Cut(rest, "\n")
+	}
 	first = tidy(first)
 	line, _, cr := strings.Cut(first, "\r")
 	for _, f := range flowLogs {

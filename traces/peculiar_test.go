@@ -127,7 +127,12 @@ var peculiarities = map[string]struct {
 		}
 		return append(s.file(sampleStart), second...)
 	}},
-	"blank line": {6, 0, func(s *sampler) []byte { return s.log(func(r string) string { return "\n" + r + "\n" }) }},
+	"blank line": {6, 0, func(s *sampler) []byte {
+		if s.capture {
+			return nil
+		}
+		return append([]byte("\n"), s.log(func(r string) string { return "\n" + r + "\n" })...)
+	}},
 	"row without values": {6, 0, func(s *sampler) []byte {
 		row := strings.Repeat(s.separator, strings.Count(s.header[strings.LastIndex(strings.TrimSpace(s.header), "\n")+1:], s.separator)) + "\n"
 		if s.separator == "" {
