@@ -14,8 +14,9 @@ import (
 
 // framer makes Ethernet frames, without check sequence, of which only the headers say something: the payload is zero.
 // IP and transport checksums are valid. MAC addresses are 02:00:00:00:00:01 and :02 for all. TCP segments acknowledge
-// (ACK alone) and their sequence numbers count the flow's payload; ICMP has the type and the code that stand for the tuple's
-// ports. Of protocols that gopacket does not write, the ports stand first. A protocol 0, which flow logs give what they did not know, is written as 253 (RFC 3692).
+// (ACK alone) and their sequence numbers count the flow's payload; ICMP has the type and the code that the tuple's ports
+// hold. Of protocols that gopacket does not write, the ports stand first. A protocol 0, which flow logs give what they did
+// not know, is written as 253 (RFC 3692).
 type framer struct {
 	buf gopacket.SerializeBuffer
 }

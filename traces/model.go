@@ -41,7 +41,8 @@ type Sessions interface {
 const echoRequest = 8 // type of ICMP (RFC 792)
 
 // Paced makes each flow of a distribution a session, with packets evenly spaced in time. It has the five-tuple of the
-// synthetic flow Offset + i (see SyntheticTuple) with the protocol of its holding, where ICMP is an echo request, and a single packet lasts Width.
+// synthetic flow Offset + i (see SyntheticTuple) with the protocol of its holding, where ICMP is an echo request, and a
+// single packet lasts Width.
 type Paced struct {
 	Holdings Holdings
 	Rate     float64    // packets per second of each flow; 0 draws the duration, see Duration

@@ -88,8 +88,8 @@ func (p Period) At(n int64) units.Time {
 	return units.Time(min(t, math.MaxInt64))
 }
 
-// Before is how many packets of a flow come less than t after its packet 0, that one included; the most there is of an int64
-// if they are more.
+// Before is how many packets of a flow come less than t after its packet 0, that one included; math.MaxInt64 if they are
+// more.
 func (p Period) Before(t units.Time) int64 {
 	if t <= 0 {
 		return 0
