@@ -175,11 +175,11 @@ func captureFlows(ctx context.Context, src *source, path string, o Options, w io
 		if err := beat.beat(c.src.progress); err != nil {
 			return done, err
 		}
+		if _, err := c.first.plus(c.last).date(); err != nil {
+			return done, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
+		}
 		i, ok := index[p.Tuple]
 		if !ok {
-			if _, err := c.first.plus(c.last).date(); err != nil {
-				return done, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
-			}
 			i = len(cs)
 			index[p.Tuple] = i
 			cs = append(cs, connection{start: c.last, tuple: p.Tuple})

@@ -339,6 +339,16 @@ func TestTimesBefore1970AreRefused(t *testing.T) {
 	binary.LittleEndian.PutUint32(early[24:], 0)
 	binary.LittleEndian.PutUint32(early[28:], 1<<32-500_000) // half a second before
 	capture := write(t, "x", early)
+	var ng bytes.Buffer // a packet without a time, and one of the same flow at -1 s
+	for _, b := range []string{
+		"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00",
+		"\x01\x00\x00\x00\x20\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0e\x00\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff\x20\x00\x00\x00",
+		"\x03\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00",
+		"\x06\x00\x00\x00\x20\x00\x00\x00" + strings.Repeat("\x00", 20) + "\x20\x00\x00\x00",
+	} {
+		ng.WriteString(b)
+	}
+	shifted := write(t, "y", ng.Bytes())
 	log := write(t, "conn.log", []byte(jsonConn(`"ts":"1969-12-31T23:59:59.5Z"`)))
 	load := write(t, "load.csv", []byte("t,v\n1969-12-31 23:59:58,1\n1970-01-01 00:00:00,1\n"))
 	const logged, loaded = ": line 1: 1969-12-31T23:59:59.5Z is before 1970", ": line 2: column t: 1969-12-31T23:59:58Z is before 1970"
@@ -347,6 +357,7 @@ func TestTimesBefore1970AreRefused(t *testing.T) {
 		err  error
 	}{
 		{capture + ": packet 1: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), capture, Options{}, io.Discard, nil))},
+		{shifted + ": packet 2: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), shifted, Options{}, io.Discard, nil))},
 		{log + logged, second(ConvertToFlows(context.Background(), log, Options{}, io.Discard, nil))},
 		{log + logged, second(Read(log, Options{}))},
 		{load + loaded, second(ReadLoad(load, LoadOptions{Column: "v", Time: "t"}))},
