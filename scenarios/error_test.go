@@ -61,6 +61,7 @@ var mistakes = []struct {
 	{what: "too slow a link", text: minimal + "engine: packet\nnic: {link: 1kbps}", want: []string{`t.yaml:3:13: nic.link: found "1kbps", expected 0, or 1Mbps to 1e12 a second, with engine: packet`}},
 	{what: "too many at once", text: "engine: packet\nworkload: [{cbr: {flows: 2097153, rate: 1pps}}]", want: []string{`t.yaml:2:26: workload.0.cbr.flows: found "2097153", expected an interval above 0, or at most 2097152 flows, which begin at one instant, with engine: packet`}},
 	{what: "too many phases", text: "duration: 10s\nworkload: [{model: {name: agh-2015, rate: 1, arrivals: on-off, on_time: 1ps, off_time: 1ps}}]", want: []string{`t.yaml:2:73: workload.0.model.on_time: found "1ps", expected longer phases: 5000000000000 in 10s, of which at most 16777216 are made`}},
+	{what: "too rare", text: "duration: 10s\nworkload: [{model: {name: agh-2015, rate: 1e-7, arrivals: constant}}]", want: []string{`t.yaml:2:43: workload.0.model.rate: found "1e-7", expected at least 1e-06 with arrivals: constant`}},
 	{what: "heavy service times", text: minimal + "engine: packet\nvnf: {service: empirical, service_times: [" + strings.Repeat("{time: 1us, weight: 1000000000},", 1100) + "]}", want: []string{`t.yaml:3:42: vnf.service_times: found a list, expected weights that sum to at most 1099511627776`}},
 	{what: "service in no time", text: minimal + "engine: packet\nvnf: {service: empirical, service_times: [{time: 1ps}, {time: 0s}]}", want: []string{`t.yaml:3:42: vnf.service_times: found a list, expected a mean of at least 1ps`}},
 

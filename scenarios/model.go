@@ -56,6 +56,8 @@ func (m *Model) rules(duration units.Time) []Rule {
 		{key("multiplier", "name"), !trex && m.Multiplier != 1, inTrex},
 		{key("multiplier"), m.Multiplier <= 0, "a number above 0"},
 		{key("rate", "name", "arrivals"), !trex && !series && m.Rate == 0, "a number above 0 of new flows a second"},
+		{key("rate", "arrivals"), m.Arrivals == "constant" && m.Rate > 0 && m.Rate < traces.LeastRate,
+			fmt.Sprintf("at least %g with arrivals: constant", traces.LeastRate)},
 		{key("rate", "arrivals"), series && m.Rate != 0, "no rate, since arrivals: series has its own"},
 		{key("rate", "multiplier"), trex && m.Rate != 0 && m.Multiplier != 1, "rate or multiplier, not both"},
 		{key("multiplier", "arrivals"), series && m.Multiplier != 1, "no multiplier, since arrivals: series has its own rate; see scale"},

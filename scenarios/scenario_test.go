@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/smartinco/smartinco/units"
@@ -330,5 +331,32 @@ func TestFiles(t *testing.T) {
 	}
 	if n := reflect.TypeFor[Source]().NumField(); n != len(s.Workload) {
 		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
+	}
+}
+
+// What a run would refuse is no input, and a pipe is not waited for.
+func TestFilesThatAreNone(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "x.pcap"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, want string }{
+		{"x.pcap", ""},
+		{"pipe", "workload.0.pcap.file: " + dir + "/pipe is a pipe, want a file"},
+		{"/dev/zero", "workload.0.pcap.file: /dev/zero is a device, want a file"},
+		{".", "workload.0.pcap.file: " + dir + " is a directory, want a file"},
+		{"none", "workload.0.pcap.file: open " + dir + "/none: no such file"},
+	} {
+		s, err := Parse("t.yaml", []byte("workload: [{pcap: {file: "+c.name+"}}]\n"), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Runs[0].Scenario.CheckFiles()
+		if (c.want == "") != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -55,11 +54,12 @@ func (s *Scenario) Files() (named []File) {
 	return named
 }
 
-// CheckFiles says which of the files that the scenario names cannot be opened. It does not look into them.
+// CheckFiles says which of the files that the scenario names cannot be read by a run: those that cannot be opened, and
+// those that are no files. It does not look into them.
 func (s *Scenario) CheckFiles() error {
 	var errs []error
 	for _, n := range s.Files() {
-		f, err := os.Open(n.Path)
+		f, _, err := traces.OpenFile(n.Path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", n.Key, err))
 			continue

@@ -93,6 +93,8 @@ func (a Arrivals) check(until units.Time) error {
 		return errors.New("arrivals without an end")
 	case a.Process != "series" && !(a.Rate > 0 && a.Rate <= 1e12):
 		return fmt.Errorf("%g arrivals/s, want more than 0 and at most 1e12", a.Rate)
+	case a.Process == "constant" && a.Rate < LeastRate:
+		return fmt.Errorf("%g constant arrivals/s, want %g to 1e12", a.Rate, float64(LeastRate))
 	case a.Process == "on-off" && (a.On <= 0 || a.Off <= 0 || a.On > maxSpan || a.Off > maxSpan):
 		return fmt.Errorf("on for %v and off for %v, want times above 0", a.On, a.Off)
 	case a.Process == "on-off" && until/(a.On+a.Off) > maxFlows:
@@ -118,7 +120,7 @@ func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bo
 }
 
 func evenly(a Arrivals, _ *rand.Rand, until units.Time, add func(units.Time) bool) error {
-	period, err := PeriodOf(max(a.Rate, LeastRate))
+	period, err := PeriodOf(a.Rate)
 	for i := int64(0); err == nil; i++ {
 		if t := period.At(i); t >= until || !add(t) {
 			return nil

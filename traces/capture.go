@@ -219,7 +219,7 @@ func (c *Capture) notes() []Count {
 		{"timestamps that went backwards, moved to the packet before", c.back},
 		{"timestamps with a fraction below 0 or of a second or more, carried", c.records.carried},
 		{"packets without a timestamp, taken to come with the packet before", c.bare},
-		{"packets more than 100 days after the first, which a run has to cut off", c.far},
+		{"packets more than 100 days after the first, for which a run needs a cut", c.far},
 		{"packets in the format of a modified pcap", c.records.modified},
 		{"files joined to the first, read as one with it", c.records.joined},
 		{"packets in VXLAN or GTP-U tunnels, in the flow of the tunnel's addresses", c.walk.outer},

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -102,8 +103,10 @@ func TestFramesOfEveryLinkTypeGiveTheirFiveTuple(t *testing.T) {
 	udp4, udp6 := ip4(flow.UDP, 1, 0, udpPorts), ip6(flow.UDP, udpPorts)
 	noPorts4 := tuple4
 	noPorts4.SrcPort, noPorts4.DstPort = 0, 0
-	icmp4 := noPorts4
-	icmp4.Proto = flow.ICMP
+	icmp := func(t flow.FiveTuple, proto uint8, kind, code uint16) flow.FiveTuple {
+		t.Proto, t.SrcPort, t.DstPort = proto, kind, code
+		return t
+	}
 	arp := flow.FiveTuple{Src: netip.MustParseAddr("fe80::ff:fe00:1"), Dst: netip.MustParseAddr("fe80::ff:fe00:2"), SrcPort: 0x806, Proto: notIP}
 	nothing := flow.FiveTuple{Src: netip.IPv6Unspecified(), Dst: netip.IPv6Unspecified(), Proto: notIP}
 	sll := cat([]byte{0, 0, 0, 1, 0, 6}, macs[6:], []byte{0, 0, 8, 0})
@@ -132,7 +135,13 @@ func TestFramesOfEveryLinkTypeGiveTheirFiveTuple(t *testing.T) {
 		}(), tuple4, IP},
 		{"IPv6 hop-by-hop and destination options", linkRaw, ip6(0, cat([]byte{60, 0, 1, 4, 0, 0, 0, 0}, []byte{17, 1}, make([]byte, 14), udpPorts)), tuple6, IP},
 		{"IPv6 authentication header", linkRaw, ip6(51, cat([]byte{17, 4}, make([]byte, 22), udpPorts)), tuple6, IP},
-		{"ICMP has no ports", linkRaw, ip4(flow.ICMP, 1, 0, udpPorts), icmp4, IP},
+		{"ICMP, echo", linkRaw, ip4(flow.ICMP, 1, 0, []byte{8, 0, 0, 0, 0, 1, 0, 1}), icmp(tuple4, flow.ICMP, 8, 0), IP},
+		{"ICMP, reply", linkEthernet, cat(macs, []byte{8, 0}, ip4(flow.ICMP, 1, 0, []byte{0, 0, 0, 0, 0, 1, 0, 1})), icmp(tuple4, flow.ICMP, 0, 0), IP},
+		{"ICMP, port unreachable", linkRaw, ip4(flow.ICMP, 1, 0, cat([]byte{3, 3, 0, 0, 0, 0, 0, 0}, udp4)), icmp(tuple4, flow.ICMP, 3, 3), IP},
+		{"ICMPv6, echo, behind an option", linkRaw, ip6(0, cat([]byte{58, 0, 1, 4, 0, 0, 0, 0}, []byte{128, 0, 0, 0})), icmp(tuple6, flow.ICMPv6, 128, 0), IP},
+		{"ICMP, cut in type and code", linkRaw, ip4(flow.ICMP, 1, 0, []byte{8}), icmp(tuple4, flow.ICMP, 0, 0), Malformed},
+		{"ICMP, first fragment", linkRaw, ip4(flow.ICMP, 9, 0x2000, []byte{8, 0, 0, 0, 0, 1, 0, 1}), icmp(tuple4, flow.ICMP, 8, 0), IP},
+		{"ICMP, lost first fragment", linkRaw, ip4(flow.ICMP, 9, 185, []byte{8, 8, 8, 8, 8, 8, 8, 8}), icmp(tuple4, flow.ICMP, 0, 0), Orphan},
 		{"ARP", linkEthernet, cat(macs, []byte{8, 6}, make([]byte, 28)), arp, NonIP},
 		{"cut in the Ethernet header", linkEthernet, macs, nothing, Malformed},
 		{"cut in the ports", linkRaw, udp4[:22], noPorts4, Malformed},
@@ -151,6 +160,7 @@ func TestFramesOfEveryLinkTypeGiveTheirFiveTuple(t *testing.T) {
 
 func TestFragmentsFollowTheirFirst(t *testing.T) {
 	var w walker
+	ping := flow.FiveTuple{Src: tuple4.Src, Dst: tuple4.Dst, SrcPort: echoRequest, Proto: flow.ICMP}
 	first6 := ip6(44, cat([]byte{60, 0, 0, 1, 0, 0, 0, 5}, []byte{17, 0, 1, 4, 0, 0, 0, 0}, udpPorts))
 	for _, c := range []struct {
 		frame []byte
@@ -160,6 +170,8 @@ func TestFragmentsFollowTheirFirst(t *testing.T) {
 		{ip4(flow.UDP, 5, 0x2000, udpPorts), tuple4, IP},
 		{ip4(flow.UDP, 5, 0x2001, make([]byte, 8)), tuple4, Fragment},
 		{ip4(flow.UDP, 5, 0x0002, make([]byte, 8)), tuple4, Fragment},
+		{ip4(flow.ICMP, 5, 0x2000, []byte{8, 0, 0, 0, 0, 1, 0, 1}), ping, IP},
+		{ip4(flow.ICMP, 5, 0x0001, make([]byte, 8)), ping, Fragment},
 		{first6, tuple6, IP},
 		{ip6(44, cat([]byte{60, 0, 0, 16, 0, 0, 0, 5}, make([]byte, 8))), tuple6, Fragment},
 	} {
@@ -435,6 +447,50 @@ func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 }
 
 // Versions up to 2.3 of pcap had the two lengths the other way round, of 2.3 some writers.
+// deepest is a reader that knows the most calls that it was within.
+type deepest struct {
+	io.Reader
+	calls int
+}
+
+func (d *deepest) Read(p []byte) (int, error) {
+	d.calls = max(d.calls, runtime.Callers(0, make([]uintptr, 1000)))
+	return d.Reader.Read(p)
+}
+
+// However many files without a packet are joined, the stack is that of one.
+func TestManyJoinedCapturesTakeNoStack(t *testing.T) {
+	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
+	const joined = 10_000
+	one := cat(pcapngOf(linkEthernet), pcapOf(linkEthernet))
+	depth := func(b []byte) int {
+		d := &deepest{Reader: bytes.NewReader(b)}
+		src, err := newSource(d, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := newCapture(src, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for p, err := range c.All() {
+			if n++; err != nil || p.Tuple != tuple4 {
+				t.Fatal(p, err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d packets, want 1", n)
+		}
+		return d.calls
+	}
+	last := pcapOf(linkEthernet, stamped{0, frame})
+	few, many := depth(cat(one, last)), depth(cat(bytes.Repeat(one, joined), last))
+	if many > few+10 {
+		t.Errorf("reads %d calls deep of %d files, and %d of one", many, joined, few)
+	}
+}
+
 func TestLengthsOfOldCaptures(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	file := func(minor uint16, captured, length int) []byte {

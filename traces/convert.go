@@ -175,6 +175,9 @@ func captureFlows(ctx context.Context, src *source, path string, o Options, w io
 		if err := beat.beat(c.src.progress); err != nil {
 			return done, err
 		}
+		if _, err := c.first.plus(c.last).date(); err != nil {
+			return done, fmt.Errorf("traces: %s: packet %d: %w", path, c.n, err)
+		}
 		i, ok := index[p.Tuple]
 		if !ok {
 			i = len(cs)

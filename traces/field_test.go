@@ -30,7 +30,7 @@ func TestFilesAsTheyAreFound(t *testing.T) {
 			{"directions of fewer bytes than their packets' headers have, kept", 1}, {"last lines without a newline: a value may be cut there", 1}}},
 		{file: "usec_neg.pcap", want: "5 packets, 500 B, 3 s, 2 flows", notes: []Count{{"timestamps with a fraction below 0 or of a second or more, carried", 1}}},
 		{file: "usec_big.pcap", want: "2 packets, 200 B, 0.500002 s, 2 flows", notes: []Count{{"timestamps with a fraction below 0 or of a second or more, carried", 1}}},
-		{file: "span200d.pcap", want: "3 packets, 300 B, 1.728e+07 s, 2 flows", notes: []Count{{"packets more than 100 days after the first, which a run has to cut off", 1}}},
+		{file: "span200d.pcap", want: "3 packets, 300 B, 1.728e+07 s, 2 flows", notes: []Count{{"packets more than 100 days after the first, for which a run needs a cut", 1}}},
 		{file: "zk_zero_ts.log", err: "line 10: the record of line 9 begins in 1970, and that of line 10 in another year"},
 		{file: "nf17_1970.csv", err: "line 3: the record of line 2 begins in 1970, and that of line 3 in another year"},
 		{file: "cic17_blankrows.csv", want: "4 packets, 24 B, 3e-06 s, 1 flows", notes: []Count{{"directions of connections without packets", 2}, {"rows without values", 5}}},
@@ -99,7 +99,7 @@ func TestTheLimitOfASpanIsAskedOfWhatTheCutLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		packets, _ := w.Totals()
-		if want := []Count{{"packets more than 100 days after the first, which a run has to cut off", 1}, {outsideCut, 1}}; packets != 2 || !slices.Equal(w.Skipped, want) {
+		if want := []Count{{"packets more than 100 days after the first, for which a run needs a cut", 1}, {outsideCut, 1}}; packets != 2 || !slices.Equal(w.Skipped, want) {
 			t.Errorf("%g packets, %v; want 2, %v", packets, w.Skipped, want)
 		}
 	}
@@ -137,6 +137,45 @@ func TestTheLimitOfASpanIsAskedOfWhatTheCutLeaves(t *testing.T) {
 	}
 	if packets, _ := load.Totals(); packets != 60 {
 		t.Errorf("a load: %g packets, want 60", packets)
+	}
+}
+
+// A cut leaves packets at any distance from the first, beyond the range of a time as well.
+func TestACutBeyondTheRangeOfATime(t *testing.T) {
+	const day = 24 * units.Hour
+	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
+	var frames []stamped
+	for _, n := range []int{0, 107, 150, 199} {
+		frames = append(frames, stamped{n * 86400 * 1e6, frame})
+	}
+	path := write(t, "x.pcap", pcapOf(linkEthernet, frames...))
+	for _, c := range []struct {
+		from units.Time
+		want []units.Time // of the packets
+		err  string
+	}{
+		{from: 240 * units.Hour, err: "packet 3: time "},
+		{from: 98 * day, err: "packet 4: time "},
+		{from: 2400 * units.Hour, want: []units.Time{7 * day, 50 * day, 99 * day}},
+		{from: 106 * day, want: []units.Time{day, 44 * day, 93 * day}},
+	} {
+		w, err := ReadCapture(path, Options{From: c.from})
+		if err != nil || c.err != "" {
+			if err == nil || c.err == "" || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("from %v: got error %v, want %q", c.from, err, c.err)
+			}
+			continue
+		}
+		var got []units.Time
+		for _, s := range w.Flows[0].Segments {
+			got = append(got, s.Start)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("from %v: packets at %v, want %v", c.from, got, c.want)
+		}
+	}
+	if _, err := ReadCapture(filepath.Join(fieldDir, "span200d.pcap"), Options{From: 240 * units.Hour}); err == nil || !strings.Contains(err.Error(), "packet 3: time ") {
+		t.Errorf("got error %v, want one that names packet 3", err)
 	}
 }
 

@@ -23,7 +23,7 @@ type connection struct {
 // flowLog is a text format of flow records.
 type flowLog struct {
 	name, title, want string
-	begins            func(line string) bool // whether a file with this first line is one
+	begins            func(line string) bool // whether a file with this first line, blank ones aside, is one
 	read              func(*lines, *logged) error
 }
 
@@ -272,6 +272,9 @@ type column struct {
 // head reads the line of column names.
 func (t *table) head() error {
 	header, ok := t.line()
+	for ok && strings.TrimSpace(header) == "" {
+		header, ok = t.line()
+	}
 	if !ok {
 		return errors.New("empty: want a line of column names")
 	}

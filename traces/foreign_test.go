@@ -102,6 +102,10 @@ func TestAPipeIsRefusedAndNotWaitedFor(t *testing.T) {
 	if err := second(Inspect("/dev/null", Options{})); err == nil || !strings.Contains(err.Error(), "/dev/null is a device, want a file") {
 		t.Errorf("got %v, want an error that names the device", err)
 	}
+	folder := t.TempDir()
+	if err := second(Inspect(folder, Options{})); err == nil || err.Error() != "traces: "+folder+" is a directory, want a file" {
+		t.Errorf("got %v, want an error that names the directory", err)
+	}
 }
 
 // endless repeats the end of a file for ever, and cancels at a read.

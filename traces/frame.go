@@ -14,9 +14,9 @@ import (
 
 // framer makes Ethernet frames, without check sequence, of which only the headers say something: the payload is zero.
 // IP and transport checksums are valid. MAC addresses are 02:00:00:00:00:01 and :02 for all. TCP segments acknowledge
-// (ACK alone) and their sequence numbers count the flow's payload; ICMP is an echo request unless the tuple's source
-// port holds another type and its destination port a code, as in a Zeek log. Of protocols that gopacket does not write,
-// the ports stand first. A protocol 0, which flow logs give what they did not know, is written as 253 (RFC 3692).
+// (ACK alone) and their sequence numbers count the flow's payload; ICMP has the type and the code that the tuple's ports
+// hold. Of protocols that gopacket does not write, the ports stand first. A protocol 0, which flow logs give what they did
+// not know, is written as 253 (RFC 3692).
 type framer struct {
 	buf gopacket.SerializeBuffer
 }
@@ -70,17 +70,9 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 		_ = udp.SetNetworkLayerForChecksum(network)
 		transport = udp
 	case flow.ICMP:
-		kind := layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0)
-		if t.SrcPort != 0 || t.DstPort != 0 {
-			kind = layers.CreateICMPv4TypeCode(uint8(t.SrcPort), uint8(t.DstPort))
-		}
-		transport = &layers.ICMPv4{TypeCode: kind}
+		transport = &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(uint8(t.SrcPort), uint8(t.DstPort))}
 	case flow.ICMPv6:
-		kind := layers.CreateICMPv6TypeCode(layers.ICMPv6TypeEchoRequest, 0)
-		if t.SrcPort != 0 || t.DstPort != 0 {
-			kind = layers.CreateICMPv6TypeCode(uint8(t.SrcPort), uint8(t.DstPort))
-		}
-		icmp := &layers.ICMPv6{TypeCode: kind}
+		icmp := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(uint8(t.SrcPort), uint8(t.DstPort))}
 		_ = icmp.SetNetworkLayerForChecksum(network)
 		transport = icmp
 		payload = nothing[:size-least+4] // identifier and sequence number are no part of gopacket's header

@@ -113,7 +113,8 @@ func readCapture(src *source, path string, o Options, held int) (_ *Workload, er
 			outside++
 			continue
 		}
-		if p.Time -= o.From; p.Time > maxSpan {
+		// From the capture's own time: p.Time may be units.Never.
+		if p.Time = c.last.minus(instant{}.add(o.From)).time(); p.Time > maxSpan {
 			return nil, c.tooFar()
 		}
 		n, size, last := cut.of(&c.walk, &raw, &p)

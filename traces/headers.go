@@ -50,11 +50,12 @@ const (
 // forgets them all, so memory stays bounded.
 type walker struct {
 	enter         bool // tunnels, and find the five-tuple inside
+	tunnelled     bool // the current frame has a tunnel
 	depth         int  // tunnels entered in the current frame
 	fragments     map[fragment]flow.FiveTuple
 	ip, transport int // bytes captured of the last frame from its IP header on, and from what follows that and its extensions; in a tunnel, of what is inside
 
-	outer, inner int64 // packets in tunnels that were not entered, and that were
+	outer, inner int64 // packets in tunnels of which none was entered, and one was
 }
 
 const maxFragments = 1 << 16
@@ -68,10 +69,13 @@ type fragment struct {
 
 // frame finds the five-tuple of a frame of the given link type.
 func (w *walker) frame(link uint32, b []byte) (flow.FiveTuple, Kind) {
-	w.depth = 0
+	w.tunnelled, w.depth = false, 0
 	t, k := w.link(link, b)
-	if w.depth > 0 {
+	switch {
+	case w.depth > 0:
 		w.inner++
+	case w.tunnelled:
+		w.outer++
 	}
 	return t, k
 }
@@ -265,15 +269,16 @@ var extensions = [256]int{0: 8, 43: 8, 44: 8, 51: 4, 60: 8, 135: 8, 139: 8, 140:
 // ported are the transports whose header begins with source and destination port.
 var ported = [256]bool{flow.TCP: true, flow.UDP: true, flow.SCTP: true, 33: true, 136: true} // DCCP, UDP-Lite
 
-// ports completes t from the transport header.
+// ports completes t from the transport header. Those of ICMP are its type and code, as in flow logs.
 func ports(t *flow.FiveTuple, b []byte) Kind {
-	if !ported[t.Proto] {
-		return IP
-	}
-	if len(b) < 4 {
+	switch icmp := t.Proto == flow.ICMP || t.Proto == flow.ICMPv6; {
+	case icmp && len(b) >= 2:
+		t.SrcPort, t.DstPort = uint16(b[0]), uint16(b[1])
+	case ported[t.Proto] && len(b) >= 4:
+		t.SrcPort, t.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	case icmp || ported[t.Proto]:
 		return Malformed
 	}
-	t.SrcPort, t.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 	return IP
 }
 
@@ -307,11 +312,10 @@ func (w *walker) payload(t flow.FiveTuple, b []byte) (flow.FiveTuple, Kind) {
 		return t, k
 	}
 	ethertype, inside := open(b[8:])
-	switch {
-	case ethertype == 0:
+	if ethertype == 0 {
 		return t, k
-	case !w.enter || w.depth == maxDepth:
-		w.outer++
+	}
+	if w.tunnelled = true; !w.enter || w.depth == maxDepth {
 		return t, k
 	}
 	ip, transport := w.ip, w.transport
@@ -324,7 +328,6 @@ func (w *walker) payload(t flow.FiveTuple, b []byte) (flow.FiveTuple, Kind) {
 	}
 	if k == Malformed {
 		w.depth--
-		w.outer++
 		w.ip, w.transport = ip, transport
 		return t, IP
 	}

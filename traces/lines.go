@@ -83,7 +83,11 @@ func (l *lines) fault() error {
 	case errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader):
 		err = fmt.Errorf("damaged gzip data: %w", err)
 	}
-	return fmt.Errorf("line %d: %w", l.n+1, err)
+	n := l.n + 1
+	if l.endless { // what there is of the line was read as one
+		n = l.n
+	}
+	return fmt.Errorf("line %d: %w", n, err)
 }
 
 // instant is a time of unknown origin, such as since 1970: seconds, and picoseconds from 0 to 10^12 - 1.
@@ -147,7 +151,10 @@ const lastDate = 9_000_000_000
 
 // plausible judges a time since 1970 that a text holds.
 func (a instant) plausible() error {
-	if a.sec <= lastDate {
+	switch {
+	case a.sec < 0:
+		return fmt.Errorf("%v is before 1970: want a later time", a)
+	case a.sec <= lastDate:
 		return nil
 	}
 	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, time.Unix(a.sec, 0).UTC().Year())

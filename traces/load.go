@@ -63,9 +63,6 @@ func (o LoadOptions) normal() (LoadOptions, error) {
 	return o, checkCut(o.From, o.To)
 }
 
-// maxRate bounds the packets per second of a load, so that no total overflows.
-const maxRate = 1e15
-
 // ReadLoad reads a load curve in CSV, packed or not, with a line of column names. A row's load holds until the time of the
 // next row, the last row's for as long as the one before it (or Step). Load times Scale is the packet rate of all flows
 // together; each of the equal flows carries its share, and where the load is 0 they are silent. A load that is not a
@@ -230,8 +227,8 @@ func (c *curve) read(l *lines) (rows int, err error) {
 		default: // another event of a step
 			next += rate
 		}
-		if !(next <= maxRate) {
-			return rows, fmt.Errorf("a load of %g packets a second, want at most %g", next, float64(maxRate))
+		if !(next <= MostRate) {
+			return rows, fmt.Errorf("a load of %g packets a second, want at most %g, one packet a picosecond", next, float64(MostRate))
 		}
 		start, rate = now, next
 		rows++

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -37,8 +38,11 @@ type Sessions interface {
 	String() string
 }
 
+const echoRequest = 8 // type of ICMP (RFC 792)
+
 // Paced makes each flow of a distribution a session, with packets evenly spaced in time. It has the five-tuple of the
-// synthetic flow Offset + i (see SyntheticTuple) with the protocol of its holding, and a single packet lasts Width.
+// synthetic flow Offset + i (see SyntheticTuple) with the protocol of its holding, where ICMP is an echo request, and a
+// single packet lasts Width.
 type Paced struct {
 	Holdings Holdings
 	Rate     float64    // packets per second of each flow; 0 draws the duration, see Duration
@@ -63,6 +67,9 @@ func (p Paced) Session(r *rand.Rand, i int, at units.Time) []Flow {
 	t := SyntheticTuple(p.Offset + i)
 	if t.Proto = h.Proto; !ported[h.Proto] {
 		t.SrcPort, t.DstPort = 0, 0
+	}
+	if h.Proto == flow.ICMP {
+		t.SrcPort = echoRequest
 	}
 	var span units.Time
 	switch {

@@ -287,6 +287,7 @@ func TestBadArrivalsSayWhatIsWrong(t *testing.T) {
 	for _, a := range []Arrivals{
 		{}, {Rate: -1}, {Rate: math.NaN()}, {Rate: 1e13}, {Rate: 1e11}, {Process: "bursts", Rate: 1}, {Process: "on-off", Rate: 1},
 		{Process: "series"}, {Process: "series", Series: "missing.csv", Load: LoadOptions{Column: "x"}}, {Process: "constant", Rate: 1e9},
+		{Process: "constant", Rate: 0.9e-6},
 	} {
 		if ts, err := a.times(context.Background(), stream(1, streamArrivals, 0), units.Second); err == nil {
 			t.Errorf("%+v: %d arrivals, want an error", a, len(ts))
@@ -300,6 +301,20 @@ func TestBadArrivalsSayWhatIsWrong(t *testing.T) {
 	// The slowest arrivals end too.
 	if ts, err := (Arrivals{Process: "on-off", Rate: 1e-300, On: maxSpan, Off: 1}).times(context.Background(), stream(1, streamArrivals, 0), maxSpan); err != nil || len(ts) != 0 {
 		t.Error(ts, err)
+	}
+}
+
+// pings are holdings of ICMP.
+type pings struct{}
+
+func (pings) Draw(*rand.Rand) Holding { return Holding{Proto: flow.ICMP, Packets: 1, Bytes: 84} }
+func (pings) String() string          { return "pings" }
+
+func TestICMPOfAModelIsAnEchoRequest(t *testing.T) {
+	for _, f := range (Paced{Holdings: pings{}}).Session(nil, 0, 0) {
+		if f.Tuple.SrcPort != echoRequest || f.Tuple.DstPort != 0 {
+			t.Errorf("got %v, want type %d and code 0", f.Tuple, echoRequest)
+		}
 	}
 }
 

@@ -38,21 +38,34 @@ type source struct {
 	err    error // first error of the input, the end included
 }
 
-// openSource opens a file. One that is not regular is refused: a pipe that nobody writes to would hang for ever, and a
-// run reads its inputs more than once, to vouch for them.
-func openSource(path string) (*source, error) {
+// OpenFile opens a file to read. One that is not regular is refused: a pipe that nobody writes to would hang for ever, and
+// a run reads its inputs more than once, to vouch for them.
+func OpenFile(path string) (*os.File, os.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe opens at once
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	info, err := f.Stat()
-	for kind, name := range map[os.FileMode]string{os.ModeNamedPipe: "a pipe", os.ModeSocket: "a socket", os.ModeDevice: "a device"} {
-		if err == nil && info.Mode()&kind != 0 {
-			err = fmt.Errorf("%s is %s, want a file: write its content to one first", path, name)
+	if err == nil && !info.Mode().IsRegular() {
+		found := "a device, want a file: write its content to one first"
+		switch mode := info.Mode(); {
+		case mode.IsDir():
+			found = "a directory, want a file"
+		case mode&os.ModeNamedPipe != 0:
+			found = "a pipe, want a file: write its content to one first"
 		}
+		err = fmt.Errorf("%s is %s", path, found)
 	}
 	if err != nil {
 		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+func openSource(path string) (*source, error) {
+	f, info, err := OpenFile(path)
+	if err != nil {
 		return nil, err
 	}
 	s, err := newSource(f, info.Size())
@@ -190,7 +203,10 @@ func sniff(src *source) (*flowLog, error) {
 	if _, capture := magics[string(head[:min(4, len(head))])]; capture {
 		return nil, nil
 	}
-	first, _, _ := strings.Cut(string(head), "\n")
+	first, rest, more := strings.Cut(string(head), "\n")
+	for more && strings.TrimSpace(tidy(first)) == "" {
+		first, rest, more = strings.Cut(rest, "\n")
+	}
 	first = tidy(first)
 	line, _, cr := strings.Cut(first, "\r")
 	for _, f := range flowLogs {

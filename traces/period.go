@@ -88,15 +88,19 @@ func (p Period) At(n int64) units.Time {
 	return units.Time(min(t, math.MaxInt64))
 }
 
-// Before is how many packets of a flow come less than t after its packet 0, that one included.
+// Before is how many packets of a flow come less than t after its packet 0, that one included; math.MaxInt64 if they are
+// more.
 func (p Period) Before(t units.Time) int64 {
 	if t <= 0 {
 		return 0
 	}
 	hi, lo := bits.Mul64(2*uint64(t)-1, uint64(p.Den))
 	lo, carry := bits.Add64(lo, 2*uint64(p.Num)-1, 0)
-	n, _ := bits.Div64(hi+carry, lo, 2*uint64(p.Num))
-	return int64(n)
+	if hi += carry; hi >= 2*uint64(p.Num) {
+		return math.MaxInt64
+	}
+	n, _ := bits.Div64(hi, lo, 2*uint64(p.Num))
+	return int64(min(n, math.MaxInt64))
 }
 
 // String is the time, or where it is no whole number of picoseconds the rate that it belongs to.

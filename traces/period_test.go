@@ -73,6 +73,14 @@ func TestARateIsMetToThePacket(t *testing.T) {
 	if p := Every(units.Never); p.At(2) != units.Never || p.Before(units.Never) != 1 {
 		t.Error("a time beyond the range is not Never")
 	}
+	for _, n := range []int64{10, 1 << 53, math.MaxInt64} { // packets in a picosecond, as a recording may have them
+		if got := Spread(1, n).Before(units.Never); got != math.MaxInt64 {
+			t.Errorf("%d packets a picosecond: %d come before the end of time, want %d", n, got, int64(math.MaxInt64))
+		}
+		if got := Spread(1, n).Before(1); got < n/2 || got > n/2+1 { // to the nearest picosecond
+			t.Errorf("%d packets a picosecond: %d come before 1 ps, want half of them", n, got)
+		}
+	}
 }
 
 // A flow of a rate is played as the packet engine has it: packet n at n/R, the remainder carried.

@@ -158,14 +158,20 @@ func (x *records) need1() error {
 
 // next reads a record; io.EOF after the last.
 func (x *records) next(f *record) error {
-	for x.another() {
-		if err := x.open(); err != nil {
+	for {
+		if x.another() {
+			if err := x.open(); err != nil {
+				return err
+			}
+			x.joined++
+			continue
+		}
+		if !x.ng {
+			break
+		}
+		if packet, err := x.nextBlock(f); packet || err != nil {
 			return err
 		}
-		x.joined++
-	}
-	if x.ng {
-		return x.nextBlock(f)
 	}
 	b, err := x.need(x.header)
 	if err != nil {
@@ -256,56 +262,53 @@ func (x *records) block() (kind uint32, body []byte, err error) {
 	return kind, b[8 : size-4], nil
 }
 
-func (x *records) nextBlock(f *record) error {
-	for {
-		if x.another() {
-			return x.next(f)
-		}
-		kind, b, err := x.block()
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case ngInterface:
-			if err := x.describe(b); err != nil {
-				return err
-			}
-		case ngEnhanced, ngPacket:
-			if len(b) < 20 {
-				return fmt.Errorf("packet block of %d bytes, want 20 or more", len(b))
-			}
-			n := x.u32(b)
-			if kind == ngPacket {
-				n = uint32(x.u16(b))
-			}
-			if int64(n) >= int64(len(x.ifaces)) {
-				return fmt.Errorf("packet of interface %d, of which there are %d", n, len(x.ifaces))
-			}
-			captured := x.u32(b[12:])
-			if int64(captured) > int64(len(b)-20) {
-				return fmt.Errorf("%d bytes captured in a block that holds %d", captured, len(b)-20)
-			}
-			i := &x.ifaces[n]
-			f.data, f.length, f.link, f.iface, f.stamped = b[20:20+captured], x.u32(b[16:]), i.link, int(n), true
-			f.at, err = i.time(uint64(x.u32(b[4:]))<<32 | uint64(x.u32(b[8:])))
-			return err
-		case ngSimple:
-			if len(b) < 4 {
-				return fmt.Errorf("simple packet block of %d bytes, want 4 or more", len(b))
-			}
-			if len(x.ifaces) == 0 {
-				return errors.New("packet of interface 0, of which there are 0")
-			}
-			i := &x.ifaces[0]
-			f.length, f.link, f.iface, f.stamped = x.u32(b), i.link, 0, false
-			captured := min(f.length, i.snap)
-			if int64(captured) > int64(len(b)-4) {
-				return fmt.Errorf("%d bytes captured in a block that holds %d", captured, len(b)-4)
-			}
-			f.data = b[4 : 4+captured]
-			return nil
-		}
+// nextBlock reads a block, and says whether it is a packet.
+func (x *records) nextBlock(f *record) (packet bool, err error) {
+	kind, b, err := x.block()
+	if err != nil {
+		return false, err
 	}
+	switch kind {
+	case ngInterface:
+		if err := x.describe(b); err != nil {
+			return false, err
+		}
+	case ngEnhanced, ngPacket:
+		if len(b) < 20 {
+			return false, fmt.Errorf("packet block of %d bytes, want 20 or more", len(b))
+		}
+		n := x.u32(b)
+		if kind == ngPacket {
+			n = uint32(x.u16(b))
+		}
+		if int64(n) >= int64(len(x.ifaces)) {
+			return false, fmt.Errorf("packet of interface %d, of which there are %d", n, len(x.ifaces))
+		}
+		captured := x.u32(b[12:])
+		if int64(captured) > int64(len(b)-20) {
+			return false, fmt.Errorf("%d bytes captured in a block that holds %d", captured, len(b)-20)
+		}
+		i := &x.ifaces[n]
+		f.data, f.length, f.link, f.iface, f.stamped = b[20:20+captured], x.u32(b[16:]), i.link, int(n), true
+		f.at, err = i.time(uint64(x.u32(b[4:]))<<32 | uint64(x.u32(b[8:])))
+		return true, err
+	case ngSimple:
+		if len(b) < 4 {
+			return false, fmt.Errorf("simple packet block of %d bytes, want 4 or more", len(b))
+		}
+		if len(x.ifaces) == 0 {
+			return false, errors.New("packet of interface 0, of which there are 0")
+		}
+		i := &x.ifaces[0]
+		f.length, f.link, f.iface, f.stamped = x.u32(b), i.link, 0, false
+		captured := min(f.length, i.snap)
+		if int64(captured) > int64(len(b)-4) {
+			return false, fmt.Errorf("%d bytes captured in a block that holds %d", captured, len(b)-4)
+		}
+		f.data = b[4 : 4+captured]
+		return true, nil
+	}
+	return false, nil
 }
 
 // describe reads an interface description block.

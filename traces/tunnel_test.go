@@ -33,6 +33,17 @@ func TestTunnelsAreEnteredOnDemand(t *testing.T) {
 		x.SrcPort, x.DstPort = 40000, port
 		return x
 	}
+	vxlan := func(packet []byte) []byte { return cat(vni, macs, []byte{8, 0}, packet) }
+	between := func(payload []byte) []byte { // a tunnel in a tunnel
+		b := ip4(flow.UDP, 1, 0, datagram(4789, payload))
+		copy(b[12:], inner4[12:20])
+		return b
+	}
+	middle := flow.FiveTuple{Src: in4.Src, Dst: in4.Dst, SrcPort: 40000, DstPort: 4789, Proto: flow.UDP}
+	deep := inner4
+	for range maxDepth {
+		deep = between(vxlan(deep))
+	}
 	for _, c := range []struct {
 		name    string
 		port    uint16
@@ -45,6 +56,8 @@ func TestTunnelsAreEnteredOnDemand(t *testing.T) {
 		{"VXLAN with a VLAN inside, on Linux's port", 8472, cat(vni, macs, []byte{0x81, 0, 0, 5, 0x86, 0xdd}, inner6), tuple6, IP, true},
 		{"ARP in VXLAN", 4789, cat(vni, macs, []byte{8, 6}, make([]byte, 28)), arp, NonIP, true},
 		{"VXLAN in VXLAN", 4789, cat(vni, macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, datagram(4789, cat(vni, macs, []byte{8, 0}, inner4)))), in4, IP, true},
+		{"VXLAN in VXLAN, cut inside", 4789, vxlan(between(cat(vni, macs))), middle, IP, true},
+		{"more tunnels than are entered", 4789, vxlan(deep), middle, IP, true},
 		{"not VXLAN, by its flags", 4789, cat([]byte{0}, vni[1:], macs, []byte{8, 0}, inner4), outer(4789), IP, false},
 		{"VXLAN, cut inside", 4789, cat(vni, macs), outer(4789), IP, true},
 		{"GTP-U", 2152, cat(gtp(0x30, 255), inner4), in4, IP, true},

@@ -213,8 +213,11 @@ func TestFramesHaveTheirTupleAndSize(t *testing.T) {
 		for _, proto := range []uint8{flow.TCP, flow.UDP, flow.SCTP, flow.ICMP, flow.ICMPv6, 33, 47, 136, 0} {
 			for _, size := range []int64{10, 60, 61, 1514, 9014} {
 				tuple := flow.FiveTuple{Src: a[0], Dst: a[1], Proto: proto}
-				if ported[proto] {
+				switch {
+				case ported[proto]:
 					tuple.SrcPort, tuple.DstPort = 1025, 80
+				case proto == flow.ICMP || proto == flow.ICMPv6:
+					tuple.SrcPort, tuple.DstPort = 3, uint16(size%2) // a type and a code
 				}
 				b, err := f.frame(&tuple, size, 7)
 				if err != nil {
@@ -327,6 +330,45 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 		if flows.Packets != want.Packets || flows.Bytes != want.Bytes || flows.FlowsUni != want.FlowsUni || flows.FlowsBi != want.FlowsBi {
 			t.Errorf("%s: flows of %+v, want %+v", name, flows, want)
 		}
+	}
+}
+
+// Seconds of a flow CSV are not negative, and neither are those of a log or of a load curve.
+func TestTimesBefore1970AreRefused(t *testing.T) {
+	early := pcapOf(linkEthernet, stamped{0, cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))})
+	binary.LittleEndian.PutUint32(early[24:], 0)
+	binary.LittleEndian.PutUint32(early[28:], 1<<32-500_000) // half a second before
+	capture := write(t, "x", early)
+	var ng bytes.Buffer // a packet without a time, and one of the same flow at -1 s
+	for _, b := range []string{
+		"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00",
+		"\x01\x00\x00\x00\x20\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0e\x00\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff\x20\x00\x00\x00",
+		"\x03\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00",
+		"\x06\x00\x00\x00\x20\x00\x00\x00" + strings.Repeat("\x00", 20) + "\x20\x00\x00\x00",
+	} {
+		ng.WriteString(b)
+	}
+	shifted := write(t, "y", ng.Bytes())
+	log := write(t, "conn.log", []byte(jsonConn(`"ts":"1969-12-31T23:59:59.5Z"`)))
+	load := write(t, "load.csv", []byte("t,v\n1969-12-31 23:59:58,1\n1970-01-01 00:00:00,1\n"))
+	const logged, loaded = ": line 1: 1969-12-31T23:59:59.5Z is before 1970", ": line 2: column t: 1969-12-31T23:59:58Z is before 1970"
+	for _, c := range []struct {
+		want string
+		err  error
+	}{
+		{capture + ": packet 1: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), capture, Options{}, io.Discard, nil))},
+		{shifted + ": packet 2: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), shifted, Options{}, io.Discard, nil))},
+		{log + logged, second(ConvertToFlows(context.Background(), log, Options{}, io.Discard, nil))},
+		{log + logged, second(Read(log, Options{}))},
+		{load + loaded, second(ReadLoad(load, LoadOptions{Column: "v", Time: "t"}))},
+		{load + loaded, second(ReadLoad(load, LoadOptions{Column: RowCount, Time: "t"}))},
+	} {
+		if c.err == nil || !strings.Contains(c.err.Error(), c.want) {
+			t.Errorf("got error %v, want %q", c.err, c.want)
+		}
+	}
+	if _, err := Read(capture, Options{}); err != nil { // its times count from the first
+		t.Error(err)
 	}
 }
 

@@ -13,7 +13,9 @@ import (
 var zeekJSON = flowLog{
 	name: "zeek", title: "zeek conn.log", want: zeek.want,
 	begins: func(line string) bool {
-		return strings.HasPrefix(line, "{") && strings.Contains(line, `"id.orig_h"`) && strings.Contains(line, `"ts"`)
+		line = strings.TrimSpace(line)
+		return strings.HasPrefix(line, "{") && strings.Contains(line, `"ts"`) &&
+			(strings.Contains(line, `"id.orig_h"`) || strings.Contains(line, `"_path"`)) || line == "{}"
 	},
 	read: readZeekJSON,
 }
@@ -25,6 +27,7 @@ var zeekNeeds = [...]int{zTime, zProto, zOrigHost, zRespHost, zOrigPort, zRespPo
 // by their _path, are left out.
 func readZeekJSON(l *lines, log *logged) error {
 	log.layer = IPBytes
+	others := 0
 	for text, ok := l.line(); ok; text, ok = l.line() {
 		if text = strings.TrimSpace(text); text == "" {
 			continue
@@ -42,6 +45,7 @@ func readZeekJSON(l *lines, log *logged) error {
 			continue
 		case path != "" && path != "conn":
 			log.skip("records of other logs than conn, left out")
+			others++
 			continue
 		}
 		for _, i := range zeekNeeds {
@@ -55,6 +59,9 @@ func readZeekJSON(l *lines, log *logged) error {
 		if err := v.add(l.n, log); err != nil {
 			return err
 		}
+	}
+	if log.records == 0 && l.scan.Err() == nil {
+		return fmt.Errorf("no record of conn, and %d of other logs: want a Zeek conn.log", others)
 	}
 	return nil
 }
