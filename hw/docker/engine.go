@@ -373,6 +373,19 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	return out, nil
 }
 
+// Now is the time by the engine's clock, which is that of Created.
+func (e *Engine) Now(ctx context.Context) (time.Time, error) {
+	info, err := e.cli.Info(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("docker: %w", reachable(e.cli, err))
+	}
+	now, err := time.Parse(time.RFC3339Nano, info.SystemTime)
+	if err != nil {
+		return now, fmt.Errorf("docker: the engine's time: %w", err)
+	}
+	return now, nil
+}
+
 // openPool finds out which ports are taken.
 func (e *Engine) openPool(ctx context.Context) (err error) {
 	if e.pool, err = newPool(&e.config); err != nil {

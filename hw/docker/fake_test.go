@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/smartinco/smartinco/hw"
 )
@@ -183,6 +184,33 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("requests %q: want the container's removal among them", f.seen)
 		}
 	})
+}
+
+// A container's age is by the engine's clock, wherever that stands and in whatever zone.
+func TestNow(t *testing.T) {
+	f := &fake{api: "1.41", answer: map[string]string{
+		"GET /info":            `{"SystemTime": "2020-01-01T02:00:20.5+02:00"}`,
+		"GET /containers/json": `[{"Id":"c1","Created":1577836800,"Labels":{"smartinco.instance":"1"}}]`,
+	}}
+	e, err := f.open(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := e.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := e.List(t.Context())
+	if err != nil || len(list) != 1 || now.Sub(list[0].Created) != 20500*time.Millisecond {
+		t.Errorf("at %v there is %+v, %v: want one 20.5 s old", now, list, err)
+	}
+	f = &fake{api: "1.41", answer: map[string]string{"GET /info": `{"SystemTime": "noon"}`}}
+	if e, err = f.open(t); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Now(t.Context()); err == nil || !strings.Contains(err.Error(), `"noon"`) {
+		t.Errorf("error %v", err)
+	}
 }
 
 // Another machine's engine is not spoken to without TLS, and no engine at all is said so.

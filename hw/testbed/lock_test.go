@@ -198,9 +198,11 @@ func TestCleanWithoutASwitch(t *testing.T) {
 type boxes struct {
 	hw.ContainerEngine
 	list []hw.Container
+	now  time.Time
 }
 
 func (b boxes) List(context.Context) ([]hw.Container, error) { return b.list, nil }
+func (b boxes) Now(context.Context) (time.Time, error)       { return b.now, nil }
 
 func TestYoungContainersAreNoLeftovers(t *testing.T) {
 	for _, c := range []struct {
@@ -215,10 +217,13 @@ func TestYoungContainersAreNoLeftovers(t *testing.T) {
 		{"of this machine's killed run", 3 * time.Second, true, true, false},
 		{"old", time.Hour, true, false, false},
 	} {
-		f := &File{Name: "t", left: c.left}
-		err := f.fresh(t.Context(), replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running, Created: time.Now().Add(-c.age)}}}})
-		if errors.Is(err, ErrBusy) != c.busy || err != nil && !c.busy {
-			t.Errorf("%s: %v", c.name, err)
+		for _, ahead := range []time.Duration{0, -time.Hour, time.Hour} { // the engine's clock, of ours
+			now := time.Now().Add(ahead)
+			f := &File{Name: "t", left: c.left}
+			err := f.fresh(t.Context(), replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running, Created: now.Add(-c.age)}}, now: now}})
+			if errors.Is(err, ErrBusy) != c.busy || err != nil && !c.busy {
+				t.Errorf("%s, clock %v ahead: %v", c.name, ahead, err)
+			}
 		}
 	}
 }

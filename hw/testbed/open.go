@@ -96,8 +96,16 @@ func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	if err != nil {
 		return err
 	}
+	now := time.Now()
+	if clock, ok := h.Containers.(interface {
+		Now(context.Context) (time.Time, error)
+	}); ok && len(list) > 0 { // that of the containers' ages may differ from ours
+		if now, err = clock.Now(ctx); err != nil {
+			return err
+		}
+	}
 	for _, c := range list {
-		if age := time.Since(c.Created); c.Running && age < young {
+		if age := now.Sub(c.Created); c.Running && age < young {
 			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, and not by this machine; wait until that run has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance, age.Round(time.Second))
 		}
 	}
