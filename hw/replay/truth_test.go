@@ -460,3 +460,44 @@ func forgetRestart(n uint64) func(*forgetful, *telemetry.Counter) {
 		}
 	}
 }
+
+// Whoever has the testbed learns when nothing is left on it, and when something is: a container, or a generator that sends.
+func TestWhatIsLeftIsTold(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("connection refused")
+	for _, c := range []struct {
+		name string
+		with func(*rack, *replay.Hardware)
+		want error
+	}{
+		{"nothing", func(*rack, *replay.Hardware) {}, nil},
+		{"containers", func(r *rack, _ *replay.Hardware) { r.engine.leave(gone) }, gone},
+		{"traffic", func(_ *rack, h *replay.Hardware) { h.Generator = unstoppable{h.Generator, gone} }, gone},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRack(0)
+			h := r.open(t)
+			c.with(r, &h)
+			var told []error
+			h.Left = func(err error) { told = append(told, err) }
+			sc, w := load(t, short)
+			if err := replay.Run(t.Context(), sc, w, h, results.NewMemory(), replay.Options{}); err != nil {
+				t.Error(err)
+			}
+			if len(told) != 1 || !errors.Is(told[0], c.want) {
+				t.Errorf("told %v, want once %v", told, c.want)
+			}
+		})
+	}
+}
+
+// unstoppable is a generator that stops and does not say so.
+type unstoppable struct {
+	hw.Generator
+	err error
+}
+
+func (u unstoppable) Stop(ctx context.Context) error {
+	return errors.Join(u.Generator.Stop(ctx), u.err)
+}
