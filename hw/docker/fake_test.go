@@ -10,8 +10,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/containerd/errdefs"
 
 	"github.com/smartinco/smartinco/hw"
 )
@@ -210,6 +213,58 @@ func TestNow(t *testing.T) {
 	}
 	if _, err := e.Now(t.Context()); err == nil || !strings.Contains(err.Error(), `"noon"`) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A port that could not be given back is given back later: with the next Delete of its instance, which finds no container
+// any more, or when it is missed.
+func TestAPortIsGivenBackLater(t *testing.T) {
+	down := errors.New("no connection to the switch")
+	for _, by := range []string{"delete", "create"} {
+		var gone atomic.Bool
+		f := &fake{api: "1.41"}
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodDelete:
+				gone.Store(true)
+				w.WriteHeader(http.StatusNoContent)
+			case strings.HasSuffix(r.URL.Path, "/containers/json") && !gone.Load():
+				_, _ = w.Write([]byte(`[{"Id":"c1","Labels":{"smartinco.instance":"1","smartinco.port":"vf0"}}]`))
+			default:
+				f.ServeHTTP(w, r)
+			}
+		}))
+		defer s.Close()
+		c := config("tcp" + strings.TrimPrefix(s.URL, "http"))
+		fails := 2
+		c.Veth = &Veth{Unplug: func(context.Context, ...string) error {
+			if fails--; fails >= 0 {
+				return down
+			}
+			return nil
+		}}
+		e, err := Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		for range 2 {
+			if err := e.Delete(t.Context(), 1); !errors.Is(err, down) {
+				t.Errorf("deleted: %v, want %v", err, down)
+			}
+		}
+		if by == "delete" {
+			if err := e.Delete(t.Context(), 1); err != nil {
+				t.Error(err)
+			}
+			if _, err := e.pool.take(); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if _, err := e.Create(t.Context(), 2); !errdefs.IsNotFound(err) { // no image, but a port
+			t.Errorf("created: %v", err)
+		}
 	}
 }
 
