@@ -131,13 +131,20 @@ func oldest(cli *client.Client) error {
 }
 
 // isTLS says whether an error is about certificates, or about one side that speaks TLS and another that does not. Some of
-// them the client keeps as text alone.
+// them the client keeps as text alone: of those that are the connection's, since the engine and the containers may speak of
+// other certificates. An engine that speaks TLS answers one that does not.
 func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	if errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) {
 		return true
+	}
+	if errdefs.IsInvalidArgument(err) && strings.Contains(err.Error(), "HTTP request to an HTTPS server") {
+		return true
+	}
+	if !client.IsErrConnectionFailed(err) {
+		return false
 	}
 	for _, text := range []string{"tls: ", "x509: ", "TLS", "HTTPS", "malformed HTTP response \"\\x15\\x03"} {
 		if strings.Contains(err.Error(), text) {

@@ -268,6 +268,32 @@ func TestAPortIsGivenBackLater(t *testing.T) {
 	}
 }
 
+// What an engine or a container says of TLS is no failure of the connection's.
+func TestOthersSpeakOfTLS(t *testing.T) {
+	log := "x509: certificate has expired\n"
+	for _, c := range []struct {
+		name   string
+		answer map[string]string // of a container's request
+		want   string
+	}{
+		{"engine", map[string]string{"POST /containers/c1/start": "500 bind source path does not exist: /etc/TLS"}, "/etc/TLS"},
+		{"container", map[string]string{
+			"POST /containers/c1/start": "",
+			"GET /containers/c1/json":   `{"Id":"c1","State":{"Running":false,"ExitCode":1}}`,
+			"GET /containers/c1/logs":   "\x02\x00\x00\x00\x00\x00\x00" + string(rune(len(log))) + log,
+		}, strings.TrimSpace(log)},
+	} {
+		c.answer["POST /containers/create"], c.answer["DELETE /containers/c1"] = `{"Id":"c1"}`, ""
+		e, err := (&fake{api: "1.41", answer: c.answer}).open(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "TLS with the engine") {
+			t.Errorf("%s: error %v, want one with %q, and not that TLS failed", c.name, err, c.want)
+		}
+	}
+}
+
 // Another machine's engine is not spoken to without TLS, and no engine at all is said so.
 func TestHost(t *testing.T) {
 	for _, test := range []struct {
