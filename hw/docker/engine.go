@@ -47,6 +47,7 @@ type Engine struct {
 	mu    sync.Mutex
 	alive map[string]flow.Instance // containers, by ID, whose end is a Death
 	dead  map[string]bool          // those whose Death was reported: the engine lists them as running a moment longer
+	owed  map[int]flow.Instance    // ports that are to be given back, with the instance that had each
 }
 
 var _ hw.ContainerEngine = (*Engine)(nil)
@@ -70,7 +71,7 @@ func open(ctx context.Context, c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{config: c, cli: cli, deaths: make(chan hw.Death, 64), done: make(chan struct{}),
-		alive: map[string]flow.Instance{}, dead: map[string]bool{}}
+		alive: map[string]flow.Instance{}, dead: map[string]bool{}, owed: map[int]flow.Instance{}}
 	var ping types.Ping
 	if ping, err = cli.Ping(ctx); err == nil {
 		cli.NegotiateAPIVersionPing(ping)
@@ -130,13 +131,20 @@ func oldest(cli *client.Client) error {
 }
 
 // isTLS says whether an error is about certificates, or about one side that speaks TLS and another that does not. Some of
-// them the client keeps as text alone.
+// them the client keeps as text alone: of those that are the connection's, since the engine and the containers may speak of
+// other certificates. An engine that speaks TLS answers one that does not.
 func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
 	if errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) {
 		return true
+	}
+	if errdefs.IsInvalidArgument(err) && strings.Contains(err.Error(), "HTTP request to an HTTPS server") {
+		return true
+	}
+	if !client.IsErrConnectionFailed(err) {
+		return false
 	}
 	for _, text := range []string{"tls: ", "x509: ", "TLS", "HTTPS", "malformed HTTP response \"\\x15\\x03"} {
 		if strings.Contains(err.Error(), text) {
@@ -185,6 +193,10 @@ func (e *Engine) Create(ctx context.Context, i flow.Instance) (hw.Container, err
 func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, err error) {
 	begin := time.Now()
 	slot, err := e.pool.take()
+	if errors.Is(err, ErrNoPort) {
+		_ = e.giveBack(ctx, 0) // as many as can be by now
+		slot, err = e.pool.take()
+	}
 	if err != nil {
 		return hw.Container{}, err
 	}
@@ -195,7 +207,8 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		if err == nil {
 			return
 		}
-		if e2 := e.pool.give(undo, slot); e2 != nil {
+		e.owe(slot, i)
+		if e2 := e.giveBack(undo, i); e2 != nil {
 			err = errors.Join(err, e2)
 		}
 	}()
@@ -317,12 +330,39 @@ func (e *Engine) delete(ctx context.Context, i flow.Instance) error {
 			return err
 		}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
-			if err := e.pool.give(ctx, slot); err != nil {
-				return err
-			}
+			e.owe(slot, i)
 		}
 	}
-	return nil
+	return e.giveBack(ctx, i)
+}
+
+// owe notes that a port is to be given back.
+func (e *Engine) owe(slot int, i flow.Instance) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.owed[slot] = i
+}
+
+// giveBack gives back the ports that an instance had, or all that are to be given back if i is 0. Those whose devices cannot
+// be removed stay owed.
+func (e *Engine) giveBack(ctx context.Context, i flow.Instance) error {
+	e.mu.Lock()
+	due := map[int]flow.Instance{}
+	for slot, of := range e.owed {
+		if i == 0 || of == i {
+			due[slot] = of
+			delete(e.owed, slot) // nobody else gives it back meanwhile, when it may be another's
+		}
+	}
+	e.mu.Unlock()
+	var errs []error
+	for slot, of := range due {
+		if err := e.pool.give(ctx, slot); err != nil {
+			e.owe(slot, of)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Kill implements hw.ContainerEngine.
@@ -371,6 +411,19 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	}
 	slices.SortFunc(out, func(a, b hw.Container) int { return cmp.Compare(a.Instance, b.Instance) })
 	return out, nil
+}
+
+// Now is the time by the engine's clock, which is that of Created.
+func (e *Engine) Now(ctx context.Context) (time.Time, error) {
+	info, err := e.cli.Info(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("docker: %w", reachable(e.cli, err))
+	}
+	now, err := time.Parse(time.RFC3339Nano, info.SystemTime)
+	if err != nil {
+		return now, fmt.Errorf("docker: the engine's time: %w", err)
+	}
+	return now, nil
 }
 
 // openPool finds out which ports are taken.

@@ -10,7 +10,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/containerd/errdefs"
 
 	"github.com/smartinco/smartinco/hw"
 )
@@ -183,6 +187,111 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("requests %q: want the container's removal among them", f.seen)
 		}
 	})
+}
+
+// A container's age is by the engine's clock, wherever that stands and in whatever zone.
+func TestNow(t *testing.T) {
+	f := &fake{api: "1.41", answer: map[string]string{
+		"GET /info":            `{"SystemTime": "2020-01-01T02:00:20.5+02:00"}`,
+		"GET /containers/json": `[{"Id":"c1","Created":1577836800,"Labels":{"smartinco.instance":"1"}}]`,
+	}}
+	e, err := f.open(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := e.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := e.List(t.Context())
+	if err != nil || len(list) != 1 || now.Sub(list[0].Created) != 20500*time.Millisecond {
+		t.Errorf("at %v there is %+v, %v: want one 20.5 s old", now, list, err)
+	}
+	f = &fake{api: "1.41", answer: map[string]string{"GET /info": `{"SystemTime": "noon"}`}}
+	if e, err = f.open(t); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Now(t.Context()); err == nil || !strings.Contains(err.Error(), `"noon"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A port that could not be given back is given back later: with the next Delete of its instance, which finds no container
+// any more, or when it is missed.
+func TestAPortIsGivenBackLater(t *testing.T) {
+	down := errors.New("no connection to the switch")
+	for _, by := range []string{"delete", "create"} {
+		var gone atomic.Bool
+		f := &fake{api: "1.41"}
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method == http.MethodDelete:
+				gone.Store(true)
+				w.WriteHeader(http.StatusNoContent)
+			case strings.HasSuffix(r.URL.Path, "/containers/json") && !gone.Load():
+				_, _ = w.Write([]byte(`[{"Id":"c1","Labels":{"smartinco.instance":"1","smartinco.port":"vf0"}}]`))
+			default:
+				f.ServeHTTP(w, r)
+			}
+		}))
+		defer s.Close()
+		c := config("tcp" + strings.TrimPrefix(s.URL, "http"))
+		fails := 2
+		c.Veth = &Veth{Unplug: func(context.Context, ...string) error {
+			if fails--; fails >= 0 {
+				return down
+			}
+			return nil
+		}}
+		e, err := Open(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		for range 2 {
+			if err := e.Delete(t.Context(), 1); !errors.Is(err, down) {
+				t.Errorf("deleted: %v, want %v", err, down)
+			}
+		}
+		if by == "delete" {
+			if err := e.Delete(t.Context(), 1); err != nil {
+				t.Error(err)
+			}
+			if _, err := e.pool.take(); err != nil {
+				t.Error(err)
+			}
+			continue
+		}
+		if _, err := e.Create(t.Context(), 2); !errdefs.IsNotFound(err) { // no image, but a port
+			t.Errorf("created: %v", err)
+		}
+	}
+}
+
+// What an engine or a container says of TLS is no failure of the connection's.
+func TestOthersSpeakOfTLS(t *testing.T) {
+	log := "x509: certificate has expired\n"
+	for _, c := range []struct {
+		name   string
+		answer map[string]string // of a container's request
+		want   string
+	}{
+		{"engine", map[string]string{"POST /containers/c1/start": "500 bind source path does not exist: /etc/TLS"}, "/etc/TLS"},
+		{"container", map[string]string{
+			"POST /containers/c1/start": "",
+			"GET /containers/c1/json":   `{"Id":"c1","State":{"Running":false,"ExitCode":1}}`,
+			"GET /containers/c1/logs":   "\x02\x00\x00\x00\x00\x00\x00" + string(rune(len(log))) + log,
+		}, strings.TrimSpace(log)},
+	} {
+		c.answer["POST /containers/create"], c.answer["DELETE /containers/c1"] = `{"Id":"c1"}`, ""
+		e, err := (&fake{api: "1.41", answer: c.answer}).open(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "TLS with the engine") {
+			t.Errorf("%s: error %v, want one with %q, and not that TLS failed", c.name, err, c.want)
+		}
+	}
 }
 
 // Another machine's engine is not spoken to without TLS, and no engine at all is said so.

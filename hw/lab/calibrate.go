@@ -110,7 +110,11 @@ func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(str
 	}
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	if err = errors.Join(err, m.clean(undo, ctx.Err() != nil)); err != nil {
+	left := m.clean(undo, ctx.Err() != nil)
+	if m.took && m.Left != nil {
+		m.Left(left)
+	}
+	if err = errors.Join(err, left); err != nil {
 		return nil, fmt.Errorf("lab: calibration: %w", err)
 	}
 	return m.out, nil
@@ -121,6 +125,7 @@ type measuring struct {
 	plan    Plan
 	say     func(string)
 	out     *Measurement
+	took    bool // what an earlier run left is removed
 	running []hw.Container
 	flows   flow.ID   // the last that was used
 	rules   []flow.ID // installed
@@ -131,6 +136,7 @@ func (m *measuring) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.took = true
 	if found.Any() {
 		m.say(fmt.Sprintf("removed what an earlier run left: %v", found))
 	}

@@ -306,6 +306,43 @@ func TestUpAndDownAreInterrupted(t *testing.T) {
 	}
 }
 
+// A step that does not end with its context is left under way.
+func TestAStepIsAbandoned(t *testing.T) {
+	begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	ctx, interrupt := context.WithCancel(t.Context())
+	go func() {
+		<-begun
+		interrupt()
+	}()
+	left := make(chan error, 1)
+	go func() {
+		left <- within(ctx, func(context.Context) error {
+			defer close(ended)
+			close(begun)
+			<-release
+			return nil
+		})
+	}()
+	select {
+	case err := <-left:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want that of the context", err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it waits for the step")
+	}
+	select {
+	case <-ended:
+		t.Error("the step has ended")
+	default:
+	}
+	close(release)
+	<-ended
+	if err := within(ctx, func(context.Context) error { t.Error("a step after the interrupt"); return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want that of the context", err)
+	}
+}
+
 // The generator's address may be taken.
 func TestUpSaysWhatIsWrong(t *testing.T) {
 	c := config(t, "lwrong")

@@ -430,5 +430,8 @@ func TestReplay(t *testing.T) {
 		}
 		smartinco(t, c, "verify", r.out)
 		nothingIsLeft(t, c)
+		// For all that the run knows it goes on to send, which is remembered until it has been seen to.
+		mustUp(t, *c)
+		smartinco(t, c, "hw", "clean", "--testbed", c.Testbed())
 	})
 }

@@ -32,6 +32,7 @@ type meter struct {
 	uplink  ledger     // between the generator and the instances
 	sink    ledger     // between the instances and the generator
 	slow    float64    // first packets dropped before the orchestrator saw them
+	passed  float64    // packets that the switch does not show on their way to an instance, but what came of them is
 	rows    []results.Instance
 }
 
@@ -245,8 +246,12 @@ func (m *meter) settled(ctx context.Context, p *plant) (hw.RuleReading, error) {
 		return s.rules, err
 	}
 	m.shown = m.take(p, &s, nil)
+	if m.passed > 0 {
+		p.note("%.0f packets were steered to instances, by what became of them there, and the switch has lost count of them: they are not lost at the eSwitch", m.passed)
+	}
 	// What has come back to the generator was not lost at an instance, even where the switch's last counters lack it.
-	if back := min(m.shown.lostInstances, m.shown.received-m.shown.egress); back > 0 {
+	over := m.shown.received + m.shown.slow + m.shown.rejected + m.shown.lostUplink + m.shown.lostInstances + m.shown.lostSink - m.shown.sent
+	if back := min(m.shown.lostInstances, m.shown.received-m.shown.egress, over); back > 0 {
 		m.shown.lostInstances -= back
 		p.note("%.0f packets came back from instances after the switch had last shown their counters: they are processed", back)
 	}
@@ -280,10 +285,16 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 	for i := range s.traffic.Flows {
 		now.reordered += float64(s.traffic.Flows[i].Reordered)
 	}
+	var in, out, inside, last float64 // as the counters have it; last is what is inside of those that are counted no more
 	for i := range p.instances {
 		x, underWay, late := &p.instances[i], 0.0, 0.0
 		if uncertain != nil && !x.final {
 			underWay, late = uncertain(flow.Instance(i + 1))
+		}
+		rx, tx := float64(x.counter.RxPackets), float64(x.counter.TxPackets)
+		in, out, inside = in+max(rx, tx), out+tx, inside+max(0, rx-tx)
+		if x.final {
+			last += max(0, rx-tx)
 		}
 		x.now = x.counter
 		if uncertain != nil && !x.final {
@@ -299,7 +310,15 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 	if uncertain != nil {
 		underWay, late = uncertain(0)
 	}
-	m.uplink.update(now.sent-now.ingress-now.slow-now.rejected, underWay, late)
+	toSwitch := now.sent - now.slow - now.rejected
+	m.uplink.update(toSwitch-now.ingress, underWay, late)
+	// A switch forgets what it counted last when it is restarted, and some do with each rule that goes. What came out of an
+	// instance went into one all the same, and so did what came back to the generator beside what stayed inside - unless it
+	// is from inside, of an instance whose last counters lack it.
+	in = max(in, now.received+inside-min(last, max(0, now.received-out)))
+	lost := m.uplink.lost
+	m.uplink.lost = min(lost, max(0, toSwitch-in)+late)
+	m.passed = lost - m.uplink.lost
 	m.sink.update(now.egress-now.received, underWay, late)
 	now.lostUplink, now.lostSink = m.uplink.lost, m.sink.lost
 	now.queued = max(0, now.sent-now.received-now.slow-now.rejected-now.lostUplink-now.lostInstances-now.lostSink)

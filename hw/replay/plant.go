@@ -258,8 +258,9 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	p.cancel() // a reading or a creation under way ends; what it had made is removed
 	ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
 	defer cancel()
+	var sends error
 	if !complete {
-		p.halt(ctx)
+		sends = p.halt(ctx)
 	}
 	p.await(ctx, p.meter.idle.Wait)
 	if p.began {
@@ -267,7 +268,7 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	}
 	if complete {
 		time.Sleep(settle) // the last packets are sent
-		p.halt(ctx)
+		sends = p.halt(ctx)
 	}
 	var busy []chan struct{}
 	for i := range p.instances {
@@ -301,15 +302,20 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	if err != nil {
 		p.say("not everything could be removed: %v; smartinco hw clean does it, once what hinders it is mended", err)
 	}
+	if p.hw.Left != nil {
+		p.hw.Left(errors.Join(sends, err))
+	}
 	p.opts.Metrics.cleaned(found)
 	return missing
 }
 
 // halt ends the traffic, and says if it could not.
-func (p *plant) halt(ctx context.Context) {
-	if err := p.stop(ctx); err != nil {
+func (p *plant) halt(ctx context.Context) error {
+	err := p.stop(ctx)
+	if err != nil {
 		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it answers", err)
 	}
+	return err
 }
 
 // stop ends the traffic, in any goroutine. A generator that does not answer is asked again: it sends until it is told not to.

@@ -56,6 +56,7 @@ type Hardware struct {
 	Switch     hw.Switch
 	Containers hw.ContainerEngine
 	Generator  hw.Generator
+	Left       func(error) // called when a run is over: with nil if nothing of it or an earlier one is left; may be nil
 }
 
 // Options are what a caller may want of a run beside its record.

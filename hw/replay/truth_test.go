@@ -8,12 +8,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/results"
 )
 
@@ -348,3 +351,153 @@ type dropping struct {
 }
 
 func (d dropping) Dropped() uint64 { return d.g.slow.Load() }
+
+// Packets that came back were not lost on the way to the instances, whatever the switch has forgotten of them. What was
+// lost is counted where it was.
+func TestWhatASwitchForgetsIsNotLost(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		forget   func(*forgetful, *telemetry.Counter) // takes from a reading what is missing
+		fate     fate                                 // of each tenth packet
+		capacity float64
+	}{
+		{"with each rule", forgetRules(200), whole, 0},
+		{"with each rule, others are lost before", forgetRules(200), lostBefore, 0},
+		{"with each rule, others are lost behind", forgetRules(200), lostBack, 0},
+		{"in a restart", forgetRestart(400), whole, 0},
+		{"in a restart, others are lost before", forgetRestart(400), lostBefore, 0},
+		{"in a restart, others are lost in instances", forgetRestart(60), whole, 300},
+		{"nothing", func(*forgetful, *telemetry.Counter) {}, lostBefore, 300},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRack(0)
+			r.capacity = c.capacity
+			var before, behind atomic.Int64
+			r.fate = func(n uint64) fate {
+				if n%10 != 0 {
+					return whole
+				}
+				switch c.fate {
+				case lostBefore:
+					before.Add(1)
+				case lostBack:
+					behind.Add(1)
+				}
+				return c.fate
+			}
+			r.wrap = func(sw hw.Switch) hw.Switch {
+				before.Store(0)
+				behind.Store(0)
+				return &forgetful{Switch: sw, forget: c.forget}
+			}
+			o := run(context.Background(), t, r, short, "duration=2s", "vnf.buffer=1",
+				"workload=[{cbr: {flows: 6, interval: 120ms, rate: 500pps}}, {flows: [{rate: 500pps, end: 500ms}, {rate: 500pps, end: 700ms}, {rate: 500pps, end: 900ms}]}]")
+			if o.err != nil {
+				t.Fatal(o.err)
+			}
+			total := &o.Run.Totals
+			d := &total.Dropped
+			if d.ESwitch != float64(before.Load()) || d.Link != float64(behind.Load()) || (d.Instance > 0) != (c.capacity > 0) {
+				t.Errorf("totals %+v: want %d lost at the eSwitch, %d on the link, and in instances: %v", total, before.Load(), behind.Load(), c.capacity > 0)
+			}
+			if total.Processed+d.Sum() != total.Offered {
+				t.Errorf("totals %+v: want %.0f processed or lost", total, total.Offered)
+			}
+			// In the windows, what may be under way and what may not have been counted yet stays open.
+			last, lost := 0.0, 0.0
+			for _, w := range o.Windows {
+				lost += w.DroppedESwitch * (w.T - last)
+				last = w.T
+			}
+			if open := 800.0; lost > float64(before.Load())+open {
+				t.Errorf("%.0f packets are lost at the eSwitch in the windows, want %d and at most %.0f more", lost, before.Load(), open)
+			}
+		})
+	}
+}
+
+// forgetful is a switch that loses count.
+type forgetful struct {
+	hw.Switch
+	forget  func(*forgetful, *telemetry.Counter)
+	removed atomic.Int64 // rules
+	read    atomic.Int64 // times
+}
+
+func (f *forgetful) Remove(flows ...flow.ID) error {
+	f.removed.Add(int64(len(flows)))
+	return f.Switch.Remove(flows...)
+}
+
+func (f *forgetful) Counters(ctx context.Context) (hw.Reading, error) {
+	f.read.Add(1)
+	r, err := f.Switch.Counters(ctx)
+	for i := range r.Counters {
+		f.forget(f, &r.Counters[i])
+	}
+	return r, err
+}
+
+func (f *forgetful) Detach(ctx context.Context, i flow.Instance) (telemetry.Counter, error) {
+	c, err := f.Switch.Detach(ctx, i)
+	f.forget(f, &c)
+	return c, err
+}
+
+// forgetRules loses n packets that went in with each rule, of each instance.
+func forgetRules(n uint64) func(*forgetful, *telemetry.Counter) {
+	return func(f *forgetful, c *telemetry.Counter) { c.RxPackets -= min(c.RxPackets, n*uint64(f.removed.Load())) }
+}
+
+// forgetRestart loses n packets that went into each instance, and came out.
+func forgetRestart(n uint64) func(*forgetful, *telemetry.Counter) {
+	return func(f *forgetful, c *telemetry.Counter) {
+		if f.read.Load() > 5 {
+			c.RxPackets -= min(c.RxPackets, n)
+			c.TxPackets -= min(c.TxPackets, n)
+		}
+	}
+}
+
+// Whoever has the testbed learns when nothing is left on it, and when something is: a container, or a generator that sends.
+func TestWhatIsLeftIsTold(t *testing.T) {
+	t.Parallel()
+	gone := errors.New("connection refused")
+	for _, c := range []struct {
+		name string
+		with func(*rack, *replay.Hardware)
+		want error
+	}{
+		{"nothing", func(*rack, *replay.Hardware) {}, nil},
+		{"containers", func(r *rack, _ *replay.Hardware) { r.engine.leave(gone) }, gone},
+		{"traffic", func(_ *rack, h *replay.Hardware) { h.Generator = unstoppable{h.Generator, gone} }, gone},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRack(0)
+			h := r.open(t)
+			c.with(r, &h)
+			var told []error
+			h.Left = func(err error) { told = append(told, err) }
+			sc, w := load(t, short)
+			if err := replay.Run(t.Context(), sc, w, h, results.NewMemory(), replay.Options{}); err != nil {
+				t.Error(err)
+			}
+			if len(told) != 1 || !errors.Is(told[0], c.want) {
+				t.Errorf("told %v, want once %v", told, c.want)
+			}
+		})
+	}
+}
+
+// unstoppable is a generator that stops and does not say so.
+type unstoppable struct {
+	hw.Generator
+	err error
+}
+
+func (u unstoppable) Stop(ctx context.Context) error {
+	return errors.Join(u.Generator.Stop(ctx), u.err)
+}

@@ -22,7 +22,8 @@ var ErrBusy = errors.New("the testbed is in use")
 // files which describe the same devices exclude each other. It holds off other processes of this machine alone.
 //
 // A lock is a file that is held (flock). It is removed in the end; one that is there and not held was left by a process that
-// was killed, and what stands on the testbed is that one's.
+// was killed, or that could not remove what it had made, and what stands on the testbed is that one's. It stays until a run
+// or Clean has removed that.
 func (f *File) Lock() (unlock func(), err error) {
 	type lock struct {
 		*os.File
@@ -31,14 +32,14 @@ func (f *File) Lock() (unlock func(), err error) {
 	var held []lock
 	unlock = func() {
 		for _, l := range held {
-			if !l.left || f.opened { // what a killed run has left is still there if nobody has opened the testbed
+			if f.cleaned || !l.left && !f.leaves { // what a killed run has left is there until somebody has removed it
 				_ = os.Remove(l.Name())
 			}
 			l.Close()
 		}
-		f.left, f.opened = false, false
+		f.left, f.cleaned, f.leaves = false, false, false
 	}
-	f.left, f.opened = false, false
+	f.left, f.cleaned, f.leaves = false, false, false
 	for _, part := range f.parts() {
 		file, left, err := hold(part)
 		if err != nil {
@@ -49,6 +50,9 @@ func (f *File) Lock() (unlock func(), err error) {
 	}
 	return unlock, nil
 }
+
+// leave notes that all is removed that stood on the testbed, or why not all is.
+func (f *File) leave(err error) { f.cleaned, f.leaves = err == nil, err != nil }
 
 // parts are the names of what the testbed consists of, sorted, each once.
 func (f *File) parts() []string {

@@ -15,6 +15,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
+	"github.com/smartinco/smartinco/hw/simswitch"
 	"github.com/smartinco/smartinco/hw/trex"
 )
 
@@ -96,25 +97,103 @@ func TestOneUserATestbed(t *testing.T) {
 // A killed process holds nothing, and what it has left is known to be left until somebody has taken it over.
 func TestLockOfAKilledProcess(t *testing.T) {
 	f := rack(t, t.TempDir())
+	f.Generator.TRex.Address = generates(t)
+	t.Cleanup(func() {
+		for _, part := range f.parts() {
+			_ = os.Remove(lockFile(part))
+		}
+	})
 	killed, _, err := hold(f.parts()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	killed.Close() // as the kernel does it
-	for _, opened := range []bool{false, true} {
-		unlock, err := f.Lock()
-		if err != nil || !f.left {
-			t.Fatalf("after a kill: %v, left %v", err, f.left)
+	var unlock func()
+	lock := func(after string, left bool) {
+		t.Helper()
+		if unlock, err = f.Lock(); err != nil || f.left != left {
+			t.Fatalf("after %s: %v, left %v; want %v", after, err, f.left, left)
 		}
-		f.opened = opened
-		unlock()
 	}
-	unlock, err := f.Lock()
-	if err != nil || f.left {
-		t.Errorf("after the takeover: %v, left %v", err, f.left)
+	opened := func() replay.Hardware {
+		t.Helper()
+		h, err := f.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { Close(h) })
+		return h
+	}
+	stand := standIns(t, nil)
+	lock("a kill", true)
+	unlock()
+	lock("a look", true)
+	stand(errors.New("no switch"))
+	if _, err := f.Open(t.Context()); err == nil {
+		t.Error("opened without a switch")
 	}
 	unlock()
+	stand(nil)
+	lock("a run that could not open the testbed", true)
+	opened()
+	unlock()
+	lock("a run whose record was refused", true)
+	opened().Left(errors.New("the engine is down"))
+	unlock()
+	lock("a run that could not clean", true)
+	stand(errors.New("no switch"))
+	if _, err := f.Clean(t.Context()); err == nil {
+		t.Error("cleaned without a switch")
+	}
+	unlock()
+	stand(nil)
+	lock("hw clean that did not reach the switch", true)
+	opened().Left(nil)
+	unlock()
+	lock("a run that cleaned", false)
+	opened()
+	unlock()
+	lock("a run whose record was refused, of nobody killed", false)
+	stand(errors.New("no switch"))
+	if _, err := f.Clean(t.Context()); err == nil {
+		t.Error("cleaned without a switch")
+	}
+	unlock()
+	stand(nil)
+	lock("hw clean that did not reach the switch, of nobody killed", false)
+	opened().Left(errors.New("the engine is down"))
+	unlock()
+	lock("a run that could not clean, of nobody killed", true)
+	if _, err := f.Clean(t.Context()); err != nil {
+		t.Error(err)
+	}
+	unlock()
+	lock("hw clean", false)
+	unlock()
 }
+
+// standIns are, until the test ends, the drivers of a switch, an engine and a generator that do nothing. What it returns
+// says what opening the switch fails with.
+func standIns(t *testing.T, fails error) (fail func(error)) {
+	t.Helper()
+	s, e, g := switches, engines, generators
+	t.Cleanup(func() { switches, engines, generators = s, e, g })
+	always := func(*File) bool { return true }
+	switches = []driver[hw.Switch]{{"ovs", always, func(context.Context, *File) (hw.Switch, error) {
+		if fails != nil {
+			return nil, fails
+		}
+		return simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink"}).Open(true)
+	}, nil, ovsParts}}
+	engines = []driver[hw.ContainerEngine]{{"docker", always, func(context.Context, *File) (hw.ContainerEngine, error) { return boxes{}, nil }, nil, dockerParts}}
+	generators = []driver[hw.Generator]{{"trex", always, func(context.Context, *File) (hw.Generator, error) { return idle{}, nil }, nil, trexParts}}
+	return func(err error) { fails = err }
+}
+
+// idle is a generator that is closed.
+type idle struct{ hw.Generator }
+
+func (idle) Close() error { return nil }
 
 // A generator that sends for our own user is another machine's run, unless a run of this machine was killed.
 func TestAPortThatSendsIsNoLeftover(t *testing.T) {
@@ -198,9 +277,12 @@ func TestCleanWithoutASwitch(t *testing.T) {
 type boxes struct {
 	hw.ContainerEngine
 	list []hw.Container
+	now  time.Time
 }
 
 func (b boxes) List(context.Context) ([]hw.Container, error) { return b.list, nil }
+func (b boxes) Now(context.Context) (time.Time, error)       { return b.now, nil }
+func (boxes) Close() error                                   { return nil }
 
 func TestYoungContainersAreNoLeftovers(t *testing.T) {
 	for _, c := range []struct {
@@ -215,10 +297,13 @@ func TestYoungContainersAreNoLeftovers(t *testing.T) {
 		{"of this machine's killed run", 3 * time.Second, true, true, false},
 		{"old", time.Hour, true, false, false},
 	} {
-		f := &File{Name: "t", left: c.left}
-		err := f.fresh(t.Context(), replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running, Created: time.Now().Add(-c.age)}}}})
-		if errors.Is(err, ErrBusy) != c.busy || err != nil && !c.busy {
-			t.Errorf("%s: %v", c.name, err)
+		for _, ahead := range []time.Duration{0, -time.Hour, time.Hour} { // the engine's clock, of ours
+			now := time.Now().Add(ahead)
+			f := &File{Name: "t", left: c.left}
+			err := f.fresh(t.Context(), replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running, Created: now.Add(-c.age)}}, now: now}})
+			if errors.Is(err, ErrBusy) != c.busy || err != nil && !c.busy {
+				t.Errorf("%s, clock %v ahead: %v", c.name, ahead, err)
+			}
 		}
 	}
 }

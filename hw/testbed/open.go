@@ -64,13 +64,12 @@ var ErrUnavailable = errors.New("unavailable")
 // run went on, on another machine, is no leftover: ErrBusy. What it had opened before an error it has closed. Close closes
 // the result.
 func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
-	f.opened = true
 	defer func() {
 		if err != nil {
 			h, err = replay.Hardware{}, errors.Join(err, Close(h))
 		}
 	}()
-	h.Name = f.Name
+	h.Name, h.Left = f.Name, f.leave
 	if h.Switch, err = open(ctx, "switch", switches, f); err != nil {
 		return h, err
 	}
@@ -87,7 +86,8 @@ func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
 // young is the age below which a container is not taken for one that an earlier run has left.
 const young = 30 * time.Second
 
-// fresh looks whether containers are so new that their run probably goes on. Those of this machine's own killed run may be.
+// fresh looks whether containers are so new that their run probably goes on. Those of an earlier run
+// of this machine, of which it is known that it left some, may be.
 func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	if f.left {
 		return nil
@@ -96,9 +96,17 @@ func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	if err != nil {
 		return err
 	}
+	now := time.Now()
+	if clock, ok := h.Containers.(interface {
+		Now(context.Context) (time.Time, error)
+	}); ok && len(list) > 0 { // that of the containers' ages may differ from ours
+		if now, err = clock.Now(ctx); err != nil {
+			return err
+		}
+	}
 	for _, c := range list {
-		if age := time.Since(c.Created); c.Running && age < young {
-			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, and not by this machine; wait until that run has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance, age.Round(time.Second))
+		if age := now.Sub(c.Created); c.Running && age < young {
+			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, so its run may go on; wait until that has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance, age.Round(time.Second))
 		}
 	}
 	return nil
@@ -113,7 +121,6 @@ type Cleaned struct {
 // Clean stops the generator and removes the rules and containers of the testbed, as far as it can reach them. The error
 // says of each part what is left.
 func (f *File) Clean(ctx context.Context) (done Cleaned, err error) {
-	f.opened = true
 	var errs []error
 	if t := f.Generator.TRex; t != nil {
 		if done.Generator, err = t.clean(ctx); err != nil {
@@ -128,7 +135,10 @@ func (f *File) Clean(ctx context.Context) (done Cleaned, err error) {
 		errs = append(errs, fmt.Errorf("the containers are left: %w", err))
 	}
 	done.Found, err = replay.Clean(ctx, h)
-	return done, errors.Join(append(errs, err, Close(h))...)
+	if err = errors.Join(append(errs, err, Close(h))...); err == nil {
+		f.leave(nil)
+	}
+	return done, err
 }
 
 func (f *File) openForCleaning(ctx context.Context) (hw.ContainerEngine, error) {

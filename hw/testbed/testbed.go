@@ -24,8 +24,9 @@ type File struct {
 	Generator  Generator  `yaml:"generator" doc:"what sends the traffic and counts what comes back" required:"true"`
 
 	path, dir string // of the file, and where the paths in it begin
-	left      bool   // a process of this machine was killed while it had the testbed; while locked
-	opened    bool   // and what it has left is being taken over
+	left      bool   // an earlier process of this machine has left what it made; while locked
+	cleaned   bool   // and it is removed
+	leaves    bool   // this process leaves what it has made
 	cleaning  bool   // the container engine is opened to clean up
 }
 

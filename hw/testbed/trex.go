@@ -63,7 +63,7 @@ func (t *TRex) leftover(ctx context.Context, killed bool) (bool, error) {
 			return false, nil
 		}
 		if s.State.Busy() && !killed {
-			return false, fmt.Errorf("%w: port %d sends (%s), and no run of this machine was killed that would have left it so; wait until that run has ended, or end it, or smartinco hw clean", ErrBusy, port, s.State)
+			return false, fmt.Errorf("%w: port %d sends (%s), and no run of this machine is known to have left it so; wait until that run has ended, or end it, or smartinco hw clean", ErrBusy, port, s.State)
 		}
 		ours = ours || s.Owner == t.User
 	}

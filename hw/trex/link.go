@@ -76,7 +76,13 @@ func (l *reqLink) try(ctx context.Context, request []byte) ([]byte, error) {
 		return nil, err
 	}
 	// A cancelled context ends a read that would otherwise wait for its deadline.
-	defer context.AfterFunc(ctx, func() { l.tcp.SetDeadline(time.Unix(1, 0)) })()
+	tcp := l.tcp
+	ends := context.AfterFunc(ctx, func() { tcp.SetDeadline(time.Unix(1, 0)) })
+	defer func() {
+		if !ends() { // it may do so only after this exchange, and the next must not meet it
+			l.drop()
+		}
+	}()
 	if l.conn == nil {
 		conn, err := zmtp.Handshake(l.tcp, zmtp.REQ)
 		if err != nil {

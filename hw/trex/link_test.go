@@ -1,6 +1,7 @@
 package trex
 
 import (
+	"context"
 	"net"
 	"strings"
 	"testing"
@@ -55,5 +56,23 @@ func TestAConnectionThatWasIdleIsNotTrusted(t *testing.T) {
 func TestErrorsAreBounded(t *testing.T) {
 	if s := (&Error{Method: "ping", Specific: strings.Repeat("x", 1<<20)}).Error(); len(s) > maxText+100 {
 		t.Errorf("an error of %d bytes", len(s))
+	}
+}
+
+// A context that ends together with an exchange, which drops the connection, touches nothing that is gone.
+func TestAContextEndsWithAnExchange(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // where nobody answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	link := &reqLink{addr: l.Addr().String(), timeout: 20 * time.Second}
+	defer link.Close()
+	for range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond) // the deadline of the connection, too
+		if _, err := link.exchange(ctx, []byte("{}")); err == nil {
+			t.Error("an answer")
+		}
+		cancel()
 	}
 }
