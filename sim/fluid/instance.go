@@ -195,7 +195,7 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 		if in.inflow > 0 {
 			in.lostFast += float64(in.queue * e.g.phi / in.inflow)
 			in.lostSlow += float64(in.queue * e.slow.g / in.inflow)
-		} else { // of flows that have ended: the last of them, as far as it has sent so many
+		} else if in.queue > 0 { // of flows that have ended: the last of them, as far as it has sent so many
 			s := &e.flows[in.tail]
 			n := max(0, min(in.queue, s.offered-s.dropped()))
 			s.lostInstance += n
