@@ -1,6 +1,11 @@
 package sim_test
 
-import "testing"
+import (
+	"math"
+	"testing"
+
+	"github.com/smartinco/smartinco/units"
+)
 
 // A workload whose only flow would begin after the end has no flows; an instance goes all the same, by death or by scale-in.
 func TestAnInstanceGoesWithoutAnyFlow(t *testing.T) {
@@ -26,4 +31,25 @@ workload: [{flows: [{rate: 1Mpps, phase: 20ms}]}]
 			})
 		})
 	}
+}
+
+// A rule that comes into force at the instant at which its flow ends, 2 ms, leaves the flow its instance: what the slow path
+// still holds of it, some 39 packets, goes there.
+func TestARuleAtTheEndOfItsFlow(t *testing.T) {
+	both(t, `
+duration: 20ms
+nic: {profile: ideal, slowpath_rate: 10kpps, slowpath_queue: 100, install_latency: 900us}
+vnf: {contention: {model: constant, rate: 1Mpps}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+telemetry: {window: 1ms}
+workload: [{flows: [{rate: 50kpps, phase: 1ms, end: 2ms}]}]
+`, func(t *testing.T, h *history) {
+		if got := h.within(2 * units.Millisecond); len(got) < 2 || got[0] != "installed" || got[1] != "ended" {
+			t.Fatalf("at 2 ms: %v, want installed and ended first", got)
+		}
+		if got := h.Run.Totals; got.Dropped.Sum() > 1e-3 || got.Queued > 1e-3 || math.Abs(got.Processed-50) > 1e-3 {
+			t.Errorf("%v processed, %v queued, %+v lost; want 50, 0 and none", got.Processed, got.Queued, got.Dropped)
+		}
+	})
 }
