@@ -53,3 +53,26 @@ workload: [{flows: [{rate: 50kpps, phase: 1ms, end: 2ms}]}]
 		}
 	})
 }
+
+// Of two flows one has no rule, for want of room in the table. Both lose their instance at 5 ms, are held until the next is
+// ready, at 10 ms, and lose to the scheduler what comes in between but for the first packet, with a rule or not.
+func TestAHeldFlowLosesNothingToADeadInstance(t *testing.T) {
+	both(t, `
+duration: 20ms
+nic: {profile: ideal, rules: 1, engine_latency: 0s}
+vnf: {start_latency: 5ms}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+telemetry: {window: 1ms}
+workload: [{flows: [{period: 100us, phase: 50us}, {period: 100us, phase: 50us}]}]
+faults: [{kind: instance-death, at: 5ms, instance: 1}]
+`, func(t *testing.T, h *history) {
+		got := h.Run.Totals
+		if got.RulesRejected == 0 {
+			t.Fatal("no rule was refused")
+		}
+		if got.Dropped.Instance > 1e-3 || math.Abs(got.Dropped.Rejected-98) > 2 {
+			t.Errorf("%v lost by instances, %v rejected; want 0 and 98", got.Dropped.Instance, got.Dropped.Rejected)
+		}
+	})
+}
