@@ -76,3 +76,43 @@ faults: [{kind: instance-death, at: 5ms, instance: 1}]
 		}
 	})
 }
+
+// The link is down when an instance dies: of the 24,950 packets in its ring each flow loses its share, and has it there still
+// when the run ends instead. So it is where a flow without a rule goes on to come from the slow path, with 5 of 22,455 packets.
+func TestTheRingWhileTheLinkIsDown(t *testing.T) {
+	const death = ", {kind: instance-death, at: 5010us, instance: 1}"
+	for _, c := range []struct {
+		name, nic, faults string
+		lost, held        [2]float64 // of each flow; 90 and 10 by the link
+	}{
+		{"death", "", death, [2]float64{90 + 22_455, 10 + 2495}, [2]float64{}},
+		{"end", "", "", [2]float64{90, 10}, [2]float64{22_455, 2495}},
+		{"death, and the slow path has 2,495", ", rules: 1, slowpath_rate: 500kpps, slowpath_queue: 10000", death,
+			[2]float64{90 + 21_273, 10 + 1182}, [2]float64{0, 2495}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			both(t, `
+duration: 5010001ns
+nic: {profile: ideal, link: 0bps`+c.nic+`}
+vnf: {buffer: 100000, contention: {model: constant, rate: 5Mpps}}
+instances: {initial: 1, min: 1, max: 1}
+autoscaler: {policy: none}
+telemetry: {window: 1ms}
+workload: [{flows: [{rate: 9Mpps}, {rate: 1Mpps}]}]
+faults: [{kind: link-down, at: 5ms, for: 1ms}`+c.faults+`]
+`, func(t *testing.T, h *history) {
+				bytes := 0.0
+				for k, sent := range []float64{45_090, 5010} {
+					f, processed := h.Flows[k], sent-c.lost[k]-c.held[k]
+					if bytes += 64 * processed; math.Abs(f.Dropped-c.lost[k]) > 40 || math.Abs(f.Queued-c.held[k]) > 40 || math.Abs(f.Processed-processed) > 40 {
+						t.Errorf("flow %d: %.1f lost, %.1f queued, %.1f processed; want %.1f, %.1f and %.1f",
+							k, f.Dropped, f.Queued, f.Processed, c.lost[k], c.held[k], processed)
+					}
+				}
+				if got := h.Run.Totals.ProcessedBytes; math.Abs(got-bytes) > 64*40 {
+					t.Errorf("%.1f bytes processed, want %.1f", got, bytes)
+				}
+			})
+		})
+	}
+}
