@@ -56,7 +56,7 @@ type ActionKind uint8
 const (
 	InstallRule    ActionKind = iota // Flow, Instance: forward the flow to the instance; Instance 0 drops the flow
 	MoveRule                         // Flow, Instance: change the target, keep the counters
-	RemoveRule                       // Flow: delete the rule; the flow's next packet is a miss
+	RemoveRule                       // Flow: delete the rule, if there is one, and forget the target; the flow's next packet is a miss
 	CreateInstance                   // Instance: start a container; answered by InstanceReady or InstanceFailed
 	DeleteInstance                   // Instance: stop a container; answered by InstanceGone
 	ReadCounters                     // read all instances' counters; answered by CountersRead

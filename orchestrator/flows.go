@@ -173,13 +173,11 @@ func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
 	}
 }
 
-// withdraw removes the flow's rule, so that its next packet is a miss.
+// withdraw removes the flow's rule and its target on the slow path, so that its next packet is a miss.
 func (o *Orchestrator) withdraw(id flow.ID) {
-	if f := o.flows.at(id); f.rule != noRule {
-		f.rule = noRule
-		o.do(Action{Kind: RemoveRule, Flow: id}) // before the deletion that it may allow
-		o.settled(id, 0)
-	}
+	o.flows.at(id).rule = noRule
+	o.do(Action{Kind: RemoveRule, Flow: id}) // before the deletion that it may allow
+	o.settled(id, 0)
 }
 
 func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
@@ -346,11 +344,13 @@ func (o *Orchestrator) rehome(id flow.ID, dead bool) {
 		o.assign(id, target)
 		o.install(id)
 	case scheduler.Held:
-		o.withdraw(id)
+		o.withdraw(id) // also where its rule was refused: the slow path sends it to the dead instance
 		o.holdBack(id)
 	case scheduler.Refused:
 		f.phase = refused
-		o.withdraw(id)
+		if f.rule != noRule {
+			o.withdraw(id)
+		}
 		o.install(id)
 	}
 }

@@ -100,6 +100,31 @@ func TestAHeldFlowThatEndsIsForgotten(t *testing.T) {
 	}
 }
 
+// A flow that is held when its instance dies has its rule taken out, if there is none too: the switch's slow path would go on to
+// send it to the instance. One that is refused gets a drop rule, in the place of the one that it had.
+func TestWhatAFlowOfADeadInstanceLoses(t *testing.T) {
+	install, remove := Action{Kind: InstallRule}, Action{Kind: RemoveRule}
+	for _, c := range []struct {
+		noInstance string
+		answer     EventKind
+		want       []Action
+	}{
+		{"hold", RuleInstalled, []Action{remove}},
+		{"hold", RuleRejected, []Action{remove}},
+		{"drop", RuleInstalled, []Action{remove, install}},
+		{"drop", RuleRejected, []Action{install}},
+	} {
+		o := mustNew(t, config(func(cfg *Config) { cfg.Initial, cfg.Scheduler.NoInstance = 1, c.noInstance }), nil)
+		o.Handle(0, &Event{Kind: Start})
+		o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
+		o.Handle(0, &Event{Kind: FlowArrived, Flow: 0})
+		o.Handle(0, &Event{Kind: c.answer, Flow: 0, Instance: 1})
+		if got := o.Handle(ms(1), &Event{Kind: InstanceFailed, Instance: 1}); !slices.Equal(got, c.want) {
+			t.Errorf("no_instance: %s, answer %d: %v, want %v", c.noInstance, c.answer, got, c.want)
+		}
+	}
+}
+
 // Counters come one and a half windows after they were sampled. The packets of a reading are divided by the time that flows
 // had lived when it was asked for, not by that of a later one.
 func TestDemandIsOfOneReading(t *testing.T) {

@@ -113,12 +113,17 @@ func (p *plant) holds(i *instance) (n int) {
 
 // contend finds how many instances contend, and changes what each can process.
 func (p *plant) contend() {
-	n := 0
+	n, up := 0, 0
 	for _, i := range p.instances {
-		if i.up && (p.sc.VNF.IdleContend || p.holds(i) > 0) {
+		if !i.up {
+			continue
+		}
+		up++
+		if p.sc.VNF.IdleContend || p.holds(i) > 0 {
 			n++
 		}
 	}
+	p.most = max(p.most, up)
 	n = max(n, 1)
 	mean := newSpans(p.capacity(n)).mean
 	for _, i := range p.instances {

@@ -25,6 +25,8 @@ func TestKnownScenarios(t *testing.T) {
 		{"w6-perbyte.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed, 312. + 412 }},
 		// A rule that comes into force as its flow ends: what the eSwitch holds of it goes to the instance and overtakes.
 		{"rule-at-the-end.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Reordered, 16. }},
+		// The same without any limit: what the slow path holds of it goes to the instance.
+		{"rule-at-the-end-slow.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed, 50. }},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			b, err := os.ReadFile(filepath.Join("testdata", c.file))

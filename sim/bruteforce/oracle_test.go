@@ -106,7 +106,7 @@ func compare(t testing.TB, text string) *diff {
 		sc.Engine = "fluid"
 		if f := run(t, sc, fluid.New); differ(t, f, slow.rec) == "" {
 			d.fluid = true
-			d.fluids(sc, f, slow.rec)
+			d.fluids(sc, f, slow)
 		}
 	}
 	d.offered = slow.rec.Run.Totals.Offered

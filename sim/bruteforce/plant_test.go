@@ -77,6 +77,7 @@ type plant struct {
 
 	flows     []*flowState
 	instances []*instance // instance i is instances[i-1]
+	most      int         // that were up at once
 
 	link    line
 	eswitch line

@@ -329,6 +329,9 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	if i == 0 {
 		to = dropped
 	}
+	if s.path == absent { // it has ended in this very instant: what the slow path holds of it goes to the instance
+		to = absent
+	}
 	switch s.path {
 	case missed:
 		e.settle(now, s)

@@ -192,10 +192,10 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 	if in.up {
 		in.up = false
 		in.lost += in.queue
-		if in.inflow > 0 {
-			in.lostFast += float64(in.queue * e.g.phi / in.inflow)
-			in.lostSlow += float64(in.queue * e.slow.g / in.inflow)
-		} else { // of flows that have ended: the last of them, as far as it has sent so many
+		if fast, slow, all := e.mix(in); all > 0 {
+			in.lostFast += float64(in.queue * fast / all)
+			in.lostSlow += float64(in.queue * slow / all)
+		} else if in.queue > 0 { // of flows that have ended: the last of them, as far as it has sent so many
 			s := &e.flows[in.tail]
 			n := max(0, min(in.queue, s.offered-s.dropped()))
 			s.lostInstance += n
@@ -206,6 +206,18 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 	}
 	e.recount(now)
 	e.refresh(now, i)
+}
+
+// mix says of what the instance's queue consists: of a packet a second that is sent by rule and by the slow path so much, and of
+// all of its flows together. It is taken to be mixed as what arrives, and while the link is down, as what would.
+func (e *Engine) mix(in *instance) (fast, slow, all float64) {
+	if !e.g.down {
+		return e.g.phi, e.slow.g, in.inflow
+	}
+	if fast, slow = 1, 1; !e.slow.idle {
+		slow = e.slow.g // it still sends what it holds
+	}
+	return fast, slow, float64(fast*in.fast) + float64(slow*in.slow)
 }
 
 // hold changes the number of flows that an instance holds.

@@ -131,17 +131,22 @@ func (s *flowState) dropped() float64 {
 func (e *Engine) queued(s *flowState) float64 {
 	n := max(0, s.accepted-s.delivered) + s.held
 	if s.path == ruled {
-		n += e.share(s.rule, e.g.phi*s.rate)
+		in := &e.instances[s.rule]
+		fast, _, all := e.mix(in)
+		n += in.share(fast*s.rate, all)
 	}
 	if s.out >= 0 && s.target != 0 {
-		n += e.share(s.target, e.slow.g*e.slow.out[s.out].rate)
+		in := &e.instances[s.target]
+		_, slow, all := e.mix(in)
+		n += in.share(slow*e.slow.out[s.out].rate, all)
 	}
 	return max(0, min(n, s.offered-s.dropped()))
 }
 
-func (e *Engine) share(i flow.Instance, rate float64) float64 {
-	if in := &e.instances[i]; in.inflow > 0 {
-		return in.queue * (rate / in.inflow)
+// share is the queue's content of a flow that is the part rate of all that it is mixed of.
+func (in *instance) share(rate, all float64) float64 {
+	if all > 0 {
+		return float64(in.queue * (rate / all))
 	}
 	return 0
 }
