@@ -76,10 +76,8 @@ func transport(b []byte, t flow.FiveTuple, pseudo uint32) {
 	}
 	switch t.Proto {
 	case flow.ICMP, flow.ICMPv6:
-		b[0] = 8 // echo request
-		if t.Proto == flow.ICMPv6 {
-			b[0] = 128
-		} else {
+		b[0], b[1] = byte(t.SrcPort), byte(t.DstPort) // type and code
+		if t.Proto == flow.ICMP {
 			pseudo = 0
 		}
 	case flow.UDP:

@@ -85,6 +85,12 @@ func TestPackets(t *testing.T) {
 					t.Errorf("%v: ports %v, %v", tt, s, d)
 				}
 			}
+			if l, ok := p.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4); ok && l.TypeCode != layers.CreateICMPv4TypeCode(1, 12) {
+				t.Errorf("%v: type and code %v", tt, l.TypeCode)
+			}
+			if l, ok := p.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6); ok && l.TypeCode != layers.CreateICMPv6TypeCode(1, 12) {
+				t.Errorf("%v: type and code %v", tt, l.TypeCode)
+			}
 			for _, l := range p.Layers() {
 				if l, ok := l.(interface {
 					SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
