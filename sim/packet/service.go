@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -43,7 +43,7 @@ func serviceTimes(sc *scenarios.Scenario) (func(flow.Instance) func(int64) int64
 func measuredTimes(sc *scenarios.Scenario) (*distribution, error) {
 	if sc.VNF.ServiceFile != "" {
 		path := sc.Path(sc.VNF.ServiceFile)
-		f, err := os.Open(path)
+		f, _, err := traces.OpenFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("vnf.service_file: %w", err)
 		}
