@@ -77,7 +77,7 @@ func (l *DirLock) take(dir string) error {
 	if !info.Mode().IsRegular() || len(b) > 0 && !strings.HasPrefix(string(b), lockMagic) {
 		return fmt.Errorf("%s: not a lock of this program: want a directory without a file of that name", l.path)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+	if err := flock(f); errors.Is(err, syscall.EWOULDBLOCK) {
 		who, _, _ := strings.Cut(strings.TrimPrefix(string(b), lockMagic), "\n")
 		if who == "" {
 			who = "another process"
