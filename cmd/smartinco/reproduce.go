@@ -206,7 +206,7 @@ func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []
 	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine), float64(len(st.Runs)))
 	_, err = study.All(c.Context(), st, where, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
 	line.end()
-	if c.Context().Err() != nil {
+	if err != nil && c.Context().Err() != nil {
 		return nil, fmt.Errorf("%s: %w; the same command goes on from there", name, err)
 	}
 	if err != nil {

@@ -81,7 +81,7 @@ func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study
 		line.end()
 		line = newProgress(c.ErrOrStderr(), fmt.Sprintf("seconds of %s, run %d of %d", name, run+1, len(st.Runs)), end.Seconds())
 	})
-	if c.Context().Err() != nil {
+	if err != nil && c.Context().Err() != nil {
 		return fmt.Errorf("%s: %w; the same command goes on from there", name, err)
 	}
 	return err

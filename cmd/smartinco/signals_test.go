@@ -449,6 +449,49 @@ func TestHardwareIsCleanedBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// The user is told how to go on where a signal has cut the work short: not where it came when all was done, nor of a record
+// where none had begun.
+func TestOnlyWhatIsCutShortIsSaidToBe(t *testing.T) {
+	for _, c := range []struct {
+		verb        string
+		file, holds string // the signal comes when this file is there and holds this
+		code        int
+		says        bool
+	}{
+		{"run", "", "", 1, false},
+		{"run", "run.json", `"complete": false`, 1, true},
+		{"run", "run.json", `"complete": true`, 0, false},
+		{"sweep", "", "", 1, true},
+		{"sweep", "fig9-best-fit/run.json", `"complete": true`, 1, true}, // the summary is not there yet
+		{"sweep", "summary.csv", "fig9-best-fit", 0, false},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		ctx := &signalled{Context: context.Background(), now: func() bool {
+			b, err := os.ReadFile(filepath.Join(dir, c.file))
+			return c.file == "" || err == nil && bytes.Contains(b, []byte(c.holds))
+		}}
+		var out bytes.Buffer
+		code := run(ctx, []string{c.verb, "fig9-best-fit", "-o", dir}, strings.NewReader(""), &out, &out)
+		if said := out.String(); code != c.code || strings.Contains(said, "up to there") != (c.says && c.verb == "run") ||
+			strings.Contains(said, "from there") != (c.says && c.verb == "sweep") || strings.Contains(said, "%!") {
+			t.Errorf("%s, signal when %q holds %q: exit code %d, want %d; says how to go on: want %v\n%s", c.verb, c.file, c.holds, code, c.code, c.says, said)
+		}
+	}
+}
+
+// signalled is a context that ends when now first says so.
+type signalled struct {
+	context.Context
+	now func() bool
+}
+
+func (s *signalled) Err() error {
+	if s.now() {
+		return context.Canceled
+	}
+	return nil
+}
+
 // nohup ignores SIGHUP, and what it starts goes on; without it the signal ends the same verb.
 func TestNohupIsHeard(t *testing.T) {
 	dir := t.TempDir()
