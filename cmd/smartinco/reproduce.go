@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -212,14 +213,14 @@ func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []
 	if err != nil {
 		return nil, err
 	}
-	return openStudy(where, st)
+	return openStudy(c.Context(), where, st)
 }
 
 // openStudy opens the records of a study's runs, and of no others that the directory may hold.
-func openStudy(dir string, st *scenarios.Study) ([]*results.Record, error) {
+func openStudy(ctx context.Context, dir string, st *scenarios.Study) ([]*results.Record, error) {
 	var recs []*results.Record
 	for i := range st.Runs {
-		rec, err := results.Open(filepath.Join(dir, st.Runs[i].Name))
+		rec, err := results.OpenContext(ctx, filepath.Join(dir, st.Runs[i].Name))
 		if err != nil {
 			return nil, err
 		}
