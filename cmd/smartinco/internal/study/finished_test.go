@@ -146,3 +146,18 @@ func TestAFailedRunFailsAgain(t *testing.T) {
 		})
 	}
 }
+
+// Hardware measures no delays: where the scenario asks for them, a replay is finished without.
+func TestAReplayIsFinishedWithoutDelays(t *testing.T) {
+	sc := only(t, "name: t\nengine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: 1Mpps}}]", "")
+	for plant, want := range map[string]bool{"hw": true, "sim": false} {
+		dir := filepath.Join(t.TempDir(), "record")
+		if _, err := One(context.Background(), sc, dir, Options{Version: "v"}); err != nil {
+			t.Fatal(err)
+		}
+		change(func(r *results.Run) { r.Plant, r.Engine, r.Little = plant, "bed", nil })(t, "", dir)
+		if got := (work{plant, "bed", "v", sc, nil}).finished(context.Background(), dir); got != want {
+			t.Errorf("%s, without Little's law: finished is %v, want %v", plant, got, want)
+		}
+	}
+}
