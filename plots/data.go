@@ -215,9 +215,9 @@ func (d data) String() string {
 
 func none(ds []data, notes []string) error {
 	if len(ds) == 0 {
-		return fmt.Errorf("no record to draw from")
+		return requestf("no record to draw from")
 	}
-	return fmt.Errorf("none of the %d records fits: %s", len(ds), strings.Join(notes, "; "))
+	return requestf("none of the %d records fits: %s", len(ds), strings.Join(notes, "; "))
 }
 
 // onset is the time at which n flows are first active in the first run, and whether they ever are.

@@ -91,8 +91,10 @@ func drawFrom(id string, ds []data, o Options) (*Figure, error) {
 		}
 		sortRuns(ds)
 		pg, notes, err := f.draw(ds, o)
-		if err != nil {
+		if errors.Is(err, ErrRequest) {
 			return nil, requestf("%s: %w; it needs %s", id, err, f.Needs)
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
 		}
 		pg.scale = scaleNote(ds)
 		return newFigure(f.Info, pg, o, notes), nil

@@ -25,7 +25,7 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	base = "." + base[:min(len(base), 200)] + temp + "-" // a name has at most 255 bytes
 	removeLeft(dir, base)
-	tmp, err := createTemp(dir, base)
+	tmp, err := createTemp(dir, base, flock)
 	defer func() {
 		if err != nil && tmp != nil {
 			tmp.Close()
@@ -65,8 +65,18 @@ func writeTo(path string, write func(io.Writer) error) error {
 
 var temps atomic.Int64 // of this process
 
-// createTemp makes a file that is locked while it is being written.
-func createTemp(dir, base string) (*os.File, error) {
+// flock takes the lock on a file, unless another has it: then the error is EWOULDBLOCK.
+func flock(f *os.File) error {
+	for {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// createTemp makes a file that is locked while it is being written. On a file system without locks it is not: there, nobody
+// can take it for one that was left either.
+func createTemp(dir, base string, lock func(*os.File) error) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("%s%d-%d", base, os.Getpid(), temps.Add(1))), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
@@ -74,10 +84,14 @@ func createTemp(dir, base string) (*os.File, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		if err := lock(f); err != nil && !errors.Is(err, syscall.EWOULDBLOCK) {
+			return f, nil
+		} else if err == nil {
 			a, err1 := f.Stat()
 			b, err2 := os.Lstat(f.Name())
-			if err1 == nil && err2 == nil && os.SameFile(a, b) {
+			if err := errors.Join(err1, err2); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return f, err
+			} else if err == nil && os.SameFile(a, b) {
 				return f, nil
 			}
 		}
@@ -101,7 +115,7 @@ func removeLeft(dir, base string) {
 		if err != nil {
 			continue
 		}
-		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+		if flock(f) == nil {
 			os.Remove(f.Name())
 		}
 		f.Close()

@@ -68,6 +68,47 @@ func TestWriteFileClearsWhatAKillLeft(t *testing.T) {
 	}
 }
 
+// A file in the making that another writer takes for one that was left is made again. Where there are no locks it does
+// without, and nothing else is left.
+func TestATemporaryFileIsLockedWhereThatIsPossible(t *testing.T) {
+	for name, c := range map[string]struct {
+		lock []error // of one attempt after the other
+		gone bool    // the file, when it is locked for the first time
+		made int
+	}{
+		"locked":               {[]error{nil}, false, 1},
+		"no such call":         {[]error{syscall.ENOSYS}, false, 1},
+		"no locks left":        {[]error{syscall.ENOLCK}, false, 1},
+		"not supported":        {[]error{syscall.EOPNOTSUPP}, false, 1},
+		"taken":                {[]error{syscall.EWOULDBLOCK, nil}, false, 2},
+		"removed":              {[]error{nil, nil}, true, 1},
+		"taken, then no locks": {[]error{syscall.EWOULDBLOCK, syscall.ENOLCK}, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, tries := t.TempDir(), 0
+			f, err := createTemp(dir, ".x.csv.tmp-", func(f *os.File) error {
+				if tries == len(c.lock) {
+					t.Fatalf("locked %d times, want %d", tries+1, len(c.lock))
+				}
+				if c.gone && tries == 0 {
+					os.Remove(f.Name())
+				}
+				tries++
+				return c.lock[tries-1]
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if made := files(t, dir); tries != len(c.lock) || len(made) != c.made {
+				t.Errorf("locked %d times, want %d; made %d files, want %d", tries, len(c.lock), len(made), c.made)
+			} else if _, there := made[filepath.Base(f.Name())]; !there {
+				t.Errorf("%s is not there", f.Name())
+			}
+		})
+	}
+}
+
 // What is no regular file is written to, not replaced.
 func TestWriteFileToAPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")

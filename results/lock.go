@@ -33,7 +33,7 @@ type DirLock struct {
 // A file of the lock's name that is not a lock is an error, and stays.
 func LockDir(dir string) (*DirLock, error) {
 	l := &DirLock{path: filepath.Join(dir, lockName)}
-	for {
+	for tries := 1; ; tries++ {
 		made, err := makeDir(dir)
 		l.made = append(made, l.made...)
 		if err != nil {
@@ -42,7 +42,7 @@ func LockDir(dir string) (*DirLock, error) {
 		switch err := l.take(dir); {
 		case err == nil:
 			return l, nil
-		case !errors.Is(err, errMoved):
+		case !errors.Is(err, errMoved) || tries == mostTries:
 			l.removeMade()
 			return nil, err
 		}
@@ -50,12 +50,16 @@ func LockDir(dir string) (*DirLock, error) {
 }
 
 // errMoved is that the file, or its directory, was removed between two looks at it, by a process that was done.
-var errMoved = errors.New("the lock was removed meanwhile")
+var errMoved = errors.New("the lock or its directory is removed again and again")
+
+// mostTries bounds how often LockDir comes second to others. A current directory that was removed can be looked at, and
+// never has a file.
+const mostTries = 1000
 
 func (l *DirLock) take(dir string) error {
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o666)
 	if errors.Is(err, fs.ErrNotExist) {
-		return errMoved
+		return fmt.Errorf("%w: %w", errMoved, err)
 	} else if err != nil {
 		return err
 	}
@@ -77,7 +81,7 @@ func (l *DirLock) take(dir string) error {
 	if !info.Mode().IsRegular() || len(b) > 0 && !strings.HasPrefix(string(b), lockMagic) {
 		return fmt.Errorf("%s: not a lock of this program: want a directory without a file of that name", l.path)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+	if err := flock(f); errors.Is(err, syscall.EWOULDBLOCK) {
 		who, _, _ := strings.Cut(strings.TrimPrefix(string(b), lockMagic), "\n")
 		if who == "" {
 			who = "another process"
@@ -87,7 +91,7 @@ func (l *DirLock) take(dir string) error {
 		return fmt.Errorf("%s: locking: %w", l.path, err)
 	}
 	if now, err := os.Lstat(l.path); err != nil || !os.SameFile(info, now) {
-		return errMoved
+		return fmt.Errorf("%s: %w", l.path, errMoved)
 	}
 	host, err := os.Hostname()
 	if err != nil {

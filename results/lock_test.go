@@ -69,6 +69,21 @@ func TestLocksExclude(t *testing.T) {
 	}
 }
 
+// A current directory that was removed is there to be looked at, and no file can be made in it.
+func TestLockingARemovedDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "gone")
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	if err := os.Remove(dir); err != nil {
+		t.Skip("the current directory cannot be removed here:", err)
+	}
+	if _, err := LockDir("."); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), lockName) {
+		t.Errorf("error %v, want one that names %s", err, lockName)
+	}
+}
+
 // Whatever another program does to the files of a run, the record does not say that it is whole.
 func TestARecordThatSomethingElseWroteTo(t *testing.T) {
 	put := func(name, text string) func(dir string) error {

@@ -48,25 +48,38 @@ const createdBy = "smartinco"
 
 var parquetMagic = []byte("PAR1")
 
-// ownTable recognises a table by its footer. A damaged one is known by run.json; one in the making, by its name.
+// ownTable recognises a table by its footer, whatever run.json says: another program may have saved its own over it. Where
+// there is no footer, a damaged table is known by run.json; one in the making, by its name.
 func ownTable(f *os.File, size int64, vouched bool) bool {
-	var tail [8]byte
 	if !begins(string(parquetMagic))(f, size, false) {
 		return false
 	}
-	if vouched || size < int64(len(parquetMagic)) {
+	if size < int64(len(parquetMagic)) {
 		return true
 	}
-	if _, err := f.ReadAt(tail[:], size-8); err != nil || !bytes.Equal(tail[4:], parquetMagic) {
-		return false
+	if end, whole := footer(f, size); whole {
+		return bytes.Contains(end, []byte(createdBy+" version "))
 	}
-	n := int64(binary.LittleEndian.Uint32(tail[:]))
-	if n > size-8 || n > 1<<30 {
-		return false
+	return vouched
+}
+
+// footer is the end of a table's footer, in which the program that wrote it is named; whole is false where there is none.
+func footer(f *os.File, size int64) (end []byte, whole bool) {
+	tail := make([]byte, 4+len(parquetMagic)) // length, magic
+	body := size - int64(len(parquetMagic)+len(tail))
+	if body < 0 {
+		return nil, false
 	}
-	end := make([]byte, min(n, 1<<12)) // it is one of the last fields
-	_, err := f.ReadAt(end, size-8-int64(len(end)))
-	return err == nil && bytes.Contains(end, []byte(createdBy+" version "))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil || !bytes.HasSuffix(tail, parquetMagic) {
+		return nil, false
+	}
+	n := int64(binary.LittleEndian.Uint32(tail))
+	if n > body {
+		return nil, false
+	}
+	end = make([]byte, min(n, 1<<12))
+	_, err := f.ReadAt(end, size-int64(len(tail)+len(end)))
+	return end, err == nil
 }
 
 // partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write, is an

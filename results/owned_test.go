@@ -57,6 +57,8 @@ func TestOverwriting(t *testing.T) {
 		{"another's log", map[string]string{logName: `{"time": 1}` + "\n"}, true, no(logName)},
 		{"another's table", map[string]string{windowsName: foreignTable(t)}, true, no(windowsName)},
 		{"another's table in a killed record", map[string]string{runName: killed, latencyName: foreignTable(t)}, true, no(latencyName)},
+		{"another's table in a record's place", map[string]string{runName: whole[runName], logName: whole[logName], windowsName: foreignTable(t)}, true, no(windowsName)},
+		{"another's table under a name in the making", map[string]string{runName: whole[runName], windowsName + temp: foreignTable(t)}, true, no(windowsName + temp)},
 		{"another's journal", map[string]string{journalName: "Dear diary"}, true, no(journalName)},
 		{"another's temporary file", map[string]string{flowsName + temp: "x"}, true, no(flowsName + temp)},
 		{"another's lock", map[string]string{lockName: "4711\n"}, true, "not a lock of this program"},

@@ -83,7 +83,7 @@ func (r *Record) Windows() ([]Window, error) { return collect(r.src.windows) }
 // Instances reads the instances of every window, in order of time, then of their number.
 func (r *Record) Instances() ([]Instance, error) { return collect(r.src.instances) }
 
-// Flows reads the flows, in the order in which they ended.
+// Flows reads the flows, in the order of their numbers. A killed run has none: they are written when a run is over.
 func (r *Record) Flows() ([]Flow, error) { return collect(r.src.flows) }
 
 // Latencies reads the delays: of the run, its instances, its flows. Where they were not measured there are none.

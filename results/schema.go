@@ -218,7 +218,7 @@ type Recorder interface {
 	Event(now units.Time, e *orchestrator.Event)
 	Action(now units.Time, a *orchestrator.Action)
 	Window(w *Window, instances []Instance) error // ends a window
-	Flow(f *Flow)                                 // once a flow, when it has ended or the run ends
+	Flow(f *Flow)                                 // once a flow, in the order of their numbers, when the run is over
 	Latency(l *Latency, buckets []Bucket)         // once a scope and kind, after all flows: run, instances, flows
 	Close(r *Run) error                           // ends the record; r.Complete says whether the run reached its end
 }

@@ -99,7 +99,7 @@ func draw(c *cobra.Command, id string, recs []*results.Record, o plots.Options, 
 // save writes a figure.
 func save(fig *plots.Figure, path string) error { return ofRequest(fig.Save(path)) }
 
-// ofRequest makes the user's mistake of what package plots calls one. A record that is damaged is none.
+// ofRequest makes a usage error of what package plots calls a mistake of the request. A damaged record is not one.
 func ofRequest(err error) error {
 	if errors.Is(err, plots.ErrRequest) {
 		err = usageError{err}

@@ -82,7 +82,7 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 		defer holds(c.Context(), c.ErrOrStderr())()
 		run, err := study.Replay(c.Context(), sc, tb, *out, o)
 		line.end()
-		if c.Context().Err() != nil && run != nil {
+		if err != nil && c.Context().Err() != nil && run != nil {
 			return fmt.Errorf("%w; %s holds the record up to there, and replay --force begins again", err, *out)
 		}
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -206,20 +207,20 @@ func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []
 	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine), float64(len(st.Runs)))
 	_, err = study.All(c.Context(), st, where, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
 	line.end()
-	if c.Context().Err() != nil {
+	if err != nil && c.Context().Err() != nil {
 		return nil, fmt.Errorf("%s: %w; the same command goes on from there", name, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return openStudy(where, st)
+	return openStudy(c.Context(), where, st)
 }
 
 // openStudy opens the records of a study's runs, and of no others that the directory may hold.
-func openStudy(dir string, st *scenarios.Study) ([]*results.Record, error) {
+func openStudy(ctx context.Context, dir string, st *scenarios.Study) ([]*results.Record, error) {
 	var recs []*results.Record
 	for i := range st.Runs {
-		rec, err := results.Open(filepath.Join(dir, st.Runs[i].Name))
+		rec, err := results.OpenContext(ctx, filepath.Join(dir, st.Runs[i].Name))
 		if err != nil {
 			return nil, err
 		}

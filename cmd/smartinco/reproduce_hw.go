@@ -42,7 +42,6 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 	if err != nil {
 		return err
 	}
-	defer holds(c.Context(), c.ErrOrStderr())()
 	recs := map[string][]*results.Record{}
 	for _, p := range replayed[set] {
 		st, err := scenarios.Load(p.study, r.sets)
@@ -53,7 +52,7 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 		if err := r.replay(c, p.study, st, tb, dir); err != nil {
 			return err
 		}
-		if recs[p.study], err = openStudy(dir, st); err != nil {
+		if recs[p.study], err = openStudy(c.Context(), dir, st); err != nil {
 			return err
 		}
 		for _, figure := range p.figures {
@@ -68,7 +67,9 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 	return nil
 }
 
+// replay replays what is left of a study. It alone holds the testbed: a signal ends the figures as it ends any work.
 func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study, tb *testbed.File, dir string) error {
+	defer holds(c.Context(), c.ErrOrStderr())()
 	var line *progress
 	defer func() { line.end() }()
 	o := study.ReplayOptions{Options: study.Options{Version: version, Overwrite: true}}
@@ -81,7 +82,7 @@ func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study
 		line.end()
 		line = newProgress(c.ErrOrStderr(), fmt.Sprintf("seconds of %s, run %d of %d", name, run+1, len(st.Runs)), end.Seconds())
 	})
-	if c.Context().Err() != nil {
+	if err != nil && c.Context().Err() != nil {
 		return fmt.Errorf("%s: %w; the same command goes on from there", name, err)
 	}
 	return err

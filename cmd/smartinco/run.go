@@ -53,7 +53,7 @@ Same scenario, same seed: the same record, to the byte, host.json apart.`,
 			line.at(now.Seconds())
 		}})
 		line.end()
-		if c.Context().Err() != nil {
+		if err != nil && c.Context().Err() != nil && run != nil {
 			return fmt.Errorf("%w; %s holds the record up to there, and run --force begins again", err, *out)
 		}
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +22,8 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// patience is the bound of what must happen within a second: for machines that are busy with other tests.
+// patience is the bound of what must happen at some time, for machines that are busy with other tests. TestASignalHasASecond
+// is about the second in which it must.
 const patience = time.Minute
 
 var codes = []struct {
@@ -392,6 +394,10 @@ func write(t *testing.T, path, text string) {
 // A verb that holds hardware comes back by itself, however long it cleans; hangups of a connection that breaks, and a signal
 // that is sent twice at once, do not hurry it. Another order to end does.
 func TestHardwareIsCleanedBeforeTheEnd(t *testing.T) {
+	// What hands signals out begins with the first that wants some, and must not be of the bubble that it would keep from ending.
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGPIPE)
+	signal.Stop(c)
 	for _, c := range []struct {
 		name    string
 		then    []syscall.Signal // once grace is over
@@ -402,51 +408,113 @@ func TestHardwareIsCleanedBeforeTheEnd(t *testing.T) {
 		{"another order", []syscall.Signal{syscall.SIGTERM}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			signals, ended, holding := make(chan os.Signal), make(chan int, 1), make(chan struct{})
-			finish, cleaned := make(chan struct{}), make(chan struct{})
-			var stderr locked
-			go func() {
-				ended <- supervise(signals, &stderr, func(ctx context.Context) int {
-					release := holds(ctx, &stderr)
-					defer release()
-					close(holding)
-					<-ctx.Done()
-					<-finish
-					close(cleaned)
-					return 1
-				})
-			}()
-			<-holding
-			signals <- syscall.SIGHUP
-			signals <- syscall.SIGTERM // at once: counts as the same
-			select {
-			case code := <-ended:
-				t.Fatalf("ended with %d before the hardware was clean: %s", code, stderr.String())
-			case <-time.After(3 * grace):
-			}
-			for _, s := range c.then {
-				signals <- s
-			}
-			if c.cleaned {
-				close(finish)
-			}
-			if code := <-ended; code != 129 {
-				t.Errorf("exit code %d, want 129, the first signal's", code)
-			}
-			select {
-			case <-cleaned:
-			default:
-				if c.cleaned {
-					t.Error("the hardware was not cleaned")
+			synctest.Test(t, func(t *testing.T) {
+				signals, ended, holding := make(chan os.Signal), make(chan int, 1), make(chan struct{})
+				finish, cleaned := make(chan struct{}), make(chan struct{})
+				var stderr locked
+				go func() {
+					ended <- supervise(signals, &stderr, func(ctx context.Context) int {
+						release := holds(ctx, &stderr)
+						defer release()
+						close(holding)
+						<-ctx.Done()
+						<-finish
+						close(cleaned)
+						return 1
+					})
+				}()
+				<-holding
+				signals <- syscall.SIGHUP
+				time.Sleep(grace - 1)
+				signals <- syscall.SIGTERM // counts as the same
+				time.Sleep(3 * grace)
+				select {
+				case code := <-ended:
+					t.Fatalf("ended with %d before the hardware was clean: %s", code, stderr.String())
+				default:
 				}
-				close(finish)
-			}
-			if !strings.Contains(stderr.String(), "another signal ends at once") {
-				t.Errorf("said only %q", stderr.String())
-			}
+				for _, s := range c.then {
+					signals <- s
+				}
+				if c.cleaned {
+					close(finish)
+				}
+				if code := <-ended; code != 129 {
+					t.Errorf("exit code %d, want 129, the first signal's", code)
+				}
+				select {
+				case <-cleaned:
+				default:
+					if c.cleaned {
+						t.Error("the hardware was not cleaned")
+					}
+					close(finish)
+				}
+				if !strings.Contains(stderr.String(), "another signal ends at once") {
+					t.Errorf("said only %q", stderr.String())
+				}
+			})
 		})
 	}
+}
+
+// A signal has a second to end a verb that does not listen, on a terminal that takes nothing: half of it here, the rest is
+// for the process to go.
+func TestASignalHasASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals := make(chan os.Signal, 1)
+		out := &stuck{reached: make(chan struct{}), free: make(chan struct{})}
+		defer close(out.free)
+		signals <- syscall.SIGTERM
+		began := time.Now()
+		code := supervise(signals, out, func(context.Context) int { <-out.free; return 0 })
+		if took := time.Since(began); code != 143 || took > time.Second/2 {
+			t.Errorf("ended with %d after %v, want 143 within half a second", code, took)
+		}
+	})
+}
+
+// The user is told how to go on where a signal has cut the work short: not where it came when all was done, nor of a record
+// where none had begun.
+func TestOnlyWhatIsCutShortIsSaidToBe(t *testing.T) {
+	for _, c := range []struct {
+		verb        string
+		file, holds string // the signal comes when this file is there and holds this
+		code        int
+		says        bool
+	}{
+		{"run", "", "", 1, false},
+		{"run", "run.json", `"complete": false`, 1, true},
+		{"run", "run.json", `"complete": true`, 0, false},
+		{"sweep", "", "", 1, true},
+		{"sweep", "fig9-best-fit/run.json", `"complete": true`, 1, true}, // the summary is not there yet
+		{"sweep", "summary.csv", "fig9-best-fit", 0, false},
+	} {
+		dir := filepath.Join(t.TempDir(), "out")
+		ctx := &signalled{Context: context.Background(), now: func() bool {
+			b, err := os.ReadFile(filepath.Join(dir, c.file))
+			return c.file == "" || err == nil && bytes.Contains(b, []byte(c.holds))
+		}}
+		var out bytes.Buffer
+		code := run(ctx, []string{c.verb, "fig9-best-fit", "-o", dir}, strings.NewReader(""), &out, &out)
+		if said := out.String(); code != c.code || strings.Contains(said, "up to there") != (c.says && c.verb == "run") ||
+			strings.Contains(said, "from there") != (c.says && c.verb == "sweep") || strings.Contains(said, "%!") {
+			t.Errorf("%s, signal when %q holds %q: exit code %d, want %d; says how to go on: want %v\n%s", c.verb, c.file, c.holds, code, c.code, c.says, said)
+		}
+	}
+}
+
+// signalled is a context that ends when now first says so.
+type signalled struct {
+	context.Context
+	now func() bool
+}
+
+func (s *signalled) Err() error {
+	if s.now() {
+		return context.Canceled
+	}
+	return nil
 }
 
 // nohup ignores SIGHUP, and what it starts goes on; without it the signal ends the same verb.

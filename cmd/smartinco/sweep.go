@@ -45,7 +45,7 @@ resumes a sweep that was interrupted. The records do not depend on --jobs.`,
 		line := newProgress(c.ErrOrStderr(), "runs", float64(len(st.Runs)))
 		outcome, err := study.All(c.Context(), st, *out, study.AllOptions{Version: version, Jobs: *jobs, Progress: line.at})
 		line.end()
-		if c.Context().Err() != nil {
+		if err != nil && c.Context().Err() != nil {
 			return fmt.Errorf("%w; the same command goes on from there", err)
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,13 +14,17 @@ import (
 )
 
 // visible is an output for people: what would move the cursor, change colours or hide text comes out as Go writes it in a
-// string, so that no name in a file or a record can do that to a terminal.
+// string, so that no name in a file or a record can do that to a terminal. Several goroutines may write: a verb, and what
+// speaks when a signal comes.
 type visible struct {
 	w    io.Writer
+	mu   sync.Mutex
 	left []byte // the beginning of a character, of which the rest is still to come
 }
 
 func (v *visible) Write(b []byte) (int, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	n := len(b)
 	b = append(v.left, b...)
 	v.left = nil

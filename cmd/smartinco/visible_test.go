@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -31,6 +33,25 @@ func TestVisible(t *testing.T) {
 				t.Errorf("%q, in two at %d, comes out as %q, want %q", c.in, split, b.String(), c.want)
 			}
 		}
+	}
+}
+
+// Whoever writes at the same time, lines stay whole.
+func TestVisibleFromSeveralGoroutines(t *testing.T) {
+	const line = "µs of Kraków\n"
+	var b bytes.Buffer
+	v := &visible{w: &b}
+	var g sync.WaitGroup
+	for range 4 {
+		g.Go(func() {
+			for range 100 {
+				fmt.Fprint(v, line)
+			}
+		})
+	}
+	g.Wait()
+	if b.String() != strings.Repeat(line, 400) {
+		t.Errorf("400 lines %q come out as %.200q", line, b.String())
 	}
 }
 

@@ -68,11 +68,11 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 		g.Go(func() error {
 			run := &st.Runs[i]
 			where := filepath.Join(dir, run.Name)
-			inputs, err := known.of(ctx, run.Scenario)
+			behind, err := known.of(ctx, run.Scenario)
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case err == nil && work{"sim", run.Scenario.Engine, o.Version, run.Scenario, inputs}.finished(ctx, where):
+			case err == nil && work{"sim", run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
 				recorded[i] = true
 				if err := results.Tidy(where); err != nil {
 					failed.Add(1)

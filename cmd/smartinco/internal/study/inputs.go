@@ -34,14 +34,14 @@ func (d digest) same(info fs.FileInfo) bool {
 }
 
 // of gives the digests of a scenario's files: those that it names, and those that a TRex profile among them names.
-func (d *digests) of(ctx context.Context, sc *scenarios.Scenario) ([]results.Input, error) {
-	var inputs []results.Input
+func (d *digests) of(ctx context.Context, sc *scenarios.Scenario) (files, error) {
+	var taken files
 	add := func(f scenarios.File) error {
 		sum, err := d.file(ctx, f.Path)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.Key, err)
 		}
-		inputs = append(inputs, results.Input{Key: f.Key, File: f.Name, Bytes: sum.info.Size(), SHA256: sum.sha256})
+		taken = append(taken, file{f, sum})
 		return nil
 	}
 	for _, f := range sc.Files() {
@@ -65,7 +65,7 @@ func (d *digests) of(ctx context.Context, sc *scenarios.Scenario) ([]results.Inp
 			}
 		}
 	}
-	return inputs, nil
+	return taken, nil
 }
 
 // file digests a file, unless it is known. Those of a study wait for each other: they mostly want the same file.
@@ -99,14 +99,31 @@ func (d *digests) file(ctx context.Context, path string) (digest, error) {
 	return found, nil
 }
 
-// changed says which of a scenario's files have changed since they were digested: they were written to while they were read.
-func (d *digests) changed(sc *scenarios.Scenario) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// file is a file as it was digested for one run.
+type file struct {
+	scenarios.File
+	digest
+}
+
+// files are those behind a run. Others of the study may have digested the same again since, and found something else.
+type files []file
+
+// inputs are the files as the record names them.
+func (fs files) inputs() (ins []results.Input) {
+	for _, f := range fs {
+		ins = append(ins, results.Input{Key: f.Key, File: f.Name, Bytes: f.info.Size(), SHA256: f.sha256})
+	}
+	return ins
+}
+
+// changed says which of the files are no longer the ones that were digested: they were written to while they were read.
+func (fs files) changed() error {
 	var errs []error
-	for _, f := range sc.Files() {
+	for _, f := range fs {
 		info, err := os.Stat(f.Path)
-		if known, ok := d.known[f.Path]; err == nil && ok && !known.same(info) {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", f.Key, err)
+		} else if !f.same(info) {
 			err = fmt.Errorf("%s: %s was changed while it was read", f.Key, f.Path)
 		}
 		errs = append(errs, err)

@@ -65,16 +65,19 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 			err = errors.Join(err, lock.Abandon())
 		}
 	}()
-	traffic, inputs, err := o.load(ctx, sc)
+	traffic, behind, err := o.load(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
 	run := sim.Header(sc, traffic, o.Version)
-	run.Inputs = inputs
+	run.Inputs = behind.inputs()
 	var refused error
 	// The record begins when all is there that the run needs: until then, what dir holds is not touched.
 	begin := func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
 		plane, err := engines[sc.Engine].make(sc, w, end, c)
+		if err == nil {
+			err = behind.changed() // the engine has read some
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -96,19 +99,19 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	return rec.run, err
 }
 
-// load gives a scenario's traffic, and the digests of the files behind it.
-func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Workload, []results.Input, error) {
+// load gives a scenario's traffic, and the files behind it and behind what its engine is yet to read.
+func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Workload, files, error) {
 	known := o.known
 	if known == nil {
 		known = &digests{}
 	}
-	inputs, err := known.of(ctx, sc)
+	behind, err := known.of(ctx, sc)
 	if err != nil {
 		return nil, nil, unlessEnded(ctx, err)
 	}
 	traffic, err := sc.TrafficContext(ctx)
 	if err == nil {
-		err = known.changed(sc)
+		err = behind.changed()
 	}
 	if err == nil {
 		err = sc.CheckLength(sim.End(sc, traffic)) // where the scenario has a duration, its decoder has asked
@@ -116,7 +119,7 @@ func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Wor
 	if err != nil {
 		return nil, nil, unlessEnded(ctx, err)
 	}
-	return traffic, inputs, nil
+	return traffic, behind, nil
 }
 
 // unlessEnded makes an error about what a scenario names a refusal: a file that is not there, or is not what the scenario

@@ -32,7 +32,7 @@ func Scaled(sc *scenarios.Scenario, tb *testbed.File) (*scenarios.Scenario, erro
 // Where the run cannot begin, dir is left as it was. A run that ends early, through ctx or because of the hardware, leaves
 // a record that says so.
 func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir string, o ReplayOptions) (_ *results.Run, err error) {
-	traffic, inputs, err := o.load(ctx, sc)
+	traffic, behind, err := o.load(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 		}
 	}
 	run := replay.Header(sc, traffic, h.Name, o.Version)
-	run.Inputs = inputs
+	run.Inputs = behind.inputs()
 	writer, err := results.Create(dir, *run, results.Options{Overwrite: o.Overwrite, Skew: replay.Skew(caps)})
 	if err != nil {
 		return nil, refusable(err)
@@ -84,8 +84,8 @@ func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir s
 		}
 		where := filepath.Join(dir, run.Name)
 		recorded[i] = true
-		inputs, err := o.known.of(ctx, sc)
-		if err == nil && (work{"hw", tb.Name, o.Version, sc, inputs}).finished(ctx, where) {
+		behind, err := o.known.of(ctx, sc)
+		if err == nil && (work{"hw", tb.Name, o.Version, sc, behind.inputs()}).finished(ctx, where) {
 			if err := results.Tidy(where); err != nil {
 				return fmt.Errorf("run %s: %w", run.Name, refusable(err))
 			}
