@@ -39,7 +39,7 @@ type Driver struct {
 	instances    map[flow.Instance]*instance
 	looked       time.Time // when the rules were last read
 	round        int       // of reading them
-	toldGone     bool      // that the sink is
+	toldGone     bool      // that uplink or sink is
 }
 
 // rule is a flow's filter, or one that is being added.

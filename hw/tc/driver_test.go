@@ -213,6 +213,40 @@ func TestABrokenSocketEndsTheDriver(t *testing.T) {
 	}
 }
 
+// An uplink that has gone ends the driver, which says so. Its rules have not been removed by anybody.
+func TestAnUplinkThatHasGoneEndsTheDriver(t *testing.T) {
+	k := newFakeKernel(true, devices...)
+	d := open(t, k.config())
+	attach(t, d, 1)
+	if err := d.Install(ruleOf(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	if err := k.unplug("p0"); err != nil {
+		t.Fatal(err)
+	}
+	uplinkIsGone(t, d)
+}
+
+// uplinkIsGone wants a driver to find that p0 has gone, and nothing else before it ends.
+func uplinkIsGone(t *testing.T, d *Driver) {
+	t.Helper()
+	const gone = "network device p0 is gone"
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := d.Counters(ctx); err == nil || !errors.Is(err, hw.ErrClosed) && !strings.Contains(err.Error(), gone) {
+		t.Errorf("Counters: %v, want an error that says %q", err, gone)
+	}
+	for _, kind := range []hw.EventKind{hw.PortGone, hw.Lost} {
+		if e := answers(t, d, 1, kind); e.Instance != 0 || e.Reason != gone {
+			t.Errorf("%v of instance %d, %q: want %q, of none", kind, e.Instance, e.Reason, gone)
+		}
+	}
+	if e, open := <-d.Events(); open {
+		t.Errorf("%v, %q after the driver has ended", e.Kind, e.Reason)
+	}
+}
+
 // Rules move at random under traffic: no packet is lost from the books, no filter is left.
 func TestMovesLoseNothing(t *testing.T) {
 	k := newFakeKernel(true, devices...)

@@ -170,17 +170,48 @@ func TestKernel(t *testing.T) {
 				f := d.filterOf(&rule{Rule: r})
 				return b.request(t, f.remove())
 			},
-			Unplug: func(port string) (err error) {
-				b.do(func() {
-					var link netlink.Link
-					if link, err = netlink.LinkByName(port); err == nil {
-						err = netlink.LinkDel(link)
-					}
-				})
-				return err
-			},
+			Unplug: b.unplug,
 		}
 	})
+}
+
+func (b *kernelBench) unplug(port string) (err error) {
+	b.do(func() {
+		var link netlink.Link
+		if link, err = netlink.LinkByName(port); err == nil {
+			err = netlink.LinkDel(link)
+		}
+	})
+	return err
+}
+
+func TestKernelUplinkGone(t *testing.T) {
+	newNamespace(t).withFlower(t)
+	b := newKernelBench(t)
+	d := open(t, b.config)
+	attach(t, d, 1)
+	if err := d.Install(ruleOf(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	if err := b.unplug("p0"); err != nil {
+		t.Fatal(err)
+	}
+	uplinkIsGone(t, d)
+}
+
+// The kernel shows no filter of a device that is not there, and no error either: the driver must not take silence for an answer.
+func TestKernelShowsNothingOfAMissingDevice(t *testing.T) {
+	s, err := newNamespace(t).dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	const nowhere = 1 << 20
+	err = (&conn{socket: s}).filters(all(nowhere, 10, true), func(f *filter, _ bool) { t.Errorf("filter %+v", f) })
+	if err != nil {
+		t.Errorf("the filters of a device that is not there: %v, want none", err)
+	}
 }
 
 func TestKernelProbe(t *testing.T) {
