@@ -117,6 +117,7 @@ func removes(r *rig) {
 	r.install(rule(0, 1), rule(1, 1))
 	r.send(0, 6)
 	r.ruleCounts(0, 1, 6)
+	r.settle()
 	r.must(r.sw.Remove(0, 3))
 	e := r.confirmed(hw.OpRemove, 0, 1)
 	if e.Packets != 6 || e.Bytes != 6*length || e.Tuple != tuple(0) {
@@ -132,6 +133,7 @@ func removes(r *rig) {
 	r.send(0, 1)
 	r.ruleCounts(0, 1, 1)
 	r.arrives(r.ports(1).In, 0, 1)
+	r.settle()
 	r.must(r.sw.Remove(0))
 	r.confirmed(hw.OpRemove, 0, 1)
 	r.settle()

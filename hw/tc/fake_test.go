@@ -31,6 +31,7 @@ type fakeKernel struct {
 	limit   int           // of filters; 0 for any number
 	refuse  string        // the words with which new filters are refused, if any
 	broken  error         // of every socket
+	onDump  func()        // called before filters are shown, if not nil
 	out     map[string]chan []byte
 	up      chan arrival
 }
@@ -294,6 +295,9 @@ func (k *fakeKernel) handle(s *fakeSocket, m syscall.NetlinkMessage) error {
 	})
 	switch {
 	case dump:
+		if k.onDump != nil {
+			k.onDump()
+		}
 		for _, f := range k.filters {
 			if f.Ifindex == t.Ifindex && f.Info>>16 == t.Info>>16 {
 				s.answer(m, unix.RTM_NEWTFILTER, unix.NLM_F_MULTI, f.show(k.card, terse))

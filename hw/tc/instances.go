@@ -243,6 +243,7 @@ func (d *Driver) see(r *rule, c count) {
 // uplink has gone with all of them: the kernel shows no filter of a device that is not there, and no error.
 func (d *Driver) settle() error {
 	d.round++
+	began := time.Now()
 	for _, pref := range []uint16{d.cfg.Pref, d.cfg.Pref + 1} {
 		err := d.conn.filters(all(d.uplink, pref, true), func(f *filter, ours bool) {
 			if r := d.flows[flow.ID(f.handle-1)]; ours && r != nil && d.filterOf(r).pref == f.pref {
@@ -258,7 +259,7 @@ func (d *Driver) settle() error {
 		return err
 	}
 	before := d.looked
-	d.looked = time.Now()
+	d.looked = began
 	var gone []flow.ID
 	for id, r := range d.flows {
 		if r.round != d.round {

@@ -158,8 +158,9 @@ func TestKernel(t *testing.T) {
 				c.Adopt = adopt
 				return Open(c)
 			},
-			Send: func(port string, frame []byte) error { _, err := b.in[port].Write(frame); return err },
-			Out:  func(port string) <-chan []byte { return b.out[port] },
+			Send:   func(port string, frame []byte) error { _, err := b.in[port].Write(frame); return err },
+			Out:    func(port string) <-chan []byte { return b.out[port] },
+			Settle: arrive,
 			Foreign: func(from, to string) error {
 				f := filter{dev: must(b.index(from)), pref: 5, proto: unix.ETH_P_ALL, handle: 1, to: must(b.index(to))}
 				return errors.Join(ignore(b.request(t, clsact(f.dev)), unix.EEXIST), b.request(t, f.add()))
