@@ -393,6 +393,10 @@ func TestPortsThatGoAreReported(t *testing.T) {
 		r.must(r.f.setPort("a", 9))
 		back()
 	}
+	for n, port := range []string{"a", "uplink"} { // another number: it goes, and comes at once
+		r.must(r.f.setPort(port, 10+uint32(n)))
+		back()
+	}
 	r.f.with(func() { delete(r.f.ports, "b") })
 	r.f.hangUp()
 	r.next(hw.Lost, 0, "")
