@@ -404,6 +404,9 @@ func TestPortsThatGoAreReported(t *testing.T) {
 	r.next(hw.Restored, 0, "")
 	r.f.hangUp() // it is still gone, and was reported
 	back()
+	r.must(r.d.Attach(r.context(), 2, hw.Ports{In: "d", Out: "d"}))
+	r.must(r.f.setPort("d", 0))
+	gone(2, `"d"`)
 	r.must(r.f.setPort("sink", 0))
 	gone(0, `"sink"`)
 	_, err := r.d.Detach(r.context(), 1)

@@ -610,6 +610,9 @@ func unplugged(r *rig) {
 	r.arrives(r.ports(3).In, 0, 1)
 	r.must(r.Unplug(r.ports(3).In))
 	r.answer(hw.Event{Kind: hw.PortGone, Instance: 1})
+	r.must(r.sw.Attach(ctx, 1, hw.Ports{In: r.ports(3).Out, Out: r.ports(3).Out}))
+	r.must(r.Unplug(r.ports(3).Out))
+	r.answer(hw.Event{Kind: hw.PortGone, Instance: 1})
 	r.must(r.Unplug(r.Sink))
 	r.answer(hw.Event{Kind: hw.PortGone})
 }
