@@ -56,6 +56,7 @@ func TestRepresentorsAreThoseThatWereNamed(t *testing.T) {
 		probe, says string
 	}{
 		{[]string{"vf1", "vf0", "pf0hpf", "vf2", "vf3", "vf4", "vf5", "vf6"}, "", ""}, // found by name
+		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", ""}, "", ""},       // the last has none, and is listed first
 		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5"}, "", "representor vf6 of 03:00.0: "},
 		{[]string{"vf1", "vf0", "vf2", "vf3", "vf4", "vf5", "vf6"}, "dv_flow_en=2,representor=vf[0-6]", "DPDK port 1 is vf1, and vf0 was named in its place"},
 	} {
