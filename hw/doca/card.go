@@ -66,7 +66,7 @@ func (o *outcome) reason() string { return C.GoString(C.si_reason(C.int16_t(o.wh
 // failed is the shim's last error.
 func failed() error { return errors.New(C.GoString(C.si_error())) }
 
-func (c *card) open(cfg *Config) (ports int, err error) {
+func (c *card) open(cfg *Config) error {
 	texts := [...]*C.char{C.CString(cfg.PCI), C.CString(cfg.Representors), C.CString(strings.Join(cfg.Ports, " ")),
 		C.CString(cfg.Probe), C.CString(cfg.Mode), C.CString(cfg.EAL)}
 	defer func() {
@@ -84,11 +84,10 @@ func (c *card) open(cfg *Config) (ports int, err error) {
 	if cfg.MoveInPlace {
 		in.in_place = 1
 	}
-	var n C.uint16_t
-	if C.si_open(&in, &n) != C.SI_OK {
-		return 0, failed()
+	if C.si_open(&in) != C.SI_OK {
+		return failed()
 	}
-	return int(n), nil
+	return nil
 }
 
 func (c *card) close() { C.si_close() }

@@ -171,15 +171,11 @@ func (c *Config) defaults() {
 // start opens the card and the uplink's device.
 func (s *Switch) start() error {
 	s.present()
-	n, err := s.card.open(&s.cfg)
+	err := s.card.open(&s.cfg)
 	if err != nil {
 		return err
 	}
 	s.release = s.card.release()
-	if want := len(s.cfg.Ports) + 1; n != want {
-		s.card.close()
-		return fmt.Errorf("the card shows %d ports for representors %s, and %d are named", n, s.cfg.Representors, want)
-	}
 	if err = s.wire(); err == nil {
 		s.uplink, err = s.cfg.Reader(s.cfg.Uplink)
 	}

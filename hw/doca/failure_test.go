@@ -55,11 +55,13 @@ func TestOpenFails(t *testing.T) {
 			b := newBench(t)
 			refuse(call, after, 1)
 			s, err := Open(b.cfg)
+			if err == nil {
+				s.Close()
+			}
 			switch {
-			case err == nil && after == 0:
+			case err == nil && after == 0 && call != "doca_devinfo_rep_get_iface_name": // a representor may have no name
 				t.Errorf("Open succeeded although %s failed", call)
 			case err == nil: // called less often than that
-				s.Close()
 			case !strings.Contains(err.Error(), "03:00.0: "):
 				t.Errorf("%s: error %q does not name the card", call, err)
 			}

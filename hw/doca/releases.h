@@ -143,11 +143,8 @@ static inline doca_error_t representor_open(struct doca_dev *dev, const char *de
 	err = DOCA_ERROR_NOT_FOUND;
 	for (uint32_t k = 0; k < n && err == DOCA_ERROR_NOT_FOUND; k++) {
 		char name[DOCA_DEVINFO_IFACE_NAME_SIZE];
-		doca_error_t named = doca_devinfo_rep_get_iface_name(list[k], name, sizeof name);
-		if (named != DOCA_SUCCESS)
-			err = named;
-		else if (strcmp(name, device) == 0)
-			err = doca_dev_rep_open(list[k], rep);
+		if (doca_devinfo_rep_get_iface_name(list[k], name, sizeof name) == DOCA_SUCCESS && strcmp(name, device) == 0)
+			err = doca_dev_rep_open(list[k], rep); /* one without a name is not the one */
 	}
 	doca_devinfo_rep_destroy_list(list);
 	return err;

@@ -67,7 +67,7 @@ struct si_count {
 	uint64_t packets, bytes;
 };
 
-int si_open(const struct si_config *, uint16_t *ports);
+int si_open(const struct si_config *);
 int si_close(void);
 
 /* si_egress sends what comes in at a port out of another, and counts it. si_egress_count reads that. */

@@ -65,11 +65,14 @@ static const char *device_of(uint16_t p)
 	return name;
 }
 
+/* probe_names says whether the arguments of the testbed name the representors. */
+static bool probe_names(void) { return strstr(shim.cfg.probe, "representor=") != NULL; }
+
 /* probe makes the device and its representors ports of DPDK: by their handles where there are such, unless the arguments name them. */
 static int probe(void)
 {
 	const char *given = *shim.cfg.probe ? shim.cfg.probe : PROBE;
-	bool named = strstr(given, "representor=") != NULL;
+	bool named = probe_names();
 	if (HANDLES && !named) {
 		uint16_t n = 0;
 		for (const char *device; *(device = device_of(n + 1)); n++) {
@@ -109,6 +112,22 @@ static int check_representor(uint16_t p)
 	return SI_OK;
 }
 
+/* check_ports sees to it that there are as many as are named, and that each is the one that it is taken for. */
+static int check_ports(void)
+{
+	uint16_t named = 1; /* the uplink */
+	while (*device_of(named))
+		named++;
+	if (shim.ports != named)
+		return si_fail("the card shows %u ports for %s %s, and %u are named", shim.ports,
+			       probe_names() ? "probe" : HANDLES ? "ports" : "representors",
+			       probe_names() ? shim.cfg.probe : HANDLES ? shim.cfg.devices : shim.cfg.representors, named);
+	for (uint16_t p = 1; p < shim.ports; p++)
+		if (check_representor(p) != SI_OK)
+			return SI_FAILED;
+	return SI_OK;
+}
+
 static int start_ports(void)
 {
 	uint16_t p;
@@ -136,10 +155,7 @@ static int start_ports(void)
 	struct rte_eth_dev_info info;
 	if (shim.ports == 0 || rte_eth_dev_info_get(0, &info) != 0 || *info.dev_flags & RTE_ETH_DEV_REPRESENTOR)
 		return si_fail("DPDK port 0 of %u is not the uplink of %s", shim.ports, shim.cfg.pci);
-	for (p = 1; p < shim.ports; p++)
-		if (check_representor(p) != SI_OK)
-			return SI_FAILED;
-	return SI_OK;
+	return check_ports();
 }
 
 static int start_flow(void)
@@ -310,7 +326,7 @@ static int build(void)
 	return fixed_entry("pipe root", shim.root, &m, NULL);
 }
 
-int si_open(const struct si_config *cfg, uint16_t *ports)
+int si_open(const struct si_config *cfg)
 {
 	if (shim.rule)
 		return si_fail("it is open already");
@@ -334,7 +350,6 @@ int si_open(const struct si_config *cfg, uint16_t *ports)
 		si_close();
 		return SI_FAILED;
 	}
-	*ports = shim.ports;
 	return SI_OK;
 }
 

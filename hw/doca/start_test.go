@@ -56,8 +56,11 @@ func TestRepresentorsAreThoseThatWereNamed(t *testing.T) {
 		probe, says string
 	}{
 		{[]string{"vf1", "vf0", "pf0hpf", "vf2", "vf3", "vf4", "vf5", "vf6"}, "", ""}, // found by name
+		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", ""}, "", ""},       // the last has none, and is listed first
 		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5"}, "", "representor vf6 of 03:00.0: "},
 		{[]string{"vf1", "vf0", "vf2", "vf3", "vf4", "vf5", "vf6"}, "dv_flow_en=2,representor=vf[0-6]", "DPDK port 1 is vf1, and vf0 was named in its place"},
+		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", "vf7"}, "dv_flow_en=2,representor=vf[0-7]",
+			"the card shows 9 ports for probe dv_flow_en=2,representor=vf[0-7], and 8 are named"},
 	} {
 		b := newBench(t)
 		withRepresentors(c.card...)
@@ -68,6 +71,28 @@ func TestRepresentorsAreThoseThatWereNamed(t *testing.T) {
 		}
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("card %v, probe %q: %v, want %q", c.card, c.probe, err, c.says)
+		}
+	}
+}
+
+// Before 3.1 nothing but their number tells ports that are not those that were named.
+func TestAsManyPortsAsAreNamed(t *testing.T) {
+	b := newBench(t)
+	b.cfg.Representors = "vf0-4"
+	for _, probe := range []string{"", "dv_flow_en=2,representor=vf0-4"} {
+		says := "the card shows 6 ports for representors vf0-4, and 8 are named"
+		switch b.cfg.Probe = probe; {
+		case probe != "":
+			says = "the card shows 6 ports for probe " + probe + ", and 8 are named"
+		case release() >= 301: // found by name, and as many as are named
+			continue
+		}
+		s, err := Open(b.cfg)
+		if err == nil {
+			s.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("probe %q: %v, want an error that says %q", probe, err, says)
 		}
 	}
 }

@@ -170,6 +170,9 @@ func Probe(ctx context.Context, cfg Config) (rules int, err error) {
 // agree writes what it takes to make the switch hold what was asked for, and publishes the connection.
 func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) error {
 	if err := s.fits(&d.cfg); err != nil {
+		if ready == nil {
+			d.tellUnfit(err)
+		}
 		return err
 	}
 	d.order.Lock()
@@ -200,6 +203,16 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 		}
 	}()
 	return nil
+}
+
+// tellUnfit reports why there is no connection, once: rules of others are not looked for again, so it is uplink or sink.
+func (d *Driver) tellUnfit(why error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.toldGone {
+		d.toldGone = true
+		d.queue.Put(hw.Event{Kind: hw.PortGone, At: time.Now(), Reason: why.Error()})
+	}
 }
 
 // begin sets up the state of a first connection.

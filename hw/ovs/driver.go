@@ -19,6 +19,7 @@ const (
 	echoEvery    = 2 * time.Second // a silent connection is asked so often whether it lives, and closed after three times that
 	retryFirst   = 20 * time.Millisecond
 	retryMost    = time.Second
+	portPause    = 100 * time.Millisecond // in which a port that has gone may come back
 )
 
 // Driver is a hw.Switch.
@@ -231,7 +232,7 @@ func (d *Driver) portChanged(p *openflow.PortStatus) error {
 	if p.Gone {
 		if was == p.Port.Port {
 			delete(d.ports, p.Port.Name)
-			d.tellGone()
+			time.AfterFunc(portPause, d.askGone)
 		}
 		return nil
 	}
@@ -240,6 +241,16 @@ func (d *Driver) portChanged(p *openflow.PortStatus) error {
 		return nil
 	}
 	return fmt.Errorf("port %s got number %d", p.Port.Name, p.Port.Port)
+}
+
+// askGone reports ports that have gone and are not back when the switch has done what it was about. One that gets another
+// number goes and comes again; the barrier's reply follows both. Without a connection, the next one will show.
+func (d *Driver) askGone() {
+	_ = d.submit(func() {
+		if d.conn != nil {
+			d.add(op{kind: opGone}, nil)
+		}
+	})
 }
 
 // tellGone reports the instances that have lost a port, and uplink or sink, each once until it has its ports again.

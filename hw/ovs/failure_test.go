@@ -393,6 +393,10 @@ func TestPortsThatGoAreReported(t *testing.T) {
 		r.must(r.f.setPort("a", 9))
 		back()
 	}
+	for n, port := range []string{"a", "uplink"} { // another number: it goes, and comes at once
+		r.must(r.f.setPort(port, 10+uint32(n)))
+		back()
+	}
 	r.f.with(func() { delete(r.f.ports, "b") })
 	r.f.hangUp()
 	r.next(hw.Lost, 0, "")
@@ -400,12 +404,45 @@ func TestPortsThatGoAreReported(t *testing.T) {
 	r.next(hw.Restored, 0, "")
 	r.f.hangUp() // it is still gone, and was reported
 	back()
+	r.must(r.d.Attach(r.context(), 2, hw.Ports{In: "d", Out: "d"}))
+	r.must(r.f.setPort("d", 0))
+	gone(2, `"d"`)
 	r.must(r.f.setPort("sink", 0))
 	gone(0, `"sink"`)
 	_, err := r.d.Detach(r.context(), 1)
 	r.must(err)
 	r.must(r.f.setPort("a", 0)) // of nobody now
 	r.install(0, 2)
+}
+
+// Without uplink or sink there is no connection: that it went while there was none is reported, once, and so is that another
+// went later.
+func TestAnUplinkOrSinkThatWentWithTheConnectionIsReported(t *testing.T) {
+	r := newRig(t)
+	for _, port := range []string{"uplink", "sink"} {
+		asked := make(chan struct{}) // closed when this was gone over once more
+		const once = 3               // requests of a connection
+		n, was := 0, r.f.ports[port]
+		r.f.with(func() {
+			delete(r.f.ports, port)
+			r.f.breakAt = func(t openflow.Type) (before, after bool) {
+				if t == openflow.TypeMultipartRequest {
+					if n++; n == 2*once+1 {
+						close(asked)
+					}
+				}
+				return false, false
+			}
+		})
+		r.f.hangUp()
+		r.next(hw.Lost, 0, "")
+		if e := r.next(hw.PortGone, 0, `"`+port+`" is not a port of the bridge`); e.Instance != 0 {
+			r.Errorf("reported of instance %d, want of none", e.Instance)
+		}
+		<-asked
+		r.f.with(func() { r.f.ports[port], r.f.breakAt = was, nil })
+		r.next(hw.Restored, 0, "")
+	}
 }
 
 // A switch that says nothing for six seconds is given up, and found again when it answers.

@@ -248,20 +248,27 @@ func (f *fake) multipart(xid uint32, body []byte) []byte {
 	return answer(openflow.TypeMultipartReply, xid, reply...)
 }
 
-// setPort gives a port a number, or with 0 takes it away, and says so.
+// setPort gives a port a number, or with 0 takes it away, and says so. One that gets another number goes and comes again.
 func (f *fake) setPort(name string, number uint32) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	body := make([]byte, 8+64)
-	if be.PutUint32(body[8:], number); number == 0 {
-		body[0] = 1
-		be.PutUint32(body[8:], f.ports[name])
+	var said []byte
+	say := func(what byte, number uint32) {
+		body := make([]byte, 8+64)
+		body[0] = what
+		be.PutUint32(body[8:], number)
+		copy(body[8+16:], name)
+		said = append(said, answer(openflow.TypePortStatus, 0, body...)...)
 	}
-	copy(body[8+16:], name)
-	if f.ports[name] = number; number == 0 {
+	if was := f.ports[name]; was != 0 {
+		say(1, was)
 		delete(f.ports, name)
 	}
-	_, err := f.conns[len(f.conns)-1].Write(answer(openflow.TypePortStatus, 0, body...))
+	if number != 0 {
+		say(0, number)
+		f.ports[name] = number
+	}
+	_, err := f.conns[len(f.conns)-1].Write(said)
 	return err
 }
 

@@ -81,7 +81,7 @@ func (d *Driver) Attach(ctx context.Context, i flow.Instance, at hw.Ports) error
 			return nil
 		}
 		moved := a.at.Out != at.Out
-		a.at = at
+		a.at, a.toldGone = at, false
 		d.write(a.in, openflow.ModifyStrict)
 		if moved {
 			d.remove(op{kind: opFixed, rule: a.egress()})

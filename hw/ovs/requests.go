@@ -19,6 +19,7 @@ const (
 	opFixed    = opKind(10) // a fixed rule is written or deleted
 	opAgain    = opKind(11) // a rule is written at the beginning of a connection
 	opRestored = opKind(12) // all of them have been
+	opGone     = opKind(13) // the ports that have gone by now are reported
 )
 
 // op is one request, and its answer once the barrier behind it is through.
@@ -232,6 +233,9 @@ func (d *Driver) resolve(o *op, now time.Time) error {
 		} else {
 			d.queue.Put(hw.Event{Kind: hw.Restored, At: now})
 		}
+		return nil
+	case opGone:
+		d.tellGone()
 		return nil
 	case opAgain:
 		switch {

@@ -21,7 +21,8 @@ type Bench struct {
 	// Out gives the frames that leave by a port, each time the same channel. It must have room for some hundred.
 	Out func(port string) <-chan []byte
 
-	// Settle waits until the data path does what the switch has confirmed; nil if it always does.
+	// Settle waits until the data path does what the switch has confirmed, and the switch is sure of what the data path has
+	// done; nil if both are always so.
 	Settle func() error
 
 	// Volatile says that rules end with their driver, so that there is nothing to adopt.

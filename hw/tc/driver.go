@@ -37,9 +37,9 @@ type Driver struct {
 	flows        map[flow.ID]*rule
 	tuples       map[flow.FiveTuple]*rule
 	instances    map[flow.Instance]*instance
-	looked       time.Time // when the rules were last read
+	looked       time.Time // when the last reading of the rules began
 	round        int       // of reading them
-	toldGone     bool      // that the sink is
+	toldGone     bool      // that uplink or sink is
 }
 
 // rule is a flow's filter, or one that is being added.
@@ -284,8 +284,10 @@ func (d *Driver) read() {
 		if err != nil && !errors.Is(err, unix.ENETDOWN) { // the device is down for a while: reported once
 			return
 		}
+		now := time.Now()
+		at = now.Add(at.Sub(now)) // the same, but comparable to others when the clock is set
 		if t, ok := hw.TupleOf(b[:n]); ok && !(d.cfg.Software && d.steered.met(t, at)) {
-			d.queue.Put(hw.Event{Kind: hw.PacketIn, At: time.Now(), Tuple: t, Frame: slices.Clone(b[:n])})
+			d.queue.Put(hw.Event{Kind: hw.PacketIn, At: now, Tuple: t, Frame: slices.Clone(b[:n])})
 		}
 	}
 }

@@ -213,6 +213,40 @@ func TestABrokenSocketEndsTheDriver(t *testing.T) {
 	}
 }
 
+// An uplink that has gone ends the driver, which says so. Its rules have not been removed by anybody.
+func TestAnUplinkThatHasGoneEndsTheDriver(t *testing.T) {
+	k := newFakeKernel(true, devices...)
+	d := open(t, k.config())
+	attach(t, d, 1)
+	if err := d.Install(ruleOf(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	if err := k.unplug("p0"); err != nil {
+		t.Fatal(err)
+	}
+	uplinkIsGone(t, d)
+}
+
+// uplinkIsGone wants a driver to find that p0 has gone, and nothing else before it ends.
+func uplinkIsGone(t *testing.T, d *Driver) {
+	t.Helper()
+	const gone = "network device p0 is gone"
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := d.Counters(ctx); err == nil || !errors.Is(err, hw.ErrClosed) && !strings.Contains(err.Error(), gone) {
+		t.Errorf("Counters: %v, want an error that says %q", err, gone)
+	}
+	for _, kind := range []hw.EventKind{hw.PortGone, hw.Lost} {
+		if e := answers(t, d, 1, kind); e.Instance != 0 || e.Reason != gone {
+			t.Errorf("%v of instance %d, %q: want %q, of none", kind, e.Instance, e.Reason, gone)
+		}
+	}
+	if e, open := <-d.Events(); open {
+		t.Errorf("%v, %q after the driver has ended", e.Kind, e.Reason)
+	}
+}
+
 // Rules move at random under traffic: no packet is lost from the books, no filter is left.
 func TestMovesLoseNothing(t *testing.T) {
 	k := newFakeKernel(true, devices...)
@@ -284,45 +318,85 @@ func frameOf(n int) []byte {
 }
 
 // In software the packet socket shows what has met a rule, too, and is read late on a busy machine. What comes up are the
-// packets that came while their flow had no rule, whatever has become of it since: none is lost, and none that a rule has
-// forwarded comes up besides.
+// packets that came while their flow had no rule, whatever has become of it since, and those that came right before its rule
+// was taken away, which may have met it or not: none is lost, and none that a rule has forwarded for certain comes up besides.
 func TestPacketsComeUpByTheTimeOfTheirArrival(t *testing.T) {
 	k := newFakeKernel(false, devices...)
 	d := open(t, k.config())
 	attach(t, d, 1)
-	do := func(err error) time.Time {
+	var late []arrival
+	came := func(what byte) { // at a time of its own, however coarse the clock
+		time.Sleep(time.Millisecond)
+		f := frameOf(1)
+		f[len(f)-1] = what
+		late = append(late, arrival{f, time.Now()})
+		time.Sleep(time.Millisecond)
+	}
+	do := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 		answers(t, d, 1, hw.Confirmed)
-		time.Sleep(time.Millisecond) // so that what comes next is later, however coarse the clock
-		return time.Now()
 	}
-	before := time.Now()
-	time.Sleep(time.Millisecond)
-	installed := do(d.Install(ruleOf(1, 1)))
-	moved := do(d.Move(hw.Move{Flow: 1}))
-	time.Sleep(time.Millisecond)
-	removed := do(d.Remove(1))
-	time.Sleep(time.Millisecond)
-	again := do(d.Install(ruleOf(1, 1)))
-	for _, at := range []time.Time{before, installed, moved, removed, again} {
-		k.up <- arrival{frameOf(1), at}
+	came('a')
+	do(d.Install(ruleOf(1, 1)))
+	came('B')
+	do(d.Move(hw.Move{Flow: 1}))
+	came('C')
+	time.Sleep(onItsWay)
+	came('d')
+	do(d.Remove(1))
+	came('e')
+	do(d.Install(ruleOf(1, 1)))
+	came('F')
+	for _, a := range append(late, arrival{frameOf(2), time.Now()}) {
+		k.up <- a
 	}
-	k.up <- arrival{frameOf(2), again} // the last
-	var up []time.Time
+	var up []byte
 	for e := range d.Events() {
-		if e.Tuple == tupleOf(2) {
+		if e.Tuple == tupleOf(2) { // the last
 			break
 		}
-		up = append(up, e.At)
+		up = append(up, e.Frame[len(e.Frame)-1])
 	}
-	if len(up) != 2 {
-		t.Errorf("%d packets came up, want those from before the rule and from between its removal and the next", len(up))
+	if string(up) != "ade" {
+		t.Errorf("%q came up, want %q: from before the rule, right before its removal, and between that and the next", up, "ade")
 	}
 	if n := len(d.steered.ended); n != 0 {
 		t.Errorf("%d rules that have ended are remembered", n)
+	}
+}
+
+// A rule that somebody has removed may have been gone since the reading that found it began.
+func TestAReadingFindsARuleAtItsBeginning(t *testing.T) {
+	k := newFakeKernel(false, devices...)
+	d := open(t, k.config())
+	attach(t, d, 1)
+	if err := d.Install(ruleOf(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	time.Sleep(2 * onItsWay) // so that the rule was in force for certain, for a while
+	var found time.Time
+	if err := d.do(context.Background(), func() error {
+		k.onDump = func() {
+			k.onDump, found = nil, time.Now()
+			time.Sleep(2 * onItsWay) // a long reading
+		}
+		return d.settle()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.delete(ruleOf(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Rules(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Ended)
+	if d.steered.met(tupleOf(1), found) {
+		t.Error("a packet that came while the rules were read is taken to have met one that may have been gone by then")
 	}
 }
 

@@ -31,6 +31,7 @@ type fakeKernel struct {
 	limit   int           // of filters; 0 for any number
 	refuse  string        // the words with which new filters are refused, if any
 	broken  error         // of every socket
+	onDump  func()        // called before filters are shown, if not nil
 	out     map[string]chan []byte
 	up      chan arrival
 }
@@ -255,7 +256,12 @@ func (k *fakeKernel) handle(s *fakeSocket, m syscall.NetlinkMessage) error {
 		return unix.EINVAL
 	}
 	t := *nl.DeserializeTcMsg(m.Data)
+	dump := m.Header.Type == unix.RTM_GETTFILTER && m.Header.Flags&unix.NLM_F_DUMP != 0
 	if t.Ifindex < 1 || int(t.Ifindex) > len(k.ports) || k.ports[t.Ifindex-1] == "" {
+		if dump { // tc_dump_tfilter: no device, no filters, no error
+			s.answer(m, unix.NLMSG_DONE, unix.NLM_F_MULTI, make([]byte, 4))
+			return nil
+		}
 		return unix.ENODEV
 	}
 	attrs, err := nl.ParseRouteAttr(m.Data[nl.SizeofTcMsg:])
@@ -288,7 +294,10 @@ func (k *fakeKernel) handle(s *fakeSocket, m syscall.NetlinkMessage) error {
 		return f.Ifindex == t.Ifindex && f.Info == t.Info && f.Handle == t.Handle
 	})
 	switch {
-	case m.Header.Type == unix.RTM_GETTFILTER && m.Header.Flags&unix.NLM_F_DUMP != 0:
+	case dump:
+		if k.onDump != nil {
+			k.onDump()
+		}
 		for _, f := range k.filters {
 			if f.Ifindex == t.Ifindex && f.Info>>16 == t.Info>>16 {
 				s.answer(m, unix.RTM_NEWTFILTER, unix.NLM_F_MULTI, f.show(k.card, terse))

@@ -16,7 +16,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// do runs f on the goroutine that owns the rules. An error of the socket ends the driver.
+// do runs f on the goroutine that owns the rules. A brokenError ends the driver.
 func (d *Driver) do(ctx context.Context, f func() error) error {
 	answered := make(chan error, 1)
 	err := d.submit(job{call: func() error {
@@ -239,9 +239,11 @@ func (d *Driver) see(r *rule, c count) {
 	}
 }
 
-// settle reads the counters of all rules and charges the instances. A rule that is not there has been removed.
+// settle reads the counters of all rules and charges the instances. A rule that is not there has been removed, unless the
+// uplink has gone with all of them: the kernel shows no filter of a device that is not there, and no error.
 func (d *Driver) settle() error {
 	d.round++
+	began := time.Now()
 	for _, pref := range []uint16{d.cfg.Pref, d.cfg.Pref + 1} {
 		err := d.conn.filters(all(d.uplink, pref, true), func(f *filter, ours bool) {
 			if r := d.flows[flow.ID(f.handle-1)]; ours && r != nil && d.filterOf(r).pref == f.pref {
@@ -253,8 +255,11 @@ func (d *Driver) settle() error {
 			return fmt.Errorf("the rules on %s: %w", d.cfg.Uplink, err)
 		}
 	}
+	if err := d.tellGone(); err != nil {
+		return err
+	}
 	before := d.looked
-	d.looked = time.Now()
+	d.looked = began
 	var gone []flow.ID
 	for id, r := range d.flows {
 		if r.round != d.round {
@@ -267,10 +272,11 @@ func (d *Driver) settle() error {
 		d.forget(r, before)
 		d.ended(r, false, "removed by somebody else")
 	}
-	return d.tellGone()
+	return nil
 }
 
-// tellGone reports instances of which a device has gone, and the sink, each once: a device that comes back is another.
+// tellGone reports instances of which a device has gone, and uplink or sink, each once: a device that comes back is another.
+// Without the uplink there is nothing left to drive.
 func (d *Driver) tellGone() error {
 	there, err := d.cfg.system.devices()
 	if err != nil {
@@ -280,17 +286,22 @@ func (d *Driver) tellGone() error {
 		for k, dev := range devices {
 			if !*told && dev != 0 && !slices.Contains(there, dev) {
 				*told = true
-				d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(), Reason: fmt.Sprintf("network device %s is gone", names[k])})
+				d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(), Reason: goneDevice(names[k])})
 			}
 		}
 	}
-	tell(&d.toldGone, 0, []int{d.sink}, d.cfg.Sink)
+	tell(&d.toldGone, 0, []int{d.uplink, d.sink}, d.cfg.Uplink, d.cfg.Sink)
+	if !slices.Contains(there, d.uplink) {
+		return brokenError{errors.New(goneDevice(d.cfg.Uplink))}
+	}
 	for _, i := range slices.Sorted(maps.Keys(d.instances)) {
 		a := d.instances[i]
 		tell(&a.told, i, []int{a.in, a.out}, a.at.In, a.at.Out)
 	}
 	return nil
 }
+
+func goneDevice(name string) string { return fmt.Sprintf("network device %s is gone", name) }
 
 // look finds rules that are idle, and those that somebody has removed.
 func (d *Driver) look() error {

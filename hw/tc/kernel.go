@@ -126,7 +126,7 @@ type answer struct {
 	filter
 }
 
-// brokenError is one of the socket: it is not known what the kernel has done.
+// brokenError ends the driver: the socket does not say what the kernel has done, or the uplink is gone.
 type brokenError struct{ error }
 
 func (e brokenError) Unwrap() error { return e.error }

@@ -158,8 +158,9 @@ func TestKernel(t *testing.T) {
 				c.Adopt = adopt
 				return Open(c)
 			},
-			Send: func(port string, frame []byte) error { _, err := b.in[port].Write(frame); return err },
-			Out:  func(port string) <-chan []byte { return b.out[port] },
+			Send:   func(port string, frame []byte) error { _, err := b.in[port].Write(frame); return err },
+			Out:    func(port string) <-chan []byte { return b.out[port] },
+			Settle: arrive,
 			Foreign: func(from, to string) error {
 				f := filter{dev: must(b.index(from)), pref: 5, proto: unix.ETH_P_ALL, handle: 1, to: must(b.index(to))}
 				return errors.Join(ignore(b.request(t, clsact(f.dev)), unix.EEXIST), b.request(t, f.add()))
@@ -170,17 +171,48 @@ func TestKernel(t *testing.T) {
 				f := d.filterOf(&rule{Rule: r})
 				return b.request(t, f.remove())
 			},
-			Unplug: func(port string) (err error) {
-				b.do(func() {
-					var link netlink.Link
-					if link, err = netlink.LinkByName(port); err == nil {
-						err = netlink.LinkDel(link)
-					}
-				})
-				return err
-			},
+			Unplug: b.unplug,
 		}
 	})
+}
+
+func (b *kernelBench) unplug(port string) (err error) {
+	b.do(func() {
+		var link netlink.Link
+		if link, err = netlink.LinkByName(port); err == nil {
+			err = netlink.LinkDel(link)
+		}
+	})
+	return err
+}
+
+func TestKernelUplinkGone(t *testing.T) {
+	newNamespace(t).withFlower(t)
+	b := newKernelBench(t)
+	d := open(t, b.config)
+	attach(t, d, 1)
+	if err := d.Install(ruleOf(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, d, 1, hw.Confirmed)
+	if err := b.unplug("p0"); err != nil {
+		t.Fatal(err)
+	}
+	uplinkIsGone(t, d)
+}
+
+// The kernel shows no filter of a device that is not there, and no error either: the driver must not take silence for an answer.
+func TestKernelShowsNothingOfAMissingDevice(t *testing.T) {
+	s, err := newNamespace(t).dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	const nowhere = 1 << 20
+	err = (&conn{socket: s}).filters(all(nowhere, 10, true), func(f *filter, _ bool) { t.Errorf("filter %+v", f) })
+	if err != nil {
+		t.Errorf("the filters of a device that is not there: %v, want none", err)
+	}
 }
 
 func TestKernelProbe(t *testing.T) {

@@ -2,6 +2,7 @@ package tc
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,8 +17,15 @@ func (k *fakeKernel) config() Config {
 	return Config{Uplink: "p0", Sink: "p1", Software: !k.card, CounterLag: 1, system: k}
 }
 
+// arrive waits until what came with a rule in force is certain to have met it.
+func arrive() error {
+	time.Sleep(2 * onItsWay)
+	return nil
+}
+
 func (k *fakeKernel) bench(t *testing.T) *switchtest.Bench {
 	return &switchtest.Bench{
+		Settle: arrive,
 		Uplink: "p0", Sink: "p1", Ports: [6]string(devices[1:7]),
 		Open: func(adopt bool) (hw.Switch, error) {
 			c := k.config()

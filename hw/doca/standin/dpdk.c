@@ -100,6 +100,8 @@ doca_error_t doca_devinfo_rep_get_iface_name(const struct doca_devinfo_rep *info
 	MAY_FAIL;
 	if (size < DOCA_DEVINFO_IFACE_NAME_SIZE)
 		return misused(DOCA_ERROR_INVALID_VALUE, "a name in %u bytes", size);
+	if (*card.devices[info->at] == 0)
+		return DOCA_ERROR_NOT_SUPPORTED; /* it has no network device */
 	snprintf(name, size, "%s", card.devices[info->at]);
 	return DOCA_SUCCESS;
 }

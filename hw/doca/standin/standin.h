@@ -17,7 +17,7 @@ struct standin_verdict {
 /* standin_packet puts a frame in at a port and says what the rules make of it. Safe from any thread. */
 struct standin_verdict standin_packet(uint16_t in, const uint8_t *frame, uint32_t length);
 
-/* standin_representors gives the card representors, of these network devices. Safe until the card is opened. */
+/* standin_representors gives the card representors, of these network devices; one of "" has none. Safe until the card is opened. */
 void standin_representors(const char *const *devices, uint32_t n);
 
 /* What the device was probed with, and the library's mode. */
