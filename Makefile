@@ -44,8 +44,9 @@ test: ## all tests, with what was skipped and why
 		/^(ok  |\?   |FAIL)\t/ { n = 0; why = "" } \
 		END { exit bad || !passed }'
 
-race: ## all tests under the race detector (needs a C compiler)
-	$(GO) test -race -timeout 30m ./...
+# The detector makes a test some ten times slower, and needs each path once: make test has the full number of random scenarios.
+race: ## all tests under the race detector, with fewer random scenarios (needs a C compiler)
+	$(GO) test -race -short -timeout 30m ./...
 
 bench: ## all benchmarks, in the format that benchstat reads
 	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./...
