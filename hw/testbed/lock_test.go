@@ -195,9 +195,9 @@ type idle struct{ hw.Generator }
 
 func (idle) Close() error { return nil }
 
-// A generator that sends for our own user is another machine's run, unless a run of this machine was killed.
-func TestAPortThatSendsIsNoLeftover(t *testing.T) {
-	addr := generates(t)
+// begin has our user send at the generator, for as long as nobody stops it.
+func begin(t *testing.T, addr string) {
+	t.Helper()
 	p := user(t, addr, "smartinco")
 	s, err := trex.Streams([]trex.Flow{flowOf(t)})
 	if err != nil {
@@ -209,6 +209,12 @@ func TestAPortThatSendsIsNoLeftover(t *testing.T) {
 	if _, err := p.Start(t.Context(), trex.Run{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// A generator that sends for our own user is another machine's run, unless a run of this machine was killed.
+func TestAPortThatSendsIsNoLeftover(t *testing.T) {
+	addr := generates(t)
+	begin(t, addr)
 	c, err := trex.Dial(t.Context(), trex.Options{Addr: addr})
 	if err != nil {
 		t.Fatal(err)
@@ -239,17 +245,7 @@ func TestAPortThatSendsIsNoLeftover(t *testing.T) {
 // What hw clean can reach it cleans, also where the switch and the container engine are down.
 func TestCleanWithoutASwitch(t *testing.T) {
 	addr := generates(t)
-	p := user(t, addr, "smartinco")
-	s, err := trex.Streams([]trex.Flow{flowOf(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Replace(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Start(t.Context(), trex.Run{}); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, addr)
 	f := with(t, "", "", fmt.Sprintf("trex: {address: %q, send: 0, receive: 1}", addr))
 	done, err := f.Clean(t.Context())
 	if done.Generator != "port 0 was sending and is stopped" {

@@ -86,8 +86,8 @@ func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
 // young is the age below which a container is not taken for one that an earlier run has left.
 const young = 30 * time.Second
 
-// fresh looks whether containers are so new that their run probably goes on. Those of an earlier run
-// of this machine, of which it is known that it left some, may be.
+// fresh looks whether containers are so new that their run probably goes on. Those of an earlier run of this machine, of
+// which it is known that it left some, may be.
 func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	if f.left {
 		return nil
