@@ -29,7 +29,7 @@ func (o *Orchestrator) evaluate() {
 			in.Stale++
 		}
 	}
-	in.Held = int(o.insts[0].flows)
+	in.Held = o.held.n
 	in.Load += float64(float64(in.Held) * o.expected())
 	p := o.scaler.Evaluate(&in)
 	o.desired = p.Desired
@@ -40,6 +40,14 @@ func (o *Orchestrator) evaluate() {
 	case p.Desired < in.Current:
 		o.shrink(in.Current - p.Desired)
 	}
+}
+
+// expected is what a held flow counts for, in packets a second.
+func (o *Orchestrator) expected() float64 {
+	if o.demand == nil {
+		return 1 // enough to ask for an instance where there is none
+	}
+	return o.demand.Demand()
 }
 
 // logStages logs the recommendation always, the stages behind it only if the outcome or any of them changed the number.
@@ -71,7 +79,7 @@ func (o *Orchestrator) shrink(n int) {
 		o.victims = o.victims[:0]
 		for _, id := range o.alive {
 			if i := &o.insts[id]; i.state != draining {
-				o.victims = append(o.victims, autoscaler.Victim{Instance: id, Flows: int(i.flows), Load: i.rate})
+				o.victims = append(o.victims, autoscaler.Victim{Instance: id, Flows: int(i.flows.n), Load: i.rate})
 			}
 		}
 		if len(o.victims) == 0 {

@@ -61,7 +61,7 @@ func fieldsOf(t reflect.Type) []field {
 // policyNames are the enums that no tag holds: the names in the tables of policies.
 var policyNames = map[reflect.Type]map[string]func() []string{
 	reflect.TypeFor[scheduler.Options](): {
-		"policy": func() []string { return names(scheduler.Policies(), func(i scheduler.Info) string { return i.Name }) },
+		"policy": scheduler.Policies.Names,
 	},
 	reflect.TypeFor[autoscaler.Options](): {
 		"policy": func() []string { return names(autoscaler.Policies(), func(i autoscaler.Info) string { return i.Name }) },

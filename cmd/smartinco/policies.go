@@ -52,8 +52,8 @@ as old as the telemetry window.`,
 
 func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
-	for _, p := range scheduler.Policies() {
-		schedulers.Policies = append(schedulers.Policies, policy{p.Name, p.Description, classes(p.Telemetry), p.Source, p.Score})
+	for _, p := range scheduler.Policies.Infos() {
+		schedulers.Policies = append(schedulers.Policies, policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
 	}
 	scaling := func(key string, infos []autoscaler.Info) policyTable {
 		t := policyTable{Key: key}

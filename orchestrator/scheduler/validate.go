@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -16,8 +18,8 @@ func DefaultOptions() Options {
 
 // Validate reports the first key whose value is not one of those that its documentation lists, with what is expected.
 func (o Options) Validate() error {
-	if find(o.Policy) == nil {
-		return fmt.Errorf("scheduler.policy: %q is not known: want one of %s", o.Policy, names())
+	if Policies.Find(o.Policy) == nil {
+		return fmt.Errorf("scheduler.policy: %q is not known: want one of %s", o.Policy, strings.Join(Policies.Names(), ", "))
 	}
 	if !(o.Limit > 0) || math.IsInf(float64(o.Limit), 0) {
 		return fmt.Errorf("scheduler.limit: %v, want a finite packet rate above 0", o.Limit)
@@ -42,4 +44,12 @@ func (o Options) Validate() error {
 		}
 	}
 	return nil
+}
+
+// of are the options of a row: its own, or for the policies that go by the thesis' rules those of the flat keys.
+func (o *Options) of(row *policy.Row) any {
+	if _, ok := row.Options.(thesis.Options); ok {
+		return thesis.Options{Demand: o.Demand, DemandRate: o.DemandRate, NoFit: o.NoFit, InFlight: o.InFlight}
+	}
+	return row.Options
 }
