@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -110,7 +111,7 @@ func Duration(r *rand.Rand, packets int64) units.Time {
 	for packets >= durations[i].below && i < len(durations)-1 {
 		i++
 	}
-	d := exp(durations[i].mean + float64(durations[i].sd*normal(r)))
+	d := numeric.Exp(durations[i].mean + float64(durations[i].sd*numeric.Normal(r)))
 	return max(units.Time(min(float64(d*float64(units.Second)), float64(longestFlow))), units.Time(packets-1)*leastGap)
 }
 
