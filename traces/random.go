@@ -49,10 +49,12 @@ func (p Process) Check(mean Period) error {
 // random says whether the packets come at random.
 func (p Process) random() bool { return packetProcesses[p.Kind] != nil }
 
+var packetStreams = numeric.Streams("traces/packets") // by flow of a source
+
 // packets are those of flow number f of the workload, which is number k of its source.
 func (p Process) packets(f flow.ID, k int, o ConstantOptions) Packets {
 	return Packets{Flows: []flow.ID{f}, Open: func() PacketReader {
-		return packetProcesses[p.Kind](p, stream(p.Seed, streamPackets, uint64(k)), o)
+		return packetProcesses[p.Kind](p, rand.New(packetStreams.At(p.Seed, uint64(k))), o)
 	}}
 }
 
