@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -110,6 +111,9 @@ type Source struct {
 	Load    *LoadCurve `yaml:"load" doc:"a load curve in CSV, gzip or not"`
 	Model   *Model     `yaml:"model" doc:"a flow model: flows drawn from a distribution"`
 }
+
+// OneOf has the decoder hold that.
+func (Source) OneOf() {}
 
 // CBR is a staircase: flow i starts at start + i*interval and lasts until the run ends.
 type CBR struct {

@@ -1,6 +1,7 @@
-package scenarios
+package strictyaml
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -8,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/smartinco/smartinco/orchestrator/autoscaler"
-	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -20,6 +19,7 @@ type field struct {
 	required                 bool
 	index                    int
 	typ                      reflect.Type
+	custom                   Custom // a zero value, where the type is one
 }
 
 var fieldCache sync.Map // reflect.Type to []field
@@ -29,6 +29,7 @@ func fieldsOf(t reflect.Type) []field {
 	if fs, ok := fieldCache.Load(t); ok {
 		return fs.([]field)
 	}
+	tabled, _ := is[Tabled](t)
 	var fs []field
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -36,44 +37,30 @@ func fieldsOf(t reflect.Type) []field {
 		if name == "" || name == "-" {
 			continue
 		}
-		f := field{name: name, doc: sf.Tag.Get("doc"), def: sf.Tag.Get("default"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
-			required: sf.Tag.Get("required") == "true", index: i, typ: sf.Type}
+		f := fieldOf(sf.Type)
+		f.name, f.doc, f.def, f.index = name, sf.Tag.Get("doc"), sf.Tag.Get("default"), i
+		f.min, f.max = cmp.Or(sf.Tag.Get("min"), f.min), cmp.Or(sf.Tag.Get("max"), f.max)
+		f.required = sf.Tag.Get("required") == "true"
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.enum = strings.Split(e, "|")
 		}
-		if names := policyNames[t][name]; names != nil {
-			f.enum = names()
+		if tabled != nil && f.enum == nil {
+			f.enum = tabled.Names(name)
 		}
-		if q, ok := quantities[f.typ]; ok {
-			if f.min == "" {
-				f.min = "0"
-			}
-			if f.max == "" {
-				f.max = q.max
-			}
-		}
-		fs = append(fs, f)
+		fs = append(fs, *f)
 	}
 	fieldCache.Store(t, fs)
 	return fs
 }
 
-// policyNames are the enums that no tag holds: the names in the tables of policies.
-var policyNames = map[reflect.Type]map[string]func() []string{
-	reflect.TypeFor[scheduler.Options](): {
-		"policy": func() []string { return names(scheduler.Policies(), func(i scheduler.Info) string { return i.Name }) },
-	},
-	reflect.TypeFor[autoscaler.Options](): {
-		"policy": func() []string { return names(autoscaler.Policies(), func(i autoscaler.Info) string { return i.Name }) },
-		"victim": func() []string { return names(autoscaler.Victims(), func(i autoscaler.Info) string { return i.Name }) },
-	},
-}
-
-func names[T any](infos []T, name func(T) string) (out []string) {
-	for _, i := range infos {
-		out = append(out, name(i))
+// fieldOf is what a type says without tags.
+func fieldOf(t reflect.Type) *field {
+	f := &field{typ: t}
+	f.custom, _ = is[Custom](t)
+	if q, ok := quantities[t]; ok {
+		f.min, f.max = "0", q.max
 	}
-	return out
+	return f
 }
 
 func keysOf(t reflect.Type) []string {
@@ -84,7 +71,7 @@ func keysOf(t reflect.Type) []string {
 	return names
 }
 
-// quantity describes a type of package units. No quantity of a scenario is negative.
+// quantity describes a type of package units. No quantity is negative.
 type quantity struct {
 	noun, example string
 	units         []string
@@ -126,8 +113,8 @@ func (f *field) expected() string {
 	if f.enum != nil {
 		return "one of " + strings.Join(f.enum, ", ")
 	}
-	if f.typ == reflect.TypeFor[NIC]() {
-		return "a profile's name or a mapping with the keys " + strings.Join(keysOf(f.typ), ", ")
+	if f.custom != nil {
+		return f.custom.Expected()
 	}
 	s := noun(f.typ)
 	if q, ok := quantities[f.typ]; ok {
@@ -208,13 +195,15 @@ func (f *field) within(v reflect.Value) bool {
 	return true
 }
 
-// setDefaults fills a struct with the defaults of its tags. Lists and tables without one become empty, except in a Source,
-// where what is absent must stay absent. The default of a NIC is a profile, which the decoder reads.
+// setDefaults is Defaults.
 func setDefaults(v reflect.Value) {
+	if isOneOf(v.Type()) {
+		return
+	}
 	for _, f := range fieldsOf(v.Type()) {
 		fv := v.Field(f.index)
 		switch {
-		case f.typ == reflect.TypeFor[NIC](), v.Type() == reflect.TypeFor[Source]():
+		case f.custom != nil:
 		case f.typ.Kind() == reflect.Struct:
 			setDefaults(fv)
 		case f.typ.Kind() == reflect.Slice:
@@ -229,9 +218,7 @@ func setDefaults(v reflect.Value) {
 	}
 }
 
-// defaultContention is the contention of a scenario that says nothing about it.
-func defaultContention() Contention {
-	var c Contention
-	setDefaults(reflect.ValueOf(&c).Elem())
-	return c
+func isOneOf(t reflect.Type) bool {
+	_, ok := is[OneOf](t)
+	return ok
 }
