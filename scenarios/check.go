@@ -61,8 +61,6 @@ func scenarioRules(s *Scenario) []strictyaml.Rule {
 		rule("instances.initial instances.min instances.max", in.Min <= in.Max && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)),
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && s.Autoscaler.Policy == "none", "at least 1 with autoscaler.policy: none, under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && s.Autoscaler.Policy != "none" && s.Scheduler.NoInstance == "drop", "hold with instances.min: 0: with drop nothing would bring the last instance back"),
-		rule("scale.rate", s.Scale.Rate <= 0, "a number above 0"),
-		rule("scale.time", s.Scale.Time <= 0, "a number above 0"),
 		rule("scheduler.limit", s.Scheduler.Limit <= 0, "a rate above 0"),
 		rule("scheduler.demand_rate scheduler.demand", s.Scheduler.Demand == "fixed" && s.Scheduler.DemandRate == 0, "a rate above 0, for demand: fixed"),
 		rule("scheduler.demand_rate scheduler.demand", s.Scheduler.Demand != "fixed" && s.Scheduler.DemandRate != 0, "demand: fixed with this key"),
@@ -71,7 +69,6 @@ func scenarioRules(s *Scenario) []strictyaml.Rule {
 		rule("autoscaler.tolerance", s.Autoscaler.Tolerance < 0, "a number from 0"),
 		rule("autoscaler.max_step_out", s.Autoscaler.MaxStepOut < 0, "a whole number from 0"),
 		rule("autoscaler.max_step_in", s.Autoscaler.MaxStepIn < 0, "a whole number from 0"),
-		rule("telemetry.window", s.Telemetry.Window <= 0, "a time above 0"),
 		rule("measure.delay engine", s.Measure.Delay != "none" && s.Engine == "fluid", "engine: packet with this key: the fluid engine knows rates, no packet's delay"),
 		rule("measure.flows measure.delay", !s.Measure.Flows && s.Measure.Delay != "none", "true where delays are measured: their packets are stepped one by one"),
 		rule("measure.flows engine", !s.Measure.Flows && s.Engine == "fluid", "engine: packet with false: the fluid engine has no packets to jump over"),
@@ -96,9 +93,8 @@ const (
 	// MostEvents is how often a run closes a window, or asks its autoscaler: an hour of wall time and 10 GB of record.
 	MostEvents = 100_000_000
 
-	maxSpan    = units.Time(100*24) * units.Hour // of a trace; also package traces'
-	maxPhases  = 1 << 24                         // of on-off arrivals; also package traces'
-	mostAtOnce = 1 << 21                         // flows that begin at one instant, in the packet engine
+	maxPhases  = 1 << 24 // of on-off arrivals; also package traces'
+	mostAtOnce = 1 << 21 // flows that begin at one instant, in the packet engine
 )
 
 // interval is a key whose value says how often something happens.
@@ -176,9 +172,7 @@ func arrivalRules(kind string, on, off units.Time) []strictyaml.Rule {
 	const onOff = "arrivals: on-off with this key"
 	return []strictyaml.Rule{
 		rule("on_time arrivals", kind != "on-off" && on != units.Millisecond, onOff),
-		rule("on_time", on <= 0 || on > units.Hour, "a time above 0 and at most 1h"),
 		rule("off_time arrivals", kind != "on-off" && off != units.Millisecond, onOff),
-		rule("off_time", off <= 0 || off > units.Hour, "a time above 0 and at most 1h"),
 	}
 }
 
@@ -233,8 +227,6 @@ func (f *OneFlow) rules() []strictyaml.Rule {
 func (t *Trace) rules(pcap bool) []strictyaml.Rule {
 	return []strictyaml.Rule{
 		rule("file", t.File == "", "a path"),
-		rule("speedup", t.Speedup <= 0, "a number above 0"),
-		rule("resolution", t.Resolution <= 0 || t.Resolution > units.Hour, "a time above 0 and at most 1h"),
 		rule("mtu", t.MTU != 0 && !pcap, "none: only the packets of a pcap can be split"),
 		rule("mtu", t.MTU != 0 && t.MTU < traces.LeastMTU, fmt.Sprintf("0, or %dB or more", traces.LeastMTU)),
 		rule("tunnel", t.Tunnel == "inner" && !pcap, "none: only the packets of a pcap can be in tunnels"),
@@ -246,13 +238,10 @@ func (l *LoadCurve) rules(engine string) []strictyaml.Rule {
 	return []strictyaml.Rule{
 		rule("file", l.File == "", "a path"),
 		rule("column", l.Column == "", "a column's name"),
-		rule("step", l.Step <= 0 || l.Step > maxSpan, "a time above 0 and at most "+maxSpan.String()),
 		rule("column time", l.Column == traces.RowCount && l.Time == "",
 			"time: with it, the name of a column of times, for "+traces.RowCount),
 		rule("flows", engine == "packet" && l.Flows > mostAtOnce,
 			fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce)),
-		rule("scale", l.Scale <= 0, "a number above 0"),
-		rule("speedup", l.Speedup <= 0, "a number above 0"),
 		rule("to from", l.To != 0 && l.To <= l.From, "a time after from, "+l.From.String()),
 	}
 }

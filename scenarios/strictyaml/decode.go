@@ -2,9 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
-	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -166,32 +164,23 @@ var scalarTags = map[reflect.Kind]string{
 }
 
 func (d *Decoder) scalar(n *yaml.Node, v reflect.Value, path string, f *field) {
-	bad := func(near ...string) { d.Fail(n, path, KindOf(n), f.expected(), near...) }
 	tags := scalarTags[v.Kind()]
 	_, isQuantity := quantities[v.Type()]
 	if isQuantity {
 		tags = "!!str !!int !!float"
 	}
-	if n.Kind != yaml.ScalarNode || !strings.Contains(tags, n.ShortTag()) {
-		bad()
-		return
-	}
 	var err error
-	if isQuantity || v.Kind() == reflect.String {
+	switch {
+	case n.Kind != yaml.ScalarNode || !strings.Contains(tags, n.ShortTag()):
+		err = ErrInvalid
+	case isQuantity || v.Kind() == reflect.String:
 		err = setText(v, n.Value)
-	} else {
+	default:
 		err = n.Decode(v.Addr().Interface())
 	}
-	switch {
-	case err != nil:
-		bad()
-	case f.enum != nil:
-		if !slices.Contains(f.enum, v.String()) {
-			bad(Near(v.String(), f.enum)...)
-		}
-	case v.Kind() == reflect.Float64 && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)):
-		d.Fail(n, path, KindOf(n), "a finite number")
-	case v.Kind() != reflect.String && v.Kind() != reflect.Bool && !f.within(v):
-		bad()
+	if err != nil {
+		d.Fail(n, path, KindOf(n), f.expected())
+	} else if expected, near := f.wrong(v); expected != "" {
+		d.Fail(n, path, KindOf(n), expected, near...)
 	}
 }

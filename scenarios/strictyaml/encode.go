@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"fmt"
@@ -50,9 +51,7 @@ func node(v reflect.Value) *yaml.Node {
 		return n
 	case v.Kind() == reflect.Map:
 		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return int(a.Int() - b.Int()) })
-		for _, k := range keys {
+		for _, k := range sortedKeys(v) {
 			n.Content = append(n.Content, text("!!int", strconv.FormatInt(k.Int(), 10)), node(v.MapIndex(k)))
 		}
 		return n
@@ -69,6 +68,12 @@ func node(v reflect.Value) *yaml.Node {
 		return text("", strconv.FormatBool(v.Bool()))
 	}
 	return text("", fmt.Sprint(v.Interface()))
+}
+
+func sortedKeys(table reflect.Value) []reflect.Value {
+	keys := table.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(a.Int(), b.Int()) })
+	return keys
 }
 
 // text is a scalar; without a tag, the plain text says its type.

@@ -82,6 +82,9 @@ func table(b *bytes.Buffer, t reflect.Type) {
 		if f.min != "" && q.noun == "" {
 			value += ", ≥ " + f.min
 		}
+		if f.above != "" {
+			value += ", > " + f.above
+		}
 		if f.max != "" && f.max != q.max {
 			value += ", ≤ " + f.max
 		}

@@ -104,6 +104,9 @@ func typeSchema(f *field) Object {
 	if f.min != "" {
 		o = append(o, Member{"minimum", json.RawMessage(f.min)})
 	}
+	if f.above != "" {
+		o = append(o, Member{"exclusiveMinimum", json.RawMessage(f.above)})
+	}
 	if f.max != "" {
 		o = append(o, Member{"maximum", json.RawMessage(f.max)})
 	}

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding"
 	"fmt"
+	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,12 +16,13 @@ import (
 
 // field is what the tags of one struct field say.
 type field struct {
-	name, doc, def, min, max string
-	enum                     []string
-	required                 bool
-	index                    int
-	typ                      reflect.Type
-	custom                   Custom // a zero value, where the type is one
+	name, doc, def  string
+	min, max, above string
+	enum            []string
+	required        bool
+	index           int
+	typ             reflect.Type
+	custom          Custom // a zero value, where the type is one
 }
 
 var fieldCache sync.Map // reflect.Type to []field
@@ -40,6 +43,7 @@ func fieldsOf(t reflect.Type) []field {
 		f := fieldOf(sf.Type)
 		f.name, f.doc, f.def, f.index = name, sf.Tag.Get("doc"), sf.Tag.Get("default"), i
 		f.min, f.max = cmp.Or(sf.Tag.Get("min"), f.min), cmp.Or(sf.Tag.Get("max"), f.max)
+		f.above = sf.Tag.Get("above")
 		f.required = sf.Tag.Get("required") == "true"
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.enum = strings.Split(e, "|")
@@ -124,6 +128,7 @@ func (f *field) expected() string {
 		}
 	}
 	switch {
+	case f.above != "": // what a number is; outside says between what
 	case f.min != "" && f.max != "":
 		s += " from " + f.min + " to " + f.max
 	case f.min != "":
@@ -178,9 +183,9 @@ func number(v reflect.Value) float64 {
 	return v.Float()
 }
 
-// within reports whether v respects min and max.
+// within reports whether v respects min, max and above.
 func (f *field) within(v reflect.Value) bool {
-	for i, bound := range []string{f.min, f.max} {
+	for i, bound := range []string{f.min, f.max, f.above} {
 		if bound == "" {
 			continue
 		}
@@ -188,11 +193,39 @@ func (f *field) within(v reflect.Value) bool {
 		if err := setText(b, bound); err != nil {
 			panic(err) // a tag of this program; every tag is read by the tests
 		}
-		if i == 0 && number(v) < number(b) || i == 1 && number(v) > number(b) {
+		if x, y := number(v), number(b); i == 0 && x < y || i == 1 && x > y || i == 2 && x <= y {
 			return false
 		}
 	}
 	return true
+}
+
+// outside says what may stand there instead of a number that is not within.
+func (f *field) outside() string {
+	if f.above == "" {
+		return f.expected()
+	}
+	s := noun(f.typ) + " above " + f.above
+	if f.max != quantities[f.typ].max {
+		s += " and at most " + f.max
+	}
+	return s
+}
+
+// wrong says what may stand there instead of a scalar that the tags do not allow, and which names resemble it; nothing if
+// they allow it.
+func (f *field) wrong(v reflect.Value) (expected string, near []string) {
+	switch {
+	case f.enum != nil:
+		if !slices.Contains(f.enum, v.String()) {
+			return f.expected(), Near(v.String(), f.enum)
+		}
+	case v.Kind() == reflect.Float64 && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)):
+		return "a finite number", nil
+	case v.Kind() != reflect.String && v.Kind() != reflect.Bool && !f.within(v):
+		return f.outside(), nil
+	}
+	return "", nil
 }
 
 // setDefaults is Defaults.
