@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -194,7 +195,8 @@ func consistent(o *Orchestrator) error {
 		if i.flows.n != flows[n] || i.rules != rules[n] {
 			return fmt.Errorf("instance %d counts %d flows, %d rules; a walk finds %d, %d", id, i.flows.n, i.rules, flows[n], rules[n])
 		}
-		if i.state == ready && (o.view.IDs[i.slot] != n || o.view.Flows[i.slot] != i.flows.n || o.view.Load[i.slot] != i.rate) {
+		if v := &o.view; i.state == ready && (v.IDs[i.slot] != n ||
+			o.sees.Has(policy.T1) && v.Flows[i.slot] != i.flows.n || o.sees.Has(policy.T2) && v.Load[i.slot] != i.rate) {
 			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %v pps", i.slot, id, i.flows.n, i.rate)
 		}
 		seen := int32(0)

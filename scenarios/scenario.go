@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -32,8 +33,8 @@ type Scenario struct {
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates, or in less time.
 type Scale struct {
-	Rate float64 `yaml:"rate" doc:"of the rates: 0.001 stands for a thousandth" default:"1"`
-	Time float64 `yaml:"time" doc:"of the times" default:"1"`
+	Rate float64 `yaml:"rate" doc:"of the rates: 0.001 stands for a thousandth" default:"1" above:"0"`
+	Time float64 `yaml:"time" doc:"of the times" default:"1" above:"0"`
 }
 
 // NIC is a device profile: the link, the eSwitch and the ARM cores.
@@ -90,7 +91,7 @@ type Instances struct {
 
 // Telemetry is the metrics collector's view.
 type Telemetry struct {
-	Window units.Time `yaml:"window" doc:"time between two readings of the counters" default:"1s"`
+	Window units.Time `yaml:"window" doc:"time between two readings of the counters" default:"1s" above:"0"`
 	Delay  units.Time `yaml:"delay" doc:"age of the counters when they arrive" default:"0s"`
 }
 
@@ -111,6 +112,9 @@ type Source struct {
 	Model   *Model     `yaml:"model" doc:"a flow model: flows drawn from a distribution"`
 }
 
+// OneOf has the decoder hold that.
+func (Source) OneOf() {}
+
 // CBR is a staircase: flow i starts at start + i*interval and lasts until the run ends.
 type CBR struct {
 	Flows      int         `yaml:"flows" doc:"number of flows" required:"true" min:"1" max:"10000000"`
@@ -120,8 +124,8 @@ type CBR struct {
 	Rate       units.PPS   `yaml:"rate" doc:"packet rate of each flow; or give total"`
 	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
 	Arrivals   string      `yaml:"arrivals" doc:"how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in exponential bursts between which there are none (packet engine; the fluid engine takes the mean)" enum:"constant|poisson|on-off" default:"constant"`
-	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms"`
-	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms"`
+	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms" above:"0" max:"1h"`
+	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms" above:"0" max:"1h"`
 }
 
 // OneFlow is a single flow of a constant rate, or of a constant mean rate.
@@ -132,18 +136,18 @@ type OneFlow struct {
 	End        units.Time  `yaml:"end" doc:"no packet from then on; 0 for the end of the run" default:"0s" min:"0"`
 	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
 	Arrivals   string      `yaml:"arrivals" doc:"how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in exponential bursts between which there are none (packet engine; the fluid engine takes the mean)" enum:"constant|poisson|on-off" default:"constant"`
-	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms"`
-	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms"`
+	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms" above:"0" max:"1h"`
+	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms" above:"0" max:"1h"`
 }
 
 // Trace is a file of recorded traffic and what is done to it.
 type Trace struct {
 	File       string      `yaml:"file" doc:"path, relative to the scenario's file" required:"true"`
-	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1"`
+	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1" above:"0"`
 	Copies     int         `yaml:"copies" doc:"superposed copies with shifted addresses, each starting at a random phase" default:"1" min:"1" max:"1000000"`
 	From       units.Time  `yaml:"from" doc:"cut: leave out what is earlier in the trace" default:"0s" min:"0"`
 	To         units.Time  `yaml:"to" doc:"cut: leave out what is not earlier than this in the trace; 0 for its end" default:"0s" min:"0"`
-	Resolution units.Time  `yaml:"resolution" doc:"span over which a flow's packets are averaged to a rate (fluid engine)" default:"100ms"`
+	Resolution units.Time  `yaml:"resolution" doc:"span over which a flow's packets are averaged to a rate (fluid engine)" default:"100ms" above:"0" max:"1h"`
 	Timeout    units.Time  `yaml:"timeout" doc:"silence after which the same five-tuple is a new flow; 0 for never" default:"60s" min:"0"`
 	MTU        units.Bytes `yaml:"mtu" doc:"pcap: IP packets that are longer are split into such as a NIC would have sent, 576B to 65535B; 0 leaves them whole" default:"0B" max:"65535B"`
 	Tunnel     string      `yaml:"tunnel" doc:"pcap: whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel; none: the tunnel's, inner: those inside" enum:"none|inner" default:"none"`
@@ -154,9 +158,9 @@ type LoadCurve struct {
 	File       string      `yaml:"file" doc:"path, relative to the scenario's file" required:"true"`
 	Column     string      `yaml:"column" doc:"name of the column with the load" required:"true"`
 	Time       string      `yaml:"time" doc:"name of the column with the time; without it, rows are step apart"`
-	Step       units.Time  `yaml:"step" doc:"time between rows" default:"1s"`
-	Scale      float64     `yaml:"scale" doc:"packets a second for one unit of the column" default:"1"`
-	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1"`
+	Step       units.Time  `yaml:"step" doc:"time between rows" default:"1s" above:"0" max:"2400h"`
+	Scale      float64     `yaml:"scale" doc:"packets a second for one unit of the column" default:"1" above:"0"`
+	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1" above:"0"`
 	Flows      int         `yaml:"flows" doc:"equal flows that carry the load" default:"1" min:"1" max:"10000000"`
 	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
 	From       units.Time  `yaml:"from" doc:"cut: leave out what is earlier" default:"0s" min:"0"`

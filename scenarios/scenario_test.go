@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -260,7 +261,7 @@ func TestTrafficOfAStaircase(t *testing.T) {
 
 func TestTrafficWithoutEndNeedsADuration(t *testing.T) {
 	_, err := one(t, minimal).Traffic()
-	var e *Error
+	var e *strictyaml.Error
 	if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != "duration" {
 		t.Errorf("got %v", err)
 	}
@@ -272,7 +273,7 @@ func TestBurstsOfLessThanAPacketAreRefused(t *testing.T) {
 		"flows: [{rate: 1Mpps}, {period: 1s, arrivals: on-off}]":                          "workload.0.flows.1.on_time",
 	} {
 		_, err := one(t, "duration: 1s\nworkload: [{"+text+"}]").Traffic()
-		var e *Error
+		var e *strictyaml.Error
 		if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != key {
 			t.Errorf("%s: %v", text, err)
 		}

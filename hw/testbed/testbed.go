@@ -11,7 +11,7 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -168,9 +168,9 @@ type TRex struct {
 	Timeout units.Time `yaml:"timeout" doc:"for one answer" default:"3s"`
 }
 
-// Load reads a testbed's file. Errors about its content are scenarios.ErrInvalid, all of them joined.
+// Load reads a testbed's file. Errors about its content are strictyaml.ErrInvalid, all of them joined.
 func Load(path string) (*File, error) {
-	data, err := scenarios.ReadFile(path)
+	data, err := strictyaml.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -185,12 +185,13 @@ func Load(path string) (*File, error) {
 // Parse reads a testbed from memory. Errors call it name; paths in it are relative to dir.
 func Parse(name string, data []byte, dir string) (*File, error) {
 	f := File{dir: dir}
-	if err := scenarios.Decode(name, data, &f, f.rules); err != nil {
+	if err := strictyaml.Decode(name, data, &f, f.rules); err != nil {
 		return nil, err
 	}
 	// Not a rule, since it would repeat what it finds.
 	if h := f.Containers.Docker.Host; strings.HasPrefix(h, "tcp:") && strings.Contains(h, "@") {
-		return nil, fmt.Errorf("%s: %w: containers.docker.host: found a user or password, expected tcp://HOST:PORT, with tls for who we are", name, scenarios.ErrInvalid)
+		return nil, &strictyaml.Error{File: name, Key: "containers.docker.host", Found: "a user or password",
+			Expected: "tcp://HOST:PORT, with tls for who we are"}
 	}
 	return &f, nil
 }
@@ -203,8 +204,8 @@ func (f *File) Path(name string) string {
 	return filepath.Join(f.dir, name)
 }
 
-func (f *File) rules() []scenarios.Rule {
-	rules := []scenarios.Rule{
+func (f *File) rules() []strictyaml.Rule {
+	rules := []strictyaml.Rule{
 		{Keys: []string{"name"}, Wrong: !plain(f.Name), Want: "1 to 40 letters, digits, - and _"},
 		{Keys: []string{"scale.rate"}, Wrong: f.Scale.Rate <= 0 || f.Scale.Rate > 1e6, Want: "a number above 0, such as 0.001"},
 		{Keys: []string{"scale.time"}, Wrong: f.Scale.Time <= 0 || f.Scale.Time > 1e6, Want: "a number above 0, such as 0.2"},
@@ -212,30 +213,30 @@ func (f *File) rules() []scenarios.Rule {
 	rules = append(rules, one("switch", f.Switch), one("containers", f.Containers), one("generator", f.Generator))
 	if o := f.Switch.OVS; o != nil {
 		rules = append(rules,
-			scenarios.Rule{Keys: []string{"switch.ovs.instance_table", "switch.ovs.table"}, Wrong: o.InstanceTable <= o.Table, Want: "a number above table's"},
-			scenarios.Rule{Keys: []string{"switch.ovs.counter_lag"}, Wrong: o.CounterLag <= 0, Want: "a time above 0"},
-			scenarios.Rule{Keys: []string{"switch.ovs.address"}, Wrong: !strings.HasPrefix(o.Address, "unix:") && !strings.HasPrefix(o.Address, "tcp:"), Want: "unix:PATH or tcp:HOST:PORT"})
+			strictyaml.Rule{Keys: []string{"switch.ovs.instance_table", "switch.ovs.table"}, Wrong: o.InstanceTable <= o.Table, Want: "a number above table's"},
+			strictyaml.Rule{Keys: []string{"switch.ovs.counter_lag"}, Wrong: o.CounterLag <= 0, Want: "a time above 0"},
+			strictyaml.Rule{Keys: []string{"switch.ovs.address"}, Wrong: !strings.HasPrefix(o.Address, "unix:") && !strings.HasPrefix(o.Address, "tcp:"), Want: "unix:PATH or tcp:HOST:PORT"})
 	}
 	if d := f.Switch.DOCA; d != nil {
 		rules = append(rules,
-			scenarios.Rule{Keys: []string{"switch.doca.ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
-			scenarios.Rule{Keys: []string{"switch.doca.counter_lag"}, Wrong: d.CounterLag <= 0, Want: "a time above 0"})
+			strictyaml.Rule{Keys: []string{"switch.doca.ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
+			strictyaml.Rule{Keys: []string{"switch.doca.counter_lag"}, Wrong: d.CounterLag <= 0, Want: "a time above 0"})
 	}
 	if t := f.Switch.TC; t != nil {
-		rules = append(rules, scenarios.Rule{Keys: []string{"switch.tc.counter_lag"}, Wrong: t.CounterLag <= 0, Want: "a time above 0"})
+		rules = append(rules, strictyaml.Rule{Keys: []string{"switch.tc.counter_lag"}, Wrong: t.CounterLag <= 0, Want: "a time above 0"})
 	}
 	if d := f.Containers.Docker; d != nil {
 		rules = append(rules, d.rules()...)
 		if v := d.Veth; v != nil {
-			rules = append(rules, scenarios.Rule{Keys: []string{"containers.docker.veth.bridge", "switch.ovs"}, Wrong: (v.Bridge != "") != (f.Switch.OVS != nil), Want: "a bridge with Open vSwitch, and none without"})
+			rules = append(rules, strictyaml.Rule{Keys: []string{"containers.docker.veth.bridge", "switch.ovs"}, Wrong: (v.Bridge != "") != (f.Switch.OVS != nil), Want: "a bridge with Open vSwitch, and none without"})
 		}
 	}
 	return rules
 }
 
-func (d *Docker) rules() []scenarios.Rule {
+func (d *Docker) rules() []strictyaml.Rule {
 	const at = "containers.docker."
-	rules := []scenarios.Rule{
+	rules := []strictyaml.Rule{
 		{Keys: []string{at + "host"}, Wrong: !strings.HasPrefix(d.Host, "unix://") && !strings.HasPrefix(d.Host, "tcp://"), Want: "unix://PATH or tcp://HOST:PORT"},
 		{Keys: []string{at + "tls", at + "host"}, Wrong: d.TLS != nil && !strings.HasPrefix(d.Host, "tcp://"), Want: "a host at tcp:// with this key"},
 		{Keys: []string{at + "ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
@@ -244,7 +245,7 @@ func (d *Docker) rules() []scenarios.Rule {
 	}
 	for i, name := range d.Capabilities {
 		all := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(name)), "CAP_") == "ALL"
-		rules = append(rules, scenarios.Rule{Keys: []string{fmt.Sprintf("%scapabilities.%d", at, i)}, Wrong: all, Want: "one that an instance needs, by its name, such as NET_RAW, never all of them"})
+		rules = append(rules, strictyaml.Rule{Keys: []string{fmt.Sprintf("%scapabilities.%d", at, i)}, Wrong: all, Want: "one that an instance needs, by its name, such as NET_RAW, never all of them"})
 	}
 	seen := map[string]bool{}
 	for i, p := range d.Ports {
@@ -253,7 +254,7 @@ func (d *Docker) rules() []scenarios.Rule {
 				continue
 			}
 			key := fmt.Sprintf("%sports.%d.%s", at, i, x.key)
-			rules = append(rules, scenarios.Rule{Keys: []string{key}, Wrong: seen[x.name], Want: "a port that no other instance has"})
+			rules = append(rules, strictyaml.Rule{Keys: []string{key}, Wrong: seen[x.name], Want: "a port that no other instance has"})
 			seen[x.name] = true
 		}
 	}
@@ -261,7 +262,7 @@ func (d *Docker) rules() []scenarios.Rule {
 }
 
 // one is the rule that exactly one driver is chosen.
-func one(key string, kind any) scenarios.Rule {
+func one(key string, kind any) strictyaml.Rule {
 	v, given := reflect.ValueOf(kind), 0
 	var names []string
 	for i := range v.NumField() {
@@ -270,7 +271,7 @@ func one(key string, kind any) scenarios.Rule {
 			given++
 		}
 	}
-	return scenarios.Rule{Keys: []string{key}, Wrong: given != 1, Want: "exactly one driver: " + strings.Join(names, ", ")}
+	return strictyaml.Rule{Keys: []string{key}, Wrong: given != 1, Want: "exactly one driver: " + strings.Join(names, ", ")}
 }
 
 // plain says whether a name fits a label, a file name and an interface alike.
@@ -280,7 +281,7 @@ func plain(name string) bool {
 
 // Reference is the description of every key, in Markdown: docs/testbed.md.
 func Reference() []byte {
-	return append([]byte(referenceHead), scenarios.Describe("Testbed", &File{})...)
+	return append([]byte(referenceHead), strictyaml.Describe("Testbed", &File{})...)
 }
 
 const referenceHead = `<!-- Generated from the struct tags of package hw/testbed: go test ./hw/testbed -update -->

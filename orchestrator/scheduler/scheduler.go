@@ -1,8 +1,9 @@
 package scheduler
 
 import (
-	"math/rand/v2"
 	"slices"
+
+	"github.com/smartinco/smartinco/numeric"
 
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/choices"
@@ -33,9 +34,9 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 
 // Host makes a policy that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
-	env := policy.Env{Rand: rand.New(rand.NewPCG(seed, uint64(len(row.Name))))}
+	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/"+row.Name)}
 	if o.Ties == "random" {
-		env.Ties = policy.DrawnTies(rand.New(rand.NewPCG(seed, 0x7363686564756c65)))
+		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
 	}
 	p, err := row.New(o.of(row), env)
 	if err != nil {

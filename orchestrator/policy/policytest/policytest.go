@@ -48,7 +48,7 @@ func Run(t *testing.T, row policy.Row, others ...any) {
 		t.Run("is described", func(t *testing.T) { described(t, &row) })
 		for _, options := range append([]any{Options(&row)}, others...) {
 			t.Run(fmt.Sprintf("%+v", options), func(t *testing.T) {
-				for seed := range uint64(20) {
+				for seed := range uint64(8) {
 					w := newWorld(t, &row, options, seed)
 					for range 400 {
 						w.step()

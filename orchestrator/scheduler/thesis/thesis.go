@@ -12,10 +12,10 @@ import (
 
 // Options are the parameters that the policies of this package share.
 type Options struct {
-	Demand     string
-	DemandRate units.PPS
-	NoFit      string
-	InFlight   bool
+	Demand     string    `yaml:"demand" enum:"zero|mean|last|fixed" default:"mean"`
+	DemandRate units.PPS `yaml:"demand_rate" default:"0pps"`
+	NoFit      string    `yaml:"nofit" enum:"least-loaded|reject|queue" default:"least-loaded"`
+	InFlight   bool      `yaml:"inflight" default:"true"`
 }
 
 // Policies is this family's part of the table. All see T2: what a held flow counts for in the autoscaler's load is

@@ -1,25 +1,28 @@
-package scenarios
+package strictyaml
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
+	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/smartinco/smartinco/orchestrator/autoscaler"
-	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
 // field is what the tags of one struct field say.
 type field struct {
-	name, doc, def, min, max string
-	enum                     []string
-	required                 bool
-	index                    int
-	typ                      reflect.Type
+	name, doc, def  string
+	min, max, above string
+	enum            []string
+	required        bool
+	index           int
+	typ             reflect.Type
+	custom          Custom // a zero value, where the type is one
 }
 
 var fieldCache sync.Map // reflect.Type to []field
@@ -29,6 +32,7 @@ func fieldsOf(t reflect.Type) []field {
 	if fs, ok := fieldCache.Load(t); ok {
 		return fs.([]field)
 	}
+	tabled, _ := is[Tabled](t)
 	var fs []field
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -36,44 +40,31 @@ func fieldsOf(t reflect.Type) []field {
 		if name == "" || name == "-" {
 			continue
 		}
-		f := field{name: name, doc: sf.Tag.Get("doc"), def: sf.Tag.Get("default"), min: sf.Tag.Get("min"), max: sf.Tag.Get("max"),
-			required: sf.Tag.Get("required") == "true", index: i, typ: sf.Type}
+		f := fieldOf(sf.Type)
+		f.name, f.doc, f.def, f.index = name, sf.Tag.Get("doc"), sf.Tag.Get("default"), i
+		f.min, f.max = cmp.Or(sf.Tag.Get("min"), f.min), cmp.Or(sf.Tag.Get("max"), f.max)
+		f.above = sf.Tag.Get("above")
+		f.required = sf.Tag.Get("required") == "true"
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.enum = strings.Split(e, "|")
 		}
-		if names := policyNames[t][name]; names != nil {
-			f.enum = names()
+		if tabled != nil && f.enum == nil {
+			f.enum = tabled.Names(name)
 		}
-		if q, ok := quantities[f.typ]; ok {
-			if f.min == "" {
-				f.min = "0"
-			}
-			if f.max == "" {
-				f.max = q.max
-			}
-		}
-		fs = append(fs, f)
+		fs = append(fs, *f)
 	}
 	fieldCache.Store(t, fs)
 	return fs
 }
 
-// policyNames are the enums that no tag holds: the names in the tables of policies.
-var policyNames = map[reflect.Type]map[string]func() []string{
-	reflect.TypeFor[scheduler.Options](): {
-		"policy": scheduler.Policies.Names,
-	},
-	reflect.TypeFor[autoscaler.Options](): {
-		"policy": func() []string { return names(autoscaler.Policies(), func(i autoscaler.Info) string { return i.Name }) },
-		"victim": func() []string { return names(autoscaler.Victims(), func(i autoscaler.Info) string { return i.Name }) },
-	},
-}
-
-func names[T any](infos []T, name func(T) string) (out []string) {
-	for _, i := range infos {
-		out = append(out, name(i))
+// fieldOf is what a type says without tags.
+func fieldOf(t reflect.Type) *field {
+	f := &field{typ: t}
+	f.custom, _ = is[Custom](t)
+	if q, ok := quantities[t]; ok {
+		f.min, f.max = "0", q.max
 	}
-	return out
+	return f
 }
 
 func keysOf(t reflect.Type) []string {
@@ -84,7 +75,7 @@ func keysOf(t reflect.Type) []string {
 	return names
 }
 
-// quantity describes a type of package units. No quantity of a scenario is negative.
+// quantity describes a type of package units. No quantity is negative.
 type quantity struct {
 	noun, example string
 	units         []string
@@ -126,8 +117,8 @@ func (f *field) expected() string {
 	if f.enum != nil {
 		return "one of " + strings.Join(f.enum, ", ")
 	}
-	if f.typ == reflect.TypeFor[NIC]() {
-		return "a profile's name or a mapping with the keys " + strings.Join(keysOf(f.typ), ", ")
+	if f.custom != nil {
+		return f.custom.Expected()
 	}
 	s := noun(f.typ)
 	if q, ok := quantities[f.typ]; ok {
@@ -137,6 +128,7 @@ func (f *field) expected() string {
 		}
 	}
 	switch {
+	case f.above != "": // what a number is; outside says between what
 	case f.min != "" && f.max != "":
 		s += " from " + f.min + " to " + f.max
 	case f.min != "":
@@ -191,9 +183,9 @@ func number(v reflect.Value) float64 {
 	return v.Float()
 }
 
-// within reports whether v respects min and max.
+// within reports whether v respects min, max and above.
 func (f *field) within(v reflect.Value) bool {
-	for i, bound := range []string{f.min, f.max} {
+	for i, bound := range []string{f.min, f.max, f.above} {
 		if bound == "" {
 			continue
 		}
@@ -201,20 +193,50 @@ func (f *field) within(v reflect.Value) bool {
 		if err := setText(b, bound); err != nil {
 			panic(err) // a tag of this program; every tag is read by the tests
 		}
-		if i == 0 && number(v) < number(b) || i == 1 && number(v) > number(b) {
+		if x, y := number(v), number(b); i == 0 && x < y || i == 1 && x > y || i == 2 && x <= y {
 			return false
 		}
 	}
 	return true
 }
 
-// setDefaults fills a struct with the defaults of its tags. Lists and tables without one become empty, except in a Source,
-// where what is absent must stay absent. The default of a NIC is a profile, which the decoder reads.
+// outside says what may stand there instead of a number that is not within.
+func (f *field) outside() string {
+	if f.above == "" {
+		return f.expected()
+	}
+	s := noun(f.typ) + " above " + f.above
+	if f.max != quantities[f.typ].max {
+		s += " and at most " + f.max
+	}
+	return s
+}
+
+// wrong says what may stand there instead of a scalar that the tags do not allow, and which names resemble it; nothing if
+// they allow it.
+func (f *field) wrong(v reflect.Value) (expected string, near []string) {
+	switch {
+	case f.enum != nil:
+		if !slices.Contains(f.enum, v.String()) {
+			return f.expected(), Near(v.String(), f.enum)
+		}
+	case v.Kind() == reflect.Float64 && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)):
+		return "a finite number", nil
+	case v.Kind() != reflect.String && v.Kind() != reflect.Bool && !f.within(v):
+		return f.outside(), nil
+	}
+	return "", nil
+}
+
+// setDefaults is Defaults.
 func setDefaults(v reflect.Value) {
+	if isOneOf(v.Type()) {
+		return
+	}
 	for _, f := range fieldsOf(v.Type()) {
 		fv := v.Field(f.index)
 		switch {
-		case f.typ == reflect.TypeFor[NIC](), v.Type() == reflect.TypeFor[Source]():
+		case f.custom != nil:
 		case f.typ.Kind() == reflect.Struct:
 			setDefaults(fv)
 		case f.typ.Kind() == reflect.Slice:
@@ -229,9 +251,7 @@ func setDefaults(v reflect.Value) {
 	}
 }
 
-// defaultContention is the contention of a scenario that says nothing about it.
-func defaultContention() Contention {
-	var c Contention
-	setDefaults(reflect.ValueOf(&c).Elem())
-	return c
+func isOneOf(t reflect.Type) bool {
+	_, ok := is[OneOf](t)
+	return ok
 }

@@ -1,4 +1,4 @@
-package scenarios
+package strictyaml
 
 import (
 	"cmp"
@@ -11,10 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// ErrInvalid is what every error about the content of a scenario, a profile or an override is, in the sense of errors.Is.
-var ErrInvalid = errors.New("invalid scenario")
+// ErrInvalid is what every error about the content of a file or of an override is, in the sense of errors.Is.
+var ErrInvalid = errors.New("invalid file")
 
-// Error is one thing that is wrong in a scenario, with its place.
+// overridePrefix begins the File of an error about an override of the command line.
+const overridePrefix = "--set "
+
+// Error is one thing that is wrong in a file, with its place.
 type Error struct {
 	File         string   // the file's name, or the text of the override: --set scheduler.limit=10
 	Line, Column int      // from 1; 0 where the error has no place in a file
@@ -67,10 +70,10 @@ func (e *Error) Is(target error) bool { return target == ErrInvalid }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// join sorts errors by position, files before overrides, drops repetitions and joins the rest; nil for none.
-func join(errs []*Error) error {
+// Join sorts errors by position, files before overrides, drops repetitions and joins the rest; nil for none.
+func Join(errs []*Error) error {
 	override := func(e *Error) int {
-		if strings.HasPrefix(e.File, "--set ") {
+		if strings.HasPrefix(e.File, overridePrefix) {
 			return 1
 		}
 		return 0
@@ -90,8 +93,8 @@ func join(errs []*Error) error {
 	return errors.Join(all...)
 }
 
-// near lists the names that resemble s, closest first, at most three.
-func near(s string, names []string) []string {
+// Near lists the names that resemble s, closest first, at most three.
+func Near(s string, names []string) []string {
 	type match struct {
 		name     string
 		distance int
