@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
 )
 
 type lifeState uint8
@@ -25,6 +26,8 @@ type instanceState struct {
 	head, tail flow.ID // its flows in order of assignment, while there are any
 	rate       float64 // packets a second forwarded to it in the last window
 	joined     float64 // flows that the last reading showed for the first time, in windows
+	created    units.Time
+	readyAt    units.Time // when it began to take packets; Never before
 }
 
 func (o *Orchestrator) instance(id flow.Instance) *instanceState {
@@ -36,7 +39,7 @@ func (o *Orchestrator) instance(id flow.Instance) *instanceState {
 
 func (o *Orchestrator) create(why string) {
 	id := flow.Instance(len(o.insts))
-	o.insts = append(o.insts, instanceState{head: -1, tail: -1})
+	o.insts = append(o.insts, instanceState{head: -1, tail: -1, created: o.now, readyAt: units.Never})
 	o.alive = append(o.alive, id)
 	o.serving++
 	o.meter.Track(id)
@@ -79,6 +82,7 @@ func (o *Orchestrator) instanceReady(id flow.Instance) {
 		return
 	}
 	o.meter.Ready(id, o.now)
+	i.readyAt = min(i.readyAt, o.now)
 	switch i.state {
 	case starting:
 		i.state = ready

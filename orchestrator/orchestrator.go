@@ -5,6 +5,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
@@ -56,7 +57,8 @@ type Orchestrator struct {
 
 	decision   Decision
 	candidates []Candidate
-	victims    []autoscaler.Victim
+	snapshot   policy.Snapshot   // for the autoscaler
+	victims    []policy.Instance // for the choice of a victim
 }
 
 // Validate reports the first key whose value makes no sense, with what is expected.
@@ -77,7 +79,7 @@ func (c *Config) Validate() error {
 	if err := c.Autoscaler.Validate(); err != nil {
 		return err
 	}
-	switch static := c.Autoscaler.Policy == "none"; {
+	switch static := c.Autoscaler.Static(); {
 	case c.Min > 0:
 	case static && c.Initial == 0:
 		return fmt.Errorf("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which no instance would ever start: want 1 or more of either")
@@ -97,7 +99,7 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	if o.sched, err = scheduler.New(cfg.Scheduler, cfg.Seed); err != nil {
 		return nil, err
 	}
-	if o.scaler, err = autoscaler.New(cfg.Autoscaler); err != nil {
+	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
 	}
 	o.view.Limit = float64(cfg.Scheduler.Limit)
@@ -213,7 +215,7 @@ func (o *Orchestrator) waiting() {
 	}
 	o.retry = o.retry[:copy(o.retry, o.retry[n:])]
 	o.placeHeld()
-	if o.cfg.Autoscaler.Drain != "move" {
+	if !o.scaler.Moves() {
 		return
 	}
 	for i := 0; i < len(o.alive); {

@@ -64,8 +64,8 @@ var policyNames = map[reflect.Type]map[string]func() []string{
 		"policy": func() []string { return names(scheduler.Policies(), func(i scheduler.Info) string { return i.Name }) },
 	},
 	reflect.TypeFor[autoscaler.Options](): {
-		"policy": func() []string { return names(autoscaler.Policies(), func(i autoscaler.Info) string { return i.Name }) },
-		"victim": func() []string { return names(autoscaler.Victims(), func(i autoscaler.Info) string { return i.Name }) },
+		"policy": autoscaler.Policies.Names,
+		"victim": autoscaler.Victims.Names,
 	},
 }
 
