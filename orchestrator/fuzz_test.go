@@ -47,7 +47,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Scheduler.NoInstance = []string{"hold", "drop"}[first>>6&1]
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
 		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
-		c.Autoscaler.Victim = autoscaler.Victims()[int(first>>3&3)].Name
+		c.Autoscaler.Victim = autoscaler.Victims[int(first>>3&3)].Name
 		c.Autoscaler.Policy = []string{"target-utilization", "target-utilization", "none"}[int(first)%3]
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back

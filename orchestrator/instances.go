@@ -26,6 +26,8 @@ type instanceState struct {
 	flows    flowList // assigned to it
 	rules    int32    // rules that may send packets to it
 	rate     float64  // packets a second forwarded to it in the last window
+	created  units.Time
+	readyAt  units.Time // when it began to take packets; Never before
 }
 
 func (o *Orchestrator) instance(id flow.Instance) *instanceState {
@@ -37,7 +39,7 @@ func (o *Orchestrator) instance(id flow.Instance) *instanceState {
 
 func (o *Orchestrator) create(why string) {
 	id := flow.Instance(len(o.insts))
-	o.insts = append(o.insts, instanceState{flows: noFlows})
+	o.insts = append(o.insts, instanceState{flows: noFlows, created: o.now, readyAt: units.Never})
 	o.alive = append(o.alive, id)
 	o.serving++
 	o.meter.Track(id)
@@ -133,6 +135,7 @@ func (o *Orchestrator) instanceReady(id flow.Instance) {
 		return
 	}
 	o.meter.Ready(id, o.now)
+	i.readyAt = min(i.readyAt, o.now)
 	switch i.state {
 	case starting:
 		i.state = ready

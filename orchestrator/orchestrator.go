@@ -69,7 +69,8 @@ type Orchestrator struct {
 
 	decision   Decision
 	candidates []Candidate
-	victims    []autoscaler.Victim
+	snapshot   policy.Snapshot   // for the autoscaler
+	victims    []policy.Instance // for the choice of a victim
 }
 
 // Validate reports the first key whose value makes no sense, with what is expected.
@@ -90,7 +91,7 @@ func (c *Config) Validate() error {
 	if err := c.Autoscaler.Validate(); err != nil {
 		return err
 	}
-	switch static := c.Autoscaler.Policy == "none"; {
+	switch static := c.Autoscaler.Static(); {
 	case c.Min > 0:
 	case static && c.Initial == 0:
 		return fmt.Errorf("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which no instance would ever start: want 1 or more of either")
@@ -115,7 +116,7 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	o.mover, _ = o.policy.(policy.Mover)
 	o.demand, _ = o.policy.(policy.Estimator)
 	o.held.ranker, _ = o.policy.(policy.Ranker)
-	if o.scaler, err = autoscaler.New(cfg.Autoscaler); err != nil {
+	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
 	}
 	o.view.Limit = float64(cfg.Scheduler.Limit)
@@ -250,7 +251,7 @@ func (o *Orchestrator) waiting() {
 	}
 	o.retry = o.retry[:copy(o.retry, o.retry[n:])]
 	o.placeHeld()
-	if o.cfg.Autoscaler.Drain != "move" {
+	if !o.scaler.Moves() {
 		return
 	}
 	for i := 0; i < len(o.alive); {

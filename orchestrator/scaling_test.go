@@ -1,12 +1,16 @@
 package orchestrator
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -239,5 +243,64 @@ func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 	}
 	if got := moves(read(3, 8e6, 0, 0)); !slices.Equal(got, []flow.ID{4, 5}) {
 		t.Errorf("after another flows %v move, want 4 and 5", got)
+	}
+}
+
+// The autoscaler is shown each instance that starts, is ready or drains, with its own times and counters.
+func TestASnapshotHasARowForEachLivingInstance(t *testing.T) {
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Max, c.Autoscaler.Drain = 5, 5, "finish" }), nil)
+	at := func(ms int, e Event) { o.Handle(units.Time(ms)*units.Millisecond, &e) }
+	at(0, Event{Kind: Start})
+	for i := range flow.Instance(4) { // the fifth never is
+		at(100*int(i+1), Event{Kind: InstanceReady, Instance: i + 1})
+		at(100*int(i+1), Event{Kind: FlowArrived, Flow: flow.ID(i)})
+	}
+	at(600, Event{Kind: InstanceReady, Instance: 2}) // it was already
+	at(1000, Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{
+		{Instance: 1, RxPackets: 90, TxPackets: 45, RxBytes: 900}, rx(2, 80), rx(3, 70), rx(4, 60),
+	}})
+	at(1500, Event{Kind: InstanceFailed, Instance: 3})
+	o.drain(4)
+	at(2000, Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: []Counter{rx(2, 180), rx(4, 60)}})
+
+	var s policy.Snapshot
+	o.observe(&s)
+	want := policy.Snapshot{
+		Now: 2 * units.Second, Current: 4, Wanted: 5, Min: 1, Max: 5, Limit: 10e6, Window: units.Second, Measured: true,
+		Held: 0, Instances: []policy.Instance{
+			{ID: 1, State: policy.Ready, Ready: ms(100), Flows: 2,
+				Rate: telemetry.Rate{Rx: 90, Tx: 45, RxBits: 7200, Known: true, Stale: true, Sampled: units.Second}},
+			{ID: 2, State: policy.Ready, Ready: ms(200), Flows: 1,
+				Rate: telemetry.Rate{Rx: 100, Known: true, Sampled: 2 * units.Second}},
+			{ID: 4, State: policy.Draining, Ready: ms(400), Flows: 1,
+				Rate: telemetry.Rate{Known: true, Sampled: 2 * units.Second}},
+			{ID: 5, Ready: units.Never, Rate: telemetry.Rate{Stale: true}},
+			{ID: 6, Created: ms(1500), Ready: units.Never, Rate: telemetry.Rate{Stale: true, Sampled: units.Second}},
+		},
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("the snapshot is\n%+v, want\n%+v", s, want)
+	}
+}
+
+// An evaluation of 1,000 instances that changes nothing.
+func BenchmarkEvaluate1000(b *testing.B) {
+	for _, log := range []Logger{nil, discard{}} {
+		b.Run(fmt.Sprintf("log=%v", log != nil), func(b *testing.B) {
+			const n = 1000
+			o := mustNew(b, config(func(c *Config) { c.Initial, c.Min, c.Max = n, n, n }), log)
+			o.Handle(0, &Event{Kind: Start})
+			counters := make([]Counter, n)
+			for i := range counters {
+				counters[i] = rx(flow.Instance(i+1), 1e6)
+				o.Handle(0, &Event{Kind: InstanceReady, Instance: flow.Instance(i + 1)})
+			}
+			o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: counters})
+			e := Event{Kind: Tick, Timer: AutoscaleTimer}
+			b.ReportAllocs()
+			for now := units.Second; b.Loop(); now += units.Second {
+				o.Handle(now, &e)
+			}
+		})
 	}
 }
