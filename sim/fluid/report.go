@@ -130,7 +130,7 @@ func (s *flowState) dropped() float64 {
 // is taken to be mixed as what arrives, but of a flow that has just begun to hold no more than it has sent.
 func (e *Engine) queued(s *flowState) float64 {
 	n := max(0, s.accepted-s.delivered) + s.held
-	if s.path == ruled {
+	if s.route == ruled {
 		in := &e.instances[s.rule]
 		fast, _, all := e.mix(in)
 		n += in.share(fast*s.rate, all)

@@ -58,13 +58,13 @@ const (
 	evMoved                 // the first packet after a flow's rule comes
 )
 
-// path is how the eSwitch treats a flow.
-type path uint8
+// route is where the eSwitch sends a flow.
+type route uint8
 
 const (
-	absent  path = iota // not started, or ended
-	missing             // no rule: to the slow path
-	ruled               // to the instance of the rule; instance 0 drops
+	absent  route = iota // not started, or ended
+	missing              // no rule: to the slow path
+	ruled                // to the instance of the rule; instance 0 drops
 )
 
 // The ways in which packets were simulated, as Notes tells them.
@@ -89,11 +89,11 @@ type flowState struct {
 	bytes              int32   // size, rounded
 	segment            int32   // the one in force, or the next
 	before             float64 // packets of the segments before, as the trace counts them
-	pos, activePos     int32   // in the list of its path, in the ingress's
+	pos, activePos     int32   // in the list of its route, in the ingress's
 	poll               int64   // when evMiss is due
 	asks               int64   // when its packet that goes to the scheduler has been served
 
-	path                 path
+	route                route
 	on                   bool          // between two segments a flow lives on
 	announced            bool          // its first packet is on its way to the scheduler, or was
 	decided              bool          // the scheduler has named a target
@@ -266,7 +266,7 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	case evDrained:
 		e.limits(now)
 	case evMoved:
-		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() == int64(now) && !e.down {
+		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.route == ruled && s.due() == int64(now) && !e.down {
 			if e.syncSlow(now); s.from != 0 {
 				e.advance(s.from, int64(now))
 				e.advance(s.rule, int64(now))
@@ -321,10 +321,10 @@ func (e *Engine) watch(f flow.ID) {
 		return
 	}
 	at := int64(units.Never)
-	if s.path == missing {
+	if s.route == missing {
 		at = s.due()
 	}
-	if e.staged && s.path != ruled {
+	if e.staged && s.route != ruled {
 		if t, ok := e.in.piped(f); ok {
 			at = min(at, t)
 		}
@@ -352,13 +352,13 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		}
 		e.hold(now, s.target, 0)
 		s.on = false
-		e.route(now, f, absent, s.rule)
+		e.reroute(now, f, absent, s.rule)
 		e.ctl.Ended(f)
 		return
 	}
 	if !s.on {
 		s.on = true
-		e.route(now, f, missing, 0)
+		e.reroute(now, f, missing, 0)
 	}
 	if s.own {
 		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
@@ -417,7 +417,7 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 	was := s.rate
 	s.next, s.stop, s.period, s.rate, s.size = int64(p.Phase), int64(p.End), period, rate, size
 	s.bytes = int32(min(max(math.Round(size), 0), 1<<20))
-	switch s.path {
+	switch s.route {
 	case missing:
 		e.slow.missed.fix(int(s.pos))
 	case ruled:
@@ -430,22 +430,22 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 	e.expect(f)
 }
 
-// route puts a flow on another path.
-func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
+// reroute gives a flow another route.
+func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance) {
 	s := &e.flows[f]
 	e.syncFlow(now, s)
 	switch {
 	case s.own:
-	case s.path == missing:
+	case s.route == missing:
 		e.slow.missed.remove(int(s.pos))
-	case s.path == ruled:
+	case s.route == ruled:
 		in := &e.instances[s.rule]
 		in.list.remove(int(s.pos))
 		if in.rate -= s.rate; len(in.list.ids) == 0 {
 			in.rate = 0
 		}
 	}
-	s.path, s.rule = to, rule
+	s.route, s.rule = to, rule
 	if to == ruled {
 		e.room(rule)
 	}
@@ -499,7 +499,7 @@ func (e *Engine) syncInstance(to units.Time, i flow.Instance) {
 }
 
 func (e *Engine) syncFlow(to units.Time, s *flowState) {
-	if s.path == ruled {
+	if s.route == ruled {
 		e.syncInstance(to, s.rule)
 	} else {
 		e.syncSlow(to)

@@ -45,10 +45,10 @@ const (
 func (e *Engine) aim(f flow.ID) {
 	s, d := &e.flows[f], &e.feed
 	to := s.rule
-	if s.path == missing || s.path == absent && s.rule == 0 {
+	if s.route == missing || s.route == absent && s.rule == 0 {
 		to = toSlowPath
 		if s.own && !s.announced {
-			if _, piped := e.in.piped(f); piped || s.path == missing {
+			if _, piped := e.in.piped(f); piped || s.route == missing {
 				to = unseen
 			}
 		}

@@ -340,7 +340,7 @@ func (e *Engine) whither(f flow.ID) (to flow.Instance, moved bool) {
 		return own[f].to, own[f].moved
 	}
 	s := &e.flows[f]
-	if s.path == missing || s.path == absent && s.rule == 0 {
+	if s.route == missing || s.route == absent && s.rule == 0 {
 		return toSlowPath, s.moved
 	}
 	return s.rule, s.moved

@@ -120,7 +120,7 @@ func (w *world) engine(plain, measure, fate bool) *Engine {
 	for i, f := range w.flows {
 		period, odd := split(traces.Spread(units.Time(f.Num), f.Den))
 		e.odd = append(e.odd, odd)
-		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), path: ruled, rule: 1, target: 1}
+		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), route: ruled, rule: 1, target: 1}
 		s.rate = float64(units.Second) / float64(f.Num) * float64(f.Den)
 		in.rate += s.rate
 		in.list.ids = append(in.list.ids, flow.ID(i))
