@@ -83,7 +83,7 @@ func (e *Engine) openFeed() {
 	}
 	e.feed.stream = traces.MergePackets(ps)
 	e.feed.buf = make([]traces.Arrival, batch)
-	e.feed.stopped = e.ctl.Stopped
+	e.feed.stopped = e.stopped
 	e.feed.fill()
 }
 
@@ -134,7 +134,7 @@ func (e *Engine) sent(x traces.Arrival) (o *ownFlow, ok bool) {
 	o.offered++
 	o.sent += uint64(x.Bytes)
 	e.sum.offered++
-	e.stepped[replayed]++
+	e.sum.by[replayed]++
 	if e.down {
 		e.flows[x.Flow].lostLink++
 		e.sum.link++

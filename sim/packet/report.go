@@ -1,7 +1,6 @@
 package packet
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/smartinco/smartinco/flow"
@@ -32,8 +31,9 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 // Window fills in a window's traffic.
 func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instance) {
 	e.syncAll(now)
-	s := snapshot{at: now, offered: e.sum.offered, link: e.sum.link, eswitch: e.sum.eswitch, missed: e.slow.arrived,
-		slow: e.slow.lost, rejected: e.sum.rejected, reordered: e.sum.reordered}
+	sum := e.total()
+	s := snapshot{at: now, offered: sum.offered, link: sum.link, eswitch: sum.eswitch, missed: e.slow.arrived,
+		slow: e.slow.lost, rejected: sum.rejected, reordered: sum.reordered}
 	dt := (now - e.window.at).Seconds()
 	queued := e.between()
 	for k := range rows {
@@ -156,31 +156,7 @@ func (e *Engine) Flow(f flow.ID, row *results.Flow) {
 	row.Offered, row.Dropped, row.Reordered = float64(s.offered), float64(s.dropped()), float64(s.reordered)
 	row.Queued = float64(s.queued)
 	row.Processed = float64(s.offered - s.dropped() - s.queued)
-	if !e.sc.Measure.Flows {
+	if !e.fate {
 		row.Processed, row.Dropped, row.Queued = math.NaN(), math.NaN(), math.NaN()
 	}
-}
-
-// Notes says how many packets went which way, and why.
-func (e *Engine) Notes() []string {
-	why := [ways]string{
-		jumps:    "constant rates, a constant service and a load below one: nothing could be lost",
-		full:     "constant rates, a constant service, a queue that stays full, and no flow's fate asked for",
-		bounded:  "constant rates, a constant service, and a load that could fill a queue",
-		one:      "the load could fill a queue, service times are random, delays are measured, or the interval was short",
-		staged:   "offered beyond nic.link or nic.eswitch_limit",
-		slow:     "no rule",
-		counted:  "the link was down, the rule dropped, or no instance was there",
-		replayed: "captures and random arrivals",
-	}
-	var notes []string
-	for k, n := range e.stepped {
-		for i := range e.cores {
-			n += e.cores[i].stepped[k]
-		}
-		if n > 0 {
-			notes = append(notes, fmt.Sprintf("packet engine: %d packets %s (%s)", n, wayNames[k], why[k]))
-		}
-	}
-	return notes
 }

@@ -33,7 +33,7 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 // advanceSlow simulates the packets that miss before to, one by one, and sends those that have times of their own on their way.
 func (e *Engine) advanceSlow(to int64) {
 	p := &e.slow
-	for !e.ctl.Stopped() {
+	for !e.stopped() {
 		t := int64(units.Never)
 		if len(p.missed.ids) > 0 {
 			t = e.flows[p.missed.ids[0]].due()
@@ -47,7 +47,7 @@ func (e *Engine) advanceSlow(to int64) {
 		e.serve(t)
 		e.offer(f, 1, &e.sum)
 		p.missed.fix(0)
-		e.stepped[slow]++
+		e.sum.by[slow]++
 		if e.down {
 			s.lostLink++
 			e.sum.link++
