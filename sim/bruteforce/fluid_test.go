@@ -13,6 +13,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 )
 
 // differ says in what two records do not have the same control plane, or nothing if every flow went to the same instances and
@@ -76,10 +77,10 @@ func TestDiffer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sc := parse(t, string(b))
+		sc := simtest.Parse(t, string(b))
 		want := simulate(t, sc).rec
 		sc.Engine = "fluid"
-		if got := differ(t, run(t, sc, fluid.New), want); got != c.want {
+		if got := differ(t, simtest.Run(t, sc, fluid.New), want); got != c.want {
 			t.Errorf("%s: they differ in %q, want %q", c.file, got, c.want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -201,10 +202,7 @@ func simulate(t testing.TB, sc *scenarios.Scenario) *plant {
 
 // flowsOf are the flows of a workload of rules, in order of their beginnings.
 func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := simtest.Traffic(t, sc)
 	own := map[flow.ID][]units.Time{}
 	for _, ps := range w.Packets {
 		own[ps.Flows[0]] = timesOf(t, ps.Open())
