@@ -70,7 +70,8 @@ func compare(t testing.TB, text string) *diff {
 	t.Helper()
 	sc := simtest.Parse(t, text)
 	slow := simulate(t, sc)
-	fast := simtest.Run(t, sc, packet.New)
+	var read []reading
+	fast := simtest.Run(t, sc, reads(packet.New, &read))
 	d := &diff{}
 	d.logs(t, fast, slow.rec)
 	rows(d, "window", fast.Windows, slow.rec.Windows)
@@ -78,11 +79,14 @@ func compare(t testing.TB, text string) *diff {
 	rows(d, "flow", fast.Flows, slow.rec.Flows)
 	rows(d, "totals", []results.Totals{fast.Run.Totals}, []results.Totals{slow.rec.Run.Totals})
 	d.latencies(fast, slow)
+	d.rules("packet", read, slow.rules, 0)
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
-		if f := simtest.Run(t, sc, fluid.New); differ(t, f, slow.rec) == "" {
+		read = nil
+		if f := simtest.Run(t, sc, reads(fluid.New, &read)); differ(t, f, slow.rec) == "" {
 			d.fluid = true
 			d.fluids(sc, f, slow)
+			d.rules("fluid", read, slow.rules, slow.flight(sc))
 		}
 	}
 	d.offered = slow.rec.Run.Totals.Offered

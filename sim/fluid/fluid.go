@@ -65,6 +65,7 @@ type flowState struct {
 	lostLink, lostESwitch, lostSlow, lostInstance float64
 	rejected, reordered                           float64
 	accepted, delivered, held                     float64 // by the slow path
+	forwarded                                     float64 // to instances, by the rule that it has
 }
 
 // Engine is the fluid data plane.
@@ -278,6 +279,7 @@ func (e *Engine) settle(now units.Time, s *flowState) {
 			s.accepted += float64(r * (e.slow.accepted - s.accept))
 		case ruled:
 			s.lostInstance += float64(r * (e.instances[s.rule].lostFast - s.stage))
+			s.forwarded += float64(r * (e.g.pass - s.pass))
 		case dropped:
 			s.rejected += float64(r * (e.g.pass - s.pass))
 		}
@@ -375,6 +377,7 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
 	e.reroute(now, f, missed, 0)
+	s.forwarded = 0
 }
 
 // Link takes the link down or up.

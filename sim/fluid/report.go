@@ -34,6 +34,19 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 	}
 }
 
+// RuleCounters fills in the counters of the flows' rules: whole packets, as a switch counts them.
+func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
+	e.sync(now)
+	for k := range c {
+		s := &e.flows[c[k].Flow]
+		n := s.forwarded
+		if s.route == ruled {
+			n += float64(s.rate * (e.g.pass - s.pass))
+		}
+		c[k].Packets = whole(n)
+	}
+}
+
 // whole is the number of whole packets in v, which may miss one by rounding.
 func whole(v float64) uint64 { return uint64(v + 1e-6) }
 

@@ -92,7 +92,9 @@ type flowState struct {
 	lostLink, lostSlow   uint64
 	lostESwitch          uint64
 	lostInstance, queued uint64
-	rejected             uint64
+	rejected, refused    uint64  // by its rule, by the slow path
+	missed               uint64  // packets that went to the slow path
+	uncounted            uint64  // packets forwarded by rules that it has no more
 	sent                 float64 // bytes
 }
 

@@ -424,6 +424,16 @@ func (e *Engine) acceptChunk(in *instance, xs []parcel) {
 	in.acceptedBytes += bytes - lostBytes
 }
 
+// holds is how many packets of the flow are in the pipe.
+func (g *ingress) holds(f flow.ID) (n uint64) {
+	for _, x := range g.pipe[g.head:] {
+		if x.f == f {
+			n++
+		}
+	}
+	return n
+}
+
 // piped is when the flow's first packet in the pipe has been forwarded; ok is false when there is none.
 func (g *ingress) piped(f flow.ID) (at int64, ok bool) {
 	for _, x := range g.pipe[g.head:] {

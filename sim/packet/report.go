@@ -1,7 +1,9 @@
 package packet
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
@@ -26,6 +28,31 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 		n, _ := in.heldNow(int64(now))
 		c[k].RxPackets, c[k].TxPackets, c[k].RxBytes = in.in, in.in-in.lost-n, uint64(in.inBytes)
 	}
+}
+
+// RuleCounters fills in the counters of the flows' rules. What becomes of a packet at its instance does not matter to the
+// rule that sends it there, so every path has them.
+func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
+	e.syncAll(now)
+	for k := range c {
+		c[k].Packets = e.ruledTo(c[k].Flow) - e.flows[c[k].Flow].uncounted
+	}
+	for _, x := range e.in.pipe[e.in.head:] {
+		k, ok := slices.BinarySearchFunc(c, x.f, func(r orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(r.Flow, f) })
+		if ok {
+			c[k].Packets--
+		}
+	}
+}
+
+// ruledTo is how many packets of the flow rules have sent to instances, or will, of those that are in the pipe.
+func (e *Engine) ruledTo(f flow.ID) uint64 {
+	s := &e.flows[f]
+	offered := s.offered
+	if s.own {
+		offered = e.feed.flows[f].offered
+	}
+	return offered - s.lostLink - s.lostESwitch - s.missed - s.rejected
 }
 
 // Window fills in a window's traffic.
@@ -137,7 +164,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 		t.Dropped.ESwitch += float64(s.lostESwitch)
 		t.Dropped.SlowPath += float64(s.lostSlow)
 		t.Dropped.Instance += float64(s.lostInstance)
-		t.Dropped.Rejected += float64(s.rejected)
+		t.Dropped.Rejected += float64(s.rejected + s.refused)
 		t.Reordered += float64(s.reordered)
 		if !e.whole && s.offered > 0 {
 			t.ProcessedBytes += float64(float64(s.offered-s.dropped()-s.queued) * (s.sent / float64(s.offered)))
@@ -147,7 +174,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 }
 
 func (s *flowState) dropped() uint64 {
-	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected
+	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected + s.refused
 }
 
 // Flow fills in a flow's counts.

@@ -80,6 +80,9 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 		return
 	}
 	e.syncFlow(now, s)
+	if s.route == ruled {
+		s.uncounted = e.ruledTo(f) - e.in.holds(f)
+	}
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
 	e.setMoved(f, false)

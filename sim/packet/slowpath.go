@@ -64,6 +64,7 @@ func (e *Engine) miss(x parcel) {
 	p := &e.slow
 	s := &e.flows[x.f]
 	p.arrived++
+	s.missed++
 	if p.limited {
 		if len(p.fifo)-p.head >= p.room {
 			p.lost++
@@ -112,7 +113,7 @@ func (e *Engine) served(x parcel) {
 		s.held, s.hold = true, x
 		e.slow.held++
 	default:
-		s.rejected++
+		s.refused++
 		e.sum.rejected++
 	}
 }
@@ -140,7 +141,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	s.held = false
 	e.slow.held--
 	if i == 0 {
-		s.rejected++
+		s.refused++
 		e.sum.rejected++
 		return
 	}
