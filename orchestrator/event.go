@@ -34,14 +34,14 @@ type Event struct {
 	Tuple    flow.FiveTuple
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
-	Rules    []RuleCounter // in order of the flows' numbers; valid during Handle only
+	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
 	Reason   string
 }
 
 // Counter is what the switch has counted for one instance since the instance was created, over all of its rules.
 type Counter = telemetry.Counter
 
-// RuleCounter is what the switch has forwarded by the rule of one flow since the rule was installed.
+// RuleCounter is what the switch has counted for one flow's rule.
 type RuleCounter = telemetry.RuleCounter
 
 // Timer names one of the orchestrator's timers.
@@ -53,6 +53,8 @@ const (
 	TelemetryTimer       // a window ends: read the counters
 	AutoscaleTimer       // evaluate the number of instances
 	MoveTimer            // read the counters of the rules, by which the policy moves flows
+
+	Timers = iota // how many values a Timer has
 )
 
 // ActionKind says what the plant must do.

@@ -46,7 +46,7 @@ type Orchestrator struct {
 	now     units.Time
 	started bool
 	reading bool // counters were asked for and have not come
-	due     [MoveTimer + 1]units.Time
+	due     [Timers]units.Time
 	actions []Action
 
 	flows   table[flowState]

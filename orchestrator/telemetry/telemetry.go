@@ -39,11 +39,11 @@ type Counter struct {
 	RxBytes   uint64        `json:"rx_bytes"` // frame bytes forwarded to the instance
 }
 
-// RuleCounter is what the switch has forwarded to an instance by the rule of one flow, since the rule was installed. A
-// move of the rule keeps the count.
+// RuleCounter is what the switch has counted for one flow's rule since the rule was installed. A move keeps the count,
+// and a removal ends it.
 type RuleCounter struct {
 	Flow    flow.ID `json:"flow"`
-	Packets uint64  `json:"packets"`
+	Packets uint64  `json:"packets"` // forwarded to an instance
 }
 
 // Rate is what is known of one instance. All rates are means over the instance's last window.
