@@ -77,7 +77,9 @@ func (o *Orchestrator) logSteps(current int, steps []policy.Step) {
 		if reason == "" {
 			reason = "unchanged"
 		}
-		o.decided(Decision{Kind: s.Kind, Policy: policy, Flow: -1, Current: current, Desired: s.Desired, Reason: reason})
+		o.decided(Decision{
+			Kind: s.Kind, Policy: policy, Flow: -1, Current: current, Desired: s.Desired, Reason: reason,
+		})
 	}
 }
 
@@ -99,8 +101,8 @@ func (o *Orchestrator) shrink(n int) {
 		id := o.victims[victim].ID
 		o.weighVictims(scores)
 		o.decided(Decision{
-			Kind: Victim, Policy: o.cfg.Autoscaler.Victim, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired,
-			Reason: "goes first by its score", Candidates: o.candidates,
+			Kind: Victim, Policy: o.cfg.Autoscaler.Victim, Flow: -1, Instance: id,
+			Current: o.serving, Desired: o.desired, Reason: "goes first by its score", Candidates: o.candidates,
 		})
 		o.drain(id)
 		chosen = append(chosen, id)

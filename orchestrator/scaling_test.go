@@ -86,7 +86,8 @@ func TestHeldFlowsBringAnInstance(t *testing.T) {
 	}
 	// Held for want of room, beside an instance that is full.
 	o = mustNew(t, config(func(c *Config) {
-		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit, c.Scheduler.Demand, c.Scheduler.DemandRate = 1, "best-fit", "queue", "fixed", 7e6
+		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit = 1, "best-fit", "queue"
+		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 7e6
 	}), nil)
 	o.Handle(0, &Event{Kind: Start})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
@@ -115,13 +116,16 @@ func TestMissingCountersHoldAScaleInBack(t *testing.T) {
 		for i := range flow.Instance(3) {
 			o.Handle(0, &Event{Kind: InstanceReady, Instance: i + 1})
 		}
-		o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{rx(1, 5), rx(2, 5), rx(3, 5)}})
+		before := []Counter{rx(1, 5), rx(2, 5), rx(3, 5)}
+		o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: before})
 		o.Handle(2*units.Second, &Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: c.counters})
 		o.Handle(2*units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})
 		if o.desired != c.want {
 			t.Errorf("%s: %d instances wanted (%s), want %d", c.name, o.desired, log.got, c.want)
 		}
-		if n := 3 - len(c.counters); n > 0 && !strings.Contains(log.got[0], "counters of "+string('0'+rune(n))+" instances are missing") {
+		n := 3 - len(c.counters)
+		said := fmt.Sprintf("counters of %d instances are missing", n)
+		if n > 0 && !strings.Contains(log.got[0], said) {
 			t.Errorf("%s: the log says %q", c.name, log.got)
 		}
 	}
@@ -169,8 +173,8 @@ func TestTheSeedDrawsTies(t *testing.T) {
 	}
 }
 
-// A plant that is late, as one on hardware always is, does not shift the timers: they fall on whole multiples from the start,
-// so that a window and an interval that are due together stay so.
+// A plant that is late, as one on hardware always is, does not shift the timers: they fall on whole multiples from the
+// start, so that a window and an interval that are due together stay so.
 func TestTimersDoNotDrift(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) { c.Autoscaler.Interval = 2 * units.Second }), nil)
 	o.Handle(ms(3), &Event{Kind: Start})
@@ -188,7 +192,8 @@ func TestTimersDoNotDrift(t *testing.T) {
 		timer Timer
 		want  int
 	}{
-		{1004, TelemetryTimer, 2000}, {2001, TelemetryTimer, 3000}, {2050, AutoscaleTimer, 4000}, {3000, TelemetryTimer, 4000},
+		{1004, TelemetryTimer, 2000}, {2001, TelemetryTimer, 3000}, {2050, AutoscaleTimer, 4000},
+		{3000, TelemetryTimer, 4000},
 		{7300, TelemetryTimer, 8000}, {8000, AutoscaleTimer, 10000}, // some were missed
 	} {
 		if got := due(ms(c.now), c.timer); got != ms(c.want) {
@@ -197,13 +202,14 @@ func TestTimersDoNotDrift(t *testing.T) {
 	}
 }
 
-// The flows of a victim are tried in the order in which they came to it, until one finds no place; the rest when counters have
-// come, of several draining instances the lowest number first.
+// The flows of a victim are tried in the order in which they came to it, until one finds no place. The rest are tried
+// when counters have come, of several draining instances the lowest number first.
 func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) {
 		c.Initial, c.Autoscaler.Stabilization = 3, 0
 		c.Scheduler = scheduler.DefaultOptions()
-		c.Scheduler.Policy, c.Scheduler.NoFit, c.Scheduler.Demand, c.Scheduler.DemandRate = "best-fit", "queue", "fixed", 3e6
+		c.Scheduler.Policy, c.Scheduler.NoFit = "best-fit", "queue"
+		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 3e6
 		c.Scheduler.Limit, c.Autoscaler.Target = 10e6, 1
 	}), nil)
 	o.Handle(0, &Event{Kind: Start})
@@ -233,9 +239,11 @@ func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 		}
 		return o.Handle(now, &Event{Kind: CountersRead, Sampled: now, Counters: c})
 	}
-	// 3 Mpps on the first, nothing on the others: one instance is enough, and 3 and 2 go. On 1 there is room for two flows.
+	// 3 Mpps on the first, nothing on the others: one instance is enough, and 3 and 2 go. On 1 there is room for two
+	// flows.
 	read(1, 3e6, 0, 0)
-	if got := moves(o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})); !slices.Equal(got, []flow.ID{6, 7}) {
+	got := moves(o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer}))
+	if !slices.Equal(got, []flow.ID{6, 7}) {
 		t.Errorf("at the scale-in flows %v move, want 6 and 7 of instance 3, the first victim", got)
 	}
 	if got := moves(read(2, 8e6, 0, 0)); !slices.Equal(got, []flow.ID{3}) { // 5 Mpps leave room for one

@@ -73,7 +73,8 @@ func TestStages(t *testing.T) {
 		{"nothing measured", nil, []step{{&policy.Snapshot{Current: 4, Min: 1, Max: 8}, []int{4, 4, 4, 4}}}},
 		{"clamp comes last", func(o *Options) { o.MaxStepOut = 1 }, []step{
 			{&policy.Snapshot{Current: 0, Min: 3, Max: 8, Measured: true, Limit: 1}, []int{0, 0, 0, 3}},
-			{&policy.Snapshot{Current: 8, Min: 3, Max: 8, Measured: true, Limit: 1, Instances: carrying(50)}, []int{100, 100, 9, 8}},
+			{&policy.Snapshot{Current: 8, Min: 3, Max: 8, Measured: true, Limit: 1, Instances: carrying(50)},
+				[]int{100, 100, 9, 8}},
 		}},
 		{"the first number counts as recommended", func(o *Options) { o.Stabilization = 3 * units.Second }, []step{
 			{snapshot(1, 4, 5), []int{1, 4, 4, 4}},
@@ -135,10 +136,14 @@ func TestStages(t *testing.T) {
 			{&policy.Snapshot{Held: 3, HeldLoad: 3, Measured: true, Limit: 10e6, Max: 8}, []int{1, 1, 1, 1}},
 		}},
 		{"missing counters block a scale-in only", func(o *Options) { o.Stabilization = 0 }, []step{
-			{&policy.Snapshot{Current: 3, Max: 9, Measured: true, Limit: 10, Instances: missing(0)}, []int{3, 3, 3, 3}},
-			{&policy.Snapshot{Current: 3, Max: 9, Measured: true, Limit: 10, Instances: missing(30)}, []int{6, 6, 6, 6}},
+			{&policy.Snapshot{Current: 3, Max: 9, Measured: true, Limit: 10, Instances: missing(0)},
+				[]int{3, 3, 3, 3}},
+			{&policy.Snapshot{Current: 3, Max: 9, Measured: true, Limit: 10, Instances: missing(30)},
+				[]int{6, 6, 6, 6}},
 		}},
-		{"processed packets, where they are the metric", func(o *Options) { o.Metric, o.Stabilization = "processed", 0 }, []step{
+		{"processed packets, where they are the metric", func(o *Options) {
+			o.Metric, o.Stabilization = "processed", 0
+		}, []step{
 			{&policy.Snapshot{Current: 3, Max: 9, Measured: true, Limit: 10, Instances: []policy.Instance{
 				{Rate: telemetry.Rate{Rx: 90, Tx: 10}}, {State: policy.Draining, Rate: telemetry.Rate{Rx: 90, Tx: 5}},
 			}}, []int{3, 3, 3, 3}},

@@ -1,5 +1,5 @@
-// Package autoscaler is the host of the policies that decide how many instances there are, and of those that choose which
-// instance goes when there are too many. A policy is told nothing by it but a policy.Snapshot an interval.
+// Package autoscaler is the host of the policies that decide how many instances there are, and of those that choose
+// which instance goes when there are too many. A scaling policy is told nothing but a policy.Snapshot an interval.
 //
 // An evaluation runs through stages, each a function that is given the number so far and may change it. Those that
 // policies share are methods of policy.Steps:

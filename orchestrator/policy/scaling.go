@@ -28,8 +28,8 @@ type Proposal struct {
 	Desired int // instances that shall be starting or ready, Snapshot.Min to Snapshot.Max
 }
 
-// Snapshot is what is known at the time of an evaluation. A field of a class of telemetry that the policy's row does not
-// declare is zero.
+// Snapshot is what is known at the time of an evaluation. A field of a class of telemetry that the policy's row does
+// not declare is zero.
 type Snapshot struct {
 	Now      units.Time
 	Current  int     // instances that are starting or ready; draining ones are on their way out and do not count
@@ -156,8 +156,8 @@ func MakeScaler[O any](f func(O, Env) (Scaler, error)) ScalerMaker {
 
 // Victim chooses the instance that a scale-in removes. One is made for each run.
 type Victim interface {
-	// Score gives each instance of the list a score, of its index. The lowest goes; of equals the newest. The list is in
-	// order of the instances' numbers, and none of them drains.
+	// Score sets scores[i], a number, for each instance of[i]. The lowest goes; of equals the newest. The instances are
+	// in order of their numbers, and none of them drains.
 	Score(now units.Time, of []Instance, scores []float64)
 }
 

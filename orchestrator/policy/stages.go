@@ -14,8 +14,8 @@ type Step struct {
 	Reason  string // one short sentence; empty if the stage left the number as it was
 }
 
-// Steps are the stages of one evaluation, in the order in which they ran. The methods are the stages that policies share.
-// Each is given the number so far and returns what it made of it.
+// Steps are the stages of one evaluation, in the order in which they ran. The methods are the stages that policies
+// share. Each is given the number so far and returns what it made of it.
 type Steps []Step
 
 // Take takes down a stage of the policy's own.
@@ -24,12 +24,12 @@ func (t *Steps) Take(kind string, desired int, reason string) int {
 	return desired
 }
 
-// Recommend asks a rule for the number that the load wants, and for the reason, unless nothing has been measured. Then the
-// number stays, or is 1 where there is no instance and flows are held. A scale-in that rests on counters of which some are
-// missing is not recommended: as with Kubernetes, what is unknown does not count as idle.
+// Recommend asks a rule for the number that the load wants, and for the reason. The rule need not heed the bounds, nor
+// what came before.
 //
-// The rule need not heed the bounds, nor what came before. A policy that has rules of its own for what is not known uses
-// Take with the kind Recommended.
+// While nothing has been measured, the rule is not asked: the number stays, or is 1 if there is no instance and flows
+// are held. A scale-in that rests on counters of which some are missing is not recommended: as with Kubernetes, what is
+// unknown does not count as idle. A policy that treats the unknown in its own way uses Take with the kind Recommended.
 func (t *Steps) Recommend(s *Snapshot, rule func(*Snapshot) (desired int, reason string)) int {
 	if !s.Measured {
 		if s.Current == 0 && s.Held > 0 {
@@ -40,7 +40,8 @@ func (t *Steps) Recommend(s *Snapshot, rule func(*Snapshot) (desired int, reason
 	desired, reason := rule(s)
 	if desired < s.Current {
 		if n := s.Missing(); n > 0 {
-			return t.Take(Recommended, s.Current, fmt.Sprintf("no scale-in while counters of %d instances are missing", n))
+			reason = fmt.Sprintf("no scale-in while counters of %d instances are missing", n)
+			return t.Take(Recommended, s.Current, reason)
 		}
 	}
 	return t.Take(Recommended, desired, reason)
@@ -65,8 +66,8 @@ type recommendation struct {
 	desired int
 }
 
-// Stabilise lets a scale-in go no lower than the highest recommendation of the history's span. One that is exactly as old
-// as the span counts no more. The number at the first evaluation counts as recommended then.
+// Stabilise lets a scale-in go no lower than the highest recommendation of the history's span. One that is exactly as
+// old as the span counts no more. The number at the first evaluation counts as recommended then.
 func (t *Steps) Stabilise(s *Snapshot, desired int, h *History) int {
 	if h.past == nil {
 		h.past = append(make([]recommendation, 0, 16), recommendation{s.Now, s.Current})
@@ -96,7 +97,8 @@ type Pace struct {
 	MostIn      int        // most instances removed at once; 0 for no limit
 }
 
-// RateLimit applies the cool-downs and the largest steps of a pace. A cool-down that is exactly over holds nothing back.
+// RateLimit applies the cool-downs and the largest steps of a pace. A cool-down that is exactly over holds nothing
+// back.
 func (t *Steps) RateLimit(s *Snapshot, desired int, p *Pace) int {
 	step := desired - s.Current
 	switch {

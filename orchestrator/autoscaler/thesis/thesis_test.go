@@ -13,7 +13,8 @@ import (
 func TestConformance(t *testing.T) {
 	for _, o := range []Options{
 		{Target: .5, Stabilization: 10 * units.Second},
-		{Target: 1, Tolerance: .1, Metric: policy.Processed, Pace: policy.Pace{OutCooldown: 3 * units.Second, MostIn: 1}},
+		{Target: 1, Tolerance: .1, Metric: policy.Processed,
+			Pace: policy.Pace{OutCooldown: 3 * units.Second, MostIn: 1}},
 	} {
 		for _, row := range Scalers {
 			scalingtest.Run(t, row, o)
@@ -69,7 +70,8 @@ func TestLoadsThatEqualTheTarget(t *testing.T) {
 				}
 				for _, off := range []float64{1.1, .9} {
 					if got, why := edge.recommend(loaded(n, float64(load*off), limit)); got != n {
-						t.Errorf("%v times the load of %d flows of %v times %v pps: %d instances (%s)", off, n, target, limit, got, why)
+						t.Errorf("%v times the load of %d flows of %v times %v pps: %d instances (%s)",
+							off, n, target, limit, got, why)
 					}
 				}
 			}

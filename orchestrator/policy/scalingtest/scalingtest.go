@@ -11,8 +11,10 @@ package scalingtest
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -58,14 +60,15 @@ func Check(row policy.ScalerRow, options any) error {
 		return nil
 	}
 	return protect(row.Name, func() error {
-		for seed := range uint64(histories) {
-			if err := checkHistory(row, options, seed); err != nil {
-				return fmt.Errorf("history %d: %w", seed, err)
-			}
+		if err := checkTwice(row, options, all, "when told the same again"); err != nil {
+			return err
 		}
-		return nil
+		return checkTwice(row, options, row.Sees, fmt.Sprintf("when shown %v alone, as its row declares", row.Sees))
 	})
 }
+
+// all are all classes of telemetry.
+const all = ^policy.Class(0)
 
 // run is one run of a policy.
 type run struct {
@@ -89,37 +92,37 @@ func (r *run) ask(s *policy.Snapshot) answer {
 	return answer{r.Evaluate(s, &r.steps), r.steps}
 }
 
-func checkHistory(row policy.ScalerRow, options any, seed uint64) error {
-	var runs [4]*run
-	for i := range runs {
-		var err error
-		if runs[i], err = start(row, options, seed); err != nil {
-			return err
+// checkTwice holds what a policy answers against what it answers in a second run, which is shown no more than sees. A
+// third run, of other histories, goes on between the two.
+func checkTwice(row policy.ScalerRow, options any, sees policy.Class, how string) error {
+	for seed := range uint64(histories) {
+		var runs [3]*run
+		for i := range runs {
+			var err error
+			if runs[i], err = start(row, options, seed); err != nil {
+				return err
+			}
 		}
-	}
-	first, again, narrowed, other := runs[0], runs[1], runs[2], runs[3]
-	mine, others := newHistory(seed, 0), newHistory(seed, 1)
-	for range evaluations {
-		s := mine.next()
-		shown := clone(s)
-		got := first.ask(shown)
-		at := fmt.Sprintf("%+v", *s)
-		if !reflect.DeepEqual(shown, s) {
-			return fmt.Errorf("%s: the policy changed it to %+v", at, *shown)
+		mine, others := newHistory(seed, 0), newHistory(seed, 1)
+		for range evaluations {
+			s := mine.next()
+			shown, narrowed := clone(s), clone(s)
+			narrowed.Narrow(sees)
+			got := runs[0].ask(shown)
+			runs[1].ask(others.next())
+			second := runs[2].ask(narrowed)
+			at := fmt.Sprintf("history %d: %+v", seed, *s)
+			if !reflect.DeepEqual(shown, s) {
+				return fmt.Errorf("%s: the policy changed it to %+v", at, *shown)
+			}
+			if err := lawful(s, got); err != nil {
+				return fmt.Errorf("%s: %w", at, err)
+			}
+			if !reflect.DeepEqual(second, got) {
+				return fmt.Errorf("%s: %v, but %v %s", at, got, second, how)
+			}
+			mine.carryOut(got.Desired)
 		}
-		if err := lawful(s, got); err != nil {
-			return fmt.Errorf("%s: %w", at, err)
-		}
-		other.ask(others.next())
-		if twice := again.ask(clone(s)); !reflect.DeepEqual(twice, got) {
-			return fmt.Errorf("%s: %v, and %v when told the same again", at, got, twice)
-		}
-		less := clone(s)
-		less.Narrow(row.Sees)
-		if blind := narrowed.ask(less); !reflect.DeepEqual(blind, got) {
-			return fmt.Errorf("%s: %v, but %v when shown %v alone, as its row declares", at, got, blind, row.Sees)
-		}
-		mine.carryOut(got.Desired)
 	}
 	return nil
 }
@@ -148,46 +151,53 @@ func lawful(s *policy.Snapshot, a answer) error {
 	return nil
 }
 
-// CheckVictim says what a policy of choosing a victim breaks of the contract; nil if nothing. Its scores are never NaN and
-// depend on nothing but what it was shown, and on no more of that than its row declares.
+// CheckVictim says what a policy of choosing a victim breaks of the contract; nil if nothing. Its scores are never NaN.
+// They depend on nothing but what it was shown, and on no more of that than its row declares.
 func CheckVictim(row policy.VictimRow) error {
 	if err := documented(row.Info); err != nil {
 		return err
 	}
+	return protect(row.Name, func() error {
+		if err := scoreTwice(row, all, "when told the same again"); err != nil {
+			return err
+		}
+		return scoreTwice(row, row.Sees, fmt.Sprintf("when shown %v alone, as its row declares", row.Sees))
+	})
+}
+
+// scoreTwice does with a policy of choosing a victim what checkTwice does.
+func scoreTwice(row policy.VictimRow, sees policy.Class, how string) error {
 	score := func(v policy.Victim, s *policy.Snapshot) []float64 {
 		scores := make([]float64, len(s.Instances))
 		v.Score(s.Now, s.Instances, scores)
 		return scores
 	}
-	return protect(row.Name, func() error {
-		for seed := range uint64(histories) {
-			var runs [4]policy.Victim
-			for i := range runs {
-				runs[i] = row.New(policy.Env{Rand: rand.New(rand.NewPCG(seed, 1))})
-			}
-			mine, others := newHistory(seed, 0), newHistory(seed, 1)
-			for range evaluations {
-				s := takesWork(mine.next())
-				shown, less := clone(s), clone(s)
-				less.Narrow(row.Sees)
-				got := score(runs[0], shown)
-				score(runs[1], takesWork(others.next()))
-				at := fmt.Sprintf("history %d: %+v", seed, *s)
-				switch again, blind := score(runs[2], clone(s)), score(runs[3], less); {
-				case !reflect.DeepEqual(shown, s):
-					return fmt.Errorf("%s: the policy changed it to %+v", at, *shown)
-				case slices.ContainsFunc(got, func(x float64) bool { return x != x }):
-					return fmt.Errorf("%s: scores %v, want numbers", at, got)
-				case !slices.Equal(again, got):
-					return fmt.Errorf("%s: scores %v, and %v when told the same again", at, got, again)
-				case !slices.Equal(blind, got):
-					return fmt.Errorf("%s: scores %v, but %v when shown %v alone, as its row declares", at, got, blind, row.Sees)
-				}
-				mine.carryOut(s.Min + int(seed)%(s.Max-s.Min+1))
-			}
+	for seed := range uint64(histories) {
+		var runs [3]policy.Victim
+		for i := range runs {
+			runs[i] = row.New(policy.Env{Rand: rand.New(rand.NewPCG(seed, 1))})
 		}
-		return nil
-	})
+		mine, others := newHistory(seed, 0), newHistory(seed, 1)
+		for range evaluations {
+			s := takesWork(mine.next())
+			shown, narrowed := clone(s), clone(s)
+			narrowed.Narrow(sees)
+			got := score(runs[0], shown)
+			score(runs[1], takesWork(others.next()))
+			second := score(runs[2], narrowed)
+			at := fmt.Sprintf("history %d: %+v", seed, *s)
+			switch {
+			case !reflect.DeepEqual(shown, s):
+				return fmt.Errorf("%s: the policy changed it to %+v", at, *shown)
+			case slices.ContainsFunc(got, math.IsNaN):
+				return fmt.Errorf("%s: scores %v, want numbers", at, got)
+			case !slices.Equal(second, got):
+				return fmt.Errorf("%s: scores %v, but %v %s", at, got, second, how)
+			}
+			mine.carryOut(s.Min + int(seed)%(s.Max-s.Min+1))
+		}
+	}
+	return nil
 }
 
 // takesWork leaves the instances of which a victim is chosen.
@@ -196,6 +206,8 @@ func takesWork(s *policy.Snapshot) *policy.Snapshot {
 	return s
 }
 
+var name = regexp.MustCompile("^[a-z0-9+-]+$")
+
 func documented(i policy.Info) error {
 	var errs []error
 	lacks := func(what string, absent bool) {
@@ -203,7 +215,7 @@ func documented(i policy.Info) error {
 			errs = append(errs, fmt.Errorf("%q: the row says no %s", i.Name, what))
 		}
 	}
-	lacks("name of letters, digits and -", i.Name == "" || strings.Trim(i.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "")
+	lacks("name of small letters, digits, + and -", !name.MatchString(i.Name))
 	lacks("rule in one line", i.Rule == "" || strings.Contains(i.Rule, "\n"))
 	lacks("source", i.Source == "")
 	lacks("class of telemetry", i.Sees == 0)

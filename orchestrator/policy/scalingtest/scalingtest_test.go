@@ -32,6 +32,14 @@ func proposing(sees policy.Class, number func(*policy.Snapshot) int) policy.Scal
 	})
 }
 
+// expect wants an error that says something, or none if that is empty.
+func expect(t *testing.T, name string, err error, want string) {
+	t.Helper()
+	if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		t.Errorf("%s: error %v, want %q", name, err, want)
+	}
+}
+
 func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 	shared := 0
 	all := policy.T0 | policy.T1 | policy.T2
@@ -54,7 +62,7 @@ func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 			}
 		}), "instances proposed"},
 		{"no step", row(all, func() scaler {
-			return func(s *policy.Snapshot, steps *policy.Steps) policy.Proposal { return policy.Proposal{Desired: s.Min} }
+			return func(s *policy.Snapshot, _ *policy.Steps) policy.Proposal { return policy.Proposal{Desired: s.Min} }
 		}), "want a recommendation first"},
 		{"no reason", row(all, func() scaler {
 			return func(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
@@ -92,11 +100,11 @@ func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 		{"more than it declares: rates", proposing(policy.T0|policy.T1, func(s *policy.Snapshot) int {
 			return int(min(100, s.Load(policy.Processed)/s.Limit))
 		}), "when shown T0 T1 alone"},
-		{"an average over no instance", proposing(all, func(s *policy.Snapshot) int { return s.Held / s.Current }), "panics"},
+		{"an average over no instance", proposing(all, func(s *policy.Snapshot) int {
+			return s.Held / s.Current
+		}), "panics"},
 	} {
-		if err := Check(c.row, struct{}{}); err == nil != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
-		}
+		expect(t, c.name, Check(c.row, struct{}{}), c.want)
 	}
 }
 
@@ -116,13 +124,19 @@ func TestTheSuiteFindsWhatBreaksAVictimsContract(t *testing.T) {
 		{"one that keeps to it", victim(policy.T1, func(i *policy.Instance) float64 { return float64(i.Flows) }), ""},
 		{"no class", victim(0, func(i *policy.Instance) float64 { return 0 }), "no class"},
 		{"no number", victim(policy.T0, func(i *policy.Instance) float64 { return math.NaN() }), "want numbers"},
-		{"more than it declares", victim(policy.T0, func(i *policy.Instance) float64 { return i.Rate.Rx }), "when shown T0 alone"},
-		{"state of two runs in one place", victim(policy.T0, func(i *policy.Instance) float64 { shared++; return shared }), "told the same again"},
-		{"a changed snapshot", victim(policy.T0, func(i *policy.Instance) float64 { i.Flows++; return 0 }), "changed it"},
+		{"more than it declares", victim(policy.T0, func(i *policy.Instance) float64 {
+			return i.Rate.Rx
+		}), "when shown T0 alone"},
+		{"state of two runs in one place", victim(policy.T0, func(i *policy.Instance) float64 {
+			shared++
+			return shared
+		}), "told the same again"},
+		{"a changed snapshot", victim(policy.T0, func(i *policy.Instance) float64 {
+			i.Flows++
+			return 0
+		}), "changed it"},
 	} {
-		if err := CheckVictim(c.row); err == nil != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
-		}
+		expect(t, c.name, CheckVictim(c.row), c.want)
 	}
 }
 
