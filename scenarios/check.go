@@ -76,7 +76,7 @@ func scenarioRules(s *Scenario) []strictyaml.Rule {
 		rule("name", !plainName(s.Name), "a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"),
 	}
 	for _, i := range s.intervals() {
-		rules = append(rules, rule(i.key+" "+"duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
+		rules = append(rules, rule(i.key+" duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
 	}
 	if s.Engine == "packet" {
 		rules = append(rules, packetRules(s)...)

@@ -113,6 +113,8 @@ var mistakes = []struct {
 	{what: "sweep twice the same", text: minimal + "sweep: {matrix: {seed: [3, 3]}}", want: []string{`t.yaml:2:8: sweep: found two runs of the name unnamed-seed=3, expected different values for each key`}},
 	{what: "sweep key", text: minimal + "sweep: {sedes: 3}", want: []string{`t.yaml:2:9: sweep.sedes: found an unknown key, expected one of base, matrix, seeds; did you mean seeds?`}},
 	{what: "sweep too large", text: minimal + "sweep: {matrix: {seed: [1, 2]}, seeds: 90000}", want: []string{`t.yaml:2:8: sweep: found more than 100000 runs, expected a smaller study, or several files`}},
+	{what: "sweep of a key and then of one above it", text: minimal + "sweep: {matrix: {nic.rules: [1, 2], nic: [ideal, bluefield2]}}", want: []string{`t.yaml:2:37: sweep.matrix.nic: found a key that replaces nic.rules, which is swept before it, expected it first`}},
+	{what: "set below a swept value", text: minimal + "sweep: {matrix: {seed: [1]}}", sets: []string{"seed.x=1"}, want: []string{`--set seed.x=1: seed.x: found "1" at seed, expected the path of a key`}},
 	{what: "base is a sweep", text: "sweep: {base: fig9}", want: []string{`t.yaml:1:15: sweep.base: found "fig9", which is a sweep itself, expected a scenario without a sweep`}},
 }
 

@@ -201,6 +201,15 @@ func TestAnOverrideFixesASweptKey(t *testing.T) {
 	}
 }
 
+func TestAnOverrideBelowASweptKeyHoldsForEachOfItsValues(t *testing.T) {
+	study := parse(t, minimal+"sweep: {matrix: {nic: [bluefield2, ideal]}}", "nic.rules=7")
+	for i, name := range []string{"unnamed-nic=bluefield2", "unnamed-nic=ideal"} {
+		if r := study.Runs[i]; r.Name != name || r.Scenario.NIC.Rules != 7 || r.Scenario.NIC.Link != []units.BPS{100e9, 0}[i] {
+			t.Errorf("%s: %+v", r.Name, r.Scenario.NIC)
+		}
+	}
+}
+
 func TestResolvedScenariosReadBack(t *testing.T) {
 	texts := map[string]string{
 		"minimal": minimal, "ideal": idealExample,

@@ -111,6 +111,8 @@ func (d *Decoder) value(n *yaml.Node, v reflect.Value, path string, f *field) {
 	switch t := v.Type(); {
 	case f.custom != nil:
 		v.Addr().Interface().(Custom).ReadYAML(d, n, path)
+	case f.choices != nil:
+		d.choice(n, v.Addr().Interface().(*Choice), path, f)
 	case IsNull(n):
 		d.Fail(n, path, "nothing", f.expected())
 	case t.Kind() == reflect.Pointer:

@@ -22,7 +22,8 @@ type field struct {
 	required        bool
 	index           int
 	typ             reflect.Type
-	custom          Custom // a zero value, where the type is one
+	custom          Custom   // a zero value, where the type is one
+	choices         []Choice // the table, where the type is Choice
 }
 
 var fieldCache sync.Map // reflect.Type to []field
@@ -33,6 +34,7 @@ func fieldsOf(t reflect.Type) []field {
 		return fs.([]field)
 	}
 	tabled, _ := is[Tabled](t)
+	chooser, _ := is[Chooser](t)
 	var fs []field
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -50,6 +52,10 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		if tabled != nil && f.enum == nil {
 			f.enum = tabled.Names(name)
+		}
+		if chooser != nil && f.typ == reflect.TypeFor[Choice]() {
+			f.choices = chooser.Choices(name)
+			f.enum = namesOf(f.choices)
 		}
 		fs = append(fs, *f)
 	}
@@ -115,7 +121,11 @@ func noun(t reflect.Type) string {
 // expected says what may stand at a key.
 func (f *field) expected() string {
 	if f.enum != nil {
-		return "one of " + strings.Join(f.enum, ", ")
+		s := "one of " + strings.Join(f.enum, ", ")
+		if anyOptions(f.choices) {
+			s += ", or a mapping from one of them to its options"
+		}
+		return s
 	}
 	if f.custom != nil {
 		return f.custom.Expected()
@@ -237,6 +247,8 @@ func setDefaults(v reflect.Value) {
 		fv := v.Field(f.index)
 		switch {
 		case f.custom != nil:
+		case f.choices != nil:
+			fv.Set(reflect.ValueOf(Choose(f.choices, f.def)))
 		case f.typ.Kind() == reflect.Struct:
 			setDefaults(fv)
 		case f.typ.Kind() == reflect.Slice:
