@@ -72,9 +72,19 @@ type Coordinate struct {
 
 // Sweep is the block that makes a file a study.
 type Sweep struct {
-	Base   string `yaml:"base" doc:"another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the base; without it, this file is the base"`
-	Matrix Matrix `yaml:"matrix" doc:"dotted keys, each with a list of values; every combination is run"`
-	Seeds  int    `yaml:"seeds" doc:"runs of each combination, with seeds counted up from seed" default:"1" min:"1" max:"1000000"`
+	Base   string `yaml:"base"`
+	Matrix Matrix `yaml:"matrix"`
+	Seeds  int    `yaml:"seeds" default:"1" min:"1" max:"1000000"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Sweep) Docs() string {
+	return `
+base: another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the
+	base; without it, this file is the base
+matrix: dotted keys, each with a list of values; every combination is run
+seeds: runs of each combination, with seeds counted up from seed
+`
 }
 
 // Matrix is the swept keys in the order of the file.

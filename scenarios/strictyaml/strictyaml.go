@@ -5,7 +5,7 @@
 // reference in Markdown (Describe):
 //
 //	yaml      the key
-//	doc       what it means
+//	doc       what it means; a struct with long texts has a method instead (Documented)
 //	default   its value where the file is silent
 //	required  true for a key that has no default
 //	enum      the texts that may stand there, separated by |
@@ -34,6 +34,12 @@ type Custom interface {
 	Schema() Object
 	// Reference says in a word what may stand there, and, if the type is a struct, how its section begins.
 	Reference() (value, intro string)
+}
+
+// Documented is a struct that says what its keys mean by a method, where tags would make long lines. A struct has either.
+type Documented interface {
+	// Docs has for each key a line KEY: TEXT. Lines that begin with a tab continue the one before.
+	Docs() string
 }
 
 // Shorthand is a type for which a scalar may stand instead of a mapping, as a profile's name does.

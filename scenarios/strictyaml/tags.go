@@ -33,6 +33,7 @@ func fieldsOf(t reflect.Type) []field {
 	if fs, ok := fieldCache.Load(t); ok {
 		return fs.([]field)
 	}
+	docs := docsOf(t)
 	tabled, _ := is[Tabled](t)
 	chooser, _ := is[Chooser](t)
 	var fs []field
@@ -43,7 +44,10 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		f := fieldOf(sf.Type)
-		f.name, f.doc, f.def, f.index = name, sf.Tag.Get("doc"), sf.Tag.Get("default"), i
+		f.name, f.doc, f.def, f.index = name, cmp.Or(docs[name], sf.Tag.Get("doc")), sf.Tag.Get("default"), i
+		if delete(docs, name); f.doc == "" {
+			panic(fmt.Sprintf("%v: no doc for %s", t, name))
+		}
 		f.min, f.max = cmp.Or(sf.Tag.Get("min"), f.min), cmp.Or(sf.Tag.Get("max"), f.max)
 		f.above = sf.Tag.Get("above")
 		f.required = sf.Tag.Get("required") == "true"
@@ -59,8 +63,23 @@ func fieldsOf(t reflect.Type) []field {
 		}
 		fs = append(fs, *f)
 	}
+	if len(docs) > 0 {
+		panic(fmt.Sprintf("%v: docs for what is no key: %v", t, docs))
+	}
 	fieldCache.Store(t, fs)
 	return fs
+}
+
+// docsOf are the texts of a Documented struct by key.
+func docsOf(t reflect.Type) map[string]string {
+	docs := map[string]string{}
+	if d, ok := is[Documented](t); ok {
+		for line := range strings.SplitSeq(strings.ReplaceAll(strings.TrimSpace(d.Docs()), "\n\t", " "), "\n") {
+			key, doc, _ := strings.Cut(line, ": ")
+			docs[key] = doc
+		}
+	}
+	return docs
 }
 
 // fieldOf is what a type says without tags.
