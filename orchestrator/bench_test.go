@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -13,8 +14,8 @@ import (
 func steady(t testing.TB, n int, policy string, log Logger) *Orchestrator {
 	o := mustNew(t, config(func(c *Config) {
 		c.Initial, c.Min, c.Max = n, n, n
-		c.Scheduler.Policy = policy
-		c.Autoscaler.Policy = "none"
+		c.Scheduler.Policy = scheduler.Named(policy)
+		c.Autoscaler.Policy = autoscaler.Named("none")
 	}), log)
 	o.Handle(0, &Event{Kind: Start})
 	counters := make([]Counter, n)

@@ -40,7 +40,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 	}
 	pols := scheduler.Policies.Infos()
 	c := config(func(c *Config) {
-		c.Scheduler.Policy = pols[int(first)%len(pols)].Name
+		c.Scheduler.Policy = scheduler.Named(pols[int(first)%len(pols)].Name)
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
 		c.Scheduler.NoFit = []string{"least-loaded", "reject", "queue", "queue"}[first>>4&3]
@@ -48,7 +48,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
 		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
 		c.Autoscaler.Victim = autoscaler.Victims[int(first>>3&3)].Name
-		c.Autoscaler.Policy = []string{"target-utilization", "target-utilization", "none"}[int(first)%3]
+		c.Autoscaler.Policy = autoscaler.Named([]string{"target-utilization", "target-utilization", "none"}[int(first)%3])
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -78,7 +80,7 @@ func TestInteraction(t *testing.T) {
 	w := new(transcript)
 	w.o = mustNew(t, config(func(c *Config) {
 		c.Initial, c.Min, c.Max = 1, 1, 3
-		c.Scheduler.Policy = "best-fit"
+		c.Scheduler.Policy = scheduler.Named("best-fit")
 		c.Autoscaler.Stabilization = 0
 	}), w)
 	flowEvent := func(at, what string, k EventKind, f flow.ID, i flow.Instance, why string) {
@@ -154,9 +156,9 @@ func TestConfigErrors(t *testing.T) {
 		{func(c *Config) { c.Max = 0 }, "instances.max: 0"},
 		{func(c *Config) { c.Min = 9 }, "instances.min: 9"},
 		{func(c *Config) { c.Initial = 9 }, "instances.initial: 9"},
-		{func(c *Config) { c.Initial, c.Min, c.Autoscaler.Policy = 0, 0, "none" }, "no instance would ever start"},
+		{func(c *Config) { c.Initial, c.Min, c.Autoscaler.Policy = 0, 0, autoscaler.Named("none") }, "no instance would ever start"},
 		{func(c *Config) { c.Min, c.Scheduler.NoInstance = 0, "drop" }, "nothing would bring the last instance back"},
-		{func(c *Config) { c.Scheduler.Policy = "x" }, "scheduler.policy"},
+		{func(c *Config) { c.Scheduler.Policy.Name = "x" }, "scheduler.policy"},
 		{func(c *Config) { c.Autoscaler.Victim = "x" }, "autoscaler.victim"},
 	} {
 		if _, err := New(config(tc.edit), nil); err == nil || !strings.Contains(err.Error(), tc.want) {
@@ -168,7 +170,7 @@ func TestConfigErrors(t *testing.T) {
 // A plant whose creations always fail gets one attempt an interval, not a storm.
 func TestNoRetryStorm(t *testing.T) {
 	for _, policy := range []string{"none", "target-utilization"} {
-		o := mustNew(t, config(func(c *Config) { c.Initial, c.Min, c.Autoscaler.Policy = 1, 1, policy }), nil)
+		o := mustNew(t, config(func(c *Config) { c.Initial, c.Min, c.Autoscaler.Policy = 1, 1, autoscaler.Named(policy) }), nil)
 		o.Handle(0, &Event{Kind: Start})
 		created := 1
 		for tenth := units.Time(1); tenth <= 100; tenth++ {
@@ -193,7 +195,7 @@ func TestNoRetryStorm(t *testing.T) {
 
 // The mean demand is that of flows for the part of the window that they were there.
 func TestDemand(t *testing.T) {
-	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, "worst-fit" }), nil)
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, scheduler.Named("worst-fit") }), nil)
 	at := func(ms int, e Event) { o.Handle(units.Time(ms)*units.Millisecond, &e) }
 	at(0, Event{Kind: Start})
 	at(0, Event{Kind: InstanceReady, Instance: 1})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -25,7 +26,7 @@ func deleted(actions []Action) (ids []flow.Instance) {
 func TestNoInstanceIsDeletedToWhichARuleMayLead(t *testing.T) {
 	chased := func(t *testing.T) (*Orchestrator, []flow.Instance) {
 		o := mustNew(t, config(func(c *Config) {
-			c.Scheduler.Policy = "worst-fit"
+			c.Scheduler.Policy = scheduler.Named("worst-fit")
 			c.Autoscaler.Victim, c.Autoscaler.MaxStepIn, c.Autoscaler.Stabilization = "oldest", 1, 0
 		}), nil)
 		o.Handle(0, &Event{Kind: Start})
@@ -128,7 +129,7 @@ func TestWhatAFlowOfADeadInstanceLoses(t *testing.T) {
 // Counters come one and a half windows after they were sampled. The packets of a reading are divided by the time that flows
 // had lived when it was asked for, not by that of a later one.
 func TestDemandIsOfOneReading(t *testing.T) {
-	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 1, "best-fit" }), nil)
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 1, scheduler.Named("best-fit") }), nil)
 	o.Handle(0, &Event{Kind: Start})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
 	packets := func(at int) (n uint64) { // each flow sends one a millisecond
@@ -157,7 +158,7 @@ func TestDemandIsOfOneReading(t *testing.T) {
 // A mean that is measured as 0 is 0: a flow that is expected to bring nothing fits wherever there is no more than the limit.
 // To put idle instances in order it still counts as 1 pps.
 func TestDemandMeasuredAsZero(t *testing.T) {
-	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, "worst-fit" }), nil)
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, scheduler.Named("worst-fit") }), nil)
 	o.Handle(0, &Event{Kind: Start})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 2})

@@ -71,7 +71,7 @@ func (o *Orchestrator) logSteps(current int, steps []policy.Step) {
 		}
 		policy := "" // only the recommendation is the policy's
 		if i == 0 {
-			policy = o.cfg.Autoscaler.Policy
+			policy = o.cfg.Autoscaler.Policy.Name
 		}
 		reason := s.Reason
 		if reason == "" {

@@ -86,7 +86,7 @@ func TestHeldFlowsBringAnInstance(t *testing.T) {
 	}
 	// Held for want of room, beside an instance that is full.
 	o = mustNew(t, config(func(c *Config) {
-		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit = 1, "best-fit", "queue"
+		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit = 1, scheduler.Named("best-fit"), "queue"
 		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 7e6
 	}), nil)
 	o.Handle(0, &Event{Kind: Start})
@@ -145,7 +145,7 @@ func TestTheSeedDrawsTies(t *testing.T) {
 	placed := func(seed uint64) (to []flow.Instance) {
 		o := mustNew(t, config(func(c *Config) {
 			c.Seed, c.Initial = seed, 8
-			c.Scheduler.Policy, c.Scheduler.Ties, c.Scheduler.InFlight = "worst-fit", "random", false
+			c.Scheduler.Policy, c.Scheduler.Ties, c.Scheduler.InFlight = scheduler.Named("worst-fit"), "random", false
 		}), nil)
 		o.Handle(0, &Event{Kind: Start})
 		for i := range flow.Instance(8) {
@@ -208,7 +208,7 @@ func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) {
 		c.Initial, c.Autoscaler.Stabilization = 3, 0
 		c.Scheduler = scheduler.DefaultOptions()
-		c.Scheduler.Policy, c.Scheduler.NoFit = "best-fit", "queue"
+		c.Scheduler.Policy, c.Scheduler.NoFit = scheduler.Named("best-fit"), "queue"
 		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 3e6
 		c.Scheduler.Limit, c.Autoscaler.Target = 10e6, 1
 	}), nil)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,72 +13,130 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// rule is a relation of keys, separated by spaces.
+// rule is a relation of keys, which are separated by spaces.
 func rule(keys string, wrong bool, want string) strictyaml.Rule {
 	return strictyaml.Rule{Keys: strings.Fields(keys), Wrong: wrong, Want: want}
 }
 
-// check reports the broken relations.
-func (s *Scenario) check(d *strictyaml.Decoder) {
-	rules := scenarioRules(s)
-	for i := range s.Workload {
-		rules = append(rules, strictyaml.Below(fmt.Sprintf("workload.%d", i), s.Workload[i].rules(s))...)
-	}
-	for i := range s.Faults {
-		f := &s.Faults[i]
-		rules = append(rules, strictyaml.Below(fmt.Sprintf("faults.%d", i), []strictyaml.Rule{
-			rule("for kind", f.Kind == "instance-death" && f.For != 0, "no duration, since an instance's death is for good"),
-			rule("instance kind", f.Kind != "instance-death" && f.Instance != 1, "kind: instance-death with this key"),
-		})...)
-	}
-	d.Check(rules)
+// rules collects relations.
+type rules []strictyaml.Rule
+
+func (r *rules) below(key string, more []strictyaml.Rule) {
+	*r = append(*r, strictyaml.Below(key, more)...)
 }
 
-func scenarioRules(s *Scenario) []strictyaml.Rule {
-	c, in := &s.VNF.Contention, &s.Instances
-	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
-	var def Contention
-	strictyaml.Defaults(&def)
-	rules := []strictyaml.Rule{
-		rule("vnf.service_times vnf.service vnf.service_file", s.VNF.Service == "empirical" && s.VNF.ServiceFile == "" && !slices.ContainsFunc(s.VNF.ServiceTimes, func(t ServiceTime) bool { return t.Time > 0 && t.Weight > 0 }),
-			"at least one time above 0, or service_file, for service: empirical"),
-		rule("vnf.service_file vnf.service_times", s.VNF.ServiceFile != "" && len(s.VNF.ServiceTimes) > 0, "service_times or service_file, not both"),
-		rule("vnf.service_times vnf.service", s.VNF.Service != "empirical" && len(s.VNF.ServiceTimes) > 0, "service: empirical with this key"),
-		rule("vnf.service_file vnf.service", s.VNF.Service != "empirical" && s.VNF.ServiceFile != "", "service: empirical with this key"),
-		rule("vnf.contention.lambda vnf.contention.model", usl && c.Lambda <= 0, "a rate above 0"),
-		rule("vnf.contention.lambda vnf.contention.model", !usl && c.Lambda != def.Lambda, "model: usl with this key"),
-		rule("vnf.contention.sigma vnf.contention.model", !usl && c.Sigma != def.Sigma, "model: usl with this key"),
-		rule("vnf.contention.kappa vnf.contention.model", !usl && c.Kappa != def.Kappa, "model: usl with this key"),
-		rule("vnf.contention.points vnf.contention.model", table && len(c.Points) == 0, "at least one point such as 1: 25Mpps, for model: table"),
-		rule("vnf.contention.points vnf.contention.model", !table && len(c.Points) > 0, "model: table with this key"),
-		rule("vnf.contention.rate vnf.contention.model vnf.contention.service_time", constant && c.Rate == 0 && c.ServiceTime == 0, "a rate above 0, or service_time, for model: constant"),
-		rule("vnf.contention.service_time vnf.contention.model vnf.contention.rate", constant && c.Rate != 0 && c.ServiceTime != 0, "rate or service_time, not both"),
-		rule("vnf.contention.rate vnf.contention.model", !constant && c.Rate != 0, "model: constant with this key"),
-		rule("vnf.contention.service_time vnf.contention.model", !constant && c.ServiceTime != 0, "model: constant with this key"),
-		rule("instances.min instances.max", in.Min > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)),
-		rule("instances.initial instances.min instances.max", in.Min <= in.Max && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)),
-		rule("instances.initial instances.min instances.max", in.Min <= in.Max && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)),
-		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && s.Autoscaler.Policy == "none", "at least 1 with autoscaler.policy: none, under which no instance would ever start"),
-		rule("scheduler.no_instance instances.min", in.Min == 0 && s.Autoscaler.Policy != "none" && s.Scheduler.NoInstance == "drop", "hold with instances.min: 0: with drop nothing would bring the last instance back"),
-		rule("scheduler.demand_rate scheduler.demand", s.Scheduler.Demand == "fixed" && s.Scheduler.DemandRate == 0, "a rate above 0, for demand: fixed"),
-		rule("scheduler.demand_rate scheduler.demand", s.Scheduler.Demand != "fixed" && s.Scheduler.DemandRate != 0, "demand: fixed with this key"),
-		rule("measure.delay engine", s.Measure.Delay != "none" && s.Engine == "fluid", "engine: packet with this key: the fluid engine knows rates, no packet's delay"),
-		rule("measure.flows measure.delay", !s.Measure.Flows && s.Measure.Delay != "none", "true where delays are measured: their packets are stepped one by one"),
-		rule("measure.flows engine", !s.Measure.Flows && s.Engine == "fluid", "engine: packet with false: the fluid engine has no packets to jump over"),
-		rule("workload", len(s.Workload) == 0, "at least one source"),
-		rule("name", !plainName(s.Name), "a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"),
-	}
+// check reports the relations that are broken.
+func (s *Scenario) check(d *strictyaml.Decoder) {
+	all := rules(s.rules())
+	all.below("vnf", s.VNF.rules())
+	all.below("vnf.contention", s.VNF.Contention.rules())
+	all.below("instances", s.Instances.rules())
+	all = append(all, s.policyRules()...)
 	for _, i := range s.intervals() {
-		rules = append(rules, rule(i.key+" "+"duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
+		all = append(all, rule(i.key+" duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
 	}
 	if s.Engine == "packet" {
-		rules = append(rules, packetRules(s)...)
+		all = append(all, s.packetRules()...)
+	}
+	for i := range s.Workload {
+		all.below(fmt.Sprintf("workload.%d", i), s.Workload[i].rules(s))
+	}
+	for i := range s.Faults {
+		all.below(fmt.Sprintf("faults.%d", i), s.Faults[i].rules())
+	}
+	d.Check(all)
+}
+
+func (s *Scenario) rules() []strictyaml.Rule {
+	fluid, delays := s.Engine == "fluid", s.Measure.Delay != "none"
+	return []strictyaml.Rule{
+		rule("measure.delay engine", delays && fluid,
+			"engine: packet with this key: the fluid engine knows rates, no packet's delay"),
+		rule("measure.flows measure.delay", !s.Measure.Flows && delays,
+			"true where delays are measured: their packets are stepped one by one"),
+		rule("measure.flows engine", !s.Measure.Flows && fluid,
+			"engine: packet with false: the fluid engine has no packets to jump over"),
+		rule("workload", len(s.Workload) == 0, "at least one source"),
+		rule("name", !plainName(s.Name),
+			"a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"),
+	}
+}
+
+// plainName says whether a name is fit for a file or a folder.
+func plainName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 200 && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) })
+}
+
+func (v *VNF) rules() []strictyaml.Rule {
+	const withThis = "service: empirical with this key"
+	empirical, times, file := v.Service == "empirical", len(v.ServiceTimes) > 0, v.ServiceFile != ""
+	some := slices.ContainsFunc(v.ServiceTimes, func(t ServiceTime) bool { return t.Time > 0 && t.Weight > 0 })
+	return []strictyaml.Rule{
+		rule("service_times service service_file", empirical && !file && !some,
+			"at least one time above 0, or service_file, for service: empirical"),
+		rule("service_file service_times", file && times, "service_times or service_file, not both"),
+		rule("service_times service", !empirical && times, withThis),
+		rule("service_file service", !empirical && file, withThis),
+	}
+}
+
+func (c *Contention) rules() []strictyaml.Rule {
+	const withUSL, withTable, withConstant = "model: usl with this key", "model: table with this key",
+		"model: constant with this key"
+	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
+	rate, time := c.Rate != 0, c.ServiceTime != 0
+	var def Contention
+	strictyaml.Defaults(&def)
+	all := []strictyaml.Rule{
+		rule("lambda model", usl && c.Lambda <= 0, "a rate above 0"),
+		rule("lambda model", !usl && c.Lambda != def.Lambda, withUSL),
+		rule("sigma model", !usl && c.Sigma != def.Sigma, withUSL),
+		rule("kappa model", !usl && c.Kappa != def.Kappa, withUSL),
+		rule("points model", table && len(c.Points) == 0, "at least one point such as 1: 25Mpps, for model: table"),
+		rule("points model", !table && len(c.Points) > 0, withTable),
+		rule("rate model service_time", constant && !rate && !time,
+			"a rate above 0, or service_time, for model: constant"),
+		rule("service_time model rate", constant && rate && time, "rate or service_time, not both"),
+		rule("rate model", !constant && rate, withConstant),
+		rule("service_time model", !constant && time, withConstant),
 	}
 	for _, n := range slices.Sorted(maps.Keys(c.Points)) {
-		key := "vnf.contention.points." + strconv.Itoa(n)
-		rules = append(rules, rule(key, c.Points[n] <= 0, "a rate above 0"))
+		all = append(all, rule(fmt.Sprintf("points.%d", n), c.Points[n] <= 0, "a rate above 0"))
 	}
-	return rules
+	return all
+}
+
+func (in *Instances) rules() []strictyaml.Rule {
+	ordered := in.Min <= in.Max
+	return []strictyaml.Rule{
+		rule("min max", !ordered, fmt.Sprintf("at most instances.max, %d", in.Max)),
+		rule("initial min max", ordered && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)),
+		rule("initial min max", ordered && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)),
+	}
+}
+
+// policyRules are those of the scheduler and the autoscaler.
+func (s *Scenario) policyRules() []strictyaml.Rule {
+	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
+	fixed, never := sched.Demand == "fixed", scaler.Static()
+	return []strictyaml.Rule{
+		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && never,
+			"at least 1 with autoscaler.policy: none, under which no instance would ever start"),
+		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
+			"hold with instances.min: 0: with drop nothing would bring the last instance back"),
+		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
+			"a rate above 0, for demand: fixed"),
+		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),
+	}
+}
+
+func (f *Fault) rules() []strictyaml.Rule {
+	death := f.Kind == "instance-death"
+	return []strictyaml.Rule{
+		rule("for kind", death && f.For != 0, "no duration, since an instance's death is for good"),
+		rule("instance kind", !death && f.Instance != 1, "kind: instance-death with this key"),
+	}
 }
 
 // Bounds of what a run can hold, beyond those of single keys.
@@ -108,7 +165,8 @@ func (s *Scenario) intervals() []interval {
 func (i interval) in(t units.Time) int64 { return int64(t / max(1, i.every)) }
 
 func (i interval) want(t units.Time) string {
-	return fmt.Sprintf("%v or more: with this there are %d %s in %v, and at most %d are possible", (t+MostEvents-1)/MostEvents, i.in(t), i.what, t, MostEvents)
+	return fmt.Sprintf("%v or more: with this there are %d %s in %v, and at most %d are possible",
+		(t+MostEvents-1)/MostEvents, i.in(t), i.what, t, MostEvents)
 }
 
 // CheckLength says whether a run that lasts until end has too many windows or evaluations of the autoscaler. Where the
@@ -117,22 +175,19 @@ func (s *Scenario) CheckLength(end units.Time) error {
 	var errs []*strictyaml.Error
 	for _, i := range s.intervals() {
 		if i.in(end) > MostEvents {
-			errs = append(errs, &strictyaml.Error{File: s.Name, Key: i.key, Found: i.every.String(), Expected: i.want(end)})
+			errs = append(errs, &strictyaml.Error{File: s.Name, Key: i.key,
+				Found: i.every.String(), Expected: i.want(end)})
 		}
 	}
 	return strictyaml.Join(errs)
 }
 
-// plainName says whether a name is fit for a file or a folder.
-func plainName(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= 200 && utf8.ValidString(name) &&
-		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) })
-}
-
 // packetRules are what the packet engine asks of a scenario beyond the fluid one.
-func packetRules(s *Scenario) []strictyaml.Rule {
-	const inPacket = " with engine: packet"
-	rules := []strictyaml.Rule{rule("vnf.buffer engine", s.VNF.Buffer > 1<<20, fmt.Sprintf("at most %d%s", 1<<20, inPacket))}
+func (s *Scenario) packetRules() []strictyaml.Rule {
+	const longest = 1 << 20 // ring of an instance
+	all := []strictyaml.Rule{
+		rule("vnf.buffer engine", s.VNF.Buffer > longest, fmt.Sprintf("at most %d with engine: packet", longest)),
+	}
 	for _, r := range []struct {
 		key         string
 		rate, least float64
@@ -142,7 +197,8 @@ func packetRules(s *Scenario) []strictyaml.Rule {
 		{"nic.eswitch_limit", float64(s.NIC.ESwitchLimit), 1, "1pps"},
 		{"nic.link", float64(s.NIC.Link), 1e6, "1Mbps"},
 	} {
-		rules = append(rules, rule(r.key+" engine", r.rate != 0 && (r.rate < r.least || r.rate > 1e12), fmt.Sprintf("0, or %s to 1e12 a second,%s", r.want, inPacket)))
+		all = append(all, rule(r.key+" engine", r.rate != 0 && (r.rate < r.least || r.rate > 1e12),
+			fmt.Sprintf("0, or %s to 1e12 a second, with engine: packet", r.want)))
 	}
 	weights, positive := uint64(0), false
 	for _, t := range s.VNF.ServiceTimes {
@@ -154,11 +210,11 @@ func packetRules(s *Scenario) []strictyaml.Rule {
 		for _, t := range s.VNF.ServiceTimes {
 			mean += float64(t.Time) * float64(t.Weight) / float64(weights)
 		}
-		rules = append(rules,
+		all = append(all,
 			rule("vnf.service_times engine", weights > 1<<40, fmt.Sprintf("weights that sum to at most %d", 1<<40)),
 			rule("vnf.service_times engine", mean < 1, "a mean of at least 1ps"))
 	}
-	return rules
+	return all
 }
 
 // arrivalRules are those of the keys that say how packets come.
@@ -171,42 +227,41 @@ func arrivalRules(kind string, on, off units.Time) []strictyaml.Rule {
 }
 
 // rules are the relations of a source's keys in its scenario.
-func (s *Source) rules(in *Scenario) (rules []strictyaml.Rule) {
-	add := func(key string, more []strictyaml.Rule) {
-		rules = append(rules, strictyaml.Below(key, more)...)
-	}
-	if c := s.CBR; c != nil {
-		add("cbr", c.rules(in.Engine))
+func (s *Source) rules(in *Scenario) []strictyaml.Rule {
+	var all rules
+	if s.CBR != nil {
+		all.below("cbr", s.CBR.rules(in.Engine))
 	}
 	if s.Flows != nil {
-		rules = append(rules, rule("flows", len(s.Flows) == 0, "at least one flow"))
+		all = append(all, rule("flows", len(s.Flows) == 0, "at least one flow"))
 	}
 	for i := range s.Flows {
-		add(fmt.Sprintf("flows.%d", i), s.Flows[i].rules())
+		all.below(fmt.Sprintf("flows.%d", i), s.Flows[i].rules())
 	}
 	for _, t := range []struct {
 		name string
 		*Trace
 	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}} {
 		if t.Trace != nil {
-			add(t.name, t.rules(t.name == "pcap"))
+			all.below(t.name, t.rules(t.name == "pcap"))
 		}
 	}
 	if s.Model != nil {
-		add("model", s.Model.rules(in.Duration))
+		all.below("model", s.Model.rules(in.Duration))
 	}
 	if s.Load != nil {
-		add("load", s.Load.rules(in.Engine))
+		all.below("load", s.Load.rules(in.Engine))
 	}
-	return rules
+	return all
 }
 
 func (c *CBR) rules(engine string) []strictyaml.Rule {
+	atOnce := c.Arrivals == "constant" && c.Interval == 0 && c.Flows > mostAtOnce
 	return append([]strictyaml.Rule{
 		rule("total rate", c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"),
 		rule("rate total", c.Total != 0 && c.Rate != 0, "total or rate, not both"),
-		rule("flows interval", engine == "packet" && c.Arrivals == "constant" && c.Interval == 0 && c.Flows > mostAtOnce,
-			fmt.Sprintf("an interval above 0, or at most %d flows, which begin at one instant, with engine: packet", mostAtOnce)),
+		rule("flows interval", engine == "packet" && atOnce, fmt.Sprintf(
+			"an interval above 0, or at most %d flows, which begin at one instant, with engine: packet", mostAtOnce)),
 	}, arrivalRules(c.Arrivals, c.On, c.Off)...)
 }
 

@@ -11,25 +11,54 @@ import (
 
 // Model is a flow model: what flows carry, and when they begin.
 type Model struct {
-	Name       string      `yaml:"name" doc:"agh-2015: the campus network of AGH Kraków; sizes: a distribution of flow sizes in a file, as of a data centre; trex: the traffic mix of a TRex profile" enum:"agh-2015|sizes|trex" required:"true"`
-	File       string      `yaml:"file" doc:"sizes: lines of bytes and percent of flows that are not larger; trex: the profile, in YAML; a path relative to the scenario's file"`
-	Protocol   string      `yaml:"protocol" doc:"agh-2015: which flows" enum:"all|tcp|udp" default:"all"`
-	Feature    string      `yaml:"feature" doc:"agh-2015: what is drawn, length in packets or size in bytes; the other follows from it" enum:"length|size" default:"length"`
-	Sampling   string      `yaml:"sampling" doc:"agh-2015: histogram, the measured distribution; mixture, the fitted one" enum:"histogram|mixture" default:"histogram"`
-	PacketSize units.Bytes `yaml:"packet_size" doc:"sizes: frame size of all packets of a flow but the last" default:"1500B" min:"64B" max:"65535B"`
-	FlowRate   units.PPS   `yaml:"flow_rate" doc:"packets a second of each flow of agh-2015 and sizes; 0 draws its duration, log-normal by its packets as in an office network" default:"0pps"`
-	Resolution units.Time  `yaml:"resolution" doc:"trex: span over which a flow's packets are averaged to a rate" default:"100ms" above:"0" max:"1h"`
-	Arrivals   string      `yaml:"arrivals" doc:"when flows begin, or with trex sessions: poisson; constant, evenly spaced; on-off, Poisson in exponential phases between which there are none; series, from a file" enum:"poisson|constant|on-off|series" default:"poisson"`
-	Rate       float64     `yaml:"rate" doc:"new flows a second in the mean; with trex, 0 takes the sum of the profile" default:"0" min:"0" max:"1e12"`
-	Multiplier float64     `yaml:"multiplier" doc:"trex: times the rate of the profile" default:"1" above:"0"`
-	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a phase with new flows" default:"1s" above:"0" max:"2400h"`
-	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of a phase without" default:"1s" above:"0" max:"2400h"`
-	Series     string      `yaml:"series" doc:"series: a CSV file, its path relative to the scenario's file"`
-	Column     string      `yaml:"column" doc:"series: name of the column with the new flows in a second"`
-	Time       string      `yaml:"time" doc:"series: name of the column with the time; without it, rows are step apart"`
-	Step       units.Time  `yaml:"step" doc:"series: time between rows" default:"1s" above:"0" max:"2400h"`
-	Scale      float64     `yaml:"scale" doc:"series: new flows a second for one unit of the column" default:"1" above:"0"`
-	Until      units.Time  `yaml:"until" doc:"no flow begins from then on; 0 for the run's duration" default:"0s" min:"0" max:"2400h"`
+	Name       string      `yaml:"name" enum:"agh-2015|sizes|trex" required:"true"`
+	File       string      `yaml:"file"`
+	Protocol   string      `yaml:"protocol" enum:"all|tcp|udp" default:"all"`
+	Feature    string      `yaml:"feature" enum:"length|size" default:"length"`
+	Sampling   string      `yaml:"sampling" enum:"histogram|mixture" default:"histogram"`
+	PacketSize units.Bytes `yaml:"packet_size" default:"1500B" min:"64B" max:"65535B"`
+	FlowRate   units.PPS   `yaml:"flow_rate" default:"0pps"`
+	Resolution units.Time  `yaml:"resolution" default:"100ms" above:"0" max:"1h"`
+	Arrivals   string      `yaml:"arrivals" enum:"poisson|constant|on-off|series" default:"poisson"`
+	Rate       float64     `yaml:"rate" default:"0" min:"0" max:"1e12"`
+	Multiplier float64     `yaml:"multiplier" default:"1" above:"0"`
+	On         units.Time  `yaml:"on_time" default:"1s" above:"0" max:"2400h"`
+	Off        units.Time  `yaml:"off_time" default:"1s" above:"0" max:"2400h"`
+	Series     string      `yaml:"series"`
+	Column     string      `yaml:"column"`
+	Time       string      `yaml:"time"`
+	Step       units.Time  `yaml:"step" default:"1s" above:"0" max:"2400h"`
+	Scale      float64     `yaml:"scale" default:"1" above:"0"`
+	Until      units.Time  `yaml:"until" default:"0s" min:"0" max:"2400h"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Model) Docs() string {
+	return `
+name: agh-2015: the campus network of AGH Kraków; sizes: a distribution of flow sizes in a file, as of a data centre;
+	trex: the traffic mix of a TRex profile
+file: sizes: lines of bytes and percent of flows that are not larger; trex: the profile, in YAML; a path relative to the
+	scenario's file
+protocol: agh-2015: which flows
+feature: agh-2015: what is drawn, length in packets or size in bytes; the other follows from it
+sampling: agh-2015: histogram, the measured distribution; mixture, the fitted one
+packet_size: sizes: frame size of all packets of a flow but the last
+flow_rate: packets a second of each flow of agh-2015 and sizes; 0 draws its duration, log-normal by its packets as in an
+	office network
+resolution: trex: span over which a flow's packets are averaged to a rate
+arrivals: when flows begin, or with trex sessions: poisson; constant, evenly spaced; on-off, Poisson in exponential
+	phases between which there are none; series, from a file
+rate: new flows a second in the mean; with trex, 0 takes the sum of the profile
+multiplier: trex: times the rate of the profile
+on_time: on-off: mean length of a phase with new flows
+off_time: on-off: mean length of a phase without
+series: series: a CSV file, its path relative to the scenario's file
+column: series: name of the column with the new flows in a second
+time: series: name of the column with the time; without it, rows are step apart
+step: series: time between rows
+scale: series: new flows a second for one unit of the column
+until: no flow begins from then on; 0 for the run's duration
+`
 }
 
 // rules are the relations of a model's keys in a run of a duration.

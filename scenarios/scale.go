@@ -61,6 +61,13 @@ func (k factors) apply(v reflect.Value) {
 		for i := range v.Len() {
 			k.apply(v.Index(i))
 		}
+	case reflect.Interface: // the options of a strictyaml.Choice
+		if !v.IsNil() {
+			options := reflect.New(v.Elem().Type()).Elem()
+			options.Set(v.Elem())
+			k.apply(options)
+			v.Set(options)
+		}
 	}
 }
 

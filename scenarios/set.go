@@ -17,6 +17,10 @@ type override struct {
 	from  string // as errors name it
 }
 
+func (o *override) pathError(err error) *strictyaml.Error {
+	return &strictyaml.Error{File: o.from, Key: o.path, Found: err.Error(), Expected: "the path of a key"}
+}
+
 // parseSets reads the overrides. A value is YAML: a scalar, or a list or mapping in flow style. @FILE is a mapping in a
 // file, each of whose keys is an override.
 func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []*strictyaml.Error) {

@@ -72,9 +72,19 @@ type Coordinate struct {
 
 // Sweep is the block that makes a file a study.
 type Sweep struct {
-	Base   string `yaml:"base" doc:"another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the base; without it, this file is the base"`
-	Matrix Matrix `yaml:"matrix" doc:"dotted keys, each with a list of values; every combination is run"`
-	Seeds  int    `yaml:"seeds" doc:"runs of each combination, with seeds counted up from seed" default:"1" min:"1" max:"1000000"`
+	Base   string `yaml:"base"`
+	Matrix Matrix `yaml:"matrix"`
+	Seeds  int    `yaml:"seeds" default:"1" min:"1" max:"1000000"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Sweep) Docs() string {
+	return `
+base: another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the
+	base; without it, this file is the base
+matrix: dotted keys, each with a list of values; every combination is run
+seeds: runs of each combination, with seeds counted up from seed
+`
 }
 
 // Matrix is the swept keys in the order of the file.
@@ -134,6 +144,7 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 	// The sweep block's own overrides come first, since it may name a base, and then those of what is swept.
 	slices.SortStableFunc(os, func(a, b override) int { return cmp.Compare(rank(a.path), rank(b.path)) })
 	var sweep *Sweep
+	var later []override // below a swept key, and laid over each of its values
 	for i := 0; i <= len(os); i++ {
 		if sweep == nil && (i == len(os) || rank(os[i].path) > 0) {
 			sweep = &Sweep{Seeds: 1}
@@ -149,9 +160,13 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 		if j := slices.IndexFunc(sweepAxes(sweep), func(a axis) bool { return a.key == o.path }); j >= 0 {
 			sweep.Matrix[j].values = []*yaml.Node{o.value}
 		}
+		if slices.ContainsFunc(sweepAxes(sweep), func(a axis) bool { return strings.HasPrefix(o.path, a.key+".") }) {
+			later = append(later, o)
+			continue
+		}
 		n, err := origin.With(&Scenario{}, root, o.path, o.value)
 		if err != nil {
-			d.Errs = append(d.Errs, &strictyaml.Error{File: o.from, Key: o.path, Found: err.Error(), Expected: "the path of a key"})
+			d.Errs = append(d.Errs, o.pathError(err))
 			continue
 		}
 		root = n
@@ -159,7 +174,7 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 	if len(d.Errs) > 0 {
 		return nil, strictyaml.Join(d.Errs)
 	}
-	return expand(d, root, sweep)
+	return expand(d, root, sweep, later)
 }
 
 func rank(path string) int {
@@ -212,7 +227,7 @@ func overBase(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) *yaml.Node {
 	}
 	d.Dir = dir
 	d.Origin.Mark(base, path)
-	return d.Origin.Merge(base, &rest)
+	return d.Origin.Merge(&Scenario{}, base, &rest)
 }
 
 // ReadYAML reads the swept keys.
@@ -229,6 +244,10 @@ func (m *Matrix) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 		}
 		if slices.Contains(strings.Split(k.Value, "."), "") || strings.Count(k.Value, ".") >= strictyaml.MaxDepth || k.Value == "name" || rank(k.Value) == 0 {
 			d.Fail(k, strictyaml.Under(key, k.Value), "a key that cannot be swept", "a dotted key such as scheduler.policy")
+			continue
+		}
+		if i := slices.IndexFunc(*m, func(a axis) bool { return strings.HasPrefix(a.key, k.Value+".") }); i >= 0 {
+			d.Fail(k, strictyaml.Under(key, k.Value), "a key that replaces "+(*m)[i].key+", which is swept before it", "it first")
 			continue
 		}
 		*m = append(*m, axis{k.Value, k, v.Content})
@@ -248,7 +267,7 @@ func (m *Matrix) Schema() strictyaml.Object {
 func (m *Matrix) Reference() (value, intro string) { return "list", "" }
 
 // expand decodes every run of the study.
-func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) (*Study, error) {
+func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []override) (*Study, error) {
 	n := sweep.Seeds
 	for _, a := range sweep.Matrix {
 		if n *= len(a.values); n > MaxRuns {
@@ -279,6 +298,13 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) (*Study, error
 			}
 			tree = t
 			run.Coordinates = append(run.Coordinates, Coordinate{a.key, flat(v)})
+		}
+		for _, o := range later {
+			if t, err := d.Origin.With(s, tree, o.path, o.value); err == nil {
+				tree = t
+			} else {
+				r.Errs = append(r.Errs, o.pathError(err))
+			}
 		}
 		s.read(r, tree)
 		if sweep.Seeds > 1 {

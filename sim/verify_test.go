@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
@@ -248,7 +249,7 @@ func TestARecordOfAKilledRunIsVerified(t *testing.T) {
 
 func TestAnotherPolicyIsFound(t *testing.T) {
 	dir, _, cfg := onDisk(t)
-	cfg.Scheduler.Policy = "best-fit"
+	cfg.Scheduler.Policy = scheduler.Named("best-fit")
 	rec, err := results.Open(dir)
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,7 @@
 package autoscaler
 
 import (
-	"math/rand/v2"
-
-	"github.com/cespare/xxhash/v2"
-
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/units"
 )
@@ -30,16 +27,11 @@ func New(o Options, seed uint64) (*Autoscaler, error) {
 	}
 	a := &Autoscaler{moves: d.moves, scaled: units.Never, scaledOut: units.Never}
 	a.shows.scaler, a.shows.victim = d.scaler.Sees, d.victim.Sees
-	a.victim = d.victim.New(policy.Env{Rand: stream(seed, "victim/"+d.victim.Name)})
+	a.victim = d.victim.New(policy.Env{Rand: numeric.Stream(seed, "victim/"+d.victim.Name)})
 	if d.scaler.New != nil {
-		a.scaler, err = d.scaler.New(d.options(), policy.Env{Rand: stream(seed, "autoscaler/"+d.scaler.Name)})
+		a.scaler, err = d.scaler.New(d.options, policy.Env{Rand: numeric.Stream(seed, "autoscaler/"+d.scaler.Name)})
 	}
 	return a, err
-}
-
-// stream is the random stream of a policy.
-func stream(seed uint64, name string) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, xxhash.Sum64String(name)))
 }
 
 // Active reports whether the number of instances is evaluated at all; under none it is not.

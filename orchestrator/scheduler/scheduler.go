@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/numeric"
-
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/choices"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
@@ -29,7 +28,7 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	return Host(Policies.Find(o.Policy), o, seed)
+	return Host(Policies.Find(o.Policy.Name), o, seed)
 }
 
 // Host makes a policy that need not be in the table.

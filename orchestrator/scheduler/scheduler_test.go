@@ -13,7 +13,7 @@ import (
 
 func options(name string, edit func(*Options)) Options {
 	o := DefaultOptions()
-	o.Policy = name
+	o.Policy = Named(name)
 	if edit != nil {
 		edit(&o)
 	}
@@ -111,7 +111,7 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		edit func(*Options)
 		want []string
 	}{
-		{func(o *Options) { o.Policy = "best" }, []string{"scheduler.policy", `"best"`, strings.Join(Policies.Names(), ", ")}},
+		{func(o *Options) { o.Policy.Name = "best" }, []string{"scheduler.policy", `"best"`, strings.Join(Policies.Names(), ", ")}},
 		{func(o *Options) { o.Limit = 0 }, []string{"scheduler.limit", "0pps", "above 0"}},
 		{func(o *Options) { o.DemandRate = -1 }, []string{"scheduler.demand_rate", "a packet rate"}},
 		{func(o *Options) { o.Demand = "fixed" }, []string{"scheduler.demand_rate", "fixed"}},

@@ -3,7 +3,9 @@ package strictyaml
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Check reports the first key of the struct that v points to whose value its tags do not allow, as
@@ -33,7 +35,7 @@ func check(v reflect.Value, path string) error {
 		}
 	case reflect.Struct:
 		for _, f := range fieldsOf(v.Type()) {
-			if err := checkField(&f, v.Field(f.index), Under(path, f.name)); err != nil {
+			if err := checkField(&f, v.FieldByIndex(f.index), Under(path, f.name)); err != nil {
 				return err
 			}
 		}
@@ -42,6 +44,9 @@ func check(v reflect.Value, path string) error {
 }
 
 func checkField(f *field, v reflect.Value, path string) error {
+	if f.choices != nil {
+		return checkChoice(f, v.Interface().(Choice), path)
+	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Struct, reflect.Map:
 		return check(v, path)
@@ -50,4 +55,18 @@ func checkField(f *field, v reflect.Value, path string) error {
 		return fmt.Errorf("%s: %s: want %s", path, KindOf(node(v)), expected)
 	}
 	return nil
+}
+
+func checkChoice(f *field, c Choice, path string) error {
+	if !slices.Contains(f.enum, c.Name) {
+		return fmt.Errorf("%s: %q: want one of %s", path, c.Name, strings.Join(f.enum, ", "))
+	}
+	want := c.options(f.choices)
+	if !want.IsValid() && c.Options == nil {
+		return nil
+	}
+	if !want.IsValid() || reflect.TypeOf(c.Options) != want.Type() {
+		return fmt.Errorf("%s: %q with options of type %T: want those of its table", path, c.Name, c.Options)
+	}
+	return check(reflect.ValueOf(c.Options), Under(path, c.Name))
 }

@@ -78,7 +78,7 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			continue
 		}
 		given[f.name] = true
-		d.value(val, v.Field(f.index), Under(path, f.name), f)
+		d.value(val, v.FieldByIndex(f.index), Under(path, f.name), f)
 	}
 	for _, f := range fieldsOf(t) {
 		switch {
@@ -87,7 +87,7 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			d.missing(n, path, &f)
 		case f.custom != nil && f.def != "":
 			def := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.def}
-			v.Field(f.index).Addr().Interface().(Custom).ReadYAML(d, def, Under(path, f.name))
+			v.FieldByIndex(f.index).Addr().Interface().(Custom).ReadYAML(d, def, Under(path, f.name))
 		}
 	}
 	if isOneOf(t) && len(given) != 1 && len(d.Errs) == wrong {
@@ -111,6 +111,8 @@ func (d *Decoder) value(n *yaml.Node, v reflect.Value, path string, f *field) {
 	switch t := v.Type(); {
 	case f.custom != nil:
 		v.Addr().Interface().(Custom).ReadYAML(d, n, path)
+	case f.choices != nil:
+		d.choice(n, v.Addr().Interface().(*Choice), path, f)
 	case IsNull(n):
 		d.Fail(n, path, "nothing", f.expected())
 	case t.Kind() == reflect.Pointer:

@@ -31,12 +31,23 @@ func JSON(v any) json.RawMessage { return appendJSON(nil, node(reflect.ValueOf(v
 // node is a value as YAML. What is absent, a nil pointer, list or table, is left out of its mapping.
 func node(v reflect.Value) *yaml.Node {
 	switch {
+	case v.Type() == reflect.TypeFor[Choice]():
+		c := v.Interface().(Choice)
+		if c.Options == nil {
+			return text("!!str", c.Name)
+		}
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map",
+			Content: []*yaml.Node{text("!!str", c.Name), node(reflect.ValueOf(c.Options))}}
 	case v.Kind() == reflect.Pointer:
 		return node(v.Elem())
 	case v.Kind() == reflect.Struct:
 		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		partial, _ := v.Interface().(Partial)
 		for _, f := range fieldsOf(v.Type()) {
-			fv := v.Field(f.index)
+			if partial != nil && partial.Unused(f.name) {
+				continue
+			}
+			fv := v.FieldByIndex(f.index)
 			if k := fv.Kind(); (k == reflect.Pointer || k == reflect.Slice || k == reflect.Map) && fv.IsNil() {
 				continue
 			}

@@ -53,9 +53,18 @@ func section(b *bytes.Buffer, title, path string, t reflect.Type) {
 	if isOneOf(t) {
 		b.WriteString("A list; each element has exactly one of these keys.\n\n")
 	}
+	keys(b, path, t)
+}
+
+// keys writes the table of the keys of t and a section for each that is a mapping.
+func keys(b *bytes.Buffer, path string, t reflect.Type) {
 	table(b, t)
 	for _, f := range fieldsOf(t) {
 		e, key := f.typ, Under(path, f.name)
+		if f.choices != nil {
+			choiceSections(b, key, &f)
+			continue
+		}
 		if e.Kind() == reflect.Slice {
 			e, key = e.Elem(), key+"[]"
 		}
@@ -64,6 +73,18 @@ func section(b *bytes.Buffer, title, path string, t reflect.Type) {
 		}
 		if e.Kind() == reflect.Struct {
 			section(b, "`"+key+"`", key, e)
+		}
+	}
+}
+
+// choiceSections writes a section for each alternative that has options.
+func choiceSections(b *bytes.Buffer, key string, f *field) {
+	for _, c := range f.choices {
+		if c.Options != nil {
+			at := Under(key, c.Name)
+			fmt.Fprintf(b, "\n## `%s`\n\nThe options of `%s: %s`, which is then `%s: {%s: {KEY: VALUE}}`. ", at, f.name, c.Name, f.name, c.Name)
+			fmt.Fprintf(b, "`--set` and a sweep reach them by this path, where `%s` is `%s` or not given.\n\n", f.name, c.Name)
+			keys(b, at, reflect.TypeOf(c.Options))
 		}
 	}
 }

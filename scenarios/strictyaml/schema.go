@@ -87,6 +87,9 @@ func typeSchema(f *field) Object {
 	if f.custom != nil {
 		return f.custom.Schema()
 	}
+	if f.choices != nil {
+		return choiceSchema(f)
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return objectSchema(t.Elem())
@@ -111,6 +114,21 @@ func typeSchema(f *field) Object {
 		o = append(o, Member{"maximum", json.RawMessage(f.max)})
 	}
 	return o
+}
+
+func choiceSchema(f *field) Object {
+	names := Object{{"type", "string"}, {"enum", f.enum}}
+	if !anyOptions(f.choices) {
+		return names
+	}
+	options := Object{}
+	for _, c := range f.choices {
+		if c.Options != nil {
+			options = append(options, Member{c.Name, objectSchema(reflect.TypeOf(c.Options))})
+		}
+	}
+	return Object{{"anyOf", []Object{names, {{"type", "object"}, {"properties", options}, {"additionalProperties", false},
+		{"minProperties", 1}, {"maxProperties", 1}}}}}
 }
 
 var jsonTypes = map[reflect.Kind]string{

@@ -5,7 +5,7 @@
 // reference in Markdown (Describe):
 //
 //	yaml      the key
-//	doc       what it means
+//	doc       what it means; a struct with long texts has a method instead (Documented)
 //	default   its value where the file is silent
 //	required  true for a key that has no default
 //	enum      the texts that may stand there, separated by |
@@ -36,6 +36,12 @@ type Custom interface {
 	Reference() (value, intro string)
 }
 
+// Documented is a struct that says what its keys mean by a method, where tags would make long lines. A struct has either.
+type Documented interface {
+	// Docs has for each key a line KEY: TEXT. Lines that begin with a tab continue the one before.
+	Docs() string
+}
+
 // Shorthand is a type for which a scalar may stand instead of a mapping, as a profile's name does.
 type Shorthand interface {
 	// Mapping is the mapping that the scalar stands for: an override of one of its keys begins with it.
@@ -47,6 +53,9 @@ type Tabled interface {
 	// Names lists them in order, for a key that has such a table; nil for the other keys.
 	Names(key string) []string
 }
+
+// Partial is a struct some keys of which say nothing beside certain values of others. YAML and JSON leave those out.
+type Partial interface{ Unused(key string) bool }
 
 // OneOf is a struct of pointers and lists, exactly one of which a file must set. The others stay nil.
 type OneOf interface{ OneOf() }
@@ -79,6 +88,9 @@ func Decode(name string, data []byte, v any, rules func() []Rule) error {
 
 // Keys lists the keys of the struct that v points to, in the order of their declaration.
 func Keys(v any) []string { return keysOf(reflect.TypeOf(v).Elem()) }
+
+// HasKey reports whether a struct has a key.
+func HasKey(of any, key string) bool { return fieldNamed(reflect.TypeOf(of), key) != nil }
 
 // Default is the default tag of a key of the struct that v points to.
 func Default(v any, key string) string { return fieldNamed(reflect.TypeOf(v).Elem(), key).def }

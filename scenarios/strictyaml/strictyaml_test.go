@@ -222,3 +222,47 @@ func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 		}
 	}
 }
+
+type documented struct {
+	A int `yaml:"a" default:"1"`
+	B int `yaml:"b" default:"2"`
+}
+
+func (documented) Docs() string {
+	return `
+a: first
+b: second,
+	and: third
+`
+}
+
+type lacking struct {
+	A int `yaml:"a"`
+}
+
+type excessive struct {
+	A int `yaml:"a"`
+}
+
+func (excessive) Docs() string { return "a: first\nb: second" }
+
+// A key without a text and a text without a key end every program that uses the type.
+func TestDocsAndKeysAreTheSame(t *testing.T) {
+	want := "| `a` | whole number | `1` | first |\n| `b` | whole number | `2` | second, and: third |\n"
+	if got := string(Table(&documented{})); !strings.HasSuffix(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for want, v := range map[string]any{
+		"strictyaml.lacking: no doc for a":                             &lacking{},
+		"strictyaml.excessive: docs for what is no key: map[b:second]": &excessive{},
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != want {
+					t.Errorf("got %v, want %s", got, want)
+				}
+			}()
+			Keys(v)
+		}()
+	}
+}

@@ -20,9 +20,10 @@ type field struct {
 	min, max, above string
 	enum            []string
 	required        bool
-	index           int
+	index           []int // see reflect.Value.FieldByIndex
 	typ             reflect.Type
-	custom          Custom // a zero value, where the type is one
+	custom          Custom   // a zero value, where the type is one
+	choices         []Choice // the table, where the type is Choice
 }
 
 var fieldCache sync.Map // reflect.Type to []field
@@ -32,7 +33,9 @@ func fieldsOf(t reflect.Type) []field {
 	if fs, ok := fieldCache.Load(t); ok {
 		return fs.([]field)
 	}
+	docs := docsOf(t)
 	tabled, _ := is[Tabled](t)
+	chooser, _ := is[Chooser](t)
 	var fs []field
 	for i := range t.NumField() {
 		sf := t.Field(i)
@@ -40,8 +43,18 @@ func fieldsOf(t reflect.Type) []field {
 		if name == "" || name == "-" {
 			continue
 		}
+		if name == ",inline" {
+			for _, f := range fieldsOf(sf.Type) {
+				f.index = append([]int{i}, f.index...)
+				fs = append(fs, f)
+			}
+			continue
+		}
 		f := fieldOf(sf.Type)
-		f.name, f.doc, f.def, f.index = name, sf.Tag.Get("doc"), sf.Tag.Get("default"), i
+		f.name, f.doc, f.def, f.index = name, cmp.Or(docs[name], sf.Tag.Get("doc")), sf.Tag.Get("default"), []int{i}
+		if delete(docs, name); f.doc == "" {
+			panic(fmt.Sprintf("%v: no doc for %s", t, name))
+		}
 		f.min, f.max = cmp.Or(sf.Tag.Get("min"), f.min), cmp.Or(sf.Tag.Get("max"), f.max)
 		f.above = sf.Tag.Get("above")
 		f.required = sf.Tag.Get("required") == "true"
@@ -51,10 +64,29 @@ func fieldsOf(t reflect.Type) []field {
 		if tabled != nil && f.enum == nil {
 			f.enum = tabled.Names(name)
 		}
+		if chooser != nil && f.typ == reflect.TypeFor[Choice]() {
+			f.choices = chooser.Choices(name)
+			f.enum = namesOf(f.choices)
+		}
 		fs = append(fs, *f)
+	}
+	if len(docs) > 0 {
+		panic(fmt.Sprintf("%v: docs for what is no key: %v", t, docs))
 	}
 	fieldCache.Store(t, fs)
 	return fs
+}
+
+// docsOf are the texts of a Documented struct by key.
+func docsOf(t reflect.Type) map[string]string {
+	docs := map[string]string{}
+	if d, ok := is[Documented](t); ok {
+		for line := range strings.SplitSeq(strings.ReplaceAll(strings.TrimSpace(d.Docs()), "\n\t", " "), "\n") {
+			key, doc, _ := strings.Cut(line, ": ")
+			docs[key] = doc
+		}
+	}
+	return docs
 }
 
 // fieldOf is what a type says without tags.
@@ -115,7 +147,11 @@ func noun(t reflect.Type) string {
 // expected says what may stand at a key.
 func (f *field) expected() string {
 	if f.enum != nil {
-		return "one of " + strings.Join(f.enum, ", ")
+		s := "one of " + strings.Join(f.enum, ", ")
+		if anyOptions(f.choices) {
+			s += ", or a mapping from one of them to its options"
+		}
+		return s
 	}
 	if f.custom != nil {
 		return f.custom.Expected()
@@ -234,9 +270,11 @@ func setDefaults(v reflect.Value) {
 		return
 	}
 	for _, f := range fieldsOf(v.Type()) {
-		fv := v.Field(f.index)
+		fv := v.FieldByIndex(f.index)
 		switch {
 		case f.custom != nil:
+		case f.choices != nil:
+			fv.Set(reflect.ValueOf(Choose(f.choices, f.def)))
 		case f.typ.Kind() == reflect.Struct:
 			setDefaults(fv)
 		case f.typ.Kind() == reflect.Slice:

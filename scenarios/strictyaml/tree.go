@@ -92,19 +92,28 @@ func typeAt(t reflect.Type, key string) reflect.Type {
 	return nil
 }
 
-// Merge lays one mapping over another: mappings merge key by key, everything else replaces.
-func (o Origins) Merge(base, over *yaml.Node) *yaml.Node {
+// Merge lays one tree over another, both to be read into what v points to: mappings merge key by key, everything else
+// replaces, and so does a Choice of another name.
+func (o Origins) Merge(v any, base, over *yaml.Node) *yaml.Node {
+	return o.merge(reflect.TypeOf(v).Elem(), base, over)
+}
+
+func (o Origins) merge(t reflect.Type, base, over *yaml.Node) *yaml.Node {
 	if base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode {
+		return over
+	}
+	if t == reflect.TypeFor[Choice]() && len(over.Content) == 2 && KeyIndex(base, over.Content[0].Value) < 0 {
 		return over
 	}
 	c := *base
 	c.Content = slices.Clone(base.Content)
 	for i := 0; i+1 < len(over.Content); i += 2 {
-		at := KeyIndex(base, over.Content[i].Value)
+		key := over.Content[i].Value
+		at := KeyIndex(base, key)
 		if at < 0 {
 			c.Content = append(c.Content, over.Content[i], over.Content[i+1])
 		} else {
-			c.Content[at], c.Content[at+1] = over.Content[i], o.Merge(base.Content[at+1], over.Content[i+1])
+			c.Content[at], c.Content[at+1] = over.Content[i], o.merge(typeAt(t, key), base.Content[at+1], over.Content[i+1])
 		}
 	}
 	if from, ok := o[base]; ok {

@@ -10,12 +10,26 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Options are the parameters that the policies of this package share.
+// Options are the parameters that the policies of this package share, and others that ask what fits.
 type Options struct {
 	Demand     string    `yaml:"demand" enum:"zero|mean|last|fixed" default:"mean"`
 	DemandRate units.PPS `yaml:"demand_rate" default:"0pps"`
 	NoFit      string    `yaml:"nofit" enum:"least-loaded|reject|queue" default:"least-loaded"`
 	InFlight   bool      `yaml:"inflight" default:"true"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Options) Docs() string {
+	return `
+demand: what a new flow is expected to bring when Best-Fit asks whether it fits; the thesis does not say. zero: nothing,
+	so that an instance takes flows until it is measured at its limit; mean: the mean rate of the live flows; last: the
+	rate that the newest measured flow added; fixed: the value of demand_rate
+demand_rate: with demand: fixed, the expected rate of a new flow
+nofit: what to do with a flow that fits on no instance; the thesis does not say. least-loaded: place it there all the
+	same; reject: drop it; queue: hold it until a later window shows room
+inflight: count flows assigned since the last window at their expected demand; without it, all flows of a window see the
+	same loads
+`
 }
 
 // Policies is this family's part of the table. All see T2: what a held flow counts for in the autoscaler's load is
