@@ -1,4 +1,7 @@
-// Package numeric is the arithmetic that all parts must do alike.
+// Package numeric is the arithmetic that all parts must do alike, with the same bits on amd64 and on arm64.
+//
+// math.Exp and math.Log have an implementation for each architecture, and Go may fuse a product and a sum unless a conversion
+// stands between them. What is here is written in plain operations, each rounded, and so are the draws that are made of it.
 package numeric
 
 import "math"

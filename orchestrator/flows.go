@@ -4,8 +4,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/orchestrator/scheduler"
-	"github.com/smartinco/smartinco/units"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 type phase uint8
@@ -19,15 +18,13 @@ const (
 
 // flowState is what is known of one flow.
 type flowState struct {
-	assigned units.Time // when it was assigned to target
 	phase    phase
 	rule     ruleState
 	retrying bool          // its rule was rejected and is tried again after this window
-	pending  bool          // the counters do not show its assignment to target yet
 	target   flow.Instance // the instance it is assigned to
 	ordered  flow.Instance // where the newest order for its rule leads
 	origin   flow.Instance // the instance to which a rule may send it until ordered is confirmed; astray has more
-	prev     flow.ID       // neighbours in target's list of flows, or in that of held ones; -1 at the ends
+	prev     flow.ID       // neighbours in target's list of flows, or in one of held ones; -1 at the ends
 	next     flow.ID
 }
 
@@ -40,27 +37,6 @@ const (
 	inForce           // and confirmed
 )
 
-// flowTable is the flows by their number, in blocks: one that grows by a flow at a time is never copied, and takes no more
-// memory than its flows.
-type flowTable struct {
-	blocks []*[flowBlock]flowState
-	n      int
-}
-
-const flowBlock = 1 << 10
-
-func (t *flowTable) at(id flow.ID) *flowState {
-	return &t.blocks[uint32(id)/flowBlock][uint32(id)%flowBlock]
-}
-
-// grow makes room for so many flows.
-func (t *flowTable) grow(n int) {
-	for n > len(t.blocks)*flowBlock {
-		t.blocks = append(t.blocks, new([flowBlock]flowState))
-	}
-	t.n = max(t.n, n)
-}
-
 func (o *Orchestrator) flow(id flow.ID) *flowState {
 	if id < 0 || int(id) >= o.flows.n {
 		return nil
@@ -68,38 +44,55 @@ func (o *Orchestrator) flow(id flow.ID) *flowState {
 	return o.flows.at(id)
 }
 
-func (o *Orchestrator) flowArrived(id flow.ID) {
+func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple) {
 	if id < 0 || int(id) > o.flows.n+maxFlowGap {
 		return
 	}
 	o.flows.grow(int(id) + 1)
-	if o.flows.at(id).phase == absent {
-		o.place(id)
+	if o.mover != nil {
+		o.counted.grow(int(id) + 1)
 	}
+	if o.flows.at(id).phase != absent {
+		return
+	}
+	if o.tupled {
+		o.tuples.grow(int(id) + 1)
+		*o.tuples.at(id) = *tuple
+	}
+	o.place(id)
+}
+
+// workOf is a flow as the policy sees it, until the next call.
+func (o *Orchestrator) workOf(id flow.ID) *policy.Work {
+	o.work.Flow, o.work.At = id, o.flows.at(id).target
+	if o.tupled {
+		o.work.Tuple = *o.tuples.at(id)
+	}
+	return &o.work
 }
 
 // place schedules a flow that is assigned nowhere, and reports whether that settled its fate: a flow that has to be
 // held again stays held.
 func (o *Orchestrator) place(id flow.ID) bool {
 	f := o.flows.at(id)
-	var silent outcomes
+	var silent verdicts
 	if f.phase == waits {
-		silent = 1 << scheduler.Held
+		silent = 1 << policy.Hold
 	}
-	target, outcome := o.schedule(id, silent)
-	if outcome == scheduler.Held {
+	target, verdict := o.schedule(id, silent)
+	if verdict == policy.Hold {
 		if f.phase != waits {
 			o.holdBack(id)
 		}
 		return false
 	}
 	if f.phase == waits {
-		o.unlink(id, &o.insts[0])
+		o.release(id)
 	}
-	switch outcome {
-	case scheduler.Refused:
+	switch verdict {
+	case policy.Drop:
 		f.phase = refused
-	case scheduler.Placed:
+	case policy.Place:
 		f.phase = placed
 		o.assign(id, target)
 	}
@@ -107,31 +100,22 @@ func (o *Orchestrator) place(id flow.ID) bool {
 	return true
 }
 
-// holdBack puts a flow at the end of those that wait, which are listed as if 0 were an instance.
-func (o *Orchestrator) holdBack(id flow.ID) {
-	o.flows.at(id).phase = waits
-	o.link(id, &o.insts[0])
-}
+// verdicts is a set of policy.Verdict, one bit each.
+type verdicts uint8
 
-// outcomes is a set of scheduler.Outcome, one bit each.
-type outcomes uint8
-
-// schedule asks the policy, and logs what it says unless that changes nothing, as the outcomes in silent do.
-func (o *Orchestrator) schedule(id flow.ID, silent outcomes) (flow.Instance, scheduler.Outcome) {
-	o.candidates = o.candidates[:0]
-	if o.log != nil {
-		o.candidates = o.sched.Candidates(&o.view, o.candidates)
-	}
-	outcome, slot, reason := o.sched.Decide(&o.view)
+// schedule asks the policy, and logs what it says unless that changes nothing, as the verdicts in silent do.
+func (o *Orchestrator) schedule(id flow.ID, silent verdicts) (flow.Instance, policy.Verdict) {
+	answer, reason := o.sched.Decide(o.workOf(id), &o.view, o.log != nil)
 	var target flow.Instance
-	if outcome == scheduler.Placed {
-		target = o.view.IDs[slot]
+	if answer.Verdict == policy.Place {
+		target = o.view.IDs[answer.Slot]
 	}
-	if silent>>outcome&1 == 0 {
-		kind := [...]string{scheduler.Placed: Schedule, scheduler.Held: Hold, scheduler.Refused: Refuse}[outcome]
-		o.decided(Decision{Kind: kind, Policy: o.cfg.Scheduler.Policy, Flow: id, Instance: target, Reason: reason, Candidates: o.candidates})
+	if o.log != nil && silent>>answer.Verdict&1 == 0 {
+		o.candidates = o.sched.Candidates(&o.view, o.candidates[:0])
+		kind := [...]string{policy.Place: Schedule, policy.Hold: Hold, policy.Drop: Refuse}[answer.Verdict]
+		o.decided(Decision{Kind: kind, Policy: o.sched.Row().Name, Flow: id, Instance: target, Reason: reason, Candidates: o.candidates})
 	}
-	return target, outcome
+	return target, answer.Verdict
 }
 
 // install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of the
@@ -176,6 +160,7 @@ func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
 // withdraw removes the flow's rule and its target on the slow path, so that its next packet is a miss.
 func (o *Orchestrator) withdraw(id flow.ID) {
 	o.flows.at(id).rule = noRule
+	o.forgetCount(id)
 	o.do(Action{Kind: RemoveRule, Flow: id}) // before the deletion that it may allow
 	o.settled(id, 0)
 }
@@ -191,67 +176,67 @@ func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 // assign puts the flow at the end of the instance's list.
 func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
 	f, i := o.flows.at(id), &o.insts[to]
-	f.target, f.assigned, f.pending = to, o.now, true
-	o.link(id, i)
-	i.pending++
-	o.demand.change(o.now, +1)
-	o.pend(assignment{id, o.now})
-	if i.state == ready {
-		o.refresh(i.slot, i)
+	f.target = to
+	o.link(id, &i.flows)
+	if o.sees.Has(policy.T1) {
+		o.view.Flows[i.slot]++
 	}
+	o.tell(policy.Placed, i.slot, o.workOf(id))
 }
+
+// flowList is a list of flows, in the order in which they came to it.
+type flowList struct {
+	n          int32
+	head, tail flow.ID
+}
+
+var noFlows = flowList{head: -1, tail: -1}
 
 // link puts the flow at the end of a list.
-func (o *Orchestrator) link(id flow.ID, i *instanceState) {
+func (o *Orchestrator) link(id flow.ID, l *flowList) {
 	f := o.flows.at(id)
-	f.prev, f.next = i.tail, -1
-	if i.flows == 0 {
-		i.head = id
+	f.prev, f.next = l.tail, -1
+	if l.n == 0 {
+		l.head = id
 		f.prev = -1
 	} else {
-		o.flows.at(i.tail).next = id
+		o.flows.at(l.tail).next = id
 	}
-	i.tail = id
-	i.flows++
+	l.tail = id
+	l.n++
 }
 
-func (o *Orchestrator) unlink(id flow.ID, i *instanceState) {
+func (o *Orchestrator) unlink(id flow.ID, l *flowList) {
 	f := o.flows.at(id)
 	if f.prev >= 0 {
 		o.flows.at(f.prev).next = f.next
 	} else {
-		i.head = f.next
+		l.head = f.next
 	}
 	if f.next >= 0 {
 		o.flows.at(f.next).prev = f.prev
 	} else {
-		i.tail = f.prev
+		l.tail = f.prev
 	}
-	i.flows--
+	l.n--
 }
 
 // unassign takes the flow off its instance.
 func (o *Orchestrator) unassign(id flow.ID) {
 	f := o.flows.at(id)
 	i := &o.insts[f.target]
-	o.settle(f)
-	o.unlink(id, i)
-	o.demand.change(o.now, -1)
+	o.unlink(id, &i.flows)
+	slot := -1
 	if i.state == ready {
-		o.refresh(i.slot, i)
+		slot = i.slot
+		if o.sees.Has(policy.T1) {
+			o.view.Flows[slot]--
+		}
 	}
+	o.tell(policy.Ended, slot, o.workOf(id))
 	was := f.target
 	f.target = 0
 	o.finish(was)
-}
-
-// pend appends to the queue of unmeasured assignments, moving it to the front of its memory when half of that is spent.
-func (o *Orchestrator) pend(a assignment) {
-	if len(o.pending) == cap(o.pending) && o.first > len(o.pending)/2 {
-		o.pending = o.pending[:copy(o.pending, o.pending[o.first:])]
-		o.first = 0
-	}
-	o.pending = append(o.pending, a)
 }
 
 func (o *Orchestrator) flowEnded(id flow.ID) {
@@ -265,8 +250,9 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	case placed:
 		o.unassign(id)
 	case waits:
-		o.unlink(id, &o.insts[0])
+		o.release(id)
 	}
+	o.forgetCount(id)
 	o.settled(id, 0)
 }
 
@@ -318,35 +304,28 @@ func (o *Orchestrator) tryAgain(id flow.ID) {
 	}
 }
 
-// placeHeld tries the held flows, oldest first, until one has to stay held: all are expected to bring the same demand,
-// so the others would too.
-func (o *Orchestrator) placeHeld() {
-	for w := &o.insts[0]; w.flows > 0 && o.place(w.head); {
-	}
-}
-
 // rehome schedules a flow away from an instance that no longer takes any. If there is nowhere to go, a flow of a dead
 // instance is held or dropped; one of a draining instance stays.
 func (o *Orchestrator) rehome(id flow.ID, dead bool) {
 	f := o.flows.at(id)
-	var silent outcomes
+	var silent verdicts
 	if !dead {
-		silent = 1<<scheduler.Held | 1<<scheduler.Refused
+		silent = 1<<policy.Hold | 1<<policy.Drop
 	}
-	target, outcome := o.schedule(id, silent)
-	if outcome != scheduler.Placed && !dead {
+	target, verdict := o.schedule(id, silent)
+	if verdict != policy.Place && !dead {
 		return
 	}
 	o.unassign(id)
 	f.retrying = false
-	switch outcome {
-	case scheduler.Placed:
+	switch verdict {
+	case policy.Place:
 		o.assign(id, target)
 		o.install(id)
-	case scheduler.Held:
+	case policy.Hold:
 		o.withdraw(id) // also where its rule was refused: the slow path sends it to the dead instance
 		o.holdBack(id)
-	case scheduler.Refused:
+	case policy.Drop:
 		f.phase = refused
 		if f.rule != noRule {
 			o.withdraw(id)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -37,17 +38,17 @@ func script(b []byte) (Config, []Event, []units.Time) {
 	if len(b) > 0 {
 		first, b = b[0], b[1:]
 	}
-	pols := scheduler.Policies()
+	pols := scheduler.Policies.Infos()
 	c := config(func(c *Config) {
-		c.Scheduler.Policy = pols[int(first)%len(pols)].Name
+		c.Scheduler.Policy = scheduler.Named(pols[int(first)%len(pols)].Name)
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
 		c.Scheduler.NoFit = []string{"least-loaded", "reject", "queue", "queue"}[first>>4&3]
 		c.Scheduler.NoInstance = []string{"hold", "drop"}[first>>6&1]
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
 		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
-		c.Autoscaler.Victim = autoscaler.Victims()[int(first>>3&3)].Name
-		c.Autoscaler.Policy = []string{"target-utilization", "target-utilization", "none"}[int(first)%3]
+		c.Autoscaler.Victim = autoscaler.Victims[int(first>>3&3)].Name
+		c.Autoscaler.Policy = autoscaler.Named([]string{"target-utilization", "target-utilization", "none"}[int(first)%3])
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
@@ -155,8 +156,8 @@ func (w *witness) action(a Action) error {
 
 // consistent compares the lists and counts that Handle keeps with what a walk over all flows finds.
 func consistent(o *Orchestrator) error {
-	flows, pending, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}, map[flow.Instance]int32{}
-	held := int32(0)
+	flows, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}
+	held := 0
 	for id := range flow.ID(o.flows.n) {
 		f := o.flows.at(id)
 		if (f.phase == placed) != (f.target != 0) {
@@ -168,9 +169,6 @@ func consistent(o *Orchestrator) error {
 				return fmt.Errorf("flow %d is assigned to instance %d in state %d", id, f.target, s)
 			}
 		}
-		if f.pending {
-			pending[f.target]++
-		}
 		if f.origin != 0 {
 			rules[f.origin]++
 		}
@@ -181,8 +179,12 @@ func consistent(o *Orchestrator) error {
 			held++
 		}
 	}
-	if o.insts[0].flows != held {
-		return fmt.Errorf("%d flows are listed as held, a walk finds %d", o.insts[0].flows, held)
+	listed := 0
+	for _, l := range o.held.lists {
+		listed += int(l.n)
+	}
+	if o.held.n != held || listed != held {
+		return fmt.Errorf("%d flows count as held, %d are listed, a walk finds %d", o.held.n, listed, held)
 	}
 	serving := 0
 	for id := 1; id < len(o.insts); id++ {
@@ -190,17 +192,21 @@ func consistent(o *Orchestrator) error {
 		if i.state == starting || i.state == ready {
 			serving++
 		}
-		if i.flows != flows[n] || i.pending != pending[n] || i.rules != rules[n] {
-			return fmt.Errorf("instance %d counts %d flows, %d pending, %d rules; a walk finds %d, %d, %d", id, i.flows, i.pending, i.rules, flows[n], pending[n], rules[n])
+		if i.flows.n != flows[n] || i.rules != rules[n] {
+			return fmt.Errorf("instance %d counts %d flows, %d rules; a walk finds %d, %d", id, i.flows.n, i.rules, flows[n], rules[n])
+		}
+		if v := &o.view; i.state == ready && (v.IDs[i.slot] != n ||
+			o.sees.Has(policy.T1) && v.Flows[i.slot] != i.flows.n || o.sees.Has(policy.T2) && v.Load[i.slot] != i.rate) {
+			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %v pps", i.slot, id, i.flows.n, i.rate)
 		}
 		seen := int32(0)
-		for f, prev := i.head, flow.ID(-1); i.flows > 0 && f >= 0; prev, f = f, o.flows.at(f).next {
-			if seen++; o.flows.at(f).target != n || o.flows.at(f).prev != prev || seen > i.flows {
+		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flows.at(f).next {
+			if seen++; o.flows.at(f).target != n || o.flows.at(f).prev != prev || seen > i.flows.n {
 				return fmt.Errorf("list of instance %d is broken at flow %d", id, f)
 			}
 		}
-		if seen != i.flows {
-			return fmt.Errorf("list of instance %d has %d flows, want %d", id, seen, i.flows)
+		if seen != i.flows.n {
+			return fmt.Errorf("list of instance %d has %d flows, want %d", id, seen, i.flows.n)
 		}
 	}
 	if serving != o.serving {

@@ -1,7 +1,11 @@
 package orchestrator
 
 import (
+	"slices"
+
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
 )
 
 type lifeState uint8
@@ -16,15 +20,14 @@ const (
 
 // instanceState is what is known of one instance.
 type instanceState struct {
-	state      lifeState
-	wasReady   bool    // it was ready before it began to drain
-	slot       int     // row of the view, while ready
-	flows      int32   // assigned to it
-	pending    int32   // of those, not shown by the counters yet
-	rules      int32   // rules that may send packets to it
-	head, tail flow.ID // its flows in order of assignment, while there are any
-	rate       float64 // packets a second forwarded to it in the last window
-	joined     float64 // flows that the last reading showed for the first time, in windows
+	state    lifeState
+	wasReady bool     // it was ready before it began to drain
+	slot     int      // row of the view, while ready
+	flows    flowList // assigned to it
+	rules    int32    // rules that may send packets to it
+	rate     float64  // packets a second forwarded to it in the last window
+	created  units.Time
+	readyAt  units.Time // when it began to take packets; Never before
 }
 
 func (o *Orchestrator) instance(id flow.Instance) *instanceState {
@@ -36,7 +39,7 @@ func (o *Orchestrator) instance(id flow.Instance) *instanceState {
 
 func (o *Orchestrator) create(why string) {
 	id := flow.Instance(len(o.insts))
-	o.insts = append(o.insts, instanceState{head: -1, tail: -1})
+	o.insts = append(o.insts, instanceState{flows: noFlows, created: o.now, readyAt: units.Never})
 	o.alive = append(o.alive, id)
 	o.serving++
 	o.meter.Track(id)
@@ -45,17 +48,70 @@ func (o *Orchestrator) create(why string) {
 	o.decided(Decision{Kind: Create, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: why})
 }
 
-// list rebuilds the view after a change in which instances are ready.
+// list brings the view up to date after a change in which instances are ready.
 func (o *Orchestrator) list() {
 	v := &o.view
-	v.IDs, v.Flows, v.Load = v.IDs[:0], v.Flows[:0], v.Load[:0]
+	for slot := len(v.IDs) - 1; slot >= 0; slot-- {
+		if o.insts[v.IDs[slot]].state == ready {
+			continue
+		}
+		o.tell(policy.Left, slot, nil)
+		v.IDs = slices.Delete(v.IDs, slot, slot+1)
+		if o.sees.Has(policy.T1) {
+			v.Flows = slices.Delete(v.Flows, slot, slot+1)
+		}
+		if o.sees.Has(policy.T2) {
+			v.Load = slices.Delete(v.Load, slot, slot+1)
+		}
+		o.number(slot)
+	}
+	slot := 0
 	for _, id := range o.alive {
-		if i := &o.insts[id]; i.state == ready {
-			i.slot = len(v.IDs)
-			v.IDs, v.Flows, v.Load = append(v.IDs, id), append(v.Flows, 0), append(v.Load, 0)
-			o.refresh(i.slot, i)
+		i := &o.insts[id]
+		if i.state != ready {
+			continue
+		}
+		if slot == len(v.IDs) || v.IDs[slot] != id {
+			v.IDs = slices.Insert(v.IDs, slot, id)
+			if o.sees.Has(policy.T1) {
+				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
+			}
+			if o.sees.Has(policy.T2) {
+				v.Load = slices.Insert(v.Load, slot, i.rate)
+			}
+			o.number(slot)
+			o.tell(policy.Joined, slot, nil)
+		}
+		slot++
+	}
+}
+
+// number notes the rows of the instances from a row on.
+func (o *Orchestrator) number(from int) {
+	for slot := from; slot < len(o.view.IDs); slot++ {
+		o.insts[o.view.IDs[slot]].slot = slot
+	}
+}
+
+// measured brings the loads up to date after a reading.
+func (o *Orchestrator) measured(since, until units.Time) {
+	for _, id := range o.alive {
+		o.insts[id].rate = o.meter.Rate(id).Rx
+	}
+	if !o.sees.Has(policy.T2) {
+		return
+	}
+	v := &o.view
+	v.Live, v.LiveLoad = append(v.Live[:0], o.alive...), v.LiveLoad[:0]
+	for _, id := range o.alive {
+		i := &o.insts[id]
+		v.LiveLoad = append(v.LiveLoad, i.rate)
+		if i.state == ready {
+			v.Load[i.slot] = i.rate
 		}
 	}
+	o.event.Since, o.event.Until = since, until
+	o.tell(policy.Measured, 0, nil)
 }
 
 // bury takes an instance off the living.
@@ -79,6 +135,7 @@ func (o *Orchestrator) instanceReady(id flow.Instance) {
 		return
 	}
 	o.meter.Ready(id, o.now)
+	i.readyAt = min(i.readyAt, o.now)
 	switch i.state {
 	case starting:
 		i.state = ready
@@ -102,8 +159,8 @@ func (o *Orchestrator) instanceFailed(id flow.Instance, reason string) {
 	}
 	o.decided(Decision{Kind: Failed, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: reason})
 	o.list()
-	for o.insts[id].flows > 0 {
-		o.rehome(o.insts[id].head, true)
+	for o.insts[id].flows.n > 0 {
+		o.rehome(o.insts[id].flows.head, true)
 	}
 	o.replace()
 }
@@ -165,14 +222,21 @@ func (o *Orchestrator) drain(id flow.Instance) {
 
 // moveAway moves the flows of a draining instance to ready ones, as far as the scheduler finds them a place.
 func (o *Orchestrator) moveAway(id flow.Instance) {
-	if len(o.view.IDs) == 0 || o.insts[id].flows == 0 {
+	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 {
 		return
 	}
-	for f := o.insts[id].head; f >= 0; {
+	var full []*heldList // no place for a flow of that rank, so none for the others
+	for f := o.insts[id].flows.head; f >= 0; {
 		next := o.flows.at(f).next
-		o.rehome(f, false)
-		if o.flows.at(f).target == id {
-			return // no place for it, so none for the others
+		rank := o.held.of(o.workOf(f))
+		if !slices.Contains(full, rank) {
+			o.rehome(f, false)
+			if o.flows.at(f).target == id {
+				if o.held.ranker == nil {
+					return
+				}
+				full = append(full, rank)
+			}
 		}
 		f = next
 	}
@@ -181,7 +245,7 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 // finish deletes a draining instance when no flow is assigned to it and no rule may send it packets.
 func (o *Orchestrator) finish(id flow.Instance) {
 	i := o.instance(id)
-	if i == nil || i.state != draining || i.flows > 0 || i.rules > 0 {
+	if i == nil || i.state != draining || i.flows.n > 0 || i.rules > 0 {
 		return
 	}
 	o.bury(id, stopping)

@@ -16,6 +16,7 @@ const (
 	Create       = "create"        // a new instance
 	Delete       = "delete"        // a drained instance goes
 	Failed       = "failed"        // an instance died, or could not be created
+	Move         = "move"          // a flow that has an instance is given another
 	CounterReset = "counter-reset" // a counter of the instance started again from zero
 )
 

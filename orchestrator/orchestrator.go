@@ -5,6 +5,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
@@ -18,6 +19,9 @@ type Config struct {
 	Window     units.Time         // time between two readings of the counters, above 0
 	Scheduler  scheduler.Options  // which instance takes a new flow
 	Autoscaler autoscaler.Options // how many instances there are
+
+	// Policy replaces the scheduling policy that Scheduler names by one that is not in the table; it is nil otherwise.
+	Policy *policy.Row
 }
 
 // MaxInstances bounds Config.Max.
@@ -32,23 +36,32 @@ type Orchestrator struct {
 	cfg     Config
 	log     Logger
 	sched   *scheduler.Scheduler
+	policy  policy.Policy
+	mover   policy.Mover     // the policy, if it is one; else nil
+	demand  policy.Estimator // the policy, if it is one; else nil
+	sees    policy.Class     // what the view shows the policy
+	tupled  bool             // the policy looks at five-tuples
 	scaler  *autoscaler.Autoscaler
 	meter   telemetry.Collector
 	now     units.Time
 	started bool
 	reading bool // counters were asked for and have not come
-	due     [AutoscaleTimer + 1]units.Time
+	due     [Timers]units.Time
 	actions []Action
 
-	flows   flowTable
-	insts   []instanceState             // by number; 0 has the held flows, oldest first
+	flows   table[flowState]
+	tuples  table[flow.FiveTuple] // of the flows, where the policy looks at them
+	counted table[uint64]         // what their rules had counted at the last reading, where the policy moves flows
+	held    heldFlows
+	insts   []instanceState             // by number; 0 is none
 	alive   []flow.Instance             // starting, ready or draining, in order
-	view    scheduler.View              // the ready ones
+	view    policy.View                 // the ready ones
 	astray  map[flow.ID][]flow.Instance // of the few flows whose orders outran each other: where else a rule may lead
 	retry   []flow.ID                   // flows whose rule was rejected since the last window
-	pending []assignment                // assignments that the counters do not show yet, oldest first
-	first   int                         // where pending begins
-	demand  demand
+	rules   []policy.Counted
+	moves   []policy.Move
+	work    policy.Work  // the flow at hand
+	event   policy.Event // what the policy is told
 
 	serving   int // starting or ready
 	desired   int // instances wanted
@@ -56,7 +69,8 @@ type Orchestrator struct {
 
 	decision   Decision
 	candidates []Candidate
-	victims    []autoscaler.Victim
+	snapshot   policy.Snapshot   // for the autoscaler
+	victims    []policy.Instance // for the choice of a victim
 }
 
 // Validate reports the first key whose value makes no sense, with what is expected.
@@ -77,7 +91,7 @@ func (c *Config) Validate() error {
 	if err := c.Autoscaler.Validate(); err != nil {
 		return err
 	}
-	switch static := c.Autoscaler.Policy == "none"; {
+	switch static := c.Autoscaler.Static(); {
 	case c.Min > 0:
 	case static && c.Initial == 0:
 		return fmt.Errorf("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which no instance would ever start: want 1 or more of either")
@@ -94,16 +108,33 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	}
 	o := &Orchestrator{cfg: cfg, log: log, insts: make([]instanceState, 1, cfg.Max+1)}
 	var err error
-	if o.sched, err = scheduler.New(cfg.Scheduler, cfg.Seed); err != nil {
+	if o.sched, err = newScheduler(&cfg); err != nil {
 		return nil, err
 	}
-	if o.scaler, err = autoscaler.New(cfg.Autoscaler); err != nil {
+	o.sees, o.tupled = o.sched.Row().Sees, o.sched.Row().Tuple
+	o.policy = o.sched.Policy
+	o.mover, _ = o.policy.(policy.Mover)
+	o.demand, _ = o.policy.(policy.Estimator)
+	o.held.ranker, _ = o.policy.(policy.Ranker)
+	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
 	}
 	o.view.Limit = float64(cfg.Scheduler.Limit)
-	o.demand.init(&cfg.Scheduler)
-	o.view.Demand = o.demand.rate
 	return o, nil
+}
+
+func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
+	if cfg.Policy != nil {
+		return scheduler.Host(cfg.Policy, cfg.Scheduler, cfg.Seed)
+	}
+	return scheduler.New(cfg.Scheduler, cfg.Seed)
+}
+
+// tell tells the policy what has happened.
+func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {
+	e := &o.event
+	e.Kind, e.Slot, e.Work = k, slot, w
+	o.policy.Observe(e, &o.view)
 }
 
 // Handle takes one event and returns what is to be done about it, in that order. The slice is valid until the next
@@ -114,7 +145,7 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 // that move; everything else, to the instances. Nothing grows with the number of flows there are.
 func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	o.actions = o.actions[:0]
-	o.now = now
+	o.now, o.view.Now = now, now
 	if !o.started {
 		if e.Kind == Start {
 			o.start()
@@ -123,7 +154,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	}
 	switch e.Kind {
 	case FlowArrived:
-		o.flowArrived(e.Flow)
+		o.flowArrived(e.Flow, &e.Tuple)
 	case FlowEnded:
 		o.flowEnded(e.Flow)
 	case RuleInstalled:
@@ -145,7 +176,11 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		case AutoscaleTimer:
 			o.evaluate()
 			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
+		case MoveTimer:
+			o.readRules()
 		}
+	case RulesRead:
+		o.rulesRead(e.Rules)
 	}
 	return o.actions
 }
@@ -175,6 +210,9 @@ func (o *Orchestrator) start() {
 	if o.scaler.Active() {
 		o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
 	}
+	if o.mover != nil {
+		o.arm(MoveTimer, o.mover.Every())
+	}
 }
 
 // windowEnds asks for the counters. What waits for a window is done when they come, or here if the last reading never
@@ -184,7 +222,7 @@ func (o *Orchestrator) windowEnds() {
 		o.waiting()
 	}
 	o.do(Action{Kind: ReadCounters})
-	o.demand.ask(o.now)
+	o.tell(policy.Asked, 0, nil)
 	o.reading = true
 	o.arm(TelemetryTimer, o.cfg.Window)
 	if !o.scaler.Active() {
@@ -213,7 +251,7 @@ func (o *Orchestrator) waiting() {
 	}
 	o.retry = o.retry[:copy(o.retry, o.retry[n:])]
 	o.placeHeld()
-	if o.cfg.Autoscaler.Drain != "move" {
+	if !o.scaler.Moves() {
 		return
 	}
 	for i := 0; i < len(o.alive); {

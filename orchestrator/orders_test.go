@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -25,7 +26,7 @@ func deleted(actions []Action) (ids []flow.Instance) {
 func TestNoInstanceIsDeletedToWhichARuleMayLead(t *testing.T) {
 	chased := func(t *testing.T) (*Orchestrator, []flow.Instance) {
 		o := mustNew(t, config(func(c *Config) {
-			c.Scheduler.Policy = "worst-fit"
+			c.Scheduler.Policy = scheduler.Named("worst-fit")
 			c.Autoscaler.Victim, c.Autoscaler.MaxStepIn, c.Autoscaler.Stabilization = "oldest", 1, 0
 		}), nil)
 		o.Handle(0, &Event{Kind: Start})
@@ -88,7 +89,7 @@ func TestAHeldFlowThatEndsIsForgotten(t *testing.T) {
 	o.Handle(ms(5), &Event{Kind: FlowEnded, Flow: 0})
 	o.Handle(ms(5), &Event{Kind: FlowEnded, Flow: 2})
 	o.Handle(ms(6), &Event{Kind: FlowArrived, Flow: 0}) // anew, and so behind the others
-	if got := o.insts[0].flows; got != 3 {
+	if got := o.held.n; got != 3 {
 		t.Errorf("%d flows are held, want 3", got)
 	}
 	var got []flow.ID
@@ -128,7 +129,7 @@ func TestWhatAFlowOfADeadInstanceLoses(t *testing.T) {
 // Counters come one and a half windows after they were sampled. The packets of a reading are divided by the time that flows
 // had lived when it was asked for, not by that of a later one.
 func TestDemandIsOfOneReading(t *testing.T) {
-	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 1, "best-fit" }), nil)
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 1, scheduler.Named("best-fit") }), nil)
 	o.Handle(0, &Event{Kind: Start})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
 	packets := func(at int) (n uint64) { // each flow sends one a millisecond
@@ -144,7 +145,7 @@ func TestDemandIsOfOneReading(t *testing.T) {
 		}
 		if at%1000 == 500 && at > 2000 {
 			o.Handle(ms(at), &Event{Kind: CountersRead, Sampled: ms(at - 1500), Counters: []Counter{rx(1, packets(at-1500))}})
-			if d := o.demand.rate; d < 999.9 || d > 1000.1 {
+			if d := o.demand.Demand(); d < 999.9 || d > 1000.1 {
 				t.Errorf("at %d ms: demand %v pps, want 1000", at, d)
 			}
 		}
@@ -157,7 +158,7 @@ func TestDemandIsOfOneReading(t *testing.T) {
 // A mean that is measured as 0 is 0: a flow that is expected to bring nothing fits wherever there is no more than the limit.
 // To put idle instances in order it still counts as 1 pps.
 func TestDemandMeasuredAsZero(t *testing.T) {
-	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, "worst-fit" }), nil)
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, scheduler.Named("worst-fit") }), nil)
 	o.Handle(0, &Event{Kind: Start})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 2})
@@ -170,23 +171,23 @@ func TestDemandMeasuredAsZero(t *testing.T) {
 	for _, c := range []struct {
 		packets uint64
 		want    float64
-	}{{5000, 5000}, {5000, 0}, {12000, 7000}} {
+	}{{5000, 5000}, {5000, 1}, {12000, 7000}} {
 		read(o.timesRead()+1, c.packets)
-		if o.demand.rate != c.want || o.view.Demand != c.want {
-			t.Errorf("%d packets: demand %v, shown as %v, want %v", c.packets, o.demand.rate, o.view.Demand, c.want)
+		if d := o.demand.Demand(); d != c.want {
+			t.Errorf("%d packets: demand %v, want %v", c.packets, d, c.want)
 		}
 	}
 	read(4, 12000) // 0 again
 	o.Handle(4*units.Second, &Event{Kind: FlowArrived, Flow: 1})
-	if want := []float64{1, 0}; !slices.Equal(o.view.Load, want) {
-		t.Errorf("loads %v, want %v", o.view.Load, want)
+	if got, want := loads(o), []float64{1, 0}; !slices.Equal(got, want) {
+		t.Errorf("loads %v, want %v", got, want)
 	}
 	o.Handle(5*units.Second, &Event{Kind: FlowEnded, Flow: 0})
 	o.Handle(5*units.Second, &Event{Kind: FlowEnded, Flow: 1})
 	read(5, 12000)
 	read(6, 13000) // packets of no flow that is known of: nothing to divide by
-	if o.demand.rate != 0 {
-		t.Errorf("demand %v after a window without flows, want it as it was, 0", o.demand.rate)
+	if d := o.demand.Demand(); d != 1 {
+		t.Errorf("demand %v after a window without flows, want it as it was: none, which counts as 1", d)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 )
 
@@ -14,53 +14,72 @@ func (o *Orchestrator) evaluate() {
 	if !o.scaler.Active() {
 		return
 	}
-	in := autoscaler.Input{
-		Now: o.now, Current: o.serving, Min: o.cfg.Min, Max: o.cfg.Max,
-		Known: o.meter.HasRead(), Limit: float64(o.cfg.Scheduler.Limit),
-	}
-	for _, id := range o.alive {
-		r := o.meter.Rate(id)
-		if o.cfg.Autoscaler.Metric == "processed" {
-			in.Load += r.Tx
-		} else {
-			in.Load += r.Rx
-		}
-		if r.Known && r.Stale {
-			in.Stale++
-		}
-	}
-	in.Held = int(o.insts[0].flows)
-	in.Load += float64(float64(in.Held) * o.expected())
-	p := o.scaler.Evaluate(&in)
-	o.desired = p.Desired
-	o.logStages(&in, &p)
+	s := &o.snapshot
+	o.observe(s)
+	var steps []policy.Step
+	o.desired, steps = o.scaler.Evaluate(s)
+	o.logSteps(s.Current, steps)
 	switch {
-	case p.Desired > in.Current:
-		o.grow(p.Desired-in.Current, "scale-out")
-	case p.Desired < in.Current:
-		o.shrink(in.Current - p.Desired)
+	case o.desired > s.Current:
+		o.grow(o.desired-s.Current, "scale-out")
+	case o.desired < s.Current:
+		o.shrink(s.Current - o.desired)
 	}
 }
 
-// logStages logs the recommendation always, the stages behind it only if the outcome or any of them changed the number.
-func (o *Orchestrator) logStages(in *autoscaler.Input, p *autoscaler.Proposal) {
-	changed := p.Desired != in.Current
-	for i := 1; i < len(p.Stages); i++ {
-		changed = changed || p.Stages[i].Desired != p.Stages[i-1].Desired
+// expected is what a held flow counts for, in packets a second.
+func (o *Orchestrator) expected() float64 {
+	if o.demand == nil {
+		return 1 // enough to ask for an instance where there is none
 	}
-	for i, s := range p.Stages {
+	return o.demand.Demand()
+}
+
+// observe fills in what is known now. The times of the last scalings are the autoscaler's.
+func (o *Orchestrator) observe(s *policy.Snapshot) {
+	held := o.held.n
+	*s = policy.Snapshot{
+		Now: o.now, Current: o.serving, Wanted: o.desired, Min: o.cfg.Min, Max: o.cfg.Max,
+		Limit: float64(o.cfg.Scheduler.Limit), Held: held, HeldLoad: float64(float64(held) * o.expected()),
+		Window: o.cfg.Window, Measured: o.meter.HasRead(), Instances: s.Instances[:0],
+	}
+	s.Instances = slices.Grow(s.Instances, len(o.alive))[:len(o.alive)]
+	for k, id := range o.alive {
+		o.describe(id, &s.Instances[k])
+	}
+}
+
+// describe fills in what is known of a living instance.
+func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
+	i := &o.insts[id]
+	to.ID, to.State, to.Created, to.Ready, to.Flows = id, shown[i.state], i.created, i.readyAt, i.flows.n
+	to.Rate = o.meter.Rate(id)
+}
+
+// shown are the states of living instances as policies know them.
+var shown = [...]policy.State{starting: policy.Starting, ready: policy.Ready, draining: policy.Draining}
+
+// logSteps logs the recommendation always, the stages behind it only if the outcome or any of them changed the number.
+func (o *Orchestrator) logSteps(current int, steps []policy.Step) {
+	changed := o.desired != current
+	for i := 1; i < len(steps); i++ {
+		changed = changed || steps[i].Desired != steps[i-1].Desired
+	}
+	for i, s := range steps {
 		if i > 0 && !changed {
 			return
 		}
 		policy := "" // only the recommendation is the policy's
 		if i == 0 {
-			policy = o.cfg.Autoscaler.Policy
+			policy = o.cfg.Autoscaler.Policy.Name
 		}
 		reason := s.Reason
 		if reason == "" {
 			reason = "unchanged"
 		}
-		o.decided(Decision{Kind: s.Kind, Policy: policy, Flow: -1, Current: in.Current, Desired: s.Desired, Reason: reason})
+		o.decided(Decision{
+			Kind: s.Kind, Policy: policy, Flow: -1, Current: current, Desired: s.Desired, Reason: reason,
+		})
 	}
 }
 
@@ -70,21 +89,26 @@ func (o *Orchestrator) shrink(n int) {
 	for ; n > 0; n-- {
 		o.victims = o.victims[:0]
 		for _, id := range o.alive {
-			if i := &o.insts[id]; i.state != draining {
-				o.victims = append(o.victims, autoscaler.Victim{Instance: id, Flows: int(i.flows), Load: i.rate})
+			if o.insts[id].state != draining {
+				o.victims = append(o.victims, policy.Instance{})
+				o.describe(id, &o.victims[len(o.victims)-1])
 			}
 		}
 		if len(o.victims) == 0 {
 			break
 		}
-		id := o.victims[o.scaler.PickVictim(o.victims)].Instance
-		o.weighVictims()
-		o.decided(Decision{Kind: Victim, Policy: o.cfg.Autoscaler.Victim, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: "goes first by its score", Candidates: o.candidates})
+		victim, scores := o.scaler.PickVictim(o.now, o.victims)
+		id := o.victims[victim].ID
+		o.weighVictims(scores)
+		o.decided(Decision{
+			Kind: Victim, Policy: o.cfg.Autoscaler.Victim, Flow: -1, Instance: id,
+			Current: o.serving, Desired: o.desired, Reason: "goes first by its score", Candidates: o.candidates,
+		})
 		o.drain(id)
 		chosen = append(chosen, id)
 	}
 	for _, id := range chosen {
-		if o.cfg.Autoscaler.Drain == "move" {
+		if o.scaler.Moves() {
 			o.moveAway(id)
 		}
 		o.finish(id)
@@ -92,14 +116,13 @@ func (o *Orchestrator) shrink(n int) {
 }
 
 // weighVictims fills the candidates for the log.
-func (o *Orchestrator) weighVictims() {
+func (o *Orchestrator) weighVictims(scores []float64) {
 	o.candidates = o.candidates[:0]
 	if o.log == nil {
 		return
 	}
 	for i := range o.victims {
-		v := &o.victims[i]
-		o.candidates = append(o.candidates, Candidate{Instance: v.Instance, Score: o.scaler.VictimScore(v), Fits: true})
+		o.candidates = append(o.candidates, Candidate{Instance: o.victims[i].ID, Score: scores[i], Fits: true})
 	}
 	if c := o.candidates; len(c) > scheduler.MaxCandidates {
 		slices.SortFunc(c, func(a, b Candidate) int {

@@ -1,12 +1,16 @@
 package orchestrator
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -82,7 +86,8 @@ func TestHeldFlowsBringAnInstance(t *testing.T) {
 	}
 	// Held for want of room, beside an instance that is full.
 	o = mustNew(t, config(func(c *Config) {
-		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit, c.Scheduler.Demand, c.Scheduler.DemandRate = 1, "best-fit", "queue", "fixed", 7e6
+		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit = 1, scheduler.Named("best-fit"), "queue"
+		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 7e6
 	}), nil)
 	o.Handle(0, &Event{Kind: Start})
 	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
@@ -111,13 +116,16 @@ func TestMissingCountersHoldAScaleInBack(t *testing.T) {
 		for i := range flow.Instance(3) {
 			o.Handle(0, &Event{Kind: InstanceReady, Instance: i + 1})
 		}
-		o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{rx(1, 5), rx(2, 5), rx(3, 5)}})
+		before := []Counter{rx(1, 5), rx(2, 5), rx(3, 5)}
+		o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: before})
 		o.Handle(2*units.Second, &Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: c.counters})
 		o.Handle(2*units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})
 		if o.desired != c.want {
 			t.Errorf("%s: %d instances wanted (%s), want %d", c.name, o.desired, log.got, c.want)
 		}
-		if n := 3 - len(c.counters); n > 0 && !strings.Contains(log.got[0], "counters of "+string('0'+rune(n))+" instances are missing") {
+		n := 3 - len(c.counters)
+		said := fmt.Sprintf("counters of %d instances are missing", n)
+		if n > 0 && !strings.Contains(log.got[0], said) {
 			t.Errorf("%s: the log says %q", c.name, log.got)
 		}
 	}
@@ -137,7 +145,7 @@ func TestTheSeedDrawsTies(t *testing.T) {
 	placed := func(seed uint64) (to []flow.Instance) {
 		o := mustNew(t, config(func(c *Config) {
 			c.Seed, c.Initial = seed, 8
-			c.Scheduler.Policy, c.Scheduler.Ties, c.Scheduler.InFlight = "worst-fit", "random", false
+			c.Scheduler.Policy, c.Scheduler.Ties, c.Scheduler.InFlight = scheduler.Named("worst-fit"), "random", false
 		}), nil)
 		o.Handle(0, &Event{Kind: Start})
 		for i := range flow.Instance(8) {
@@ -165,8 +173,8 @@ func TestTheSeedDrawsTies(t *testing.T) {
 	}
 }
 
-// A plant that is late, as one on hardware always is, does not shift the timers: they fall on whole multiples from the start,
-// so that a window and an interval that are due together stay so.
+// A plant that is late, as one on hardware always is, does not shift the timers: they fall on whole multiples from the
+// start, so that a window and an interval that are due together stay so.
 func TestTimersDoNotDrift(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) { c.Autoscaler.Interval = 2 * units.Second }), nil)
 	o.Handle(ms(3), &Event{Kind: Start})
@@ -184,7 +192,8 @@ func TestTimersDoNotDrift(t *testing.T) {
 		timer Timer
 		want  int
 	}{
-		{1004, TelemetryTimer, 2000}, {2001, TelemetryTimer, 3000}, {2050, AutoscaleTimer, 4000}, {3000, TelemetryTimer, 4000},
+		{1004, TelemetryTimer, 2000}, {2001, TelemetryTimer, 3000}, {2050, AutoscaleTimer, 4000},
+		{3000, TelemetryTimer, 4000},
 		{7300, TelemetryTimer, 8000}, {8000, AutoscaleTimer, 10000}, // some were missed
 	} {
 		if got := due(ms(c.now), c.timer); got != ms(c.want) {
@@ -193,13 +202,14 @@ func TestTimersDoNotDrift(t *testing.T) {
 	}
 }
 
-// The flows of a victim are tried in the order in which they came to it, until one finds no place; the rest when counters have
-// come, of several draining instances the lowest number first.
+// The flows of a victim are tried in the order in which they came to it, until one finds no place. The rest are tried
+// when counters have come, of several draining instances the lowest number first.
 func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) {
 		c.Initial, c.Autoscaler.Stabilization = 3, 0
 		c.Scheduler = scheduler.DefaultOptions()
-		c.Scheduler.Policy, c.Scheduler.NoFit, c.Scheduler.Demand, c.Scheduler.DemandRate = "best-fit", "queue", "fixed", 3e6
+		c.Scheduler.Policy, c.Scheduler.NoFit = scheduler.Named("best-fit"), "queue"
+		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 3e6
 		c.Scheduler.Limit, c.Autoscaler.Target = 10e6, 1
 	}), nil)
 	o.Handle(0, &Event{Kind: Start})
@@ -229,9 +239,11 @@ func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 		}
 		return o.Handle(now, &Event{Kind: CountersRead, Sampled: now, Counters: c})
 	}
-	// 3 Mpps on the first, nothing on the others: one instance is enough, and 3 and 2 go. On 1 there is room for two flows.
+	// 3 Mpps on the first, nothing on the others: one instance is enough, and 3 and 2 go. On 1 there is room for two
+	// flows.
 	read(1, 3e6, 0, 0)
-	if got := moves(o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})); !slices.Equal(got, []flow.ID{6, 7}) {
+	got := moves(o.Handle(units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer}))
+	if !slices.Equal(got, []flow.ID{6, 7}) {
 		t.Errorf("at the scale-in flows %v move, want 6 and 7 of instance 3, the first victim", got)
 	}
 	if got := moves(read(2, 8e6, 0, 0)); !slices.Equal(got, []flow.ID{3}) { // 5 Mpps leave room for one
@@ -239,5 +251,64 @@ func TestWhichFlowsOfADrainAreTriedWhen(t *testing.T) {
 	}
 	if got := moves(read(3, 8e6, 0, 0)); !slices.Equal(got, []flow.ID{4, 5}) {
 		t.Errorf("after another flows %v move, want 4 and 5", got)
+	}
+}
+
+// The autoscaler is shown each instance that starts, is ready or drains, with its own times and counters.
+func TestASnapshotHasARowForEachLivingInstance(t *testing.T) {
+	o := mustNew(t, config(func(c *Config) { c.Initial, c.Max, c.Autoscaler.Drain = 5, 5, "finish" }), nil)
+	at := func(ms int, e Event) { o.Handle(units.Time(ms)*units.Millisecond, &e) }
+	at(0, Event{Kind: Start})
+	for i := range flow.Instance(4) { // the fifth never is
+		at(100*int(i+1), Event{Kind: InstanceReady, Instance: i + 1})
+		at(100*int(i+1), Event{Kind: FlowArrived, Flow: flow.ID(i)})
+	}
+	at(600, Event{Kind: InstanceReady, Instance: 2}) // it was already
+	at(1000, Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{
+		{Instance: 1, RxPackets: 90, TxPackets: 45, RxBytes: 900}, rx(2, 80), rx(3, 70), rx(4, 60),
+	}})
+	at(1500, Event{Kind: InstanceFailed, Instance: 3})
+	o.drain(4)
+	at(2000, Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: []Counter{rx(2, 180), rx(4, 60)}})
+
+	var s policy.Snapshot
+	o.observe(&s)
+	want := policy.Snapshot{
+		Now: 2 * units.Second, Current: 4, Wanted: 5, Min: 1, Max: 5, Limit: 10e6, Window: units.Second, Measured: true,
+		Held: 0, Instances: []policy.Instance{
+			{ID: 1, State: policy.Ready, Ready: ms(100), Flows: 2,
+				Rate: telemetry.Rate{Rx: 90, Tx: 45, RxBits: 7200, Known: true, Stale: true, Sampled: units.Second}},
+			{ID: 2, State: policy.Ready, Ready: ms(200), Flows: 1,
+				Rate: telemetry.Rate{Rx: 100, Known: true, Sampled: 2 * units.Second}},
+			{ID: 4, State: policy.Draining, Ready: ms(400), Flows: 1,
+				Rate: telemetry.Rate{Known: true, Sampled: 2 * units.Second}},
+			{ID: 5, Ready: units.Never, Rate: telemetry.Rate{Stale: true}},
+			{ID: 6, Created: ms(1500), Ready: units.Never, Rate: telemetry.Rate{Stale: true, Sampled: units.Second}},
+		},
+	}
+	if !reflect.DeepEqual(s, want) {
+		t.Errorf("the snapshot is\n%+v, want\n%+v", s, want)
+	}
+}
+
+// An evaluation of 1,000 instances that changes nothing.
+func BenchmarkEvaluate1000(b *testing.B) {
+	for _, log := range []Logger{nil, discard{}} {
+		b.Run(fmt.Sprintf("log=%v", log != nil), func(b *testing.B) {
+			const n = 1000
+			o := mustNew(b, config(func(c *Config) { c.Initial, c.Min, c.Max = n, n, n }), log)
+			o.Handle(0, &Event{Kind: Start})
+			counters := make([]Counter, n)
+			for i := range counters {
+				counters[i] = rx(flow.Instance(i+1), 1e6)
+				o.Handle(0, &Event{Kind: InstanceReady, Instance: flow.Instance(i + 1)})
+			}
+			o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: counters})
+			e := Event{Kind: Tick, Timer: AutoscaleTimer}
+			b.ReportAllocs()
+			for now := units.Second; b.Loop(); now += units.Second {
+				o.Handle(now, &e)
+			}
+		})
 	}
 }

@@ -26,6 +26,7 @@ const (
 	fCounters // with sampled_ps
 	fTimer
 	fAt
+	fRules // with sampled_ps
 )
 
 // kind is how the log names a kind of event or action, and the fields that it always writes with it.
@@ -45,6 +46,7 @@ var eventKinds = []kind{
 	orchestrator.RuleInstalled:  {"rule-installed", fFlow | fInstance},
 	orchestrator.RuleRejected:   {"rule-rejected", fFlow | fInstance},
 	orchestrator.Tick:           {"tick", fTimer},
+	orchestrator.RulesRead:      {"rules-read", fRules},
 }
 
 var actionKinds = []kind{
@@ -55,12 +57,14 @@ var actionKinds = []kind{
 	orchestrator.DeleteInstance: {"delete-instance", fInstance},
 	orchestrator.ReadCounters:   {"read-counters", 0},
 	orchestrator.SetTimer:       {"set-timer", fTimer | fAt},
+	orchestrator.ReadRules:      {"read-rules", 0},
 }
 
 var timerNames = []string{
 	orchestrator.NoTimer:        "none",
 	orchestrator.TelemetryTimer: "telemetry",
 	orchestrator.AutoscaleTimer: "autoscale",
+	orchestrator.MoveTimer:      "move",
 }
 
 func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error) {
@@ -78,8 +82,10 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 		b = strconv.AppendUint(append(b, `,"dport":`...), uint64(e.Tuple.DstPort), 10)
 		b = strconv.AppendUint(append(b, `,"proto":`...), uint64(e.Tuple.Proto), 10)
 	}
-	if k.fields&fCounters != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
+	if k.fields&(fCounters|fRules) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
 		b = strconv.AppendInt(append(b, `,"sampled_ps":`...), int64(e.Sampled), 10)
+	}
+	if k.fields&fCounters != 0 || len(e.Counters) > 0 {
 		b = append(b, `,"counters":[`...)
 		for i := range e.Counters {
 			c := &e.Counters[i]
@@ -90,6 +96,19 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 			b = strconv.AppendUint(append(b, `,"rx":`...), c.RxPackets, 10)
 			b = strconv.AppendUint(append(b, `,"tx":`...), c.TxPackets, 10)
 			b = strconv.AppendUint(append(b, `,"rx_bytes":`...), c.RxBytes, 10)
+			b = append(b, '}')
+		}
+		b = append(b, ']')
+	}
+	if k.fields&fRules != 0 || len(e.Rules) > 0 {
+		b = append(b, `,"rules":[`...)
+		for i := range e.Rules {
+			r := &e.Rules[i]
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendInt(append(b, `{"flow":`...), int64(r.Flow), 10)
+			b = strconv.AppendUint(append(b, `,"packets":`...), r.Packets, 10)
 			b = append(b, '}')
 		}
 		b = append(b, ']')

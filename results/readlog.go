@@ -82,6 +82,8 @@ type logLine struct {
 	Current    int                    `json:"current"`
 	Desired    int                    `json:"desired"`
 	Candidates []logCandidate         `json:"candidates"`
+
+	Rules []orchestrator.RuleCounter `json:"rules"`
 }
 
 // units64 is a time as a bare number of picoseconds, where units.Time would be read as text.
@@ -130,7 +132,7 @@ func parseLine(b []byte) (Entry, error) {
 		}
 		ev := &orchestrator.Event{Kind: orchestrator.EventKind(k), Flow: target, Instance: l.Instance, Timer: orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
-			Sampled: units.Time(l.Sampled), Counters: l.Counters, Reason: l.Reason}
+			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err
 		}
@@ -139,6 +141,9 @@ func parseLine(b []byte) (Entry, error) {
 		}
 		if len(ev.Counters) == 0 {
 			ev.Counters = nil
+		}
+		if len(ev.Rules) == 0 {
+			ev.Rules = nil
 		}
 		e.Event = ev
 	case l.Action != nil && l.Event == nil && l.Decision == nil:

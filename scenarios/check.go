@@ -3,148 +3,140 @@ package scenarios
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
-
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
-// Rule is a relation that a file must satisfy beyond the bounds of single keys.
-type Rule struct {
-	Keys  []string // the first is the one that an error names; none is reported where one of them is wrong already
-	Wrong bool     // the relation is broken
-	Want  string   // what may stand there
+// rule is a relation of keys, which are separated by spaces.
+func rule(keys string, wrong bool, want string) strictyaml.Rule {
+	return strictyaml.Rule{Keys: strings.Fields(keys), Wrong: wrong, Want: want}
 }
 
-// check reports the broken relations.
-func (d *decoder) check(s *Scenario) {
-	bad := d.bad()
-	d.apply("", scenarioRules(s), bad)
-	for i := range s.Workload {
-		d.apply(under("workload", strconv.Itoa(i)), s.Workload[i].rules(s), bad)
-	}
-	for i := range s.Faults {
-		f := &s.Faults[i]
-		d.apply(under("faults", strconv.Itoa(i)), []Rule{
-			{[]string{"for", "kind"}, f.Kind == "instance-death" && f.For != 0, "no duration, since an instance's death is for good"},
-			{[]string{"instance", "kind"}, f.Kind != "instance-death" && f.Instance != 1, "kind: instance-death with this key"},
-		}, bad)
-	}
+// rules collects relations.
+type rules []strictyaml.Rule
+
+func (r *rules) below(key string, more []strictyaml.Rule) {
+	*r = append(*r, strictyaml.Below(key, more)...)
 }
 
-// bad holds the keys with an error and, with .*, those above one.
-func (d *decoder) bad() map[string]bool {
-	bad := map[string]bool{}
-	for _, e := range d.errs {
-		bad[e.Key] = true
-		for k := e.Key; strings.Contains(k, "."); {
-			k = k[:strings.LastIndexByte(k, '.')]
-			bad[k+".*"] = true
-		}
-	}
-	return bad
-}
-
-// apply reports the broken rules whose keys, with what is above and below them, were read without an error.
-func (d *decoder) apply(prefix string, rules []Rule, bad map[string]bool) {
-	for _, r := range rules {
-		known := false
-		for _, k := range r.Keys {
-			key := prefix
-			if k != "" {
-				key = under(prefix, k)
-			}
-			known = known || bad[key] || bad[key+".*"]
-			for up := key; strings.Contains(up, "."); {
-				up = up[:strings.LastIndexByte(up, '.')]
-				known = known || bad[up]
-			}
-		}
-		if r.Wrong && !known {
-			key := prefix
-			if r.Keys[0] != "" {
-				key = under(prefix, r.Keys[0])
-			}
-			n, found := d.place(key)
-			d.fail(n, key, found, r.Want)
-		}
-	}
-}
-
-// place is the node of a key, or of the nearest key above it that the file has, and how to call what stands at the key.
-func (d *decoder) place(key string) (n *yaml.Node, found string) {
-	if n, ok := d.at[key]; ok {
-		return n, kindOf(n)
-	}
-	for k := key; strings.Contains(k, "."); {
-		k = k[:strings.LastIndexByte(k, '.')]
-		if n, ok := d.at[k]; ok {
-			return n, "no such key"
-		}
-	}
-	return nil, "no such key"
-}
-
-func scenarioRules(s *Scenario) []Rule {
-	c, in := &s.VNF.Contention, &s.Instances
-	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
-	def := defaultContention()
-	rules := []Rule{
-		{[]string{"vnf.service_times", "vnf.service", "vnf.service_file"}, s.VNF.Service == "empirical" && s.VNF.ServiceFile == "" && !slices.ContainsFunc(s.VNF.ServiceTimes, func(t ServiceTime) bool { return t.Time > 0 && t.Weight > 0 }),
-			"at least one time above 0, or service_file, for service: empirical"},
-		{[]string{"vnf.service_file", "vnf.service_times"}, s.VNF.ServiceFile != "" && len(s.VNF.ServiceTimes) > 0, "service_times or service_file, not both"},
-		{[]string{"vnf.service_times", "vnf.service"}, s.VNF.Service != "empirical" && len(s.VNF.ServiceTimes) > 0, "service: empirical with this key"},
-		{[]string{"vnf.service_file", "vnf.service"}, s.VNF.Service != "empirical" && s.VNF.ServiceFile != "", "service: empirical with this key"},
-		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, usl && c.Lambda <= 0, "a rate above 0"},
-		{[]string{"vnf.contention.lambda", "vnf.contention.model"}, !usl && c.Lambda != def.Lambda, "model: usl with this key"},
-		{[]string{"vnf.contention.sigma", "vnf.contention.model"}, !usl && c.Sigma != def.Sigma, "model: usl with this key"},
-		{[]string{"vnf.contention.kappa", "vnf.contention.model"}, !usl && c.Kappa != def.Kappa, "model: usl with this key"},
-		{[]string{"vnf.contention.points", "vnf.contention.model"}, table && len(c.Points) == 0, "at least one point such as 1: 25Mpps, for model: table"},
-		{[]string{"vnf.contention.points", "vnf.contention.model"}, !table && len(c.Points) > 0, "model: table with this key"},
-		{[]string{"vnf.contention.rate", "vnf.contention.model", "vnf.contention.service_time"}, constant && c.Rate == 0 && c.ServiceTime == 0, "a rate above 0, or service_time, for model: constant"},
-		{[]string{"vnf.contention.service_time", "vnf.contention.model", "vnf.contention.rate"}, constant && c.Rate != 0 && c.ServiceTime != 0, "rate or service_time, not both"},
-		{[]string{"vnf.contention.rate", "vnf.contention.model"}, !constant && c.Rate != 0, "model: constant with this key"},
-		{[]string{"vnf.contention.service_time", "vnf.contention.model"}, !constant && c.ServiceTime != 0, "model: constant with this key"},
-		{[]string{"instances.min", "instances.max"}, in.Min > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
-		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)},
-		{[]string{"instances.initial", "instances.min", "instances.max"}, in.Min <= in.Max && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)},
-		{[]string{"instances.initial", "instances.min", "autoscaler.policy"}, in.Min == 0 && in.Initial == 0 && s.Autoscaler.Policy == "none", "at least 1 with autoscaler.policy: none, under which no instance would ever start"},
-		{[]string{"scheduler.no_instance", "instances.min"}, in.Min == 0 && s.Autoscaler.Policy != "none" && s.Scheduler.NoInstance == "drop", "hold with instances.min: 0: with drop nothing would bring the last instance back"},
-		{[]string{"scale.rate"}, s.Scale.Rate <= 0, "a number above 0"},
-		{[]string{"scale.time"}, s.Scale.Time <= 0, "a number above 0"},
-		{[]string{"scheduler.limit"}, s.Scheduler.Limit <= 0, "a rate above 0"},
-		{[]string{"scheduler.demand_rate", "scheduler.demand"}, s.Scheduler.Demand == "fixed" && s.Scheduler.DemandRate == 0, "a rate above 0, for demand: fixed"},
-		{[]string{"scheduler.demand_rate", "scheduler.demand"}, s.Scheduler.Demand != "fixed" && s.Scheduler.DemandRate != 0, "demand: fixed with this key"},
-		{[]string{"autoscaler.target"}, s.Autoscaler.Target <= 0, "a number above 0, such as 0.5"},
-		{[]string{"autoscaler.interval"}, s.Autoscaler.Interval <= 0, "a time above 0"},
-		{[]string{"autoscaler.tolerance"}, s.Autoscaler.Tolerance < 0, "a number from 0"},
-		{[]string{"autoscaler.max_step_out"}, s.Autoscaler.MaxStepOut < 0, "a whole number from 0"},
-		{[]string{"autoscaler.max_step_in"}, s.Autoscaler.MaxStepIn < 0, "a whole number from 0"},
-		{[]string{"telemetry.window"}, s.Telemetry.Window <= 0, "a time above 0"},
-		{[]string{"measure.delay", "engine"}, s.Measure.Delay != "none" && s.Engine == "fluid", "engine: packet with this key: the fluid engine knows rates, no packet's delay"},
-		{[]string{"measure.flows", "measure.delay"}, !s.Measure.Flows && s.Measure.Delay != "none", "true where delays are measured: their packets are stepped one by one"},
-		{[]string{"measure.flows", "engine"}, !s.Measure.Flows && s.Engine == "fluid", "engine: packet with false: the fluid engine has no packets to jump over"},
-		{[]string{"workload"}, len(s.Workload) == 0, "at least one source"},
-		{[]string{"name"}, !plainName(s.Name), "a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"},
-	}
+// check reports the relations that are broken.
+func (s *Scenario) check(d *strictyaml.Decoder) {
+	all := rules(s.rules())
+	all.below("vnf", s.VNF.rules())
+	all.below("vnf.contention", s.VNF.Contention.rules())
+	all.below("instances", s.Instances.rules())
+	all = append(all, s.policyRules()...)
 	for _, i := range s.intervals() {
-		rules = append(rules, Rule{[]string{i.key, "duration"}, i.in(s.Duration) > MostEvents, i.want(s.Duration)})
+		all = append(all, rule(i.key+" duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
 	}
 	if s.Engine == "packet" {
-		rules = append(rules, packetRules(s)...)
+		all = append(all, s.packetRules()...)
+	}
+	for i := range s.Workload {
+		all.below(fmt.Sprintf("workload.%d", i), s.Workload[i].rules(s))
+	}
+	for i := range s.Faults {
+		all.below(fmt.Sprintf("faults.%d", i), s.Faults[i].rules())
+	}
+	d.Check(all)
+}
+
+func (s *Scenario) rules() []strictyaml.Rule {
+	fluid, delays := s.Engine == "fluid", s.Measure.Delay != "none"
+	return []strictyaml.Rule{
+		rule("measure.delay engine", delays && fluid,
+			"engine: packet with this key: the fluid engine knows rates, no packet's delay"),
+		rule("measure.flows measure.delay", !s.Measure.Flows && delays,
+			"true where delays are measured: their packets are stepped one by one"),
+		rule("measure.flows engine", !s.Measure.Flows && fluid,
+			"engine: packet with false: the fluid engine has no packets to jump over"),
+		rule("workload", len(s.Workload) == 0, "at least one source"),
+		rule("name", !plainName(s.Name),
+			"a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"),
+	}
+}
+
+// plainName says whether a name is fit for a file or a folder.
+func plainName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 200 && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) })
+}
+
+func (v *VNF) rules() []strictyaml.Rule {
+	const withThis = "service: empirical with this key"
+	empirical, times, file := v.Service == "empirical", len(v.ServiceTimes) > 0, v.ServiceFile != ""
+	some := slices.ContainsFunc(v.ServiceTimes, func(t ServiceTime) bool { return t.Time > 0 && t.Weight > 0 })
+	return []strictyaml.Rule{
+		rule("service_times service service_file", empirical && !file && !some,
+			"at least one time above 0, or service_file, for service: empirical"),
+		rule("service_file service_times", file && times, "service_times or service_file, not both"),
+		rule("service_times service", !empirical && times, withThis),
+		rule("service_file service", !empirical && file, withThis),
+	}
+}
+
+func (c *Contention) rules() []strictyaml.Rule {
+	const withUSL, withTable, withConstant = "model: usl with this key", "model: table with this key",
+		"model: constant with this key"
+	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
+	rate, time := c.Rate != 0, c.ServiceTime != 0
+	var def Contention
+	strictyaml.Defaults(&def)
+	all := []strictyaml.Rule{
+		rule("lambda model", usl && c.Lambda <= 0, "a rate above 0"),
+		rule("lambda model", !usl && c.Lambda != def.Lambda, withUSL),
+		rule("sigma model", !usl && c.Sigma != def.Sigma, withUSL),
+		rule("kappa model", !usl && c.Kappa != def.Kappa, withUSL),
+		rule("points model", table && len(c.Points) == 0, "at least one point such as 1: 25Mpps, for model: table"),
+		rule("points model", !table && len(c.Points) > 0, withTable),
+		rule("rate model service_time", constant && !rate && !time,
+			"a rate above 0, or service_time, for model: constant"),
+		rule("service_time model rate", constant && rate && time, "rate or service_time, not both"),
+		rule("rate model", !constant && rate, withConstant),
+		rule("service_time model", !constant && time, withConstant),
 	}
 	for _, n := range slices.Sorted(maps.Keys(c.Points)) {
-		key := "vnf.contention.points." + strconv.Itoa(n)
-		rules = append(rules, Rule{[]string{key}, c.Points[n] <= 0, "a rate above 0"})
+		all = append(all, rule(fmt.Sprintf("points.%d", n), c.Points[n] <= 0, "a rate above 0"))
 	}
-	return rules
+	return all
+}
+
+func (in *Instances) rules() []strictyaml.Rule {
+	ordered := in.Min <= in.Max
+	return []strictyaml.Rule{
+		rule("min max", !ordered, fmt.Sprintf("at most instances.max, %d", in.Max)),
+		rule("initial min max", ordered && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)),
+		rule("initial min max", ordered && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)),
+	}
+}
+
+// policyRules are those of the scheduler and the autoscaler.
+func (s *Scenario) policyRules() []strictyaml.Rule {
+	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
+	fixed, never := sched.Demand == "fixed", scaler.Static()
+	return []strictyaml.Rule{
+		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && never,
+			"at least 1 with autoscaler.policy: none, under which no instance would ever start"),
+		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
+			"hold with instances.min: 0: with drop nothing would bring the last instance back"),
+		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
+			"a rate above 0, for demand: fixed"),
+		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),
+	}
+}
+
+func (f *Fault) rules() []strictyaml.Rule {
+	death := f.Kind == "instance-death"
+	return []strictyaml.Rule{
+		rule("for kind", death && f.For != 0, "no duration, since an instance's death is for good"),
+		rule("instance kind", !death && f.Instance != 1, "kind: instance-death with this key"),
+	}
 }
 
 // Bounds of what a run can hold, beyond those of single keys.
@@ -152,9 +144,8 @@ const (
 	// MostEvents is how often a run closes a window, or asks its autoscaler: an hour of wall time and 10 GB of record.
 	MostEvents = 100_000_000
 
-	maxSpan    = units.Time(100*24) * units.Hour // of a trace; also package traces'
-	maxPhases  = 1 << 24                         // of on-off arrivals; also package traces'
-	mostAtOnce = 1 << 21                         // flows that begin at one instant, in the packet engine
+	maxPhases  = 1 << 24 // of on-off arrivals; also package traces'
+	mostAtOnce = 1 << 21 // flows that begin at one instant, in the packet engine
 )
 
 // interval is a key whose value says how often something happens.
@@ -174,31 +165,29 @@ func (s *Scenario) intervals() []interval {
 func (i interval) in(t units.Time) int64 { return int64(t / max(1, i.every)) }
 
 func (i interval) want(t units.Time) string {
-	return fmt.Sprintf("%v or more: with this there are %d %s in %v, and at most %d are possible", (t+MostEvents-1)/MostEvents, i.in(t), i.what, t, MostEvents)
+	return fmt.Sprintf("%v or more: with this there are %d %s in %v, and at most %d are possible",
+		(t+MostEvents-1)/MostEvents, i.in(t), i.what, t, MostEvents)
 }
 
 // CheckLength says whether a run that lasts until end has too many windows or evaluations of the autoscaler. Where the
 // scenario has a duration, it has been asked when it was read.
 func (s *Scenario) CheckLength(end units.Time) error {
-	var errs []*Error
+	var errs []*strictyaml.Error
 	for _, i := range s.intervals() {
 		if i.in(end) > MostEvents {
-			errs = append(errs, &Error{File: s.Name, Key: i.key, Found: i.every.String(), Expected: i.want(end)})
+			errs = append(errs, &strictyaml.Error{File: s.Name, Key: i.key,
+				Found: i.every.String(), Expected: i.want(end)})
 		}
 	}
-	return join(errs)
-}
-
-// plainName says whether a name is fit for a file or a folder.
-func plainName(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= 200 && utf8.ValidString(name) &&
-		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) })
+	return strictyaml.Join(errs)
 }
 
 // packetRules are what the packet engine asks of a scenario beyond the fluid one.
-func packetRules(s *Scenario) []Rule {
-	const inPacket = " with engine: packet"
-	rules := []Rule{{[]string{"vnf.buffer", "engine"}, s.VNF.Buffer > 1<<20, fmt.Sprintf("at most %d%s", 1<<20, inPacket)}}
+func (s *Scenario) packetRules() []strictyaml.Rule {
+	const longest = 1 << 20 // ring of an instance
+	all := []strictyaml.Rule{
+		rule("vnf.buffer engine", s.VNF.Buffer > longest, fmt.Sprintf("at most %d with engine: packet", longest)),
+	}
 	for _, r := range []struct {
 		key         string
 		rate, least float64
@@ -208,7 +197,8 @@ func packetRules(s *Scenario) []Rule {
 		{"nic.eswitch_limit", float64(s.NIC.ESwitchLimit), 1, "1pps"},
 		{"nic.link", float64(s.NIC.Link), 1e6, "1Mbps"},
 	} {
-		rules = append(rules, Rule{[]string{r.key, "engine"}, r.rate != 0 && (r.rate < r.least || r.rate > 1e12), fmt.Sprintf("0, or %s to 1e12 a second,%s", r.want, inPacket)})
+		all = append(all, rule(r.key+" engine", r.rate != 0 && (r.rate < r.least || r.rate > 1e12),
+			fmt.Sprintf("0, or %s to 1e12 a second, with engine: packet", r.want)))
 	}
 	weights, positive := uint64(0), false
 	for _, t := range s.VNF.ServiceTimes {
@@ -220,84 +210,87 @@ func packetRules(s *Scenario) []Rule {
 		for _, t := range s.VNF.ServiceTimes {
 			mean += float64(t.Time) * float64(t.Weight) / float64(weights)
 		}
-		rules = append(rules,
-			Rule{[]string{"vnf.service_times", "engine"}, weights > 1<<40, fmt.Sprintf("weights that sum to at most %d", 1<<40)},
-			Rule{[]string{"vnf.service_times", "engine"}, mean < 1, "a mean of at least 1ps"})
+		all = append(all,
+			rule("vnf.service_times engine", weights > 1<<40, fmt.Sprintf("weights that sum to at most %d", 1<<40)),
+			rule("vnf.service_times engine", mean < 1, "a mean of at least 1ps"))
 	}
-	return rules
+	return all
 }
 
 // arrivalRules are those of the keys that say how packets come.
-func arrivalRules(key, kind string, on, off units.Time) []Rule {
-	arrivals := under(key, "arrivals")
-	var rules []Rule
-	for _, x := range []struct {
-		name string
-		time units.Time
-	}{{"on_time", on}, {"off_time", off}} {
-		rules = append(rules,
-			Rule{[]string{under(key, x.name), arrivals}, kind != "on-off" && x.time != units.Millisecond, "arrivals: on-off with this key"},
-			Rule{[]string{under(key, x.name)}, x.time <= 0 || x.time > units.Hour, "a time above 0 and at most 1h"})
+func arrivalRules(kind string, on, off units.Time) []strictyaml.Rule {
+	const onOff = "arrivals: on-off with this key"
+	return []strictyaml.Rule{
+		rule("on_time arrivals", kind != "on-off" && on != units.Millisecond, onOff),
+		rule("off_time arrivals", kind != "on-off" && off != units.Millisecond, onOff),
 	}
-	return rules
 }
 
 // rules are the relations of a source's keys in its scenario.
-func (s *Source) rules(in *Scenario) []Rule {
-	given := 0
-	for i := range reflect.TypeFor[Source]().NumField() {
-		if !reflect.ValueOf(s).Elem().Field(i).IsNil() {
-			given++
-		}
-	}
-	rules := []Rule{{[]string{""}, given != 1, fmt.Sprintf("exactly one of the keys %s; it has %d", strings.Join(keysOf(reflect.TypeFor[Source]()), ", "), given)}}
-	if c := s.CBR; c != nil {
-		rules = append(rules,
-			Rule{[]string{"cbr.total", "cbr.rate"}, c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"},
-			Rule{[]string{"cbr.rate", "cbr.total"}, c.Total != 0 && c.Rate != 0, "total or rate, not both"})
-		rules = append(rules, Rule{[]string{"cbr.flows", "cbr.interval"}, in.Engine == "packet" && c.Arrivals == "constant" && c.Interval == 0 && c.Flows > mostAtOnce,
-			fmt.Sprintf("an interval above 0, or at most %d flows, which begin at one instant, with engine: packet", mostAtOnce)})
-		rules = append(rules, arrivalRules("cbr", c.Arrivals, c.On, c.Off)...)
+func (s *Source) rules(in *Scenario) []strictyaml.Rule {
+	var all rules
+	if s.CBR != nil {
+		all.below("cbr", s.CBR.rules(in.Engine))
 	}
 	if s.Flows != nil {
-		rules = append(rules, Rule{[]string{"flows"}, len(s.Flows) == 0, "at least one flow"})
+		all = append(all, rule("flows", len(s.Flows) == 0, "at least one flow"))
 	}
 	for i := range s.Flows {
-		f, key := &s.Flows[i], under("flows", strconv.Itoa(i))
-		rules = append(rules,
-			Rule{[]string{under(key, "period"), under(key, "rate")}, f.Period == 0 && f.Rate == 0, "a time above 0 between two packets, or rate"},
-			Rule{[]string{under(key, "rate"), under(key, "period")}, f.Period != 0 && f.Rate != 0, "period or rate, not both"},
-			Rule{[]string{under(key, "end"), under(key, "phase")}, f.End != 0 && f.End <= f.Phase, "a time after phase, " + f.Phase.String()})
-		rules = append(rules, arrivalRules(key, f.Arrivals, f.On, f.Off)...)
+		all.below(fmt.Sprintf("flows.%d", i), s.Flows[i].rules())
 	}
 	for _, t := range []struct {
 		name string
 		*Trace
 	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}} {
 		if t.Trace != nil {
-			rules = append(rules,
-				Rule{[]string{t.name + ".file"}, t.File == "", "a path"},
-				Rule{[]string{t.name + ".speedup"}, t.Speedup <= 0, "a number above 0"},
-				Rule{[]string{t.name + ".resolution"}, t.Resolution <= 0 || t.Resolution > units.Hour, "a time above 0 and at most 1h"},
-				Rule{[]string{t.name + ".mtu"}, t.MTU != 0 && t.name != "pcap", "none: only the packets of a pcap can be split"},
-				Rule{[]string{t.name + ".mtu"}, t.MTU != 0 && t.MTU < traces.LeastMTU, fmt.Sprintf("0, or %dB or more", traces.LeastMTU)},
-				Rule{[]string{t.name + ".tunnel"}, t.Tunnel == "inner" && t.name != "pcap", "none: only the packets of a pcap can be in tunnels"},
-				Rule{[]string{t.name + ".to", t.name + ".from"}, t.To != 0 && t.To <= t.From, "a time after from, " + t.From.String()})
+			all.below(t.name, t.rules(t.name == "pcap"))
 		}
 	}
 	if s.Model != nil {
-		rules = append(rules, s.Model.rules(in.Duration)...)
+		all.below("model", s.Model.rules(in.Duration))
 	}
-	if l := s.Load; l != nil {
-		rules = append(rules,
-			Rule{[]string{"load.file"}, l.File == "", "a path"},
-			Rule{[]string{"load.column"}, l.Column == "", "a column's name"},
-			Rule{[]string{"load.step"}, l.Step <= 0 || l.Step > maxSpan, "a time above 0 and at most " + maxSpan.String()},
-			Rule{[]string{"load.column", "load.time"}, l.Column == traces.RowCount && l.Time == "", "time: with it, the name of a column of times, for " + traces.RowCount},
-			Rule{[]string{"load.flows"}, in.Engine == "packet" && l.Flows > mostAtOnce, fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce)},
-			Rule{[]string{"load.scale"}, l.Scale <= 0, "a number above 0"},
-			Rule{[]string{"load.speedup"}, l.Speedup <= 0, "a number above 0"},
-			Rule{[]string{"load.to", "load.from"}, l.To != 0 && l.To <= l.From, "a time after from, " + l.From.String()})
+	if s.Load != nil {
+		all.below("load", s.Load.rules(in.Engine))
 	}
-	return rules
+	return all
+}
+
+func (c *CBR) rules(engine string) []strictyaml.Rule {
+	atOnce := c.Arrivals == "constant" && c.Interval == 0 && c.Flows > mostAtOnce
+	return append([]strictyaml.Rule{
+		rule("total rate", c.Total == 0 && c.Rate == 0, "a bit rate above 0 for all flows, or rate"),
+		rule("rate total", c.Total != 0 && c.Rate != 0, "total or rate, not both"),
+		rule("flows interval", engine == "packet" && atOnce, fmt.Sprintf(
+			"an interval above 0, or at most %d flows, which begin at one instant, with engine: packet", mostAtOnce)),
+	}, arrivalRules(c.Arrivals, c.On, c.Off)...)
+}
+
+func (f *OneFlow) rules() []strictyaml.Rule {
+	return append([]strictyaml.Rule{
+		rule("period rate", f.Period == 0 && f.Rate == 0, "a time above 0 between two packets, or rate"),
+		rule("rate period", f.Period != 0 && f.Rate != 0, "period or rate, not both"),
+		rule("end phase", f.End != 0 && f.End <= f.Phase, "a time after phase, "+f.Phase.String()),
+	}, arrivalRules(f.Arrivals, f.On, f.Off)...)
+}
+
+func (t *Trace) rules(pcap bool) []strictyaml.Rule {
+	return []strictyaml.Rule{
+		rule("file", t.File == "", "a path"),
+		rule("mtu", t.MTU != 0 && !pcap, "none: only the packets of a pcap can be split"),
+		rule("mtu", t.MTU != 0 && t.MTU < traces.LeastMTU, fmt.Sprintf("0, or %dB or more", traces.LeastMTU)),
+		rule("tunnel", t.Tunnel == "inner" && !pcap, "none: only the packets of a pcap can be in tunnels"),
+		rule("to from", t.To != 0 && t.To <= t.From, "a time after from, "+t.From.String()),
+	}
+}
+
+func (l *LoadCurve) rules(engine string) []strictyaml.Rule {
+	return []strictyaml.Rule{
+		rule("file", l.File == "", "a path"),
+		rule("column", l.Column == "", "a column's name"),
+		rule("column time", l.Column == traces.RowCount && l.Time == "",
+			"time: with it, the name of a column of times, for "+traces.RowCount),
+		rule("flows", engine == "packet" && l.Flows > mostAtOnce,
+			fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce)),
+		rule("to from", l.To != 0 && l.To <= l.From, "a time after from, "+l.From.String()),
+	}
 }

@@ -4,79 +4,96 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
 // Model is a flow model: what flows carry, and when they begin.
 type Model struct {
-	Name       string      `yaml:"name" doc:"agh-2015: the campus network of AGH Kraków; sizes: a distribution of flow sizes in a file, as of a data centre; trex: the traffic mix of a TRex profile" enum:"agh-2015|sizes|trex" required:"true"`
-	File       string      `yaml:"file" doc:"sizes: lines of bytes and percent of flows that are not larger; trex: the profile, in YAML; a path relative to the scenario's file"`
-	Protocol   string      `yaml:"protocol" doc:"agh-2015: which flows" enum:"all|tcp|udp" default:"all"`
-	Feature    string      `yaml:"feature" doc:"agh-2015: what is drawn, length in packets or size in bytes; the other follows from it" enum:"length|size" default:"length"`
-	Sampling   string      `yaml:"sampling" doc:"agh-2015: histogram, the measured distribution; mixture, the fitted one" enum:"histogram|mixture" default:"histogram"`
-	PacketSize units.Bytes `yaml:"packet_size" doc:"sizes: frame size of all packets of a flow but the last" default:"1500B" min:"64B" max:"65535B"`
-	FlowRate   units.PPS   `yaml:"flow_rate" doc:"packets a second of each flow of agh-2015 and sizes; 0 draws its duration, log-normal by its packets as in an office network" default:"0pps"`
-	Resolution units.Time  `yaml:"resolution" doc:"trex: span over which a flow's packets are averaged to a rate" default:"100ms"`
-	Arrivals   string      `yaml:"arrivals" doc:"when flows begin, or with trex sessions: poisson; constant, evenly spaced; on-off, Poisson in exponential phases between which there are none; series, from a file" enum:"poisson|constant|on-off|series" default:"poisson"`
-	Rate       float64     `yaml:"rate" doc:"new flows a second in the mean; with trex, 0 takes the sum of the profile" default:"0" min:"0" max:"1e12"`
-	Multiplier float64     `yaml:"multiplier" doc:"trex: times the rate of the profile" default:"1"`
-	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a phase with new flows" default:"1s"`
-	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of a phase without" default:"1s"`
-	Series     string      `yaml:"series" doc:"series: a CSV file, its path relative to the scenario's file"`
-	Column     string      `yaml:"column" doc:"series: name of the column with the new flows in a second"`
-	Time       string      `yaml:"time" doc:"series: name of the column with the time; without it, rows are step apart"`
-	Step       units.Time  `yaml:"step" doc:"series: time between rows" default:"1s"`
-	Scale      float64     `yaml:"scale" doc:"series: new flows a second for one unit of the column" default:"1"`
-	Until      units.Time  `yaml:"until" doc:"no flow begins from then on; 0 for the run's duration" default:"0s" min:"0"`
+	Name       string      `yaml:"name" enum:"agh-2015|sizes|trex" required:"true"`
+	File       string      `yaml:"file"`
+	Protocol   string      `yaml:"protocol" enum:"all|tcp|udp" default:"all"`
+	Feature    string      `yaml:"feature" enum:"length|size" default:"length"`
+	Sampling   string      `yaml:"sampling" enum:"histogram|mixture" default:"histogram"`
+	PacketSize units.Bytes `yaml:"packet_size" default:"1500B" min:"64B" max:"65535B"`
+	FlowRate   units.PPS   `yaml:"flow_rate" default:"0pps"`
+	Resolution units.Time  `yaml:"resolution" default:"100ms" above:"0" max:"1h"`
+	Arrivals   string      `yaml:"arrivals" enum:"poisson|constant|on-off|series" default:"poisson"`
+	Rate       float64     `yaml:"rate" default:"0" min:"0" max:"1e12"`
+	Multiplier float64     `yaml:"multiplier" default:"1" above:"0"`
+	On         units.Time  `yaml:"on_time" default:"1s" above:"0" max:"2400h"`
+	Off        units.Time  `yaml:"off_time" default:"1s" above:"0" max:"2400h"`
+	Series     string      `yaml:"series"`
+	Column     string      `yaml:"column"`
+	Time       string      `yaml:"time"`
+	Step       units.Time  `yaml:"step" default:"1s" above:"0" max:"2400h"`
+	Scale      float64     `yaml:"scale" default:"1" above:"0"`
+	Until      units.Time  `yaml:"until" default:"0s" min:"0" max:"2400h"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Model) Docs() string {
+	return `
+name: agh-2015: the campus network of AGH Kraków; sizes: a distribution of flow sizes in a file, as of a data centre;
+	trex: the traffic mix of a TRex profile
+file: sizes: lines of bytes and percent of flows that are not larger; trex: the profile, in YAML; a path relative to the
+	scenario's file
+protocol: agh-2015: which flows
+feature: agh-2015: what is drawn, length in packets or size in bytes; the other follows from it
+sampling: agh-2015: histogram, the measured distribution; mixture, the fitted one
+packet_size: sizes: frame size of all packets of a flow but the last
+flow_rate: packets a second of each flow of agh-2015 and sizes; 0 draws its duration, log-normal by its packets as in an
+	office network
+resolution: trex: span over which a flow's packets are averaged to a rate
+arrivals: when flows begin, or with trex sessions: poisson; constant, evenly spaced; on-off, Poisson in exponential
+	phases between which there are none; series, from a file
+rate: new flows a second in the mean; with trex, 0 takes the sum of the profile
+multiplier: trex: times the rate of the profile
+on_time: on-off: mean length of a phase with new flows
+off_time: on-off: mean length of a phase without
+series: series: a CSV file, its path relative to the scenario's file
+column: series: name of the column with the new flows in a second
+time: series: name of the column with the time; without it, rows are step apart
+step: series: time between rows
+scale: series: new flows a second for one unit of the column
+until: no flow begins from then on; 0 for the run's duration
+`
 }
 
 // rules are the relations of a model's keys in a run of a duration.
-func (m *Model) rules(duration units.Time) []Rule {
+func (m *Model) rules(duration units.Time) []strictyaml.Rule {
 	until := cmp.Or(m.Until, duration)
 	agh, sizes, trex := m.Name == "agh-2015", m.Name == "sizes", m.Name == "trex"
 	onOff, series := m.Arrivals == "on-off", m.Arrivals == "series"
-	key := func(names ...string) []string {
-		for i := range names {
-			names[i] = "model." + names[i]
-		}
-		return names
-	}
 	const inAGH, inSizes, inTrex, inOnOff, inSeries = "name: agh-2015 with this key", "name: sizes with this key", "name: trex with this key", "arrivals: on-off with this key", "arrivals: series with this key"
-	return []Rule{
-		{key("file", "name"), agh && m.File != "", "name: sizes or name: trex with this key"},
-		{key("file", "name"), !agh && m.File == "", "a path, for name: " + m.Name},
-		{key("protocol", "name"), !agh && m.Protocol != "all", inAGH},
-		{key("feature", "name"), !agh && m.Feature != "length", inAGH},
-		{key("sampling", "name"), !agh && m.Sampling != "histogram", inAGH},
-		{key("packet_size", "name"), !sizes && m.PacketSize != 1500, inSizes},
-		{key("flow_rate", "name"), trex && m.FlowRate != 0, "name: agh-2015 or name: sizes with this key"},
-		{key("resolution", "name"), !trex && m.Resolution != 100*units.Millisecond, inTrex},
-		{key("resolution"), m.Resolution <= 0 || m.Resolution > units.Hour, "a time above 0 and at most 1h"},
-		{key("multiplier", "name"), !trex && m.Multiplier != 1, inTrex},
-		{key("multiplier"), m.Multiplier <= 0, "a number above 0"},
-		{key("rate", "name", "arrivals"), !trex && !series && m.Rate == 0, "a number above 0 of new flows a second"},
-		{key("rate", "arrivals"), m.Arrivals == "constant" && m.Rate > 0 && m.Rate < traces.LeastRate,
-			fmt.Sprintf("at least %g with arrivals: constant", traces.LeastRate)},
-		{key("rate", "arrivals"), series && m.Rate != 0, "no rate, since arrivals: series has its own"},
-		{key("rate", "multiplier"), trex && m.Rate != 0 && m.Multiplier != 1, "rate or multiplier, not both"},
-		{key("multiplier", "arrivals"), series && m.Multiplier != 1, "no multiplier, since arrivals: series has its own rate; see scale"},
-		{key("on_time", "arrivals"), !onOff && m.On != units.Second, inOnOff},
-		{key("off_time", "arrivals"), !onOff && m.Off != units.Second, inOnOff},
-		{key("on_time"), m.On <= 0 || m.On > maxSpan, "a time above 0 and at most " + maxSpan.String()},
-		{key("off_time"), m.Off <= 0 || m.Off > maxSpan, "a time above 0 and at most " + maxSpan.String()},
-		{key("on_time", "off_time", "arrivals"), onOff && m.On > 0 && m.Off > 0 && until/(m.On+m.Off) > maxPhases,
-			fmt.Sprintf("longer phases: %d in %v, of which at most %d are made", until/max(1, m.On+m.Off), until, maxPhases)},
-		{key("until"), m.Until > maxSpan, "a time of at most " + maxSpan.String()},
-		{key("series", "arrivals"), series && m.Series == "", "a path, for arrivals: series"},
-		{key("column", "arrivals"), series && m.Column == "", "a column's name, for arrivals: series"},
-		{key("series", "arrivals"), !series && m.Series != "", inSeries},
-		{key("column", "arrivals"), !series && m.Column != "", inSeries},
-		{key("time", "arrivals"), !series && m.Time != "", inSeries},
-		{key("step", "arrivals"), !series && m.Step != units.Second, inSeries},
-		{key("step"), m.Step <= 0 || m.Step > maxSpan, "a time above 0 and at most " + maxSpan.String()},
-		{key("scale", "arrivals"), !series && m.Scale != 1, inSeries},
-		{key("scale"), m.Scale <= 0, "a number above 0"},
+	return []strictyaml.Rule{
+		rule("file name", agh && m.File != "", "name: sizes or name: trex with this key"),
+		rule("file name", !agh && m.File == "", "a path, for name: "+m.Name),
+		rule("protocol name", !agh && m.Protocol != "all", inAGH),
+		rule("feature name", !agh && m.Feature != "length", inAGH),
+		rule("sampling name", !agh && m.Sampling != "histogram", inAGH),
+		rule("packet_size name", !sizes && m.PacketSize != 1500, inSizes),
+		rule("flow_rate name", trex && m.FlowRate != 0, "name: agh-2015 or name: sizes with this key"),
+		rule("resolution name", !trex && m.Resolution != 100*units.Millisecond, inTrex),
+		rule("multiplier name", !trex && m.Multiplier != 1, inTrex),
+		rule("rate name arrivals", !trex && !series && m.Rate == 0, "a number above 0 of new flows a second"),
+		rule("rate arrivals", m.Arrivals == "constant" && m.Rate > 0 && m.Rate < traces.LeastRate,
+			fmt.Sprintf("at least %g with arrivals: constant", traces.LeastRate)),
+		rule("rate arrivals", series && m.Rate != 0, "no rate, since arrivals: series has its own"),
+		rule("rate multiplier", trex && m.Rate != 0 && m.Multiplier != 1, "rate or multiplier, not both"),
+		rule("multiplier arrivals", series && m.Multiplier != 1, "no multiplier, since arrivals: series has its own rate; see scale"),
+		rule("on_time arrivals", !onOff && m.On != units.Second, inOnOff),
+		rule("off_time arrivals", !onOff && m.Off != units.Second, inOnOff),
+		rule("on_time off_time arrivals", onOff && m.On > 0 && m.Off > 0 && until/(m.On+m.Off) > maxPhases,
+			fmt.Sprintf("longer phases: %d in %v, of which at most %d are made", until/max(1, m.On+m.Off), until, maxPhases)),
+		rule("series arrivals", series && m.Series == "", "a path, for arrivals: series"),
+		rule("column arrivals", series && m.Column == "", "a column's name, for arrivals: series"),
+		rule("series arrivals", !series && m.Series != "", inSeries),
+		rule("column arrivals", !series && m.Column != "", inSeries),
+		rule("time arrivals", !series && m.Time != "", inSeries),
+		rule("step arrivals", !series && m.Step != units.Second, inSeries),
+		rule("scale arrivals", !series && m.Scale != 1, inSeries),
 	}
 }
 

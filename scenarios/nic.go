@@ -2,17 +2,15 @@ package scenarios
 
 import (
 	"embed"
-	"io"
-	"io/fs"
-	"os"
+	"fmt"
 	"path"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
-	"syscall"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 //go:embed nics/*.yaml
@@ -36,40 +34,65 @@ func yamlNames(files embed.FS, dir string) []string {
 	return names
 }
 
-// nic reads the value of the key nic: a profile's name, the path of a profile, or a mapping whose key profile is either
-// and whose other keys override it. A path needs no file where every key is overridden, so that a resolved scenario reads
-// anywhere.
-func (d *decoder) nic(n *yaml.Node, nic *NIC, key string) {
-	t := reflect.TypeFor[NIC]()
+// ReadYAML reads the value of the key nic: a profile's name, the path of a profile, or a mapping whose key profile is
+// either and whose other keys override it. A path needs no file where every key is overridden, so that a resolved scenario
+// reads anywhere.
+func (nic *NIC) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 	if n.Kind == yaml.ScalarNode {
-		d.profile(n, nic, key)
+		nic.readProfile(d, n, key)
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		f := field{typ: t}
-		d.fail(n, key, kindOf(n), f.expected())
+		d.Fail(n, key, strictyaml.KindOf(n), nic.Expected())
 		return
 	}
 	given := map[string]bool{}
-	name := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: fieldNamed(t, "profile").def}
+	name := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strictyaml.Default(nic, "profile")}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		given[n.Content[i].Value] = true
 		if n.Content[i].Value == "profile" {
 			name = n.Content[i+1]
 		}
 	}
-	complete := !slices.ContainsFunc(keysOf(t), func(k string) bool { return !given[k] })
+	complete := !slices.ContainsFunc(strictyaml.Keys(nic), func(k string) bool { return !given[k] })
 	if !complete || !strings.HasSuffix(name.Value, ".yaml") {
-		d.profile(name, nic, under(key, "profile"))
+		nic.readProfile(d, name, key+".profile")
 	}
-	d.structure(n, reflect.ValueOf(nic).Elem(), key)
+	d.Struct(n, nic, key)
 	nic.Profile = name.Value
 }
 
-// profile fills nic from the profile that n names.
-func (d *decoder) profile(n *yaml.Node, nic *NIC, key string) {
+// Mapping is that of a profile's name, so that its keys can be overridden.
+func (nic *NIC) Mapping(name *yaml.Node) *yaml.Node {
+	key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "profile", Line: name.Line, Column: name.Column}
+	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{key, name}}
+}
+
+// Expected says what the value of the key nic may be.
+func (nic *NIC) Expected() string {
+	return "a profile's name or a mapping with the keys " + strings.Join(strictyaml.Keys(nic), ", ")
+}
+
+// Schema is its JSON Schema.
+func (nic *NIC) Schema() strictyaml.Object {
+	return strictyaml.Object{{Key: "anyOf", Value: []strictyaml.Object{
+		{{Key: "enum", Value: Profiles()}},
+		{{Key: "type", Value: "string"}, {Key: "pattern", Value: `\.yaml$`}},
+		strictyaml.Schema(nic),
+	}}}
+}
+
+// Reference is what the reference says of it.
+func (nic *NIC) Reference() (value, intro string) {
+	return "profile or mapping", fmt.Sprintf("A profile's name (`%s`), the path of a `.yaml` file that gives every key, or a mapping with these keys. "+
+		"Keys without a default have the profile's value.", strings.Join(Profiles(), "`, `"))
+}
+
+// readProfile fills nic from the profile that n names.
+func (nic *NIC) readProfile(d *strictyaml.Decoder, n *yaml.Node, key string) {
+	expected := "a profile: one of " + strings.Join(Profiles(), ", ") + ", or the path of a .yaml file"
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
-		d.fail(n, key, kindOf(n), "a profile: one of "+strings.Join(Profiles(), ", ")+", or the path of a .yaml file")
+		d.Fail(n, key, strictyaml.KindOf(n), expected)
 		return
 	}
 	var data []byte
@@ -77,15 +100,15 @@ func (d *decoder) profile(n *yaml.Node, nic *NIC, key string) {
 	file := n.Value
 	if strings.HasSuffix(file, ".yaml") {
 		if !filepath.IsAbs(file) {
-			file = filepath.Join(d.dir, file)
+			file = filepath.Join(d.Dir, file)
 		}
-		if data, err = ReadFile(file); err != nil {
-			d.fail(n, key, kindOf(n), "a profile that can be read: "+err.Error())
+		if data, err = strictyaml.ReadFile(file); err != nil {
+			d.Fail(n, key, strictyaml.KindOf(n), "a profile that can be read: "+err.Error())
 			return
 		}
 	} else {
 		if !slices.Contains(Profiles(), n.Value) {
-			d.fail(n, key, kindOf(n), "a profile: one of "+strings.Join(Profiles(), ", ")+", or the path of a .yaml file", near(n.Value, Profiles())...)
+			d.Fail(n, key, strictyaml.KindOf(n), expected, strictyaml.Near(n.Value, Profiles())...)
 			return
 		}
 		file = path.Join("nics", n.Value+".yaml")
@@ -93,47 +116,17 @@ func (d *decoder) profile(n *yaml.Node, nic *NIC, key string) {
 			panic(err) // listed by Profiles
 		}
 	}
-	root, errs := parseNode(file, data)
+	root, errs := strictyaml.Parse(file, data)
 	if len(errs) > 0 {
-		d.errs = append(d.errs, errs...)
+		d.Errs = append(d.Errs, errs...)
 		return
 	}
-	p := &decoder{file: file, at: map[string]*yaml.Node{}}
-	p.structure(root, reflect.ValueOf(nic).Elem(), "")
-	for _, f := range fieldsOf(reflect.TypeFor[NIC]()) {
-		_, given := p.at[f.name]
-		switch {
-		case f.name == "profile" && given:
-			p.fail(p.at[f.name], f.name, "a profile in a profile", "every key with its own value")
-		case f.name != "profile" && !given && root.Kind == yaml.MappingNode:
-			p.fail(root, f.name, "nothing", f.expected()+": "+f.doc)
-		}
+	p := strictyaml.NewDecoder(file, "", nil)
+	p.Struct(root, nic, "")
+	if n, given := p.At["profile"]; given {
+		p.Fail(n, "profile", "a profile in a profile", "every key with its own value")
 	}
-	d.errs = append(d.errs, p.errs...)
+	p.Complete(root, nic, "profile")
+	d.Errs = append(d.Errs, p.Errs...)
 	nic.Profile = n.Value
-}
-
-// ReadFile reads a file of at most MaxSize bytes, and one that is longer, or endless, up to the byte that shows it. A pipe
-// that something writes is read as a file is, so that a shell can give one. What would not end, a pipe into which nobody
-// writes or a device, is an error that is ErrInvalid.
-func ReadFile(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe without a writer would wait for one
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	unfit := func(what string) error { return &Error{File: name, Found: what, Expected: "a file"} }
-	pipe := info.Mode()&fs.ModeNamedPipe != 0
-	if !pipe && !info.Mode().IsRegular() && !info.IsDir() {
-		return nil, unfit("a device")
-	}
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err == nil && pipe && len(data) == 0 {
-		err = unfit("a pipe into which nobody writes")
-	}
-	return data, err
 }

@@ -3,9 +3,9 @@ package scenarios
 import (
 	"bytes"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
+
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 // Reference is the description of every key, in Markdown: docs/scenarios.md.
@@ -20,15 +20,11 @@ func Reference() []byte {
 		first, _, _ := strings.Cut(string(text), "\n")
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, strings.TrimPrefix(first, "# "))
 	}
-	b.WriteString("\n## Units\n\n| what | units | example |\n|---|---|---|\n")
-	for _, t := range quantityOrder() {
-		q := quantities[t]
-		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", q.noun, strings.Join(q.units, ", "), q.example)
-	}
-	b.WriteString("\nA bare `0` is read as well. No quantity is negative.\n")
-	section(&b, "Scenario", "", reflect.TypeFor[Scenario]())
+	b.WriteString("\n## Units\n\n")
+	b.Write(strictyaml.Units())
+	b.Write(strictyaml.Describe("Scenario", &Scenario{}))
 	fmt.Fprintf(&b, "\n## `sweep`\n\nThis block %s. A run is named by the scenario's name and its coordinates.\n\n", sweepDoc)
-	table(&b, reflect.TypeFor[Sweep]())
+	b.Write(strictyaml.Table(&Sweep{}))
 	b.WriteString(referenceSweep)
 	return b.Bytes()
 }
@@ -62,64 +58,3 @@ sweep:
 
 The last key of the matrix varies faster than the first, the seed fastest. ` + "`--set`" + ` on a swept key fixes it.
 `
-
-func quantityOrder() []reflect.Type {
-	var ts []reflect.Type
-	for t := range quantities {
-		ts = append(ts, t)
-	}
-	slices.SortFunc(ts, func(a, b reflect.Type) int { return strings.Compare(quantities[a].noun, quantities[b].noun) })
-	return ts
-}
-
-// section writes the keys of t and then a section for each key that is a mapping.
-func section(b *bytes.Buffer, title, path string, t reflect.Type) {
-	fmt.Fprintf(b, "\n## %s\n\n", title)
-	if t == reflect.TypeFor[NIC]() {
-		fmt.Fprintf(b, "A profile's name (%s), the path of a `.yaml` file that gives every key, or a mapping with these keys. Keys without a default have the profile's value.\n\n", "`"+strings.Join(Profiles(), "`, `")+"`")
-	}
-	if t == reflect.TypeFor[Source]() {
-		b.WriteString("A list; each element has exactly one of these keys.\n\n")
-	}
-	table(b, t)
-	for _, f := range fieldsOf(t) {
-		e, key := f.typ, under(path, f.name)
-		if e.Kind() == reflect.Slice {
-			e, key = e.Elem(), key+"[]"
-		}
-		if e.Kind() == reflect.Pointer {
-			e = e.Elem()
-		}
-		if e.Kind() == reflect.Struct {
-			section(b, "`"+key+"`", key, e)
-		}
-	}
-}
-
-func table(b *bytes.Buffer, t reflect.Type) {
-	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-	for _, f := range fieldsOf(t) {
-		value := strings.TrimPrefix(strings.TrimPrefix(noun(f.typ), "a "), "an ")
-		if f.typ == reflect.TypeFor[NIC]() {
-			value = "profile or mapping"
-		}
-		if f.enum != nil {
-			value = "`" + strings.Join(f.enum, "`, `") + "`"
-		}
-		q := quantities[f.typ]
-		if f.min != "" && q.noun == "" {
-			value += ", ≥ " + f.min
-		}
-		if f.max != "" && f.max != q.max {
-			value += ", ≤ " + f.max
-		}
-		def := ""
-		switch {
-		case f.required:
-			def = "required"
-		case f.def != "":
-			def = "`" + f.def + "`"
-		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.name, value, def, f.doc)
-	}
-}

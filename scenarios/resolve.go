@@ -1,34 +1,23 @@
 package scenarios
 
 import (
-	"bytes"
-	"encoding"
 	"encoding/json"
 	"fmt"
-	"reflect"
-	"slices"
 	"strconv"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 // YAML is the scenario with every key and its value, defaults and profile included, in the order of the reference.
 // Parsing it in the same directory gives the same scenario.
 func (s *Scenario) YAML() []byte {
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := e.Encode(node(reflect.ValueOf(s).Elem())); err != nil {
-		panic(err) // a tree of our own, written to memory
-	}
-	return b.Bytes()
+	return strictyaml.YAML(s)
 }
 
 // Resolved is what YAML gives, as JSON: the scenario in a run's record.
 func (s *Scenario) Resolved() json.RawMessage {
-	return appendJSON(nil, node(reflect.ValueOf(s).Elem()))
+	return strictyaml.JSON(s)
 }
 
 // FromRecord is the scenario of a run's record: what Resolved gave, as encoding/json reads it, with the seed, which a
@@ -40,7 +29,7 @@ func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil || keys == nil {
-		return nil, &Error{File: name, Key: "scenario", Found: "something else", Expected: "a mapping of a scenario's keys", Err: err}
+		return nil, &strictyaml.Error{File: name, Key: "scenario", Found: "something else", Expected: "a mapping of a scenario's keys", Err: err}
 	}
 	keys["seed"] = strconv.AppendUint(nil, seed, 10)
 	if b, err = json.Marshal(keys); err != nil {
@@ -57,100 +46,4 @@ func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 func (s *Scenario) Orchestrator() orchestrator.Config {
 	return orchestrator.Config{Seed: s.Seed, Initial: s.Instances.Initial, Min: s.Instances.Min, Max: s.Instances.Max,
 		Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler}
-}
-
-// node is a value as YAML. What is absent, a nil pointer, list or table, is left out of its mapping.
-func node(v reflect.Value) *yaml.Node {
-	switch {
-	case v.Kind() == reflect.Pointer:
-		return node(v.Elem())
-	case v.Kind() == reflect.Struct:
-		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		for _, f := range fieldsOf(v.Type()) {
-			fv := v.Field(f.index)
-			if k := fv.Kind(); (k == reflect.Pointer || k == reflect.Slice || k == reflect.Map) && fv.IsNil() {
-				continue
-			}
-			n.Content = append(n.Content, text("!!str", f.name), node(fv))
-		}
-		return n
-	case v.Kind() == reflect.Slice:
-		n := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		for i := range v.Len() {
-			n.Content = append(n.Content, node(v.Index(i)))
-		}
-		return n
-	case v.Kind() == reflect.Map:
-		n := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return int(a.Int() - b.Int()) })
-		for _, k := range keys {
-			n.Content = append(n.Content, text("!!int", strconv.FormatInt(k.Int(), 10)), node(v.MapIndex(k)))
-		}
-		return n
-	}
-	if q, ok := quantities[v.Type()]; ok {
-		return text("!!str", quantityText(v, q))
-	}
-	switch v.Kind() {
-	case reflect.String:
-		return text("!!str", v.String())
-	case reflect.Float64:
-		return text("", strconv.FormatFloat(v.Float(), 'g', -1, 64))
-	case reflect.Bool:
-		return text("", strconv.FormatBool(v.Bool()))
-	}
-	return text("", fmt.Sprint(v.Interface()))
-}
-
-// text is a scalar; without a tag, the plain text says its type.
-func text(tag, s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: s} }
-
-// quantityText is how the unit's own package prints v, or, where that rounds, all digits in the base unit.
-func quantityText(v reflect.Value, q quantity) string {
-	if b, err := v.Interface().(encoding.TextMarshaler).MarshalText(); err == nil {
-		back := reflect.New(v.Type()).Elem()
-		if setText(back, string(b)) == nil && back.Equal(v) {
-			return string(b)
-		}
-	}
-	if v.CanInt() {
-		return strconv.FormatInt(v.Int(), 10) + q.base
-	}
-	return strconv.FormatFloat(v.Float(), 'f', -1, 64) + q.base
-}
-
-func appendJSON(b []byte, n *yaml.Node) []byte {
-	str := func(s string) []byte {
-		q, err := json.Marshal(s)
-		if err != nil {
-			panic(err) // a string always marshals
-		}
-		return q
-	}
-	switch n.Kind {
-	case yaml.MappingNode:
-		b = append(b, '{')
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(append(b, str(n.Content[i].Value)...), ':')
-			b = appendJSON(b, n.Content[i+1])
-		}
-		return append(b, '}')
-	case yaml.SequenceNode:
-		b = append(b, '[')
-		for i, c := range n.Content {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendJSON(b, c)
-		}
-		return append(b, ']')
-	}
-	if n.Tag == "!!str" {
-		return append(b, str(n.Value)...)
-	}
-	return append(b, n.Value...)
 }

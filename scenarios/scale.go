@@ -1,10 +1,11 @@
 package scenarios
 
 import (
+	"fmt"
 	"math"
 	"reflect"
-	"strconv"
 
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -24,7 +25,7 @@ func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	k.apply(reflect.ValueOf(to.Faults))
 	to.Workload = make([]Source, len(s.Workload))
 	for i := range s.Workload {
-		if err := k.source(&s.Workload[i], &to.Workload[i], under("workload", strconv.Itoa(i))); err != nil {
+		if err := k.source(&s.Workload[i], &to.Workload[i], fmt.Sprintf("workload.%d", i)); err != nil {
 			err.File = s.Name
 			return nil, err
 		}
@@ -60,11 +61,18 @@ func (k factors) apply(v reflect.Value) {
 		for i := range v.Len() {
 			k.apply(v.Index(i))
 		}
+	case reflect.Interface: // the options of a strictyaml.Choice
+		if !v.IsNil() {
+			options := reflect.New(v.Elem().Type()).Elem()
+			options.Set(v.Elem())
+			k.apply(options)
+			v.Set(options)
+		}
 	}
 }
 
 // source scales one source of traffic.
-func (k factors) source(from, to *Source, key string) *Error {
+func (k factors) source(from, to *Source, key string) *strictyaml.Error {
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR
@@ -84,12 +92,12 @@ func (k factors) source(from, to *Source, key string) *Error {
 		l.Speedup /= k.t
 		to.Load = &l
 	case from.Model != nil && (k.r != 1 || k.t != 1):
-		return &Error{Key: under(key, "model"), Found: "a flow model", Expected: "a scale of 1, since its flows have the packets that they have: give it rates and times of its own"}
+		return &strictyaml.Error{Key: key + ".model", Found: "a flow model", Expected: "a scale of 1, since its flows have the packets that they have: give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
-			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer", Expected: "a rate scale that is 1 over the time scale"}
+			return &strictyaml.Error{Key: key, Found: "a trace, whose packets cannot be made fewer", Expected: "a rate scale that is 1 over the time scale"}
 		}
 		for _, x := range []struct {
 			from *Trace

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -11,162 +12,362 @@ import (
 // reference in docs: yaml names the key, doc explains it, default and enum say what they say, min and max bound it,
 // required marks a key that has no default.
 type Scenario struct {
-	Name       string             `yaml:"name" doc:"name of the experiment, printed in the record and on figures, and of the folder of its record: not a path" default:"unnamed"`
-	Seed       uint64             `yaml:"seed" doc:"root of every random stream" default:"1"`
-	Duration   units.Time         `yaml:"duration" doc:"length of the run; 0 ends it one window after the last packet of the traffic" default:"0s" min:"0"`
-	Scale      Scale              `yaml:"scale" doc:"what the rates and times here are of those of the experiment that this scenario stands for; stated on figures, without effect on the run"`
-	Engine     string             `yaml:"engine" doc:"fluid: rates, microseconds a run; packet: every packet" enum:"fluid|packet" default:"fluid"`
-	NIC        NIC                `yaml:"nic" doc:"a profile's name, or a mapping that overrides one (key profile)" default:"bluefield2"`
-	VNF        VNF                `yaml:"vnf" doc:"the network function that every instance runs"`
-	Instances  Instances          `yaml:"instances" doc:"how many instances"`
-	Scheduler  scheduler.Options  `yaml:"scheduler" doc:"which instance takes a new flow"`
-	Autoscaler autoscaler.Options `yaml:"autoscaler" doc:"how many instances there are"`
-	Telemetry  Telemetry          `yaml:"telemetry" doc:"how the orchestrator sees the switch"`
-	Measure    Measure            `yaml:"measure" doc:"what is measured beside the packets' fates, at a cost"`
-	Workload   []Source           `yaml:"workload" doc:"the traffic: sources, superposed" required:"true"`
-	Faults     []Fault            `yaml:"faults" doc:"what goes wrong, and when"`
+	Name       string             `yaml:"name" default:"unnamed"`
+	Seed       uint64             `yaml:"seed" default:"1"`
+	Duration   units.Time         `yaml:"duration" default:"0s" min:"0"`
+	Scale      Scale              `yaml:"scale"`
+	Engine     string             `yaml:"engine" enum:"fluid|packet" default:"fluid"`
+	NIC        NIC                `yaml:"nic" default:"bluefield2"`
+	VNF        VNF                `yaml:"vnf"`
+	Instances  Instances          `yaml:"instances"`
+	Scheduler  scheduler.Options  `yaml:"scheduler"`
+	Autoscaler autoscaler.Options `yaml:"autoscaler"`
+	Telemetry  Telemetry          `yaml:"telemetry"`
+	Measure    Measure            `yaml:"measure"`
+	Workload   []Source           `yaml:"workload" required:"true"`
+	Faults     []Fault            `yaml:"faults"`
 
 	dir string          // of the scenario's file, for the paths in it
 	ctx context.Context // ends the making of traffic; nil never
 }
 
+// Docs implements strictyaml.Documented.
+func (Scenario) Docs() string {
+	return `
+name: name of the experiment, printed in the record and on figures, and of the folder of its record: not a path
+seed: root of every random stream
+duration: length of the run; 0 ends it one window after the last packet of the traffic
+scale: what the rates and times here are of those of the experiment that this scenario stands for; stated on figures,
+	without effect on the run
+engine: fluid: rates, microseconds a run; packet: every packet
+nic: a profile's name, or a mapping that overrides one (key profile)
+vnf: the network function that every instance runs
+instances: how many instances
+scheduler: which instance takes a new flow
+autoscaler: how many instances there are
+telemetry: how the orchestrator sees the switch
+measure: what is measured beside the packets' fates, at a cost
+workload: the traffic: sources, superposed
+faults: what goes wrong, and when
+`
+}
+
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates, or in less time.
 type Scale struct {
-	Rate float64 `yaml:"rate" doc:"of the rates: 0.001 stands for a thousandth" default:"1"`
-	Time float64 `yaml:"time" doc:"of the times" default:"1"`
+	Rate float64 `yaml:"rate" default:"1" above:"0"`
+	Time float64 `yaml:"time" default:"1" above:"0"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Scale) Docs() string {
+	return `
+rate: of the rates: 0.001 stands for a thousandth
+time: of the times
+`
 }
 
 // NIC is a device profile: the link, the eSwitch and the ARM cores.
 type NIC struct {
-	Profile        string      `yaml:"profile" doc:"the profile that the other keys override" default:"bluefield2"`
-	Link           units.BPS   `yaml:"link" doc:"bit rate of the port; 0 for no limit"`
-	FrameOverhead  units.Bytes `yaml:"frame_overhead" doc:"preamble and gap that a frame costs on the link"`
-	ESwitchLimit   units.PPS   `yaml:"eswitch_limit" doc:"most packets that the eSwitch forwards; 0 for no limit"`
-	ESwitchQueue   int         `yaml:"eswitch_queue" doc:"packets that wait for the eSwitch beyond its limit (packet engine)" min:"0"`
-	Rules          int         `yaml:"rules" doc:"capacity of the rule table; 0 for no limit" min:"0"`
-	InstallRate    float64     `yaml:"install_rate" doc:"rules written a second; 0 for no limit" min:"0"`
-	InstallLatency units.Time  `yaml:"install_latency" doc:"from the write of a rule until packets follow it"`
-	SlowPathRate   units.PPS   `yaml:"slowpath_rate" doc:"packets a second that the ARM cores forward; 0 for no limit"`
-	SlowPathQueue  int         `yaml:"slowpath_queue" doc:"packets that wait for the ARM cores" min:"0"`
-	EngineLatency  units.Time  `yaml:"engine_latency" doc:"container engine: from the request to the start of the work"`
+	Profile        string      `yaml:"profile" default:"bluefield2"`
+	Link           units.BPS   `yaml:"link"`
+	FrameOverhead  units.Bytes `yaml:"frame_overhead"`
+	ESwitchLimit   units.PPS   `yaml:"eswitch_limit"`
+	ESwitchQueue   int         `yaml:"eswitch_queue" min:"0"`
+	Rules          int         `yaml:"rules" min:"0"`
+	InstallRate    float64     `yaml:"install_rate" min:"0"`
+	InstallLatency units.Time  `yaml:"install_latency"`
+	SlowPathRate   units.PPS   `yaml:"slowpath_rate"`
+	SlowPathQueue  int         `yaml:"slowpath_queue" min:"0"`
+	EngineLatency  units.Time  `yaml:"engine_latency"`
+}
+
+// Docs implements strictyaml.Documented.
+func (*NIC) Docs() string {
+	return `
+profile: the profile that the other keys override
+link: bit rate of the port; 0 for no limit
+frame_overhead: preamble and gap that a frame costs on the link
+eswitch_limit: most packets that the eSwitch forwards; 0 for no limit
+eswitch_queue: packets that wait for the eSwitch beyond its limit (packet engine)
+rules: capacity of the rule table; 0 for no limit
+install_rate: rules written a second; 0 for no limit
+install_latency: from the write of a rule until packets follow it
+slowpath_rate: packets a second that the ARM cores forward; 0 for no limit
+slowpath_queue: packets that wait for the ARM cores
+engine_latency: container engine: from the request to the start of the work
+`
 }
 
 // VNF is what every instance runs.
 type VNF struct {
-	Buffer       int           `yaml:"buffer" doc:"receive ring: packets in system, the one in service included" default:"1024" min:"1" max:"16777216"`
-	Service      string        `yaml:"service" doc:"distribution of the service time of a packet, whose mean is the contention's (packet engine)" enum:"deterministic|exponential|empirical" default:"deterministic"`
-	ServiceTimes []ServiceTime `yaml:"service_times" doc:"with service: empirical, measured service times; they are scaled to the contention's mean"`
-	ServiceFile  string        `yaml:"service_file" doc:"with service: empirical, instead of service_times, a CSV file: lines of a time, in ps without a unit, and, after a comma, its weight, 1 without one"`
-	PerByte      units.Time    `yaml:"per_byte" doc:"additional service time for each frame byte, whatever the distribution" default:"0s"`
-	Contention   Contention    `yaml:"contention" doc:"what an instance can process, by the number that contend"`
-	IdleContend  bool          `yaml:"idle_contend" doc:"whether instances without flows contend too, as polling ones do" default:"false"`
-	StartLatency units.Time    `yaml:"start_latency" doc:"from the start of a container until it takes packets" default:"600ms" min:"0"`
-	StopLatency  units.Time    `yaml:"stop_latency" doc:"from the order to stop until the container is gone" default:"100ms" min:"0"`
+	Buffer       int           `yaml:"buffer" default:"1024" min:"1" max:"16777216"`
+	Service      string        `yaml:"service" enum:"deterministic|exponential|empirical" default:"deterministic"`
+	ServiceTimes []ServiceTime `yaml:"service_times"`
+	ServiceFile  string        `yaml:"service_file"`
+	PerByte      units.Time    `yaml:"per_byte" default:"0s"`
+	Contention   Contention    `yaml:"contention"`
+	IdleContend  bool          `yaml:"idle_contend" default:"false"`
+	StartLatency units.Time    `yaml:"start_latency" default:"600ms" min:"0"`
+	StopLatency  units.Time    `yaml:"stop_latency" default:"100ms" min:"0"`
+}
+
+// Docs implements strictyaml.Documented.
+func (VNF) Docs() string {
+	return `
+buffer: receive ring: packets in system, the one in service included
+service: distribution of the service time of a packet, whose mean is the contention's (packet engine)
+service_times: with service: empirical, measured service times; they are scaled to the contention's mean
+service_file: with service: empirical, instead of service_times, a CSV file: lines of a time, in ps without a unit, and,
+	after a comma, its weight, 1 without one
+per_byte: additional service time for each frame byte, whatever the distribution
+contention: what an instance can process, by the number that contend
+idle_contend: whether instances without flows contend too, as polling ones do
+start_latency: from the start of a container until it takes packets
+stop_latency: from the order to stop until the container is gone
+`
 }
 
 // ServiceTime is one value of an empirical distribution.
 type ServiceTime struct {
-	Time   units.Time `yaml:"time" doc:"service time of a packet" required:"true" min:"0" max:"1s"`
-	Weight int        `yaml:"weight" doc:"how often it was seen" default:"1" min:"0" max:"1000000000"`
+	Time   units.Time `yaml:"time" required:"true" min:"0" max:"1s"`
+	Weight int        `yaml:"weight" default:"1" min:"0" max:"1000000000"`
+}
+
+// Docs implements strictyaml.Documented.
+func (ServiceTime) Docs() string {
+	return `
+time: service time of a packet
+weight: how often it was seen
+`
 }
 
 // Contention is the law that gives one instance's capacity when n contend.
 type Contention struct {
-	Model       string            `yaml:"model" doc:"usl: Universal Scalability Law; table: measured points, interpolated; constant" enum:"usl|table|constant" default:"usl"`
-	Lambda      units.PPS         `yaml:"lambda" doc:"usl: what one instance alone processes" default:"25Mpps"`
-	Sigma       float64           `yaml:"sigma" doc:"usl: contention" default:"0.38" min:"0"`
-	Kappa       float64           `yaml:"kappa" doc:"usl: coherency" default:"0.019" min:"0"`
-	Points      map[int]units.PPS `yaml:"points" doc:"table: capacity of each of n instances, by n"`
-	Rate        units.PPS         `yaml:"rate" doc:"constant: capacity of each instance"`
-	ServiceTime units.Time        `yaml:"service_time" doc:"constant: time a packet, instead of rate"`
+	Model       string            `yaml:"model" enum:"usl|table|constant" default:"usl"`
+	Lambda      units.PPS         `yaml:"lambda" default:"25Mpps"`
+	Sigma       float64           `yaml:"sigma" default:"0.38" min:"0"`
+	Kappa       float64           `yaml:"kappa" default:"0.019" min:"0"`
+	Points      map[int]units.PPS `yaml:"points"`
+	Rate        units.PPS         `yaml:"rate"`
+	ServiceTime units.Time        `yaml:"service_time"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Contention) Docs() string {
+	return `
+model: usl: Universal Scalability Law; table: measured points, interpolated; constant
+lambda: usl: what one instance alone processes
+sigma: usl: contention
+kappa: usl: coherency
+points: table: capacity of each of n instances, by n
+rate: constant: capacity of each instance
+service_time: constant: time a packet, instead of rate
+`
 }
 
 // Instances bounds the number of instances.
 type Instances struct {
-	Initial int `yaml:"initial" doc:"ready when the run begins" default:"3" min:"0"`
-	Min     int `yaml:"min" doc:"least" default:"3" min:"0"`
-	Max     int `yaml:"max" doc:"most" default:"8" min:"1" max:"65536"`
+	Initial int `yaml:"initial" default:"3" min:"0"`
+	Min     int `yaml:"min" default:"3" min:"0"`
+	Max     int `yaml:"max" default:"8" min:"1" max:"65536"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Instances) Docs() string {
+	return `
+initial: ready when the run begins
+min: least
+max: most
+`
 }
 
 // Telemetry is the metrics collector's view.
 type Telemetry struct {
-	Window units.Time `yaml:"window" doc:"time between two readings of the counters" default:"1s"`
-	Delay  units.Time `yaml:"delay" doc:"age of the counters when they arrive" default:"0s"`
+	Window units.Time `yaml:"window" default:"1s" above:"0"`
+	Delay  units.Time `yaml:"delay" default:"0s"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Telemetry) Docs() string {
+	return `
+window: time between two readings of the counters
+delay: age of the counters when they arrive
+`
 }
 
 // Measure is what the record holds on request.
 type Measure struct {
-	Delay string `yaml:"delay" doc:"delays of packets: wait, sojourn and end-to-end (packet engine). none; instances: of the run and each instance; flows: of each flow too, some kilobytes a flow. Packets are then stepped, never jumped over" enum:"none|instances|flows" default:"none"`
-	Flows bool   `yaml:"flows" doc:"what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it can: the record then has no processed, dropped and queued of a flow" default:"true"`
+	Delay string `yaml:"delay" enum:"none|instances|flows" default:"none"`
+	Flows bool   `yaml:"flows" default:"true"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Measure) Docs() string {
+	return `
+delay: delays of packets: wait, sojourn and end-to-end (packet engine). none; instances: of the run and each instance;
+	flows: of each flow too, some kilobytes a flow. Packets are then stepped, never jumped over
+flows: what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it
+	can: the record then has no processed, dropped and queued of a flow
+`
 }
 
 // Source is one source of traffic: exactly one key is set.
 type Source struct {
-	CBR     *CBR       `yaml:"cbr" doc:"a staircase of equal constant-rate flows (thesis 4.2)"`
-	Flows   []OneFlow  `yaml:"flows" doc:"flows of a constant rate, one by one"`
-	PCAP    *Trace     `yaml:"pcap" doc:"a packet capture: pcap or pcapng, gzip or not"`
-	Zeek    *Trace     `yaml:"zeek" doc:"a Zeek connection log, gzip or not"`
-	Records *Trace     `yaml:"records" doc:"flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not"`
-	Load    *LoadCurve `yaml:"load" doc:"a load curve in CSV, gzip or not"`
-	Model   *Model     `yaml:"model" doc:"a flow model: flows drawn from a distribution"`
+	CBR     *CBR       `yaml:"cbr"`
+	Flows   []OneFlow  `yaml:"flows"`
+	PCAP    *Trace     `yaml:"pcap"`
+	Zeek    *Trace     `yaml:"zeek"`
+	Records *Trace     `yaml:"records"`
+	Load    *LoadCurve `yaml:"load"`
+	Model   *Model     `yaml:"model"`
 }
+
+// Docs implements strictyaml.Documented.
+func (Source) Docs() string {
+	return `
+cbr: a staircase of equal constant-rate flows (thesis 4.2)
+flows: flows of a constant rate, one by one
+pcap: a packet capture: pcap or pcapng, gzip or not
+zeek: a Zeek connection log, gzip or not
+records: flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not
+load: a load curve in CSV, gzip or not
+model: a flow model: flows drawn from a distribution
+`
+}
+
+// OneOf has the decoder hold that.
+func (Source) OneOf() {}
 
 // CBR is a staircase: flow i starts at start + i*interval and lasts until the run ends.
 type CBR struct {
-	Flows      int         `yaml:"flows" doc:"number of flows" required:"true" min:"1" max:"10000000"`
-	Interval   units.Time  `yaml:"interval" doc:"time between the starts of two flows" default:"0s" min:"0"`
-	Start      units.Time  `yaml:"start" doc:"start of the first flow" default:"0s" min:"0"`
-	Total      units.BPS   `yaml:"total" doc:"bit rate of all flows together on the link, frame overhead included; or give rate"`
-	Rate       units.PPS   `yaml:"rate" doc:"packet rate of each flow; or give total"`
-	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
-	Arrivals   string      `yaml:"arrivals" doc:"how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in exponential bursts between which there are none (packet engine; the fluid engine takes the mean)" enum:"constant|poisson|on-off" default:"constant"`
-	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms"`
-	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms"`
+	Flows      int         `yaml:"flows" required:"true" min:"1" max:"10000000"`
+	Interval   units.Time  `yaml:"interval" default:"0s" min:"0"`
+	Start      units.Time  `yaml:"start" default:"0s" min:"0"`
+	Total      units.BPS   `yaml:"total"`
+	Rate       units.PPS   `yaml:"rate"`
+	PacketSize units.Bytes `yaml:"packet_size" default:"64B" min:"1B" max:"65535B"`
+	Arrivals   string      `yaml:"arrivals" enum:"constant|poisson|on-off" default:"constant"`
+	On         units.Time  `yaml:"on_time" default:"1ms" above:"0" max:"1h"`
+	Off        units.Time  `yaml:"off_time" default:"1ms" above:"0" max:"1h"`
+}
+
+// Docs implements strictyaml.Documented.
+func (CBR) Docs() string {
+	return `
+flows: number of flows
+interval: time between the starts of two flows
+start: start of the first flow
+total: bit rate of all flows together on the link, frame overhead included; or give rate
+rate: packet rate of each flow; or give total
+packet_size: frame size
+arrivals: how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in
+	exponential bursts between which there are none (packet engine; the fluid engine takes the mean)
+on_time: on-off: mean length of a burst
+off_time: on-off: mean length of the silence between two bursts
+`
 }
 
 // OneFlow is a single flow of a constant rate, or of a constant mean rate.
 type OneFlow struct {
-	Period     units.Time  `yaml:"period" doc:"time between two packets; or give rate"`
-	Rate       units.PPS   `yaml:"rate" doc:"packets a second; or give period"`
-	Phase      units.Time  `yaml:"phase" doc:"time of the first packet, or with arrivals at random when the flow begins" default:"0s" min:"0"`
-	End        units.Time  `yaml:"end" doc:"no packet from then on; 0 for the end of the run" default:"0s" min:"0"`
-	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
-	Arrivals   string      `yaml:"arrivals" doc:"how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in exponential bursts between which there are none (packet engine; the fluid engine takes the mean)" enum:"constant|poisson|on-off" default:"constant"`
-	On         units.Time  `yaml:"on_time" doc:"on-off: mean length of a burst" default:"1ms"`
-	Off        units.Time  `yaml:"off_time" doc:"on-off: mean length of the silence between two bursts" default:"1ms"`
+	Period     units.Time  `yaml:"period"`
+	Rate       units.PPS   `yaml:"rate"`
+	Phase      units.Time  `yaml:"phase" default:"0s" min:"0"`
+	End        units.Time  `yaml:"end" default:"0s" min:"0"`
+	PacketSize units.Bytes `yaml:"packet_size" default:"64B" min:"1B" max:"65535B"`
+	Arrivals   string      `yaml:"arrivals" enum:"constant|poisson|on-off" default:"constant"`
+	On         units.Time  `yaml:"on_time" default:"1ms" above:"0" max:"1h"`
+	Off        units.Time  `yaml:"off_time" default:"1ms" above:"0" max:"1h"`
+}
+
+// Docs implements strictyaml.Documented.
+func (OneFlow) Docs() string {
+	return `
+period: time between two packets; or give rate
+rate: packets a second; or give period
+phase: time of the first packet, or with arrivals at random when the flow begins
+end: no packet from then on; 0 for the end of the run
+packet_size: frame size
+arrivals: how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in
+	exponential bursts between which there are none (packet engine; the fluid engine takes the mean)
+on_time: on-off: mean length of a burst
+off_time: on-off: mean length of the silence between two bursts
+`
 }
 
 // Trace is a file of recorded traffic and what is done to it.
 type Trace struct {
-	File       string      `yaml:"file" doc:"path, relative to the scenario's file" required:"true"`
-	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1"`
-	Copies     int         `yaml:"copies" doc:"superposed copies with shifted addresses, each starting at a random phase" default:"1" min:"1" max:"1000000"`
-	From       units.Time  `yaml:"from" doc:"cut: leave out what is earlier in the trace" default:"0s" min:"0"`
-	To         units.Time  `yaml:"to" doc:"cut: leave out what is not earlier than this in the trace; 0 for its end" default:"0s" min:"0"`
-	Resolution units.Time  `yaml:"resolution" doc:"span over which a flow's packets are averaged to a rate (fluid engine)" default:"100ms"`
-	Timeout    units.Time  `yaml:"timeout" doc:"silence after which the same five-tuple is a new flow; 0 for never" default:"60s" min:"0"`
-	MTU        units.Bytes `yaml:"mtu" doc:"pcap: IP packets that are longer are split into such as a NIC would have sent, 576B to 65535B; 0 leaves them whole" default:"0B" max:"65535B"`
-	Tunnel     string      `yaml:"tunnel" doc:"pcap: whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel; none: the tunnel's, inner: those inside" enum:"none|inner" default:"none"`
+	File       string      `yaml:"file" required:"true"`
+	Speedup    float64     `yaml:"speedup" default:"1" above:"0"`
+	Copies     int         `yaml:"copies" default:"1" min:"1" max:"1000000"`
+	From       units.Time  `yaml:"from" default:"0s" min:"0"`
+	To         units.Time  `yaml:"to" default:"0s" min:"0"`
+	Resolution units.Time  `yaml:"resolution" default:"100ms" above:"0" max:"1h"`
+	Timeout    units.Time  `yaml:"timeout" default:"60s" min:"0"`
+	MTU        units.Bytes `yaml:"mtu" default:"0B" max:"65535B"`
+	Tunnel     string      `yaml:"tunnel" enum:"none|inner" default:"none"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Trace) Docs() string {
+	return `
+file: path, relative to the scenario's file
+speedup: divides all times
+copies: superposed copies with shifted addresses, each starting at a random phase
+from: cut: leave out what is earlier in the trace
+to: cut: leave out what is not earlier than this in the trace; 0 for its end
+resolution: span over which a flow's packets are averaged to a rate (fluid engine)
+timeout: silence after which the same five-tuple is a new flow; 0 for never
+mtu: pcap: IP packets that are longer are split into such as a NIC would have sent, 576B to 65535B; 0 leaves them whole
+tunnel: pcap: whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel; none: the tunnel's, inner: those
+	inside
+`
 }
 
 // LoadCurve is a load curve: a column of a CSV file as a packet rate over time, spread over flows.
 type LoadCurve struct {
-	File       string      `yaml:"file" doc:"path, relative to the scenario's file" required:"true"`
-	Column     string      `yaml:"column" doc:"name of the column with the load" required:"true"`
-	Time       string      `yaml:"time" doc:"name of the column with the time; without it, rows are step apart"`
-	Step       units.Time  `yaml:"step" doc:"time between rows" default:"1s"`
-	Scale      float64     `yaml:"scale" doc:"packets a second for one unit of the column" default:"1"`
-	Speedup    float64     `yaml:"speedup" doc:"divides all times" default:"1"`
-	Flows      int         `yaml:"flows" doc:"equal flows that carry the load" default:"1" min:"1" max:"10000000"`
-	PacketSize units.Bytes `yaml:"packet_size" doc:"frame size" default:"64B" min:"1B" max:"65535B"`
-	From       units.Time  `yaml:"from" doc:"cut: leave out what is earlier" default:"0s" min:"0"`
-	To         units.Time  `yaml:"to" doc:"cut: leave out what is not earlier than this; 0 for the end" default:"0s" min:"0"`
+	File       string      `yaml:"file" required:"true"`
+	Column     string      `yaml:"column" required:"true"`
+	Time       string      `yaml:"time"`
+	Step       units.Time  `yaml:"step" default:"1s" above:"0" max:"2400h"`
+	Scale      float64     `yaml:"scale" default:"1" above:"0"`
+	Speedup    float64     `yaml:"speedup" default:"1" above:"0"`
+	Flows      int         `yaml:"flows" default:"1" min:"1" max:"10000000"`
+	PacketSize units.Bytes `yaml:"packet_size" default:"64B" min:"1B" max:"65535B"`
+	From       units.Time  `yaml:"from" default:"0s" min:"0"`
+	To         units.Time  `yaml:"to" default:"0s" min:"0"`
+}
+
+// Docs implements strictyaml.Documented.
+func (LoadCurve) Docs() string {
+	return `
+file: path, relative to the scenario's file
+column: name of the column with the load
+time: name of the column with the time; without it, rows are step apart
+step: time between rows
+scale: packets a second for one unit of the column
+speedup: divides all times
+flows: equal flows that carry the load
+packet_size: frame size
+from: cut: leave out what is earlier
+to: cut: leave out what is not earlier than this; 0 for the end
+`
 }
 
 // Fault is something that goes wrong at a time, for a duration.
 type Fault struct {
-	Kind     string     `yaml:"kind" doc:"instance-death: an instance dies; engine-stall: the container engine answers nothing; engine-failure: creations fail; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives" enum:"instance-death|engine-stall|engine-failure|counters-stall|rule-reject|link-down" required:"true"`
-	At       units.Time `yaml:"at" doc:"when it begins" required:"true" min:"0"`
-	For      units.Time `yaml:"for" doc:"how long it lasts; 0 for the rest of the run; an instance's death is for good" default:"0s" min:"0"`
-	Instance int        `yaml:"instance" doc:"instance-death: its number" default:"1" min:"1"`
+	Kind     string     `yaml:"kind" enum:"instance-death|engine-stall|engine-failure|counters-stall|rule-reject|link-down" required:"true"`
+	At       units.Time `yaml:"at" required:"true" min:"0"`
+	For      units.Time `yaml:"for" default:"0s" min:"0"`
+	Instance int        `yaml:"instance" default:"1" min:"1"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Fault) Docs() string {
+	return `
+kind: instance-death: an instance dies; engine-stall: the container engine answers nothing; engine-failure: creations
+	fail; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
+at: when it begins
+for: how long it lasts; 0 for the rest of the run; an instance's death is for good
+instance: instance-death: its number
+`
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -165,7 +166,7 @@ sweep:
 		t.Errorf("got %q", names)
 	}
 	last := study.Runs[7]
-	if s := last.Scenario; s.Seed != 8 || s.Scheduler.Policy != "worst-fit" || s.Workload[0].CBR.Rate != 2e6 || s.Name != last.Name {
+	if s := last.Scenario; s.Seed != 8 || s.Scheduler.Policy.Name != "worst-fit" || s.Workload[0].CBR.Rate != 2e6 || s.Name != last.Name {
 		t.Errorf("%+v", s)
 	}
 	if first := study.Runs[0].Scenario; first.Workload[0].CBR.Rate != 1e6 {
@@ -197,6 +198,15 @@ func TestAnOverrideFixesASweptKey(t *testing.T) {
 	study, err := Load("fig9", []string{"scheduler.policy=best-fit"})
 	if err != nil || len(study.Runs) != 1 || study.Runs[0].Name != "fig9-policy=best-fit" {
 		t.Errorf("%+v, %v", study, err)
+	}
+}
+
+func TestAnOverrideBelowASweptKeyHoldsForEachOfItsValues(t *testing.T) {
+	study := parse(t, minimal+"sweep: {matrix: {nic: [bluefield2, ideal]}}", "nic.rules=7")
+	for i, name := range []string{"unnamed-nic=bluefield2", "unnamed-nic=ideal"} {
+		if r := study.Runs[i]; r.Name != name || r.Scenario.NIC.Rules != 7 || r.Scenario.NIC.Link != []units.BPS{100e9, 0}[i] {
+			t.Errorf("%s: %+v", r.Name, r.Scenario.NIC)
+		}
 	}
 }
 
@@ -260,7 +270,7 @@ func TestTrafficOfAStaircase(t *testing.T) {
 
 func TestTrafficWithoutEndNeedsADuration(t *testing.T) {
 	_, err := one(t, minimal).Traffic()
-	var e *Error
+	var e *strictyaml.Error
 	if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != "duration" {
 		t.Errorf("got %v", err)
 	}
@@ -272,7 +282,7 @@ func TestBurstsOfLessThanAPacketAreRefused(t *testing.T) {
 		"flows: [{rate: 1Mpps}, {period: 1s, arrivals: on-off}]":                          "workload.0.flows.1.on_time",
 	} {
 		_, err := one(t, "duration: 1s\nworkload: [{"+text+"}]").Traffic()
-		var e *Error
+		var e *strictyaml.Error
 		if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != key {
 			t.Errorf("%s: %v", text, err)
 		}

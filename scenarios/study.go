@@ -18,12 +18,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 //go:embed *.yaml lab/*.yaml
@@ -42,10 +43,13 @@ func Names() []string {
 func Text(name string) ([]byte, error) {
 	data, err := files.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
 	if err != nil {
-		return nil, &Error{File: name, Found: "no embedded scenario of this name", Expected: "one of " + strings.Join(Names(), ", "), Near: near(name, Names()), Err: err}
+		return nil, &strictyaml.Error{File: name, Found: "no embedded scenario of this name", Expected: "one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names()), Err: err}
 	}
 	return data, nil
 }
+
+// ErrInvalid is what every error about the content of a scenario, a profile or an override is, in the sense of errors.Is.
+var ErrInvalid = strictyaml.ErrInvalid
 
 // Study is what a file asks for: one run, or a sweep of them.
 type Study struct {
@@ -68,9 +72,19 @@ type Coordinate struct {
 
 // Sweep is the block that makes a file a study.
 type Sweep struct {
-	Base   string `yaml:"base" doc:"another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the base; without it, this file is the base"`
-	Matrix Matrix `yaml:"matrix" doc:"dotted keys, each with a list of values; every combination is run"`
-	Seeds  int    `yaml:"seeds" doc:"runs of each combination, with seeds counted up from seed" default:"1" min:"1" max:"1000000"`
+	Base   string `yaml:"base"`
+	Matrix Matrix `yaml:"matrix"`
+	Seeds  int    `yaml:"seeds" default:"1" min:"1" max:"1000000"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Sweep) Docs() string {
+	return `
+base: another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the
+	base; without it, this file is the base
+matrix: dotted keys, each with a list of values; every combination is run
+seeds: runs of each combination, with seeds counted up from seed
+`
 }
 
 // Matrix is the swept keys in the order of the file.
@@ -102,40 +116,41 @@ func Load(path string, sets []string) (*Study, error) {
 func open(path string) (data []byte, dir string, err error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() {
-		data, err = ReadFile(path)
+		data, err = strictyaml.ReadFile(path)
 		return data, filepath.Dir(path), err
 	}
 	if data, err := Text(path); err == nil {
 		return data, ".", nil
 	}
 	if err == nil {
-		return nil, "", &Error{File: path, Found: "a directory", Expected: "a scenario file"}
+		return nil, "", &strictyaml.Error{File: path, Found: "a directory", Expected: "a scenario file"}
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, "", err
 	}
 	name := strings.TrimSuffix(filepath.Base(path), ".yaml")
-	return nil, "", &Error{File: path, Found: "no such file", Expected: "a scenario file or one of " + strings.Join(Names(), ", "), Near: near(name, Names()), Err: err}
+	return nil, "", &strictyaml.Error{File: path, Found: "no such file", Expected: "a scenario file or one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names()), Err: err}
 }
 
 // Parse reads a scenario from memory. Errors call it name; paths in it are relative to dir.
 func Parse(name string, data []byte, dir string, sets []string) (*Study, error) {
-	origin := origins{}
-	root, errs := parseNode(name, data)
+	origin := strictyaml.Origins{}
+	root, errs := strictyaml.Parse(name, data)
 	os, setErrs := parseSets(sets, origin)
 	if errs = append(errs, setErrs...); len(errs) > 0 {
-		return nil, join(errs)
+		return nil, strictyaml.Join(errs)
 	}
-	d := &decoder{file: name, dir: dir, origin: origin, at: map[string]*yaml.Node{}}
+	d := strictyaml.NewDecoder(name, dir, origin)
 	// The sweep block's own overrides come first, since it may name a base, and then those of what is swept.
 	slices.SortStableFunc(os, func(a, b override) int { return cmp.Compare(rank(a.path), rank(b.path)) })
 	var sweep *Sweep
+	var later []override // below a swept key, and laid over each of its values
 	for i := 0; i <= len(os); i++ {
 		if sweep == nil && (i == len(os) || rank(os[i].path) > 0) {
 			sweep = &Sweep{Seeds: 1}
-			root = d.base(root, sweep)
-			if len(d.errs) > 0 {
-				return nil, join(d.errs)
+			root = overBase(d, root, sweep)
+			if len(d.Errs) > 0 {
+				return nil, strictyaml.Join(d.Errs)
 			}
 		}
 		if i == len(os) {
@@ -145,17 +160,21 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 		if j := slices.IndexFunc(sweepAxes(sweep), func(a axis) bool { return a.key == o.path }); j >= 0 {
 			sweep.Matrix[j].values = []*yaml.Node{o.value}
 		}
-		n, err := origin.with(root, strings.Split(o.path, "."), o.value, "")
+		if slices.ContainsFunc(sweepAxes(sweep), func(a axis) bool { return strings.HasPrefix(o.path, a.key+".") }) {
+			later = append(later, o)
+			continue
+		}
+		n, err := origin.With(&Scenario{}, root, o.path, o.value)
 		if err != nil {
-			d.errs = append(d.errs, &Error{File: o.from, Key: o.path, Found: err.Error(), Expected: "the path of a key"})
+			d.Errs = append(d.Errs, o.pathError(err))
 			continue
 		}
 		root = n
 	}
-	if len(d.errs) > 0 {
-		return nil, join(d.errs)
+	if len(d.Errs) > 0 {
+		return nil, strictyaml.Join(d.Errs)
 	}
-	return d.expand(root, sweep)
+	return expand(d, root, sweep, later)
 }
 
 func rank(path string) int {
@@ -172,67 +191,83 @@ func sweepAxes(s *Sweep) []axis {
 	return s.Matrix
 }
 
-// base takes the sweep block out of the tree and lays the tree over the sweep's base.
-func (d *decoder) base(root *yaml.Node, sweep *Sweep) *yaml.Node {
-	at := keyIndex(root, "sweep")
+// overBase takes the sweep block out of the tree and lays the tree over the sweep's base.
+func overBase(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) *yaml.Node {
+	at := strictyaml.KeyIndex(root, "sweep")
 	if at < 0 {
 		return root
 	}
-	d.at["sweep"] = root.Content[at+1]
-	d.structure(root.Content[at+1], reflect.ValueOf(sweep).Elem(), "sweep")
+	d.At["sweep"] = root.Content[at+1]
+	d.Struct(root.Content[at+1], sweep, "sweep")
 	rest := *root
 	rest.Content = slices.Delete(slices.Clone(root.Content), at, at+2)
 	if sweep.Base == "" {
 		return &rest
 	}
-	key := d.at["sweep.base"]
+	key := d.At["sweep.base"]
 	path := sweep.Base
-	if local := filepath.Join(d.dir, path); !filepath.IsAbs(path) {
+	if local := filepath.Join(d.Dir, path); !filepath.IsAbs(path) {
 		if _, err := os.Stat(local); err == nil {
 			path = local
 		}
 	}
 	data, dir, err := open(path)
 	if err != nil {
-		d.fail(key, "sweep.base", strconv.Quote(sweep.Base), "a scenario that can be read: "+err.Error())
+		d.Fail(key, "sweep.base", strconv.Quote(sweep.Base), "a scenario that can be read: "+err.Error())
 		return root
 	}
-	base, errs := parseNode(path, data)
+	base, errs := strictyaml.Parse(path, data)
 	if len(errs) > 0 {
-		d.errs = append(d.errs, errs...)
+		d.Errs = append(d.Errs, errs...)
 		return root
 	}
-	if keyIndex(base, "sweep") >= 0 {
-		d.fail(key, "sweep.base", strconv.Quote(sweep.Base)+", which is a sweep itself", "a scenario without a sweep")
+	if strictyaml.KeyIndex(base, "sweep") >= 0 {
+		d.Fail(key, "sweep.base", strconv.Quote(sweep.Base)+", which is a sweep itself", "a scenario without a sweep")
 		return root
 	}
-	d.dir = dir
-	mark(base, path, d.origin)
-	return d.origin.merge(base, &rest)
+	d.Dir = dir
+	d.Origin.Mark(base, path)
+	return d.Origin.Merge(&Scenario{}, base, &rest)
 }
 
-// matrix reads the swept keys.
-func (d *decoder) matrix(n *yaml.Node, m *Matrix, path string) {
+// ReadYAML reads the swept keys.
+func (m *Matrix) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 	if n.Kind != yaml.MappingNode {
-		d.fail(n, path, kindOf(n), "a mapping from dotted keys to lists of values")
+		d.Fail(n, key, strictyaml.KindOf(n), m.Expected())
 		return
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if v.Kind != yaml.SequenceNode || len(v.Content) == 0 {
-			d.fail(v, under(path, k.Value), kindOf(v), "a list of at least one value")
+			d.Fail(v, strictyaml.Under(key, k.Value), strictyaml.KindOf(v), "a list of at least one value")
 			continue
 		}
-		if slices.Contains(strings.Split(k.Value, "."), "") || strings.Count(k.Value, ".") >= maxDepth || k.Value == "name" || rank(k.Value) == 0 {
-			d.fail(k, under(path, k.Value), "a key that cannot be swept", "a dotted key such as scheduler.policy")
+		if slices.Contains(strings.Split(k.Value, "."), "") || strings.Count(k.Value, ".") >= strictyaml.MaxDepth || k.Value == "name" || rank(k.Value) == 0 {
+			d.Fail(k, strictyaml.Under(key, k.Value), "a key that cannot be swept", "a dotted key such as scheduler.policy")
+			continue
+		}
+		if i := slices.IndexFunc(*m, func(a axis) bool { return strings.HasPrefix(a.key, k.Value+".") }); i >= 0 {
+			d.Fail(k, strictyaml.Under(key, k.Value), "a key that replaces "+(*m)[i].key+", which is swept before it", "it first")
 			continue
 		}
 		*m = append(*m, axis{k.Value, k, v.Content})
 	}
 }
 
+// Expected says what the value of the key matrix may be.
+func (m *Matrix) Expected() string { return "a mapping from dotted keys to lists of values" }
+
+// Schema is its JSON Schema.
+func (m *Matrix) Schema() strictyaml.Object {
+	lists := strictyaml.Object{{Key: "type", Value: "array"}, {Key: "minItems", Value: 1}}
+	return strictyaml.Object{{Key: "type", Value: "object"}, {Key: "additionalProperties", Value: lists}}
+}
+
+// Reference is what the reference says of it.
+func (m *Matrix) Reference() (value, intro string) { return "list", "" }
+
 // expand decodes every run of the study.
-func (d *decoder) expand(root *yaml.Node, sweep *Sweep) (*Study, error) {
+func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []override) (*Study, error) {
 	n := sweep.Seeds
 	for _, a := range sweep.Matrix {
 		if n *= len(a.values); n > MaxRuns {
@@ -240,31 +275,38 @@ func (d *decoder) expand(root *yaml.Node, sweep *Sweep) (*Study, error) {
 		}
 	}
 	if n > MaxRuns {
-		d.fail(d.at["sweep"], "sweep", "more than "+strconv.Itoa(MaxRuns)+" runs", "a smaller study, or several files")
-		return nil, join(d.errs)
+		d.Fail(d.At["sweep"], "sweep", "more than "+strconv.Itoa(MaxRuns)+" runs", "a smaller study, or several files")
+		return nil, strictyaml.Join(d.Errs)
 	}
 	if n > 1 && n*values(root) > maxValues {
-		d.fail(d.at["sweep"], "sweep", fmt.Sprintf("%d runs of %d values", n, values(root)), fmt.Sprintf("at most %d values in all", maxValues))
-		return nil, join(d.errs)
+		d.Fail(d.At["sweep"], "sweep", fmt.Sprintf("%d runs of %d values", n, values(root)), fmt.Sprintf("at most %d values in all", maxValues))
+		return nil, strictyaml.Join(d.Errs)
 	}
 	study := &Study{}
 	names := map[string]bool{}
 	for i := range n {
-		run, s, tree := Run{}, &Scenario{dir: d.dir}, root
-		r := &decoder{file: d.file, dir: d.dir, origin: d.origin, at: map[string]*yaml.Node{}}
+		run, s, tree := Run{}, &Scenario{dir: d.Dir}, root
+		r := strictyaml.NewDecoder(d.File, d.Dir, d.Origin)
 		left := n
 		for _, a := range sweep.Matrix {
 			left /= len(a.values)
 			v := a.values[i/left%len(a.values)]
-			t, err := d.origin.with(tree, strings.Split(a.key, "."), v, "")
+			t, err := d.Origin.With(s, tree, a.key, v)
 			if err != nil {
-				r.fail(a.node, a.key, err.Error(), "the path of a key")
+				r.Fail(a.node, a.key, err.Error(), "the path of a key")
 				continue
 			}
 			tree = t
 			run.Coordinates = append(run.Coordinates, Coordinate{a.key, flat(v)})
 		}
-		r.scenario(tree, s)
+		for _, o := range later {
+			if t, err := d.Origin.With(s, tree, o.path, o.value); err == nil {
+				tree = t
+			} else {
+				r.Errs = append(r.Errs, o.pathError(err))
+			}
+		}
+		s.read(r, tree)
 		if sweep.Seeds > 1 {
 			s.Seed += uint64(i % sweep.Seeds)
 			run.Coordinates = append(run.Coordinates, Coordinate{"seed", strconv.FormatUint(s.Seed, 10)})
@@ -274,18 +316,18 @@ func (d *decoder) expand(root *yaml.Node, sweep *Sweep) (*Study, error) {
 			s.Name = run.Name
 		}
 		if names[run.Name] {
-			r.fail(d.at["sweep"], "sweep", "two runs of the name "+run.Name, "different values for each key")
+			r.Fail(d.At["sweep"], "sweep", "two runs of the name "+run.Name, "different values for each key")
 		}
 		names[run.Name] = true
 		run.Scenario = s
 		study.Runs = append(study.Runs, run)
 		// The same mistake comes back in every run: a few runs show it.
-		if d.errs = append(d.errs, r.errs...); len(d.errs) > 1000 {
+		if d.Errs = append(d.Errs, r.Errs...); len(d.Errs) > 1000 {
 			break
 		}
 	}
-	if len(d.errs) > 0 {
-		return nil, join(d.errs)
+	if len(d.Errs) > 0 {
+		return nil, strictyaml.Join(d.Errs)
 	}
 	return study, nil
 }
@@ -299,16 +341,12 @@ func values(n *yaml.Node) int {
 	return count
 }
 
-// scenario decodes and checks one scenario.
-func (d *decoder) scenario(n *yaml.Node, s *Scenario) {
-	setDefaults(reflect.ValueOf(s).Elem())
-	d.structure(n, reflect.ValueOf(s).Elem(), "")
-	if _, given := d.at["nic"]; !given {
-		f := fieldNamed(reflect.TypeFor[Scenario](), "nic")
-		d.nic(&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: f.def}, &s.NIC, "nic")
-	}
+// read decodes and checks one scenario.
+func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
+	strictyaml.Defaults(s)
+	d.Struct(n, s, "")
 	if n.Kind == yaml.MappingNode {
-		d.check(s)
+		s.check(d)
 	}
 }
 

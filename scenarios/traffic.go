@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"strings"
 
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
@@ -133,7 +133,7 @@ func (s *Scenario) Stream() (*traces.Stream, error) {
 	for i := range s.Workload {
 		for kind, is := range map[string]bool{"pcap": s.Workload[i].PCAP != nil, "zeek": s.Workload[i].Zeek != nil, "records": s.Workload[i].Records != nil} {
 			if is {
-				return nil, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, kind), Found: "a recording", Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
+				return nil, &strictyaml.Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, kind), Found: "a recording", Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
 			}
 		}
 	}
@@ -195,7 +195,7 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
 	}
-	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(keysOf(reflect.TypeFor[Source]()), ", ")}
+	return nil, 0, &strictyaml.Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(strictyaml.Keys(&Source{}), ", ")}
 }
 
 // staircase is what source i asks of the traffic, without the addresses' offset.
@@ -242,7 +242,7 @@ func (s *Scenario) constant(f *OneFlow, i, j int) (o traces.ConstantOptions, err
 func (s *Scenario) period(rate float64, key, found string) (traces.Period, error) {
 	p, err := traces.PeriodOf(rate)
 	if err != nil {
-		err = &Error{File: s.Name, Key: key, Found: found, Err: err,
+		err = &strictyaml.Error{File: s.Name, Key: key, Found: found, Err: err,
 			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond", units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
 	}
 	return p, err
@@ -251,14 +251,14 @@ func (s *Scenario) period(rate float64, key, found string) (traces.Period, error
 // process checks how the packets of a flow come, which depends on its rate.
 func (s *Scenario) process(p traces.Process, mean traces.Period, key string) error {
 	if err := p.Check(mean); err != nil {
-		return &Error{File: s.Name, Key: key + ".on_time", Found: p.On.String() + " and off_time: " + p.Off.String(),
+		return &strictyaml.Error{File: s.Name, Key: key + ".on_time", Found: p.On.String() + " and off_time: " + p.Off.String(),
 			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, and time on for at most one a picosecond", mean), Err: err}
 	}
 	return nil
 }
 
 func (s *Scenario) endless(source string) error {
-	return &Error{File: s.Name, Key: "duration", Found: s.Duration.String() + " with a source of traffic that has no end, " + source,
+	return &strictyaml.Error{File: s.Name, Key: "duration", Found: s.Duration.String() + " with a source of traffic that has no end, " + source,
 		Expected: "a time above 0 such as 330s"}
 }
 

@@ -28,6 +28,9 @@ type DataPlane interface {
 	Link(now units.Time, up bool)
 	// Counters fills in the counters of the instances named in c.
 	Counters(now units.Time, c []orchestrator.Counter)
+	// RuleCounters fills in the packets that the rules of the flows named in c, each of which has one in force, have
+	// forwarded to an instance since they were installed. The flows are in order.
+	RuleCounters(now units.Time, c []orchestrator.RuleCounter)
 	// Window fills in the traffic columns of a window that began with the previous call; rows hold the instances that
 	// were there during it.
 	Window(now units.Time, w *results.Window, rows []results.Instance)

@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/orchestrator"
-)
+import "github.com/smartinco/smartinco/flow"
 
 // faultKind is what can go wrong for a while; an instance's death happens once.
 type faultKind uint8
@@ -22,7 +19,6 @@ var faultNames = [...]string{"engine-stall", "engine-failure", "counters-stall",
 // faults counts, for each kind, the faults in force.
 type faults struct {
 	active [faultKinds]int
-	frozen []orchestrator.Counter // what stalled counters show
 }
 
 func (f *faults) engineStalled() bool   { return f.active[engineStall] > 0 }
@@ -64,7 +60,7 @@ func (f *faults) fire(p *plant, e Event) {
 func (f *faults) begin(p *plant, k faultKind) {
 	switch k {
 	case countersStall:
-		f.frozen = p.sample(f.frozen[:0])
+		p.readings.freeze(p)
 	case linkDown:
 		p.data.Link(p.now, false)
 	}

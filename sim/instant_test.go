@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,9 +8,9 @@ import (
 
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 	"github.com/smartinco/smartinco/units"
 )
@@ -70,19 +69,10 @@ func both(t *testing.T, text string, check func(t *testing.T, h *history)) {
 	t.Helper()
 	for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 		t.Run(name, func(t *testing.T) {
-			study, err := scenarios.Parse("x.yaml", []byte("engine: "+name+"\n"+text), "", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sc := study.Runs[0].Scenario
-			w, err := sc.Traffic()
-			if err != nil {
-				t.Fatal(err)
-			}
+			sc := simtest.Parse(t, "engine: "+name+"\n"+text)
+			w := simtest.Traffic(t, sc)
 			h := &history{Memory: results.NewMemory()}
-			if err := sim.Run(context.Background(), sc, w, engine, h, sim.Options{}); err != nil {
-				t.Fatal(err)
-			}
+			simtest.Record(t, sc, w, engine, h)
 			if !h.Run.Conservation.Holds {
 				t.Errorf("conservation: %+v", h.Run.Conservation)
 			}

@@ -4,7 +4,7 @@
 // The plant owns time. Its event queue holds what happens next, in order of time, class and insertion; nothing else
 // decides the order of anything, so that a scenario and its seed give the same run on every machine. What the
 // orchestrator asks for, the plant carries out with the latencies of the device profile: rules in rules.go, containers
-// in containers.go, faults in faults.go. How packets fare meanwhile is a DataPlane's matter: fluid or packet.
+// in containers.go, readings of counters in readings.go, faults in faults.go. How packets fare meanwhile is a DataPlane's matter: fluid or packet.
 package sim
 
 import (
@@ -43,23 +43,16 @@ type plant struct {
 	orch    *orchestrator.Orchestrator
 	data    DataPlane
 	rec     results.Recorder
-	event   orchestrator.Event // reused
-	timers  [3]uint32          // generation of each of the orchestrator's timers
+	event   orchestrator.Event          // reused
+	timers  [orchestrator.Timers]uint32 // generation of each of the orchestrator's timers
 
 	rules      ruleTable
 	containers containers
 	faults     faults
 	windows    windows
-	counters   []orchestrator.Counter
-	pending    []reading
+	readings   readings
 	active     int32 // flows
 	ctx        context.Context
-}
-
-// reading is a set of counters on its way to the orchestrator.
-type reading struct {
-	sampled  units.Time
-	counters []orchestrator.Counter
 }
 
 // Options are what a caller may want of a run beside its record.
@@ -155,10 +148,7 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 		case evEnded:
 			p.ended(flow.ID(e.A))
 		case evCounters:
-			r := p.pending[0]
-			p.pending = p.pending[1:]
-			p.deliver(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: r.sampled, Counters: r.counters})
-			p.counters = r.counters[:0]
+			p.readings.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
 				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
@@ -169,7 +159,7 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
-var timerClass = [...]Class{orchestrator.TelemetryTimer: ClassTelemetry, orchestrator.AutoscaleTimer: ClassAutoscaler}
+var timerClass = [...]Class{orchestrator.TelemetryTimer: ClassTelemetry, orchestrator.AutoscaleTimer: ClassAutoscaler, orchestrator.MoveTimer: ClassTelemetry}
 
 // deliver hands an event to the orchestrator and carries out what it wants.
 func (p *plant) deliver(e orchestrator.Event) {
@@ -177,47 +167,30 @@ func (p *plant) deliver(e orchestrator.Event) {
 	p.rec.Event(p.now, &p.event)
 	actions := p.orch.Handle(p.now, &p.event)
 	for k := range actions {
-		a := &actions[k]
-		p.rec.Action(p.now, a)
-		switch a.Kind {
-		case orchestrator.InstallRule, orchestrator.MoveRule:
-			p.rules.write(p, a.Flow, a.Instance)
-		case orchestrator.RemoveRule:
-			p.rules.remove(p, a.Flow)
-		case orchestrator.CreateInstance:
-			p.containers.create(p, a.Instance, e.Kind == orchestrator.Start)
-		case orchestrator.DeleteInstance:
-			p.containers.delete(p, a.Instance)
-		case orchestrator.ReadCounters:
-			p.read()
-		case orchestrator.SetTimer:
-			p.timers[a.Timer]++
-			p.queue.Push(timerClass[a.Timer], Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
-		}
+		p.do(&actions[k], e.Kind == orchestrator.Start)
 	}
 }
 
-// read samples the counters now; they arrive after the telemetry's delay.
-func (p *plant) read() {
-	c := p.counters[:0]
-	p.counters = nil
-	if p.faults.countersStalled() {
-		c = append(c, p.faults.frozen...)
-	} else {
-		c = p.sample(c)
+// do carries out an action; atStart says that the run begins with it.
+func (p *plant) do(a *orchestrator.Action, atStart bool) {
+	p.rec.Action(p.now, a)
+	switch a.Kind {
+	case orchestrator.InstallRule, orchestrator.MoveRule:
+		p.rules.write(p, a.Flow, a.Instance)
+	case orchestrator.RemoveRule:
+		p.rules.remove(p, a.Flow)
+	case orchestrator.CreateInstance:
+		p.containers.create(p, a.Instance, atStart)
+	case orchestrator.DeleteInstance:
+		p.containers.delete(p, a.Instance)
+	case orchestrator.ReadCounters:
+		p.readings.ask(p, orchestrator.CountersRead)
+	case orchestrator.ReadRules:
+		p.readings.ask(p, orchestrator.RulesRead)
+	case orchestrator.SetTimer:
+		p.timers[a.Timer]++
+		p.queue.Push(timerClass[a.Timer], Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
 	}
-	p.pending = append(p.pending, reading{sampled: p.now, counters: c})
-	p.queue.Push(ClassCounters, Event{At: p.now + p.sc.Telemetry.Delay, Kind: evCounters})
-}
-
-func (p *plant) sample(c []orchestrator.Counter) []orchestrator.Counter {
-	for i := range p.containers.list {
-		if p.containers.list[i].forwarding() {
-			c = append(c, orchestrator.Counter{Instance: flow.Instance(i + 1)})
-		}
-	}
-	p.data.Counters(p.now, c)
-	return c
 }
 
 // Schedule, Arrived, Ended and Stopped make the plant a Control.

@@ -11,6 +11,7 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -48,19 +49,10 @@ func (s *seen) Action(now units.Time, a *orchestrator.Action) {
 
 func play(t *testing.T, nic, drain, flows, faults string) *seen {
 	t.Helper()
-	study, err := scenarios.Parse("plant.yaml", fmt.Appendf(nil, base, nic, drain, flows, faults), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc := study.Runs[0].Scenario
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	sc := simtest.Parse(t, fmt.Sprintf(base, nic, drain, flows, faults))
+	w := simtest.Traffic(t, sc)
 	s := &seen{results.NewMemory(), map[orchestrator.EventKind][]units.Time{}, map[orchestrator.ActionKind][]units.Time{}}
-	if err := sim.Run(context.Background(), sc, w, fluid.New, s, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Record(t, sc, w, fluid.New, s)
 	if !s.Run.Conservation.Holds {
 		t.Errorf("conservation: %+v", s.Run.Conservation)
 	}
@@ -151,10 +143,7 @@ func TestStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	sc := study.Runs[0].Scenario
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := simtest.Traffic(t, sc)
 	ctx, cancel := context.WithCancel(context.Background())
 	m := results.NewMemory()
 	err = sim.Run(ctx, sc, w, fluid.New, m, sim.Options{Progress: func(now, _ units.Time) {

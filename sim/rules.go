@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"math/bits"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/scenarios"
@@ -12,6 +14,7 @@ import (
 type ruleTable struct {
 	nic     *scenarios.NIC
 	flows   []flowRule
+	inForce flowSet
 	used    int        // rules in the table or on their way there
 	free    units.Time // the writer is free from then on
 	perRule units.Time
@@ -21,18 +24,18 @@ type ruleTable struct {
 
 // flowRule is a flow's life as the control plane sees it.
 type flowRule struct {
-	rule, want, last flow.Instance // in force, being written, the one to which its packets went last
-	gen              uint32        // of the write under way
-	moves            int32
-	has, writing     bool // a rule is in force; one is being written
-	routed           bool // the scheduler has assigned or refused it
-	seen             bool // the scheduler has seen its first packet
-	ended, endDue    bool // it has sent its last packet; that is still to be reported
+	want, last    flow.Instance // being written, the one to which its packets went last
+	gen           uint32        // of the write under way
+	moves         int32
+	writing       bool // a rule is being written
+	routed        bool // the scheduler has assigned or refused it
+	seen          bool // the scheduler has seen its first packet
+	ended, endDue bool // it has sent its last packet; that is still to be reported
 }
 
 func (r *ruleTable) init(nic *scenarios.NIC, flows int) {
 	r.nic = nic
-	r.flows = make([]flowRule, flows)
+	r.flows, r.inForce = make([]flowRule, flows), make(flowSet, (flows+63)/64)
 	if nic.InstallRate > 0 {
 		r.perRule = units.FromSeconds(1 / nic.InstallRate)
 	}
@@ -44,11 +47,12 @@ func (r *ruleTable) write(p *plant, f flow.ID, i flow.Instance) {
 	s.gen++
 	s.want, s.routed = i, true
 	r.free = max(r.free, p.now) + r.perRule
-	if !s.has {
+	has := r.inForce.has(f)
+	if !has {
 		p.data.Target(p.now, f, i)
 		r.follow(s, i)
 	}
-	if !s.has && !s.writing {
+	if !has && !s.writing {
 		if r.nic.Rules > 0 && r.used >= r.nic.Rules {
 			p.queue.Push(ClassPlant, Event{At: r.free, Kind: evRule, A: int32(f), Gen: s.gen})
 			return
@@ -65,13 +69,13 @@ func (r *ruleTable) take(p *plant, f flow.ID, gen uint32) {
 	if gen != s.gen {
 		return
 	}
-	reason := ""
+	has, reason := r.inForce.has(f), ""
 	switch {
-	case !s.has && !s.writing:
+	case !has && !s.writing:
 		reason = "rule table full"
 	case p.faults.rulesRejected():
 		reason = "rule refused by the switch"
-		if !s.has {
+		if !has {
 			r.used--
 		}
 	}
@@ -82,7 +86,7 @@ func (r *ruleTable) take(p *plant, f flow.ID, gen uint32) {
 		return
 	}
 	r.installed++
-	s.has, s.rule = true, s.want
+	r.inForce.add(f)
 	r.follow(s, s.want)
 	p.data.Rule(p.now, f, s.want)
 	p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f, Instance: s.want})
@@ -104,9 +108,28 @@ func (r *ruleTable) follow(s *flowRule, i flow.Instance) {
 func (r *ruleTable) remove(p *plant, f flow.ID) {
 	s := &r.flows[f]
 	s.gen++
-	if s.has || s.writing {
+	if r.inForce.has(f) || s.writing {
 		r.used--
 	}
 	p.data.Unrule(p.now, f) // also of a rule that the table will refuse
-	s.has, s.writing, s.routed = false, false, false
+	r.inForce.remove(f)
+	s.writing, s.routed = false, false
+}
+
+// flowSet is a set of flows, a bit each, so that to go through it costs little where most flows have ended.
+type flowSet []uint64
+
+func (s flowSet) has(f flow.ID) bool { return s[f/64]&(1<<(f%64)) != 0 }
+func (s flowSet) add(f flow.ID)      { s[f/64] |= 1 << (f % 64) }
+func (s flowSet) remove(f flow.ID)   { s[f/64] &^= 1 << (f % 64) }
+
+// all yields the flows in order.
+func (s flowSet) all(yield func(flow.ID) bool) {
+	for i, word := range s {
+		for ; word != 0; word &= word - 1 {
+			if !yield(flow.ID(64*i + bits.TrailingZeros64(word))) {
+				return
+			}
+		}
+	}
 }

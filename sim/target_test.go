@@ -1,15 +1,14 @@
 package sim_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -26,7 +25,7 @@ func TestLoadsThatEqualTheTargetExactly(t *testing.T) {
 						continue
 					}
 					tried++
-					study, err := scenarios.Parse("x.yaml", fmt.Appendf(nil, `
+					sc := simtest.Parse(t, fmt.Sprintf(`
 duration: 41ms
 engine: %s
 nic: ideal
@@ -36,19 +35,10 @@ telemetry: {window: 10ms}
 scheduler: {limit: %dpps, policy: worst-fit}
 autoscaler: {target: %v, interval: 10ms, stabilization: 0s}
 workload: [{cbr: {flows: %d, interval: 0s, rate: %dpps}}]
-`, name, n, limit, float64(percent)/100, n, rate), "", nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					sc := study.Runs[0].Scenario
-					w, err := sc.Traffic()
-					if err != nil {
-						t.Fatal(err)
-					}
+`, name, n, limit, float64(percent)/100, n, rate))
+					w := simtest.Traffic(t, sc)
 					h := &history{Memory: results.NewMemory()}
-					if err := sim.Run(context.Background(), sc, w, engine, h, sim.Options{}); err != nil {
-						t.Fatal(err)
-					}
+					simtest.Record(t, sc, w, engine, h)
 					recommended := 0
 					for _, d := range h.log {
 						if d.Kind != orchestrator.Recommend {

@@ -2,7 +2,6 @@ package sim_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,10 +10,12 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 	"github.com/smartinco/smartinco/units"
 )
@@ -31,10 +32,7 @@ func TestEveryScenarioIsVerified(t *testing.T) {
 		step := max(1, len(st.Runs)/4) // of a long sweep, a few
 		for i := 0; i < len(st.Runs); i += step {
 			sc := st.Runs[i].Scenario
-			w, err := sc.Traffic()
-			if err != nil {
-				t.Fatal(err)
-			}
+			w := simtest.Traffic(t, sc)
 			packets, _ := w.Totals()
 			for engine, make := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 				again := *sc
@@ -72,14 +70,9 @@ func compress(sc *scenarios.Scenario, by units.Time) {
 // verified runs a scenario and verifies its record with what the record itself says of the scenario.
 func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.Verification {
 	t.Helper()
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := simtest.Traffic(t, sc)
 	rec := results.NewMemory()
-	if err := sim.Run(context.Background(), sc, w, engine, rec, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Record(t, sc, w, engine, rec)
 	r, err := rec.Record()
 	if err != nil {
 		t.Fatal(err)
@@ -121,11 +114,7 @@ func TestARecordGivesItsScenarioBack(t *testing.T) {
 		"seed: 18446744073709551615\nworkload: [{cbr: {flows: 3, rate: 1.5Mpps}}]\n",
 		"vnf: {contention: {model: table, points: {1: 25Mpps, 4: 10.5Mpps}}}\nduration: 1234567ps\nworkload: [{zeek: {file: a/conn.log, speedup: 1.1}}, {records: {file: b.csv}}]\nfaults: [{kind: link-down, at: 1s, for: 1ms}]\n",
 	} {
-		st, err := scenarios.Parse("x.yaml", []byte(text), ".", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sc := st.Runs[0].Scenario
+		sc := simtest.Parse(t, text)
 		got := recorded(t, &results.Run{Name: "x", Scenario: sc.Resolved(), Seed: sc.Seed})
 		if !bytes.Equal(got.YAML(), sc.YAML()) || !reflect.DeepEqual(got.Orchestrator(), sc.Orchestrator()) {
 			t.Errorf("got\n%s\nwant\n%s", got.YAML(), sc.YAML())
@@ -143,23 +132,14 @@ const watched = "duration: 5s\nautoscaler: {policy: none}\nworkload: [{cbr: {flo
 // onDisk runs the scenario watched and returns its directory, its log and its configuration.
 func onDisk(t *testing.T) (dir string, log []string, cfg orchestrator.Config) {
 	t.Helper()
-	st, err := scenarios.Parse("watched.yaml", []byte(watched), ".", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc := st.Runs[0].Scenario
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	sc := simtest.Parse(t, watched)
+	w := simtest.Traffic(t, sc)
 	dir = filepath.Join(t.TempDir(), "rec")
 	rec, err := results.Create(dir, *sim.Header(sc, w, "test"), results.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sim.Run(context.Background(), sc, w, fluid.New, rec, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
+	simtest.Record(t, sc, w, fluid.New, rec)
 	b, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -269,7 +249,7 @@ func TestARecordOfAKilledRunIsVerified(t *testing.T) {
 
 func TestAnotherPolicyIsFound(t *testing.T) {
 	dir, _, cfg := onDisk(t)
-	cfg.Scheduler.Policy = "best-fit"
+	cfg.Scheduler.Policy = scheduler.Named("best-fit")
 	rec, err := results.Open(dir)
 	if err != nil {
 		t.Fatal(err)

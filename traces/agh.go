@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 )
 
 //go:embed data/agh_2015/*.csv.gz data/agh_2015/*.json
@@ -45,9 +46,9 @@ type agh struct {
 	o     AGHOptions
 	rows  []aghRow
 	sum   aghRow // of all rows
-	bins  alias
+	bins  numeric.Alias
 	mix   []component
-	parts alias
+	parts numeric.Alias
 }
 
 type component struct {
@@ -81,7 +82,7 @@ func NewAGH(o AGHOptions) (Holdings, error) {
 		m.sum.tcp += row.tcp
 		m.sum.udp += row.udp
 	}
-	m.bins = newAlias(weights)
+	m.bins = numeric.NewAlias(weights)
 	m.mix, m.parts = aghMixture(o.Protocol, o.Feature)
 	return m, nil
 }
@@ -95,13 +96,13 @@ func (m *agh) Draw(r *rand.Rand) Holding {
 	var row *aghRow
 	var x int64
 	if m.o.Sampling == "histogram" {
-		row = &m.rows[m.bins.draw(r)]
+		row = &m.rows[m.bins.Draw(r)]
 		x = row.lo + r.Int64N(row.hi-row.lo)
 	} else {
-		c := m.mix[m.parts.draw(r)]
-		v := uniform(r)
+		c := m.mix[m.parts.Draw(r)]
+		v := numeric.Uniform(r)
 		if c.lognormal {
-			v = exp(float64(c.s * quantile(v)))
+			v = numeric.Exp(float64(c.s * numeric.NormalQuantile(v)))
 		}
 		x = int64(min(math.Floor(c.floor+float64(c.scale*v))+1, 1<<40)) // beyond every flow of the 30 days
 		if m.o.Feature == "size" {
@@ -223,7 +224,7 @@ func parseHistogram(b []byte) (rows []aghRow, err error) {
 }
 
 // aghMixture reads a shipped mixture.
-func aghMixture(protocol, feature string) ([]component, alias) {
+func aghMixture(protocol, feature string) ([]component, numeric.Alias) {
 	b, err := aghFiles.ReadFile("data/agh_2015/" + protocol + "-" + feature + "-mixture.json")
 	if err != nil {
 		panic(err)
@@ -251,5 +252,5 @@ func aghMixture(protocol, feature string) ([]component, alias) {
 		mix = append(mix, c)
 		weights = append(weights, int64(float64(weight*(1<<40))))
 	}
-	return mix, newAlias(weights)
+	return mix, numeric.NewAlias(weights)
 }

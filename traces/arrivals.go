@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -114,7 +115,7 @@ func after(t units.Time, x float64, until units.Time) units.Time {
 
 func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	mean := float64(units.Second) / a.Rate
-	for t := after(0, mean*exponential(r), until); t < until && add(t); t = after(t, mean*exponential(r), until) {
+	for t := after(0, mean*numeric.Exponential(r), until); t < until && add(t); t = after(t, mean*numeric.Exponential(r), until) {
 	}
 	return nil
 }
@@ -134,14 +135,14 @@ func evenly(a Arrivals, _ *rand.Rand, until units.Time, add func(units.Time) boo
 func onOff(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	on, off := float64(a.On), float64(a.Off)
 	mean := float64(units.Second) / a.Rate * (on / (on + off))
-	active := uniform(r)*(on+off) < on
+	active := numeric.Uniform(r)*(on+off) < on
 	for start := units.Time(0); start < until; active = !active {
 		if !active {
-			start = after(start, off*exponential(r), until)
+			start = after(start, off*numeric.Exponential(r), until)
 			continue
 		}
-		end := after(start, on*exponential(r), until)
-		for t := after(start, mean*exponential(r), end); t < end; t = after(t, mean*exponential(r), end) {
+		end := after(start, on*numeric.Exponential(r), until)
+		for t := after(start, mean*numeric.Exponential(r), end); t < end; t = after(t, mean*numeric.Exponential(r), end) {
 			if !add(t) {
 				return nil
 			}

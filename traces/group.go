@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -260,14 +261,16 @@ func speed(ss []Segment, by float64) {
 	}
 }
 
+var phaseStreams = numeric.Streams("traces/phases") // by copy
+
 // copies superposes. Copy 0 is the original. Copy k starts at a phase drawn uniformly from the length of the original,
-// from a generator seeded with (Seed, k): it does not wrap around, so the whole lasts up to twice as long, and it
-// depends on no other copy.
+// from a random stream of its own: it does not wrap around, so the whole lasts up to twice as long, and it depends on no
+// other copy.
 func (w *Workload) copies(o Options, sp *spool) {
 	original, span, segments := len(w.Flows), w.End(), w.segments()
 	w.Flows = slices.Grow(w.Flows, original*(o.Copies-1))
 	for k := 1; k < o.Copies; k++ {
-		phase := units.Time(rand.New(rand.NewPCG(o.Seed, uint64(k))).Int64N(int64(span)))
+		phase := units.Time(rand.New(phaseStreams.At(o.Seed, uint64(k))).Int64N(int64(span)))
 		if sp != nil {
 			numbers := make([]flow.ID, original)
 			for i := range numbers {

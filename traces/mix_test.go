@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"math"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ const webSizes = "# bytes percent\n0 0\n10000 15\n20000 20\n\n30000 30\n50000 40
 // sizeDistance is the Kolmogorov-Smirnov distance of n draws before they are cut into frames.
 func sizeDistance(s *sizes, n int) float64 {
 	draws := make([]float64, n)
-	r := stream(1, streamFlows, 0)
+	r := rand.New(flowStreams.At(1, 0))
 	for i := range draws {
 		draws[i] = s.size(r)
 	}
@@ -57,7 +58,7 @@ func TestSizesFollowTheirFile(t *testing.T) {
 		if d > 1.95/math.Sqrt(n) {
 			t.Errorf("KS distance %.4f", d)
 		}
-		r := stream(1, streamFlows, 0)
+		r := rand.New(flowStreams.At(1, 0))
 		for range 1000 {
 			x := h.Draw(r)
 			if x.Packets < 1 || x.Bytes > 1500*x.Packets || x.Bytes < 1500*(x.Packets-1)+64 || x.Proto != flow.TCP {
@@ -102,7 +103,7 @@ func FuzzSizes(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := stream(1, streamFlows, 0)
+		r := rand.New(flowStreams.At(1, 0))
 		for range 20 {
 			if x := h.Draw(r); x.Packets < 1 || x.Bytes < 64*x.Packets {
 				t.Fatalf("%+v", x)
@@ -239,7 +240,7 @@ func FuzzMix(f *testing.F) {
 			return nil, fs.ErrNotExist
 		})
 		if err == nil {
-			m.Session(stream(1, 1, 1), 1<<30, units.Second)
+			m.Session(rand.New(flowStreams.At(1, 1)), 1<<30, units.Second)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -110,7 +111,7 @@ func Duration(r *rand.Rand, packets int64) units.Time {
 	for packets >= durations[i].below && i < len(durations)-1 {
 		i++
 	}
-	d := exp(durations[i].mean + float64(durations[i].sd*normal(r)))
+	d := numeric.Exp(durations[i].mean + float64(durations[i].sd*numeric.Normal(r)))
 	return max(units.Time(min(float64(d*float64(units.Second)), float64(longestFlow))), units.Time(packets-1)*leastGap)
 }
 
@@ -133,9 +134,14 @@ func stopped(ctx context.Context) error {
 // block is how many sessions share a stream of random numbers.
 const block = 1024
 
+var (
+	arrivalStream = numeric.Streams("traces/arrivals")
+	flowStreams   = numeric.Streams("traces/flows") // by block
+)
+
 // Generate makes the traffic of a model. It depends on the seed, and not on the number of cores.
 func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
-	times, err := o.Arrivals.times(o.Context, stream(o.Seed, streamArrivals, 0), o.Until)
+	times, err := o.Arrivals.times(o.Context, rand.New(arrivalStream.At(o.Seed, 0)), o.Until)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %v: %w", m, err)
 	}
@@ -156,7 +162,7 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 				if stopped(o.Context) != nil {
 					return
 				}
-				r := stream(o.Seed, streamFlows, uint64(b))
+				r := rand.New(flowStreams.At(o.Seed, uint64(b)))
 				for i := b * block; i < min((b+1)*block, len(times)) && segments.Load() <= maxSegments; i++ {
 					flows := m.Session(r, i, times[i])
 					made[b] = append(made[b], flows...)
@@ -195,9 +201,9 @@ func Generated(m Sessions, o GenerateOptions, end units.Time) (*Stream, error) {
 		i := 0
 		var r *rand.Rand
 		more := true
-		err := o.Arrivals.each(stream(o.Seed, streamArrivals, 0), o.Until, func(at units.Time) bool {
+		err := o.Arrivals.each(rand.New(arrivalStream.At(o.Seed, 0)), o.Until, func(at units.Time) bool {
 			if i%block == 0 {
-				r = stream(o.Seed, streamFlows, uint64(i/block))
+				r = rand.New(flowStreams.At(o.Seed, uint64(i/block)))
 			}
 			for _, f := range m.Session(r, i, at) {
 				if more = more && yield(begun{at: at, flow: f}, nil); !more {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -48,10 +49,12 @@ func (p Process) Check(mean Period) error {
 // random says whether the packets come at random.
 func (p Process) random() bool { return packetProcesses[p.Kind] != nil }
 
+var packetStreams = numeric.Streams("traces/packets") // by flow of a source
+
 // packets are those of flow number f of the workload, which is number k of its source.
 func (p Process) packets(f flow.ID, k int, o ConstantOptions) Packets {
 	return Packets{Flows: []flow.ID{f}, Open: func() PacketReader {
-		return packetProcesses[p.Kind](p, stream(p.Seed, streamPackets, uint64(k)), o)
+		return packetProcesses[p.Kind](p, rand.New(packetStreams.At(p.Seed, uint64(k))), o)
 	}}
 }
 
@@ -77,7 +80,7 @@ type poissonPackets struct {
 // Read implements PacketReader.
 func (p *poissonPackets) Read(to []Arrival) (int, error) {
 	for n := range to {
-		if p.t = after(p.t, float64(p.mean*exponential(p.r)), p.end); p.t >= p.end {
+		if p.t = after(p.t, float64(p.mean*numeric.Exponential(p.r)), p.end); p.t >= p.end {
 			return ended(n)
 		}
 		to[n] = Arrival{At: p.t, Bytes: p.size}
@@ -115,9 +118,9 @@ func newBursts(p Process, r *rand.Rand, o ConstantOptions) PacketReader {
 	b := &bursts{r: r, on: float64(p.On), off: float64(p.Off), gap: p.gap(o.Period), t: o.Phase, end: o.End, size: int32(o.Size)}
 	b.left = units.Time(r.Int64N(int64((b.gap.Num-1)/units.Time(b.gap.Den) + 1)))
 	if r.Int64N(int64(p.On+p.Off)) >= int64(p.On) {
-		b.t = after(b.t, float64(b.off*exponential(r)), b.end)
+		b.t = after(b.t, float64(b.off*numeric.Exponential(r)), b.end)
 	}
-	b.until = after(b.t, float64(b.on*exponential(r)), b.end)
+	b.until = after(b.t, float64(b.on*numeric.Exponential(r)), b.end)
 	return b
 }
 
@@ -126,8 +129,8 @@ func (b *bursts) Read(to []Arrival) (int, error) {
 	for n := range to {
 		for b.left >= b.until-b.t && b.t < b.end {
 			b.left -= b.until - b.t
-			b.t = after(b.until, float64(b.off*exponential(b.r)), b.end)
-			b.until = after(b.t, float64(b.on*exponential(b.r)), b.end)
+			b.t = after(b.until, float64(b.off*numeric.Exponential(b.r)), b.end)
+			b.until = after(b.t, float64(b.on*numeric.Exponential(b.r)), b.end)
 		}
 		if b.t += b.left; b.t >= b.end {
 			b.t = b.end

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 )
 
 // sizes is a distribution of flow sizes by points of its distribution function, between which it is linear.
@@ -87,7 +88,7 @@ func (s *sizes) String() string { return fmt.Sprintf("sizes of %s, frames of %d 
 
 // size draws a flow's size before it is cut into frames.
 func (s *sizes) size(r *rand.Rand) float64 {
-	u := float64(100 * uniform(r))
+	u := float64(100 * numeric.Uniform(r))
 	i := sort.SearchFloat64s(s.percent, u)
 	if i == 0 {
 		return s.bytes[0]

@@ -17,6 +17,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -34,7 +35,7 @@ type Mix struct {
 
 	name      string
 	templates []template
-	draw      alias
+	draw      numeric.Alias
 	clients   addresses
 	servers   addresses
 	ports     int // most that a session takes of its client
@@ -150,7 +151,7 @@ func newMix(file string, p *profile, capture func(name string) (*Workload, error
 		return nil, fmt.Errorf("traces: %s: cap_info: %g sessions a second in all, want at most %g", file, m.Rate, mostSessions)
 	}
 	weights[slices.Index(weights, slices.Max(weights))]++ // so that one is positive
-	m.draw = newAlias(weights)
+	m.draw = numeric.NewAlias(weights)
 	return m, nil
 }
 
@@ -236,7 +237,7 @@ func (m *Mix) String() string {
 
 // Session implements Sessions.
 func (m *Mix) Session(r *rand.Rand, i int, at units.Time) []Flow {
-	t := &m.templates[m.draw.draw(r)]
+	t := &m.templates[m.draw.Draw(r)]
 	client, server := m.clients.at(i), m.servers.at(i)
 	port := uint64(i) / uint64(m.clients.n) * uint64(m.ports)
 	total := 0

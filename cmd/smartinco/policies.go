@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	contract "github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
@@ -52,17 +53,21 @@ as old as the telemetry window.`,
 
 func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
-	for _, p := range scheduler.Policies() {
-		schedulers.Policies = append(schedulers.Policies, policy{p.Name, p.Description, classes(p.Telemetry), p.Source, p.Score})
+	for _, p := range scheduler.Policies.Infos() {
+		schedulers.Policies = append(schedulers.Policies, policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
 	}
-	scaling := func(key string, infos []autoscaler.Info) policyTable {
+	scaling := func(key string, infos []contract.Info) policyTable {
 		t := policyTable{Key: key}
 		for _, p := range infos {
-			t.Policies = append(t.Policies, policy{p.Name, p.Description, classes(p.Telemetry), p.Source, ""})
+			t.Policies = append(t.Policies, policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
 		}
 		return t
 	}
-	return []policyTable{schedulers, scaling("autoscaler.policy", autoscaler.Policies()), scaling("autoscaler.victim", autoscaler.Victims())}
+	return []policyTable{
+		schedulers,
+		scaling("autoscaler.policy", autoscaler.Policies.Infos()),
+		scaling("autoscaler.victim", autoscaler.Victims.Infos()),
+	}
 }
 
 func classes(cs []telemetry.Class) []string {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 func newScenario() *cobra.Command {
@@ -82,12 +83,12 @@ NIC profile included.`,
 			return usagef("--set needs --resolved: the text of a scenario is printed as it is written")
 		}
 		if !*resolved {
-			text, err := scenarios.ReadFile(args[0])
+			text, err := strictyaml.ReadFile(args[0])
 			switch {
 			case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EISDIR): // as lab is, where that is also a name
 				text, err = scenarios.Text(args[0])
-			case len(text) > scenarios.MaxSize:
-				err = usagef("%s: more than %d bytes, which is no scenario", args[0], scenarios.MaxSize)
+			case len(text) > strictyaml.MaxSize:
+				err = usagef("%s: more than %d bytes, which is no scenario", args[0], strictyaml.MaxSize)
 			}
 			if err != nil {
 				return err

@@ -41,7 +41,7 @@ type plant struct {
 
 	backlog    []orchestrator.Event // to be delivered, in order
 	delivering bool
-	timers     [3]units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
+	timers     [orchestrator.Timers]units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
 
 	flows     flows
 	instances []instance // instance i is instances[i-1]
@@ -56,7 +56,7 @@ type plant struct {
 func newPlant(sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) *plant {
 	p := &plant{sc: sc, traffic: w, end: End(sc, w), hw: h, caps: h.Switch.Capabilities(), rec: rec, opts: o,
 		inbox: make(chan func(), 256), over: make(chan struct{}),
-		timers: [3]units.Time{units.Never, units.Never, units.Never}}
+		timers: [orchestrator.Timers]units.Time{units.Never, units.Never, units.Never, units.Never}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.flows.init(w)
 	p.meter.init()

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 // Reading a testbed ends, whatever stands at its path.
@@ -16,7 +16,7 @@ func TestLoadEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{fifo, "/dev/zero"} {
-		if _, err := Load(path); !errors.Is(err, scenarios.ErrInvalid) {
+		if _, err := Load(path); !errors.Is(err, strictyaml.ErrInvalid) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -93,13 +93,13 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"{image: i", "{image: i, tls: {ca: a, cert: b, key: c}", "containers.docker.tls: found a mapping, expected a host at tcp:// with this key"},
 		{"{image: i", "{image: i, capabilities: [NET_RAW, ALL]", `containers.docker.capabilities.1: found "ALL", expected one that an instance needs`},
 		{"{image: i", "{image: i, capabilities: [cap_all]", `containers.docker.capabilities.0: found "cap_all", expected one`},
-		{"{image: i", "{image: i, host: \"tcp://user:secret@h:1\"", `t.yaml: invalid scenario: containers.docker.host: found a user or password, expected tcp://HOST:PORT`},
+		{"{image: i", "{image: i, host: \"tcp://user:secret@h:1\"", `t.yaml: containers.docker.host: found a user or password, expected tcp://HOST:PORT`},
 		{"{image: i", "{image: i, veth: {netns: n}", `containers.docker.veth.bridge: found no such key, expected a bridge with Open vSwitch`},
 		{"name: t", "name: t\nscale: {rate: 0}", `t.yaml:2:15: scale.rate: found "0", expected a number above 0`},
 		{"uplink: p0", "uplink: p0, counter_lag: 5", "switch.ovs.counter_lag: found \"5\", expected a time such as 10s"},
 	} {
 		_, err := Parse("t.yaml", []byte(strings.Replace(least, c.replace, c.by, 1)), ".")
-		if !errors.Is(err, scenarios.ErrInvalid) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
+		if !errors.Is(err, strictyaml.ErrInvalid) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s for %s:\n got %v\nwant %s", c.by, c.replace, err, c.want)
 		}
 	}
@@ -109,7 +109,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(least))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tb, err := Parse("f.yaml", data, ".")
-		if err != nil && !errors.Is(err, scenarios.ErrInvalid) {
+		if err != nil && !errors.Is(err, strictyaml.ErrInvalid) {
 			t.Fatalf("an error that is not ErrInvalid: %v", err)
 		}
 		if err == nil && (tb.Switch == (Switch{}) || tb.Containers.Docker == nil || tb.Generator.TRex == nil) {

@@ -1,157 +1,79 @@
 package autoscaler
 
 import (
-	"fmt"
-	"strconv"
-
+	"github.com/smartinco/smartinco/numeric"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/units"
 )
 
-// Input is what an evaluation is given.
-type Input struct {
-	Now      units.Time
-	Current  int     // instances that are starting or ready; draining ones are on their way out and do not count
-	Min, Max int     // bounds of the number of instances
-	Load     float64 // packets a second, over all instances, by Options.Metric, and what Held flows are expected to bring
-	Held     int     // flows that wait for an instance, or for room on one
-	Known    bool    // whether any counters have been read
-	Stale    int     // instances whose counters the last reading lacked
-	Limit    float64 // packets a second that one instance is trusted with
-}
-
-// Stage is what one stage of an evaluation made of the number of instances.
-type Stage struct {
-	Kind    string // recommend, stabilise, rate-limit, clamp
-	Desired int
-	Reason  string // empty if the stage left the number as it was
-}
-
-// Proposal is the outcome of an evaluation.
-type Proposal struct {
-	Desired int
-	Stages  [4]Stage // in the order in which they ran
-}
-
-// Autoscaler applies one policy and the stages behind it.
+// Autoscaler is the host of one scaling policy and one victim policy.
 type Autoscaler struct {
-	opts    Options
-	policy  Policy
-	victim  *victimRow
-	history []recommendation
-	scaled  bool // once at least, in either direction
-	scaleAt units.Time
-	out     bool // has scaled out once at least
-	outAt   units.Time
+	scaler policy.Scaler // nil: the number of instances is never evaluated
+	victim policy.Victim
+	shows  struct{ scaler, victim policy.Class }
+	moves  bool
+
+	steps     policy.Steps
+	scaled    units.Time // when an evaluation last changed the number; Never before
+	scaledOut units.Time // when one last raised it; Never before
+	scores    []float64
 }
 
-type recommendation struct {
-	at      units.Time
-	desired int
-}
-
-// New makes an autoscaler.
-func New(opts Options) (*Autoscaler, error) {
-	if err := opts.Validate(); err != nil {
+// New makes the policies that the options name. The seed feeds their random streams.
+func New(o Options, seed uint64) (*Autoscaler, error) {
+	d, err := o.decode()
+	if err != nil {
 		return nil, err
 	}
-	return &Autoscaler{opts: opts, policy: find(opts.Policy).policy, victim: findVictim(opts.Victim)}, nil
+	a := &Autoscaler{moves: d.moves, scaled: units.Never, scaledOut: units.Never}
+	a.shows.scaler, a.shows.victim = d.scaler.Sees, d.victim.Sees
+	a.victim = d.victim.New(policy.Env{Rand: numeric.Stream(seed, "victim/"+d.victim.Name)})
+	if d.scaler.New != nil {
+		a.scaler, err = d.scaler.New(d.options, policy.Env{Rand: numeric.Stream(seed, "autoscaler/"+d.scaler.Name)})
+	}
+	return a, err
 }
 
-// Active reports whether the policy evaluates at all; none does not.
-func (a *Autoscaler) Active() bool { return a.policy != nil }
+// Active reports whether the number of instances is evaluated at all; under none it is not.
+func (a *Autoscaler) Active() bool { return a.scaler != nil }
 
-var stages = [4]struct {
-	kind string
-	run  func(a *Autoscaler, in *Input, desired int) (int, string)
-}{
-	{"recommend", (*Autoscaler).recommend},
-	{"stabilise", (*Autoscaler).stabilise},
-	{"rate-limit", (*Autoscaler).rateLimit},
-	{"clamp", (*Autoscaler).clamp},
+// Moves reports whether a scale-in moves the flows of its victim, or lets them finish.
+func (a *Autoscaler) Moves() bool { return a.moves }
+
+// Evaluate asks the policy how many instances there shall be. The number is within the snapshot's bounds; the steps are
+// valid until the next call. Snapshot.LastScaling and LastScaleOut are filled in, and what the policy may not see is
+// cleared.
+//
+// The caller carries the number out: cool-downs count from it. Evaluate must not be called on an autoscaler that is not
+// Active. Calls come in order of time.
+func (a *Autoscaler) Evaluate(s *policy.Snapshot) (desired int, steps []policy.Step) {
+	s.LastScaling, s.LastScaleOut = a.scaled, a.scaledOut
+	s.Narrow(a.shows.scaler)
+	a.steps = a.steps[:0]
+	desired = a.scaler.Evaluate(s, &a.steps).Desired
+	if desired < s.Min || desired > s.Max { // a fault of the policy
+		desired = a.steps.Clamp(s, desired)
+	}
+	if desired != s.Current {
+		a.scaled = s.Now
+	}
+	if desired > s.Current {
+		a.scaledOut = s.Now
+	}
+	return desired, a.steps
 }
 
-// Evaluate runs the stages. The caller carries the proposal out: cool-downs count from it. It must not be called on
-// an autoscaler that is not Active. Calls come in order of time.
-func (a *Autoscaler) Evaluate(in *Input) Proposal {
-	var p Proposal
-	p.Desired = in.Current
-	for i, s := range stages {
-		desired, reason := s.run(a, in, p.Desired)
-		p.Desired = desired
-		p.Stages[i] = Stage{s.kind, desired, reason}
-	}
-	if p.Desired != in.Current {
-		a.scaled, a.scaleAt = true, in.Now
-	}
-	if p.Desired > in.Current {
-		a.out, a.outAt = true, in.Now
-	}
-	return p
-}
-
-// recommend asks the policy, unless nothing has been measured. A scale-in that rests on counters of which some are
-// missing is not recommended: as with Kubernetes, what is unknown does not count as idle.
-func (a *Autoscaler) recommend(in *Input, current int) (int, string) {
-	if !in.Known {
-		if current == 0 && in.Held > 0 {
-			return 1, "nothing measured yet, and flows are held"
-		}
-		return current, "nothing measured yet"
-	}
-	desired, reason := a.policy.Recommend(&a.opts, in)
-	if desired < current && in.Stale > 0 {
-		return current, fmt.Sprintf("no scale-in while counters of %d instances are missing", in.Stale)
-	}
-	return desired, reason
-}
-
-// stabilise lets a scale-in go no lower than the highest recommendation of the last Stabilization. The number at the
-// first evaluation counts as recommended then.
-func (a *Autoscaler) stabilise(in *Input, desired int) (int, string) {
-	if a.history == nil {
-		a.history = append(make([]recommendation, 0, 16), recommendation{in.Now, in.Current})
-	}
-	a.history = append(a.history, recommendation{in.Now, desired})
-	keep := 0
-	highest := desired
-	for _, r := range a.history {
-		if in.Now-r.at < a.opts.Stabilization {
-			a.history[keep] = r
-			keep++
-			highest = max(highest, r.desired)
+// PickVictim returns the index of the instance to remove, and the scores by which the victim policy ranks them all: the
+// lowest goes; of several with the same score, the newest. The list must not be empty and is in order of the instances'
+// numbers. What the policy may not see is cleared. The scores are valid until the next call.
+func (a *Autoscaler) PickVictim(now units.Time, from []policy.Instance) (victim int, scores []float64) {
+	policy.Narrow(from, a.shows.victim)
+	a.scores = append(a.scores[:0], make([]float64, len(from))...)
+	a.victim.Score(now, from, a.scores)
+	for i, score := range a.scores {
+		if score <= a.scores[victim] {
+			victim = i
 		}
 	}
-	a.history = a.history[:keep]
-	if held := min(highest, in.Current); held > desired {
-		return held, fmt.Sprintf("no lower than the highest recommendation of the last %v", a.opts.Stabilization)
-	}
-	return desired, ""
-}
-
-// rateLimit applies the cool-downs and the largest steps.
-func (a *Autoscaler) rateLimit(in *Input, desired int) (int, string) {
-	o := &a.opts
-	step := desired - in.Current
-	switch {
-	case step > 0 && a.out && in.Now-a.outAt < o.ScaleOutCooldown:
-		return in.Current, fmt.Sprintf("less than %v since the last scale-out", o.ScaleOutCooldown)
-	case step < 0 && a.scaled && in.Now-a.scaleAt < o.ScaleInCooldown:
-		return in.Current, fmt.Sprintf("less than %v since the last scaling", o.ScaleInCooldown)
-	case o.MaxStepOut > 0 && step > o.MaxStepOut:
-		return in.Current + o.MaxStepOut, fmt.Sprintf("at most %d added at once", o.MaxStepOut)
-	case o.MaxStepIn > 0 && -step > o.MaxStepIn:
-		return in.Current - o.MaxStepIn, fmt.Sprintf("at most %d removed at once", o.MaxStepIn)
-	}
-	return desired, ""
-}
-
-// clamp keeps the number within its bounds.
-func (a *Autoscaler) clamp(in *Input, desired int) (int, string) {
-	switch {
-	case desired < in.Min:
-		return in.Min, "at least " + strconv.Itoa(in.Min)
-	case desired > in.Max:
-		return in.Max, "at most " + strconv.Itoa(in.Max)
-	}
-	return desired, ""
+	return victim, a.scores
 }

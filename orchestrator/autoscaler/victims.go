@@ -1,59 +1,31 @@
 package autoscaler
 
-import (
-	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/orchestrator/telemetry"
-)
+import "github.com/smartinco/smartinco/orchestrator/policy"
 
-// Victim is an instance that a scale-in might remove.
-type Victim struct {
-	Instance flow.Instance
-	Flows    int     // assigned to it and not yet ended
-	Load     float64 // packets a second forwarded to it in the last window; 0 before its first
+// Victims is the table of the policies of choosing a victim.
+var Victims = policy.Table[policy.VictimRow]{
+	{
+		Info: policy.Info{Name: "newest", Rule: "the instance created last",
+			Source: "own choice: it undoes the last scale-out", Sees: policy.T0},
+		New: scored(func(i *policy.Instance) float64 { return -float64(i.ID) }),
+	},
+	{
+		Info: policy.Info{Name: "oldest", Rule: "the instance created first",
+			Source: "own choice: it renews the set", Sees: policy.T0},
+		New: scored(func(i *policy.Instance) float64 { return float64(i.ID) }),
+	},
+	{
+		Info: policy.Info{Name: "least-loaded", Rule: "the instance with the lowest packet rate",
+			Source: "as RSS++ frees a core", Sees: policy.T2},
+		New: scored(func(i *policy.Instance) float64 { return i.Rate.Rx }),
+	},
+	{
+		Info: policy.Info{Name: "fewest-flows", Rule: "the instance with the fewest flows",
+			Source: "own choice: fewest rules to move", Sees: policy.T1},
+		New: scored(func(i *policy.Instance) float64 { return float64(i.Flows) }),
+	},
 }
 
-type victimRow struct {
-	Info
-	score func(*Victim) float64 // the lowest goes; of equals the newest
+func scored(f policy.EachScored) func(policy.Env) policy.Victim {
+	return func(policy.Env) policy.Victim { return f }
 }
-
-// The table of victim policies. A new one is a row.
-var victims = []victimRow{
-	{Info{"newest", "the instance created last", []telemetry.Class{telemetry.T0}, "own choice: it undoes the last scale-out"}, func(v *Victim) float64 { return -float64(v.Instance) }},
-	{Info{"oldest", "the instance created first", []telemetry.Class{telemetry.T0}, "own choice: it renews the set"}, func(v *Victim) float64 { return float64(v.Instance) }},
-	{Info{"least-loaded", "the instance with the lowest packet rate", []telemetry.Class{telemetry.T2}, "as RSS++ frees a core"}, func(v *Victim) float64 { return v.Load }},
-	{Info{"fewest-flows", "the instance with the fewest flows", []telemetry.Class{telemetry.T1}, "own choice: fewest rules to move"}, func(v *Victim) float64 { return float64(v.Flows) }},
-}
-
-// Victims describes all victim policies, in the order of their table.
-func Victims() []Info {
-	infos := make([]Info, len(victims))
-	for i := range victims {
-		infos[i] = victims[i].Info
-	}
-	return infos
-}
-
-func findVictim(name string) *victimRow {
-	for i := range victims {
-		if victims[i].Name == name {
-			return &victims[i]
-		}
-	}
-	return nil
-}
-
-// PickVictim returns the position of the instance to remove; of several with the same score, the newest. from must not
-// be empty and is in order of the instances' numbers.
-func (a *Autoscaler) PickVictim(from []Victim) int {
-	best := 0
-	for i := range from {
-		if a.VictimScore(&from[i]) <= a.VictimScore(&from[best]) {
-			best = i
-		}
-	}
-	return best
-}
-
-// VictimScore is the number by which the victim policy ranks an instance: the lowest goes.
-func (a *Autoscaler) VictimScore(v *Victim) float64 { return a.victim.score(v) }

@@ -1,15 +1,84 @@
 package scheduler
 
-import "github.com/smartinco/smartinco/units"
+import (
+	"fmt"
+
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
+	"github.com/smartinco/smartinco/units"
+)
 
 // Options are the scheduler's parameters. What the thesis leaves open has a default here that says so.
 type Options struct {
-	Policy     string    `yaml:"policy" doc:"which instance takes a new flow; see smartinco policies" default:"round-robin"`
-	Limit      units.PPS `yaml:"limit" doc:"packet rate that one instance is trusted with (thesis 4.3)" default:"10Mpps"`
-	Demand     string    `yaml:"demand" doc:"what a new flow is expected to bring when Best-Fit asks whether it fits; the thesis does not say. zero: nothing, so that an instance takes flows until it is measured at its limit; mean: the mean rate of the live flows; last: the rate that the newest measured flow added; fixed: the value of demand_rate" enum:"zero|mean|last|fixed" default:"mean"`
-	DemandRate units.PPS `yaml:"demand_rate" doc:"with demand: fixed, the expected rate of a new flow" default:"0pps"`
-	NoFit      string    `yaml:"nofit" doc:"what to do with a flow that fits on no instance; the thesis does not say. least-loaded: place it there all the same; reject: drop it; queue: hold it until a later window shows room" enum:"least-loaded|reject|queue" default:"least-loaded"`
-	InFlight   bool      `yaml:"inflight" doc:"count flows assigned since the last window at their expected demand; without it, all flows of a window see the same loads" default:"true"`
-	Ties       string    `yaml:"ties" doc:"which of several equal candidates wins: the first by number, or one drawn from the scenario's seed" enum:"first|random" default:"first"`
-	NoInstance string    `yaml:"no_instance" doc:"what to do with a flow that arrives when no instance is ready" enum:"hold|drop" default:"hold"`
+	Policy         strictyaml.Choice `yaml:"policy" default:"round-robin"`
+	Limit          units.PPS         `yaml:"limit" default:"10Mpps" above:"0"`
+	thesis.Options `yaml:",inline"`
+	Ties           string `yaml:"ties" enum:"first|random" default:"first"`
+	NoInstance     string `yaml:"no_instance" enum:"hold|drop" default:"hold"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Options) Docs() string {
+	return `
+policy: which instance takes a new flow; see smartinco policies
+limit: packet rate that one instance is trusted with (thesis 4.3)
+ties: which of several equal candidates wins: the first by number, or one drawn from the scenario's seed
+no_instance: what to do with a flow that arrives when no instance is ready
+`
+}
+
+// Choices implements strictyaml.Chooser. The policies that go by the thesis' rules have its options, which stand beside
+// the policy and not below it.
+func (Options) Choices(string) []strictyaml.Choice {
+	var all []strictyaml.Choice
+	for _, row := range Policies {
+		c := strictyaml.Choice{Name: row.Name}
+		if !thesisRules(&row) {
+			c.Options = row.Options
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+func thesisRules(row *policy.Row) bool {
+	_, ok := row.Options.(thesis.Options)
+	return ok
+}
+
+// Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules.
+func (o Options) Unused(key string) bool {
+	row := Policies.Find(o.Policy.Name)
+	return row != nil && !thesisRules(row) && strictyaml.HasKey(thesis.Options{}, key)
+}
+
+// Named is the policy of a name, with the defaults of its options.
+func Named(name string) strictyaml.Choice {
+	return strictyaml.Choose(Options{}.Choices("policy"), name)
+}
+
+// DefaultOptions are the options that the default tags of Options state.
+func DefaultOptions() (o Options) {
+	strictyaml.Defaults(&o)
+	return o
+}
+
+// Validate reports the first key whose value is not one of those that its documentation lists, with what is expected.
+func (o Options) Validate() error {
+	if err := strictyaml.Check(&o); err != nil {
+		return fmt.Errorf("scheduler.%w", err)
+	}
+	if o.Demand == "fixed" && o.DemandRate == 0 {
+		return fmt.Errorf("scheduler.demand_rate: 0pps with demand: fixed: want a packet rate above 0")
+	}
+	return nil
+}
+
+// of are the options of a row.
+func (o *Options) of(row *policy.Row) any {
+	if thesisRules(row) {
+		return o.Options
+	}
+	return o.Policy.Options
 }

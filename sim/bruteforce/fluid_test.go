@@ -13,6 +13,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 )
 
 // differ says in what two records do not have the same control plane, or nothing if every flow went to the same instances and
@@ -76,10 +77,10 @@ func TestDiffer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sc := parse(t, string(b))
+		sc := simtest.Parse(t, string(b))
 		want := simulate(t, sc).rec
 		sc.Engine = "fluid"
-		if got := differ(t, run(t, sc, fluid.New), want); got != c.want {
+		if got := differ(t, simtest.Run(t, sc, fluid.New), want); got != c.want {
 			t.Errorf("%s: they differ in %q, want %q", c.file, got, c.want)
 		}
 	}
@@ -98,15 +99,20 @@ func (p *plant) smooth() bool {
 	return !p.beyond && p.sc.VNF.Buffer > len(p.flows) && (n.SlowPathRate == 0 || n.SlowPathQueue > len(p.flows))
 }
 
-// fluids compares the totals of the fluid engine, which has the mean. What queues have to do with may differ by what is in flight:
-// in the rings of the instances that are up at once, in the slow path, where first packets wait too, and of each flow. In smooth
-// scenarios link and eSwitch hold nothing. The rest differs by packets of each flow alone.
-func (d *diff) fluids(sc *scenarios.Scenario, got *results.Memory, slow *plant) {
-	flows := float64(2 * len(slow.flows))
-	flight := float64(slow.most*sc.VNF.Buffer) + flows
+// flight is how many packets may be in flight: in the rings of the instances that are up at once, in the slow path, where
+// first packets wait too, and of each flow.
+func (p *plant) flight(sc *scenarios.Scenario) float64 {
+	n := float64(p.most*sc.VNF.Buffer + 2*len(p.flows))
 	if sc.NIC.SlowPathRate > 0 {
-		flight += float64(sc.NIC.SlowPathQueue)
+		n += float64(sc.NIC.SlowPathQueue)
 	}
+	return n
+}
+
+// fluids compares the totals of the fluid engine, which has the mean. What queues have to do with may differ by what is in
+// flight. In smooth scenarios link and eSwitch hold nothing. The rest differs by packets of each flow alone.
+func (d *diff) fluids(sc *scenarios.Scenario, got *results.Memory, slow *plant) {
+	flows, flight := float64(2*len(slow.flows)), slow.flight(sc)
 	x, y := &got.Run.Totals, &slow.rec.Run.Totals
 	for _, v := range []struct {
 		what      string

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 )
 
 // Scenarios that this project's verification found to be simulated wrongly, with what is right: the brute-force simulator
@@ -36,7 +37,7 @@ func TestKnownScenarios(t *testing.T) {
 			for _, x := range compare(t, string(b)).found {
 				t.Error(x)
 			}
-			if got, want := c.right(simulate(t, parse(t, string(b))).rec); got != want {
+			if got, want := c.right(simulate(t, simtest.Parse(t, string(b))).rec); got != want {
 				t.Errorf("%v, want %v", got, want)
 			}
 		})

@@ -1,7 +1,6 @@
 package bruteforce
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -12,9 +11,8 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/scenarios"
-	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -23,28 +21,6 @@ var (
 	first = flag.Uint64("first", 1, "seed of the first")
 	file  = flag.String("scenario", "", "a scenario's file, to run that one alone")
 )
-
-func parse(t testing.TB, text string) *scenarios.Scenario {
-	t.Helper()
-	study, err := scenarios.Parse("scenario.yaml", []byte(text), "", nil)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return study.Runs[0].Scenario
-}
-
-func run(t testing.TB, sc *scenarios.Scenario, engine sim.Engine) *results.Memory {
-	t.Helper()
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := results.NewMemory()
-	if err := sim.Run(context.Background(), sc, w, engine, m, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // Each scenario gives the same record in the packet engine, to the packet: every row, every column, every line of the log;
 // and in the fluid engine the same totals within what is in flight, where it decides alike.
@@ -92,9 +68,10 @@ func TestFile(t *testing.T) {
 // compare runs a scenario in all simulators and says how they differ.
 func compare(t testing.TB, text string) *diff {
 	t.Helper()
-	sc := parse(t, text)
+	sc := simtest.Parse(t, text)
 	slow := simulate(t, sc)
-	fast := run(t, sc, packet.New)
+	var read []reading
+	fast := simtest.Run(t, sc, reads(packet.New, &read))
 	d := &diff{}
 	d.logs(t, fast, slow.rec)
 	rows(d, "window", fast.Windows, slow.rec.Windows)
@@ -102,11 +79,14 @@ func compare(t testing.TB, text string) *diff {
 	rows(d, "flow", fast.Flows, slow.rec.Flows)
 	rows(d, "totals", []results.Totals{fast.Run.Totals}, []results.Totals{slow.rec.Run.Totals})
 	d.latencies(fast, slow)
+	d.rules("packet", read, slow.rules, 0)
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
-		if f := run(t, sc, fluid.New); differ(t, f, slow.rec) == "" {
+		read = nil
+		if f := simtest.Run(t, sc, reads(fluid.New, &read)); differ(t, f, slow.rec) == "" {
 			d.fluid = true
 			d.fluids(sc, f, slow)
+			d.rules("fluid", read, slow.rules, slow.flight(sc))
 		}
 	}
 	d.offered = slow.rec.Run.Totals.Offered

@@ -9,6 +9,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -74,6 +75,7 @@ type plant struct {
 	timers [3]int // how often each was set
 	faults map[string]int
 	frozen []orchestrator.Counter
+	rules  []reading // of the rules' counters, whenever the instances' were read
 
 	flows     []*flowState
 	instances []*instance // instance i is instances[i-1]
@@ -87,7 +89,7 @@ type plant struct {
 
 	slow *slowPath
 
-	rules      int        // in the table or on their way there
+	taken      int        // rules in the table or on their way there
 	writerFree units.Time // when the writer is
 
 	stalled []func() // requests that a stalled container engine has not answered
@@ -148,6 +150,7 @@ type flowState struct {
 	write    int
 	assigned flow.Instance
 	moves    int
+	byRule   int // packets that its rule has forwarded to an instance
 	counts   counts
 }
 
@@ -201,10 +204,7 @@ func simulate(t testing.TB, sc *scenarios.Scenario) *plant {
 
 // flowsOf are the flows of a workload of rules, in order of their beginnings.
 func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := simtest.Traffic(t, sc)
 	own := map[flow.ID][]units.Time{}
 	for _, ps := range w.Packets {
 		own[ps.Flows[0]] = timesOf(t, ps.Open())
@@ -412,9 +412,19 @@ func (p *plant) read() {
 }
 
 func (p *plant) counters() (c []orchestrator.Counter) {
+	p.rules = append(p.rules, reading{p.now, p.ruleCounters()})
 	for _, i := range p.instances {
 		if i.state == ready || i.state == stopping {
 			c = append(c, orchestrator.Counter{Instance: i.id, RxPackets: uint64(i.offered), TxPackets: uint64(i.processed), RxBytes: uint64(i.bytes)})
+		}
+	}
+	return c
+}
+
+func (p *plant) ruleCounters() (c []orchestrator.RuleCounter) {
+	for _, f := range p.flows {
+		if f.hasRule && !f.ended {
+			c = append(c, orchestrator.RuleCounter{Flow: f.id, Packets: uint64(f.byRule)})
 		}
 	}
 	return c

@@ -146,6 +146,7 @@ func (p *plant) forward(x *frame) {
 		rule := f.rule
 		p.reaches(int(f.id), func() {
 			p.overtakes(x)
+			f.byRule++
 			p.arrive(x, rule)
 		})
 	}
@@ -297,7 +298,7 @@ func (p *plant) writeRule(f *flowState, i flow.Instance) {
 	if !f.hasRule {
 		p.aim(f, i)
 		if !f.writing {
-			if p.sc.NIC.Rules > 0 && p.rules >= p.sc.NIC.Rules {
+			if p.sc.NIC.Rules > 0 && p.taken >= p.sc.NIC.Rules {
 				p.at(p.writerFree, orders, 0, func() {
 					if write == f.write {
 						p.refuse(f, "rule table full")
@@ -305,7 +306,7 @@ func (p *plant) writeRule(f *flowState, i flow.Instance) {
 				})
 				return
 			}
-			p.rules++
+			p.taken++
 			f.writing = true
 		}
 	}
@@ -317,7 +318,7 @@ func (p *plant) writeRule(f *flowState, i flow.Instance) {
 		f.writing = false
 		if p.faults["rule-reject"] > 0 {
 			if !f.hasRule {
-				p.rules--
+				p.taken--
 			}
 			p.refuse(f, "rule refused by the switch")
 			return
@@ -360,7 +361,7 @@ func (p *plant) refuse(f *flowState, why string) {
 func (p *plant) removeRule(f *flowState) {
 	f.write++
 	if f.hasRule || f.writing {
-		p.rules--
+		p.taken--
 	}
-	f.hasRule, f.writing = false, false
+	f.hasRule, f.writing, f.byRule = false, false, 0
 }

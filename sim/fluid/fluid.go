@@ -35,14 +35,14 @@ const (
 	evPacketIn              // the slow path has served a flow's first packet
 )
 
-// path is how the eSwitch treats a flow.
-type path uint8
+// route is where the eSwitch sends a flow.
+type route uint8
 
 const (
-	absent  path = iota // not started, or ended
-	missed              // no rule: to the slow path
-	ruled               // to an instance
-	dropped             // by a rule that drops
+	absent  route = iota // not started, or ended
+	missed               // no rule: to the slow path
+	ruled                // to an instance
+	dropped              // by a rule that drops
 )
 
 // flowState is one flow: what is in force, the integrals at its last settlement, and what has been booked.
@@ -50,7 +50,7 @@ type flowState struct {
 	rate, size   float64 // packets a second, mean frame bytes
 	segment      int32   // the one in force, or the next
 	out          int32   // entry in the slow path's output, -1 for none
-	path         path
+	route        route
 	on           bool // between two segments a flow lives on at rate 0
 	announced    bool // its first packet is on its way to the scheduler, or was
 	decided      bool // the scheduler has named a target
@@ -65,6 +65,7 @@ type flowState struct {
 	lostLink, lostESwitch, lostSlow, lostInstance float64
 	rejected, reordered                           float64
 	accepted, delivered, held                     float64 // by the slow path
+	forwarded                                     float64 // to instances, by the rule that it has
 }
 
 // Engine is the fluid data plane.
@@ -160,13 +161,13 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		e.setRate(now, f, 0, s.size)
 		e.hold(now, s.target, -1)
 		s.on = false
-		e.route(now, f, absent, 0)
+		e.reroute(now, f, absent, 0)
 		e.ctl.Ended(f)
 		return
 	}
 	if !s.on {
 		s.on = true
-		e.route(now, f, missed, 0)
+		e.reroute(now, f, missed, 0)
 	}
 	g := &segs[s.segment]
 	next := g.End
@@ -193,12 +194,12 @@ func (e *Engine) setRate(now units.Time, f flow.ID, rate, size float64) {
 	e.refreshStage(now, s)
 }
 
-// route puts a flow on another path.
-func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
+// reroute gives a flow another route.
+func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance) {
 	s := &e.flows[f]
 	e.detach(now, f)
-	from, old := s.path, s.rule
-	s.path, s.rule = to, rule
+	from, old := s.route, s.rule
+	s.route, s.rule = to, rule
 	e.attach(now, f)
 	if from == ruled {
 		e.refresh(now, old)
@@ -227,7 +228,7 @@ func (e *Engine) detach(now units.Time, f flow.ID) {
 	e.sync(now)
 	s := &e.flows[f]
 	e.settle(now, s)
-	switch s.path {
+	switch s.route {
 	case missed:
 		e.slowInput(now, f, -1)
 	case ruled:
@@ -240,7 +241,7 @@ func (e *Engine) detach(now units.Time, f flow.ID) {
 
 func (e *Engine) attach(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	switch s.path {
+	switch s.route {
 	case missed:
 		e.slowInput(now, f, +1)
 	case ruled:
@@ -253,7 +254,7 @@ func (e *Engine) attach(now units.Time, f flow.ID) {
 }
 
 func (e *Engine) refreshStage(now units.Time, s *flowState) {
-	switch s.path {
+	switch s.route {
 	case missed:
 		e.refreshSlow(now)
 	case ruled:
@@ -263,7 +264,7 @@ func (e *Engine) refreshStage(now units.Time, s *flowState) {
 
 // settle books what the flow has sent, and what became of it on its stage, since it was last settled.
 func (e *Engine) settle(now units.Time, s *flowState) {
-	if s.path == ruled {
+	if s.route == ruled {
 		e.advance(now, s.rule)
 	}
 	if r := s.rate; r > 0 {
@@ -272,12 +273,13 @@ func (e *Engine) settle(now units.Time, s *flowState) {
 		s.bytes += float64(sent * s.size)
 		s.lostLink += float64(r * (e.g.lostLink - s.link))
 		s.lostESwitch += float64(r * (e.g.lostESwitch - s.eswitch))
-		switch s.path {
+		switch s.route {
 		case missed:
 			s.lostSlow += float64(r * (e.slow.lost - s.stage))
 			s.accepted += float64(r * (e.slow.accepted - s.accept))
 		case ruled:
 			s.lostInstance += float64(r * (e.instances[s.rule].lostFast - s.stage))
+			s.forwarded += float64(r * (e.g.pass - s.pass))
 		case dropped:
 			s.rejected += float64(r * (e.g.pass - s.pass))
 		}
@@ -289,7 +291,7 @@ func (e *Engine) settle(now units.Time, s *flowState) {
 func (e *Engine) remember(now units.Time, s *flowState) {
 	s.since = now
 	s.link, s.eswitch, s.pass = e.g.lostLink, e.g.lostESwitch, e.g.pass
-	switch s.path {
+	switch s.route {
 	case missed:
 		s.stage, s.accept = e.slow.lost, e.slow.accepted
 	case ruled:
@@ -321,7 +323,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	}
 }
 
-// Rule puts the flow on its rule's path. What the slow path still holds of it is overtaken.
+// Rule gives the flow its rule's route. What the slow path still holds of it is overtaken.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	e.sync(now)
 	s := &e.flows[f]
@@ -329,10 +331,10 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	if i == 0 {
 		to = dropped
 	}
-	if s.path == absent { // it has ended in this very instant: what the slow path holds of it goes to the instance
+	if s.route == absent { // it has ended in this very instant: what the slow path holds of it goes to the instance
 		to = absent
 	}
-	switch s.path {
+	switch s.route {
 	case missed:
 		e.settle(now, s)
 		e.settleOut(now, s)
@@ -349,7 +351,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	}
 	e.assign(now, s, i)
 	s.decided = true
-	e.route(now, f, to, i)
+	e.reroute(now, f, to, i)
 }
 
 // overtaken is how many packets the flow leaves in its instance's queue that come out after the first of those sent to
@@ -368,13 +370,14 @@ func (e *Engine) overtaken(now units.Time, s *flowState, i flow.Instance) float6
 // Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	if s.path == absent {
+	if s.route == absent {
 		return
 	}
 	e.sync(now)
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
-	e.route(now, f, missed, 0)
+	e.reroute(now, f, missed, 0)
+	s.forwarded = 0
 }
 
 // Link takes the link down or up.

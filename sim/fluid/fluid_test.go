@@ -1,7 +1,6 @@
 package fluid_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,31 +10,9 @@ import (
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
-	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 )
-
-func load(t testing.TB, yaml string) *scenarios.Scenario {
-	t.Helper()
-	study, err := scenarios.Parse("test.yaml", []byte(yaml), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return study.Runs[0].Scenario
-}
-
-func run(t testing.TB, sc *scenarios.Scenario) *results.Memory {
-	t.Helper()
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := results.NewMemory()
-	if err := sim.Run(context.Background(), sc, w, fluid.New, m, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 func within(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
@@ -66,7 +43,7 @@ func TestLossStartsAtCapacity(t *testing.T) {
 		{"99999ps", 0, 1000},        // 100.001 pps more fill the ring in just less than ten seconds
 		{"80ns", 25e6 - 1000, 1000}, // 2.5 Mpps more for ten seconds, less the ring
 	} {
-		m := run(t, load(t, fmt.Sprintf(oneInstance, c.period)))
+		m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(oneInstance, c.period)), fluid.New)
 		within(t, c.period+" dropped", m.Run.Totals.Dropped.Instance, c.dropped, 0.02)
 		within(t, c.period+" queued", m.Run.Totals.Queued, c.queued, 0.02)
 		within(t, c.period+" flow", m.Flows[0].Offered-m.Flows[0].Dropped-m.Flows[0].Processed, c.queued, 0.01)
@@ -87,17 +64,17 @@ workload:
   - flows: [{rate: 5Mpps, packet_size: 64B}]
 `
 	// The scheduler sees the first packet after 1 us of service, the rule follows 99 us later: 100 us in all.
-	m := run(t, load(t, fmt.Sprintf(text, 1000)))
+	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 1000)), fluid.New)
 	within(t, "reordered", m.Run.Totals.Reordered, 4e6*100e-6, 0.01)
 	within(t, "slow path", m.Run.Totals.SlowPath, 5e6*100e-6, 0.01)
 	within(t, "lost", m.Run.Totals.Dropped.SlowPath, 0, 0.01)
-	m = run(t, load(t, fmt.Sprintf(text, 100))) // full after 25 us
+	m = simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 100)), fluid.New) // full after 25 us
 	within(t, "reordered of a short queue", m.Run.Totals.Reordered, 100, 0.01)
 	within(t, "lost by a short queue", m.Run.Totals.Dropped.SlowPath, 4e6*75e-6, 0.01)
 }
 
 func TestLinkAndESwitchPassTheirShare(t *testing.T) {
-	sc := load(t, `
+	sc := simtest.Parse(t, `
 name: limits
 duration: 10s
 nic: {profile: ideal, link: 10Gbps, frame_overhead: 20B, eswitch_limit: 10Mpps}
@@ -107,7 +84,7 @@ autoscaler: {policy: none}
 workload:
   - flows: [{rate: 20Mpps, packet_size: 64B}, {rate: 10Mpps, packet_size: 64B}]
 `)
-	m := run(t, sc)
+	m := simtest.Run(t, sc, fluid.New)
 	line := 10e9 / (84 * 8)
 	within(t, "link", m.Run.Totals.Dropped.Link, 10*(30e6-line), 1)
 	within(t, "eswitch", m.Run.Totals.Dropped.ESwitch, 10*(line-10e6), 1)
@@ -115,7 +92,7 @@ workload:
 }
 
 func TestInstanceDeathLosesItsQueueAndMovesItsFlows(t *testing.T) {
-	sc := load(t, `
+	sc := simtest.Parse(t, `
 name: death
 duration: 10s
 nic: ideal
@@ -127,7 +104,7 @@ workload:
 faults:
   - {kind: instance-death, at: 5s, instance: 1}
 `)
-	m := run(t, sc)
+	m := simtest.Run(t, sc, fluid.New)
 	if f := m.Flows[0]; f.Moves < 1 || f.Instance == 1 {
 		t.Errorf("flow 0 is on instance %d after %d moves", f.Instance, f.Moves)
 	}
@@ -147,7 +124,7 @@ func TestADyingInstanceProcessesNothingOfItsQueue(t *testing.T) {
 		{"goes on", "20ms", 250_000, 150_000, 1},
 		{"has ended", "9ms", 112_500, 12_500, 0},
 	} {
-		m := run(t, load(t, `
+		m := simtest.Run(t, simtest.Parse(t, `
 name: death
 duration: 20ms
 nic: ideal
@@ -159,7 +136,7 @@ workload:
   - flows: [{period: 80ns, end: `+c.end+`, packet_size: 100B}]
 faults:
   - {kind: instance-death, at: 10ms, instance: 1}
-`))
+`), fluid.New)
 		tot, f := m.Run.Totals, m.Flows[0]
 		within(t, c.name+": offered", tot.Offered, c.sent, 1e-3)
 		within(t, c.name+": processed", tot.Processed, 100_000, 2)
@@ -188,7 +165,7 @@ faults:
 // A flow of a constant rate carries its rate times its length, part of a packet included; one of a trace the packets that it has.
 func TestAFlowCarriesAFractionOfAPacket(t *testing.T) {
 	for end, want := range map[string]float64{"10us": 10, "10500ns": 10.5, "10999999ps": 10.999999} {
-		m := run(t, load(t, "name: x\nduration: 1ms\nnic: ideal\nworkload:\n  - flows: [{period: 1us, end: "+end+"}]\n"))
+		m := simtest.Run(t, simtest.Parse(t, "name: x\nduration: 1ms\nnic: ideal\nworkload:\n  - flows: [{period: 1us, end: "+end+"}]\n"), fluid.New)
 		within(t, "until "+end, m.Run.Totals.Offered, want, 1e-9)
 		within(t, "processed until "+end, m.Run.Totals.Processed, want, 1e-6)
 	}
@@ -197,7 +174,7 @@ func TestAFlowCarriesAFractionOfAPacket(t *testing.T) {
 // A rule is moved while the slow path still holds packets of its flow: they follow it, and what the instances are sent
 // is what they count.
 func TestAMovedFlowTakesItsSlowPathAlong(t *testing.T) {
-	m := run(t, load(t, `
+	m := simtest.Run(t, simtest.Parse(t, `
 name: move
 duration: 20ms
 nic: {profile: ideal, slowpath_rate: 100kpps, slowpath_queue: 1000, install_latency: 100us}
@@ -209,7 +186,7 @@ workload:
   - flows: [{rate: 4Mpps, packet_size: 64B}]
 faults:
   - {kind: instance-death, at: 3ms, instance: 1}
-`))
+`), fluid.New)
 	if !m.Run.Conservation.Holds {
 		t.Errorf("conservation: %+v", m.Run.Conservation)
 	}
@@ -263,8 +240,8 @@ func TestConservationAndDeterminism(t *testing.T) {
 	}
 	for i := range n {
 		text := scenario(rand.New(rand.NewPCG(1, uint64(i))))
-		sc := load(t, text)
-		m := run(t, sc)
+		sc := simtest.Parse(t, text)
+		m := simtest.Run(t, sc, fluid.New)
 		if !m.Run.Conservation.Holds {
 			t.Errorf("case %d: %+v\n%s", i, m.Run.Conservation, text)
 		}
@@ -288,7 +265,7 @@ func TestConservationAndDeterminism(t *testing.T) {
 		within(t, fmt.Sprintf("case %d: flows offered", i), sum.Offered, tot.Offered, 1e-9*tot.Offered+0.01)
 		within(t, fmt.Sprintf("case %d: flows dropped", i), sum.Dropped, tot.Dropped.Sum(), 1e-9*tot.Offered+0.01)
 		within(t, fmt.Sprintf("case %d: flows reordered", i), sum.Reordered, tot.Reordered, 1e-9*tot.Offered+0.01)
-		again := run(t, sc)
+		again := simtest.Run(t, sc, fluid.New)
 		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) || !reflect.DeepEqual(m.Instances, again.Instances) {
 			t.Fatalf("case %d differs from run to run\n%s", i, text)
 		}
@@ -304,25 +281,20 @@ func BenchmarkFig9(b *testing.B) {
 	b.Run("record=kept", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			run(b, sc)
+			simtest.Run(b, sc, fluid.New)
 		}
 	})
 	b.Run("record=dropped", func(b *testing.B) { // decisions are composed all the same
 		b.ReportAllocs()
 		for b.Loop() {
-			w, err := sc.Traffic()
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := sim.Run(context.Background(), sc, w, fluid.New, results.Discard, sim.Options{}); err != nil {
-				b.Fatal(err)
-			}
+			w := simtest.Traffic(b, sc)
+			simtest.Record(b, sc, w, fluid.New, results.Discard)
 		}
 	})
 }
 
 func benchmarkFlows(b *testing.B, flows, instances int, seconds int) {
-	sc := load(b, fmt.Sprintf(`
+	sc := simtest.Parse(b, fmt.Sprintf(`
 name: scale
 duration: %ds
 nic: {profile: ideal, slowpath_rate: 10Mpps, slowpath_queue: 1024, install_latency: 300us}
@@ -332,15 +304,10 @@ autoscaler: {policy: none}
 workload:
   - cbr: {flows: %d, interval: %dus, rate: 1kpps, packet_size: 64B}
 `, seconds, instances, instances, instances, flows, seconds*900000/flows))
-	w, err := sc.Traffic()
-	if err != nil {
-		b.Fatal(err)
-	}
+	w := simtest.Traffic(b, sc)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := sim.Run(context.Background(), sc, w, fluid.New, results.Discard, sim.Options{}); err != nil {
-			b.Fatal(err)
-		}
+		simtest.Record(b, sc, w, fluid.New, results.Discard)
 	}
 	b.ReportMetric(float64(flows)*float64(b.N)/b.Elapsed().Seconds(), "flows/s")
 }

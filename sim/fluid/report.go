@@ -34,6 +34,19 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 	}
 }
 
+// RuleCounters fills in the counters of the flows' rules: whole packets, as a switch counts them.
+func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
+	e.sync(now)
+	for k := range c {
+		s := &e.flows[c[k].Flow]
+		n := s.forwarded
+		if s.route == ruled {
+			n += float64(s.rate * (e.g.pass - s.pass))
+		}
+		c[k].Packets = whole(n)
+	}
+}
+
 // whole is the number of whole packets in v, which may miss one by rounding.
 func whole(v float64) uint64 { return uint64(v + 1e-6) }
 
@@ -130,7 +143,7 @@ func (s *flowState) dropped() float64 {
 // is taken to be mixed as what arrives, but of a flow that has just begun to hold no more than it has sent.
 func (e *Engine) queued(s *flowState) float64 {
 	n := max(0, s.accepted-s.delivered) + s.held
-	if s.path == ruled {
+	if s.route == ruled {
 		in := &e.instances[s.rule]
 		fast, _, all := e.mix(in)
 		n += in.share(fast*s.rate, all)

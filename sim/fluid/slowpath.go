@@ -112,7 +112,7 @@ func (e *Engine) slowInput(now units.Time, f flow.ID, n int) {
 // linkUp lets the flows that began while the link was down begin now.
 func (e *Engine) linkUp(now units.Time) {
 	for _, f := range e.slow.waiting {
-		if s := &e.flows[f]; s.path == missed && !s.announced {
+		if s := &e.flows[f]; s.route == missed && !s.announced {
 			e.slowInput(now, f, -1)
 			e.slowInput(now, f, +1)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -45,14 +46,14 @@ func BenchmarkEngine(b *testing.B) {
 		name string
 		sc   *scenarios.Scenario
 	}{
-		{"common-work", load(b, commonWork(32, "100ms", "none"))},
-		{"common-work-330s-jump", load(b, commonWork(32, "330s", "none, flows: false"))},
-		{"common-work-any-service", load(b, byBytes(commonWork(32, "100ms", "none")))},
-		{"common-work-delays", load(b, commonWork(32, "100ms", "instances"))},
-		{"common-work-any-service-delays", load(b, byBytes(commonWork(32, "100ms", "instances")))},
-		{"common-work-64-flows-a-queue", load(b, commonWork(512, "100ms", "none"))},
-		{"common-work-64-flows-a-queue-delays", load(b, commonWork(512, "100ms", "instances"))},
-		{"common-work-64-flows-a-queue-any-service-delays", load(b, byBytes(commonWork(512, "100ms", "instances")))},
+		{"common-work", simtest.Parse(b, commonWork(32, "100ms", "none"))},
+		{"common-work-330s-jump", simtest.Parse(b, commonWork(32, "330s", "none, flows: false"))},
+		{"common-work-any-service", simtest.Parse(b, byBytes(commonWork(32, "100ms", "none")))},
+		{"common-work-delays", simtest.Parse(b, commonWork(32, "100ms", "instances"))},
+		{"common-work-any-service-delays", simtest.Parse(b, byBytes(commonWork(32, "100ms", "instances")))},
+		{"common-work-64-flows-a-queue", simtest.Parse(b, commonWork(512, "100ms", "none"))},
+		{"common-work-64-flows-a-queue-delays", simtest.Parse(b, commonWork(512, "100ms", "instances"))},
+		{"common-work-64-flows-a-queue-any-service-delays", simtest.Parse(b, byBytes(commonWork(512, "100ms", "instances")))},
 		{"fig9", builtin(b, "fig9-round-robin", fig9...)[0]}, // 1 to 1000
 		{"fig9-delays", builtin(b, "fig9-round-robin", append(fig9, "measure.delay=instances")...)[0]},
 	} {
@@ -61,7 +62,7 @@ func BenchmarkEngine(b *testing.B) {
 			var all time.Duration
 			for b.Loop() {
 				begun, _ := usage()
-				n := run(b, c.sc, packet.New).Run.Totals.Offered
+				n := simtest.Run(b, c.sc, packet.New).Run.Totals.Offered
 				end, _ := usage()
 				all += end - begun
 				packets += n
@@ -84,7 +85,7 @@ func BenchmarkMemory(b *testing.B) {
 			sc := builtin(b, "fig9-round-robin", append([]string{fmt.Sprintf("workload.0.cbr.interval=%dms", 10_000/scale), fmt.Sprintf("duration=%dms", 330_000/scale)}, scaled...)...)[0]
 			packets := 0.0
 			for b.Loop() {
-				packets += run(b, sc, packet.New).Run.Totals.Offered
+				packets += simtest.Run(b, sc, packet.New).Run.Totals.Offered
 			}
 			_, most := usage()
 			b.ReportMetric(most, "MB-resident")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 	"github.com/smartinco/smartinco/units"
 )
@@ -46,9 +47,9 @@ func TestDelays(t *testing.T) {
 	slow := 0
 	for i := range n {
 		text := scenario(rand.New(rand.NewPCG(3, uint64(i))))
-		plain := run(t, load(t, text), packet.New)
-		sc := load(t, text+"engine: packet\nmeasure: {delay: flows}\n")
-		m, stepped := run(t, sc, packet.New), run(t, sc, packet.Step)
+		plain := simtest.Run(t, simtest.Parse(t, text), packet.New)
+		sc := simtest.Parse(t, text+"engine: packet\nmeasure: {delay: flows}\n")
+		m, stepped := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, packet.Step)
 		if !reflect.DeepEqual(m.Windows, plain.Windows) || !reflect.DeepEqual(m.Flows, plain.Flows) || !reflect.DeepEqual(m.Instances, plain.Instances) {
 			t.Error("the run is another one when delays are measured")
 		}
@@ -107,7 +108,7 @@ func TestDelays(t *testing.T) {
 func TestDelaysOfAQueue(t *testing.T) {
 	for i := range 50 {
 		text, slow := aQueue(rand.New(rand.NewPCG(4, uint64(i))), "2900us", "1s")
-		m := run(t, load(t, text), packet.New)
+		m := simtest.Run(t, simtest.Parse(t, text), packet.New)
 		slow.Advance(int64(3 * units.Millisecond))
 		hs := histograms(m)
 		for k, f := range slow.Flows {
@@ -139,7 +140,7 @@ measure: {delay: flows}
 workload:
   - flows: [{period: 5ms, phase: 1ms, packet_size: 1000B}]
 `
-	m := run(t, load(t, text), packet.New)
+	m := simtest.Run(t, simtest.Parse(t, text), packet.New)
 	// The first goes through the ARM cores, 1 us; the second, 5 ms later, follows the rule.
 	for _, c := range []struct {
 		kind   string
@@ -156,7 +157,7 @@ workload:
 	if len(m.Latencies) != 9 {
 		t.Errorf("%d rows, want 3 kinds of the run, the instance and the flow", len(m.Latencies))
 	}
-	for _, l := range run(t, load(t, strings.Replace(text, "flows}", "instances}", 1)), packet.New).Latencies {
+	for _, l := range simtest.Run(t, simtest.Parse(t, strings.Replace(text, "flows}", "instances}", 1)), packet.New).Latencies {
 		if l.Scope == "flow" {
 			t.Errorf("%+v: flows were not asked for", l)
 		}
@@ -174,10 +175,10 @@ func TestDelayNeedsThePacketEngine(t *testing.T) {
 func BenchmarkDelays(b *testing.B) {
 	for _, measure := range []string{"none", "instances", "flows"} {
 		b.Run(measure, func(b *testing.B) {
-			sc := load(b, conformance("100ms")+"measure: {delay: "+measure+"}\n")
+			sc := simtest.Parse(b, conformance("100ms")+"measure: {delay: "+measure+"}\n")
 			packets, began := 0.0, cpuTime(b)
 			for b.Loop() {
-				packets += run(b, sc, packet.New).Run.Totals.Offered
+				packets += simtest.Run(b, sc, packet.New).Run.Totals.Offered
 			}
 			b.ReportMetric(packets/(cpuTime(b)-began)/1e6, "Mpkt/CPU-s")
 		})

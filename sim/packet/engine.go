@@ -9,21 +9,21 @@
 //
 // # Paths
 //
-// The result does not depend on the path; what ran is told by Notes.
+// A packet is simulated on one of eight paths. The result does not depend on which; Notes tells how many took each.
 //
 //   - jump: the flows of an instance, at a load below one, lose nothing, so all but the last few packets of an interval
-//     are counted instead of stepped (instance.go).
-//   - full: the same at a load above one, where a packet finds room or not as a bound says, but whose packet that is remains
-//     open: only where no flow's fate is asked for (measure.flows).
-//   - bounded: each instance's packets are merged and stepped; where services take a constant time, how long the server is
-//     still busy says whether there is room, and the ring is left out but for the end of the interval.
-//   - apart: the same with the ring, which knows every packet in the system.
-//   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once, go through both,
-//     and those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
+//     are counted instead of stepped (jump.go).
+//   - full: the same at a load above one, where a bound says whether a packet finds room, but not whose packet that is:
+//     only where no flow's fate is asked for (measure.flows).
+//   - bounded: each instance's packets are merged and stepped. Where services take a constant time, how long the server
+//     is still busy says whether there is room, and the ring is left out but for the end of the interval.
+//   - apart: the same with the ring, which knows every packet in the system (core.go, server.go).
+//   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once and go through
+//     both. Those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
 //   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
-//   - replayed: packets that have times and sizes of their own are taken one by one, in order of time (feed.go); with a limit
-//     of the link or the eSwitch they go through the stage.
 //   - counted: the link is down, the rule drops, or no instance is there.
+//   - replayed: packets that have times and sizes of their own are taken one by one, in order of time (feed.go). With a
+//     limit of the link or the eSwitch they then go through the stage.
 //
 // Where delays are measured nothing is jumped over: each instance keeps a book (delay.go).
 //
@@ -58,29 +58,14 @@ const (
 	evMoved                 // the first packet after a flow's rule comes
 )
 
-// path is how the eSwitch treats a flow.
-type path uint8
+// route is where the eSwitch sends a flow.
+type route uint8
 
 const (
-	absent  path = iota // not started, or ended
-	missing             // no rule: to the slow path
-	ruled               // to the instance of the rule; instance 0 drops
+	absent  route = iota // not started, or ended
+	missing              // no rule: to the slow path
+	ruled                // to the instance of the rule; instance 0 drops
 )
-
-// The ways in which packets were simulated, as Notes tells them.
-const (
-	jumps = iota
-	full
-	bounded
-	one
-	staged
-	slow
-	counted
-	replayed
-	ways
-)
-
-var wayNames = [ways]string{"jumped over", "jumped over in saturation", "stepped without a ring", "stepped in queues apart", "stepped behind a saturated link or eSwitch", "stepped to the slow path", "counted", "with a time and size of their own"}
 
 // flowState is one flow.
 type flowState struct {
@@ -89,11 +74,11 @@ type flowState struct {
 	bytes              int32   // size, rounded
 	segment            int32   // the one in force, or the next
 	before             float64 // packets of the segments before, as the trace counts them
-	pos, activePos     int32   // in the list of its path, in the ingress's
+	pos, activePos     int32   // in the list of its route, in the ingress's
 	poll               int64   // when evMiss is due
 	asks               int64   // when its packet that goes to the scheduler has been served
 
-	path                 path
+	route                route
 	on                   bool          // between two segments a flow lives on
 	announced            bool          // its first packet is on its way to the scheduler, or was
 	decided              bool          // the scheduler has named a target
@@ -107,7 +92,9 @@ type flowState struct {
 	lostLink, lostSlow   uint64
 	lostESwitch          uint64
 	lostInstance, queued uint64
-	rejected             uint64
+	rejected, refused    uint64  // by its rule, by the slow path
+	missed               uint64  // packets that went to the slow path
+	uncounted            uint64  // packets forwarded by rules that it has no more
 	sent                 float64 // bytes
 }
 
@@ -125,9 +112,8 @@ type Engine struct {
 	traffic *traces.Workload
 	ctl     sim.Control
 	law     contention.Law
-	flows   []flowState
-	odd     []fraction // of the flows' periods; empty as long as all are whole
-	start   int        // flow to start next
+	common
+	start int // flow to start next
 
 	in        ingress
 	slow      slowPath
@@ -135,30 +121,14 @@ type Engine struct {
 	instances []instance
 	source    func(flow.Instance) func(int64) int64 // of an instance's random service times
 	contend   int
-	down      bool     // the link
 	staged    bool     // the ingress is a stage of its own
-	alone     bool     // on one core
 	whole     bool     // the size of every packet is a whole number of bytes, so that bytes can be counted
-	always    bool     // staged whatever the rates: for tests
-	plain     bool     // step all packets, flow by flow and apart: for tests
 	measure   bool     // delays
 	delays    []delays // of each flow; nil where they are not measured
 	m         merger   // of the ingress
 	cores     []core   // for instances; the first is used wherever one is enough
-	stepped   [ways]uint64
-	sum       sums
+	sum       tally    // of all that no core has
 	window    snapshot
-}
-
-// sums are packets of the whole run.
-type sums struct{ offered, link, eswitch, rejected, reordered uint64 }
-
-func (s *sums) add(o *sums) {
-	s.offered += o.offered
-	s.link += o.link
-	s.eswitch += o.eswitch
-	s.rejected += o.rejected
-	s.reordered += o.reordered
 }
 
 // Check says what New refuses of a scenario, whatever its traffic and the files that it names.
@@ -190,6 +160,10 @@ func Check(sc *scenarios.Scenario) error {
 
 // New makes the packet data plane of a run; it is a sim.Engine.
 func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
+	return newEngine(sc, w, c, modes{})
+}
+
+func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m modes) (sim.DataPlane, error) {
 	if err := Check(sc); err != nil {
 		return nil, err
 	}
@@ -197,7 +171,8 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, flows: make([]flowState, len(w.Flows)), instances: make([]instance, 1), alone: runtime.GOMAXPROCS(0) == 1}
+	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
+	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stopped: c.Stopped}
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
@@ -233,17 +208,6 @@ func New(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control
 	return e, nil
 }
 
-// setCores prepares for so many processors.
-func (e *Engine) setCores(n int) {
-	e.cores = make([]core, n)
-	for k := range e.cores {
-		e.cores[k] = core{Engine: e, sum: &e.sum}
-		if k > 0 {
-			e.cores[k].sum = &sums{}
-		}
-	}
-}
-
 // Fire carries out one of the engine's events.
 func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	f := flow.ID(ev.A)
@@ -266,7 +230,7 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	case evDrained:
 		e.limits(now)
 	case evMoved:
-		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() == int64(now) && !e.down {
+		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.route == ruled && s.due() == int64(now) && !e.down {
 			if e.syncSlow(now); s.from != 0 {
 				e.advance(s.from, int64(now))
 				e.advance(s.rule, int64(now))
@@ -321,10 +285,10 @@ func (e *Engine) watch(f flow.ID) {
 		return
 	}
 	at := int64(units.Never)
-	if s.path == missing {
+	if s.route == missing {
 		at = s.due()
 	}
-	if e.staged && s.path != ruled {
+	if e.staged && s.route != ruled {
 		if t, ok := e.in.piped(f); ok {
 			at = min(at, t)
 		}
@@ -352,13 +316,13 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		}
 		e.hold(now, s.target, 0)
 		s.on = false
-		e.route(now, f, absent, s.rule)
+		e.reroute(now, f, absent, s.rule)
 		e.ctl.Ended(f)
 		return
 	}
 	if !s.on {
 		s.on = true
-		e.route(now, f, missing, 0)
+		e.reroute(now, f, missing, 0)
 	}
 	if s.own {
 		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
@@ -417,7 +381,7 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 	was := s.rate
 	s.next, s.stop, s.period, s.rate, s.size = int64(p.Phase), int64(p.End), period, rate, size
 	s.bytes = int32(min(max(math.Round(size), 0), 1<<20))
-	switch s.path {
+	switch s.route {
 	case missing:
 		e.slow.missed.fix(int(s.pos))
 	case ruled:
@@ -430,22 +394,22 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 	e.expect(f)
 }
 
-// route puts a flow on another path.
-func (e *Engine) route(now units.Time, f flow.ID, to path, rule flow.Instance) {
+// reroute gives a flow another route.
+func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance) {
 	s := &e.flows[f]
 	e.syncFlow(now, s)
 	switch {
 	case s.own:
-	case s.path == missing:
+	case s.route == missing:
 		e.slow.missed.remove(int(s.pos))
-	case s.path == ruled:
+	case s.route == ruled:
 		in := &e.instances[s.rule]
 		in.list.remove(int(s.pos))
 		if in.rate -= s.rate; len(in.list.ids) == 0 {
 			in.rate = 0
 		}
 	}
-	s.path, s.rule = to, rule
+	s.route, s.rule = to, rule
 	if to == ruled {
 		e.room(rule)
 	}
@@ -499,7 +463,7 @@ func (e *Engine) syncInstance(to units.Time, i flow.Instance) {
 }
 
 func (e *Engine) syncFlow(to units.Time, s *flowState) {
-	if s.path == ruled {
+	if s.route == ruled {
 		e.syncInstance(to, s.rule)
 	} else {
 		e.syncSlow(to)

@@ -45,10 +45,10 @@ const (
 func (e *Engine) aim(f flow.ID) {
 	s, d := &e.flows[f], &e.feed
 	to := s.rule
-	if s.path == missing || s.path == absent && s.rule == 0 {
+	if s.route == missing || s.route == absent && s.rule == 0 {
 		to = toSlowPath
 		if s.own && !s.announced {
-			if _, piped := e.in.piped(f); piped || s.path == missing {
+			if _, piped := e.in.piped(f); piped || s.route == missing {
 				to = unseen
 			}
 		}
@@ -83,7 +83,7 @@ func (e *Engine) openFeed() {
 	}
 	e.feed.stream = traces.MergePackets(ps)
 	e.feed.buf = make([]traces.Arrival, batch)
-	e.feed.stopped = e.ctl.Stopped
+	e.feed.stopped = e.stopped
 	e.feed.fill()
 }
 
@@ -134,7 +134,7 @@ func (e *Engine) sent(x traces.Arrival) (o *ownFlow, ok bool) {
 	o.offered++
 	o.sent += uint64(x.Bytes)
 	e.sum.offered++
-	e.stepped[replayed]++
+	e.sum.by[replayed]++
 	if e.down {
 		e.flows[x.Flow].lostLink++
 		e.sum.link++

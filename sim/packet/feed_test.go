@@ -1,7 +1,6 @@
 package packet_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"math"
@@ -16,9 +15,9 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
@@ -54,15 +53,6 @@ func oneByOne(w *traces.Workload, pick func(i int) bool) *traces.Workload {
 		}
 	}
 	return &own
-}
-
-func simulate(t testing.TB, sc *scenarios.Scenario, w *traces.Workload, engine sim.Engine) *results.Memory {
-	t.Helper()
-	m := results.NewMemory()
-	if err := sim.Run(context.Background(), sc, w, engine, m, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
 
 var (
@@ -103,14 +93,11 @@ func fareAlike(t *testing.T, r *rand.Rand, scale float64) {
 	if delays {
 		text += "engine: packet\nmeasure: {delay: flows}\n"
 	}
-	sc, err := load(t, text).Scaled(1, scale)
+	sc, err := simtest.Parse(t, text).Scaled(1, scale)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := simtest.Traffic(t, sc)
 	for share, what := range []string{"all", "some"} {
 		// Of two packets of one instant, one with a time of its own comes first: here there are no such two.
 		picked := make(map[flow.FiveTuple]bool)
@@ -128,8 +115,9 @@ func fareAlike(t *testing.T, r *rand.Rand, scale float64) {
 			w.Flows[k].Segments[0].Start = c.Phase
 		}
 		w := traces.Merge(w)
-		rate := simulate(t, sc, w, engine)
-		own := simulate(t, sc, oneByOne(w, func(k int) bool { return picked[w.Flows[k].Tuple] }), engine)
+		rate, own := results.NewMemory(), results.NewMemory()
+		simtest.Record(t, sc, w, engine, rate)
+		simtest.Record(t, sc, oneByOne(w, func(k int) bool { return picked[w.Flows[k].Tuple] }), engine, own)
 		if !own.Run.Conservation.Holds {
 			t.Errorf("%s: %+v", what, own.Run.Conservation)
 		}
@@ -172,7 +160,7 @@ func recorded(t *testing.T, source, file, nic string, copies int, engine sim.Eng
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := run(t, load(t, fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n", nic, source, path, copies)), engine)
+	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n", nic, source, path, copies)), engine)
 	if !m.Run.Conservation.Holds {
 		t.Errorf("%+v", m.Run.Conservation)
 	}
@@ -261,7 +249,7 @@ workload:
 	want := (1 - rho) * math.Pow(rho, k) / (1 - math.Pow(rho, k+1))
 	var losses []float64
 	for seed := range 8 {
-		m := run(t, load(t, fmt.Sprintf(text, seed+1)), packet.New)
+		m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, seed+1)), packet.New)
 		r := m.Run.Totals
 		if math.Abs(r.Offered-450e3) > 4*math.Sqrt(450e3) {
 			t.Errorf("seed %d: offered %.0f, want 450000", seed, r.Offered)
@@ -273,7 +261,7 @@ workload:
 	if math.Abs(mean-want) > 5*sd/math.Sqrt(8) {
 		t.Errorf("loss %.5f with a standard error of %.5f, want %.5f", mean, sd/math.Sqrt(8), want)
 	}
-	if r := run(t, load(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals; math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
+	if r := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals; math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
 		t.Errorf("fluid: offered %.1f, lost %.1f", r.Offered, r.Dropped.Instance)
 	}
 }
@@ -283,7 +271,7 @@ func TestRandomTrafficHasItsMean(t *testing.T) {
 	offered, expected := 0.0, 0.0
 	for seed := range 10 {
 		sc := builtin(t, "campus", "duration=200ms", fmt.Sprintf("seed=%d", seed), "workload.1.cbr.on_time=10us", "workload.1.cbr.off_time=90us")[0]
-		p, f := run(t, sc, packet.New).Run, run(t, sc, fluid.New).Run
+		p, f := simtest.Run(t, sc, packet.New).Run, simtest.Run(t, sc, fluid.New).Run
 		if !p.Conservation.Holds || p.Totals.Flows != f.Totals.Flows {
 			t.Errorf("seed %d: %d flows and %d, %+v", seed, p.Totals.Flows, f.Totals.Flows, p.Conservation)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -57,8 +58,8 @@ func TestPacketAgreesWithFluidUnderFaults(t *testing.T) {
 	}
 	for i := range n {
 		text := constantRates(rand.New(rand.NewPCG(11, uint64(i))))
-		sc := load(t, text)
-		p, f := run(t, sc, packet.New), run(t, sc, fluid.New)
+		sc := simtest.Parse(t, text)
+		p, f := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, fluid.New)
 		for _, m := range []*results.Memory{p, f} {
 			if !m.Run.Conservation.Holds {
 				t.Errorf("case %d: %+v", i, m.Run.Conservation)

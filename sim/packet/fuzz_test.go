@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -23,14 +24,14 @@ func FuzzEngine(f *testing.F) {
 		if delays {
 			text += "engine: packet\nmeasure: {delay: flows}\n"
 		}
-		sc, err := load(t, text).Scaled(1, 1.0/30)
+		sc, err := simtest.Parse(t, text).Scaled(1, 1.0/30)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if seed%16 > 0 {
 			sc.Workload = slices.DeleteFunc(sc.Workload, func(s scenarios.Source) bool { return s.CBR != nil && s.CBR.Flows >= 100 })
 		}
-		m, again := run(t, sc, packet.New), run(t, sc, packet.Step)
+		m, again := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, packet.Step)
 		for _, v := range []struct {
 			what      string
 			got, want any

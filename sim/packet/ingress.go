@@ -112,14 +112,14 @@ func (e *Engine) limits(now units.Time) {
 // through simulates link and eSwitch, and with them everything, up to to.
 func (e *Engine) through(to int64) {
 	g := &e.in
-	for g.at < to && !e.ctl.Stopped() {
+	for g.at < to && !e.stopped() {
 		h := e.m.load(e.flows, e.odd, g.active, g.at, to, 0, 0)
 		if e.down {
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				n := e.m.count(k, h)
 				s := &e.flows[l.f]
-				e.stepped[counted] += n
+				e.sum.by[counted] += n
 				s.lostLink += n
 				e.sum.link += n
 				e.offer(l.f, n, &e.sum)
@@ -128,7 +128,7 @@ func (e *Engine) through(to int64) {
 				e.sent(e.feed.take())
 			}
 		} else {
-			e.m.build()
+			e.m.build(!e.plain)
 			h = e.pump(h)
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
@@ -162,7 +162,7 @@ func (e *Engine) pump(h int64) int64 {
 	}
 	done := make(chan struct{}, 1)
 	for more {
-		if !e.alone {
+		if !e.alone() {
 			go func() {
 				e.deliver(until)
 				done <- struct{}{}
@@ -171,7 +171,7 @@ func (e *Engine) pump(h int64) int64 {
 			e.deliver(until)
 			done <- struct{}{}
 		}
-		if next := min(e.m.next(), e.feed.due()); next < h && e.ctl.Stopped() {
+		if next := min(e.m.next(), e.feed.due()); next < h && e.stopped() {
 			h = next + 1
 		}
 		var next int64
@@ -254,7 +254,7 @@ func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 		last = m.base + int64(keys[len(keys)-1]>>laneBits)
 		g.gate(m, keys)
 	}
-	e.stepped[staged] += uint64(n)
+	e.sum.by[stage] += uint64(n)
 	return n, last
 }
 
@@ -340,7 +340,7 @@ func (e *Engine) whither(f flow.ID) (to flow.Instance, moved bool) {
 		return own[f].to, own[f].moved
 	}
 	s := &e.flows[f]
-	if s.path == missing || s.path == absent && s.rule == 0 {
+	if s.route == missing || s.route == absent && s.rule == 0 {
 		return toSlowPath, s.moved
 	}
 	return s.rule, s.moved
@@ -422,6 +422,16 @@ func (e *Engine) acceptChunk(in *instance, xs []parcel) {
 	in.inBytes += bytes
 	in.lost += uint64(lost)
 	in.acceptedBytes += bytes - lostBytes
+}
+
+// holds is how many packets of the flow are in the pipe.
+func (g *ingress) holds(f flow.ID) (n uint64) {
+	for _, x := range g.pipe[g.head:] {
+		if x.f == f {
+			n++
+		}
+	}
+	return n
 }
 
 // piped is when the flow's first packet in the pipe has been forwarded; ok is false when there is none.

@@ -16,7 +16,7 @@ func (c *core) walk(in *instance, h int64) int64 {
 	if in.draw != nil || c.plain || full > summable || to-from < 2*full || to < in.idle {
 		for keys := m.fill(h, chunk); len(keys) > 0; keys = m.fill(h, chunk) {
 			in.ring(m, keys, false)
-			c.stepped[one] += uint64(len(keys))
+			c.sum.by[apart] += uint64(len(keys))
 			h = c.leave(h)
 		}
 		return h
@@ -25,7 +25,7 @@ func (c *core) walk(in *instance, h int64) int64 {
 	if in.perByte > 0 {
 		for keys := m.fill(reached, chunk); len(keys) > 0; keys = m.fill(reached, chunk) {
 			in.ring(m, keys, true)
-			c.stepped[one] += uint64(len(keys))
+			c.sum.by[apart] += uint64(len(keys))
 			reached = c.leave(reached)
 		}
 	} else {
@@ -41,7 +41,7 @@ func (c *core) walk(in *instance, h int64) int64 {
 
 // leave is h, or if the run is given up the first instant by whose packets nothing before it is missing.
 func (c *core) leave(h int64) int64 {
-	if next := c.m.next(); next < h && c.ctl.Stopped() {
+	if next := c.m.next(); next < h && c.stopped() {
 		return next + 1
 	}
 	return h
@@ -58,7 +58,7 @@ func (c *core) bounded(in *instance, h int64) int64 {
 	}
 	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
 		in.lindley(&c.m, keys)
-		c.stepped[bounded] += uint64(len(keys))
+		c.sum.by[bounded] += uint64(len(keys))
 		h = c.leave(h)
 	}
 	in.relog()
@@ -126,7 +126,7 @@ func (c *core) jump(in *instance, h int64) bool {
 	}
 	m.rewind(first, odd)
 	in.work += in.extra(jumped)
-	c.stepped[jumps] += jumped
+	c.sum.by[jump] += jumped
 	c.step(in, h)
 	return true
 }
@@ -139,7 +139,7 @@ func (c *core) jump(in *instance, h int64) bool {
 func (c *core) full(in *instance, h int64) bool {
 	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
-	if c.sc.Measure.Flows || c.plain || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+	if c.fate || c.plain || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
 		return false
 	}
 	s := m.lanes[0].svc
@@ -200,6 +200,6 @@ func (c *core) full(in *instance, h int64) bool {
 		l.lost += share
 		lost -= share
 	}
-	c.stepped[full] += uint64(left)
+	c.sum.by[full] += uint64(left)
 	return true
 }

@@ -41,7 +41,6 @@ type merger struct {
 	turn      int
 	key       uint64
 	round     []uint64 // from the turn of each lane to the next
-	noTurns   bool
 	keys      [chunk]uint64
 }
 
@@ -102,9 +101,9 @@ func (m *merger) loadOdd(flows []flowState, fractions []fraction) {
 	}
 }
 
-// build prepares the merge.
-func (m *merger) build() {
-	if m.noTurns || len(m.odd) > 0 || !m.regular() {
+// build prepares the merge; without turns it is always a tree.
+func (m *merger) build(turns bool) {
+	if !turns || len(m.odd) > 0 || !m.regular() {
 		m.play()
 		return
 	}

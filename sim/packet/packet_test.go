@@ -1,7 +1,6 @@
 package packet_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -13,31 +12,10 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 	"github.com/smartinco/smartinco/units"
 )
-
-func load(t testing.TB, yaml string) *scenarios.Scenario {
-	t.Helper()
-	study, err := scenarios.Parse("test.yaml", []byte(yaml), "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return study.Runs[0].Scenario
-}
-
-func run(t testing.TB, sc *scenarios.Scenario, engine sim.Engine) *results.Memory {
-	t.Helper()
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := results.NewMemory()
-	if err := sim.Run(context.Background(), sc, w, engine, m, sim.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // conformance is the work on which eight independent simulators agree: 32 constant-rate sources, 149.07 Mpps, into eight
 // queues of 12.4 Mpps with at most 512 packets in the system.
@@ -95,7 +73,7 @@ func TestConformance(t *testing.T) {
 			rows = table
 		}
 		for _, c := range rows {
-			r := run(t, load(t, path.work(conformance(c.duration))+path.measure), path.engine)
+			r := simtest.Run(t, simtest.Parse(t, path.work(conformance(c.duration))+path.measure), path.engine)
 			got := &r.Run.Totals
 			if accepted := got.Processed + got.Queued; got.Offered != c.offered || accepted != c.accepted {
 				t.Errorf("%s, %s: offered %.0f, accepted %.0f; want %.0f, %.0f", path.name, c.duration, got.Offered, accepted, c.offered, c.accepted)
@@ -168,7 +146,7 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 			continue
 		}
 		for _, sc := range builtin(t, name, append(c.set, scaled...)...) {
-			p, f := run(t, sc, packet.New), run(t, sc, fluid.New)
+			p, f := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, fluid.New)
 			flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 + len(p.Flows))
 			if name == "slowpath" {
 				flight = 2 // one flow whose start and rule are the same in both: only the packets under way at the two instants
@@ -242,7 +220,7 @@ func TestInstanceIsAQueue(t *testing.T) {
 		text, slow := aQueue(rand.New(rand.NewPCG(2, uint64(i))), "3ms", "700us")
 		slow.Advance(int64(3 * units.Millisecond))
 		for _, measure := range []string{"none", "flows"} {
-			m := run(t, load(t, strings.Replace(text, "delay: flows", "delay: "+measure, 1)), packet.New)
+			m := simtest.Run(t, simtest.Parse(t, strings.Replace(text, "delay: flows", "delay: "+measure, 1)), packet.New)
 			for k, f := range m.Flows {
 				if want := &slow.Flows[k]; f.Offered != float64(want.Offered) || f.Dropped != float64(want.Lost) || f.Queued != float64(slow.Queued()[k]) {
 					t.Fatalf("case %d flow %d: offered %.0f, dropped %.0f, queued %.0f; want %d, %d, %d\n%s", i, k, f.Offered, f.Dropped, f.Queued, want.Offered, want.Lost, slow.Queued()[k], text)
@@ -272,7 +250,7 @@ workload:
 		{1000, 4e6 * 100e-6, 5e6 * 100e-6, 0},
 		{100, 100, 5e6 * 100e-6, 4e6 * 75e-6},
 	} {
-		r := run(t, load(t, fmt.Sprintf(text, c.queue)), packet.New).Run.Totals
+		r := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, c.queue)), packet.New).Run.Totals
 		for _, v := range []struct {
 			what      string
 			got, want float64
@@ -329,12 +307,12 @@ func TestConservationAndDeterminism(t *testing.T) {
 	jumped := 0
 	for i := range n {
 		text := scenario(rand.New(rand.NewPCG(1, uint64(i))))
-		sc := load(t, text)
-		m, f := run(t, sc, packet.New), run(t, sc, fluid.New)
+		sc := simtest.Parse(t, text)
+		m, f := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, fluid.New)
 		if strings.Contains(strings.Join(m.Run.Notes, " "), "jumped") {
 			jumped++
 		}
-		again := run(t, sc, packet.Step)
+		again := simtest.Run(t, sc, packet.Step)
 		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) || !reflect.DeepEqual(m.Instances, again.Instances) {
 			t.Errorf("case %d comes out differently without jumps", i)
 		}
@@ -378,7 +356,7 @@ func TestSaturationIsJumpedOver(t *testing.T) {
 			fmt.Fprintf(&b, "      - {period: %.0fps, phase: %dps, end: %dms, packet_size: 64B}\n", period, start, end)
 		}
 		text := b.String()
-		want, got := run(t, load(t, text), packet.New), run(t, load(t, text+"measure: {flows: false}\n"), packet.New)
+		want, got := simtest.Run(t, simtest.Parse(t, text), packet.New), simtest.Run(t, simtest.Parse(t, text+"measure: {flows: false}\n"), packet.New)
 		if strings.Contains(strings.Join(got.Run.Notes, " "), "in saturation") {
 			jumped++
 		}
@@ -405,7 +383,7 @@ func BenchmarkFig9(b *testing.B) {
 	sc := builtin(b, "fig9-round-robin", append([]string{"workload.0.cbr.interval=10ms", "duration=330ms"}, scaled...)...)[0]
 	packets := 0.0
 	for b.Loop() {
-		packets += run(b, sc, packet.New).Run.Totals.Offered
+		packets += simtest.Run(b, sc, packet.New).Run.Totals.Offered
 	}
 	b.ReportMetric(packets/b.Elapsed().Seconds()/1e6, "Mpkt/s")
 }

@@ -7,14 +7,12 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/scenarios"
-	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
-// The paths by which an instance's packets can be simulated, as TestPaths makes each run.
-var paths = []struct {
+// The ways in which TestPaths runs an instance, so that each path is taken.
+var trials = []struct {
 	name                 string
 	plain, measure, fate bool // each packet stepped; delays measured; each flow's fate asked for
 }{
@@ -104,23 +102,17 @@ func randomClock(r *rand.Rand) clock {
 	return c
 }
 
-// alone is a plant that never stops.
-type alone struct{ sim.Control }
-
-func (alone) Stopped() bool { return false }
-
 // engine is one whose instance 1 the world is.
 func (w *world) engine(plain, measure, fate bool) *Engine {
-	e := &Engine{sc: &scenarios.Scenario{}, instances: make([]instance, 2), plain: plain, measure: measure, ctl: alone{}}
+	e := &Engine{instances: make([]instance, 2), measure: measure}
+	e.common = common{modes: modes{plain: plain}, fate: fate, stopped: func() bool { return false }}
 	e.setCores(1)
-	e.cores[0].m.noTurns = plain
-	e.sc.Measure.Flows = fate
 	in := &e.instances[1]
 	in.up = true
 	for i, f := range w.flows {
 		period, odd := split(traces.Spread(units.Time(f.Num), f.Den))
 		e.odd = append(e.odd, odd)
-		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), path: ruled, rule: 1, target: 1}
+		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), route: ruled, rule: 1, target: 1}
 		s.rate = float64(units.Second) / float64(f.Num) * float64(f.Den)
 		in.rate += s.rate
 		in.list.ids = append(in.list.ids, flow.ID(i))
@@ -138,13 +130,13 @@ func (w *world) engine(plain, measure, fate bool) *Engine {
 
 // checkPaths runs a world in the obvious simulator and on every path side by side, through intervals between which the speed
 // changes or the instance loses what it holds, and compares after each. It returns how the packets were simulated.
-func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
+func checkPaths(t *testing.T, seed uint64) (ran [paths]uint64) {
 	t.Helper()
 	w, r := newWorld(seed)
 	c := w.clock
 	slow := &Slow{Room: w.room, Service: w.service(&c), Flows: w.flows}
-	engines := make([]*Engine, len(paths))
-	for k, p := range paths {
+	engines := make([]*Engine, len(trials))
+	for k, p := range trials {
 		engines[k] = w.engine(p.plain, p.measure, p.fate)
 	}
 	packet := w.clock.base + 64*w.perByte
@@ -152,7 +144,7 @@ func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
 	for now := int64(0); now < end; {
 		now += 1 + r.Int64N(packet*[]int64{1, 30, 1000, 6000}[r.IntN(4)])
 		slow.Advance(now)
-		for k, p := range paths {
+		for k, p := range trials {
 			e := engines[k]
 			e.advance(1, now)
 			where := fmt.Sprintf("seed %d, %s, at %d", seed, p.name, now)
@@ -162,7 +154,7 @@ func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
 			}
 		}
 		if t.Failed() {
-			return ways
+			return ran
 		}
 		switch next := randomClock(r); r.IntN(6) {
 		case 0:
@@ -178,21 +170,21 @@ func checkPaths(t *testing.T, seed uint64) (ways [ways]uint64) {
 				n := 0
 				e.instances[1].flush(now, func(p whose) {
 					n++
-					if paths[k].fate {
+					if trials[k].fate {
 						e.flows[p.f].lostInstance++
 					}
 				})
 				if e.instances[1].lost += uint64(n); n != lost {
-					t.Errorf("seed %d, %s, at %d: a flush lost %d, want %d", seed, paths[k].name, now, n, lost)
+					t.Errorf("seed %d, %s, at %d: a flush lost %d, want %d", seed, trials[k].name, now, n, lost)
 				}
 			}
 		}
 	}
-	for k, n := range engines[1].cores[0].stepped {
-		ways[k] += n
+	for k, n := range engines[1].cores[0].sum.by {
+		ran[k] += n
 	}
-	ways[full] += engines[2].cores[0].stepped[full]
-	return ways
+	ran[full] += engines[2].cores[0].sum.by[full]
+	return ran
 }
 
 func compare(t *testing.T, where string, e *Engine, slow *Slow, now int64, fate bool) {
@@ -257,7 +249,7 @@ func TestPaths(t *testing.T) {
 	if testing.Short() {
 		n = 150
 	}
-	var ran [ways]uint64
+	var ran [paths]uint64
 	for seed := range uint64(n) {
 		for k, c := range checkPaths(t, seed) {
 			ran[k] += c
@@ -266,10 +258,10 @@ func TestPaths(t *testing.T) {
 			return
 		}
 	}
-	for _, k := range []int{jumps, full, bounded, one} {
-		t.Logf("%d packets %s", ran[k], wayNames[k])
+	for _, k := range []path{jump, full, bounded, apart} {
+		t.Logf("%d packets %s", ran[k], told[k].how)
 		if ran[k] == 0 {
-			t.Errorf("no packet was %s", wayNames[k])
+			t.Errorf("no packet was %s", told[k].how)
 		}
 	}
 }

@@ -6,13 +6,14 @@ import (
 
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
 // What waits in a ring when a second instance begins to contend takes its own time at the new speed: of 1500 B at 10 ns a byte,
 // 15 us and 1/C, now 2 us, and not the ratio of what frames of 64 B take.
 func TestAChangeOfContentionRescalesByEachPacketsTime(t *testing.T) {
-	sc := load(t, `name: w6
+	sc := simtest.Parse(t, `name: w6
 duration: 12ms
 engine: packet
 nic: ideal
@@ -26,7 +27,7 @@ workload:
       - {period: 100us, phase: 5000001ns}
 `)
 	for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
-		m := run(t, sc, engine)
+		m := simtest.Run(t, sc, engine)
 		for _, in := range m.Instances {
 			if want := 1e6 / 17; in.Instance == 1 && in.T > 0.005 && math.Abs(in.Processed-want) > 1001 {
 				t.Errorf("%s: at %g s instance 1 processes %g pps, want %.0f, 17 us a packet", name, in.T, in.Processed, want)

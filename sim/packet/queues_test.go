@@ -6,6 +6,7 @@ import (
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -25,9 +26,9 @@ func TestWhatAQueueHolds(t *testing.T) {
 		{"slowpath_queue of none", "nic: {profile: ideal, slowpath_rate: 1Mpps, slowpath_queue: 0, install_latency: 1s}\n", lost{SlowPath: 38}},
 		{"buffer", "nic: ideal\nvnf: {buffer: 4, contention: {model: constant, rate: 1Mpps}}\n", lost{Instance: 32}},
 	} {
-		sc := load(t, "name: x\ninstances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\n"+c.text+flows)
+		sc := simtest.Parse(t, "name: x\ninstances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\n"+c.text+flows)
 		for name, engine := range map[string]sim.Engine{"packet": packet.New, "stepped": packet.Step} {
-			m := run(t, sc, engine)
+			m := simtest.Run(t, sc, engine)
 			if got := m.Run.Totals.Dropped; got != c.want || m.Run.Totals.Offered != 40 {
 				t.Errorf("%s, %s: of %g packets lost %+v, want %+v", c.name, name, m.Run.Totals.Offered, got, c.want)
 			}
@@ -40,8 +41,8 @@ func TestWhatAQueueHolds(t *testing.T) {
 func TestTheESwitchQueueIsKept(t *testing.T) {
 	for _, queue := range []string{"1", "7", "1024"} {
 		for _, rate := range []string{"2Mpps", "1.4Mpps"} {
-			sc := load(t, "name: x\nduration: 30ms\ntelemetry: {window: 1ms}\ninstances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\nnic: {profile: ideal, eswitch_limit: 700kpps, eswitch_queue: "+queue+"}\nworkload:\n  - flows: [{rate: "+rate+"}]\n")
-			m := run(t, sc, packet.New)
+			sc := simtest.Parse(t, "name: x\nduration: 30ms\ntelemetry: {window: 1ms}\ninstances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\nnic: {profile: ideal, eswitch_limit: 700kpps, eswitch_queue: "+queue+"}\nworkload:\n  - flows: [{rate: "+rate+"}]\n")
+			m := simtest.Run(t, sc, packet.New)
 			most := 0.0
 			for _, w := range m.Windows {
 				most = max(most, w.Queued)

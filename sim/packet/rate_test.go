@@ -11,6 +11,7 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -32,12 +33,12 @@ func TestARateSendsThatRate(t *testing.T) {
 		{"beyond the link", "duration: 100ms\nnic: {profile: ideal, link: 100Gbps}\nworkload:\n  - cbr: {flows: 3, rate: 70Mpps}\n",
 			21_000_000, "staircase: 3 flows of 70Mpps and 64B frames, from 0s, one more every 0s, until 100ms"},
 	} {
-		sc := load(t, "name: x\n"+c.text)
+		sc := simtest.Parse(t, "name: x\n"+c.text)
 		for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New, "stepped": packet.Step} {
 			if name == "stepped" && c.offered > 3e7 {
 				continue
 			}
-			m := run(t, sc, engine)
+			m := simtest.Run(t, sc, engine)
 			if got := m.Run.Totals.Offered; math.Abs(got/c.offered-1) > 1e-12 || !m.Run.Conservation.Holds {
 				t.Errorf("%s, %s: offered %.17g packets, want %g; conservation %+v", c.name, name, got, c.offered, m.Run.Conservation)
 			}
@@ -50,8 +51,8 @@ func TestARateSendsThatRate(t *testing.T) {
 
 // A load that is 0.3 of three instances needs three: the rate is no more than was asked for.
 func TestARateDoesNotExceedItsTarget(t *testing.T) {
-	sc := load(t, "name: x\nduration: 8s\nnic: ideal\nvnf: {contention: {model: constant, rate: 100Mpps}}\ninstances: {initial: 3, min: 1, max: 12}\nautoscaler: {target: 0.3, stabilization: 0s}\nscheduler: {limit: 10Mpps}\nworkload:\n  - cbr: {flows: 3, rate: 3Mpps}\n")
-	m := run(t, sc, packet.New)
+	sc := simtest.Parse(t, "name: x\nduration: 8s\nnic: ideal\nvnf: {contention: {model: constant, rate: 100Mpps}}\ninstances: {initial: 3, min: 1, max: 12}\nautoscaler: {target: 0.3, stabilization: 0s}\nscheduler: {limit: 10Mpps}\nworkload:\n  - cbr: {flows: 3, rate: 3Mpps}\n")
+	m := simtest.Run(t, sc, packet.New)
 	if w := m.Windows[len(m.Windows)-1]; w.Offered != 9e6 || w.Instances != 3 {
 		t.Errorf("%g pps are offered to %d instances, want 9e6 to 3", w.Offered, w.Instances)
 	}
@@ -59,13 +60,10 @@ func TestARateDoesNotExceedItsTarget(t *testing.T) {
 
 // A packet engine that is asked for more than a packet a picosecond says what it can do.
 func TestMoreThanAPacketAPicosecondIsRefused(t *testing.T) {
-	sc := load(t, "name: x\nduration: 1s\nengine: packet\nnic: ideal\nworkload:\n  - flows: [{period: 1us}]\n")
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	sc := simtest.Parse(t, "name: x\nduration: 1s\nengine: packet\nnic: ideal\nworkload:\n  - flows: [{period: 1us}]\n")
+	w := simtest.Traffic(t, sc)
 	w.Constant, w.Flows[0].Segments[0].Packets = nil, 2e12
-	err = sim.Run(context.Background(), sc, w, packet.New, results.NewMemory(), sim.Options{})
+	err := sim.Run(context.Background(), sc, w, packet.New, results.NewMemory(), sim.Options{})
 	if err == nil || !strings.Contains(err.Error(), "flow 0 sends 2e+12 packets in 1s: want at most one a picosecond") {
 		t.Errorf("got %v", err)
 	}
@@ -74,7 +72,7 @@ func TestMoreThanAPacketAPicosecondIsRefused(t *testing.T) {
 // So do the rules of traffic.
 func TestARateThatCannotBeHadIsRefused(t *testing.T) {
 	for _, text := range []string{"cbr: {flows: 1000000, rate: 0.0000001pps}", "cbr: {flows: 10, total: 0.001bps}", "flows: [{rate: 0.0000001pps}]"} {
-		_, err := load(t, "name: x\nduration: 1s\nnic: ideal\nworkload:\n  - "+text+"\n").Traffic()
+		_, err := simtest.Parse(t, "name: x\nduration: 1s\nnic: ideal\nworkload:\n  - "+text+"\n").Traffic()
 		if !errors.Is(err, scenarios.ErrInvalid) || !strings.Contains(err.Error(), "expected 1e-06pps to 1000Gpps for each flow") {
 			t.Errorf("%s: got %v", text, err)
 		}

@@ -2,7 +2,6 @@ package packet_test
 
 import (
 	"compress/gzip"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,7 +11,7 @@ import (
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
-	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -65,14 +64,9 @@ func BenchmarkCapture(b *testing.B) {
 				packets, cpu := 0.0, cpuTime(b)
 				for b.Loop() {
 					sc := study.Runs[0].Scenario
-					w, err := sc.Traffic()
-					if err != nil {
-						b.Fatal(err)
-					}
+					w := simtest.Traffic(b, sc)
 					m := results.NewMemory()
-					if err := sim.Run(context.Background(), sc, w, packet.New, m, sim.Options{}); err != nil {
-						b.Fatal(err)
-					}
+					simtest.Record(b, sc, w, packet.New, m)
 					packets += m.Run.Totals.Offered
 				}
 				b.ReportMetric(packets/(cpuTime(b)-cpu)/1e6, "Mpkt/cpu-s")

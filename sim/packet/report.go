@@ -1,8 +1,9 @@
 package packet
 
 import (
-	"fmt"
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
@@ -29,11 +30,37 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 	}
 }
 
+// RuleCounters fills in the counters of the flows' rules. What becomes of a packet at its instance does not matter to the
+// rule that sends it there, so every path has them.
+func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
+	e.syncAll(now)
+	for k := range c {
+		c[k].Packets = e.ruledTo(c[k].Flow) - e.flows[c[k].Flow].uncounted
+	}
+	for _, x := range e.in.pipe[e.in.head:] {
+		k, ok := slices.BinarySearchFunc(c, x.f, func(r orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(r.Flow, f) })
+		if ok {
+			c[k].Packets--
+		}
+	}
+}
+
+// ruledTo is how many packets of the flow rules have sent to instances, or will, of those that are in the pipe.
+func (e *Engine) ruledTo(f flow.ID) uint64 {
+	s := &e.flows[f]
+	offered := s.offered
+	if s.own {
+		offered = e.feed.flows[f].offered
+	}
+	return offered - s.lostLink - s.lostESwitch - s.missed - s.rejected
+}
+
 // Window fills in a window's traffic.
 func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instance) {
 	e.syncAll(now)
-	s := snapshot{at: now, offered: e.sum.offered, link: e.sum.link, eswitch: e.sum.eswitch, missed: e.slow.arrived,
-		slow: e.slow.lost, rejected: e.sum.rejected, reordered: e.sum.reordered}
+	sum := e.total()
+	s := snapshot{at: now, offered: sum.offered, link: sum.link, eswitch: sum.eswitch, missed: e.slow.arrived,
+		slow: e.slow.lost, rejected: sum.rejected, reordered: sum.reordered}
 	dt := (now - e.window.at).Seconds()
 	queued := e.between()
 	for k := range rows {
@@ -137,7 +164,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 		t.Dropped.ESwitch += float64(s.lostESwitch)
 		t.Dropped.SlowPath += float64(s.lostSlow)
 		t.Dropped.Instance += float64(s.lostInstance)
-		t.Dropped.Rejected += float64(s.rejected)
+		t.Dropped.Rejected += float64(s.rejected + s.refused)
 		t.Reordered += float64(s.reordered)
 		if !e.whole && s.offered > 0 {
 			t.ProcessedBytes += float64(float64(s.offered-s.dropped()-s.queued) * (s.sent / float64(s.offered)))
@@ -147,7 +174,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 }
 
 func (s *flowState) dropped() uint64 {
-	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected
+	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected + s.refused
 }
 
 // Flow fills in a flow's counts.
@@ -156,31 +183,7 @@ func (e *Engine) Flow(f flow.ID, row *results.Flow) {
 	row.Offered, row.Dropped, row.Reordered = float64(s.offered), float64(s.dropped()), float64(s.reordered)
 	row.Queued = float64(s.queued)
 	row.Processed = float64(s.offered - s.dropped() - s.queued)
-	if !e.sc.Measure.Flows {
+	if !e.fate {
 		row.Processed, row.Dropped, row.Queued = math.NaN(), math.NaN(), math.NaN()
 	}
-}
-
-// Notes says how many packets went which way, and why.
-func (e *Engine) Notes() []string {
-	why := [ways]string{
-		jumps:    "constant rates, a constant service and a load below one: nothing could be lost",
-		full:     "constant rates, a constant service, a queue that stays full, and no flow's fate asked for",
-		bounded:  "constant rates, a constant service, and a load that could fill a queue",
-		one:      "the load could fill a queue, service times are random, delays are measured, or the interval was short",
-		staged:   "offered beyond nic.link or nic.eswitch_limit",
-		slow:     "no rule",
-		counted:  "the link was down, the rule dropped, or no instance was there",
-		replayed: "captures and random arrivals",
-	}
-	var notes []string
-	for k, n := range e.stepped {
-		for i := range e.cores {
-			n += e.cores[i].stepped[k]
-		}
-		if n > 0 {
-			notes = append(notes, fmt.Sprintf("packet engine: %d packets %s (%s)", n, wayNames[k], why[k]))
-		}
-	}
-	return notes
 }

@@ -6,28 +6,28 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Rule puts the flow on its rule's path. What is still held of it elsewhere may be overtaken by the next packet.
+// Rule gives the flow its rule's route. What is still held of it elsewhere may be overtaken by the next packet.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	e.syncSlow(now)
 	e.syncFlow(now, s)
 	to := ruled
-	if s.path == absent { // it has ended in this very instant: what link and eSwitch hold of it goes by the rule
+	if s.route == absent { // it has ended in this very instant: what link and eSwitch hold of it goes by the rule
 		to = absent
 	}
-	slow := s.path == missing || s.path == absent && s.rule == 0
+	slow := s.route == missing || s.route == absent && s.rule == 0
 	if elsewhere := slow || s.rule != i && s.rule != 0; i != 0 && elsewhere {
 		switch {
 		case s.moved:
 			e.setMoved(f, s.from != i)
-		case s.own || e.staged || s.path == ruled || e.behind(f, s.due()) > 0: // or there is nothing to overtake
+		case s.own || e.staged || s.route == ruled || e.behind(f, s.due()) > 0: // or there is nothing to overtake
 			e.setMoved(f, true)
-			s.from = s.rule // 0 on the path missing
+			s.from = s.rule // 0 on the route missing
 		}
 	}
 	s.decided = true
 	e.assign(now, s, i)
-	e.route(now, f, to, i)
+	e.reroute(now, f, to, i)
 	e.expect(f)
 }
 
@@ -43,7 +43,7 @@ func (e *Engine) expectAll() {
 // expect schedules the instant of the packet that is the first to follow a new rule, if that is known: one of a flow that has packets
 // of its own, or behind the eSwitch, is seen when it comes.
 func (e *Engine) expect(f flow.ID) {
-	if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.path == ruled && s.due() < int64(units.Never) {
+	if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.route == ruled && s.due() < int64(units.Never) {
 		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(s.due()), Kind: evMoved, A: int32(f)})
 	}
 }
@@ -76,14 +76,17 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 // Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	if s.path == absent {
+	if s.route == absent {
 		return
 	}
 	e.syncFlow(now, s)
+	if s.route == ruled {
+		s.uncounted = e.ruledTo(f) - e.in.holds(f)
+	}
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
 	e.setMoved(f, false)
-	e.route(now, f, missing, 0)
+	e.reroute(now, f, missing, 0)
 	e.lookOut(now)
 }
 

@@ -10,20 +10,18 @@ import (
 	"unicode"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
-// serviceStream keeps the random numbers of service times apart from those of arrivals and of policies.
-const serviceStream = 0x7365727669636573
+var serviceStreams = numeric.Streams("sim/service") // by instance
 
 // serviceTimes makes the random service times of each instance, which draws from a stream of its own; for deterministic
 // service there are none.
 func serviceTimes(sc *scenarios.Scenario) (func(flow.Instance) func(int64) int64, error) {
-	stream := func(i flow.Instance) *rand.PCG {
-		return rand.NewPCG(sc.Seed, serviceStream+0x9e3779b97f4a7c15*uint64(i))
-	}
+	stream := func(i flow.Instance) *rand.PCG { return serviceStreams.At(sc.Seed, uint64(i)) }
 	switch sc.VNF.Service {
 	case "deterministic":
 		return func(flow.Instance) func(int64) int64 { return nil }, nil

@@ -33,7 +33,7 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 // advanceSlow simulates the packets that miss before to, one by one, and sends those that have times of their own on their way.
 func (e *Engine) advanceSlow(to int64) {
 	p := &e.slow
-	for !e.ctl.Stopped() {
+	for !e.stopped() {
 		t := int64(units.Never)
 		if len(p.missed.ids) > 0 {
 			t = e.flows[p.missed.ids[0]].due()
@@ -47,7 +47,7 @@ func (e *Engine) advanceSlow(to int64) {
 		e.serve(t)
 		e.offer(f, 1, &e.sum)
 		p.missed.fix(0)
-		e.stepped[slow]++
+		e.sum.by[slow]++
 		if e.down {
 			s.lostLink++
 			e.sum.link++
@@ -64,6 +64,7 @@ func (e *Engine) miss(x parcel) {
 	p := &e.slow
 	s := &e.flows[x.f]
 	p.arrived++
+	s.missed++
 	if p.limited {
 		if len(p.fifo)-p.head >= p.room {
 			p.lost++
@@ -112,7 +113,7 @@ func (e *Engine) served(x parcel) {
 		s.held, s.hold = true, x
 		e.slow.held++
 	default:
-		s.rejected++
+		s.refused++
 		e.sum.rejected++
 	}
 }
@@ -140,7 +141,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	s.held = false
 	e.slow.held--
 	if i == 0 {
-		s.rejected++
+		s.refused++
 		e.sum.rejected++
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
+	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
@@ -32,10 +33,7 @@ func (c *askedUntil) Err() error {
 
 func stopped(t *testing.T, sc *scenarios.Scenario, engine sim.Engine, asked int64) *results.Memory {
 	t.Helper()
-	w, err := sc.Traffic()
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := simtest.Traffic(t, sc)
 	m, ctx := results.NewMemory(), &askedUntil{Context: context.Background()}
 	ctx.left.Store(asked)
 	if err := sim.Run(ctx, sc, w, engine, m, sim.Options{}); !errors.Is(err, context.Canceled) || m.Run.Complete || !strings.Contains(m.Run.Error, "stopped at") {
@@ -59,7 +57,7 @@ func TestALongWindowIsLeftOff(t *testing.T) {
 		"a rate":             "nic: ideal\nworkload:\n  - cbr: {flows: 3, rate: 17Mpps}\n",
 		"slow path":          "nic: {profile: ideal, slowpath_rate: 1Mpps, install_latency: 60s}\nworkload:\n  - flows: [{period: 20ns}]\n",
 	} {
-		sc := load(t, "name: x\nduration: 60s\ntelemetry: {window: 60s}\n"+text)
+		sc := simtest.Parse(t, "name: x\nduration: 60s\ntelemetry: {window: 60s}\n"+text)
 		for _, asked := range []int64{20, 200, 1000} {
 			m := stopped(t, sc, packet.New, asked)
 			if n := m.Run.Totals.Offered; n == 0 && asked == 1000 || n > float64((asked+20)*every) {
@@ -90,14 +88,11 @@ func TestARunIsLeftOffAnywhere(t *testing.T) {
 		if r.IntN(3) == 0 {
 			text = strings.Replace(text, "packet_size", "arrivals: poisson, packet_size", 1)
 		}
-		sc := load(t, text)
+		sc := simtest.Parse(t, text)
 		for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New, "stage": packet.Stage} {
 			whole := &askedUntil{Context: context.Background()}
 			whole.left.Store(1 << 62)
-			w, err := sc.Traffic()
-			if err != nil {
-				t.Fatal(err)
-			}
+			w := simtest.Traffic(t, sc)
 			all := results.NewMemory()
 			if err := sim.Run(whole, sc, w, engine, all, sim.Options{}); err != nil {
 				t.Fatal(err)

@@ -1,0 +1,70 @@
+// Package thesis has the autoscaler of the thesis.
+package thesis
+
+import (
+	"strconv"
+
+	"github.com/smartinco/smartinco/numeric"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Scalers is the table of this family.
+var Scalers = []policy.ScalerRow{
+	{Info: policy.Info{
+		Name:   "target-utilization",
+		Rule:   "as many instances as bring the load to a given share of their limit",
+		Source: "thesis 3.2, eq. 2.1",
+		Sees:   policy.T0 | policy.T2,
+	}, ScalerMaker: policy.MakeScaler(newTargetUtilization)},
+}
+
+// Options are those of target-utilization.
+type Options struct {
+	Target        float64       // utilisation of the instances' limit to hold, above 0
+	Metric        policy.Metric // the load that is compared with the target
+	Tolerance     float64       // relative distance from the target within which nothing changes, 0 or more
+	Stabilization units.Time    // a scale-in goes no lower than the highest recommendation of this long
+	Pace          policy.Pace
+}
+
+// targetUtilization asks for ceil(load / (limit · target)) instances. The thesis calls its rule an internal heuristic.
+// This is its equation 2.1, ceil(current · utilisation / target), with utilisation = load / (current · limit), in which
+// the current number cancels out. Within the tolerance the current number stands, as in Kubernetes.
+type targetUtilization struct {
+	Options
+	history policy.History
+}
+
+func newTargetUtilization(o Options, _ policy.Env) (policy.Scaler, error) {
+	return &targetUtilization{o, policy.History{Span: o.Stabilization}}, nil
+}
+
+func (p *targetUtilization) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
+	n := steps.Recommend(s, p.recommend)
+	n = steps.Stabilise(s, n, &p.history)
+	n = steps.RateLimit(s, n, &p.Pace)
+	return policy.Proposal{Desired: steps.Clamp(s, n)}
+}
+
+func (p *targetUtilization) recommend(s *policy.Snapshot) (int, string) {
+	load := s.Load(p.Metric)
+	share := float64(p.Target * s.Limit) // packets a second that one instance shall carry
+	if s.Current > 0 {
+		target := float64(float64(s.Current) * share)
+		off := float64(target * p.Tolerance)
+		if !numeric.Exceeds(load, target+off) && !numeric.Exceeds(target, load+off) {
+			return s.Current, "within the tolerance of the target"
+		}
+	}
+	reason := mpps(load) + " at " + mpps(share) + " each"
+	if s.Held > 0 {
+		reason += ", held flows included: " + strconv.Itoa(s.Held)
+	}
+	return numeric.Ceil(load/share, most), reason
+}
+
+// most is the largest number of instances that is ever recommended.
+const most = 1e9
+
+func mpps(rate float64) string { return strconv.FormatFloat(rate/1e6, 'g', 6, 64) + " Mpps" }

@@ -1,0 +1,65 @@
+package orchestrator
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
+
+// A policy that is a Mover is shown what the rules have counted, at times of its own, and says which flows go elsewhere.
+
+func (o *Orchestrator) readRules() {
+	if o.mover == nil {
+		return
+	}
+	o.do(Action{Kind: ReadRules})
+	o.arm(MoveTimer, o.mover.Every())
+}
+
+// rulesRead has the policy move flows. A flow that it names twice goes where it is named last; one that has no rule in
+// force any more, and one whose instance stays the same, does not move.
+func (o *Orchestrator) rulesRead(rules []RuleCounter) {
+	if o.mover == nil {
+		return
+	}
+	o.rules = o.rules[:0]
+	for i := range rules {
+		r := &rules[i]
+		f := o.flow(r.Flow)
+		if f == nil {
+			continue
+		}
+		before := o.counted.at(r.Flow)
+		n := r.Packets - *before
+		if r.Packets < *before { // the rule is a new one
+			n = r.Packets
+		}
+		*before = r.Packets
+		if f.phase == placed && f.rule == inForce && o.insts[f.target].state == ready {
+			o.rules = append(o.rules, policy.Counted{Work: *o.workOf(r.Flow), Slot: o.insts[f.target].slot, Packets: n})
+		}
+	}
+	o.moves = o.mover.Moves(&o.view, o.rules, o.moves[:0])
+	for _, m := range o.moves {
+		o.move(m)
+	}
+}
+
+// move gives a flow another instance.
+func (o *Orchestrator) move(m policy.Move) {
+	f := o.flow(m.Flow)
+	if f == nil || f.phase != placed || f.rule != inForce || f.target == o.view.IDs[m.Slot] {
+		return
+	}
+	o.unassign(m.Flow)
+	f.retrying = false
+	o.assign(m.Flow, o.view.IDs[m.Slot])
+	o.install(m.Flow)
+	o.decided(Decision{Kind: Move, Policy: o.sched.Row().Name, Flow: m.Flow, Instance: f.target, Reason: "moved by the policy"})
+}
+
+// forgetCount has the flow's next rule count from zero.
+func (o *Orchestrator) forgetCount(id flow.ID) {
+	if o.mover != nil {
+		*o.counted.at(id) = 0
+	}
+}

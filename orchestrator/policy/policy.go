@@ -1,0 +1,202 @@
+// Package policy is the contract between the orchestrator and its policies: what a policy is told, what it is shown, and
+// what it may answer.
+//
+// A scheduling policy is a state machine of the orchestrator's own shape. It does no I/O, reads no clock and draws from no
+// random source but Env.Rand. It is told of each Event that concerns it, is shown a View of the instances that take work,
+// and answers, for each unit of work, where that goes. What policies share is done by the host, package scheduler: the
+// queue of held work, the breaking of ties, the decision log, and the narrowing of the View to what a policy's row
+// declares.
+//
+// A policy is a file with its type and its options, and a Row in the table of its family:
+//
+//	var Policies = []policy.Row{
+//		{Info: policy.Info{Name: "power-of-d", Rule: "the best of d instances drawn at random", Sees: policy.T0 | policy.T1},
+//			Reasons: []string{"best of those drawn"}, Maker: policy.Make(newPowerOfD)},
+//	}
+//
+// Package policytest holds every row to this contract.
+package policy
+
+import (
+	"math/rand/v2"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Work is one unit that wants an instance: a flow.
+type Work struct {
+	Flow  flow.ID
+	At    flow.Instance  // serves it now; 0 for none
+	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
+}
+
+// Hash is the 64-bit xxHash of the five-tuple: the addresses in their 16-byte form, then the ports and the protocol in
+// network order. It takes some 20 ns; nothing is kept.
+func (w *Work) Hash() uint64 { return HashTuple(&w.Tuple) }
+
+// HashTuple is the hash that Work.Hash speaks of.
+func HashTuple(t *flow.FiveTuple) uint64 {
+	var b [37]byte
+	src, dst := t.Src.As16(), t.Dst.As16()
+	copy(b[0:], src[:])
+	copy(b[16:], dst[:])
+	b[32], b[33] = byte(t.SrcPort>>8), byte(t.SrcPort)
+	b[34], b[35] = byte(t.DstPort>>8), byte(t.DstPort)
+	b[36] = t.Proto
+	return xxhash.Sum64(b[:])
+}
+
+// View is what is known of the instances: columns of equal length, in order of the instances' numbers. A column of a
+// class of telemetry that the policy's row does not declare is nil. A policy must not change it, nor keep it.
+type View struct {
+	Now   units.Time
+	Limit float64         // T0: packets a second that one instance is trusted with
+	IDs   []flow.Instance // T0: the instances that take work: ready, and not draining
+	Flows []int32         // T1: flows assigned to the instance and not yet ended
+	Load  []float64       // T2: packets a second forwarded to it in the last window; 0 before its first
+
+	Live     []flow.Instance // T2: all instances that are counted: those of IDs, and those that start or drain
+	LiveLoad []float64       // T2: their Load
+}
+
+// Kind says what happened.
+type Kind uint8
+
+// The kinds of events. What each carries stands with it.
+const (
+	Joined   Kind = iota // Slot: it takes work from now on
+	Left                 // Slot: it takes none from now on; its row is still in the View, and is gone in the next
+	Placed               // Work: it is assigned to Work.At, whose row is Slot, from now on
+	Ended                // Work: it is not assigned to Work.At any more, whose row is Slot, or -1 if it takes no work
+	Asked                // the counters are being read
+	Measured             // Since, Until: the columns of T2 are new, and describe that time
+)
+
+// Event is what a policy is told. It is valid during Observe only.
+type Event struct {
+	Kind         Kind
+	Slot         int // row of the View
+	Work         *Work
+	Since, Until units.Time
+}
+
+// Verdict is what becomes of a unit of work.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Place Verdict = iota // in Slot
+	Hold                 // it waits until something changes that the policy is told of
+	Drop                 // it is refused
+)
+
+// Answer is what a policy says of a unit of work.
+type Answer struct {
+	Verdict Verdict
+	Slot    int   // row of the View, with Place
+	Why     uint8 // index into the reasons of the policy's row
+}
+
+// Policy chooses an instance for each unit of work.
+type Policy interface {
+	// Observe tells of an event. What a policy placed itself it is told too, by Placed.
+	Observe(e *Event, v *View)
+	// Pick answers for one unit. v holds one instance at least. Each candidate that is weighed goes to log, with the
+	// score by which it is compared, in ascending order of Slot; where nobody logs, log is nil and takes nothing.
+	//
+	// An answer is not carried out where a unit that has an instance cannot be placed elsewhere. Then it stays where it
+	// is, and no Placed follows.
+	Pick(w *Work, v *View, log *Weighed) Answer
+}
+
+// Mover is a policy that also gives flows that have an instance another one.
+type Mover interface {
+	// Every is the time between two readings of the rule counters, above 0.
+	Every() units.Time
+	// Moves appends what is to be moved. counted is what has been counted since the last reading for each flow that has
+	// a rule in force and an instance that takes work, in order of the flows' numbers.
+	Moves(v *View, counted []Counted, to []Move) []Move
+}
+
+// Counted is what the rule of one flow has counted.
+type Counted struct {
+	Work    Work
+	Slot    int // row of the instance that serves it
+	Packets uint64
+}
+
+// Move gives a flow the instance of another row.
+type Move struct {
+	Flow flow.ID
+	Slot int
+}
+
+// Ranker is a policy under which not all held work is alike. The greatest rank is tried first; work of equal rank is
+// tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would too.
+// A rank depends on the work alone. A policy that is no Ranker promises the same of all work.
+type Ranker interface{ Rank(w *Work) int }
+
+// Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler
+// counts held flows so; under a policy that does not know, each is one packet a second.
+type Estimator interface{ Demand() float64 }
+
+// Env is what a policy is made with.
+type Env struct {
+	Rand *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
+	Ties Ties
+}
+
+// Ties decides between equal candidates, as the scenario's scheduler.ties asks. The zero value takes the first.
+type Ties struct{ rand *rand.Rand }
+
+// DrawnTies draws from a stream.
+func DrawnTies(r *rand.Rand) Ties { return Ties{r} }
+
+// Wins reports whether the n-th of n equal candidates replaces the one held: never, or one time in n, which leaves each
+// with the same chance.
+func (t Ties) Wins(n int) bool { return t.rand != nil && t.rand.IntN(n) == 0 }
+
+// Stateless is embedded by a policy that need not be told anything.
+type Stateless struct{}
+
+// Observe does nothing.
+func (Stateless) Observe(*Event, *View) {}
+
+// PerSlot is a column of a policy's own that is kept in step with the View's rows.
+type PerSlot[T any] []T
+
+// Follow adds a row with the value fresh, or removes one, where an instance joins or leaves.
+func (p *PerSlot[T]) Follow(e *Event, fresh T) {
+	switch e.Kind {
+	case Joined:
+		*p = append(*p, fresh)
+		copy((*p)[e.Slot+1:], (*p)[e.Slot:])
+		(*p)[e.Slot] = fresh
+	case Left:
+		*p = append((*p)[:e.Slot], (*p)[e.Slot+1:]...)
+	}
+}
+
+// Rating is how a policy sees one candidate.
+type Rating struct {
+	Slot  int
+	Score float64 // meaning and unit are the policy's; never NaN
+	Fits  bool    // it could take the unit
+}
+
+// Weighed takes down the candidates of a decision for the log. On nil it does nothing.
+type Weighed struct{ Ratings []Rating }
+
+// Add takes down one candidate.
+func (w *Weighed) Add(slot int, score float64, fits bool) {
+	if w != nil {
+		w.Ratings = append(w.Ratings, Rating{slot, score, fits})
+	}
+}
+
+// RuleCounter is what the switch has counted for one rule.
+type RuleCounter = telemetry.RuleCounter

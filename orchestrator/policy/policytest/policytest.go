@@ -1,0 +1,301 @@
+// Package policytest holds a scheduling policy to the contract of package policy. A family's test is
+//
+//	func TestContract(t *testing.T) {
+//		for _, row := range Policies {
+//			policytest.Run(t, row)
+//		}
+//	}
+package policytest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Options are the row's options with the defaults of their tags; nil for a policy without options.
+func Options(row *policy.Row) any {
+	if row.Options == nil {
+		return nil
+	}
+	o := reflect.New(reflect.TypeOf(row.Options))
+	strictyaml.Defaults(o.Interface())
+	return o.Elem().Interface()
+}
+
+// New makes a policy with a stream of its own from the seed. Ties are broken by number.
+func New(t testing.TB, row *policy.Row, options any, seed uint64) policy.Policy {
+	t.Helper()
+	p, err := row.New(options, policy.Env{Rand: rand.New(rand.NewPCG(seed, 1))})
+	if err != nil {
+		t.Fatalf("%s with %+v: %v", row.Name, options, err)
+	}
+	return p
+}
+
+// Run tests a policy in random worlds, with the defaults of its options and with each of the others given.
+func Run(t *testing.T, row policy.Row, others ...any) {
+	t.Run(row.Name, func(t *testing.T) {
+		t.Run("is described", func(t *testing.T) { described(t, &row) })
+		for _, options := range append([]any{Options(&row)}, others...) {
+			t.Run(fmt.Sprintf("%+v", options), func(t *testing.T) {
+				for seed := range uint64(8) {
+					w := newWorld(t, &row, options, seed)
+					for range 400 {
+						w.step()
+					}
+				}
+			})
+		}
+	})
+}
+
+func described(t *testing.T, row *policy.Row) {
+	if row.Name == "" || row.Rule == "" || row.Source == "" || row.Score == "" || len(row.Reasons) == 0 || row.New == nil {
+		t.Errorf("the row is incomplete: %+v", row)
+	}
+	if !row.Sees.Has(policy.T0) {
+		t.Error("the row does not declare T0, which every policy sees")
+	}
+}
+
+// world is instances that come and go, and flows. Two copies of the policy live in it: one is asked with a log, one
+// without, and they must not differ.
+type world struct {
+	t      *testing.T
+	row    *policy.Row
+	rand   *rand.Rand
+	copies [2]policy.Policy
+	view   policy.View
+	next   flow.Instance
+	flows  []*policy.Work // that have an instance
+	seen   flow.ID
+}
+
+func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
+	w := &world{t: t, row: row, rand: rand.New(rand.NewPCG(seed, 2)), next: 1, view: policy.View{Limit: 10e6}}
+	for i := range w.copies {
+		w.copies[i] = New(t, row, options, seed)
+	}
+	return w
+}
+
+func (w *world) tell(e policy.Event) {
+	v := w.view
+	v.IDs, v.Flows, v.Load = slices.Clone(v.IDs), slices.Clone(v.Flows), slices.Clone(v.Load)
+	for _, p := range w.copies {
+		p.Observe(&e, &w.view)
+	}
+	if !reflect.DeepEqual(v, w.view) {
+		w.t.Fatalf("event %+v: the policy has changed the view from %+v to %+v", e, v, w.view)
+	}
+}
+
+func (w *world) step() {
+	w.view.Now += units.Time(w.rand.IntN(3)) * 100 * units.Millisecond
+	n := len(w.view.IDs)
+	switch k := w.rand.IntN(20); {
+	case n == 0 || k == 0 && n < 12:
+		w.join()
+	case k == 1:
+		w.leave(w.rand.IntN(n))
+	case k == 2:
+		w.measure()
+	case k == 3:
+		w.counted()
+	case k < 9 && len(w.flows) > 0:
+		w.end(w.rand.IntN(len(w.flows)))
+	default:
+		w.arrive()
+	}
+}
+
+func (w *world) join() {
+	v := &w.view
+	v.IDs = append(v.IDs, w.next)
+	w.next += flow.Instance(1 + w.rand.IntN(2))
+	if w.row.Sees.Has(policy.T1) {
+		v.Flows = append(v.Flows, 0)
+	}
+	if w.row.Sees.Has(policy.T2) {
+		v.Load = append(v.Load, 0)
+	}
+	w.tell(policy.Event{Kind: policy.Joined, Slot: len(v.IDs) - 1})
+}
+
+// leave takes an instance off, and then ends its flows, as when it dies.
+func (w *world) leave(slot int) {
+	v := &w.view
+	id := v.IDs[slot]
+	w.tell(policy.Event{Kind: policy.Left, Slot: slot})
+	v.IDs = slices.Delete(v.IDs, slot, slot+1)
+	if v.Flows != nil {
+		v.Flows = slices.Delete(v.Flows, slot, slot+1)
+	}
+	if v.Load != nil {
+		v.Load = slices.Delete(v.Load, slot, slot+1)
+	}
+	for i := len(w.flows) - 1; i >= 0; i-- {
+		if w.flows[i].At == id {
+			w.end(i)
+		}
+	}
+}
+
+func (w *world) measure() {
+	w.tell(policy.Event{Kind: policy.Asked})
+	if !w.row.Sees.Has(policy.T2) {
+		return
+	}
+	v := &w.view
+	v.Live, v.LiveLoad = slices.Clone(v.IDs), v.LiveLoad[:0]
+	for i := range v.IDs {
+		v.Load[i] = float64(w.rand.IntN(15)) * 1e6
+		v.LiveLoad = append(v.LiveLoad, v.Load[i])
+	}
+	w.tell(policy.Event{Kind: policy.Measured, Since: v.Now - units.Second, Until: v.Now})
+}
+
+func (w *world) end(i int) {
+	f := w.flows[i]
+	w.flows = slices.Delete(w.flows, i, i+1)
+	w.unassign(f)
+}
+
+func (w *world) unassign(f *policy.Work) {
+	slot, found := slices.BinarySearch(w.view.IDs, f.At)
+	if !found {
+		slot = -1
+	} else if w.view.Flows != nil {
+		w.view.Flows[slot]--
+	}
+	w.tell(policy.Event{Kind: policy.Ended, Slot: slot, Work: f})
+	f.At = 0
+}
+
+func (w *world) assign(f *policy.Work, slot int) {
+	f.At = w.view.IDs[slot]
+	if w.view.Flows != nil {
+		w.view.Flows[slot]++
+	}
+	w.tell(policy.Event{Kind: policy.Placed, Slot: slot, Work: f})
+}
+
+func (w *world) arrive() {
+	f := &policy.Work{Flow: w.seen}
+	w.seen++
+	if w.row.Tuple {
+		f.Tuple = Tuple(w.rand)
+	}
+	if a := w.ask(f); a.Verdict == policy.Place {
+		w.assign(f, a.Slot)
+		w.flows = append(w.flows, f)
+	}
+}
+
+// Tuple draws a five-tuple, of IPv4 or IPv6.
+func Tuple(r *rand.Rand) flow.FiveTuple {
+	t := flow.FiveTuple{SrcPort: uint16(r.Uint32()), DstPort: uint16(r.Uint32()), Proto: flow.UDP}
+	for _, a := range []*netip.Addr{&t.Src, &t.Dst} {
+		var b [16]byte
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		*a = netip.AddrFrom16(b)
+	}
+	if r.IntN(2) == 0 {
+		src, dst := t.Src.As16(), t.Dst.As16()
+		t.Src, t.Dst = netip.AddrFrom4([4]byte(src[:4])), netip.AddrFrom4([4]byte(dst[:4]))
+	}
+	return t
+}
+
+// ask has all copies pick, and checks their answers.
+func (w *world) ask(f *policy.Work) policy.Answer {
+	var log policy.Weighed
+	was := *f
+	a := w.copies[0].Pick(f, &w.view, &log)
+	if b := w.copies[1].Pick(f, &w.view, nil); a != b {
+		w.t.Fatalf("answers %+v with a log, and %+v without", a, b)
+	}
+	if *f != was {
+		w.t.Fatalf("the policy has changed the work from %+v to %+v", was, *f)
+	}
+	if int(a.Why) >= len(w.row.Reasons) {
+		w.t.Fatalf("reason %d, of %d", a.Why, len(w.row.Reasons))
+	}
+	if a.Verdict > policy.Drop || a.Verdict == policy.Place && (a.Slot < 0 || a.Slot >= len(w.view.IDs)) {
+		w.t.Fatalf("answer %+v among %d instances", a, len(w.view.IDs))
+	}
+	w.weighed(a, log.Ratings)
+	if r, ok := w.copies[0].(policy.Ranker); ok && r.Rank(f) != w.copies[1].(policy.Ranker).Rank(&was) {
+		w.t.Fatalf("ranks of one flow differ: %+v", was)
+	}
+	return a
+}
+
+// weighed checks the candidates that were logged: the choice, if it fits, has the best score of those that do.
+func (w *world) weighed(a policy.Answer, all []policy.Rating) {
+	for i, r := range all {
+		if i > 0 && all[i-1].Slot >= r.Slot || r.Slot < 0 || r.Slot >= len(w.view.IDs) || math.IsNaN(r.Score) {
+			w.t.Fatalf("candidates %+v among %d instances: want rows in ascending order, with scores", all, len(w.view.IDs))
+		}
+	}
+	if a.Verdict != policy.Place {
+		return
+	}
+	at := slices.IndexFunc(all, func(r policy.Rating) bool { return r.Slot == a.Slot })
+	if at < 0 {
+		w.t.Fatalf("places in row %d, which is not among the candidates %+v", a.Slot, all)
+	}
+	for _, r := range all {
+		better := r.Score < all[at].Score
+		if w.row.Highest {
+			better = r.Score > all[at].Score
+		}
+		if r.Fits && all[at].Fits && better || r.Fits && !all[at].Fits {
+			w.t.Fatalf("places in row %d, and row %d is better: %+v", a.Slot, r.Slot, all)
+		}
+	}
+}
+
+// counted shows a Mover what rules have counted, and carries out its moves.
+func (w *world) counted() {
+	m, ok := w.copies[0].(policy.Mover)
+	if !ok || len(w.view.IDs) == 0 {
+		return
+	}
+	if m.Every() <= 0 {
+		w.t.Fatalf("reads the rules every %v: want a time above 0", m.Every())
+	}
+	slices.SortFunc(w.flows, func(a, b *policy.Work) int { return int(a.Flow - b.Flow) })
+	var all []policy.Counted
+	for _, f := range w.flows {
+		if slot, ok := slices.BinarySearch(w.view.IDs, f.At); ok && w.rand.IntN(8) > 0 {
+			all = append(all, policy.Counted{Work: *f, Slot: slot, Packets: uint64(w.rand.IntN(1000) * w.rand.IntN(1000))})
+		}
+	}
+	moves := m.Moves(&w.view, slices.Clone(all), nil)
+	if again := w.copies[1].(policy.Mover).Moves(&w.view, slices.Clone(all), nil); !slices.Equal(moves, again) {
+		w.t.Fatalf("moves %+v, and %+v", moves, again)
+	}
+	for _, mv := range moves {
+		at := slices.IndexFunc(w.flows, func(f *policy.Work) bool { return f.Flow == mv.Flow })
+		if at < 0 || mv.Slot < 0 || mv.Slot >= len(w.view.IDs) {
+			w.t.Fatalf("move %+v of %d flows among %d instances", mv, len(w.flows), len(w.view.IDs))
+		}
+		if f := w.flows[at]; f.At != w.view.IDs[mv.Slot] {
+			w.unassign(f)
+			w.assign(f, mv.Slot)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Class is a set of classes of telemetry: how an observation reaches the orchestrator. A policy declares those that it
+// uses and sees no other, so that a policy taken from the literature knows no more here than it did there.
+type Class uint8
+
+// The classes that this orchestrator offers.
+const (
+	T0 Class = 1 << iota // static: instance numbers, the limit; always fresh
+	T1                   // own counters: flows the orchestrator itself assigned and has seen end; always fresh
+	T2                   // rule counters of the switch; as old as the window and the delay of the reading
+)
+
+// Has reports whether all classes of d are in the set.
+func (c Class) Has(d Class) bool { return c&d == d }
+
+// String lists the classes: "T0 T2".
+func (c Class) String() string {
+	var names []string
+	for i := range 8 {
+		if c.Has(1 << i) {
+			names = append(names, fmt.Sprintf("T%d", i))
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// Info describes a policy to its users. Policies of all kinds have one: of scheduling, of scaling, of choosing a victim.
+type Info struct {
+	Name   string
+	Rule   string // in one line
+	Source string // where the rule comes from
+	Score  string // what the scores in the decision log mean, with their unit; empty where none are logged
+	Sees   Class  // what it may look at
+}
+
+// About is the Info itself; every row has it by embedding.
+func (i Info) About() Info { return i }
+
+// Table is the policies of one kind, in the order in which they are listed.
+type Table[R interface{ About() Info }] []R
+
+// Find returns the row of a name, or nil.
+func (t Table[R]) Find(name string) *R {
+	for i := range t {
+		if t[i].About().Name == name {
+			return &t[i]
+		}
+	}
+	return nil
+}
+
+// Infos describes all policies of the table.
+func (t Table[R]) Infos() []Info {
+	infos := make([]Info, len(t))
+	for i := range t {
+		infos[i] = t[i].About()
+	}
+	return infos
+}
+
+// Names lists the policies of the table.
+func (t Table[R]) Names() []string {
+	names := make([]string, len(t))
+	for i := range t {
+		names[i] = t[i].About().Name
+	}
+	return names
+}
+
+// Row is a scheduling policy in the table of its family.
+type Row struct {
+	Info
+	Highest bool     // the highest score is the best one; otherwise the lowest
+	Tuple   bool     // it looks at the flow's five-tuple
+	Reasons []string // of its answers, in the decision log
+	Maker
+}
+
+// Maker makes policies of one kind from their options.
+type Maker struct {
+	Options any // a struct of tagged fields; nil for a policy without options
+	New     func(options any, env Env) (Policy, error)
+}
+
+// Make is a Maker for a policy whose options are of type O, a struct of tagged fields as package strictyaml reads them.
+func Make[O any](f func(O, Env) (Policy, error)) Maker {
+	var zero O
+	return Maker{zero, func(o any, env Env) (Policy, error) {
+		typed, ok := o.(O)
+		if !ok {
+			return nil, fmt.Errorf("options of type %T: want %T", o, zero)
+		}
+		return f(typed, env)
+	}}
+}
+
+// Plain is a Maker for a policy without options.
+func Plain(f func(Env) Policy) Maker {
+	return Maker{nil, func(_ any, env Env) (Policy, error) { return f(env), nil }}
+}

@@ -1,0 +1,36 @@
+package thesis
+
+import (
+	"slices"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
+
+// roundRobin gives flow i to instance i mod N. It goes by the instances' numbers: the next is the lowest above the one
+// chosen last, and after the highest the lowest of all. So an instance that leaves costs no other its turn, and one that
+// joins, whose number is the highest, does so at the end of the cycle.
+type roundRobin struct {
+	estimate
+	last flow.Instance
+}
+
+func newRoundRobin(o Options, _ policy.Env) *roundRobin { return &roundRobin{estimate: newEstimate(o)} }
+
+func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	next, _ := slices.BinarySearch(v.IDs, r.last+1)
+	if next == len(v.IDs) {
+		next = 0
+	}
+	if log != nil {
+		for i := range v.IDs {
+			turns := i - next
+			if turns < 0 {
+				turns += len(v.IDs)
+			}
+			log.Add(i, float64(turns), true)
+		}
+	}
+	r.last = v.IDs[next]
+	return policy.Answer{Slot: next}
+}

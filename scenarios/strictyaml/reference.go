@@ -1,0 +1,121 @@
+package strictyaml
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Describe is the description, in Markdown, of every key of the struct that v points to.
+func Describe(title string, v any) []byte {
+	var b bytes.Buffer
+	section(&b, title, "", reflect.TypeOf(v).Elem())
+	return b.Bytes()
+}
+
+// Table is the table, in Markdown, of the keys of the struct that v points to, without those below them.
+func Table(v any) []byte {
+	var b bytes.Buffer
+	table(&b, reflect.TypeOf(v).Elem())
+	return b.Bytes()
+}
+
+// Units is the table, in Markdown, of the quantities and their units.
+func Units() []byte {
+	var b bytes.Buffer
+	b.WriteString("| what | units | example |\n|---|---|---|\n")
+	for _, t := range quantityOrder() {
+		q := quantities[t]
+		fmt.Fprintf(&b, "| %s | %s | `%s` |\n", q.noun, strings.Join(q.units, ", "), q.example)
+	}
+	b.WriteString("\nA bare `0` is read as well. No quantity is negative.\n")
+	return b.Bytes()
+}
+
+func quantityOrder() []reflect.Type {
+	var ts []reflect.Type
+	for t := range quantities {
+		ts = append(ts, t)
+	}
+	slices.SortFunc(ts, func(a, b reflect.Type) int { return strings.Compare(quantities[a].noun, quantities[b].noun) })
+	return ts
+}
+
+// section writes the keys of t and then a section for each key that is a mapping.
+func section(b *bytes.Buffer, title, path string, t reflect.Type) {
+	fmt.Fprintf(b, "\n## %s\n\n", title)
+	if c, ok := is[Custom](t); ok {
+		_, intro := c.Reference()
+		b.WriteString(intro + "\n\n")
+	}
+	if isOneOf(t) {
+		b.WriteString("A list; each element has exactly one of these keys.\n\n")
+	}
+	keys(b, path, t)
+}
+
+// keys writes the table of the keys of t and a section for each that is a mapping.
+func keys(b *bytes.Buffer, path string, t reflect.Type) {
+	table(b, t)
+	for _, f := range fieldsOf(t) {
+		e, key := f.typ, Under(path, f.name)
+		if f.choices != nil {
+			choiceSections(b, key, &f)
+			continue
+		}
+		if e.Kind() == reflect.Slice {
+			e, key = e.Elem(), key+"[]"
+		}
+		if e.Kind() == reflect.Pointer {
+			e = e.Elem()
+		}
+		if e.Kind() == reflect.Struct {
+			section(b, "`"+key+"`", key, e)
+		}
+	}
+}
+
+// choiceSections writes a section for each alternative that has options.
+func choiceSections(b *bytes.Buffer, key string, f *field) {
+	for _, c := range f.choices {
+		if c.Options != nil {
+			at := Under(key, c.Name)
+			fmt.Fprintf(b, "\n## `%s`\n\nThe options of `%s: %s`, which is then `%s: {%s: {KEY: VALUE}}`. ", at, f.name, c.Name, f.name, c.Name)
+			fmt.Fprintf(b, "`--set` and a sweep reach them by this path, where `%s` is `%s` or not given.\n\n", f.name, c.Name)
+			keys(b, at, reflect.TypeOf(c.Options))
+		}
+	}
+}
+
+func table(b *bytes.Buffer, t reflect.Type) {
+	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
+	for _, f := range fieldsOf(t) {
+		value := strings.TrimPrefix(strings.TrimPrefix(noun(f.typ), "a "), "an ")
+		if f.custom != nil {
+			value, _ = f.custom.Reference()
+		}
+		if f.enum != nil {
+			value = "`" + strings.Join(f.enum, "`, `") + "`"
+		}
+		q := quantities[f.typ]
+		if f.min != "" && q.noun == "" {
+			value += ", ≥ " + f.min
+		}
+		if f.above != "" {
+			value += ", > " + f.above
+		}
+		if f.max != "" && f.max != q.max {
+			value += ", ≤ " + f.max
+		}
+		def := ""
+		switch {
+		case f.required:
+			def = "required"
+		case f.def != "":
+			def = "`" + f.def + "`"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.name, value, def, f.doc)
+	}
+}

@@ -1,0 +1,268 @@
+package strictyaml
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// garden has a key of every kind.
+type garden struct {
+	Name    string            `yaml:"name" doc:"what it is called" required:"true"`
+	Open    bool              `yaml:"open" doc:"to all" default:"true"`
+	Soil    string            `yaml:"soil" doc:"what it is made of" enum:"sand|clay" default:"clay"`
+	Gate    string            `yaml:"gate" doc:"who keeps it" default:"mary"`
+	Trees   int               `yaml:"trees" doc:"how many" default:"3" min:"0" max:"40"`
+	Slope   float64           `yaml:"slope" doc:"of the ground" default:"1" above:"0"`
+	Watered units.Time        `yaml:"watered" doc:"how often" default:"1h" above:"0" max:"48h"`
+	Rain    units.PPS         `yaml:"rain" doc:"drops" default:"0pps"`
+	Shed    *shed             `yaml:"shed" doc:"where the tools are"`
+	Beds    []bed             `yaml:"beds" doc:"where things grow"`
+	Visits  map[int]units.PPS `yaml:"visits" doc:"by the hour"`
+	Owner   owner             `yaml:"owner" doc:"whose it is" default:"nobody"`
+}
+
+func (*garden) Names(key string) []string {
+	if key == "gate" {
+		return []string{"mary", "contrary"}
+	}
+	return nil
+}
+
+type shed struct {
+	Doors int `yaml:"doors" doc:"that open" default:"1" min:"1"`
+}
+
+type bed struct {
+	Row  *row  `yaml:"row" doc:"in a row"`
+	Heap []row `yaml:"heap" doc:"in heaps"`
+}
+
+func (bed) OneOf() {}
+
+type row struct {
+	Length units.Bytes `yaml:"length" doc:"from end to end" default:"8B"`
+}
+
+// owner is a first name, or a mapping.
+type owner struct {
+	First string `yaml:"first" doc:"first name"`
+	Last  string `yaml:"last" doc:"last name" default:"Doe"`
+}
+
+func (o *owner) ReadYAML(d *Decoder, n *yaml.Node, key string) {
+	Defaults(o)
+	switch n.Kind {
+	case yaml.ScalarNode:
+		o.First = n.Value
+	case yaml.MappingNode:
+		d.Struct(n, o, key)
+	default:
+		d.Fail(n, key, KindOf(n), o.Expected())
+	}
+}
+func (*owner) Expected() string { return "a first name or a mapping" }
+func (o *owner) Schema() Object {
+	return Object{{"anyOf", []Object{{{"type", "string"}}, Schema(o)}}}
+}
+func (*owner) Reference() (value, intro string) {
+	return "name or mapping", "A first name, or these keys."
+}
+func (*owner) Mapping(n *yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: "first"}, n}}
+}
+
+func decode(text string) (*garden, error) {
+	g := &garden{}
+	return g, Decode("g.yaml", []byte(text), g, func() []Rule {
+		return []Rule{{Keys: []string{"trees", "slope"}, Wrong: g.Slope > 1 && g.Trees > 10, Want: "at most 10 on a slope"}}
+	})
+}
+
+func TestAFileIsReadOverTheDefaults(t *testing.T) {
+	got, err := decode("name: g\ntrees: 4\nshed: {}\nbeds: [{row: {}}, {heap: [{length: 1KiB}, {}]}]\nvisits: {8: 1kpps}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &garden{Name: "g", Open: true, Soil: "clay", Gate: "mary", Trees: 4, Slope: 1, Watered: units.Hour, Shed: &shed{1},
+		Beds: []bed{{Row: &row{8}}, {Heap: []row{{1024}, {8}}}}, Visits: map[int]units.PPS{8: 1000}, Owner: owner{"nobody", "Doe"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestEveryMistakeIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"trees: 1":                             `1:1: name: found nothing, expected a text: what it is called`,
+		"name: g\nsoli: clay":                  `2:1: soli: found an unknown key, expected one of name, open, soil, gate, trees, slope, watered, rain, shed, beds, visits, owner; did you mean soil?`,
+		"name: g\nsoil: cly":                   `2:7: soil: found "cly", expected one of sand, clay; did you mean clay?`,
+		"name: g\ngate: contray":               `2:7: gate: found "contray", expected one of mary, contrary; did you mean contrary?`,
+		"name: g\ntrees: 41":                   `2:8: trees: found "41", expected a whole number from 0 to 40`,
+		"name: g\nslope: 0":                    `2:8: slope: found "0", expected a number above 0`,
+		"name: g\nslope: steep":                `2:8: slope: found "steep", expected a number`,
+		"name: g\nslope: .nan":                 `2:8: slope: found ".nan", expected a finite number`,
+		"name: g\nwatered: 0s":                 `2:10: watered: found "0s", expected a time above 0 and at most 48h`,
+		"name: g\nwatered: 49h":                `2:10: watered: found "49h", expected a time above 0 and at most 48h`,
+		"name: g\nwatered: 5":                  `2:10: watered: found "5", expected a time such as 10s (units ps, ns, us, µs, ms, s, min, h)`,
+		"name: g\nbeds: [{}]":                  `2:8: beds.0: found a mapping, expected exactly one of the keys row, heap; it has 0`,
+		"name: g\nbeds: [{row: {}, heap: []}]": `2:8: beds.0: found a mapping, expected exactly one of the keys row, heap; it has 2`,
+		"name: g\nbeds: [{rwo: {}}]":           `2:9: beds.0.rwo: found an unknown key, expected one of row, heap; did you mean row?`,
+		"name: g\nowner: [a]":                  `2:8: owner: found a list, expected a first name or a mapping`,
+		"name: g\nvisits: {0: 1pps}":           `2:10: visits.0: found an unknown key, expected a whole number from 1`,
+		"name: g\ntrees: 20\nslope: 2":         `2:8: trees: found "20", expected at most 10 on a slope`,
+		"name: g\ntrees: 50\nslope: 2":         `2:8: trees: found "50", expected a whole number from 0 to 40`,
+	} {
+		_, err := decode(text)
+		if !errors.Is(err, ErrInvalid) || err.Error() != "g.yaml:"+want {
+			t.Errorf("%q:\n got %v\nwant g.yaml:%s", text, err, want)
+		}
+	}
+}
+
+func TestYAMLReadsBack(t *testing.T) {
+	g, err := decode("name: 'on'\nrain: 1234567.8901234pps\nbeds: [{heap: [{}]}]\nvisits: {10: 1pps, 9: 2pps}\nowner: {last: X}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{YAML(g), JSON(g)} {
+		back, err := decode(string(text))
+		if err != nil || !reflect.DeepEqual(back, g) {
+			t.Errorf("%v\n%s\nreads as %+v, want %+v", err, text, back, g)
+		}
+	}
+}
+
+// Check says of a struct in memory what the decoder says of one in a file.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		edit func(*garden)
+		want string
+	}{
+		{func(*garden) {}, ""},
+		{func(g *garden) { g.Trees = 41 }, `trees: "41": want a whole number from 0 to 40`},
+		{func(g *garden) { g.Soil = "rock" }, `soil: "rock": want one of sand, clay`},
+		{func(g *garden) { g.Gate = "" }, `gate: "": want one of mary, contrary`},
+		{func(g *garden) { g.Watered = 0 }, `watered: "0s": want a time above 0 and at most 48h`},
+		{func(g *garden) { g.Rain = units.PPS(math.Inf(1)) }, `rain: "+Infpps": want a finite number`},
+		{func(g *garden) { g.Rain = -1 }, `rain: "-1pps": want a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)`},
+		{func(g *garden) { g.Shed = &shed{} }, `shed.doors: "0": want a whole number not below 1`},
+		{func(g *garden) { g.Beds = []bed{{Heap: []row{{1}, {-1}}}} }, `beds.0.heap.1.length: "-1B": want a size such as 64B (units B, kB, MB, GB, KiB, MiB, GiB)`},
+		{func(g *garden) { g.Visits[3] = -1 }, `visits.3: "-1pps": want a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)`},
+		{func(g *garden) { g.Trees, g.Slope = -1, -1 }, `trees: "-1": want a whole number from 0 to 40`},
+	} {
+		g := &garden{}
+		Defaults(g)
+		c.edit(g)
+		got := ""
+		if err := Check(g); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}
+
+func TestAnOverrideOpensAShorthand(t *testing.T) {
+	root, errs := Parse("g.yaml", []byte("name: g\nowner: jane\nbeds: [{row: {}}]"))
+	if len(errs) > 0 {
+		t.Fatal(Join(errs))
+	}
+	for path, value := range map[string]string{"owner.last": "Roe", "beds.0.row.length": "9B", "shed.doors": "2"} {
+		v, _ := Parse("--set", []byte(value))
+		var err error
+		if root, err = (Origins{}).With(&garden{}, root, path, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, d := &garden{}, NewDecoder("g.yaml", "", nil)
+	Defaults(g)
+	if d.Struct(root, g, ""); len(d.Errs) > 0 || g.Owner != (owner{"jane", "Roe"}) || g.Beds[0].Row.Length != 9 || g.Shed.Doors != 2 {
+		t.Errorf("%v: read as %+v", Join(d.Errs), g)
+	}
+	v, _ := Parse("--set", []byte("1"))
+	if _, err := (Origins{}).With(&garden{}, root, "name.x", v); err == nil || err.Error() != `"g" at name` {
+		t.Errorf("a key below a text: %v", err)
+	}
+}
+
+func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
+	b, err := json.Marshal(Schema(&garden{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"gate":{"description":"who keeps it","type":"string","enum":["mary","contrary"],"default":"mary"}`,
+		`"slope":{"description":"of the ground","type":"number","exclusiveMinimum":0,"default":1}`,
+		`"trees":{"description":"how many","type":"integer","minimum":0,"maximum":40,"default":3}`,
+		`"minProperties":1,"maxProperties":1`,
+		`"owner":{"description":"whose it is","anyOf":[{"type":"string"},{"type":"object"`,
+		`"required":["name"]`,
+	} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("the schema lacks %s:\n%s", want, b)
+		}
+	}
+	text := string(Describe("Garden", &garden{}))
+	for _, want := range []string{
+		"| `name` | text | required | what it is called |", "| `gate` | `mary`, `contrary` | `mary` | who keeps it |",
+		"| `slope` | number, > 0 | `1` | of the ground |", "| `watered` | time, > 0, ≤ 48h | `1h` | how often |",
+		"| `owner` | name or mapping | `nobody` | whose it is |", "## `owner`\n\nA first name, or these keys.\n\n",
+		"## `beds[]`\n\nA list; each element has exactly one of these keys.\n\n", "## `beds[].heap[]`\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the reference lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+type documented struct {
+	A int `yaml:"a" default:"1"`
+	B int `yaml:"b" default:"2"`
+}
+
+func (documented) Docs() string {
+	return `
+a: first
+b: second,
+	and: third
+`
+}
+
+type lacking struct {
+	A int `yaml:"a"`
+}
+
+type excessive struct {
+	A int `yaml:"a"`
+}
+
+func (excessive) Docs() string { return "a: first\nb: second" }
+
+// A key without a text and a text without a key end every program that uses the type.
+func TestDocsAndKeysAreTheSame(t *testing.T) {
+	want := "| `a` | whole number | `1` | first |\n| `b` | whole number | `2` | second, and: third |\n"
+	if got := string(Table(&documented{})); !strings.HasSuffix(got, want) {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for want, v := range map[string]any{
+		"strictyaml.lacking: no doc for a":                             &lacking{},
+		"strictyaml.excessive: docs for what is no key: map[b:second]": &excessive{},
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != want {
+					t.Errorf("got %v, want %s", got, want)
+				}
+			}()
+			Keys(v)
+		}()
+	}
+}

@@ -1,0 +1,280 @@
+package packet
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
+)
+
+// core simulates one instance at a time, on one processor, while other cores simulate others. It reaches that instance,
+// which is handed to it, and nothing else that changes meanwhile: not the engine, not another instance.
+type core struct {
+	*common
+	m   merger
+	sum tally
+}
+
+// common is what all cores use. While they work nothing changes it but the flows, and a flow belongs to one instance.
+type common struct {
+	modes
+	flows   []flowState
+	odd     []fraction // of the flows' periods; empty as long as all are whole
+	down    bool       // the link
+	fate    bool       // what becomes of each flow's packets is asked for
+	stopped func() bool
+}
+
+// modes are other ways to the same result, for tests.
+type modes struct {
+	plain  bool // step all packets, flow by flow and apart, on one core
+	always bool // link and eSwitch are a stage of their own whatever the rates
+}
+
+// tally is packets of the whole run.
+type tally struct {
+	offered, link, eswitch, rejected, reordered uint64
+	by                                          [paths]uint64 // simulated on each path
+}
+
+func (t *tally) add(o *tally) {
+	t.offered += o.offered
+	t.link += o.link
+	t.eswitch += o.eswitch
+	t.rejected += o.rejected
+	t.reordered += o.reordered
+	for p, n := range o.by {
+		t.by[p] += n
+	}
+}
+
+// total adds up all tallies.
+func (e *Engine) total() tally {
+	all := e.sum
+	for k := range e.cores {
+		all.add(&e.cores[k].sum)
+	}
+	return all
+}
+
+// setCores prepares for so many processors.
+func (e *Engine) setCores(n int) {
+	if e.plain {
+		n = 1
+	}
+	e.cores = make([]core, n)
+	for k := range e.cores {
+		e.cores[k].common = &e.common
+	}
+}
+
+// alone says that there is one core.
+func (e *Engine) alone() bool { return len(e.cores) == 1 }
+
+// packets is about how many are left to simulate before to.
+func (in *instance) packets(to int64) float64 {
+	return float64(in.rate*float64(to-in.at)) / float64(units.Second)
+}
+
+// worthwhile is how many packets are worth a goroutine.
+const worthwhile = 20_000
+
+// advance simulates what reaches an instance before to.
+func (e *Engine) advance(i flow.Instance, to int64) { e.cores[0].advance(&e.instances[i], to) }
+
+// arrive brings one packet to an instance.
+func (e *Engine) arrive(i flow.Instance, p parcel) { e.cores[0].arrive(&e.instances[i], p) }
+
+// advanceAll simulates what reaches all instances before to. Where that is much, they are simulated at the same time, once those
+// packets have come that can touch what is another's: from the slow path, of a flow that may have gone elsewhere since. And so
+// may a flow whose delays are asked for, of which there is one account.
+func (e *Engine) advanceAll(to int64) {
+	packets := 0.0
+	for i := range e.instances {
+		in := &e.instances[i]
+		packets += in.packets(to)
+		if k := len(in.inbox); k > 0 {
+			e.advance(flow.Instance(i), min(to, in.inbox[k-1].at+1))
+		}
+	}
+	if e.alone() || e.delays != nil || packets < worthwhile {
+		for i := range e.instances {
+			e.advance(flow.Instance(i), to)
+		}
+		return
+	}
+	e.advance(0, to) // what the rules drop
+	var next atomic.Int32
+	var group sync.WaitGroup
+	for k := range e.cores {
+		group.Go(func() {
+			for {
+				i := next.Add(1)
+				if int(i) >= len(e.instances) {
+					return
+				}
+				e.cores[k].advance(&e.instances[i], to)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// advance simulates what reaches the instance before to.
+func (c *core) advance(in *instance, to int64) {
+	for in.at < to && !c.stopped() {
+		if len(in.list.ids) == 0 {
+			k := 0
+			for ; k < len(in.inbox) && in.inbox[k].at < to; k++ {
+				c.arrive(in, in.inbox[k])
+			}
+			in.inbox = in.inbox[:copy(in.inbox, in.inbox[k:])]
+			in.at = to
+			return
+		}
+		if n := len(in.list.ids); n > many && !c.plain && float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
+			c.sparse(in, to)
+			return
+		}
+		in.list.loose = true
+		h := to
+		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // so that what comes after them can be jumped over
+			h = min(to, in.inbox[k-1].at+1)
+		}
+		h = c.m.load(c.flows, c.odd, in.list.ids, in.at, h, in.base, in.perByte)
+		built := false
+		mail := 0
+		for mail < len(in.inbox) && in.inbox[mail].at < h {
+			p := in.inbox[mail]
+			mail++
+			if in.up && !c.down && p.at > in.at {
+				if !built {
+					c.m.build(!c.plain)
+					built = true
+				}
+				c.step(in, p.at)
+			}
+			c.arrive(in, p)
+		}
+		in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
+		switch {
+		case c.down || !in.up:
+			for k := range c.m.lanes {
+				l := &c.m.lanes[k]
+				l.lost = c.m.count(k, h)
+				c.sum.by[counted] += l.lost
+			}
+		case built || !c.jump(in, h) && !c.full(in, h):
+			if !built {
+				c.m.build(!c.plain)
+			}
+			h = c.walk(in, h)
+		}
+		for k := range c.m.lanes {
+			c.settle(in, k, h)
+		}
+		in.at = h
+	}
+}
+
+// many is how many flows are too many to look at each when little has happened.
+const many = 64
+
+// sparse is advance for an interval in which most flows send nothing: it asks for the next packet of all.
+func (c *core) sparse(in *instance, to int64) {
+	if in.list.loose {
+		in.list.order()
+	}
+	mail := 0
+	for {
+		f := in.list.ids[0]
+		s := &c.flows[f]
+		t := s.due()
+		for mail < len(in.inbox) && in.inbox[mail].at < to && in.inbox[mail].at <= t {
+			c.arrive(in, in.inbox[mail])
+			mail++
+		}
+		if t >= to {
+			break
+		}
+		c.offer(f, 1, &c.sum)
+		in.list.fix(0)
+		if c.down {
+			c.sum.by[counted]++
+			s.lostLink++
+			c.sum.link++
+			continue
+		}
+		c.sum.by[apart]++
+		at := max(t, in.at)
+		c.arrive(in, parcel{at, at, f, s.bytes})
+	}
+	in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
+	in.at = to
+}
+
+// step goes through the packets before h one by one.
+func (c *core) step(in *instance, h int64) {
+	for keys := c.m.fill(h, chunk); len(keys) > 0; keys = c.m.fill(h, chunk) {
+		in.ring(&c.m, keys, false)
+		c.sum.by[apart] += uint64(len(keys))
+	}
+}
+
+// settle books the packets that a lane sent before h to the instance.
+func (c *core) settle(in *instance, lane int, h int64) {
+	l, n := &c.m.lanes[lane], c.m.count(lane, h)
+	s := &c.flows[l.f]
+	c.offer(l.f, n, &c.sum)
+	switch {
+	case c.down:
+		s.lostLink += l.lost
+		c.sum.link += l.lost
+	case in.drops:
+		s.rejected += l.lost
+		c.sum.rejected += l.lost
+	default:
+		s.lostInstance += l.lost
+		in.lost += l.lost
+		in.in += n
+		in.inBytes += int64(n) * int64(s.bytes)
+		in.acceptedBytes += int64(n-l.lost) * int64(s.bytes)
+	}
+}
+
+// offer books n packets that a flow has sent.
+func (c *common) offer(f flow.ID, n uint64, sum *tally) {
+	s := &c.flows[f]
+	s.offered += n
+	s.sent += float64(float64(n) * s.size)
+	sum.offered += n
+	if n > 0 {
+		s.next += int64(n-1) * s.period
+		if len(c.odd) > 0 {
+			s.next += c.odd[f].steps(n)
+		}
+		if s.next > int64(units.Never)-s.period {
+			s.next = int64(units.Never)
+		} else {
+			s.next += s.period
+		}
+	}
+}
+
+// arrive brings one packet to the instance.
+func (c *core) arrive(in *instance, p parcel) {
+	if in.drops {
+		c.flows[p.f].rejected++
+		c.sum.rejected++
+		return
+	}
+	in.in++
+	in.inBytes += int64(p.size)
+	if !in.up || !in.take(p) {
+		in.lost++
+		c.flows[p.f].lostInstance++
+		return
+	}
+	in.acceptedBytes += int64(p.size)
+}

@@ -1,0 +1,82 @@
+package sim
+
+import (
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
+)
+
+// readings are the counters on their way to the orchestrator.
+type readings struct {
+	pending []orchestrator.Event // in the order in which they arrive: all take the same time
+	spare   values               // memory of the last that arrived
+	frozen  values               // what stalled counters show
+}
+
+// values are counters of the switch, by instance and by rule.
+type values struct {
+	counters []orchestrator.Counter
+	rules    []orchestrator.RuleCounter
+}
+
+// ask samples the counters that the event reports, which arrives after the telemetry's delay.
+func (r *readings) ask(p *plant, kind orchestrator.EventKind) {
+	e := orchestrator.Event{Kind: kind, Sampled: p.now}
+	stalled := p.faults.countersStalled()
+	switch kind {
+	case orchestrator.CountersRead:
+		e.Counters, r.spare.counters = r.spare.counters[:0], nil
+		if stalled {
+			e.Counters = append(e.Counters, r.frozen.counters...)
+		} else {
+			e.Counters = p.containers.counters(p, e.Counters)
+		}
+	case orchestrator.RulesRead:
+		e.Rules, r.spare.rules = r.spare.rules[:0], nil
+		if stalled {
+			e.Rules = append(e.Rules, r.frozen.rules...)
+		} else {
+			e.Rules = p.rules.counters(p, e.Rules)
+		}
+	}
+	r.pending = append(r.pending, e)
+	p.queue.Push(ClassCounters, Event{At: p.now + p.sc.Telemetry.Delay, Kind: evCounters})
+}
+
+// arrive hands the next reading to the orchestrator.
+func (r *readings) arrive(p *plant) {
+	e := r.pending[0]
+	r.pending = r.pending[1:]
+	p.deliver(e)
+	switch e.Kind {
+	case orchestrator.CountersRead:
+		r.spare.counters = e.Counters
+	case orchestrator.RulesRead:
+		r.spare.rules = e.Rules
+	}
+}
+
+// freeze keeps what the counters show now.
+func (r *readings) freeze(p *plant) {
+	r.frozen.counters = p.containers.counters(p, r.frozen.counters[:0])
+	r.frozen.rules = p.rules.counters(p, r.frozen.rules[:0])
+}
+
+// counters appends those of the instances that have any.
+func (c *containers) counters(p *plant, to []orchestrator.Counter) []orchestrator.Counter {
+	for i := range c.list {
+		if c.list[i].forwarding() {
+			to = append(to, orchestrator.Counter{Instance: flow.Instance(i + 1)})
+		}
+	}
+	p.data.Counters(p.now, to)
+	return to
+}
+
+// counters appends those of the rules in force.
+func (r *ruleTable) counters(p *plant, to []orchestrator.RuleCounter) []orchestrator.RuleCounter {
+	for f := range r.inForce.all {
+		to = append(to, orchestrator.RuleCounter{Flow: f})
+	}
+	p.data.RuleCounters(p.now, to)
+	return to
+}
