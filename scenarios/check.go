@@ -245,12 +245,9 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	for i := range s.Flows {
 		all.below(fmt.Sprintf("flows.%d", i), s.Flows[i].rules())
 	}
-	for _, t := range []struct {
-		name string
-		*Trace
-	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}} {
-		if t.Trace != nil {
-			all.below(t.name, t.rules(t.name == "pcap"))
+	for _, r := range s.recordings() {
+		if r.Trace != nil {
+			all.below(r.key, r.rules(r.key == "pcap"))
 		}
 	}
 	if s.Model != nil {

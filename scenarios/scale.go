@@ -9,10 +9,10 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults and
-// length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of a
-// trace and of a flow model are what they are, so those can be played faster, but only with the rates that this gives;
-// anything else is an error that is ErrInvalid.
+// Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults
+// and length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of
+// a trace and of a flow model are what they are, so those can be played faster, but only with the rates that this
+// gives; anything else is an error that is ErrInvalid.
 func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to := *s
 	to.Scale.Rate, to.Scale.Time = s.Scale.Rate*rate, s.Scale.Time*time
@@ -92,12 +92,15 @@ func (k factors) source(from, to *Source, key string) *strictyaml.Error {
 		l.Speedup /= k.t
 		to.Load = &l
 	case from.Model != nil && (k.r != 1 || k.t != 1):
-		return &strictyaml.Error{Key: key + ".model", Found: "a flow model", Expected: "a scale of 1, since its flows have the packets that they have: give it rates and times of its own"}
+		return &strictyaml.Error{Key: key + ".model", Found: "a flow model",
+			Expected: "a scale of 1, since its flows have the packets that they have: " +
+				"give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
-			return &strictyaml.Error{Key: key, Found: "a trace, whose packets cannot be made fewer", Expected: "a rate scale that is 1 over the time scale"}
+			return &strictyaml.Error{Key: key, Found: "a trace, whose packets cannot be made fewer",
+				Expected: "a rate scale that is 1 over the time scale"}
 		}
 		for _, x := range []struct {
 			from *Trace

@@ -32,8 +32,9 @@ func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []
 			continue
 		}
 		key, text, ok := strings.Cut(s, "=")
-		if parts := strings.Split(key, "."); !ok || slices.Contains(parts, "") || len(parts) > strictyaml.MaxDepth || len(key) > strictyaml.MaxKey {
-			errs = append(errs, &strictyaml.Error{File: from, Found: strconv.Quote(s), Expected: "path=value such as scheduler.limit=12Mpps"})
+		if !ok || !isPath(key) {
+			errs = append(errs, &strictyaml.Error{File: from, Found: strconv.Quote(s),
+				Expected: "path=value such as scheduler.limit=12Mpps"})
 			continue
 		}
 		v, es := strictyaml.Parse(from, []byte(text))
@@ -50,18 +51,26 @@ func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []
 	return os, errs
 }
 
+// isPath reports whether a dotted key can be that of a file.
+func isPath(key string) bool {
+	parts := strings.Split(key, ".")
+	return !slices.Contains(parts, "") && len(parts) <= strictyaml.MaxDepth && len(key) <= strictyaml.MaxKey
+}
+
 // setsOf reads a file of overrides.
 func setsOf(file string, origin strictyaml.Origins) (os []override, errs []*strictyaml.Error) {
 	data, err := strictyaml.ReadFile(file)
 	if err != nil {
-		return nil, []*strictyaml.Error{{File: file, Found: err.Error(), Expected: "a YAML file with keys of a scenario", Err: err}}
+		return nil, []*strictyaml.Error{{File: file, Found: err.Error(), Err: err,
+			Expected: "a YAML file with keys of a scenario"}}
 	}
 	root, errs := strictyaml.Parse(file, data)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, []*strictyaml.Error{{File: file, Line: root.Line, Column: root.Column, Found: strictyaml.KindOf(root), Expected: "a mapping with keys of a scenario"}}
+		return nil, []*strictyaml.Error{{File: file, Line: root.Line, Column: root.Column,
+			Found: strictyaml.KindOf(root), Expected: "a mapping with keys of a scenario"}}
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		origin.Mark(root.Content[i+1], file)

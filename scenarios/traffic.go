@@ -38,9 +38,9 @@ func (s *Scenario) Files() (named []File) {
 	add("vnf.service_file", s.VNF.ServiceFile)
 	for i := range s.Workload {
 		src, key := &s.Workload[i], fmt.Sprintf("workload.%d.", i)
-		for kind, t := range map[string]*Trace{"pcap": src.PCAP, "zeek": src.Zeek, "records": src.Records} {
-			if t != nil { // one of them at most
-				add(key+kind+".file", t.File)
+		for _, r := range src.recordings() {
+			if r.Trace != nil {
+				add(key+r.key+".file", r.File)
 			}
 		}
 		if src.Load != nil {
@@ -52,6 +52,16 @@ func (s *Scenario) Files() (named []File) {
 		}
 	}
 	return named
+}
+
+// recording is a source that is a file of recorded traffic.
+type recording struct {
+	key    string
+	*Trace // nil if it is not this one
+}
+
+func (s *Source) recordings() []recording {
+	return []recording{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}}
 }
 
 // CheckFiles says which of the files that the scenario names cannot be read by a run: those that cannot be opened, and
@@ -69,8 +79,9 @@ func (s *Scenario) CheckFiles() error {
 	return errors.Join(errs...)
 }
 
-// Traffic composes the sources. A source without an end of its own lasts for the scenario's duration; where that is 0, it
-// is an error that is ErrInvalid and names duration. Other errors are those of the files that the sources name.
+// Traffic composes the sources. A source without an end of its own lasts for the scenario's duration. Where that is 0,
+// the source is an error, which is ErrInvalid and names duration. Other errors are those of the files that the sources
+// name.
 func (s *Scenario) Traffic() (*traces.Workload, error) {
 	var ws []*traces.Workload
 	synthetic := 0 // flows so far, for addresses that no two sources share
@@ -127,13 +138,15 @@ func (s *Scenario) CheckTraffic() error {
 }
 
 // Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory; of a
-// TRex mix, the packets have their own times and sizes, to a microsecond, whatever its resolution. Recordings are refused:
-// their packets are in their files.
+// TRex mix, the packets have their own times and sizes, to a microsecond, whatever its resolution. Recordings are
+// refused: their packets are in their files.
 func (s *Scenario) Stream() (*traces.Stream, error) {
 	for i := range s.Workload {
-		for kind, is := range map[string]bool{"pcap": s.Workload[i].PCAP != nil, "zeek": s.Workload[i].Zeek != nil, "records": s.Workload[i].Records != nil} {
-			if is {
-				return nil, &strictyaml.Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, kind), Found: "a recording", Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
+		for _, r := range s.Workload[i].recordings() {
+			if r.Trace != nil {
+				return nil, &strictyaml.Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, r.key),
+					Found:    "a recording",
+					Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
 			}
 		}
 	}
@@ -189,13 +202,15 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		return w, 0, err
 	case src.Load != nil:
 		l := src.Load
-		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale,
-			Speedup: l.Speedup, Flows: l.Flows, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
+		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{
+			Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale, Speedup: l.Speedup, Flows: l.Flows,
+			Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
 		return w, l.Flows, err
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
 	}
-	return nil, 0, &strictyaml.Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(strictyaml.Keys(&Source{}), ", ")}
+	return nil, 0, &strictyaml.Error{File: s.Name, Key: "workload", Found: "a source without a kind",
+		Expected: "one of " + strings.Join(strictyaml.Keys(src), ", ")}
 }
 
 // staircase is what source i asks of the traffic, without the addresses' offset.
@@ -243,7 +258,8 @@ func (s *Scenario) period(rate float64, key, found string) (traces.Period, error
 	p, err := traces.PeriodOf(rate)
 	if err != nil {
 		err = &strictyaml.Error{File: s.Name, Key: key, Found: found, Err: err,
-			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond", units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
+			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond",
+				units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
 	}
 	return p, err
 }
@@ -251,15 +267,17 @@ func (s *Scenario) period(rate float64, key, found string) (traces.Period, error
 // process checks how the packets of a flow come, which depends on its rate.
 func (s *Scenario) process(p traces.Process, mean traces.Period, key string) error {
 	if err := p.Check(mean); err != nil {
-		return &strictyaml.Error{File: s.Name, Key: key + ".on_time", Found: p.On.String() + " and off_time: " + p.Off.String(),
-			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, and time on for at most one a picosecond", mean), Err: err}
+		return &strictyaml.Error{File: s.Name, Key: key + ".on_time", Err: err,
+			Found: p.On.String() + " and off_time: " + p.Off.String(),
+			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, "+
+				"and time on for at most one a picosecond", mean)}
 	}
 	return nil
 }
 
 func (s *Scenario) endless(source string) error {
-	return &strictyaml.Error{File: s.Name, Key: "duration", Found: s.Duration.String() + " with a source of traffic that has no end, " + source,
-		Expected: "a time above 0 such as 330s"}
+	return &strictyaml.Error{File: s.Name, Key: "duration", Expected: "a time above 0 such as 330s",
+		Found: s.Duration.String() + " with a source of traffic that has no end, " + source}
 }
 
 // options are a trace's, with a stream of random numbers of its own for each source.

@@ -15,8 +15,9 @@ import (
 //	policy: maglev
 //	policy: {maglev: {table: 4093}}
 //
-// The struct that has a field of this type is a Chooser. An override reaches an option by the name: policy.maglev.table.
-// It chooses the alternative where the file chooses none, and is an error where the file chooses another.
+// The struct that has a field of this type is a Chooser. An override reaches an option by the name:
+// policy.maglev.table. It chooses the alternative where the file chooses none, and is an error where the file chooses
+// another.
 type Choice struct {
 	Name    string
 	Options any // a struct whose fields have tags; nil for an alternative that has none
@@ -24,12 +25,13 @@ type Choice struct {
 
 // Chooser is a struct with keys of type Choice.
 type Chooser interface {
-	// Choices lists the alternatives at a key, in order; nil for the keys of other types. Their options are zero values.
+	// Choices lists the alternatives at a key, in order; nil for the keys of other types. Their options are zero
+	// values.
 	Choices(key string) []Choice
 }
 
-// Choose is the alternative of a name, with the defaults of its options. A name that is not in the table gets none; Check
-// refuses it.
+// Choose is the alternative of a name, with the defaults of its options. A name that is not in the table gets none;
+// Check refuses it.
 func Choose(table []Choice, name string) Choice {
 	c := Choice{Name: name}
 	if to := c.options(table); to.IsValid() {
