@@ -105,7 +105,7 @@ func (m *Model) rules(duration units.Time) []strictyaml.Rule {
 	}
 }
 
-// modelTraffic makes the traffic of a model, and says for how many synthetic flows it has taken addresses.
+// modelTraffic makes the traffic of a model, and returns for how many synthetic flows it has taken addresses.
 func (s *Scenario) modelTraffic(m *Model, source, offset int) (*traces.Workload, int, error) {
 	sessions, o, err := s.sessions(m, source, offset)
 	if err != nil {

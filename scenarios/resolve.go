@@ -20,8 +20,8 @@ func (s *Scenario) Resolved() json.RawMessage {
 	return strictyaml.JSON(s)
 }
 
-// FromRecord is the scenario of a run's record: what Resolved gave, as encoding/json reads it, with the seed, which a
-// float64 need not hold. Paths in it are relative to the working directory.
+// FromRecord is the scenario of a run's record. resolved is what Resolved gave, as encoding/json reads it. The seed
+// comes apart, since a float64 may not hold it. Paths in the scenario are relative to the working directory.
 func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 	b, err := json.Marshal(resolved)
 	if err != nil {

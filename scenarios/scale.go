@@ -11,8 +11,8 @@ import (
 
 // Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults
 // and length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of
-// a trace and of a flow model are what they are, so those can be played faster, but only with the rates that this
-// gives; anything else is an error that is ErrInvalid.
+// a trace cannot be made fewer, so a trace can only be played faster, at the rates that follow from it. A flow model
+// cannot be scaled. Anything else is an error that is ErrInvalid.
 func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to := *s
 	to.Scale.Rate, to.Scale.Time = s.Scale.Rate*rate, s.Scale.Time*time

@@ -64,8 +64,8 @@ func (s *Source) recordings() []recording {
 	return []recording{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}}
 }
 
-// CheckFiles says which of the files that the scenario names cannot be read by a run: those that cannot be opened, and
-// those that are no files. It does not look into them.
+// CheckFiles reports which of the files that the scenario names cannot be read by a run: those that cannot be opened,
+// and those that are no files. It does not look into them.
 func (s *Scenario) CheckFiles() error {
 	var errs []error
 	for _, n := range s.Files() {
@@ -99,7 +99,7 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 	return traces.Merge(ws...), nil
 }
 
-// TrafficContext is Traffic until ctx ends: then it leaves off, with the error of ctx.
+// TrafficContext is Traffic, but stops with the error of ctx when ctx ends.
 func (s *Scenario) TrafficContext(ctx context.Context) (*traces.Workload, error) {
 	until := *s
 	until.ctx = ctx
@@ -113,8 +113,8 @@ func (s *Scenario) StreamContext(ctx context.Context) (*traces.Stream, error) {
 	return until.Stream()
 }
 
-// CheckTraffic says what Traffic would refuse before it reads a file: a source without an end, arrivals that do not fit
-// a rate. It makes no packets and costs little, however many flows there are.
+// CheckTraffic reports what Traffic would refuse before it reads a file: a source without an end, and arrivals that do
+// not fit a rate. It makes no packets and costs little, however many flows there are.
 func (s *Scenario) CheckTraffic() error {
 	var errs []error
 	for i := range s.Workload {
@@ -137,8 +137,8 @@ func (s *Scenario) CheckTraffic() error {
 	return errors.Join(errs...)
 }
 
-// Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory; of a
-// TRex mix, the packets have their own times and sizes, to a microsecond, whatever its resolution. Recordings are
+// Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory. The
+// packets of a TRex mix have their own times, to a microsecond, and sizes, whatever its resolution. Recordings are
 // refused: their packets are in their files.
 func (s *Scenario) Stream() (*traces.Stream, error) {
 	for i := range s.Workload {
@@ -168,7 +168,7 @@ func (s *Scenario) Stream() (*traces.Stream, error) {
 	return stream, nil
 }
 
-// source reads one source and says how many synthetic flows it has taken addresses for.
+// source reads one source and returns for how many synthetic flows it has taken addresses.
 func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, error) {
 	switch {
 	case src.CBR != nil:
@@ -264,7 +264,7 @@ func (s *Scenario) period(rate float64, key, found string) (traces.Period, error
 	return p, err
 }
 
-// process checks how the packets of a flow come, which depends on its rate.
+// process checks that the way in which the packets of a flow come fits the flow's rate.
 func (s *Scenario) process(p traces.Process, mean traces.Period, key string) error {
 	if err := p.Check(mean); err != nil {
 		return &strictyaml.Error{File: s.Name, Key: key + ".on_time", Err: err,

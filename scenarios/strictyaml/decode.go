@@ -49,7 +49,7 @@ func (d *Decoder) Struct(n *yaml.Node, v any, path string) {
 	d.structure(n, reflect.ValueOf(v).Elem(), path)
 }
 
-// Complete reports the keys of the struct that v points to which the mapping at the root does not give, but for one.
+// Complete reports each key of the struct that v points to, except one, that the mapping at the root lacks.
 func (d *Decoder) Complete(root *yaml.Node, v any, but string) {
 	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
 		if _, given := d.At[f.name]; !given && f.name != but && root.Kind == yaml.MappingNode {
@@ -106,7 +106,7 @@ func fieldNamed(t reflect.Type, name string) *field {
 	return nil
 }
 
-// value reads one value. f describes the key at which it stands; for the elements of a list, the list's.
+// value reads one value. f describes the key at which it stands, or the elements of the list.
 func (d *Decoder) value(n *yaml.Node, v reflect.Value, path string, f *field) {
 	d.At[path] = n
 	switch t := v.Type(); {
