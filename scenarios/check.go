@@ -180,10 +180,10 @@ func (i interval) want(t units.Time) string {
 // CheckLength reports an error if a run that lasts until end has too many windows or evaluations of the autoscaler. A
 // scenario that has a duration was checked when it was read.
 func (s *Scenario) CheckLength(end units.Time) error {
-	var errs []*strictyaml.Error
+	var errs []*Error
 	for _, i := range s.intervals() {
 		if i.in(end) > MostEvents {
-			errs = append(errs, &strictyaml.Error{File: s.Name, Key: i.key,
+			errs = append(errs, &Error{File: s.Name, Key: i.key,
 				Found: i.every.String(), Expected: i.want(end)})
 		}
 	}

@@ -29,7 +29,7 @@ func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil || keys == nil {
-		return nil, &strictyaml.Error{File: name, Key: "scenario",
+		return nil, &Error{File: name, Key: "scenario",
 			Found: "something else", Expected: "a mapping of a scenario's keys", Err: err}
 	}
 	keys["seed"] = strconv.AppendUint(nil, seed, 10)

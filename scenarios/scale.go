@@ -5,7 +5,6 @@ import (
 	"math"
 	"reflect"
 
-	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -72,7 +71,7 @@ func (k factors) apply(v reflect.Value) {
 }
 
 // source scales one source of traffic.
-func (k factors) source(from, to *Source, key string) *strictyaml.Error {
+func (k factors) source(from, to *Source, key string) *Error {
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR
@@ -92,14 +91,14 @@ func (k factors) source(from, to *Source, key string) *strictyaml.Error {
 		l.Speedup /= k.t
 		to.Load = &l
 	case from.Model != nil && (k.r != 1 || k.t != 1):
-		return &strictyaml.Error{Key: key + ".model", Found: "a flow model",
+		return &Error{Key: key + ".model", Found: "a flow model",
 			Expected: "a scale of 1, since its flows have the packets that they have: " +
 				"give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
-			return &strictyaml.Error{Key: key, Found: "a trace, whose packets cannot be made fewer",
+			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer",
 				Expected: "a rate scale that is 1 over the time scale"}
 		}
 		for _, x := range []struct {

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -303,7 +302,7 @@ workload: [{cbr: {flows: 2, interval: 10s, total: 100Gbps}}, {flows: [{rate: 1Mp
 
 func TestTrafficWithoutEndNeedsADuration(t *testing.T) {
 	_, err := one(t, minimal).Traffic()
-	var e *strictyaml.Error
+	var e *Error
 	if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != "duration" {
 		t.Errorf("got %v", err)
 	}
@@ -315,7 +314,7 @@ func TestBurstsOfLessThanAPacketAreRefused(t *testing.T) {
 		"flows: [{rate: 1Mpps}, {period: 1s, arrivals: on-off}]":                          "workload.0.flows.1.on_time",
 	} {
 		_, err := one(t, "duration: 1s\nworkload: [{"+text+"}]").Traffic()
-		var e *strictyaml.Error
+		var e *Error
 		if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != key {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -44,7 +44,7 @@ func Names() []string {
 func Text(name string) ([]byte, error) {
 	data, err := files.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
 	if err != nil {
-		return nil, &strictyaml.Error{File: name, Found: "no embedded scenario of this name", Err: err,
+		return nil, &Error{File: name, Found: "no embedded scenario of this name", Err: err,
 			Expected: "one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names())}
 	}
 	return data, nil
@@ -53,6 +53,9 @@ func Text(name string) ([]byte, error) {
 // ErrInvalid is what every error about the content of a scenario, a profile or an override is, in the sense of
 // errors.Is.
 var ErrInvalid = strictyaml.ErrInvalid
+
+// Error is one thing that is wrong in a scenario, with its place.
+type Error = strictyaml.Error
 
 // Study is what a file asks for: one run, or a sweep of them.
 type Study struct {
@@ -127,13 +130,13 @@ func open(path string) (data []byte, dir string, err error) {
 		return data, ".", nil
 	}
 	if err == nil {
-		return nil, "", &strictyaml.Error{File: path, Found: "a directory", Expected: "a scenario file"}
+		return nil, "", &Error{File: path, Found: "a directory", Expected: "a scenario file"}
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, "", err
 	}
 	name := strings.TrimSuffix(filepath.Base(path), ".yaml")
-	return nil, "", &strictyaml.Error{File: path, Found: "no such file", Err: err,
+	return nil, "", &Error{File: path, Found: "no such file", Err: err,
 		Expected: "a scenario file or one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names())}
 }
 

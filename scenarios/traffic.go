@@ -144,7 +144,7 @@ func (s *Scenario) Stream() (*traces.Stream, error) {
 	for i := range s.Workload {
 		for _, r := range s.Workload[i].recordings() {
 			if r.Trace != nil {
-				return nil, &strictyaml.Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, r.key),
+				return nil, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, r.key),
 					Found:    "a recording",
 					Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
 			}
@@ -209,7 +209,7 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
 	}
-	return nil, 0, &strictyaml.Error{File: s.Name, Key: "workload", Found: "a source without a kind",
+	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind",
 		Expected: "one of " + strings.Join(strictyaml.Keys(src), ", ")}
 }
 
@@ -257,7 +257,7 @@ func (s *Scenario) constant(f *OneFlow, i, j int) (o traces.ConstantOptions, err
 func (s *Scenario) period(rate float64, key, found string) (traces.Period, error) {
 	p, err := traces.PeriodOf(rate)
 	if err != nil {
-		err = &strictyaml.Error{File: s.Name, Key: key, Found: found, Err: err,
+		err = &Error{File: s.Name, Key: key, Found: found, Err: err,
 			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond",
 				units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
 	}
@@ -267,7 +267,7 @@ func (s *Scenario) period(rate float64, key, found string) (traces.Period, error
 // process checks that the way in which the packets of a flow come fits the flow's rate.
 func (s *Scenario) process(p traces.Process, mean traces.Period, key string) error {
 	if err := p.Check(mean); err != nil {
-		return &strictyaml.Error{File: s.Name, Key: key + ".on_time", Err: err,
+		return &Error{File: s.Name, Key: key + ".on_time", Err: err,
 			Found: p.On.String() + " and off_time: " + p.Off.String(),
 			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, "+
 				"and time on for at most one a picosecond", mean)}
@@ -276,7 +276,7 @@ func (s *Scenario) process(p traces.Process, mean traces.Period, key string) err
 }
 
 func (s *Scenario) endless(source string) error {
-	return &strictyaml.Error{File: s.Name, Key: "duration", Expected: "a time above 0 such as 330s",
+	return &Error{File: s.Name, Key: "duration", Expected: "a time above 0 such as 330s",
 		Found: s.Duration.String() + " with a source of traffic that has no end, " + source}
 }
 

@@ -13,8 +13,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// YAML writes the struct that v points to, with every key and its value, in the order of their declaration. Decode reads
-// it back. A nil pointer, list or table is left out.
+// YAML writes the struct that v points to, with every key and its value, in the order of their declaration. Decode
+// reads it back. A nil pointer, list or table is left out.
 func YAML(v any) []byte {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
