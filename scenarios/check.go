@@ -62,7 +62,7 @@ func (s *Scenario) rules() []strictyaml.Rule {
 	}
 }
 
-// plainName says whether a name is fit for a file or a folder.
+// plainName reports whether a name is fit for a file or a folder.
 func plainName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 200 && utf8.ValidString(name) &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '\\' || !unicode.IsPrint(r) })
@@ -141,7 +141,8 @@ func (f *Fault) rules() []strictyaml.Rule {
 
 // Bounds of what a run can hold, beyond those of single keys.
 const (
-	// MostEvents is how often a run closes a window, or asks its autoscaler: an hour of wall time and 10 GB of record.
+	// MostEvents is how often a run may close a window, or ask its autoscaler. That many take an hour of wall time and
+	// 10 GB of record.
 	MostEvents = 100_000_000
 
 	maxPhases  = 1 << 24 // of on-off arrivals; also package traces'
@@ -169,20 +170,20 @@ func (i interval) want(t units.Time) string {
 		(t+MostEvents-1)/MostEvents, i.in(t), i.what, t, MostEvents)
 }
 
-// CheckLength says whether a run that lasts until end has too many windows or evaluations of the autoscaler. Where the
-// scenario has a duration, it has been asked when it was read.
+// CheckLength reports an error if a run that lasts until end has too many windows or evaluations of the autoscaler. A
+// scenario that has a duration was checked when it was read.
 func (s *Scenario) CheckLength(end units.Time) error {
-	var errs []*strictyaml.Error
+	var errs []*Error
 	for _, i := range s.intervals() {
 		if i.in(end) > MostEvents {
-			errs = append(errs, &strictyaml.Error{File: s.Name, Key: i.key,
+			errs = append(errs, &Error{File: s.Name, Key: i.key,
 				Found: i.every.String(), Expected: i.want(end)})
 		}
 	}
 	return strictyaml.Join(errs)
 }
 
-// packetRules are what the packet engine asks of a scenario beyond the fluid one.
+// packetRules are what only the packet engine asks of a scenario.
 func (s *Scenario) packetRules() []strictyaml.Rule {
 	const longest = 1 << 20 // ring of an instance
 	all := []strictyaml.Rule{
@@ -238,12 +239,9 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	for i := range s.Flows {
 		all.below(fmt.Sprintf("flows.%d", i), s.Flows[i].rules())
 	}
-	for _, t := range []struct {
-		name string
-		*Trace
-	}{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}} {
-		if t.Trace != nil {
-			all.below(t.name, t.rules(t.name == "pcap"))
+	for _, r := range s.recordings() {
+		if r.Trace != nil {
+			all.below(r.key, r.rules(r.key == "pcap"))
 		}
 	}
 	if s.Model != nil {

@@ -11,80 +11,55 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/scenarios/internal/mistakes"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
-// mistake is a text, with overrides, that is wrong in the ways that the messages say, and in no other.
-type mistake struct {
-	what, text string
-	sets, want []string
-}
-
-// mistakes are those of testdata/mistakes.txt, which says how it is written, and those that no text can hold.
-func mistakes(t testing.TB) []mistake {
-	t.Helper()
-	b, err := os.ReadFile("testdata/mistakes.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []mistake
-	for _, block := range strings.Split(string(b), "\n== ")[1:] {
-		lines := strings.Split(strings.TrimRight(block, "\n"), "\n")
-		m := mistake{what: lines[0]}
-		var text []string
-		for _, line := range lines[1:] {
-			if set, ok := strings.CutPrefix(line, "--set "); ok {
-				m.sets = append(m.sets, set)
-			} else if want, ok := strings.CutPrefix(line, "=> "); ok {
-				m.want = append(m.want, want)
-			} else {
-				text = append(text, line)
-			}
-		}
-		m.text = strings.Join(text, "\n")
-		all = append(all, m)
-	}
+// allMistakes are those of testdata/mistakes.txt and those that are too long for a text.
+func allMistakes(t testing.TB) []mistakes.Mistake {
 	longPath := strings.Repeat("a.", 20) + "b=1"
 	policies := strings.Join(scheduler.Policies.Names(), ", ")
-	return append(all,
-		mistake{
-			what: "heavy service times",
-			text: minimal + "engine: packet\nvnf: {service: empirical, service_times: [" +
+	return append(mistakes.Read(t, "testdata/mistakes.txt"),
+		mistakes.Mistake{
+			What: "heavy service times",
+			Text: minimal + "engine: packet\nvnf: {service: empirical, service_times: [" +
 				strings.Repeat("{time: 1us, weight: 1000000000},", 1100) + "]}",
-			want: []string{"t.yaml:3:42: vnf.service_times: found a list, expected weights that sum to at most 1099511627776"},
+			Want: "t.yaml:3:42: vnf.service_times: found a list, expected weights that sum to at most 1099511627776",
 		},
-		mistake{
-			what: "unknown policy", text: minimal + "scheduler: {policy: bestfit}",
-			want: []string{`t.yaml:2:21: scheduler.policy: found "bestfit", expected one of ` + policies +
-				`, or a mapping from one of them to its options; did you mean best-fit?`},
+		mistakes.Mistake{
+			What: "unknown policy", Text: minimal + "scheduler: {policy: bestfit}",
+			Want: `t.yaml:2:21: scheduler.policy: found "bestfit", expected one of ` + policies +
+				`, or a mapping from one of them to its options; did you mean best-fit?`,
 		},
-		mistake{
-			what: "deep nesting", text: minimal + "faults: " + strings.Repeat("[", 17) + strings.Repeat("]", 17),
-			want: []string{"t.yaml:2:25: faults" + strings.Repeat(".0", 16) + ": found a deeper nesting, expected at most 16 levels"},
+		mistakes.Mistake{
+			What: "deep nesting", Text: minimal + "faults: " + strings.Repeat("[", 17) + strings.Repeat("]", 17),
+			Want: "t.yaml:2:25: faults" + strings.Repeat(".0", 16) +
+				": found a deeper nesting, expected at most 16 levels",
 		},
-		mistake{
-			what: "long key", text: minimal + strings.Repeat("k", 129) + ": 1",
-			want: []string{"t.yaml:2:1: found a key of 129 bytes, expected at most 128"},
+		mistakes.Mistake{
+			What: "long key", Text: minimal + strings.Repeat("k", 129) + ": 1",
+			Want: "t.yaml:2:1: found a key of 129 bytes, expected at most 128",
 		},
-		mistake{
-			what: "long path", text: minimal, sets: []string{longPath},
-			want: []string{"--set " + longPath + `: found "` + longPath + `", expected path=value such as scheduler.limit=12Mpps`},
+		mistakes.Mistake{
+			What: "long path", Text: minimal, Sets: []string{longPath},
+			Want: "--set " + longPath + `: found "` + longPath +
+				`", expected path=value such as scheduler.limit=12Mpps`,
 		})
 }
 
 func TestMistakesAreExplained(t *testing.T) {
-	for _, m := range mistakes(t) {
-		_, err := Parse("t.yaml", []byte(m.text), t.TempDir(), m.sets)
+	for _, m := range allMistakes(t) {
+		_, err := Parse("t.yaml", []byte(m.Text), t.TempDir(), m.Sets)
 		if err == nil {
-			t.Errorf("%s: no error", m.what)
+			t.Errorf("%s: no error", m.What)
 			continue
 		}
 		if !errors.Is(err, ErrInvalid) {
-			t.Errorf("%s: not ErrInvalid", m.what)
+			t.Errorf("%s: not ErrInvalid", m.What)
 		}
-		if got, want := err.Error(), strings.Join(m.want, "\n"); got != want {
-			t.Errorf("%s:\n got %s\nwant %s", m.what, got, want)
+		if got := err.Error(); got != m.Want {
+			t.Errorf("%s:\n got %s\nwant %s", m.What, got, m.Want)
 		}
 	}
 }
@@ -106,15 +81,16 @@ func TestMistakesInAProfileNameItsFile(t *testing.T) {
 
 func TestLoadOfAMissingFileSuggestsNames(t *testing.T) {
 	_, err := Load("fig9-bestfit", nil)
-	if !errors.Is(err, ErrInvalid) || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "did you mean fig9-best-fit") {
+	if !errors.Is(err, ErrInvalid) || !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(err.Error(), "did you mean fig9-best-fit") {
 		t.Errorf("got %v", err)
 	}
 }
 
 // Whatever the bytes, Parse answers; what it accepts, it writes in a form that reads the same.
 func FuzzParse(f *testing.F) {
-	for _, m := range mistakes(f) {
-		f.Add([]byte(m.text), strings.Join(m.sets, "\n"))
+	for _, m := range allMistakes(f) {
+		f.Add([]byte(m.Text), strings.Join(m.Sets, "\n"))
 	}
 	for _, name := range Names() {
 		text, err := Text(name)
@@ -153,11 +129,17 @@ func FuzzParse(f *testing.F) {
 // What is wrong may be as long as a file; what is said of it is not.
 func TestErrorsAreShort(t *testing.T) {
 	long := strings.Repeat("9", 1<<20)
-	for what, text := range map[string]string{"number": "vnf: {buffer: " + long + "}", "rate": "scheduler: {limit: " + long + "pps}", "text": "engine: " + long, "YAML": "a: [" + long} {
-		if _, err := Parse("t.yaml", []byte(minimal+text), ".", nil); err == nil || len(err.Error()) > 6000 {
+	short := func(err error) bool { return err != nil && len(err.Error()) < 6000 }
+	for what, text := range map[string]string{
+		"number": "vnf: {buffer: " + long + "}",
+		"rate":   "scheduler: {limit: " + long + "pps}",
+		"text":   "engine: " + long,
+		"YAML":   "a: [" + long,
+	} {
+		if _, err := Parse("t.yaml", []byte(minimal+text), ".", nil); !short(err) {
 			t.Errorf("%s: %.200v", what, err)
 		}
-		if _, err := Parse("t.yaml", []byte(minimal), ".", []string{"duration=" + text}); err == nil || len(err.Error()) > 6000 {
+		if _, err := Parse("t.yaml", []byte(minimal), ".", []string{"duration=" + text}); !short(err) {
 			t.Errorf("%s in an override: %.200v", what, err)
 		}
 	}
@@ -170,7 +152,9 @@ func TestCheckLength(t *testing.T) {
 		t.Error(err)
 	}
 	err := s.CheckLength(units.Second)
-	if want := "unnamed: telemetry.window: found 1ns, expected 10ns or more: with this there are 1000000000 windows in 1s, and at most 100000000 are possible"; err == nil || err.Error() != want {
+	want := "unnamed: telemetry.window: found 1ns, expected 10ns or more: " +
+		"with this there are 1000000000 windows in 1s, and at most 100000000 are possible"
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -189,10 +173,14 @@ func TestReadFile(t *testing.T) {
 		if _, err := strictyaml.ReadFile(path); err == nil || err.Error() != want || !errors.Is(err, ErrInvalid) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+		parse := func(text string, sets ...string) error {
+			_, err := Parse("t.yaml", []byte(text), ".", sets)
+			return err
+		}
 		for what, load := range map[string]func() error{
 			"scenario":  func() error { _, err := Load(path, nil); return err },
-			"overrides": func() error { _, err := Parse("t.yaml", []byte(minimal), ".", []string{"@" + path}); return err },
-			"base":      func() error { _, err := Parse("t.yaml", []byte("sweep: {base: "+path+"}"), ".", nil); return err },
+			"overrides": func() error { return parse(minimal, "@"+path) },
+			"base":      func() error { return parse("sweep: {base: " + path + "}") },
 		} {
 			if err := load(); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got %v, want %s", what, err, want)
@@ -222,7 +210,8 @@ func TestHostileFilesEndSoon(t *testing.T) {
 		"many sources": "workload: [" + strings.Repeat("{},", 1<<16) + "]",
 		"deep":         strings.Repeat("[", 9000),
 		"huge":         strings.Repeat("#", strictyaml.MaxSize+1),
-		"long sweep":   "sweep: {seeds: 100000}\nfaults: [" + strings.Repeat("{kind: link-down, at: 1s},", 1000) + "]\n" + minimal,
+		"long sweep": "sweep: {seeds: 100000}\nfaults: [" +
+			strings.Repeat("{kind: link-down, at: 1s},", 1000) + "]\n" + minimal,
 	} {
 		if _, err := Parse("t.yaml", []byte(text), ".", nil); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", what, err)

@@ -66,7 +66,13 @@ func (m *Model) rules(duration units.Time) []strictyaml.Rule {
 	until := cmp.Or(m.Until, duration)
 	agh, sizes, trex := m.Name == "agh-2015", m.Name == "sizes", m.Name == "trex"
 	onOff, series := m.Arrivals == "on-off", m.Arrivals == "series"
-	const inAGH, inSizes, inTrex, inOnOff, inSeries = "name: agh-2015 with this key", "name: sizes with this key", "name: trex with this key", "arrivals: on-off with this key", "arrivals: series with this key"
+	const (
+		inAGH    = "name: agh-2015 with this key"
+		inSizes  = "name: sizes with this key"
+		inTrex   = "name: trex with this key"
+		inOnOff  = "arrivals: on-off with this key"
+		inSeries = "arrivals: series with this key"
+	)
 	return []strictyaml.Rule{
 		rule("file name", agh && m.File != "", "name: sizes or name: trex with this key"),
 		rule("file name", !agh && m.File == "", "a path, for name: "+m.Name),
@@ -82,11 +88,13 @@ func (m *Model) rules(duration units.Time) []strictyaml.Rule {
 			fmt.Sprintf("at least %g with arrivals: constant", traces.LeastRate)),
 		rule("rate arrivals", series && m.Rate != 0, "no rate, since arrivals: series has its own"),
 		rule("rate multiplier", trex && m.Rate != 0 && m.Multiplier != 1, "rate or multiplier, not both"),
-		rule("multiplier arrivals", series && m.Multiplier != 1, "no multiplier, since arrivals: series has its own rate; see scale"),
+		rule("multiplier arrivals", series && m.Multiplier != 1,
+			"no multiplier, since arrivals: series has its own rate; see scale"),
 		rule("on_time arrivals", !onOff && m.On != units.Second, inOnOff),
 		rule("off_time arrivals", !onOff && m.Off != units.Second, inOnOff),
 		rule("on_time off_time arrivals", onOff && m.On > 0 && m.Off > 0 && until/(m.On+m.Off) > maxPhases,
-			fmt.Sprintf("longer phases: %d in %v, of which at most %d are made", until/max(1, m.On+m.Off), until, maxPhases)),
+			fmt.Sprintf("longer phases: %d in %v, of which at most %d are made",
+				until/max(1, m.On+m.Off), until, maxPhases)),
 		rule("series arrivals", series && m.Series == "", "a path, for arrivals: series"),
 		rule("column arrivals", series && m.Column == "", "a column's name, for arrivals: series"),
 		rule("series arrivals", !series && m.Series != "", inSeries),
@@ -97,7 +105,7 @@ func (m *Model) rules(duration units.Time) []strictyaml.Rule {
 	}
 }
 
-// modelTraffic makes the traffic of a model, and says for how many synthetic flows it has taken addresses.
+// modelTraffic makes the traffic of a model, and returns for how many synthetic flows it has taken addresses.
 func (s *Scenario) modelTraffic(m *Model, source, offset int) (*traces.Workload, int, error) {
 	sessions, o, err := s.sessions(m, source, offset)
 	if err != nil {
@@ -111,22 +119,25 @@ func (s *Scenario) modelTraffic(m *Model, source, offset int) (*traces.Workload,
 }
 
 // sessions is the model that m names, with its arrivals.
-func (s *Scenario) sessions(m *Model, source, offset int) (sessions traces.Sessions, o traces.GenerateOptions, err error) {
-	until := cmp.Or(m.Until, s.Duration)
-	if until == 0 && m.Arrivals != "series" {
+func (s *Scenario) sessions(m *Model, source, offset int) (
+	sessions traces.Sessions, o traces.GenerateOptions, err error,
+) {
+	o = traces.GenerateOptions{Until: cmp.Or(m.Until, s.Duration), Seed: s.streamSeed(source), Context: s.ctx}
+	if o.Until == 0 && m.Arrivals != "series" {
 		return nil, o, s.endless("model")
 	}
-	arrivals := traces.Arrivals{Process: m.Arrivals, Rate: m.Rate, On: m.On, Off: m.Off}
+	o.Arrivals = traces.Arrivals{Process: m.Arrivals, Rate: m.Rate, On: m.On, Off: m.Off}
 	if m.Arrivals == "series" {
-		arrivals.Series = s.Path(m.Series)
-		arrivals.Load = traces.LoadOptions{Column: m.Column, Time: m.Time, Step: m.Step, Scale: m.Scale, Context: s.ctx}
+		o.Arrivals.Series = s.Path(m.Series)
+		o.Arrivals.Load = traces.LoadOptions{
+			Column: m.Column, Time: m.Time, Step: m.Step, Scale: m.Scale, Context: s.ctx}
 	}
 	var holdings traces.Holdings
 	switch m.Name {
 	case "trex":
 		var mix *traces.Mix
 		if mix, err = traces.ReadMix(s.Path(m.File), m.Resolution); err == nil && m.Rate == 0 {
-			arrivals.Rate = mix.Rate * m.Multiplier
+			o.Arrivals.Rate = mix.Rate * m.Multiplier
 		}
 		sessions = mix
 	case "sizes":
@@ -137,5 +148,5 @@ func (s *Scenario) sessions(m *Model, source, offset int) (sessions traces.Sessi
 	if sessions == nil {
 		sessions = traces.Paced{Holdings: holdings, Rate: float64(m.FlowRate), Offset: offset}
 	}
-	return sessions, traces.GenerateOptions{Arrivals: arrivals, Until: until, Seed: s.streamSeed(source), Context: s.ctx}, err
+	return sessions, o, err
 }

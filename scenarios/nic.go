@@ -34,9 +34,9 @@ func yamlNames(files embed.FS, dir string) []string {
 	return names
 }
 
-// ReadYAML reads the value of the key nic: a profile's name, the path of a profile, or a mapping whose key profile is
-// either and whose other keys override it. A path needs no file where every key is overridden, so that a resolved scenario
-// reads anywhere.
+// ReadYAML reads the value of the key nic: the name or the path of a profile, or a mapping. The mapping's key profile
+// is such a name or path, and its other keys override the profile. Where all of them are given, a path needs no file,
+// so that a resolved scenario can be read anywhere.
 func (nic *NIC) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 	if n.Kind == yaml.ScalarNode {
 		nic.readProfile(d, n, key)
@@ -84,8 +84,9 @@ func (nic *NIC) Schema() strictyaml.Object {
 
 // Reference is what the reference says of it.
 func (nic *NIC) Reference() (value, intro string) {
-	return "profile or mapping", fmt.Sprintf("A profile's name (`%s`), the path of a `.yaml` file that gives every key, or a mapping with these keys. "+
-		"Keys without a default have the profile's value.", strings.Join(Profiles(), "`, `"))
+	const text = "A profile's name (`%s`), the path of a `.yaml` file that gives every key,\n" +
+		"or a mapping with these keys. Keys without a default have the profile's value."
+	return "profile or mapping", fmt.Sprintf(text, strings.Join(Profiles(), "`, `"))
 }
 
 // readProfile fills nic from the profile that n names.

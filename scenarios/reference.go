@@ -23,7 +23,8 @@ func Reference() []byte {
 	b.WriteString("\n## Units\n\n")
 	b.Write(strictyaml.Units())
 	b.Write(strictyaml.Describe("Scenario", &Scenario{}))
-	fmt.Fprintf(&b, "\n## `sweep`\n\nThis block %s. A run is named by the scenario's name and its coordinates.\n\n", sweepDoc)
+	fmt.Fprintf(&b, "\n## `sweep`\n\nThis block %s.\n", sweepDoc)
+	b.WriteString("A run is named by the scenario's name and its coordinates.\n\n")
 	b.Write(strictyaml.Table(&Sweep{}))
 	b.WriteString(referenceSweep)
 	return b.Bytes()
@@ -33,9 +34,11 @@ const referenceHead = `<!-- Generated from the struct tags of package scenarios:
 # Scenario reference
 
 A scenario is a YAML file, one document without anchors. Unknown keys, wrong units and impossible values are errors, all
-reported at once with their line. Paths are relative to the file. ` + "`--set path=value`" + ` overrides a key: the path is dotted,
-elements of lists are numbered from 0 (` + "`--set workload.0.cbr.flows=16`" + `), the value is YAML. ` + "`--set @FILE`" + ` does so for each
-key of a YAML file, as ` + "`smartinco lab calibrate`" + ` writes one.
+reported at once with their line. Paths are relative to the file.
+
+` + "`--set path=value`" + ` overrides a key: the path is dotted, elements of lists are numbered from 0
+(` + "`--set workload.0.cbr.flows=16`" + `), the value is YAML. ` + "`--set @FILE`" + ` does so for each key
+of a YAML file, as ` + "`smartinco lab calibrate`" + ` writes one.
 
 ## Embedded scenarios
 

@@ -20,8 +20,8 @@ func (s *Scenario) Resolved() json.RawMessage {
 	return strictyaml.JSON(s)
 }
 
-// FromRecord is the scenario of a run's record: what Resolved gave, as encoding/json reads it, with the seed, which a
-// float64 need not hold. Paths in it are relative to the working directory.
+// FromRecord is the scenario of a run's record. resolved is what Resolved gave, as encoding/json reads it. The seed
+// comes apart, since a float64 may not hold it. Paths in the scenario are relative to the working directory.
 func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 	b, err := json.Marshal(resolved)
 	if err != nil {
@@ -29,7 +29,8 @@ func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 	}
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(b, &keys); err != nil || keys == nil {
-		return nil, &strictyaml.Error{File: name, Key: "scenario", Found: "something else", Expected: "a mapping of a scenario's keys", Err: err}
+		return nil, &Error{File: name, Key: "scenario",
+			Found: "something else", Expected: "a mapping of a scenario's keys", Err: err}
 	}
 	keys["seed"] = strconv.AppendUint(nil, seed, 10)
 	if b, err = json.Marshal(keys); err != nil {

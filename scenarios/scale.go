@@ -5,14 +5,13 @@ import (
 	"math"
 	"reflect"
 
-	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
-// Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults and
-// length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of a
-// trace and of a flow model are what they are, so those can be played faster, but only with the rates that this gives;
-// anything else is an error that is ErrInvalid.
+// Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults
+// and length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of
+// a trace cannot be made fewer, so a trace can only be played faster, at the rates that follow from it. A flow model
+// cannot be scaled. Anything else is an error that is ErrInvalid.
 func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to := *s
 	to.Scale.Rate, to.Scale.Time = s.Scale.Rate*rate, s.Scale.Time*time
@@ -72,7 +71,7 @@ func (k factors) apply(v reflect.Value) {
 }
 
 // source scales one source of traffic.
-func (k factors) source(from, to *Source, key string) *strictyaml.Error {
+func (k factors) source(from, to *Source, key string) *Error {
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR
@@ -92,12 +91,15 @@ func (k factors) source(from, to *Source, key string) *strictyaml.Error {
 		l.Speedup /= k.t
 		to.Load = &l
 	case from.Model != nil && (k.r != 1 || k.t != 1):
-		return &strictyaml.Error{Key: key + ".model", Found: "a flow model", Expected: "a scale of 1, since its flows have the packets that they have: give it rates and times of its own"}
+		return &Error{Key: key + ".model", Found: "a flow model",
+			Expected: "a scale of 1, since its flows have the packets that they have: " +
+				"give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
-			return &strictyaml.Error{Key: key, Found: "a trace, whose packets cannot be made fewer", Expected: "a rate scale that is 1 over the time scale"}
+			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer",
+				Expected: "a rate scale that is 1 over the time scale"}
 		}
 		for _, x := range []struct {
 			from *Trace

@@ -8,7 +8,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// A scaled figure 9 has the packets of its rates and its times, and everything that the orchestrator is told scales along.
+// A scaled figure 9 has the packets of its rates and its times, and everything that the orchestrator is told scales
+// along.
 func TestScaled(t *testing.T) {
 	st, err := Load("fig9-best-fit", []string{"faults=[{kind: instance-death, at: 100s}]"})
 	if err != nil {
@@ -23,7 +24,8 @@ func TestScaled(t *testing.T) {
 		t.Errorf("scales %+v and %+v", s.Scale, full.Scale)
 	}
 	if s.Duration != 66*units.Second || s.Scheduler.Limit != 10_000 || s.Autoscaler.Interval != 200*units.Millisecond ||
-		s.Telemetry.Window != 200*units.Millisecond || s.Autoscaler.Stabilization != 2*units.Second || s.Faults[0].At != 20*units.Second {
+		s.Telemetry.Window != 200*units.Millisecond || s.Autoscaler.Stabilization != 2*units.Second ||
+		s.Faults[0].At != 20*units.Second {
 		t.Errorf("scaled to %s", s.YAML())
 	}
 	if full.Faults[0].At != 100*units.Second || full.Workload[0].CBR.Interval != 10*units.Second {
@@ -78,7 +80,8 @@ func TestScaledSources(t *testing.T) {
 			t.Errorf("%s by %g and %g: %v", c.source, c.rate, c.time, err)
 		}
 		if err == nil && s.Workload[0].Flows != nil {
-			if f := s.Workload[0].Flows[0]; f.Period != 2*units.Microsecond || f.Phase != units.Second || f.End != 2*units.Second {
+			f := s.Workload[0].Flows[0]
+			if f.Period != 2*units.Microsecond || f.Phase != units.Second || f.End != 2*units.Second {
 				t.Errorf("scaled to %+v", f)
 			}
 		}

@@ -8,9 +8,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Scenario is one experiment. The field tags are the single source of the strict decoder, the JSON Schema and the
-// reference in docs: yaml names the key, doc explains it, default and enum say what they say, min and max bound it,
-// required marks a key that has no default.
+// Scenario is one experiment. Package strictyaml says what the tags mean; they and Docs are the single source of the
+// decoder, the JSON Schema and the reference in docs.
 type Scenario struct {
 	Name       string             `yaml:"name" default:"unnamed"`
 	Seed       uint64             `yaml:"seed" default:"1"`
@@ -52,7 +51,8 @@ faults: what goes wrong, and when
 `
 }
 
-// Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates, or in less time.
+// Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
+// experiment takes too long.
 type Scale struct {
 	Rate float64 `yaml:"rate" default:"1" above:"0"`
 	Time float64 `yaml:"time" default:"1" above:"0"`
@@ -235,7 +235,7 @@ model: a flow model: flows drawn from a distribution
 `
 }
 
-// OneOf has the decoder hold that.
+// OneOf implements strictyaml.OneOf.
 func (Source) OneOf() {}
 
 // CBR is a staircase: flow i starts at start + i*interval and lasts until the run ends.
@@ -355,10 +355,20 @@ to: cut: leave out what is not earlier than this; 0 for the end
 
 // Fault is something that goes wrong at a time, for a duration.
 type Fault struct {
-	Kind     string     `yaml:"kind" enum:"instance-death|engine-stall|engine-failure|counters-stall|rule-reject|link-down" required:"true"`
+	Kind     string     `yaml:"kind" required:"true"`
 	At       units.Time `yaml:"at" required:"true" min:"0"`
 	For      units.Time `yaml:"for" default:"0s" min:"0"`
 	Instance int        `yaml:"instance" default:"1" min:"1"`
+}
+
+// Names implements strictyaml.Tabled.
+func (Fault) Names(key string) []string {
+	if key == "kind" {
+		return []string{
+			"instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down",
+		}
+	}
+	return nil
 }
 
 // Docs implements strictyaml.Documented.

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -49,7 +48,8 @@ func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 	for _, c := range []struct{ got, want any }{
 		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
-		{s.VNF.Contention.Lambda, units.PPS(25e6)}, {s.Instances, Instances{3, 3, 8}}, {s.Scheduler.Limit, units.PPS(10e6)},
+		{s.VNF.Contention.Lambda, units.PPS(25e6)}, {s.Instances, Instances{3, 3, 8}},
+		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
 	} {
@@ -65,7 +65,12 @@ func TestTheFigure9ExampleSpellsOutTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := one(t, "name: fig9-best-fit\nduration: 330s\nscheduler: {policy: best-fit}\nworkload: [{cbr: {flows: 32, interval: 10s, total: 100Gbps}}]")
+	short := one(t, `
+name: fig9-best-fit
+duration: 330s
+scheduler: {policy: best-fit}
+workload: [{cbr: {flows: 32, interval: 10s, total: 100Gbps}}]
+`)
 	short.dir = study.Runs[0].Scenario.dir
 	if !reflect.DeepEqual(study.Runs[0].Scenario, short) {
 		t.Errorf("got %+v, want %+v", study.Runs[0].Scenario, short)
@@ -118,15 +123,20 @@ func TestNICOverridesAProfile(t *testing.T) {
 }
 
 func TestOverrides(t *testing.T) {
-	s := one(t, minimal, "workload.0.cbr.flows=12", "scheduler.limit=12Mpps", "vnf.contention={model: table, points: {1: 25Mpps, 4: 10Mpps}}", "name=x=y")
-	if s.Workload[0].CBR.Flows != 12 || s.Scheduler.Limit != 12e6 || s.VNF.Contention.Points[4] != 10e6 || s.Name != "x=y" {
+	s := one(t, minimal, "workload.0.cbr.flows=12", "scheduler.limit=12Mpps",
+		"vnf.contention={model: table, points: {1: 25Mpps, 4: 10Mpps}}", "name=x=y")
+	if s.Workload[0].CBR.Flows != 12 || s.Scheduler.Limit != 12e6 || s.VNF.Contention.Points[4] != 10e6 ||
+		s.Name != "x=y" {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestEveryEmbeddedScenarioParses(t *testing.T) {
-	runs := map[string]int{"campus": 1, "delay": 30, "fig6": 1, "fig7": 8, "fig8": 3, "fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3, "fig10-target-100": 3, "slowpath": 270,
-		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2}
+	runs := map[string]int{
+		"campus": 1, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
+		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3, "fig10-target-100": 3,
+		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2,
+	}
 	for _, name := range Names() {
 		study, err := Load(name, nil)
 		if err != nil {
@@ -166,7 +176,8 @@ sweep:
 		t.Errorf("got %q", names)
 	}
 	last := study.Runs[7]
-	if s := last.Scenario; s.Seed != 8 || s.Scheduler.Policy.Name != "worst-fit" || s.Workload[0].CBR.Rate != 2e6 || s.Name != last.Name {
+	s := last.Scenario
+	if s.Seed != 8 || s.Scheduler.Policy.Name != "worst-fit" || s.Workload[0].CBR.Rate != 2e6 || s.Name != last.Name {
 		t.Errorf("%+v", s)
 	}
 	if first := study.Runs[0].Scenario; first.Workload[0].CBR.Rate != 1e6 {
@@ -176,7 +187,8 @@ sweep:
 
 func TestSweepOverABase(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "base.yaml"), []byte("name: b\nscheduler: {limit: 9Mpps, demand: zero}\n"+minimal), 0o666); err != nil {
+	base := []byte("name: b\nscheduler: {limit: 9Mpps, demand: zero}\n" + minimal)
+	if err := os.WriteFile(filepath.Join(dir, "base.yaml"), base, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	text := "name: s\nscheduler: {limit: 8Mpps}\nsweep: {base: base.yaml, matrix: {seed: [3, 4]}}\n"
@@ -185,7 +197,8 @@ func TestSweepOverABase(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := study.Runs[1].Scenario
-	if s.Name != "s-seed=4" || s.Scheduler.Limit != 8e6 || s.Scheduler.Demand != "zero" || s.Workload[0].CBR.Flows != 5 || s.Seed != 4 {
+	if s.Name != "s-seed=4" || s.Scheduler.Limit != 8e6 || s.Scheduler.Demand != "zero" ||
+		s.Workload[0].CBR.Flows != 5 || s.Seed != 4 {
 		t.Errorf("%+v", s)
 	}
 	study, err = Parse("s.yaml", []byte("sweep: {base: fig9-best-fit, seeds: 3}\n"), dir, []string{"sweep.seeds=2"})
@@ -204,7 +217,8 @@ func TestAnOverrideFixesASweptKey(t *testing.T) {
 func TestAnOverrideBelowASweptKeyHoldsForEachOfItsValues(t *testing.T) {
 	study := parse(t, minimal+"sweep: {matrix: {nic: [bluefield2, ideal]}}", "nic.rules=7")
 	for i, name := range []string{"unnamed-nic=bluefield2", "unnamed-nic=ideal"} {
-		if r := study.Runs[i]; r.Name != name || r.Scenario.NIC.Rules != 7 || r.Scenario.NIC.Link != []units.BPS{100e9, 0}[i] {
+		r, link := study.Runs[i], []units.BPS{100e9, 0}[i]
+		if r.Name != name || r.Scenario.NIC.Rules != 7 || r.Scenario.NIC.Link != link {
 			t.Errorf("%s: %+v", r.Name, r.Scenario.NIC)
 		}
 	}
@@ -213,9 +227,22 @@ func TestAnOverrideBelowASweptKeyHoldsForEachOfItsValues(t *testing.T) {
 func TestResolvedScenariosReadBack(t *testing.T) {
 	texts := map[string]string{
 		"minimal": minimal, "ideal": idealExample,
-		"digits": "scheduler: {limit: 1234567.8901234pps}\nduration: 86400000000000001ps\nname: 'on'\nvnf: {contention: {model: table, points: {8: 5Mpps, 1: 25Mpps}}}\n" + minimal,
-		"models": "workload: [{model: {name: agh-2015, rate: 5, arrivals: on-off}}, {model: {name: sizes, file: x, rate: 0.5}}, {model: {name: trex, file: y, arrivals: series, series: z, column: c}}]",
-		"traces": "workload: [{pcap: {file: a b.pcap}}, {zeek: {file: conn.log, speedup: 1.1}}, {load: {file: l.csv, column: '1'}}]\nfaults: [{kind: link-down, at: 1s}]",
+		"digits": minimal + `
+scheduler: {limit: 1234567.8901234pps}
+duration: 86400000000000001ps
+name: 'on'
+vnf: {contention: {model: table, points: {8: 5Mpps, 1: 25Mpps}}}
+`,
+		"models": `
+workload:
+  - model: {name: agh-2015, rate: 5, arrivals: on-off}
+  - model: {name: sizes, file: x, rate: 0.5}
+  - model: {name: trex, file: y, arrivals: series, series: z, column: c}
+`,
+		"traces": `
+workload: [{pcap: {file: a b.pcap}}, {zeek: {file: conn.log, speedup: 1.1}}, {load: {file: l.csv, column: '1'}}]
+faults: [{kind: link-down, at: 1s}]
+`,
 	}
 	for name, text := range texts {
 		s := one(t, text)
@@ -234,7 +261,9 @@ func TestResolvedScenariosReadBack(t *testing.T) {
 
 func TestGoldenFiles(t *testing.T) {
 	for file, got := range map[string][]byte{
-		"../docs/scenarios.md": Reference(), "testdata/schema.json": Schema(), "testdata/minimal.yaml": one(t, minimal).YAML(),
+		"../docs/scenarios.md":  Reference(),
+		"testdata/schema.json":  Schema(),
+		"testdata/minimal.yaml": one(t, minimal).YAML(),
 	} {
 		if *update {
 			if err := os.WriteFile(file, got, 0o666); err != nil {
@@ -248,7 +277,10 @@ func TestGoldenFiles(t *testing.T) {
 }
 
 func TestTrafficOfAStaircase(t *testing.T) {
-	w, err := one(t, "duration: 20s\nworkload: [{cbr: {flows: 2, interval: 10s, total: 100Gbps}}, {flows: [{rate: 1Mpps, end: 1s}]}]").Traffic()
+	w, err := one(t, `
+duration: 20s
+workload: [{cbr: {flows: 2, interval: 10s, total: 100Gbps}}, {flows: [{rate: 1Mpps, end: 1s}]}]
+`).Traffic()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +302,7 @@ func TestTrafficOfAStaircase(t *testing.T) {
 
 func TestTrafficWithoutEndNeedsADuration(t *testing.T) {
 	_, err := one(t, minimal).Traffic()
-	var e *strictyaml.Error
+	var e *Error
 	if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != "duration" {
 		t.Errorf("got %v", err)
 	}
@@ -282,7 +314,7 @@ func TestBurstsOfLessThanAPacketAreRefused(t *testing.T) {
 		"flows: [{rate: 1Mpps}, {period: 1s, arrivals: on-off}]":                          "workload.0.flows.1.on_time",
 	} {
 		_, err := one(t, "duration: 1s\nworkload: [{"+text+"}]").Traffic()
-		var e *strictyaml.Error
+		var e *Error
 		if !errors.Is(err, ErrInvalid) || !errors.As(err, &e) || e.Key != key {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -290,7 +322,14 @@ func TestBurstsOfLessThanAPacketAreRefused(t *testing.T) {
 }
 
 func TestTrafficOfModels(t *testing.T) {
-	const text = "duration: 20s\nworkload: [{cbr: {flows: 2, rate: 1kpps}}, {model: {name: agh-2015, rate: 100}}, {model: {name: sizes, file: sizes.txt, rate: 10, flow_rate: 1kpps, until: 5s}}, {model: {name: agh-2015, rate: 100}}]"
+	const text = `
+duration: 20s
+workload:
+  - cbr: {flows: 2, rate: 1kpps}
+  - model: {name: agh-2015, rate: 100}
+  - model: {name: sizes, file: sizes.txt, rate: 10, flow_rate: 1kpps, until: 5s}
+  - model: {name: agh-2015, rate: 100}
+`
 	s := one(t, text)
 	if err := os.WriteFile(s.Path("sizes.txt"), []byte("1000 0\n9000 100\n"), 0o666); err != nil {
 		t.Fatal(err)
@@ -331,11 +370,18 @@ func TestSetsOfAFile(t *testing.T) {
 func TestFiles(t *testing.T) {
 	s := &Scenario{dir: "dir", VNF: VNF{ServiceFile: "service"}, Workload: []Source{
 		{PCAP: &Trace{File: "pcap"}}, {Zeek: &Trace{File: "zeek"}}, {Records: &Trace{File: "/records"}},
-		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}}, {CBR: &CBR{}}, {Flows: []OneFlow{{}}},
+		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
+		{CBR: &CBR{}}, {Flows: []OneFlow{{}}},
 	}}
-	want := []File{{"vnf.service_file", "service", "dir/service"}, {"workload.0.pcap.file", "pcap", "dir/pcap"},
-		{"workload.1.zeek.file", "zeek", "dir/zeek"}, {"workload.2.records.file", "/records", "/records"}, {"workload.3.load.file", "load", "dir/load"},
-		{"workload.4.model.file", "model", "dir/model"}, {"workload.4.model.series", "series", "dir/series"}}
+	want := []File{
+		{"vnf.service_file", "service", "dir/service"},
+		{"workload.0.pcap.file", "pcap", "dir/pcap"},
+		{"workload.1.zeek.file", "zeek", "dir/zeek"},
+		{"workload.2.records.file", "/records", "/records"},
+		{"workload.3.load.file", "load", "dir/load"},
+		{"workload.4.model.file", "model", "dir/model"},
+		{"workload.4.model.series", "series", "dir/series"},
+	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

@@ -10,6 +10,7 @@ import (
 // Schema is a JSON Schema (draft 2020-12) of scenario files, for editors.
 func Schema() []byte {
 	sweep := append(strictyaml.Object{{Key: "description", Value: sweepDoc}}, strictyaml.Schema(&Sweep{})...)
+	properties := append(strictyaml.Properties(&Scenario{}), strictyaml.Member{Key: "sweep", Value: sweep})
 	need := func(key string) strictyaml.Object {
 		return strictyaml.Object{{Key: "required", Value: []string{key}}}
 	}
@@ -18,7 +19,7 @@ func Schema() []byte {
 		{Key: "$id", Value: "https://github.com/smartinco/smartinco/scenarios/schema.json"},
 		{Key: "title", Value: "SmartINCO scenario"},
 		{Key: "type", Value: "object"},
-		{Key: "properties", Value: append(strictyaml.Properties(&Scenario{}), strictyaml.Member{Key: "sweep", Value: sweep})},
+		{Key: "properties", Value: properties},
 		{Key: "additionalProperties", Value: false},
 		{Key: "anyOf", Value: []strictyaml.Object{need("workload"), need("sweep")}},
 	}

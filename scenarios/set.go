@@ -17,13 +17,13 @@ type override struct {
 	from  string // as errors name it
 }
 
-func (o *override) pathError(err error) *strictyaml.Error {
-	return &strictyaml.Error{File: o.from, Key: o.path, Found: err.Error(), Expected: "the path of a key"}
+func (o *override) pathError(err error) *Error {
+	return &Error{File: o.from, Key: o.path, Found: err.Error(), Expected: "the path of a key"}
 }
 
 // parseSets reads the overrides. A value is YAML: a scalar, or a list or mapping in flow style. @FILE is a mapping in a
 // file, each of whose keys is an override.
-func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []*strictyaml.Error) {
+func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []*Error) {
 	for _, s := range sets {
 		from := "--set " + s
 		if file, ok := strings.CutPrefix(s, "@"); ok {
@@ -32,8 +32,9 @@ func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []
 			continue
 		}
 		key, text, ok := strings.Cut(s, "=")
-		if parts := strings.Split(key, "."); !ok || slices.Contains(parts, "") || len(parts) > strictyaml.MaxDepth || len(key) > strictyaml.MaxKey {
-			errs = append(errs, &strictyaml.Error{File: from, Found: strconv.Quote(s), Expected: "path=value such as scheduler.limit=12Mpps"})
+		if !ok || !isPath(key) {
+			errs = append(errs, &Error{File: from, Found: strconv.Quote(s),
+				Expected: "path=value such as scheduler.limit=12Mpps"})
 			continue
 		}
 		v, es := strictyaml.Parse(from, []byte(text))
@@ -50,18 +51,26 @@ func parseSets(sets []string, origin strictyaml.Origins) (os []override, errs []
 	return os, errs
 }
 
+// isPath reports whether a dotted key can be that of a file.
+func isPath(key string) bool {
+	parts := strings.Split(key, ".")
+	return !slices.Contains(parts, "") && len(parts) <= strictyaml.MaxDepth && len(key) <= strictyaml.MaxKey
+}
+
 // setsOf reads a file of overrides.
-func setsOf(file string, origin strictyaml.Origins) (os []override, errs []*strictyaml.Error) {
+func setsOf(file string, origin strictyaml.Origins) (os []override, errs []*Error) {
 	data, err := strictyaml.ReadFile(file)
 	if err != nil {
-		return nil, []*strictyaml.Error{{File: file, Found: err.Error(), Expected: "a YAML file with keys of a scenario", Err: err}}
+		return nil, []*Error{{File: file, Found: err.Error(), Err: err,
+			Expected: "a YAML file with keys of a scenario"}}
 	}
 	root, errs := strictyaml.Parse(file, data)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, []*strictyaml.Error{{File: file, Line: root.Line, Column: root.Column, Found: strictyaml.KindOf(root), Expected: "a mapping with keys of a scenario"}}
+		return nil, []*Error{{File: file, Line: root.Line, Column: root.Column,
+			Found: strictyaml.KindOf(root), Expected: "a mapping with keys of a scenario"}}
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		origin.Mark(root.Content[i+1], file)

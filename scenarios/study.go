@@ -1,13 +1,14 @@
 // Package scenarios reads, checks and explains experiments.
 //
-// A scenario is a YAML file with the keys of type Scenario. It is read strictly: every unknown key, wrong unit and
-// impossible value is reported, all at once, with its line and with what would be right. A file with a sweep block is a
-// study: one scenario for each combination of its matrix and each seed. Paths inside a file are relative to the file.
+// A scenario is a YAML file with the keys of type Scenario. It is read strictly (package strictyaml): every unknown
+// key, wrong unit and impossible value is reported, all at once, with its line and with what would be right. A file
+// with a sweep block is a study: one scenario for each combination of its matrix and each seed. Paths in a file are
+// relative to the file.
 //
 //	study, err := scenarios.Load("fig9-best-fit", []string{"scheduler.limit=12Mpps"})
 //	for _, run := range study.Runs { ... run.Scenario ... }
 //
-// The struct tags of the types are the single source: the decoder, Schema and Reference are made from them.
+// The decoder, Schema and Reference are all made from the tags and the Docs of the types.
 package scenarios
 
 import (
@@ -43,13 +44,18 @@ func Names() []string {
 func Text(name string) ([]byte, error) {
 	data, err := files.ReadFile(strings.TrimSuffix(name, ".yaml") + ".yaml")
 	if err != nil {
-		return nil, &strictyaml.Error{File: name, Found: "no embedded scenario of this name", Expected: "one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names()), Err: err}
+		return nil, &Error{File: name, Found: "no embedded scenario of this name", Err: err,
+			Expected: "one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names())}
 	}
 	return data, nil
 }
 
-// ErrInvalid is what every error about the content of a scenario, a profile or an override is, in the sense of errors.Is.
+// ErrInvalid is what every error about the content of a scenario, a profile or an override is, in the sense of
+// errors.Is.
 var ErrInvalid = strictyaml.ErrInvalid
+
+// Error is one thing that is wrong in a scenario, with its place.
+type Error = strictyaml.Error
 
 // Study is what a file asks for: one run, or a sweep of them.
 type Study struct {
@@ -102,8 +108,9 @@ const (
 	maxValues = 50_000_000
 )
 
-// Load reads the scenario file at path. Where there is no such file, path may be the name of an embedded scenario. Each of
-// sets is a path=value that overrides a key, or @FILE, a mapping of them. Errors about content are ErrInvalid, joined, in order of position.
+// Load reads the scenario file at path. Where there is no such file, path may be the name of an embedded scenario. Each
+// of sets is a path=value that overrides a key, or @FILE, a mapping of them. Errors about content are ErrInvalid,
+// joined, in order of position.
 func Load(path string, sets []string) (*Study, error) {
 	data, dir, err := open(path)
 	if err != nil {
@@ -123,13 +130,14 @@ func open(path string) (data []byte, dir string, err error) {
 		return data, ".", nil
 	}
 	if err == nil {
-		return nil, "", &strictyaml.Error{File: path, Found: "a directory", Expected: "a scenario file"}
+		return nil, "", &Error{File: path, Found: "a directory", Expected: "a scenario file"}
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, "", err
 	}
 	name := strings.TrimSuffix(filepath.Base(path), ".yaml")
-	return nil, "", &strictyaml.Error{File: path, Found: "no such file", Expected: "a scenario file or one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names()), Err: err}
+	return nil, "", &Error{File: path, Found: "no such file", Err: err,
+		Expected: "a scenario file or one of " + strings.Join(Names(), ", "), Near: strictyaml.Near(name, Names())}
 }
 
 // Parse reads a scenario from memory. Errors call it name; paths in it are relative to dir.
@@ -238,16 +246,17 @@ func (m *Matrix) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
+		at := strictyaml.Under(key, k.Value)
 		if v.Kind != yaml.SequenceNode || len(v.Content) == 0 {
-			d.Fail(v, strictyaml.Under(key, k.Value), strictyaml.KindOf(v), "a list of at least one value")
+			d.Fail(v, at, strictyaml.KindOf(v), "a list of at least one value")
 			continue
 		}
-		if slices.Contains(strings.Split(k.Value, "."), "") || strings.Count(k.Value, ".") >= strictyaml.MaxDepth || k.Value == "name" || rank(k.Value) == 0 {
-			d.Fail(k, strictyaml.Under(key, k.Value), "a key that cannot be swept", "a dotted key such as scheduler.policy")
+		if !isPath(k.Value) || k.Value == "name" || rank(k.Value) == 0 {
+			d.Fail(k, at, "a key that cannot be swept", "a dotted key such as scheduler.policy")
 			continue
 		}
 		if i := slices.IndexFunc(*m, func(a axis) bool { return strings.HasPrefix(a.key, k.Value+".") }); i >= 0 {
-			d.Fail(k, strictyaml.Under(key, k.Value), "a key that replaces "+(*m)[i].key+", which is swept before it", "it first")
+			d.Fail(k, at, "a key that replaces "+(*m)[i].key+", which is swept before it", "it first")
 			continue
 		}
 		*m = append(*m, axis{k.Value, k, v.Content})
@@ -264,7 +273,7 @@ func (m *Matrix) Schema() strictyaml.Object {
 }
 
 // Reference is what the reference says of it.
-func (m *Matrix) Reference() (value, intro string) { return "list", "" }
+func (m *Matrix) Reference() (value, intro string) { return "mapping", "" }
 
 // expand decodes every run of the study.
 func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []override) (*Study, error) {
@@ -279,7 +288,8 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []overri
 		return nil, strictyaml.Join(d.Errs)
 	}
 	if n > 1 && n*values(root) > maxValues {
-		d.Fail(d.At["sweep"], "sweep", fmt.Sprintf("%d runs of %d values", n, values(root)), fmt.Sprintf("at most %d values in all", maxValues))
+		d.Fail(d.At["sweep"], "sweep", fmt.Sprintf("%d runs of %d values", n, values(root)),
+			fmt.Sprintf("at most %d values in all", maxValues))
 		return nil, strictyaml.Join(d.Errs)
 	}
 	study := &Study{}
@@ -366,7 +376,8 @@ func runName(name string, cs []Coordinate) string {
 		name += fmt.Sprintf("-%s=%s", key, c.Value)
 	}
 	name = strings.Map(func(r rune) rune {
-		if r < 128 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._=+-", r)) {
+		letter, digit := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z', r >= '0' && r <= '9'
+		if letter || digit || strings.ContainsRune("._=+-", r) {
 			return r
 		}
 		return '_'

@@ -38,9 +38,9 @@ func (s *Scenario) Files() (named []File) {
 	add("vnf.service_file", s.VNF.ServiceFile)
 	for i := range s.Workload {
 		src, key := &s.Workload[i], fmt.Sprintf("workload.%d.", i)
-		for kind, t := range map[string]*Trace{"pcap": src.PCAP, "zeek": src.Zeek, "records": src.Records} {
-			if t != nil { // one of them at most
-				add(key+kind+".file", t.File)
+		for _, r := range src.recordings() {
+			if r.Trace != nil {
+				add(key+r.key+".file", r.File)
 			}
 		}
 		if src.Load != nil {
@@ -54,8 +54,18 @@ func (s *Scenario) Files() (named []File) {
 	return named
 }
 
-// CheckFiles says which of the files that the scenario names cannot be read by a run: those that cannot be opened, and
-// those that are no files. It does not look into them.
+// recording is a source that is a file of recorded traffic.
+type recording struct {
+	key    string
+	*Trace // nil if it is not this one
+}
+
+func (s *Source) recordings() []recording {
+	return []recording{{"pcap", s.PCAP}, {"zeek", s.Zeek}, {"records", s.Records}}
+}
+
+// CheckFiles reports which of the files that the scenario names cannot be read by a run: those that cannot be opened,
+// and those that are no files. It does not look into them.
 func (s *Scenario) CheckFiles() error {
 	var errs []error
 	for _, n := range s.Files() {
@@ -69,8 +79,9 @@ func (s *Scenario) CheckFiles() error {
 	return errors.Join(errs...)
 }
 
-// Traffic composes the sources. A source without an end of its own lasts for the scenario's duration; where that is 0, it
-// is an error that is ErrInvalid and names duration. Other errors are those of the files that the sources name.
+// Traffic composes the sources. A source without an end of its own lasts for the scenario's duration. Where that is 0,
+// the source is an error, which is ErrInvalid and names duration. Other errors are those of the files that the sources
+// name.
 func (s *Scenario) Traffic() (*traces.Workload, error) {
 	var ws []*traces.Workload
 	synthetic := 0 // flows so far, for addresses that no two sources share
@@ -88,7 +99,7 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 	return traces.Merge(ws...), nil
 }
 
-// TrafficContext is Traffic until ctx ends: then it leaves off, with the error of ctx.
+// TrafficContext is Traffic, but stops with the error of ctx when ctx ends.
 func (s *Scenario) TrafficContext(ctx context.Context) (*traces.Workload, error) {
 	until := *s
 	until.ctx = ctx
@@ -102,8 +113,8 @@ func (s *Scenario) StreamContext(ctx context.Context) (*traces.Stream, error) {
 	return until.Stream()
 }
 
-// CheckTraffic says what Traffic would refuse before it reads a file: a source without an end, arrivals that do not fit
-// a rate. It makes no packets and costs little, however many flows there are.
+// CheckTraffic reports what Traffic would refuse before it reads a file: a source without an end, and arrivals that do
+// not fit a rate. It makes no packets and costs little, however many flows there are.
 func (s *Scenario) CheckTraffic() error {
 	var errs []error
 	for i := range s.Workload {
@@ -126,14 +137,16 @@ func (s *Scenario) CheckTraffic() error {
 	return errors.Join(errs...)
 }
 
-// Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory; of a
-// TRex mix, the packets have their own times and sizes, to a microsecond, whatever its resolution. Recordings are refused:
-// their packets are in their files.
+// Stream plays the workload up to the scenario's duration, if it has one. A single model is never held in memory. The
+// packets of a TRex mix have their own times, to a microsecond, and sizes, whatever its resolution. Recordings are
+// refused: their packets are in their files.
 func (s *Scenario) Stream() (*traces.Stream, error) {
 	for i := range s.Workload {
-		for kind, is := range map[string]bool{"pcap": s.Workload[i].PCAP != nil, "zeek": s.Workload[i].Zeek != nil, "records": s.Workload[i].Records != nil} {
-			if is {
-				return nil, &strictyaml.Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, kind), Found: "a recording", Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
+		for _, r := range s.Workload[i].recordings() {
+			if r.Trace != nil {
+				return nil, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, r.key),
+					Found:    "a recording",
+					Expected: "traffic from rules or models; smartinco trace convert writes recordings"}
 			}
 		}
 	}
@@ -155,7 +168,7 @@ func (s *Scenario) Stream() (*traces.Stream, error) {
 	return stream, nil
 }
 
-// source reads one source and says how many synthetic flows it has taken addresses for.
+// source reads one source and returns for how many synthetic flows it has taken addresses.
 func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, error) {
 	switch {
 	case src.CBR != nil:
@@ -189,13 +202,15 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		return w, 0, err
 	case src.Load != nil:
 		l := src.Load
-		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale,
-			Speedup: l.Speedup, Flows: l.Flows, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
+		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{
+			Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale, Speedup: l.Speedup, Flows: l.Flows,
+			Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
 		return w, l.Flows, err
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
 	}
-	return nil, 0, &strictyaml.Error{File: s.Name, Key: "workload", Found: "a source without a kind", Expected: "one of " + strings.Join(strictyaml.Keys(&Source{}), ", ")}
+	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind",
+		Expected: "one of " + strings.Join(strictyaml.Keys(src), ", ")}
 }
 
 // staircase is what source i asks of the traffic, without the addresses' offset.
@@ -242,24 +257,27 @@ func (s *Scenario) constant(f *OneFlow, i, j int) (o traces.ConstantOptions, err
 func (s *Scenario) period(rate float64, key, found string) (traces.Period, error) {
 	p, err := traces.PeriodOf(rate)
 	if err != nil {
-		err = &strictyaml.Error{File: s.Name, Key: key, Found: found, Err: err,
-			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond", units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
+		err = &Error{File: s.Name, Key: key, Found: found, Err: err,
+			Expected: fmt.Sprintf("%v to %v for each flow, the most being a packet a picosecond",
+				units.PPS(traces.LeastRate), units.PPS(traces.MostRate))}
 	}
 	return p, err
 }
 
-// process checks how the packets of a flow come, which depends on its rate.
+// process checks that the way in which the packets of a flow come fits the flow's rate.
 func (s *Scenario) process(p traces.Process, mean traces.Period, key string) error {
 	if err := p.Check(mean); err != nil {
-		return &strictyaml.Error{File: s.Name, Key: key + ".on_time", Found: p.On.String() + " and off_time: " + p.Off.String(),
-			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, and time on for at most one a picosecond", mean), Err: err}
+		return &Error{File: s.Name, Key: key + ".on_time", Err: err,
+			Found: p.On.String() + " and off_time: " + p.Off.String(),
+			Expected: fmt.Sprintf("together at least the mean time between two packets, %v, "+
+				"and time on for at most one a picosecond", mean)}
 	}
 	return nil
 }
 
 func (s *Scenario) endless(source string) error {
-	return &strictyaml.Error{File: s.Name, Key: "duration", Found: s.Duration.String() + " with a source of traffic that has no end, " + source,
-		Expected: "a time above 0 such as 330s"}
+	return &Error{File: s.Name, Key: "duration", Expected: "a time above 0 such as 330s",
+		Found: s.Duration.String() + " with a source of traffic that has no end, " + source}
 }
 
 // options are a trace's, with a stream of random numbers of its own for each source.

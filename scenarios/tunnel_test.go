@@ -28,7 +28,8 @@ func TestTunnelDecidesTheFlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for tunnel, port := range map[string]uint16{"none": 4789, "inner": 53} {
-		st, err := Parse("t.yaml", fmt.Appendf(nil, "name: x\nworkload: [{pcap: {file: %s, tunnel: %s}}]\n", path, tunnel), ".", nil)
+		text := fmt.Appendf(nil, "name: x\nworkload: [{pcap: {file: %s, tunnel: %s}}]\n", path, tunnel)
+		st, err := Parse("t.yaml", text, ".", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,8 @@ func check(v reflect.Value, path string) error {
 		}
 	case reflect.Map:
 		for _, k := range sortedKeys(v) {
-			if err := checkField(fieldOf(v.Type().Elem()), v.MapIndex(k), Under(path, strconv.FormatInt(k.Int(), 10))); err != nil {
+			at := Under(path, strconv.FormatInt(k.Int(), 10))
+			if err := checkField(fieldOf(v.Type().Elem()), v.MapIndex(k), at); err != nil {
 				return err
 			}
 		}

@@ -15,8 +15,9 @@ import (
 //	policy: maglev
 //	policy: {maglev: {table: 4093}}
 //
-// The struct that has a field of this type is a Chooser. An override reaches an option by the name: policy.maglev.table.
-// It chooses the alternative where the file chooses none, and is an error where the file chooses another.
+// The struct with a field of this type is a Chooser. The path of an option goes through the name: policy.maglev.table.
+// An override of an option chooses its alternative where the file chooses none. Where the file chooses another, the
+// override is an error.
 type Choice struct {
 	Name    string
 	Options any // a struct whose fields have tags; nil for an alternative that has none
@@ -24,12 +25,13 @@ type Choice struct {
 
 // Chooser is a struct with keys of type Choice.
 type Chooser interface {
-	// Choices lists the alternatives at a key, in order; nil for the keys of other types. Their options are zero values.
+	// Choices lists the alternatives at a key, in order; nil for the keys of other types. Their options are zero
+	// values.
 	Choices(key string) []Choice
 }
 
-// Choose is the alternative of a name, with the defaults of its options. A name that is not in the table gets none; Check
-// refuses it.
+// Choose is the alternative of a name, with the defaults of its options. For a name that is not in the table it has no
+// options, and Check refuses it.
 func Choose(table []Choice, name string) Choice {
 	c := Choice{Name: name}
 	if to := c.options(table); to.IsValid() {
@@ -39,7 +41,7 @@ func Choose(table []Choice, name string) Choice {
 	return c
 }
 
-// options is a new struct for the options of the alternative; not valid if it has none.
+// options is a new struct for the options of the alternative, and the zero Value if it has none.
 func (c *Choice) options(table []Choice) reflect.Value {
 	i := slices.IndexFunc(table, func(row Choice) bool { return row.Name == c.Name })
 	if i < 0 || table[i].Options == nil {
@@ -85,7 +87,7 @@ func (d *Decoder) choice(n *yaml.Node, c *Choice, path string, f *field) {
 		d.Fail(name, path, KindOf(name), f.expected(), Near(name.Value, f.enum)...)
 		return
 	}
-	*c = Choose(f.choices, name.Value)
+	*c = Choice{Name: name.Value}
 	path = Under(path, c.Name)
 	d.At[path] = given
 	switch to := c.options(f.choices); {

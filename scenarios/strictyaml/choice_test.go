@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/scenarios/internal/mistakes"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -74,11 +75,23 @@ func TestAChoiceIsANameOrAMapping(t *testing.T) {
 		{text: "helm: {policy: {ring: {}}}", want: Choice{"ring", ringOptions{65537, units.Second}}},
 		{text: "helm: {policy: {ring: {table: 4093}}}", want: Choice{"ring", ringOptions{4093, units.Second}}},
 		// An override of an option keeps the others, chooses where nothing is chosen, and comes after its policy.
-		{text: "helm: {policy: ring}", sets: []string{"helm.policy.ring.table=5"}, want: Choice{"ring", ringOptions{5, units.Second}}},
-		{text: "helm: {policy: {ring: {pause: 2s}}}", sets: []string{"helm.policy.ring.table=5"}, want: Choice{"ring", ringOptions{5, 2 * units.Second}}},
+		{
+			text: "helm: {policy: ring}", sets: []string{"helm.policy.ring.table=5"},
+			want: Choice{"ring", ringOptions{5, units.Second}},
+		},
+		{
+			text: "helm: {policy: {ring: {pause: 2s}}}", sets: []string{"helm.policy.ring.table=5"},
+			want: Choice{"ring", ringOptions{5, 2 * units.Second}},
+		},
 		{text: "{}", sets: []string{"helm.policy.draw.of=3"}, want: Choice{"draw", drawOptions{3}}},
-		{text: "helm: {policy: ring}", sets: []string{"helm.policy=draw", "helm.policy.draw.of=3"}, want: Choice{"draw", drawOptions{3}}},
-		{text: "helm: {policy: {ring: {table: 5}}}", sets: []string{"helm.policy=ring"}, want: Choice{"ring", ringOptions{65537, units.Second}}},
+		{
+			text: "helm: {policy: ring}", sets: []string{"helm.policy=draw", "helm.policy.draw.of=3"},
+			want: Choice{"draw", drawOptions{3}},
+		},
+		{
+			text: "helm: {policy: {ring: {table: 5}}}", sets: []string{"helm.policy=ring"},
+			want: Choice{"ring", ringOptions{65537, units.Second}},
+		},
 	} {
 		got, err := steered(c.text, c.sets...)
 		if err != nil || got.Helm.Policy != c.want || got.Helm.Limit != 7 {
@@ -88,28 +101,9 @@ func TestAChoiceIsANameOrAMapping(t *testing.T) {
 }
 
 func TestMistakesInAChoice(t *testing.T) {
-	const oneOf = "one of in-turn, ring, draw, or a mapping from one of them to its options"
-	for _, c := range []struct{ text, set, want string }{
-		{"helm: {policy: rnig}", "", `s.yaml:1:16: helm.policy: found "rnig", expected ` + oneOf + `; did you mean ring?`},
-		{"helm: {policy: {rnig: {table: 3}}}", "", `s.yaml:1:17: helm.policy: found "rnig", expected ` + oneOf + `; did you mean ring?`},
-		{"helm: {policy: [ring]}", "", `s.yaml:1:16: helm.policy: found a list, expected ` + oneOf},
-		{"helm: {policy: }", "", `s.yaml:1:16: helm.policy: found nothing, expected ` + oneOf},
-		{"helm: {policy: {ring: {tabel: 3}}}", "", `s.yaml:1:24: helm.policy.ring.tabel: found an unknown key, expected one of table, pause; did you mean table?`},
-		{"helm: {policy: {ring: {table: 1}}}", "", `s.yaml:1:31: helm.policy.ring.table: found "1", expected a whole number not below 2`},
-		{"helm: {policy: {ring: 3}}", "", `s.yaml:1:23: helm.policy.ring: found "3", expected a mapping with the keys table, pause`},
-		{"helm: {policy: {in-turn: {table: 3}}}", "", `s.yaml:1:26: helm.policy.in-turn: found a mapping, expected nothing: in-turn has no options`},
-		{"helm: {policy: {}}", "", `s.yaml:1:16: helm.policy: found a mapping of nothing, expected one name with its options`},
-		{"helm: {policy: {ring: {}, draw: {}}}", "", `s.yaml:1:16: helm.policy: found a mapping of ring and draw, expected one name with its options`},
-		{"helm: {policy: ring}", "helm.policy.draw.of=3", `--set helm.policy.draw.of=3: helm.policy: found a mapping of ring and draw, expected one name with its options`},
-		{"helm: {policy: ring}", "helm.policy.ring.tabel=3", `--set helm.policy.ring.tabel=3: helm.policy.ring.tabel: found an unknown key, expected one of table, pause; did you mean table?`},
-		{"{}", "helm.policy.rnig.table=3", `--set helm.policy.rnig.table=3: helm.policy: found "rnig", expected ` + oneOf + `; did you mean ring?`},
-	} {
-		var sets []string
-		if c.set != "" {
-			sets = []string{c.set}
-		}
-		if _, err := steered(c.text, sets...); err == nil || err.Error() != c.want {
-			t.Errorf("%s %s:\n got %v\nwant %s", c.text, c.set, err, c.want)
+	for _, m := range mistakes.Read(t, "testdata/choice.txt") {
+		if _, err := steered(m.Text, m.Sets...); err == nil || err.Error() != m.Want {
+			t.Errorf("%s:\n got %v\nwant %s", m.What, err, m.Want)
 		}
 	}
 }
@@ -157,6 +151,7 @@ func TestAChoiceIsWrittenWithItsOptions(t *testing.T) {
 }
 
 func TestCheckOfAChoice(t *testing.T) {
+	const another = " with options of type strictyaml.drawOptions: want those of its table"
 	table := steering{}.Choices("policy")
 	for _, c := range []struct {
 		policy Choice
@@ -167,8 +162,8 @@ func TestCheckOfAChoice(t *testing.T) {
 		{Choose(table, "rnig"), `helm.policy: "rnig": want one of in-turn, ring, draw`},
 		{Choice{"ring", ringOptions{1, 1}}, `helm.policy.ring.table: "1": want a whole number not below 2`},
 		{Choice{"ring", nil}, `helm.policy: "ring" with options of type <nil>: want those of its table`},
-		{Choice{"ring", drawOptions{2}}, `helm.policy: "ring" with options of type strictyaml.drawOptions: want those of its table`},
-		{Choice{"in-turn", drawOptions{2}}, `helm.policy: "in-turn" with options of type strictyaml.drawOptions: want those of its table`},
+		{Choice{"ring", drawOptions{2}}, `helm.policy: "ring"` + another},
+		{Choice{"in-turn", drawOptions{2}}, `helm.policy: "in-turn"` + another},
 	} {
 		got := ""
 		if err := Check(&ship{Helm: steering{c.policy, 7}}); err != nil {
@@ -188,7 +183,8 @@ func TestSchemaAndReferenceOfAChoice(t *testing.T) {
 	for _, want := range []string{
 		`"policy":{"description":"who decides","anyOf":[{"type":"string","enum":["in-turn","ring","draw"]},` +
 			`{"type":"object","properties":{"ring":{"type":"object","properties":{"table":{`,
-		`"draw":{"type":"object","properties":{"of":{"description":"how many are drawn","type":"integer","minimum":1,"default":2}},"additionalProperties":false}},` +
+		`"draw":{"type":"object","properties":{"of":{"description":"how many are drawn","type":"integer",` +
+			`"minimum":1,"default":2}},"additionalProperties":false}},` +
 			`"additionalProperties":false,"minProperties":1,"maxProperties":1}],"default":"in-turn"}`,
 	} {
 		if !strings.Contains(string(b), want) {
@@ -198,7 +194,8 @@ func TestSchemaAndReferenceOfAChoice(t *testing.T) {
 	text := string(Describe("Ship", &ship{}))
 	for _, want := range []string{
 		"| `policy` | `in-turn`, `ring`, `draw` | `in-turn` | who decides |",
-		"## `helm.policy.ring`\n\nThe options of `policy: ring`, which is then `policy: {ring: {KEY: VALUE}}`. " +
+		"## `helm.policy.ring`\n\n" +
+			"The options of `policy: ring`, which is then written `policy: {ring: {KEY: VALUE}}`.\n" +
 			"`--set` and a sweep reach them by this path, where `policy` is `ring` or not given.\n\n| key |",
 		"| `of` | whole number, ≥ 1 | `2` | how many are drawn |",
 	} {
@@ -217,11 +214,13 @@ func (plain) Choices(string) []Choice { return []Choice{{"a", nil}, {"b", nil}} 
 
 func TestATableWithoutOptionsIsAnEnum(t *testing.T) {
 	b, err := json.Marshal(Schema(&plain{}))
-	if want := `{"policy":{"description":"who decides","type":"string","enum":["a","b"],"default":"b"}}`; err != nil || !strings.Contains(string(b), want) {
+	want := `{"policy":{"description":"who decides","type":"string","enum":["a","b"],"default":"b"}}`
+	if err != nil || !strings.Contains(string(b), want) {
 		t.Errorf("schema %s, want %s", b, want)
 	}
 	err = Decode("p.yaml", []byte("policy: c"), &plain{}, nil)
-	if want := `p.yaml:1:9: policy: found "c", expected one of a, b; did you mean a or b?`; err == nil || err.Error() != want {
+	want = `p.yaml:1:9: policy: found "c", expected one of a, b; did you mean a or b?`
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -49,7 +49,7 @@ func (d *Decoder) Struct(n *yaml.Node, v any, path string) {
 	d.structure(n, reflect.ValueOf(v).Elem(), path)
 }
 
-// Complete reports the keys of the struct that v points to which the mapping at the root does not give, but for one.
+// Complete reports each key of the struct that v points to, except one, that the mapping at the root lacks.
 func (d *Decoder) Complete(root *yaml.Node, v any, but string) {
 	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
 		if _, given := d.At[f.name]; !given && f.name != but && root.Kind == yaml.MappingNode {
@@ -65,8 +65,9 @@ func (d *Decoder) missing(n *yaml.Node, path string, f *field) {
 // structure reads a mapping into v, whose defaults are set.
 func (d *Decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 	t := v.Type()
+	keys := strings.Join(keysOf(t), ", ")
 	if n.Kind != yaml.MappingNode {
-		d.Fail(n, path, KindOf(n), "a mapping with the keys "+strings.Join(keysOf(t), ", "))
+		d.Fail(n, path, KindOf(n), "a mapping with the keys "+keys)
 		return
 	}
 	given, wrong := map[string]bool{}, len(d.Errs)
@@ -74,7 +75,7 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 		key, val := n.Content[i], n.Content[i+1]
 		f := fieldNamed(t, key.Value)
 		if f == nil {
-			d.Fail(key, Under(path, key.Value), "an unknown key", "one of "+strings.Join(keysOf(t), ", "), Near(key.Value, keysOf(t))...)
+			d.Fail(key, Under(path, key.Value), "an unknown key", "one of "+keys, Near(key.Value, keysOf(t))...)
 			continue
 		}
 		given[f.name] = true
@@ -91,7 +92,7 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 		}
 	}
 	if isOneOf(t) && len(given) != 1 && len(d.Errs) == wrong {
-		d.Fail(n, path, KindOf(n), fmt.Sprintf("exactly one of the keys %s; it has %d", strings.Join(keysOf(t), ", "), len(given)))
+		d.Fail(n, path, KindOf(n), fmt.Sprintf("exactly one of the keys %s; it has %d", keys, len(given)))
 	}
 }
 
@@ -105,7 +106,7 @@ func fieldNamed(t reflect.Type, name string) *field {
 	return nil
 }
 
-// value reads one value. f describes the key at which it stands; for the elements of a list, the list's.
+// value reads one value. f describes the key at which it stands, or the elements of the list.
 func (d *Decoder) value(n *yaml.Node, v reflect.Value, path string, f *field) {
 	d.At[path] = n
 	switch t := v.Type(); {
@@ -162,7 +163,8 @@ func (d *Decoder) table(n *yaml.Node, v reflect.Value, path string) {
 
 // scalarTags are the YAML tags that a kind accepts; others, such as a number where a text belongs, are a mistake.
 var scalarTags = map[reflect.Kind]string{
-	reflect.String: "!!str", reflect.Bool: "!!bool", reflect.Int: "!!int", reflect.Uint64: "!!int", reflect.Float64: "!!int !!float",
+	reflect.String: "!!str", reflect.Bool: "!!bool", reflect.Int: "!!int", reflect.Uint64: "!!int",
+	reflect.Float64: "!!int !!float",
 }
 
 func (d *Decoder) scalar(n *yaml.Node, v reflect.Value, path string, f *field) {

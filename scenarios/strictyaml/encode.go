@@ -13,8 +13,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// YAML is the struct that v points to with every key and its value, in the order of their declaration. Decode reads it
-// back. What is absent, a nil pointer, list or table, is left out.
+// YAML writes the struct that v points to, with every key and its value, in the order of their declaration. Decode
+// reads it back. A nil pointer, list or table is left out.
 func YAML(v any) []byte {
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
@@ -28,7 +28,7 @@ func YAML(v any) []byte {
 // JSON is what YAML gives, as JSON.
 func JSON(v any) json.RawMessage { return appendJSON(nil, node(reflect.ValueOf(v).Elem())) }
 
-// node is a value as YAML. What is absent, a nil pointer, list or table, is left out of its mapping.
+// node is a value as YAML.
 func node(v reflect.Value) *yaml.Node {
 	switch {
 	case v.Type() == reflect.TypeFor[Choice]():

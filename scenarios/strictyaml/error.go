@@ -28,8 +28,8 @@ type Error struct {
 	Err          error    // the cause, where there is one
 }
 
-// Error is one line: place, key, what was found, what was expected, near misses. It is fit for a terminal, whatever the file
-// holds.
+// Error is one line: place, key, what was found, what was expected, near misses. Whatever the file holds, the line does
+// no harm to a terminal.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(shown(e.File))
@@ -52,7 +52,8 @@ func (e *Error) Error() string {
 // mostShown bounds, in bytes, each part of an error. A list of all keys that may stand at a place is shorter.
 const mostShown = 1500
 
-// shown is a text from a file as an error shows it: on one line, of a bounded length, with escapes for what is not printable.
+// shown is a text from a file as an error shows it: on one line, of a bounded length, with escapes for what cannot be
+// printed.
 func shown(s string) string {
 	if more := len(s) - mostShown; more > 0 {
 		s = fmt.Sprintf("%s ... and %d bytes more", strings.ToValidUTF8(s[:mostShown], ""), more)
@@ -116,8 +117,8 @@ func Near(s string, names []string) []string {
 	return out
 }
 
-// distance is the number of insertions, deletions, replacements and swaps of neighbours that make b of a (optimal string
-// alignment distance).
+// distance is the number of insertions, deletions, replacements and swaps of neighbours that make b of a (optimal
+// string alignment distance).
 func distance(a, b string) int {
 	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range prev {

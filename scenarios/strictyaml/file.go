@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// ReadFile reads a file of at most MaxSize bytes, and one that is longer, or endless, up to the byte that shows it. A pipe
-// that something writes is read as a file is, so that a shell can give one. What would not end, a pipe into which nobody
-// writes or a device, is an error that is ErrInvalid.
+// ReadFile reads a file, but at most MaxSize+1 bytes of it, which show that it is too long or endless. A pipe that a
+// program writes to is read like a file, so that a shell can pass one. To read a device, or a pipe that nobody writes
+// to, might never end: that is an error that is ErrInvalid.
 func ReadFile(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // to open a pipe without a writer would wait for one
 	if err != nil {

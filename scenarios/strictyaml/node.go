@@ -82,7 +82,8 @@ func (d *Decoder) lint(n *yaml.Node, path string, depth int) {
 			d.Fail(c, path, "an anchor or alias", "the value itself")
 		default:
 			if line, ok := seen[c.Value]; ok {
-				d.Fail(c, Under(path, c.Value), "the key a second time", fmt.Sprintf("it once; the first is on line %d", line))
+				d.Fail(c, Under(path, c.Value), "the key a second time",
+					fmt.Sprintf("it once; the first is on line %d", line))
 			}
 			seen[c.Value] = c.Line
 		}

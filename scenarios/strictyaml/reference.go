@@ -82,8 +82,11 @@ func choiceSections(b *bytes.Buffer, key string, f *field) {
 	for _, c := range f.choices {
 		if c.Options != nil {
 			at := Under(key, c.Name)
-			fmt.Fprintf(b, "\n## `%s`\n\nThe options of `%s: %s`, which is then `%s: {%s: {KEY: VALUE}}`. ", at, f.name, c.Name, f.name, c.Name)
-			fmt.Fprintf(b, "`--set` and a sweep reach them by this path, where `%s` is `%s` or not given.\n\n", f.name, c.Name)
+			fmt.Fprintf(b, "\n## `%s`\n\n", at)
+			fmt.Fprintf(b, "The options of `%s: %s`, which is then written `%[1]s: {%[2]s: {KEY: VALUE}}`.\n",
+				f.name, c.Name)
+			fmt.Fprintf(b, "`--set` and a sweep reach them by this path, where `%s` is `%s` or not given.\n\n",
+				f.name, c.Name)
 			keys(b, at, reflect.TypeOf(c.Options))
 		}
 	}

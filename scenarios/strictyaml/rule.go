@@ -15,7 +15,7 @@ type Rule struct {
 	Want  string   // what may stand there
 }
 
-// Below is the same rules for keys below a path.
+// Below gives the same rules for keys below a path.
 func Below(path string, rules []Rule) []Rule {
 	below := make([]Rule, len(rules))
 	for i, r := range rules {
@@ -77,7 +77,7 @@ func above(key string) iter.Seq[string] {
 	}
 }
 
-// place is the node of a key, or of the nearest key above it that the file has, and how to call what stands at the key.
+// place is the node of a key, or of the nearest key above it that the file has, and the name of what stands at the key.
 func (d *Decoder) place(key string) (n *yaml.Node, found string) {
 	if n, ok := d.At[key]; ok {
 		return n, KindOf(n)

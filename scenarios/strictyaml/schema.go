@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strconv"
 	"strings"
@@ -76,11 +77,14 @@ func objectSchema(t reflect.Type) Object {
 	return o
 }
 
+// quantityPattern is what a quantity looks like, but for its units.
+const quantityPattern = `^\s*[0-9_]*\.?[0-9_]+([eE][+-]?[0-9]+)?\s*(%s)\s*$`
+
 func typeSchema(f *field) Object {
 	t := f.typ
 	if q, ok := quantities[t]; ok {
 		return Object{{"anyOf", []Object{
-			{{"type", "string"}, {"pattern", `^\s*[0-9_]*\.?[0-9_]+([eE][+-]?[0-9]+)?\s*(` + strings.Join(q.units, "|") + `)\s*$`}},
+			{{"type", "string"}, {"pattern", fmt.Sprintf(quantityPattern, strings.Join(q.units, "|"))}},
 			{{"const", 0}},
 		}}, {"examples", []string{q.example}}}
 	}
@@ -98,7 +102,8 @@ func typeSchema(f *field) Object {
 	case reflect.Slice:
 		return Object{{"type", "array"}, {"items", typeSchema(fieldOf(t.Elem()))}}
 	case reflect.Map:
-		return Object{{"type", "object"}, {"patternProperties", Object{{"^[1-9][0-9]*$", typeSchema(fieldOf(t.Elem()))}}}, {"additionalProperties", false}}
+		values := Object{{"^[1-9][0-9]*$", typeSchema(fieldOf(t.Elem()))}}
+		return Object{{"type", "object"}, {"patternProperties", values}, {"additionalProperties", false}}
 	}
 	o := Object{{"type", jsonTypes[t.Kind()]}}
 	if f.enum != nil {
@@ -127,10 +132,12 @@ func choiceSchema(f *field) Object {
 			options = append(options, Member{c.Name, objectSchema(reflect.TypeOf(c.Options))})
 		}
 	}
-	return Object{{"anyOf", []Object{names, {{"type", "object"}, {"properties", options}, {"additionalProperties", false},
-		{"minProperties", 1}, {"maxProperties", 1}}}}}
+	one := Object{{"type", "object"}, {"properties", options}, {"additionalProperties", false},
+		{"minProperties", 1}, {"maxProperties", 1}}
+	return Object{{"anyOf", []Object{names, one}}}
 }
 
 var jsonTypes = map[reflect.Kind]string{
-	reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Uint64: "integer", reflect.Float64: "number",
+	reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Uint64: "integer",
+	reflect.Float64: "number",
 }

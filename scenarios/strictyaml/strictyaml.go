@@ -1,8 +1,8 @@
 // Package strictyaml reads YAML files into structs, and refuses all that their tags do not allow.
 //
-// Every unknown key, wrong unit and impossible value is reported, all at once, each with its line and with what would be
-// right. The tags of a struct's fields are the single source of the decoder (Decode), of a JSON Schema (Schema) and of a
-// reference in Markdown (Describe):
+// Every unknown key, wrong unit and impossible value is reported, all at once, each with its line and with what would
+// be right. The tags of a struct's fields are the single source of the decoder (Decode), of a JSON Schema (Schema) and
+// of a reference in Markdown (Describe):
 //
 //	yaml      the key
 //	doc       what it means; a struct with long texts has a method instead (Documented)
@@ -12,9 +12,10 @@
 //	min, max  the least and the greatest value
 //	above     a value that all are greater than
 //
-// A value is a text, a truth value, a number, a quantity of package units, a struct, a pointer to one, a list, or a table
-// from whole numbers. A pointer stays nil where its key is absent. A type may also bring a notation of its own (Custom),
-// and a struct the names that one of its keys may have (Tabled), or the demand that exactly one of its keys is set (OneOf).
+// A value is a text, a truth value, a number, a quantity of package units, a struct, a pointer to one, a list, or a
+// table from whole numbers. A pointer stays nil where its key is absent. A type may also bring a notation of its own
+// (Custom), and a struct the names that one of its keys may have (Tabled), or the demand that exactly one of its keys
+// is set (OneOf).
 package strictyaml
 
 import (
@@ -36,7 +37,8 @@ type Custom interface {
 	Reference() (value, intro string)
 }
 
-// Documented is a struct that says what its keys mean by a method, where tags would make long lines. A struct has either.
+// Documented is a struct that says what its keys mean by a method, where tags would make long lines. A struct has
+// either.
 type Documented interface {
 	// Docs has for each key a line KEY: TEXT. Lines that begin with a tab continue the one before.
 	Docs() string

@@ -10,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/smartinco/smartinco/scenarios/internal/mistakes"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -76,58 +77,54 @@ func (*owner) Reference() (value, intro string) {
 	return "name or mapping", "A first name, or these keys."
 }
 func (*owner) Mapping(n *yaml.Node) *yaml.Node {
-	return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!str", Value: "first"}, n}}
+	return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{text("!!str", "first"), n}}
 }
 
 func decode(text string) (*garden, error) {
 	g := &garden{}
 	return g, Decode("g.yaml", []byte(text), g, func() []Rule {
-		return []Rule{{Keys: []string{"trees", "slope"}, Wrong: g.Slope > 1 && g.Trees > 10, Want: "at most 10 on a slope"}}
+		tooMany := g.Slope > 1 && g.Trees > 10
+		return []Rule{{Keys: []string{"trees", "slope"}, Wrong: tooMany, Want: "at most 10 on a slope"}}
 	})
 }
 
 func TestAFileIsReadOverTheDefaults(t *testing.T) {
-	got, err := decode("name: g\ntrees: 4\nshed: {}\nbeds: [{row: {}}, {heap: [{length: 1KiB}, {}]}]\nvisits: {8: 1kpps}")
+	got, err := decode(`
+name: g
+trees: 4
+shed: {}
+beds: [{row: {}}, {heap: [{length: 1KiB}, {}]}]
+visits: {8: 1kpps}
+`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &garden{Name: "g", Open: true, Soil: "clay", Gate: "mary", Trees: 4, Slope: 1, Watered: units.Hour, Shed: &shed{1},
-		Beds: []bed{{Row: &row{8}}, {Heap: []row{{1024}, {8}}}}, Visits: map[int]units.PPS{8: 1000}, Owner: owner{"nobody", "Doe"}}
+	want := &garden{
+		Name: "g", Open: true, Soil: "clay", Gate: "mary", Trees: 4, Slope: 1, Watered: units.Hour, Shed: &shed{1},
+		Beds: []bed{{Row: &row{8}}, {Heap: []row{{1024}, {8}}}}, Visits: map[int]units.PPS{8: 1000},
+		Owner: owner{"nobody", "Doe"},
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
 func TestEveryMistakeIsNamed(t *testing.T) {
-	for text, want := range map[string]string{
-		"trees: 1":                             `1:1: name: found nothing, expected a text: what it is called`,
-		"name: g\nsoli: clay":                  `2:1: soli: found an unknown key, expected one of name, open, soil, gate, trees, slope, watered, rain, shed, beds, visits, owner; did you mean soil?`,
-		"name: g\nsoil: cly":                   `2:7: soil: found "cly", expected one of sand, clay; did you mean clay?`,
-		"name: g\ngate: contray":               `2:7: gate: found "contray", expected one of mary, contrary; did you mean contrary?`,
-		"name: g\ntrees: 41":                   `2:8: trees: found "41", expected a whole number from 0 to 40`,
-		"name: g\nslope: 0":                    `2:8: slope: found "0", expected a number above 0`,
-		"name: g\nslope: steep":                `2:8: slope: found "steep", expected a number`,
-		"name: g\nslope: .nan":                 `2:8: slope: found ".nan", expected a finite number`,
-		"name: g\nwatered: 0s":                 `2:10: watered: found "0s", expected a time above 0 and at most 48h`,
-		"name: g\nwatered: 49h":                `2:10: watered: found "49h", expected a time above 0 and at most 48h`,
-		"name: g\nwatered: 5":                  `2:10: watered: found "5", expected a time such as 10s (units ps, ns, us, µs, ms, s, min, h)`,
-		"name: g\nbeds: [{}]":                  `2:8: beds.0: found a mapping, expected exactly one of the keys row, heap; it has 0`,
-		"name: g\nbeds: [{row: {}, heap: []}]": `2:8: beds.0: found a mapping, expected exactly one of the keys row, heap; it has 2`,
-		"name: g\nbeds: [{rwo: {}}]":           `2:9: beds.0.rwo: found an unknown key, expected one of row, heap; did you mean row?`,
-		"name: g\nowner: [a]":                  `2:8: owner: found a list, expected a first name or a mapping`,
-		"name: g\nvisits: {0: 1pps}":           `2:10: visits.0: found an unknown key, expected a whole number from 1`,
-		"name: g\ntrees: 20\nslope: 2":         `2:8: trees: found "20", expected at most 10 on a slope`,
-		"name: g\ntrees: 50\nslope: 2":         `2:8: trees: found "50", expected a whole number from 0 to 40`,
-	} {
-		_, err := decode(text)
-		if !errors.Is(err, ErrInvalid) || err.Error() != "g.yaml:"+want {
-			t.Errorf("%q:\n got %v\nwant g.yaml:%s", text, err, want)
+	for _, m := range mistakes.Read(t, "testdata/garden.txt") {
+		if _, err := decode(m.Text); !errors.Is(err, ErrInvalid) || err.Error() != m.Want {
+			t.Errorf("%s:\n got %v\nwant %s", m.What, err, m.Want)
 		}
 	}
 }
 
 func TestYAMLReadsBack(t *testing.T) {
-	g, err := decode("name: 'on'\nrain: 1234567.8901234pps\nbeds: [{heap: [{}]}]\nvisits: {10: 1pps, 9: 2pps}\nowner: {last: X}")
+	g, err := decode(`
+name: 'on'
+rain: 1234567.8901234pps
+beds: [{heap: [{}]}]
+visits: {10: 1pps, 9: 2pps}
+owner: {last: X}
+`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +138,8 @@ func TestYAMLReadsBack(t *testing.T) {
 
 // Check says of a struct in memory what the decoder says of one in a file.
 func TestCheck(t *testing.T) {
+	const rate = "a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)"
+	const size = "a size such as 64B (units B, kB, MB, GB, KiB, MiB, GiB)"
 	for _, c := range []struct {
 		edit func(*garden)
 		want string
@@ -151,10 +150,10 @@ func TestCheck(t *testing.T) {
 		{func(g *garden) { g.Gate = "" }, `gate: "": want one of mary, contrary`},
 		{func(g *garden) { g.Watered = 0 }, `watered: "0s": want a time above 0 and at most 48h`},
 		{func(g *garden) { g.Rain = units.PPS(math.Inf(1)) }, `rain: "+Infpps": want a finite number`},
-		{func(g *garden) { g.Rain = -1 }, `rain: "-1pps": want a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)`},
+		{func(g *garden) { g.Rain = -1 }, `rain: "-1pps": want ` + rate},
 		{func(g *garden) { g.Shed = &shed{} }, `shed.doors: "0": want a whole number not below 1`},
-		{func(g *garden) { g.Beds = []bed{{Heap: []row{{1}, {-1}}}} }, `beds.0.heap.1.length: "-1B": want a size such as 64B (units B, kB, MB, GB, KiB, MiB, GiB)`},
-		{func(g *garden) { g.Visits[3] = -1 }, `visits.3: "-1pps": want a packet rate such as 25Mpps (units pps, kpps, Mpps, Gpps)`},
+		{func(g *garden) { g.Beds = []bed{{Heap: []row{{1}, {-1}}}} }, `beds.0.heap.1.length: "-1B": want ` + size},
+		{func(g *garden) { g.Visits[3] = -1 }, `visits.3: "-1pps": want ` + rate},
 		{func(g *garden) { g.Trees, g.Slope = -1, -1 }, `trees: "-1": want a whole number from 0 to 40`},
 	} {
 		g := &garden{}
@@ -184,7 +183,8 @@ func TestAnOverrideOpensAShorthand(t *testing.T) {
 	}
 	g, d := &garden{}, NewDecoder("g.yaml", "", nil)
 	Defaults(g)
-	if d.Struct(root, g, ""); len(d.Errs) > 0 || g.Owner != (owner{"jane", "Roe"}) || g.Beds[0].Row.Length != 9 || g.Shed.Doors != 2 {
+	d.Struct(root, g, "")
+	if len(d.Errs) > 0 || g.Owner != (owner{"jane", "Roe"}) || g.Beds[0].Row.Length != 9 || g.Shed.Doors != 2 {
 		t.Errorf("%v: read as %+v", Join(d.Errs), g)
 	}
 	v, _ := Parse("--set", []byte("1"))

@@ -116,10 +116,22 @@ type quantity struct {
 }
 
 var quantities = map[reflect.Type]quantity{
-	reflect.TypeFor[units.Time]():  {"a time", "10s", []string{"ps", "ns", "us", "µs", "ms", "s", "min", "h"}, "ps", ""},
-	reflect.TypeFor[units.PPS]():   {"a packet rate", "25Mpps", []string{"pps", "kpps", "Mpps", "Gpps"}, "pps", "1000Gpps"},
-	reflect.TypeFor[units.BPS]():   {"a bit rate", "100Gbps", []string{"bps", "kbps", "Mbps", "Gbps", "Tbps"}, "bps", "1000Tbps"},
-	reflect.TypeFor[units.Bytes](): {"a size", "64B", []string{"B", "kB", "MB", "GB", "KiB", "MiB", "GiB"}, "B", "1024GiB"},
+	reflect.TypeFor[units.Time](): {
+		noun: "a time", example: "10s", base: "ps",
+		units: []string{"ps", "ns", "us", "µs", "ms", "s", "min", "h"},
+	},
+	reflect.TypeFor[units.PPS](): {
+		noun: "a packet rate", example: "25Mpps", base: "pps", max: "1000Gpps",
+		units: []string{"pps", "kpps", "Mpps", "Gpps"},
+	},
+	reflect.TypeFor[units.BPS](): {
+		noun: "a bit rate", example: "100Gbps", base: "bps", max: "1000Tbps",
+		units: []string{"bps", "kbps", "Mbps", "Gbps", "Tbps"},
+	},
+	reflect.TypeFor[units.Bytes](): {
+		noun: "a size", example: "64B", base: "B", max: "1024GiB",
+		units: []string{"B", "kB", "MB", "GB", "KiB", "MiB", "GiB"},
+	},
 }
 
 // nouns say what a scalar of a plain kind is.
@@ -248,8 +260,8 @@ func (f *field) outside() string {
 	return s
 }
 
-// wrong says what may stand there instead of a scalar that the tags do not allow, and which names resemble it; nothing if
-// they allow it.
+// wrong says what may stand there instead of a scalar that the tags do not allow, and which names resemble it; nothing
+// if they allow it.
 func (f *field) wrong(v reflect.Value) (expected string, near []string) {
 	switch {
 	case f.enum != nil:

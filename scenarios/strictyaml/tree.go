@@ -21,14 +21,16 @@ func (o Origins) Mark(n *yaml.Node, from string) {
 	}
 }
 
-// With returns the tree, which is to be read into what v points to, with value at the path. It copies the nodes on the way
-// and shares the others. Mappings on the way that are missing are made; a scalar on the way that is a Shorthand becomes the
-// mapping that it stands for.
+// With returns the tree, which is to be read into what v points to, with value at the path. It copies the nodes on the
+// way and shares the others. Mappings on the way that are missing are made; a scalar on the way that is a Shorthand
+// becomes the mapping that it stands for.
 func (o Origins) With(v any, root *yaml.Node, path string, value *yaml.Node) (*yaml.Node, error) {
 	return o.with(reflect.TypeOf(v).Elem(), root, strings.Split(path, "."), value, "")
 }
 
-func (o Origins) with(t reflect.Type, n *yaml.Node, path []string, value *yaml.Node, walked string) (*yaml.Node, error) {
+func (o Origins) with(
+	t reflect.Type, n *yaml.Node, path []string, value *yaml.Node, walked string,
+) (*yaml.Node, error) {
 	if len(path) == 0 {
 		return value, nil
 	}
@@ -61,7 +63,8 @@ func (o Origins) with(t reflect.Type, n *yaml.Node, path []string, value *yaml.N
 			at++
 		}
 		if at < 0 {
-			key := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: path[0], Line: value.Line, Column: value.Column}
+			key := text("!!str", path[0])
+			key.Line, key.Column = value.Line, value.Column
 			if from, ok := o[value]; ok {
 				o[key] = from
 			}
@@ -113,7 +116,8 @@ func (o Origins) merge(t reflect.Type, base, over *yaml.Node) *yaml.Node {
 		if at < 0 {
 			c.Content = append(c.Content, over.Content[i], over.Content[i+1])
 		} else {
-			c.Content[at], c.Content[at+1] = over.Content[i], o.merge(typeAt(t, key), base.Content[at+1], over.Content[i+1])
+			c.Content[at] = over.Content[i]
+			c.Content[at+1] = o.merge(typeAt(t, key), base.Content[at+1], over.Content[i+1])
 		}
 	}
 	if from, ok := o[base]; ok {
