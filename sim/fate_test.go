@@ -104,7 +104,8 @@ faults: [{kind: link-down, at: 5ms, for: 1ms}`+c.faults+`]
 				bytes := 0.0
 				for k, sent := range []float64{45_090, 5010} {
 					f, processed := h.Flows[k], sent-c.lost[k]-c.held[k]
-					if bytes += 64 * processed; math.Abs(f.Dropped-c.lost[k]) > 40 || math.Abs(f.Queued-c.held[k]) > 40 || math.Abs(f.Processed-processed) > 40 {
+					if bytes += 64 * processed; math.Abs(f.Dropped-c.lost[k]) > 40 ||
+						math.Abs(f.Queued-c.held[k]) > 40 || math.Abs(f.Processed-processed) > 40 {
 						t.Errorf("flow %d: %.1f lost, %.1f queued, %.1f processed; want %.1f, %.1f and %.1f",
 							k, f.Dropped, f.Queued, f.Processed, c.lost[k], c.held[k], processed)
 					}

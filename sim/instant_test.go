@@ -23,8 +23,11 @@ type history struct {
 	log  []orchestrator.Decision
 }
 
-var eventNames = map[orchestrator.EventKind]string{orchestrator.FlowArrived: "arrived", orchestrator.FlowEnded: "ended", orchestrator.CountersRead: "counters",
-	orchestrator.InstanceReady: "ready", orchestrator.InstanceFailed: "failed", orchestrator.RuleInstalled: "installed", orchestrator.RuleRejected: "rejected"}
+var eventNames = map[orchestrator.EventKind]string{
+	orchestrator.FlowArrived: "arrived", orchestrator.FlowEnded: "ended", orchestrator.CountersRead: "counters",
+	orchestrator.InstanceReady: "ready", orchestrator.InstanceFailed: "failed",
+	orchestrator.RuleInstalled: "installed", orchestrator.RuleRejected: "rejected",
+}
 
 func (h *history) Event(now units.Time, e *orchestrator.Event) {
 	name := eventNames[e.Kind]
@@ -95,7 +98,8 @@ workload:
       - {period: 1us}
       - {period: 100ns, phase: 3500us}
 `, func(t *testing.T, h *history) {
-		if got, want := h.within(4*units.Millisecond), []string{"telemetry", "counters", "autoscaler"}; !slices.Equal(got, want) {
+		got, want := h.within(4*units.Millisecond), []string{"telemetry", "counters", "autoscaler"}
+		if !slices.Equal(got, want) {
 			t.Errorf("at 4 ms: %v, want %v", got, want)
 		}
 		if d := h.decision(t, orchestrator.Recommend, 4*units.Millisecond); d.Desired != 2 {
@@ -120,7 +124,8 @@ workload:
       - {period: 500us, phase: 2ms}
       - {period: 100us, phase: 1500us}
 `, func(t *testing.T, h *history) {
-		got, want := h.within(2*units.Millisecond), []string{"failed", "installed", "ended", "counters", "telemetry", "autoscaler", "arrived"}
+		got, want := h.within(2*units.Millisecond), []string{"failed", "installed", "ended", "counters", "telemetry",
+			"autoscaler", "arrived"}
 		if !slices.Equal(got, want) {
 			t.Errorf("at 2 ms: %v, want %v", got, want)
 		}
@@ -177,28 +182,38 @@ workload:
 
 // A flow's instance is the one to which its packets went last, by a rule or not.
 func TestInstanceAndMovesFollowThePackets(t *testing.T) {
-	const two = "instances: {initial: 2, min: 1, max: 2}\nautoscaler: {policy: none}\nscheduler: {policy: round-robin}\n"
+	const two = "instances: {initial: 2, min: 1, max: 2}\nautoscaler: {policy: none}\n" +
+		"scheduler: {policy: round-robin}\n"
 	for _, c := range []struct {
 		name, nic, rest string
 		instance, moves int32
 	}{
-		{"it ends before its rule is in force", "install_latency: 5ms", "workload: [{flows: [{period: 100us, phase: 1ms, end: 3ms}]}]", 1, 0},
-		{"its rule is refused", "rules: 1, install_latency: 0s", "workload: [{flows: [{period: 100us, phase: 1ms, end: 9ms}, {period: 100us}]}]", 2, 0},
-		{"its instance dies, without a rule", "install_latency: 50ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
-		{"its instance dies, with a rule", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
-		{"the moved rule is not in force when the run ends", "install_latency: 4ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 7ms, instance: 1}]", 1, 0},
-		{"no instance lives", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 0s, instance: 1}, {kind: instance-death, at: 0s, instance: 2}]\nvnf: {start_latency: 1s}", 0, 0},
+		{"it ends before its rule is in force", "install_latency: 5ms",
+			"workload: [{flows: [{period: 100us, phase: 1ms, end: 3ms}]}]", 1, 0},
+		{"its rule is refused", "rules: 1, install_latency: 0s",
+			"workload: [{flows: [{period: 100us, phase: 1ms, end: 9ms}, {period: 100us}]}]", 2, 0},
+		{"its instance dies, without a rule", "install_latency: 50ms", "workload: [{flows: [{period: 100us}]}]\n" +
+			"faults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
+		{"its instance dies, with a rule", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\n" +
+			"faults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
+		{"the moved rule is not in force when the run ends", "install_latency: 4ms",
+			"workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 7ms, instance: 1}]", 1, 0},
+		{"no instance lives", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\n" +
+			"faults: [{kind: instance-death, at: 0s, instance: 1}, {kind: instance-death, at: 0s, instance: 2}]\n" +
+			"vnf: {start_latency: 1s}", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			both(t, "duration: 10ms\ntelemetry: {window: 1ms}\nnic: {profile: ideal, "+c.nic+"}\n"+two+c.rest+"\n", func(t *testing.T, h *history) {
-				i := slices.IndexFunc(h.Flows, func(f results.Flow) bool {
-					return strings.Contains(c.name, "refused") == (f.Start > 0.0005) || len(h.Flows) == 1
+			both(t, "duration: 10ms\ntelemetry: {window: 1ms}\nnic: {profile: ideal, "+c.nic+"}\n"+two+c.rest+"\n",
+				func(t *testing.T, h *history) {
+					i := slices.IndexFunc(h.Flows, func(f results.Flow) bool {
+						return strings.Contains(c.name, "refused") == (f.Start > 0.0005) || len(h.Flows) == 1
+					})
+					f := h.Flows[i]
+					if f.Instance != c.instance || f.Moves != c.moves || h.Run.Totals.Moves != int64(c.moves) {
+						t.Errorf("instance %d, %d moves, %d in all; want %d, %d", f.Instance, f.Moves, h.Run.Totals.Moves,
+							c.instance, c.moves)
+					}
 				})
-				f := h.Flows[i]
-				if f.Instance != c.instance || f.Moves != c.moves || h.Run.Totals.Moves != int64(c.moves) {
-					t.Errorf("instance %d, %d moves, %d in all; want %d, %d", f.Instance, f.Moves, h.Run.Totals.Moves, c.instance, c.moves)
-				}
-			})
 		})
 	}
 }
@@ -217,7 +232,8 @@ workload:
 `, func(t *testing.T, h *history) {
 			f, total := h.Flows[0], h.Run.Totals
 			if f.Queued != 0 || total.Queued != 0 || total.Dropped.Rejected < 39 || f.Dropped < 39 {
-				t.Errorf("%s: %v queued, %v in all; %v rejected of %v", nic, f.Queued, total.Queued, total.Dropped.Rejected, total.Offered)
+				t.Errorf("%s: %v queued, %v in all; %v rejected of %v", nic, f.Queued, total.Queued,
+					total.Dropped.Rejected, total.Offered)
 			}
 		})
 	}
@@ -266,13 +282,15 @@ workload:
 				at = append(at, h.at[k])
 			}
 		}
-		if want := []units.Time{units.Millisecond, 2 * units.Millisecond, 3 * units.Millisecond}; !slices.Equal(at, want) {
+		want := []units.Time{units.Millisecond, 2 * units.Millisecond, 3 * units.Millisecond}
+		if !slices.Equal(at, want) {
 			t.Errorf("rules in force at %v, want %v: one flow is taken and two are refused", at, want)
 		}
 	})
 	both(t, fmt.Sprintf(text, 2), func(t *testing.T, h *history) {
 		if got := h.Run.Totals; got.RulesInstalled != 2 || got.RulesRejected != 1 {
-			t.Errorf("%d rules installed and %d rejected, want 2 and 1: the drop rule has the other place", got.RulesInstalled, got.RulesRejected)
+			t.Errorf("%d rules installed and %d rejected, want 2 and 1: the drop rule has the other place",
+				got.RulesInstalled, got.RulesRejected)
 		}
 	})
 }
@@ -298,7 +316,8 @@ workload:
 				want = 1
 			}
 			if r.Flows != want {
-				t.Errorf("at %v instance %d has %d flows, want %d: the plant follows at 7 ms", r.T, r.Instance, r.Flows, want)
+				t.Errorf("at %v instance %d has %d flows, want %d: the plant follows at 7 ms", r.T, r.Instance,
+					r.Flows, want)
 			}
 		}
 	})

@@ -63,7 +63,8 @@ type Options struct {
 
 // Run simulates a scenario with its traffic and writes its record. It returns the record's error, an inconsistent
 // scenario's, or the context's: then the record says that it is incomplete.
-func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder, o Options) error {
+func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder,
+	o Options) error {
 	orch, err := orchestrator.New(sc.Orchestrator(), rec)
 	if err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
@@ -189,7 +190,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.readings.ask(p, orchestrator.RulesRead)
 	case orchestrator.SetTimer:
 		p.timers[a.Timer]++
-		p.queue.Push(timerClass[a.Timer], Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
+		e := Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]}
+		p.queue.Push(timerClass[a.Timer], e)
 	}
 }
 

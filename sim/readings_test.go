@@ -80,9 +80,12 @@ func TestTheCountersOfRulesAddUpToTheirInstances(t *testing.T) {
 		fluid                     bool // there are no packets to step in it, and nothing at random
 	}{
 		{path: "jumped over (", rest: "vnf: {contention: {model: constant, rate: 4Mpps}}", fluid: true},
-		{path: "jumped over in saturation", rest: "vnf: {contention: {model: constant, rate: 1Mpps}, buffer: 64}\nmeasure: {flows: false}"},
-		{path: "stepped without a ring", rest: "vnf: {buffer: 64, contention: {model: constant, rate: 1Mpps}}", fluid: true},
-		{path: "stepped in queues apart", rest: "vnf: {service: exponential, contention: {model: constant, rate: 1Mpps}}"},
+		{path: "jumped over in saturation", rest: "vnf: {contention: {model: constant, rate: 1Mpps}, buffer: 64}\n" +
+			"measure: {flows: false}"},
+		{path: "stepped without a ring", rest: "vnf: {buffer: 64, contention: {model: constant, rate: 1Mpps}}",
+			fluid: true},
+		{path: "stepped in queues apart",
+			rest: "vnf: {service: exponential, contention: {model: constant, rate: 1Mpps}}"},
 		{path: "stepped behind a saturated", nic: ", eswitch_limit: 5200kpps", fluid: true},
 		{path: "stepped to the slow path", fluid: true},
 		{path: "counted", rest: "faults: [{kind: link-down, at: 25ms, for: 7ms}]", fluid: true},
@@ -125,7 +128,8 @@ nic: {profile: ideal, rules: 6%s}
 					case i > 1 && more == 0:
 					case name == "fluid" && -2 <= more && more <= 2: // whole packets of fractions
 					default:
-						t.Errorf("%s, %s: until %v instance %d counts %d more than its rules", c.path, name, a.rules[k].Sampled, i, more)
+						t.Errorf("%s, %s: until %v instance %d counts %d more than its rules", c.path, name,
+							a.rules[k].Sampled, i, more)
 					}
 				}
 			}
@@ -158,13 +162,15 @@ workload: [{flows: [{period: 10us}, {period: 20us, phase: 2500us, end: 8500us}, 
 				shown = 4500 * units.Microsecond
 			}
 			var want []orchestrator.RuleCounter
-			for f, x := range []struct{ begin, end, period units.Time }{{0, 10_000, 10}, {2500, 8500, 20}, {3500, 10_000, 100}} {
+			for f, x := range []struct{ begin, end, period units.Time }{{0, 10_000, 10}, {2500, 8500, 20},
+				{3500, 10_000, 100}} {
 				if us := shown / units.Microsecond; x.begin < us && us < x.end {
-					want = append(want, orchestrator.RuleCounter{Flow: flow.ID(f), Packets: uint64((us - x.begin) / x.period)})
+					want = append(want, orchestrator.RuleCounter{Flow: flow.ID(f),
+						Packets: uint64((us - x.begin) / x.period)})
 				}
 			}
-			for i := range want { // the first packet of a flow has gone by the slow path, which in the fluid engine takes no time
-				if name == "packet" {
+			for i := range want {
+				if name == "packet" { // in the fluid engine nothing goes by a slow path that takes no time
 					want[i].Packets--
 				}
 			}

@@ -45,11 +45,13 @@ workload: [{cbr: {flows: %d, interval: 0s, rate: %dpps}}]
 							continue
 						}
 						if recommended++; d.Desired != n {
-							t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: at %v %d instances (%s)", name, n, rate, percent, limit, d.At, d.Desired, d.Reason)
+							t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: at %v %d instances (%s)", name, n,
+								rate, percent, limit, d.At, d.Desired, d.Reason)
 						}
 					}
 					if recommended == 0 {
-						t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: nothing is recommended", name, n, rate, percent, limit)
+						t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: nothing is recommended", name, n, rate,
+							percent, limit)
 					}
 				}
 			}

@@ -60,7 +60,8 @@ func compress(sc *scenarios.Scenario, by units.Time) {
 	cbr.Interval /= by
 	sc.Workload = []scenarios.Source{{CBR: &cbr}}
 	a := &sc.Autoscaler
-	for _, x := range []*units.Time{&sc.Duration, &sc.Telemetry.Window, &sc.Telemetry.Delay, &sc.NIC.EngineLatency, &sc.VNF.StartLatency,
+	for _, x := range []*units.Time{&sc.Duration, &sc.Telemetry.Window, &sc.Telemetry.Delay, &sc.NIC.EngineLatency,
+		&sc.VNF.StartLatency,
 		&sc.VNF.StopLatency, &a.Interval, &a.ScaleInCooldown, &a.ScaleOutCooldown, &a.Stabilization} {
 		*x /= by
 	}
@@ -85,7 +86,8 @@ func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.
 		t.Fatal(err)
 	}
 	if d := v.Difference; d != nil {
-		t.Fatalf("line %d, %v: %s\nrecorded\n%s\nnow\n%s", d.Line, d.At, d.Event, strings.Join(d.Recorded, "\n"), strings.Join(d.Replayed, "\n"))
+		t.Fatalf("line %d, %v: %s\nrecorded\n%s\nnow\n%s", d.Line, d.At, d.Event, strings.Join(d.Recorded, "\n"),
+			strings.Join(d.Replayed, "\n"))
 	}
 	return v
 }
@@ -111,7 +113,9 @@ func recorded(t *testing.T, run *results.Run) *scenarios.Scenario {
 func TestARecordGivesItsScenarioBack(t *testing.T) {
 	for _, text := range []string{
 		"seed: 18446744073709551615\nworkload: [{cbr: {flows: 3, rate: 1.5Mpps}}]\n",
-		"vnf: {contention: {model: table, points: {1: 25Mpps, 4: 10.5Mpps}}}\nduration: 1234567ps\nworkload: [{zeek: {file: a/conn.log, speedup: 1.1}}, {records: {file: b.csv}}]\nfaults: [{kind: link-down, at: 1s, for: 1ms}]\n",
+		"vnf: {contention: {model: table, points: {1: 25Mpps, 4: 10.5Mpps}}}\nduration: 1234567ps\n" +
+			"workload: [{zeek: {file: a/conn.log, speedup: 1.1}}, {records: {file: b.csv}}]\n" +
+			"faults: [{kind: link-down, at: 1s, for: 1ms}]\n",
 	} {
 		sc := simtest.Parse(t, text)
 		got := recorded(t, &results.Run{Name: "x", Scenario: sc.Resolved(), Seed: sc.Seed})
@@ -176,7 +180,8 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 		}, third},
 		{"an action left out", func(l []string) []string { return append(l[:action-1], l[action:]...) }, third},
 		{"an action too many", func(l []string) []string {
-			return append(l[:action:action], append([]string{`{"t_ps":2000000000000,"action":"remove-rule","flow":1}` + "\n"}, l[action:]...)...)
+			return append(l[:action:action], append([]string{`{"t_ps":2000000000000,"action":"remove-rule","flow":1}` +
+				"\n"}, l[action:]...)...)
 		}, third},
 		{"another score", func(l []string) []string {
 			l[third] = strings.Replace(l[third], `"reason":"`, `"reason":"because `, 1)
@@ -187,7 +192,8 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 		}, find(t, log[:third-1], `"event"`, strings.Count(strings.Join(log[:third-1], ""), `"event"`))},
 	} {
 		lines := c.edit(append([]string(nil), log...))
-		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(strings.Join(lines, "")+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(strings.Join(lines, "")+"\n"),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		rec, err := results.Open(dir)
@@ -204,7 +210,8 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 			t.Errorf("%s: %+v, want a difference at line %d", c.what, v.Difference, c.line)
 		}
 	}
-	for what, text := range map[string]string{"an action first": `{"t_ps":0,"action":"read-counters"}` + "\n", "nothing at all": "", "no log": "x\n"} {
+	for what, text := range map[string]string{"an action first": `{"t_ps":0,"action":"read-counters"}` + "\n",
+		"nothing at all": "", "no log": "x\n"} {
 		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +233,8 @@ func TestARecordOfAKilledRunIsVerified(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "rec")
 		st, _ := scenarios.Parse("watched.yaml", []byte(watched), ".", nil)
 		w, _ := st.Runs[0].Scenario.Traffic()
-		if _, err := results.Create(dir, *sim.Header(st.Runs[0].Scenario, w, "test"), results.Options{}); err != nil { // and never closed
+		// The record is never closed.
+		if _, err := results.Create(dir, *sim.Header(st.Runs[0].Scenario, w, "test"), results.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(whole[:cut]), 0o644); err != nil {

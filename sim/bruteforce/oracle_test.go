@@ -45,7 +45,8 @@ func TestRandomScenarios(t *testing.T) {
 			t.Fatal("and so on")
 		}
 	}
-	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in flight apart", n, *first, packets, fluids, worst)
+	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in "+
+		"flight apart", n, *first, packets, fluids, worst)
 	if fluids < n/10 {
 		t.Errorf("the fluid engine could be compared in %d of %d scenarios alone", fluids, n)
 	}
@@ -173,7 +174,8 @@ func (d *diff) latencies(fast *results.Memory, slow *plant) {
 		}
 		mean := float64(sum) / float64(max(len(ds), 1))
 		if int(l.Count) != len(ds) || l.Max != most || l.Mean-mean > 1e-3 || mean-l.Mean > 1e-3 {
-			d.add("%s %d, %s: %d of %.3f ps, %d at most; want %d of %.3f ps, %d", l.Scope, l.Number, l.Kind, l.Count, l.Mean, l.Max, len(ds), mean, most)
+			d.add("%s %d, %s: %d of %.3f ps, %d at most; want %d of %.3f ps, %d",
+				l.Scope, l.Number, l.Kind, l.Count, l.Mean, l.Max, len(ds), mean, most)
 		}
 	}
 	want := 0

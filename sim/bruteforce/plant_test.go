@@ -228,7 +228,8 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 			period.Mul(period, big.NewRat(int64(units.Second), 1))
 			for i := range c.Flows {
 				begin := c.Start + units.Time(i)*c.Interval
-				rules = append(rules, rule{begin, sc.Duration, every(begin, period), int(c.PacketSize), perSecond(period)})
+				sends, size := every(begin, period), int(c.PacketSize)
+				rules = append(rules, rule{begin, sc.Duration, sends, size, perSecond(period)})
 			}
 			continue
 		}
@@ -283,7 +284,8 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 	for i, f := range all {
 		f.tuple = w.Flows[i].Tuple
 		if s := w.Flows[i].Segments; f.begin != s[0].Start || f.end != s[0].End {
-			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v", i, f.begin, f.end, s[0].Start, s[0].End)
+			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v",
+				i, f.begin, f.end, s[0].Start, s[0].End)
 		}
 	}
 	return all
@@ -415,7 +417,8 @@ func (p *plant) counters() (c []orchestrator.Counter) {
 	p.rules = append(p.rules, reading{p.now, p.ruleCounters()})
 	for _, i := range p.instances {
 		if i.state == ready || i.state == stopping {
-			c = append(c, orchestrator.Counter{Instance: i.id, RxPackets: uint64(i.offered), TxPackets: uint64(i.processed), RxBytes: uint64(i.bytes)})
+			c = append(c, orchestrator.Counter{Instance: i.id, RxPackets: uint64(i.offered),
+				TxPackets: uint64(i.processed), RxBytes: uint64(i.bytes)})
 		}
 	}
 	return c

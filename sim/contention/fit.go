@@ -97,7 +97,8 @@ func checked(points []Point) ([]Point, error) {
 			return nil, err
 		}
 		if !(p.Weight >= 0) || math.IsInf(p.Weight, 0) {
-			return nil, fmt.Errorf("contention: point %d has the weight %v: want a finite number of at least 0", i+1, p.Weight)
+			return nil, fmt.Errorf("contention: point %d has the weight %v: want a finite number of at least 0",
+				i+1, p.Weight)
 		}
 		if p.Weight == 0 {
 			p.Weight = 1
@@ -105,7 +106,8 @@ func checked(points []Point) ([]Point, error) {
 		distinct[p.N] = true
 	}
 	if len(distinct) < parameters {
-		return nil, fmt.Errorf("contention: points at %d different numbers of instances: want at least %d, one for each of lambda, sigma and kappa", len(distinct), parameters)
+		return nil, fmt.Errorf("contention: points at %d different numbers of instances: want at least %d, "+
+			"one for each of lambda, sigma and kappa", len(distinct), parameters)
 	}
 	return points, nil
 }
@@ -163,9 +165,11 @@ func minimise(points []Point, x []float64, scale float64) (USL, error) {
 
 func (f *Fitted) confidence(points []Point, sum, scale float64) {
 	u := f.Law
-	f.Parameters = []Parameter{{Name: "lambda", Value: u.Lambda}, {Name: "sigma", Value: u.Sigma}, {Name: "kappa", Value: u.Kappa}}
+	f.Parameters = []Parameter{{Name: "lambda", Value: u.Lambda}, {Name: "sigma", Value: u.Sigma},
+		{Name: "kappa", Value: u.Kappa}}
 	if f.Freedom == 0 {
-		f.Notes = append(f.Notes, "as many points as parameters: the law passes through them, and no confidence interval is possible")
+		f.Notes = append(f.Notes,
+			"as many points as parameters: the law passes through them, and no confidence interval is possible")
 		return
 	}
 	j := mat.NewDense(len(points), parameters, nil)

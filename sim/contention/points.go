@@ -80,7 +80,8 @@ func parseCSV(name string, b []byte) ([]Point, error) {
 			continue
 		}
 		if len(row) != 2 && len(row) != 3 {
-			return nil, fmt.Errorf("%s:%d: %d columns: want n,rate or n,rate,weight, such as 4,10.5Mpps", name, line, len(row))
+			return nil, fmt.Errorf("%s:%d: %d columns: want n,rate or n,rate,weight, such as 4,10.5Mpps",
+				name, line, len(row))
 		}
 		p, err := point(row[0], row[1])
 		if err == nil && len(row) == 3 {
@@ -109,7 +110,8 @@ func parseYAML(name string, b []byte) ([]Point, error) {
 		m = m.Content[1]
 	}
 	if m.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d: want a mapping from the number of instances to the rate of each, such as {1: 25Mpps, 4: 10.5Mpps}", name, m.Line)
+		return nil, fmt.Errorf("%s:%d: want a mapping from the number of instances to the rate of each, "+
+			"such as {1: 25Mpps, 4: 10.5Mpps}", name, m.Line)
 	}
 	var points []Point
 	seen := map[int]bool{}

@@ -133,7 +133,8 @@ func (c *core) advance(in *instance, to int64) {
 			in.at = to
 			return
 		}
-		if n := len(in.list.ids); n > many && !c.plain && float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
+		if n := len(in.list.ids); n > many && !c.plain &&
+			float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
 			c.sparse(in, to)
 			return
 		}

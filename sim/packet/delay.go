@@ -188,12 +188,14 @@ func (d *delays) write(rec results.Recorder, scope string, number int) {
 		if n == 0 {
 			continue
 		}
-		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(n), Mean: s.sum.over(n), Max: s.longest}
+		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(n),
+			Mean: s.sum.over(n), Max: s.longest}
 		var buckets []results.Bucket
 		for i, c := range s.counts {
 			if c > 0 {
 				lo, hi := Bounds(s.first + i)
-				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind, Low: int64(lo), High: int64(hi), Count: int64(c)})
+				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind,
+					Low: int64(lo), High: int64(hi), Count: int64(c)})
 			}
 		}
 		for _, q := range []struct {

@@ -186,12 +186,14 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 			together = 1
 		}
 		if together > maxLanes && !s.own {
-			return nil, fmt.Errorf("workload: more than %d flows begin at %v: want no more at one instant with engine: packet", maxLanes, e.begins(i))
+			return nil, fmt.Errorf("workload: more than %d flows begin at %v: "+
+				"want no more at one instant with engine: packet", maxLanes, e.begins(i))
 		}
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
 		for _, g := range w.Flows[i].Segments {
 			if span := g.End - g.Start; !s.own && e.constant(i).Num == 0 && g.Packets > float64(span) {
-				return nil, fmt.Errorf("workload: flow %d sends %g packets in %v: want at most one a picosecond with engine: packet", i, g.Packets, span)
+				return nil, fmt.Errorf("workload: flow %d sends %g packets in %v: "+
+					"want at most one a picosecond with engine: packet", i, g.Packets, span)
 			}
 			size := g.Bytes / g.Packets
 			e.whole = e.whole && (s.own || size == math.Trunc(size))
@@ -338,7 +340,8 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	case period.Num > 0:
 		e.setRate(now, f, e.traffic.Constant[f], g.Bytes/g.Packets)
 	case n > 0:
-		e.setRate(now, f, traces.Periodic{Phase: g.Start, Period: traces.Spread(g.End-g.Start, n), End: g.End}, g.Bytes/g.Packets)
+		e.setRate(now, f, traces.Periodic{Phase: g.Start, Period: traces.Spread(g.End-g.Start, n), End: g.End},
+			g.Bytes/g.Packets)
 	default:
 		e.silence(now, f)
 	}

@@ -47,9 +47,10 @@ func oneByOne(w *traces.Workload, pick func(i int) bool) *traces.Workload {
 	own := *w
 	for i, c := range w.Constant {
 		if size := w.Flows[i].Segments[0]; pick(i) {
-			own.Packets = append(own.Packets, traces.Packets{Flows: []flow.ID{flow.ID(i)}, Open: func() traces.PacketReader {
-				return &periodic{c, 0, int32(size.Bytes/size.Packets + 0.5)}
-			}})
+			own.Packets = append(own.Packets, traces.Packets{Flows: []flow.ID{flow.ID(i)},
+				Open: func() traces.PacketReader {
+					return &periodic{c, 0, int32(size.Bytes/size.Packets + 0.5)}
+				}})
 		}
 	}
 	return &own
@@ -130,7 +131,8 @@ func fareAlike(t *testing.T, r *rand.Rand, scale float64) {
 		if !reflect.DeepEqual(rate.Windows, own.Windows) || !reflect.DeepEqual(rate.Instances, own.Instances) {
 			t.Errorf("%s: windows differ", what)
 		}
-		if !reflect.DeepEqual(rate.Latencies, own.Latencies) || !reflect.DeepEqual(rate.Buckets, own.Buckets) || !reflect.DeepEqual(rate.Run.Little, own.Run.Little) {
+		if !reflect.DeepEqual(rate.Latencies, own.Latencies) || !reflect.DeepEqual(rate.Buckets, own.Buckets) ||
+			!reflect.DeepEqual(rate.Run.Little, own.Run.Little) {
 			t.Errorf("%s: delays differ", what)
 		}
 		if l := own.Run.Little; (l != nil) != delays || l != nil && !l.Holds {
@@ -160,7 +162,9 @@ func recorded(t *testing.T, source, file, nic string, copies int, engine sim.Eng
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n", nic, source, path, copies)), engine)
+	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(
+		"engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n",
+		nic, source, path, copies)), engine)
 	if !m.Run.Conservation.Holds {
 		t.Errorf("%+v", m.Run.Conservation)
 	}
@@ -190,13 +194,15 @@ func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 		}{{"ideal", 1}, {"ideal", 10}, {"bluefield2", 1}, {"bluefield2", many}} {
 			t.Run(fmt.Sprintf("%s-%s-%d", filepath.Base(c.file), how.nic, how.copies), func(t *testing.T) {
 				got := recorded(t, "pcap", c.file, how.nic, how.copies, packet.New).Run.Totals
-				if n := float64(how.copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes || got.Flows != int64(how.copies)*c.flows {
+				if n := float64(how.copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes ||
+					got.Flows != int64(how.copies)*c.flows {
 					t.Errorf("offered %.0f packets of %.0f bytes and %d flows, want %.0f of %.0f and %d",
 						got.Offered, got.OfferedBytes, got.Flows, n*c.packets, n*c.bytes, int64(how.copies)*c.flows)
 				}
 				// An ideal NIC loses nothing itself, and three instances have room for this.
 				if how.nic == "ideal" && (got.Processed != got.Offered || got.ProcessedBytes != got.OfferedBytes) {
-					t.Errorf("processed %.0f packets of %.0f bytes: %+v", got.Processed, got.ProcessedBytes, got.Dropped)
+					t.Errorf("processed %.0f packets of %.0f bytes: %+v", got.Processed, got.ProcessedBytes,
+						got.Dropped)
 				}
 			})
 		}
@@ -221,8 +227,9 @@ func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 		}{{"fluid", fluid.New}, {"packet", packet.New}} {
 			t.Run(filepath.Base(c.file)+"-"+e.name, func(t *testing.T) {
 				got := recorded(t, c.source, c.file, "bluefield2", 1, e.engine).Run.Totals
-				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 { // of a mean size that is no whole number
-					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes, c.packets, c.bytes)
+				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 { // the mean size is no whole number
+					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes,
+						c.packets, c.bytes)
 				}
 			})
 		}
@@ -261,7 +268,8 @@ workload:
 	if math.Abs(mean-want) > 5*sd/math.Sqrt(8) {
 		t.Errorf("loss %.5f with a standard error of %.5f, want %.5f", mean, sd/math.Sqrt(8), want)
 	}
-	if r := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals; math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
+	r := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals
+	if math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
 		t.Errorf("fluid: offered %.1f, lost %.1f", r.Offered, r.Dropped.Instance)
 	}
 }
@@ -270,7 +278,8 @@ workload:
 func TestRandomTrafficHasItsMean(t *testing.T) {
 	offered, expected := 0.0, 0.0
 	for seed := range 10 {
-		sc := builtin(t, "campus", "duration=200ms", fmt.Sprintf("seed=%d", seed), "workload.1.cbr.on_time=10us", "workload.1.cbr.off_time=90us")[0]
+		sc := builtin(t, "campus", "duration=200ms", fmt.Sprintf("seed=%d", seed), "workload.1.cbr.on_time=10us",
+			"workload.1.cbr.off_time=90us")[0]
 		p, f := simtest.Run(t, sc, packet.New).Run, simtest.Run(t, sc, fluid.New).Run
 		if !p.Conservation.Holds || p.Totals.Flows != f.Totals.Flows {
 			t.Errorf("seed %d: %d flows and %d, %+v", seed, p.Totals.Flows, f.Totals.Flows, p.Conservation)

@@ -29,7 +29,9 @@ func FuzzEngine(f *testing.F) {
 			t.Fatal(err)
 		}
 		if seed%16 > 0 {
-			sc.Workload = slices.DeleteFunc(sc.Workload, func(s scenarios.Source) bool { return s.CBR != nil && s.CBR.Flows >= 100 })
+			sc.Workload = slices.DeleteFunc(sc.Workload, func(s scenarios.Source) bool {
+				return s.CBR != nil && s.CBR.Flows >= 100
+			})
 		}
 		m, again := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, packet.Step)
 		for _, v := range []struct {

@@ -72,7 +72,8 @@ func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, b
 	for _, f := range list {
 		// The first packet of a flow that starts at an instant that has been simulated already is 1 ps late.
 		if s := &flows[f]; s.next < min(s.stop, to) {
-			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base), whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
+			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base),
+				whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
 		}
 	}
 	if len(m.lanes) > maxLanes && to-base > 1 {
@@ -94,7 +95,8 @@ func (m *merger) loadOdd(flows []flowState, fractions []fraction) {
 	for k := range m.lanes {
 		l := &m.lanes[k]
 		o := fraction{den: 1}
-		if f := fractions[l.f]; f.den > 0 && l.period == flows[l.f].period { // not cut to the slice, beyond which its second packet lies
+		// A period that was cut to the slice has its second packet beyond it.
+		if f := fractions[l.f]; f.den > 0 && l.period == flows[l.f].period {
 			o = f
 		}
 		m.odd = append(m.odd, oddLane{fraction: o})

@@ -30,7 +30,8 @@ workload:
 		m := simtest.Run(t, sc, engine)
 		for _, in := range m.Instances {
 			if want := 1e6 / 17; in.Instance == 1 && in.T > 0.005 && math.Abs(in.Processed-want) > 1001 {
-				t.Errorf("%s: at %g s instance 1 processes %g pps, want %.0f, 17 us a packet", name, in.T, in.Processed, want)
+				t.Errorf("%s: at %g s instance 1 processes %g pps, want %.0f, 17 us a packet", name, in.T,
+					in.Processed, want)
 			}
 		}
 	}

@@ -84,7 +84,8 @@ func newDistribution(values []int64, weights []uint64) (*distribution, error) {
 	var total wide
 	for i, v := range values {
 		if v < 0 || v > maxService || weights[i] > 1<<40 || sum+weights[i] > 1<<40 {
-			return nil, fmt.Errorf("service time %d is %v with weight %d, want 0 to %v and weights that sum to at most 2^40", i, units.Time(v), weights[i], units.Time(maxService))
+			return nil, fmt.Errorf("service time %d is %v with weight %d, want 0 to %v "+
+				"and weights that sum to at most 2^40", i, units.Time(v), weights[i], units.Time(maxService))
 		}
 		sum += weights[i]
 		total.addProduct(uint64(v), weights[i])

@@ -56,7 +56,8 @@ func BenchmarkCapture(b *testing.B) {
 	for _, copies := range []int{1, 100} {
 		for _, nic := range []string{"ideal", "bluefield2"} {
 			b.Run(fmt.Sprintf("%s-%d", nic, copies), func(b *testing.B) {
-				text := fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{pcap: {file: echo.pcap, copies: %d}}]\n", nic, copies)
+				text := fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{pcap: {file: echo.pcap, copies: %d}}]\n",
+					nic, copies)
 				study, err := scenarios.Parse("capture.yaml", []byte(text), dir, nil)
 				if err != nil {
 					b.Fatal(err)

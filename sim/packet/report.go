@@ -38,12 +38,13 @@ func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
 		c[k].Packets = e.ruledTo(c[k].Flow) - e.flows[c[k].Flow].uncounted
 	}
 	for _, x := range e.in.pipe[e.in.head:] {
-		k, ok := slices.BinarySearchFunc(c, x.f, func(r orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(r.Flow, f) })
-		if ok {
+		if k, ok := slices.BinarySearchFunc(c, x.f, byFlow); ok {
 			c[k].Packets--
 		}
 	}
 }
+
+func byFlow(c orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(c.Flow, f) }
 
 // ruledTo is how many packets of the flow rules have sent to instances, or will, of those that are in the pipe.
 func (e *Engine) ruledTo(f flow.ID) uint64 {

@@ -85,7 +85,8 @@ const margin = 1024
 // newServer is an idle server; book may be nil.
 func newServer(room int, c clock, perByte int64, draw func(int64) int64, b *book) server {
 	size := 1 << bits.Len(uint(room+margin-1))
-	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c, perByte: perByte, draw: draw, book: b}
+	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c,
+		perByte: perByte, draw: draw, book: b}
 	if b != nil {
 		b.open(&s)
 	}

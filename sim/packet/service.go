@@ -81,12 +81,14 @@ func readTimes(r io.Reader) (*distribution, error) {
 		value, weight, weighted := strings.Cut(text, ",")
 		t, err := parseTime(strings.TrimSpace(value))
 		if err != nil || t < 0 || t > units.Second {
-			return nil, fmt.Errorf(":%d: found %q, want a service time from 0 to 1s, in picoseconds without a unit", n, value)
+			return nil, fmt.Errorf(":%d: found %q, want a service time from 0 to 1s, in picoseconds without a unit",
+				n, value)
 		}
 		w := uint64(1)
 		if weighted {
 			if w, err = strconv.ParseUint(strings.TrimSpace(weight), 10, 40); err != nil {
-				return nil, fmt.Errorf(":%d: found %q, want a weight, a whole number from 0 to %d", n, weight, uint64(1)<<40-1)
+				return nil, fmt.Errorf(":%d: found %q, want a weight, a whole number from 0 to %d",
+					n, weight, uint64(1)<<40-1)
 			}
 		}
 		times, weights = append(times, int64(t)), append(weights, w)

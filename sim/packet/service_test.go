@@ -13,10 +13,12 @@ import (
 func TestReadTimes(t *testing.T) {
 	for _, c := range []struct{ what, text, err string }{
 		{"a head, a comment, weights and units", "time_ps,weight\n# measured\n\n80000, 3\n500ns,1\n1us\n", ""},
-		{"a word", "80000\nfast\n", `:2: found "fast", want a service time from 0 to 1s, in picoseconds without a unit`},
+		{"a word", "80000\nfast\n",
+			`:2: found "fast", want a service time from 0 to 1s, in picoseconds without a unit`},
 		{"a negative time", "-5", `:1: found "-5", want a service time`},
 		{"beyond a second", "1\n1\n2s", `:3: found "2s", want a service time`},
-		{"a fraction of a weight", "80000,0.5", `:1: found "0.5", want a weight, a whole number from 0 to 1099511627775`},
+		{"a fraction of a weight", "80000,0.5",
+			`:1: found "0.5", want a weight, a whole number from 0 to 1099511627775`},
 		{"a third column", "80000,1,2", `:1: found "1,2", want a weight`},
 		{"nothing", "", ": no service times, want at least one"},
 		{"no weight", "80000,0", ": all weights are zero"},
@@ -40,7 +42,8 @@ func TestReadTimes(t *testing.T) {
 func FuzzReadTimes(f *testing.F) {
 	f.Add("time_ps,weight\n80000,3\n500ns,1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if d, err := readTimes(strings.NewReader(text)); err == nil && (units.Time(d.mean) < 1 || units.Time(d.mean) > units.Second) {
+		d, err := readTimes(strings.NewReader(text))
+		if err == nil && (units.Time(d.mean) < 1 || units.Time(d.mean) > units.Second) {
 			t.Errorf("the mean is %v", units.Time(d.mean))
 		}
 	})
@@ -59,7 +62,8 @@ func TestServiceTimes(t *testing.T) {
 		{"service: empirical, service_times: [{time: 0ps, weight: 2}, {time: 3us}]", 2},
 		{"service: empirical, service_times: [{time: 7ns}]", 0},
 	} {
-		st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1s\nvnf: {"+c.text+"}\nworkload: [{cbr: {flows: 1, rate: 1pps}}]"), "", nil)
+		st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1s\nvnf: {"+c.text+"}\n"+
+			"workload: [{cbr: {flows: 1, rate: 1pps}}]"), "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
