@@ -84,8 +84,8 @@ func both(t *testing.T, text string, check func(t *testing.T, h *history)) {
 	}
 }
 
-// A window of 1 ms and an interval of 2 ms: at 4 ms the autoscaler acts on the counters of 4 ms, 5.5 Mpps, and not on those of
-// 3 ms, 1 Mpps, although its timer was set before that of the window.
+// With a window of 1 ms and an interval of 2 ms, the autoscaler acts at 4 ms on the counters of 4 ms, 5.5 Mpps, and not
+// on those of 3 ms, 1 Mpps, although its timer was set before that of the window.
 func TestTelemetryComesBeforeTheAutoscaler(t *testing.T) {
 	both(t, `
 duration: 6ms
@@ -108,8 +108,8 @@ workload:
 	})
 }
 
-// At 2 ms everything happens that can: rules take effect, a flow ends, late counters arrive, a window and an interval end, and
-// a flow begins.
+// Everything that can happen at one instant happens at 2 ms: rules take effect, a flow ends, late counters arrive, a
+// window and an interval end, and a flow begins.
 func TestOrderWithinAnInstant(t *testing.T) {
 	both(t, `
 duration: 4ms
@@ -156,8 +156,8 @@ workload:
 	})
 }
 
-// Each flow sends 1 Mpps; counters come one and a half windows late. The flow of 2.6 ms is expected to bring 1 Mpps, for which
-// instance 1 has no room.
+// Each flow sends 1 Mpps, and counters come one and a half windows late. The flow of 2.6 ms is expected to bring 1
+// Mpps, for which instance 1 has no room.
 func TestDemandWithLateCounters(t *testing.T) {
 	both(t, `
 duration: 6ms
@@ -203,22 +203,23 @@ func TestInstanceAndMovesFollowThePackets(t *testing.T) {
 			"vnf: {start_latency: 1s}", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			both(t, "duration: 10ms\ntelemetry: {window: 1ms}\nnic: {profile: ideal, "+c.nic+"}\n"+two+c.rest+"\n",
-				func(t *testing.T, h *history) {
-					i := slices.IndexFunc(h.Flows, func(f results.Flow) bool {
-						return strings.Contains(c.name, "refused") == (f.Start > 0.0005) || len(h.Flows) == 1
-					})
-					f := h.Flows[i]
-					if f.Instance != c.instance || f.Moves != c.moves || h.Run.Totals.Moves != int64(c.moves) {
-						t.Errorf("instance %d, %d moves, %d in all; want %d, %d", f.Instance, f.Moves, h.Run.Totals.Moves,
-							c.instance, c.moves)
-					}
+			text := "duration: 10ms\ntelemetry: {window: 1ms}\nnic: {profile: ideal, " + c.nic + "}\n" +
+				two + c.rest + "\n"
+			both(t, text, func(t *testing.T, h *history) {
+				i := slices.IndexFunc(h.Flows, func(f results.Flow) bool {
+					return strings.Contains(c.name, "refused") == (f.Start > 0.0005) || len(h.Flows) == 1
 				})
+				f := h.Flows[i]
+				if f.Instance != c.instance || f.Moves != c.moves || h.Run.Totals.Moves != int64(c.moves) {
+					t.Errorf("instance %d, %d moves, %d in all; want %d, %d",
+						f.Instance, f.Moves, h.Run.Totals.Moves, c.instance, c.moves)
+				}
+			})
 		})
 	}
 }
 
-// With no instance there is nothing that could take the flow. When it ends, what was held of it is lost.
+// Without an instance nothing can take the flow. What was held of it is lost when it ends.
 func TestAHeldFlowThatEndsLeavesNothingQueued(t *testing.T) {
 	for _, nic := range []string{"profile: ideal", "profile: ideal, slowpath_rate: 5kpps, slowpath_queue: 100"} {
 		both(t, `
@@ -239,7 +240,7 @@ workload:
 	}
 }
 
-// An instance is brought by the flow that it is for, and takes it.
+// A flow for which there is no instance brings one, and goes there.
 func TestNoInstanceAtAllIsNotForGood(t *testing.T) {
 	both(t, `
 duration: 50ms

@@ -60,7 +60,7 @@ func play(t *testing.T, nic, drain, flows, faults string) *seen {
 	return s
 }
 
-// A container takes the engine's latency and its own start; the order that asked for it stands in the log.
+// A container takes the engine's latency and its own start. The log has the order that asked for it.
 func TestScaleOutTakesTime(t *testing.T) {
 	s := play(t, "", "move", "      - {period: 125ns}", "")
 	created, ready := s.actions[orchestrator.CreateInstance], s.events[orchestrator.InstanceReady]
@@ -72,7 +72,7 @@ func TestScaleOutTakesTime(t *testing.T) {
 	}
 }
 
-// 8 Mpps want two instances; when they end, one goes: it drains, is stopped, and is gone.
+// 8 Mpps want two instances. When they end, one goes: it drains, is stopped, and is gone.
 func TestScaleInDrains(t *testing.T) {
 	for _, drain := range []string{"move", "finish"} {
 		s := play(t, "", drain, "      - {period: 250ns}\n      - {period: 250ns, phase: 3s, end: 8s}\n"+

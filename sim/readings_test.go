@@ -18,8 +18,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// asker wants the counters of the rules read whenever the orchestrator has the instances' read, just before these. Its
-// record has the answers, and not that it asked.
+// asker has the counters of the rules read just before the orchestrator has those of the instances read. Its record has
+// the answers, but not the questions.
 type asker struct {
 	*results.Memory
 	plant sim.Control
@@ -71,8 +71,9 @@ func ask(t *testing.T, engine sim.Engine, sc *scenarios.Scenario) *asker {
 	return a
 }
 
-// Between two readings the counter of an instance grows by what the counters of the rules that send to it grow by, however
-// the packets were simulated: six flows on three instances, and a seventh that has no place in the rule table.
+// Between two readings the counter of an instance grows by as much as the counters of the rules that send to it,
+// however the packets were simulated. There are six flows on three instances, and a seventh that has no place in the
+// rule table.
 func TestTheCountersOfRulesAddUpToTheirInstances(t *testing.T) {
 	growth := func(of func(k int) uint64, k int) uint64 { return of(k) - of(k-1) }
 	for _, c := range []struct {
@@ -137,8 +138,8 @@ nic: {profile: ideal, rules: 6%s}
 	}
 }
 
-// Rules' counters come telemetry.delay after they were sampled, of the rules in force and in order; while counters stall they
-// show what they showed then. The record says so, and is verified.
+// Rules' counters come telemetry.delay after they were sampled, of the rules in force and in order. While counters
+// stall they show what they showed when that began. The record says so and can be verified.
 func TestTheCountersOfRulesAreReadAsThoseOfInstances(t *testing.T) {
 	for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 		sc := simtest.Parse(t, `

@@ -19,9 +19,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Every scenario of the repository: the events of its record, fed to an orchestrator that is made from the record alone,
-// give the record's decisions and actions. Under the packet engine, the times of long runs at line rate are compressed, which
-// keeps their course and leaves three million packets of each.
+// Every scenario of the repository: the events of its record, fed to an orchestrator that is made from the record
+// alone, give the record's decisions and actions. Under the packet engine, the times of long runs at line rate are
+// compressed. That keeps their course and leaves three million packets of each.
 func TestEveryScenarioIsVerified(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		st, err := scenarios.Load(name, nil)
@@ -67,7 +67,7 @@ func compress(sc *scenarios.Scenario, by units.Time) {
 	}
 }
 
-// verified runs a scenario and verifies its record with what the record itself says of the scenario.
+// verified runs a scenario and verifies its record with the scenario that the record itself has.
 func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.Verification {
 	t.Helper()
 	w := simtest.Traffic(t, sc)
@@ -225,7 +225,7 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 	}
 }
 
-// A run that was killed may have been so in the middle of a line, or between an event and what came of it.
+// A run may have been killed in the middle of a line, or between an event and what came of it.
 func TestARecordOfAKilledRunIsVerified(t *testing.T) {
 	_, log, cfg := onDisk(t)
 	whole := strings.Join(log, "") + "\n"

@@ -22,8 +22,8 @@ var (
 	file  = flag.String("scenario", "", "a scenario's file, to run that one alone")
 )
 
-// Each scenario gives the same record in the packet engine, to the packet: every row, every column, every line of the log;
-// and in the fluid engine the same totals within what is in flight, where it decides alike.
+// Each scenario gives the same record in the packet engine, to the packet: every row, every column, every line of the
+// log. The fluid engine gives the same totals within what is in flight, where it decides alike.
 func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	if testing.Short() {
@@ -104,7 +104,7 @@ type diff struct {
 
 func (d *diff) add(f string, xs ...any) { d.found = append(d.found, fmt.Sprintf(f, xs...)) }
 
-// rough is how exact a utilisation is: of a window's times, some are known to a fraction of a picosecond only.
+// rough is how exact a utilisation is: some of a window's times are known to a fraction of a picosecond only.
 const rough = 1e-5
 
 // rows compares every column of every row.

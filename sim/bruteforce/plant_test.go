@@ -28,7 +28,8 @@ const (
 	arrivals   // at the rings: from the slow path, then by rule
 )
 
-// event is one thing that happens. Of one instant and class, the lower rank comes first, then what was scheduled earlier.
+// event is one thing that happens. At one instant and in one class, the lower rank comes first, then what was scheduled
+// earlier.
 type event struct {
 	at    units.Time
 	class int
@@ -246,7 +247,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 			rules = append(rules, rule{f.Phase, end, every(f.Phase, period), int(f.PacketSize), perSecond(period)})
 		}
 	}
-	// In order of their beginnings, those of one instant as they are listed.
+	// They come in order of their beginnings, those of one instant as they are listed.
 	for len(rules) > 0 {
 		first := 0
 		for i := range rules {
@@ -340,8 +341,8 @@ func (p *plant) stops(f *flowState) {
 	})
 }
 
-// close takes a flow off the switch and the orchestrator.
-// What link and eSwitch still hold of it goes on to the instance of its rule, and without one to the slow path.
+// close takes a flow off the switch and the orchestrator. What link and eSwitch still hold of it goes on to the
+// instance of its rule, and without one to the slow path.
 func (p *plant) close(f *flowState) {
 	had := f.hasRule && f.rule != 0
 	p.removeRule(f)

@@ -127,7 +127,8 @@ func (p *plant) finish(t testing.TB) {
 		p.rec.Flow(&results.Flow{
 			Flow: int32(f.id), Src: f.tuple.Src.String(), Dst: f.tuple.Dst.String(),
 			SrcPort: int32(f.tuple.SrcPort), DstPort: int32(f.tuple.DstPort), Proto: int32(f.tuple.Proto),
-			Start: f.begin.Seconds(), End: min(f.end, p.end).Seconds(), Instance: int32(f.assigned), Moves: int32(f.moves),
+			Start: f.begin.Seconds(), End: min(f.end, p.end).Seconds(),
+			Instance: int32(f.assigned), Moves: int32(f.moves),
 			Offered: float64(f.counts.offered), Processed: float64(f.counts.processed),
 			Dropped: float64(f.counts.lost()), Reordered: float64(f.counts.reordered), Queued: float64(p.queued(f)),
 		})

@@ -63,7 +63,7 @@ func (r *reader) Delays(now units.Time, rec results.Recorder) *results.Little {
 	return nil
 }
 
-// rules compares the readings of the rules' counters, of which none may be off by more than so much.
+// rules compares the readings of the rules' counters. None may be off by more than that.
 func (d *diff) rules(what string, got, want []reading, off float64) {
 	if len(got) != len(want) {
 		d.add("%s: the rules' counters were read %d times, want %d", what, len(got), len(want))

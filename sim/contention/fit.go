@@ -39,13 +39,13 @@ type Fitted struct {
 
 const parameters = 3
 
-// Fit finds the USL that minimises the weighted sum of squared residuals of the rates of one instance. It wants points at
-// three different n or more; each N and Rate positive, each Weight not negative (0 counts as 1).
+// Fit finds the USL that minimises the weighted sum of squared residuals of the rates of one instance. It wants points
+// at three different n or more; each N and Rate positive, each Weight not negative (0 counts as 1).
 //
 // One over the rate is linear in 1/λ, σ/λ and κ/λ: that linear fit is the start, and Nelder and Mead's simplex (1965),
 // over the parameters' square roots so that none becomes negative, goes on from there. The confidence intervals are the
-// linearised ones, Student's t times the root of the diagonal of s²(JᵀWJ)⁻¹, with J the derivatives of the rates and
-// s² the weighted sum of squares over the degrees of freedom (Seber and Wild, "Nonlinear Regression", 1989, section 5.1).
+// linearised ones, Student's t times the root of the diagonal of s²(JᵀWJ)⁻¹, with J the derivatives of the rates and s²
+// the weighted sum of squares over the degrees of freedom (Seber and Wild, "Nonlinear Regression", 1989, section 5.1).
 // With three points there is no degree of freedom and no interval: the law passes through the points, right or wrong.
 func Fit(points []Point) (*Fitted, error) {
 	points, err := checked(points)

@@ -113,8 +113,8 @@ faults:
 	}
 }
 
-// What a dying instance holds is lost, to the packet, and never counts as processed: in the totals, in bytes, at the instance, in the
-// windows and for the flow, whether its flow goes on or has ended.
+// What a dying instance holds is lost, to the packet, and never counts as processed: in the totals, in bytes, at the
+// instance, in the windows and for the flow, whether its flow goes on or has ended.
 func TestADyingInstanceProcessesNothingOfItsQueue(t *testing.T) {
 	for _, c := range []struct {
 		name, end     string
@@ -162,7 +162,8 @@ faults:
 	}
 }
 
-// A flow of a constant rate carries its rate times its length, part of a packet included; one of a trace the packets that it has.
+// A flow of a constant rate carries its rate times its length, part of a packet included. A flow of a trace carries the
+// packets that it has.
 func TestAFlowCarriesAFractionOfAPacket(t *testing.T) {
 	for end, want := range map[string]float64{"10us": 10, "10500ns": 10.5, "10999999ps": 10.999999} {
 		m := simtest.Run(t, simtest.Parse(t, "name: x\nduration: 1ms\nnic: ideal\nworkload:\n"+
@@ -172,8 +173,8 @@ func TestAFlowCarriesAFractionOfAPacket(t *testing.T) {
 	}
 }
 
-// A rule is moved while the slow path still holds packets of its flow: they follow it, and what the instances are sent
-// is what they count.
+// A rule is moved while the slow path still holds packets of its flow. They follow it, and the instances count what
+// they are sent.
 func TestAMovedFlowTakesItsSlowPathAlong(t *testing.T) {
 	m := simtest.Run(t, simtest.Parse(t, `
 name: move

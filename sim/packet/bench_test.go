@@ -23,7 +23,7 @@ func usage() (cpu time.Duration, megabytes float64) {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano()), float64(r.Maxrss) / 1024
 }
 
-// commonWork is the conformance test's work with so many flows, a multiple of 32, which together send as much.
+// commonWork is the conformance test's work with this many flows, a multiple of 32, which together send as much.
 func commonWork(flows int, duration, delay string) string {
 	text := strings.Split(conformance(duration), "\n")
 	text = text[:len(text)-33]
@@ -34,14 +34,14 @@ func commonWork(flows int, duration, delay string) string {
 	return strings.Join(text, "\n") + "\nmeasure: {delay: " + delay + "}\n"
 }
 
-// byBytes is the same work where a part of a packet's time is by its bytes, which takes the path for any services.
+// byBytes is the same work with a part of a packet's time by its bytes, which takes the path for any services.
 func byBytes(text string) string {
 	return strings.Replace(text, "contention: {model: constant, service_time: 80645ps}",
 		"per_byte: 100ps, contention: {model: constant, service_time: 74245ps}", 1)
 }
 
-// BenchmarkEngine runs whole scenarios, plant and orchestrator included. Mpkt/cpu-s is what one core does: offered packets
-// over the CPU time of all threads; best-Mpkt/cpu-s is that of the fastest run.
+// BenchmarkEngine runs whole scenarios, plant and orchestrator included. Mpkt/cpu-s is what one core does: offered
+// packets over the CPU time of all threads; best-Mpkt/cpu-s is that of the fastest run.
 func BenchmarkEngine(b *testing.B) {
 	fig9 := append([]string{"engine=packet", "workload.0.cbr.interval=10ms", "duration=330ms"}, scaled...)
 	for _, c := range []struct {
@@ -78,8 +78,8 @@ func BenchmarkEngine(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory: what is resident at most while a Figure-9 run of growing length goes on, its record being discarded. It
-// must not grow. The process' other benchmarks have left their memory in it, so run it alone:
+// BenchmarkMemory measures the most memory that is resident during a Figure-9 run of growing length whose record is
+// discarded. It must not grow. Other benchmarks leave their memory in the process, so run it alone:
 //
 //	go test -run '^$' -bench Memory ./sim/packet
 func BenchmarkMemory(b *testing.B) {

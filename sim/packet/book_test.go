@@ -122,7 +122,7 @@ func FuzzBook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { check(t, seed) })
 }
 
-// Sums of picoseconds beyond 64 bits keep every digit, and so does a mean what a float64 can hold.
+// Sums of picoseconds beyond 64 bits keep every digit, and means keep what a float64 can hold.
 func TestWide(t *testing.T) {
 	var w wide
 	for range 5 {

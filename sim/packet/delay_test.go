@@ -36,9 +36,9 @@ func histograms(m *results.Memory) map[scope]map[int64]int64 {
 }
 
 // On random scenarios with everything in them: measuring delays changes nothing else; Little's law holds to the
-// picosecond; delays do not depend on the path; as many packets have one as were processed, in the run and of each
-// flow; the run's histograms are the sums of the instances' and of the flows'; and a packet waits no longer than it stays
-// and stays no longer than it took.
+// picosecond; delays do not depend on the path; there are as many delays as packets processed, in the run and of each
+// flow; the run's histograms are the sums of the instances' and of the flows'; and a packet waits no longer than it
+// stays and stays no longer than it took.
 func TestDelays(t *testing.T) {
 	n := 25
 	if testing.Short() {
@@ -178,7 +178,7 @@ func TestDelayNeedsThePacketEngine(t *testing.T) {
 	}
 }
 
-// The conformance work, 1.5e7 packets an operation, in the whole engine: what measuring delays costs.
+// The conformance work, 1.5e7 packets an operation, in the whole engine shows what measuring delays costs.
 func BenchmarkDelays(b *testing.B) {
 	for _, measure := range []string{"none", "instances", "flows"} {
 		b.Run(measure, func(b *testing.B) {

@@ -41,8 +41,8 @@ func (p *periodic) Read(to []traces.Arrival) (n int, err error) {
 	return n, err
 }
 
-// oneByOne makes the constant-rate flows of a workload such as have packets of their own; those for which pick says no are
-// left as they are.
+// oneByOne makes constant-rate flows of a workload into flows that have packets of their own. Those for which pick says
+// no stay as they are.
 func oneByOne(w *traces.Workload, pick func(i int) bool) *traces.Workload {
 	own := *w
 	for i, c := range w.Constant {
@@ -61,7 +61,7 @@ var (
 	limits = regexp.MustCompile(`(link|eswitch_limit): \d+[kM](bps|pps)`)
 )
 
-// Packets that are handed to the engine one by one fare as those that it makes itself from a rate do.
+// Packets that are handed to the engine one by one fare like those that it makes itself from a rate.
 func TestPacketsOfTheirOwnFareAsThoseOfARate(t *testing.T) {
 	n := 40
 	if testing.Short() {
@@ -171,8 +171,9 @@ func recorded(t *testing.T, source, file, nic string, copies int, engine sim.Eng
 	return m
 }
 
-// The figures are those of the README beside the shared traces, which were measured with other tools; flows are its directed
-// five-tuples and those of frames that are not IP. The two captures that are shipped are tested wherever the test runs.
+// The figures are those of the README beside the shared traces, which were measured with other tools; flows are its
+// directed five-tuples and those of frames that are not IP. The two captures that are shipped are tested wherever the
+// test runs.
 func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 	many := 100
 	if testing.Short() {
@@ -209,7 +210,7 @@ func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 	}
 }
 
-// A flow log has no packets of its own; both engines offer what it counts.
+// A flow log has no packets of its own. Both engines offer what it counts.
 func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 	for _, c := range []struct {
 		source, file   string
@@ -227,7 +228,8 @@ func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 		}{{"fluid", fluid.New}, {"packet", packet.New}} {
 			t.Run(filepath.Base(c.file)+"-"+e.name, func(t *testing.T) {
 				got := recorded(t, c.source, c.file, "bluefield2", 1, e.engine).Run.Totals
-				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 { // the mean size is no whole number
+				// The mean size is not a whole number.
+				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 {
 					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes,
 						c.packets, c.bytes)
 				}
@@ -274,7 +276,7 @@ workload:
 	}
 }
 
-// Both engines see the same flows of a model, and of what is random in one, the other has the mean.
+// Both engines see the same flows of a model. Of what is random in one, the other has the mean.
 func TestRandomTrafficHasItsMean(t *testing.T) {
 	offered, expected := 0.0, 0.0
 	for seed := range 10 {
@@ -287,7 +289,8 @@ func TestRandomTrafficHasItsMean(t *testing.T) {
 		offered += p.Totals.Offered
 		expected += f.Totals.Offered
 	}
-	// Of 4 sources of 10 Mpps for 2 s in cycles of 100 us, and of 2 Mpps for 2 s; AGH's flows differ by their roundings.
+	// Of 4 sources of 10 Mpps for 2 s in cycles of 100 us, and of 2 Mpps for 2 s; AGH's flows differ by their
+	// roundings.
 	sd := math.Sqrt(4*20_000*100*100*1.64 + 4e6)
 	t.Logf("offered %.0f, expected %.0f, standard deviation %.0f", offered, expected, sd)
 	if math.Abs(offered-expected) > 4*sd {

@@ -14,8 +14,8 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// constantRates draws an experiment of constant-rate flows that start and end one after the other, with faults, scale-out and
-// scale-in, below the limits of the link and the eSwitch.
+// constantRates draws an experiment of constant-rate flows that start and end one after the other, with faults,
+// scale-out and scale-in, below the limits of the link and the eSwitch.
 func constantRates(r *rand.Rand) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	var b strings.Builder
@@ -55,10 +55,10 @@ func constantRates(r *rand.Rand) string {
 	return strings.TrimSuffix(b.String(), "faults:\n")
 }
 
-// Whatever goes wrong and however the instances change, the engines' totals, by every fate, differ by no more than the packets
-// in flight, as long as flows are placed alike. Flows that began while the link was down may be placed otherwise: all of them
-// reach the fluid engine's scheduler when it is up, in the order in which they began, and in the packet engine each does
-// with its next packet.
+// Whatever goes wrong and however the instances change, the engines' totals, by every fate, differ by no more than the
+// packets in flight, as long as flows are placed alike. Flows that began while the link was down may be placed
+// otherwise: all of them reach the fluid engine's scheduler when it is up, in the order in which they began, while in
+// the packet engine each does so with its next packet.
 func TestPacketAgreesWithFluidUnderFaults(t *testing.T) {
 	n, alike, worst := 80, 0, 0.0
 	if testing.Short() {

@@ -12,9 +12,9 @@ import (
 )
 
 // FuzzEngine searches for a scenario, with everything in it that a scenario may have, in which a fast path comes out
-// differently from stepping every packet, flow by flow and apart; or in which packets are not conserved, or Little's law does
-// not hold. The scenarios are those of the tests in a thirtieth of their time and, but for a few, without their crowd of small
-// flows, so that a search sees many.
+// differently from stepping every packet, flow by flow and apart, or in which packets are not conserved or Little's law
+// does not hold. The scenarios are those of the tests in a thirtieth of their time and, but for a few, without their
+// crowd of small flows, so that a search sees many.
 func FuzzEngine(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(seed, seed%2 == 0)

@@ -17,8 +17,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// conformance is the work on which eight independent simulators agree: 32 constant-rate sources, 149.07 Mpps, into eight
-// queues of 12.4 Mpps with at most 512 packets in the system.
+// conformance is the work on which eight independent simulators agree: 32 constant-rate sources, 149.07 Mpps, into
+// eight queues of 12.4 Mpps with at most 512 packets in the system.
 func conformance(duration string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -39,8 +39,8 @@ workload:
 	return b.String()
 }
 
-// Every published row comes out to the packet on every path. Flow i goes to instance i mod 8 from its first packet on; accepted
-// packets are those processed or still queued.
+// Every published row comes out to the packet on every path. Flow i goes to instance i mod 8 from its first packet on;
+// accepted packets are those processed or still queued.
 func TestConformance(t *testing.T) {
 	table := []struct {
 		duration          string
@@ -114,12 +114,13 @@ var scaled = []string{"autoscaler.interval=1ms", "telemetry.window=1ms", "vnf.st
 // scenario of the repository is run, a thousand times shorter.
 //
 // Beyond the eSwitch's limit what it loses still agrees, but which flow loses how much does not: the fluid engine takes
-// the same share of each, while a full queue takes the packet that comes just when one has left, and with constant rates
-// the phases decide for ever whose that is. Where some instances are full and others are not, it then matters whose
-// packets passed, and what instances process may differ by 2 % of it, as long as what they are offered does not. While a rule
-// is written it matters as well, for what goes to the slow path: in figure 6, of which a new flow's rule takes the
-// more the shorter it is made, by 1 % of what passes. A scheduler that measures its flows even places later ones differently, so Best-Fit and Worst-Fit
-// are compared until the limit is reached, after the fourteenth flow's start.
+// the same share of each, while a full queue takes the packet that comes just when one has left, and with constant
+// rates the phases decide for ever whose that is. If some instances are full and others are not, it then matters whose
+// packets passed: what instances process may differ by 2 %, as long as what they are offered does not. While a rule is
+// written it matters as well for what goes to the slow path: by 1 % of what passes in figure 6, where a new flow's rule
+// takes a larger part of the time the shorter the run is made. A scheduler that measures its flows even places later
+// ones differently, so Best-Fit and Worst-Fit are compared until the limit is reached, after the fourteenth flow's
+// start.
 func TestPacketAgreesWithFluid(t *testing.T) {
 	const step, belowLimit, all = "workload.0.cbr.interval=3ms", "duration=43ms", "duration=102ms"
 	type how struct {
@@ -152,7 +153,7 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 			flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 +
 				len(p.Flows))
 			if name == "slowpath" {
-				flight = 2 // one flow with the same start and rule in both: only the packets under way at the two instants
+				flight = 2 // one flow, with the same start and rule in both: the packets under way at these two
 			}
 			a, b := &p.Run.Totals, &f.Run.Totals
 			passed := b.Offered - b.Dropped.Link - b.Dropped.ESwitch
@@ -197,8 +198,8 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 	}
 }
 
-// aQueue is a random experiment of a few constant-rate flows into one instance behind an ideal NIC, and the obvious simulator
-// of the same.
+// aQueue is a random experiment of a few constant-rate flows into one instance behind an ideal NIC, and the obvious
+// simulator of the same.
 func aQueue(r *rand.Rand, end, window string) (text string, slow *packet.Slow) {
 	service, perByte, buffer := 1000+r.IntN(200_000), r.IntN(2)*100, 1+r.IntN(100)
 	slow = &packet.Slow{Room: buffer, Service: func(size int32) int64 {
@@ -243,8 +244,8 @@ func TestInstanceIsAQueue(t *testing.T) {
 	}
 }
 
-// While its rule is being written, a flow faster than the ARM cores backs up behind them: the fluid engine's closed form
-// holds to the packet.
+// While its rule is being written, a flow faster than the ARM cores backs up behind them: the fluid engine's closed
+// form holds to the packet.
 func TestReorderingFollowsFromTheSlowPath(t *testing.T) {
 	const text = `
 name: slow path
@@ -357,7 +358,7 @@ func TestConservationAndDeterminism(t *testing.T) {
 	}
 }
 
-// Where no flow's fate is asked for, a saturated queue is jumped over, and everything else comes out the same.
+// If no flow's fate is asked for, a saturated queue is jumped over, and everything else comes out the same.
 func TestSaturationIsJumpedOver(t *testing.T) {
 	const n = 60
 	jumped := 0

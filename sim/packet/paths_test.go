@@ -129,8 +129,8 @@ func (w *world) engine(plain, measure, fate bool) *Engine {
 	return e
 }
 
-// checkPaths runs a world in the obvious simulator and on every path side by side, through intervals between which the speed
-// changes or the instance loses what it holds, and compares after each. It returns how the packets were simulated.
+// checkPaths runs a world in the obvious simulator and on every path side by side. Between intervals the speed changes
+// or the instance loses what it holds, and all are compared after each. It returns how the packets were simulated.
 func checkPaths(t *testing.T, seed uint64) (ran [paths]uint64) {
 	t.Helper()
 	w, r := newWorld(seed)
@@ -246,8 +246,8 @@ func compareDelays(t *testing.T, where string, fast *server, slow *Slow, now int
 	}
 }
 
-// Every path agrees with the obvious simulator to the packet and to the picosecond: what each flow sent, lost and has in the
-// ring, when the server falls idle, delays, and the integral of the number in the system.
+// Every path agrees with the obvious simulator to the packet and to the picosecond: what each flow sent, lost and has
+// in the ring, when the server falls idle, delays, and the integral of the number in the system.
 func TestPaths(t *testing.T) {
 	n := 500
 	if testing.Short() {

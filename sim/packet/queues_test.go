@@ -10,8 +10,8 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// Twenty flows send a packet each at one instant, and again when what was taken has left. Whether a queue's length has the packet in service
-// in it: the eSwitch's has not, the slow path's and the ring have.
+// Whether a queue's length includes the packet in service: the eSwitch's does not, the slow path's and the ring's do.
+// Twenty flows send a packet each at one instant, and again when what was taken has left.
 func TestWhatAQueueHolds(t *testing.T) {
 	const flows = "duration: 20us\nworkload:\n  - cbr: {flows: 20, rate: 100kpps}\n"
 	type lost = results.Drops
@@ -41,8 +41,8 @@ func TestWhatAQueueHolds(t *testing.T) {
 	}
 }
 
-// The eSwitch's queue, full for long, loses what comes beyond its limit and never holds more, also where packets come exactly when it
-// has forwarded one.
+// The eSwitch's queue, full for long, loses what comes beyond its limit and never holds more, even if packets come
+// exactly when it has forwarded one.
 func TestTheESwitchQueueIsKept(t *testing.T) {
 	for _, queue := range []string{"1", "7", "1024"} {
 		for _, rate := range []string{"2Mpps", "1.4Mpps"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// rate: R sends R, to the packet, in both engines, on every path, and says so.
+// A flow of rate R sends R, to the packet, in both engines and on every path, and the record says so.
 func TestARateSendsThatRate(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
@@ -77,7 +77,7 @@ func TestMoreThanAPacketAPicosecondIsRefused(t *testing.T) {
 	}
 }
 
-// So do the rules of traffic.
+// The rules of traffic refuse it as well.
 func TestARateThatCannotBeHadIsRefused(t *testing.T) {
 	for _, text := range []string{"cbr: {flows: 1000000, rate: 0.0000001pps}", "cbr: {flows: 10, total: 0.001bps}",
 		"flows: [{rate: 0.0000001pps}]"} {

@@ -66,9 +66,9 @@ func measuredTimes(sc *scenarios.Scenario) (*distribution, error) {
 	return d, nil
 }
 
-// readTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. Empty lines
-// and those that begin with # are left out, and so is a first line that begins with a letter: a head. An error begins
-// with the number of its line, after a colon.
+// readTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. Empty
+// lines and those that begin with # are left out, and so is a first line that begins with a letter: a head. An error
+// begins with the number of its line, after a colon.
 func readTimes(r io.Reader) (*distribution, error) {
 	var times []int64
 	var weights []uint64

@@ -50,8 +50,8 @@ func FuzzReadTimes(f *testing.F) {
 }
 
 // Service times have the mean that the law of contention gives, and the squared coefficient of variation of their
-// distribution: 1 of the exponential; 2 of a time that is 0 twice in three and 3 else. Instances draw independently, and
-// the same seed draws the same.
+// distribution: 1 of the exponential; 2 of a time that is 0 twice in three and 3 else. Instances draw independently,
+// and the same seed draws the same.
 func TestServiceTimes(t *testing.T) {
 	const mean, n = 95_238, 400_000
 	for _, c := range []struct {
@@ -95,7 +95,7 @@ func TestServiceTimes(t *testing.T) {
 	}
 }
 
-// The bytes of a packet cost what they cost beside any distribution.
+// What the bytes of a packet cost is added whatever the distribution.
 func TestServicePerByte(t *testing.T) {
 	for _, draw := range []func(int64) int64{nil, func(int64) int64 { return 7 }} {
 		s := newServer(2, clock{base: 7}, 3, draw, nil)

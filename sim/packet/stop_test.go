@@ -18,7 +18,7 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// askedUntil is a context that ends when it has been asked so many times whether it has.
+// askedUntil is a context that ends when its Err has been called this often.
 type askedUntil struct {
 	context.Context
 	left atomic.Int64
@@ -43,8 +43,8 @@ func stopped(t *testing.T, sc *scenarios.Scenario, engine sim.Engine, asked int6
 	return m
 }
 
-// A window of a minute, or of what is a long time for the path at hand, is left off in the middle: the engine asks at least every
-// so many packets, and what it has counted balances.
+// A window of a minute, or of what is long for the path at hand, is left in the middle. The engine asks at least once
+// every so many packets, and what it has counted balances.
 func TestALongWindowIsLeftOff(t *testing.T) {
 	const every = 400_000 // packets, of which many are merged before the first is delivered
 	for name, text := range map[string]string{
