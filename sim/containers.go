@@ -6,7 +6,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// containerState is where a container is in its life; its text is the record's.
+// containerState is where a container is in its life. The record has its name.
 type containerState uint8
 
 const (
@@ -30,10 +30,11 @@ func (c *container) forwarding() bool { return c.state == ready || c.state == st
 // containers is the container engine and what it runs. Instance i is list[i-1].
 type containers struct {
 	list []container
-	held []Event // requests that a stalled engine has not answered
+	held []Event // requests that wait for a stalled engine
 }
 
-// create starts a container. Those of the run's start are ready at once: the experiments begin with them running.
+// create starts a container. Those of the start of the run are ready at once, since the experiments begin with them
+// running.
 func (c *containers) create(p *plant, i flow.Instance, atStart bool) {
 	for len(c.list) < int(i) {
 		c.list = append(c.list, container{})
@@ -56,7 +57,7 @@ func (c *containers) delete(p *plant, i flow.Instance) {
 	c.request(p, Event{At: p.now + p.sc.NIC.EngineLatency + p.sc.VNF.StopLatency, Kind: evDeleted, A: int32(i)})
 }
 
-// request queues an answer of the engine; a stalled engine works on it when it runs again.
+// request queues an answer of the engine. A stalled engine begins to work on it when the stall is over.
 func (c *containers) request(p *plant, e Event) {
 	if p.faults.engineStalled() {
 		e.At -= p.now

@@ -9,9 +9,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// DataPlane carries packets: link, eSwitch, slow path and instances. The plant tells it what the rules and the
-// containers are; it tells the plant, through Control, when a flow's first packet reaches the scheduler and when a
-// flow has ended. Fluid and packet engine are its two implementations.
+// DataPlane carries packets: link, eSwitch, slow path and instances. The plant tells it about rules and containers. It
+// tells the plant, through Control, when a flow's first packet reaches the scheduler and when a flow has ended. The
+// fluid and the packet engine implement it.
 type DataPlane interface {
 	// Fire carries out an event that the data plane scheduled.
 	Fire(now units.Time, e Event)
@@ -28,11 +28,11 @@ type DataPlane interface {
 	Link(now units.Time, up bool)
 	// Counters fills in the counters of the instances named in c.
 	Counters(now units.Time, c []orchestrator.Counter)
-	// RuleCounters fills in the packets that the rules of the flows named in c, each of which has one in force, have
-	// forwarded to an instance since they were installed. The flows are in order.
+	// RuleCounters fills in the counters of the flows named in c: the packets that each flow's rule has forwarded to an
+	// instance since it was installed. All these rules are in force, and the flows are in order.
 	RuleCounters(now units.Time, c []orchestrator.RuleCounter)
-	// Window fills in the traffic columns of a window that began with the previous call; rows hold the instances that
-	// were there during it.
+	// Window fills in the traffic columns of the window that began with the previous call. The rows are those of the
+	// instances that were there during it.
 	Window(now units.Time, w *results.Window, rows []results.Instance)
 	// End brings everything to now and returns the totals.
 	End(now units.Time) results.Totals
@@ -42,8 +42,8 @@ type DataPlane interface {
 
 // Delays is a DataPlane that can measure how long packets took.
 type Delays interface {
-	// Delays writes them to rec, after End and all flows, and returns the check of Little's law. Where the scenario does
-	// not ask for them it writes nothing and returns nil.
+	// Delays writes them to rec, after End and all flows, and returns the check of Little's law. If the scenario does
+	// not ask for delays, it writes nothing and returns nil.
 	Delays(now units.Time, rec results.Recorder) *results.Little
 }
 
@@ -55,8 +55,8 @@ type Control interface {
 	Arrived(f flow.ID)
 	// Ended reports that the flow has sent its last packet.
 	Ended(f flow.ID)
-	// Stopped says that the run is given up: a data plane that has much to simulate leaves off where packets balance. Nothing
-	// that it says from then on is used but what it has counted. It may be called on several goroutines.
+	// Stopped says that the run is given up. A data plane that has much left to simulate stops where its packets
+	// balance. From then on only what it has counted is used. It may be called on several goroutines.
 	Stopped() bool
 }
 

@@ -7,7 +7,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// A workload whose only flow would begin after the end has no flows; an instance goes all the same, by death or by scale-in.
+// A workload whose only flow would begin after the end has no flows. An instance can go all the same, by death or by
+// scale-in.
 func TestAnInstanceGoesWithoutAnyFlow(t *testing.T) {
 	const text = `
 duration: 10ms
@@ -33,8 +34,8 @@ workload: [{flows: [{rate: 1Mpps, phase: 20ms}]}]
 	}
 }
 
-// A rule that comes into force at the instant at which its flow ends, 2 ms, leaves the flow its instance: what the slow path
-// still holds of it, some 39 packets, goes there.
+// A rule that comes into force at 2 ms, the instant at which its flow ends, leaves the flow its instance: what the slow
+// path still holds of it, some 39 packets, goes there.
 func TestARuleAtTheEndOfItsFlow(t *testing.T) {
 	both(t, `
 duration: 20ms
@@ -54,8 +55,9 @@ workload: [{flows: [{rate: 50kpps, phase: 1ms, end: 2ms}]}]
 	})
 }
 
-// Of two flows one has no rule, for want of room in the table. Both lose their instance at 5 ms, are held until the next is
-// ready, at 10 ms, and lose to the scheduler what comes in between but for the first packet, with a rule or not.
+// Of two flows one has no rule, since the table is full. Both lose their instance at 5 ms and are held until the next
+// one is ready, at 10 ms. With a rule or without, what they send in between is lost at the scheduler, but for the first
+// packet.
 func TestAHeldFlowLosesNothingToADeadInstance(t *testing.T) {
 	both(t, `
 duration: 20ms
@@ -77,8 +79,9 @@ faults: [{kind: instance-death, at: 5ms, instance: 1}]
 	})
 }
 
-// The link is down when an instance dies: of the 24,950 packets in its ring each flow loses its share, and has it there still
-// when the run ends instead. So it is where a flow without a rule goes on to come from the slow path, with 5 of 22,455 packets.
+// The link is down when an instance dies. Each flow loses its share of the 24,950 packets in the ring; if the run ends
+// instead, each still has it there. The same holds if a flow without a rule still comes from the slow path, with 5 of
+// 22,455 packets.
 func TestTheRingWhileTheLinkIsDown(t *testing.T) {
 	const death = ", {kind: instance-death, at: 5010us, instance: 1}"
 	for _, c := range []struct {
@@ -104,7 +107,8 @@ faults: [{kind: link-down, at: 5ms, for: 1ms}`+c.faults+`]
 				bytes := 0.0
 				for k, sent := range []float64{45_090, 5010} {
 					f, processed := h.Flows[k], sent-c.lost[k]-c.held[k]
-					if bytes += 64 * processed; math.Abs(f.Dropped-c.lost[k]) > 40 || math.Abs(f.Queued-c.held[k]) > 40 || math.Abs(f.Processed-processed) > 40 {
+					if bytes += 64 * processed; math.Abs(f.Dropped-c.lost[k]) > 40 ||
+						math.Abs(f.Queued-c.held[k]) > 40 || math.Abs(f.Processed-processed) > 40 {
 						t.Errorf("flow %d: %.1f lost, %.1f queued, %.1f processed; want %.1f, %.1f and %.1f",
 							k, f.Dropped, f.Queued, f.Processed, c.lost[k], c.held[k], processed)
 					}

@@ -2,7 +2,7 @@ package sim
 
 import "github.com/smartinco/smartinco/flow"
 
-// faultKind is what can go wrong for a while; an instance's death happens once.
+// faultKind is a fault that lasts for a while. The death of an instance is none of these: it happens once.
 type faultKind uint8
 
 const (
@@ -16,7 +16,7 @@ const (
 
 var faultNames = [...]string{"engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down"}
 
-// faults counts, for each kind, the faults in force.
+// faults counts the faults in force, by kind.
 type faults struct {
 	active [faultKinds]int
 }

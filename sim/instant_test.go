@@ -23,8 +23,11 @@ type history struct {
 	log  []orchestrator.Decision
 }
 
-var eventNames = map[orchestrator.EventKind]string{orchestrator.FlowArrived: "arrived", orchestrator.FlowEnded: "ended", orchestrator.CountersRead: "counters",
-	orchestrator.InstanceReady: "ready", orchestrator.InstanceFailed: "failed", orchestrator.RuleInstalled: "installed", orchestrator.RuleRejected: "rejected"}
+var eventNames = map[orchestrator.EventKind]string{
+	orchestrator.FlowArrived: "arrived", orchestrator.FlowEnded: "ended", orchestrator.CountersRead: "counters",
+	orchestrator.InstanceReady: "ready", orchestrator.InstanceFailed: "failed",
+	orchestrator.RuleInstalled: "installed", orchestrator.RuleRejected: "rejected",
+}
 
 func (h *history) Event(now units.Time, e *orchestrator.Event) {
 	name := eventNames[e.Kind]
@@ -81,8 +84,8 @@ func both(t *testing.T, text string, check func(t *testing.T, h *history)) {
 	}
 }
 
-// A window of 1 ms and an interval of 2 ms: at 4 ms the autoscaler acts on the counters of 4 ms, 5.5 Mpps, and not on those of
-// 3 ms, 1 Mpps, although its timer was set before that of the window.
+// With a window of 1 ms and an interval of 2 ms, the autoscaler acts at 4 ms on the counters of 4 ms, 5.5 Mpps, and not
+// on those of 3 ms, 1 Mpps, although its timer was set before that of the window.
 func TestTelemetryComesBeforeTheAutoscaler(t *testing.T) {
 	both(t, `
 duration: 6ms
@@ -95,7 +98,8 @@ workload:
       - {period: 1us}
       - {period: 100ns, phase: 3500us}
 `, func(t *testing.T, h *history) {
-		if got, want := h.within(4*units.Millisecond), []string{"telemetry", "counters", "autoscaler"}; !slices.Equal(got, want) {
+		got, want := h.within(4*units.Millisecond), []string{"telemetry", "counters", "autoscaler"}
+		if !slices.Equal(got, want) {
 			t.Errorf("at 4 ms: %v, want %v", got, want)
 		}
 		if d := h.decision(t, orchestrator.Recommend, 4*units.Millisecond); d.Desired != 2 {
@@ -104,8 +108,8 @@ workload:
 	})
 }
 
-// At 2 ms everything happens that can: rules take effect, a flow ends, late counters arrive, a window and an interval end, and
-// a flow begins.
+// Everything that can happen at one instant happens at 2 ms: rules take effect, a flow ends, late counters arrive, a
+// window and an interval end, and a flow begins.
 func TestOrderWithinAnInstant(t *testing.T) {
 	both(t, `
 duration: 4ms
@@ -120,7 +124,8 @@ workload:
       - {period: 500us, phase: 2ms}
       - {period: 100us, phase: 1500us}
 `, func(t *testing.T, h *history) {
-		got, want := h.within(2*units.Millisecond), []string{"failed", "installed", "ended", "counters", "telemetry", "autoscaler", "arrived"}
+		got, want := h.within(2*units.Millisecond), []string{"failed", "installed", "ended", "counters", "telemetry",
+			"autoscaler", "arrived"}
 		if !slices.Equal(got, want) {
 			t.Errorf("at 2 ms: %v, want %v", got, want)
 		}
@@ -151,8 +156,8 @@ workload:
 	})
 }
 
-// Each flow sends 1 Mpps; counters come one and a half windows late. The flow of 2.6 ms is expected to bring 1 Mpps, for which
-// instance 1 has no room.
+// Each flow sends 1 Mpps, and counters come one and a half windows late. The flow of 2.6 ms is expected to bring 1
+// Mpps, for which instance 1 has no room.
 func TestDemandWithLateCounters(t *testing.T) {
 	both(t, `
 duration: 6ms
@@ -177,33 +182,44 @@ workload:
 
 // A flow's instance is the one to which its packets went last, by a rule or not.
 func TestInstanceAndMovesFollowThePackets(t *testing.T) {
-	const two = "instances: {initial: 2, min: 1, max: 2}\nautoscaler: {policy: none}\nscheduler: {policy: round-robin}\n"
+	const two = "instances: {initial: 2, min: 1, max: 2}\nautoscaler: {policy: none}\n" +
+		"scheduler: {policy: round-robin}\n"
 	for _, c := range []struct {
 		name, nic, rest string
 		instance, moves int32
 	}{
-		{"it ends before its rule is in force", "install_latency: 5ms", "workload: [{flows: [{period: 100us, phase: 1ms, end: 3ms}]}]", 1, 0},
-		{"its rule is refused", "rules: 1, install_latency: 0s", "workload: [{flows: [{period: 100us, phase: 1ms, end: 9ms}, {period: 100us}]}]", 2, 0},
-		{"its instance dies, without a rule", "install_latency: 50ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
-		{"its instance dies, with a rule", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
-		{"the moved rule is not in force when the run ends", "install_latency: 4ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 7ms, instance: 1}]", 1, 0},
-		{"no instance lives", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 0s, instance: 1}, {kind: instance-death, at: 0s, instance: 2}]\nvnf: {start_latency: 1s}", 0, 0},
+		{"it ends before its rule is in force", "install_latency: 5ms",
+			"workload: [{flows: [{period: 100us, phase: 1ms, end: 3ms}]}]", 1, 0},
+		{"its rule is refused", "rules: 1, install_latency: 0s",
+			"workload: [{flows: [{period: 100us, phase: 1ms, end: 9ms}, {period: 100us}]}]", 2, 0},
+		{"its instance dies, without a rule", "install_latency: 50ms", "workload: [{flows: [{period: 100us}]}]\n" +
+			"faults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
+		{"its instance dies, with a rule", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\n" +
+			"faults: [{kind: instance-death, at: 5ms, instance: 1}]", 2, 1},
+		{"the moved rule is not in force when the run ends", "install_latency: 4ms",
+			"workload: [{flows: [{period: 100us}]}]\nfaults: [{kind: instance-death, at: 7ms, instance: 1}]", 1, 0},
+		{"no instance lives", "install_latency: 1ms", "workload: [{flows: [{period: 100us}]}]\n" +
+			"faults: [{kind: instance-death, at: 0s, instance: 1}, {kind: instance-death, at: 0s, instance: 2}]\n" +
+			"vnf: {start_latency: 1s}", 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			both(t, "duration: 10ms\ntelemetry: {window: 1ms}\nnic: {profile: ideal, "+c.nic+"}\n"+two+c.rest+"\n", func(t *testing.T, h *history) {
+			text := "duration: 10ms\ntelemetry: {window: 1ms}\nnic: {profile: ideal, " + c.nic + "}\n" +
+				two + c.rest + "\n"
+			both(t, text, func(t *testing.T, h *history) {
 				i := slices.IndexFunc(h.Flows, func(f results.Flow) bool {
 					return strings.Contains(c.name, "refused") == (f.Start > 0.0005) || len(h.Flows) == 1
 				})
 				f := h.Flows[i]
 				if f.Instance != c.instance || f.Moves != c.moves || h.Run.Totals.Moves != int64(c.moves) {
-					t.Errorf("instance %d, %d moves, %d in all; want %d, %d", f.Instance, f.Moves, h.Run.Totals.Moves, c.instance, c.moves)
+					t.Errorf("instance %d, %d moves, %d in all; want %d, %d",
+						f.Instance, f.Moves, h.Run.Totals.Moves, c.instance, c.moves)
 				}
 			})
 		})
 	}
 }
 
-// With no instance there is nothing that could take the flow. When it ends, what was held of it is lost.
+// Without an instance nothing can take the flow. What was held of it is lost when it ends.
 func TestAHeldFlowThatEndsLeavesNothingQueued(t *testing.T) {
 	for _, nic := range []string{"profile: ideal", "profile: ideal, slowpath_rate: 5kpps, slowpath_queue: 100"} {
 		both(t, `
@@ -217,13 +233,14 @@ workload:
 `, func(t *testing.T, h *history) {
 			f, total := h.Flows[0], h.Run.Totals
 			if f.Queued != 0 || total.Queued != 0 || total.Dropped.Rejected < 39 || f.Dropped < 39 {
-				t.Errorf("%s: %v queued, %v in all; %v rejected of %v", nic, f.Queued, total.Queued, total.Dropped.Rejected, total.Offered)
+				t.Errorf("%s: %v queued, %v in all; %v rejected of %v", nic, f.Queued, total.Queued,
+					total.Dropped.Rejected, total.Offered)
 			}
 		})
 	}
 }
 
-// An instance is brought by the flow that it is for, and takes it.
+// A flow for which there is no instance brings one, and goes there.
 func TestNoInstanceAtAllIsNotForGood(t *testing.T) {
 	both(t, `
 duration: 50ms
@@ -266,13 +283,15 @@ workload:
 				at = append(at, h.at[k])
 			}
 		}
-		if want := []units.Time{units.Millisecond, 2 * units.Millisecond, 3 * units.Millisecond}; !slices.Equal(at, want) {
+		want := []units.Time{units.Millisecond, 2 * units.Millisecond, 3 * units.Millisecond}
+		if !slices.Equal(at, want) {
 			t.Errorf("rules in force at %v, want %v: one flow is taken and two are refused", at, want)
 		}
 	})
 	both(t, fmt.Sprintf(text, 2), func(t *testing.T, h *history) {
 		if got := h.Run.Totals; got.RulesInstalled != 2 || got.RulesRejected != 1 {
-			t.Errorf("%d rules installed and %d rejected, want 2 and 1: the drop rule has the other place", got.RulesInstalled, got.RulesRejected)
+			t.Errorf("%d rules installed and %d rejected, want 2 and 1: the drop rule has the other place",
+				got.RulesInstalled, got.RulesRejected)
 		}
 	})
 }
@@ -298,7 +317,8 @@ workload:
 				want = 1
 			}
 			if r.Flows != want {
-				t.Errorf("at %v instance %d has %d flows, want %d: the plant follows at 7 ms", r.T, r.Instance, r.Flows, want)
+				t.Errorf("at %v instance %d has %d flows, want %d: the plant follows at 7 ms", r.T, r.Instance,
+					r.Flows, want)
 			}
 		}
 	})

@@ -1,10 +1,11 @@
 // Package sim is the simulated testbed: a BlueField-2, its containers and their traffic, around the very orchestrator
 // that drives the real one.
 //
-// The plant owns time. Its event queue holds what happens next, in order of time, class and insertion; nothing else
-// decides the order of anything, so that a scenario and its seed give the same run on every machine. What the
-// orchestrator asks for, the plant carries out with the latencies of the device profile: rules in rules.go, containers
-// in containers.go, readings of counters in readings.go, faults in faults.go. How packets fare meanwhile is a DataPlane's matter: fluid or packet.
+// The plant owns time. Its event queue holds what happens next, in order of time, class and insertion. Nothing else
+// decides the order of anything, so a scenario and its seed give the same run on every machine. The plant carries out
+// what the orchestrator asks for, with the latencies of the device profile: rules in rules.go, containers in
+// containers.go, readings of counters in readings.go, faults in faults.go. What happens to packets meanwhile is up to a
+// DataPlane: fluid or packet.
 package sim
 
 import (
@@ -55,15 +56,16 @@ type plant struct {
 	ctx        context.Context
 }
 
-// Options are what a caller may want of a run beside its record.
+// Options are what a caller may want of a run in addition to its record.
 type Options struct {
 	Version  string                    // of the program, for the record
 	Progress func(now, end units.Time) // called at the end of each window; may be nil
 }
 
-// Run simulates a scenario with its traffic and writes its record. It returns the record's error, an inconsistent
-// scenario's, or the context's: then the record says that it is incomplete.
-func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder, o Options) error {
+// Run simulates a scenario with its traffic and writes its record. The error is the record's, an inconsistent
+// scenario's or the context's. After the context's error the record says that it is incomplete.
+func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder,
+	o Options) error {
 	orch, err := orchestrator.New(sc.Orchestrator(), rec)
 	if err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
@@ -161,7 +163,7 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 // timerClass says when each of the orchestrator's timers fires within an instant.
 var timerClass = [...]Class{orchestrator.TelemetryTimer: ClassTelemetry, orchestrator.AutoscaleTimer: ClassAutoscaler, orchestrator.MoveTimer: ClassTelemetry}
 
-// deliver hands an event to the orchestrator and carries out what it wants.
+// deliver hands an event to the orchestrator and carries out the actions that follow.
 func (p *plant) deliver(e orchestrator.Event) {
 	p.event = e
 	p.rec.Event(p.now, &p.event)
@@ -189,7 +191,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.readings.ask(p, orchestrator.RulesRead)
 	case orchestrator.SetTimer:
 		p.timers[a.Timer]++
-		p.queue.Push(timerClass[a.Timer], Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]})
+		e := Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]}
+		p.queue.Push(timerClass[a.Timer], e)
 	}
 }
 
@@ -206,7 +209,7 @@ func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
 }
 
-// Ended queues the end of a flow, in front of a packet-in of the same instant.
+// Ended queues the end of a flow, before a packet-in of the same instant.
 func (p *plant) Ended(f flow.ID) {
 	p.queue.Push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
 }
@@ -230,7 +233,7 @@ func (p *plant) arrived(f flow.ID) {
 	}
 }
 
-// ended closes a flow; one whose first packet still waits in the slow path is closed when that has been seen.
+// ended closes a flow. If its first packet still waits in the slow path, it is closed once the scheduler has seen that.
 func (p *plant) ended(f flow.ID) {
 	s := &p.rules.flows[f]
 	s.ended = true
@@ -244,7 +247,7 @@ func (p *plant) ended(f flow.ID) {
 func (p *plant) close(f flow.ID) {
 	p.active--
 	if !p.rules.flows[f].routed {
-		p.data.Target(p.now, f, 0) // what waits for the scheduler waits for nothing any more
+		p.data.Target(p.now, f, 0) // nobody will decide about the packet that waits
 	}
 	p.rules.remove(p, f)
 	p.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: f})
@@ -255,7 +258,7 @@ func (p *plant) finish() results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
-	var row results.Flow // one for all: it escapes
+	var row results.Flow // escapes, so there is one for all flows
 	for i := range p.traffic.Flows {
 		w := &p.traffic.Flows[i]
 		s := &p.rules.flows[i]

@@ -51,7 +51,8 @@ func play(t *testing.T, nic, drain, flows, faults string) *seen {
 	t.Helper()
 	sc := simtest.Parse(t, fmt.Sprintf(base, nic, drain, flows, faults))
 	w := simtest.Traffic(t, sc)
-	s := &seen{results.NewMemory(), map[orchestrator.EventKind][]units.Time{}, map[orchestrator.ActionKind][]units.Time{}}
+	s := &seen{results.NewMemory(), map[orchestrator.EventKind][]units.Time{},
+		map[orchestrator.ActionKind][]units.Time{}}
 	simtest.Record(t, sc, w, fluid.New, s)
 	if !s.Run.Conservation.Holds {
 		t.Errorf("conservation: %+v", s.Run.Conservation)
@@ -59,7 +60,7 @@ func play(t *testing.T, nic, drain, flows, faults string) *seen {
 	return s
 }
 
-// A container takes the engine's latency and its own start; the order that asked for it stands in the log.
+// A container takes the engine's latency and its own start. The log has the order that asked for it.
 func TestScaleOutTakesTime(t *testing.T) {
 	s := play(t, "", "move", "      - {period: 125ns}", "")
 	created, ready := s.actions[orchestrator.CreateInstance], s.events[orchestrator.InstanceReady]
@@ -71,10 +72,11 @@ func TestScaleOutTakesTime(t *testing.T) {
 	}
 }
 
-// 8 Mpps want two instances; when they end, one goes: it drains, is stopped, and is gone.
+// 8 Mpps want two instances. When they end, one goes: it drains, is stopped, and is gone.
 func TestScaleInDrains(t *testing.T) {
 	for _, drain := range []string{"move", "finish"} {
-		s := play(t, "", drain, "      - {period: 250ns}\n      - {period: 250ns, phase: 3s, end: 8s}\n      - {period: 1us, phase: 6s, end: 12s}", "")
+		s := play(t, "", drain, "      - {period: 250ns}\n      - {period: 250ns, phase: 3s, end: 8s}\n"+
+			"      - {period: 1us, phase: 6s, end: 12s}", "")
 		if n := len(s.actions[orchestrator.DeleteInstance]); n != 1 {
 			t.Errorf("drain %s: %d instances deleted, want 1", drain, n)
 		}
@@ -94,7 +96,8 @@ func TestScaleInDrains(t *testing.T) {
 func TestFullRuleTableLeavesFlowsOnTheSlowPath(t *testing.T) {
 	s := play(t, ", rules: 1", "move", "      - {period: 1us}\n      - {period: 2us, phase: 1s}", "")
 	if s.Run.Totals.RulesRejected == 0 || s.Run.Totals.RulesInstalled != 1 {
-		t.Errorf("%d rules installed, %d rejected; want 1 and some", s.Run.Totals.RulesInstalled, s.Run.Totals.RulesRejected)
+		t.Errorf("%d rules installed, %d rejected; want 1 and some", s.Run.Totals.RulesInstalled,
+			s.Run.Totals.RulesRejected)
 	}
 	if got, want := s.Run.Totals.SlowPath, 0.5e6*18.9; got < want {
 		t.Errorf("slow path carried %.0f packets, want at least the second flow's %.0f", got, want)
@@ -127,8 +130,11 @@ func TestFaults(t *testing.T) {
 			return len(s.events[orchestrator.RuleRejected]) > 0 && len(i) > 0 && i[0] >= 6*units.Second
 		},
 			"rejections, and the rule after the fault"},
-		{"{kind: link-down, at: 5s, for: 2s}", func(s *seen) bool { return s.Run.Totals.Dropped.Link > 2*8e6-1 }, "two seconds of traffic lost on the link"},
-		{"{kind: instance-death, at: 5s, instance: 1}", func(s *seen) bool { return len(s.events[orchestrator.InstanceFailed]) == 1 && s.Flows[0].Instance != 1 }, "the flow on another instance"},
+		{"{kind: link-down, at: 5s, for: 2s}", func(s *seen) bool { return s.Run.Totals.Dropped.Link > 2*8e6-1 },
+			"two seconds of traffic lost on the link"},
+		{"{kind: instance-death, at: 5s, instance: 1}",
+			func(s *seen) bool { return len(s.events[orchestrator.InstanceFailed]) == 1 && s.Flows[0].Instance != 1 },
+			"the flow on another instance"},
 	} {
 		if s := play(t, "", "move", flow, "  - "+c.fault); !c.holds(s) {
 			t.Errorf("%s: want %s; totals %+v", c.fault, c.want, s.Run.Totals)

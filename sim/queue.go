@@ -6,9 +6,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Class orders events of the same instant. What was true until an instant is recorded before anything happens in it;
-// traffic changes before the plant acts, the plant before telemetry, telemetry before the autoscaler, and both before the
-// flows that use what they say.
+// Class orders events of the same instant. What was true until an instant is recorded before anything happens in it.
+// Traffic changes before the plant acts, the plant acts before telemetry, telemetry comes before the autoscaler, and
+// both come before the flows that use what they say.
 type Class uint8
 
 // The classes, in their order.
@@ -24,7 +24,7 @@ const (
 	ClassPacketIn                // a first packet reaches the scheduler
 )
 
-// Event is an entry of the event queue. What Kind, A and Gen mean is its owner's matter.
+// Event is an entry of the event queue. Its owner decides what Kind, A and Gen mean.
 type Event struct {
 	At    units.Time
 	order uint64

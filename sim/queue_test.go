@@ -46,8 +46,8 @@ func TestQueueOrder(t *testing.T) {
 	}
 }
 
-// Whatever is added and taken, no event is before its parent. Events that end up below the wrong parent are rare, and rarer
-// still is that one then comes late.
+// Whatever is added and taken, no event is before its parent. An event rarely ends up below the wrong parent, and more
+// rarely still does it then come late.
 func TestQueueStaysAHeap(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(9, seed))

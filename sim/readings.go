@@ -8,7 +8,7 @@ import (
 // readings are the counters on their way to the orchestrator.
 type readings struct {
 	pending []orchestrator.Event // in the order in which they arrive: all take the same time
-	spare   values               // memory of the last that arrived
+	spare   values               // memory of the last reading, to be used again
 	frozen  values               // what stalled counters show
 }
 
@@ -18,7 +18,7 @@ type values struct {
 	rules    []orchestrator.RuleCounter
 }
 
-// ask samples the counters that the event reports, which arrives after the telemetry's delay.
+// ask samples the counters that an event of this kind reports. The event arrives after the telemetry's delay.
 func (r *readings) ask(p *plant, kind orchestrator.EventKind) {
 	e := orchestrator.Event{Kind: kind, Sampled: p.now}
 	stalled := p.faults.countersStalled()
@@ -61,7 +61,7 @@ func (r *readings) freeze(p *plant) {
 	r.frozen.rules = p.rules.counters(p, r.frozen.rules[:0])
 }
 
-// counters appends those of the instances that have any.
+// counters appends the counters of the instances that have any.
 func (c *containers) counters(p *plant, to []orchestrator.Counter) []orchestrator.Counter {
 	for i := range c.list {
 		if c.list[i].forwarding() {
@@ -72,7 +72,7 @@ func (c *containers) counters(p *plant, to []orchestrator.Counter) []orchestrato
 	return to
 }
 
-// counters appends those of the rules in force.
+// counters appends the counters of the rules in force.
 func (r *ruleTable) counters(p *plant, to []orchestrator.RuleCounter) []orchestrator.RuleCounter {
 	for f := range r.inForce.all {
 		to = append(to, orchestrator.RuleCounter{Flow: f})

@@ -18,8 +18,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// asker wants the counters of the rules read whenever the orchestrator has the instances' read, just before these. Its
-// record has the answers, and not that it asked.
+// asker has the counters of the rules read just before the orchestrator has those of the instances read. Its record has
+// the answers, but not the questions.
 type asker struct {
 	*results.Memory
 	plant sim.Control
@@ -71,8 +71,9 @@ func ask(t *testing.T, engine sim.Engine, sc *scenarios.Scenario) *asker {
 	return a
 }
 
-// Between two readings the counter of an instance grows by what the counters of the rules that send to it grow by, however
-// the packets were simulated: six flows on three instances, and a seventh that has no place in the rule table.
+// Between two readings the counter of an instance grows by as much as the counters of the rules that send to it,
+// however the packets were simulated. There are six flows on three instances, and a seventh that has no place in the
+// rule table.
 func TestTheCountersOfRulesAddUpToTheirInstances(t *testing.T) {
 	growth := func(of func(k int) uint64, k int) uint64 { return of(k) - of(k-1) }
 	for _, c := range []struct {
@@ -80,9 +81,12 @@ func TestTheCountersOfRulesAddUpToTheirInstances(t *testing.T) {
 		fluid                     bool // there are no packets to step in it, and nothing at random
 	}{
 		{path: "jumped over (", rest: "vnf: {contention: {model: constant, rate: 4Mpps}}", fluid: true},
-		{path: "jumped over in saturation", rest: "vnf: {contention: {model: constant, rate: 1Mpps}, buffer: 64}\nmeasure: {flows: false}"},
-		{path: "stepped without a ring", rest: "vnf: {buffer: 64, contention: {model: constant, rate: 1Mpps}}", fluid: true},
-		{path: "stepped in queues apart", rest: "vnf: {service: exponential, contention: {model: constant, rate: 1Mpps}}"},
+		{path: "jumped over in saturation", rest: "vnf: {contention: {model: constant, rate: 1Mpps}, buffer: 64}\n" +
+			"measure: {flows: false}"},
+		{path: "stepped without a ring", rest: "vnf: {buffer: 64, contention: {model: constant, rate: 1Mpps}}",
+			fluid: true},
+		{path: "stepped in queues apart",
+			rest: "vnf: {service: exponential, contention: {model: constant, rate: 1Mpps}}"},
 		{path: "stepped behind a saturated", nic: ", eswitch_limit: 5200kpps", fluid: true},
 		{path: "stepped to the slow path", fluid: true},
 		{path: "counted", rest: "faults: [{kind: link-down, at: 25ms, for: 7ms}]", fluid: true},
@@ -125,7 +129,8 @@ nic: {profile: ideal, rules: 6%s}
 					case i > 1 && more == 0:
 					case name == "fluid" && -2 <= more && more <= 2: // whole packets of fractions
 					default:
-						t.Errorf("%s, %s: until %v instance %d counts %d more than its rules", c.path, name, a.rules[k].Sampled, i, more)
+						t.Errorf("%s, %s: until %v instance %d counts %d more than its rules", c.path, name,
+							a.rules[k].Sampled, i, more)
 					}
 				}
 			}
@@ -133,8 +138,8 @@ nic: {profile: ideal, rules: 6%s}
 	}
 }
 
-// Rules' counters come telemetry.delay after they were sampled, of the rules in force and in order; while counters stall they
-// show what they showed then. The record says so, and is verified.
+// Rules' counters come telemetry.delay after they were sampled, of the rules in force and in order. While counters
+// stall they show what they showed when that began. The record says so and can be verified.
 func TestTheCountersOfRulesAreReadAsThoseOfInstances(t *testing.T) {
 	for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 		sc := simtest.Parse(t, `
@@ -158,13 +163,15 @@ workload: [{flows: [{period: 10us}, {period: 20us, phase: 2500us, end: 8500us}, 
 				shown = 4500 * units.Microsecond
 			}
 			var want []orchestrator.RuleCounter
-			for f, x := range []struct{ begin, end, period units.Time }{{0, 10_000, 10}, {2500, 8500, 20}, {3500, 10_000, 100}} {
+			for f, x := range []struct{ begin, end, period units.Time }{{0, 10_000, 10}, {2500, 8500, 20},
+				{3500, 10_000, 100}} {
 				if us := shown / units.Microsecond; x.begin < us && us < x.end {
-					want = append(want, orchestrator.RuleCounter{Flow: flow.ID(f), Packets: uint64((us - x.begin) / x.period)})
+					want = append(want, orchestrator.RuleCounter{Flow: flow.ID(f),
+						Packets: uint64((us - x.begin) / x.period)})
 				}
 			}
-			for i := range want { // the first packet of a flow has gone by the slow path, which in the fluid engine takes no time
-				if name == "packet" {
+			for i := range want {
+				if name == "packet" { // in the fluid engine nothing goes by a slow path that takes no time
 					want[i].Packets--
 				}
 			}

@@ -22,15 +22,15 @@ type ruleTable struct {
 	installed, rejected, moves int64
 }
 
-// flowRule is a flow's life as the control plane sees it.
+// flowRule is what the control plane knows of a flow.
 type flowRule struct {
-	want, last    flow.Instance // being written, the one to which its packets went last
+	want, last    flow.Instance // of the rule being written; where its packets went last
 	gen           uint32        // of the write under way
 	moves         int32
 	writing       bool // a rule is being written
 	routed        bool // the scheduler has assigned or refused it
 	seen          bool // the scheduler has seen its first packet
-	ended, endDue bool // it has sent its last packet; that is still to be reported
+	ended, endDue bool // it has sent its last packet, which is still to be reported
 }
 
 func (r *ruleTable) init(nic *scenarios.NIC, flows int) {
@@ -92,7 +92,7 @@ func (r *ruleTable) take(p *plant, f flow.ID, gen uint32) {
 	p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f, Instance: s.want})
 }
 
-// follow notes to which instance the flow's packets go from now on, by rule or by the slow path.
+// follow notes the instance to which the flow's packets go from now on, by rule or by the slow path.
 func (r *ruleTable) follow(s *flowRule, i flow.Instance) {
 	if i == 0 || i == s.last {
 		return
@@ -104,7 +104,7 @@ func (r *ruleTable) follow(s *flowRule, i flow.Instance) {
 	s.last = i
 }
 
-// remove takes the flow's rule out, in force or under way.
+// remove takes the flow's rule out, whether it is in force or being written.
 func (r *ruleTable) remove(p *plant, f flow.ID) {
 	s := &r.flows[f]
 	s.gen++
@@ -116,7 +116,7 @@ func (r *ruleTable) remove(p *plant, f flow.ID) {
 	s.writing, s.routed = false, false
 }
 
-// flowSet is a set of flows, a bit each, so that to go through it costs little where most flows have ended.
+// flowSet is a set of flows with a bit for each, so that walking it is cheap even if most flows have ended.
 type flowSet []uint64
 
 func (s flowSet) has(f flow.ID) bool { return s[f/64]&(1<<(f%64)) != 0 }

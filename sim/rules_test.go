@@ -12,7 +12,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// clockwork is a Control that fires what a data plane has scheduled, and has no scheduler.
+// clockwork is a Control without a scheduler that fires what a data plane has scheduled.
 type clockwork struct{ queue sim.Queue }
 
 func (c *clockwork) Schedule(class sim.Class, e sim.Event) { c.queue.Push(class, e) }
@@ -35,8 +35,8 @@ func (c *clockwork) until(at units.Time, d sim.DataPlane) {
 	}
 }
 
-// A rule's counter counts the packets that it sends to instances, from its installation to its removal: a move keeps it, and
-// while the rule drops it stands. The flow sends a packet every 10 us.
+// A rule's counter counts the packets that it sends to instances, from its installation to its removal. A move keeps
+// the count, and while the rule drops, it stands. The flow sends a packet every 10 us.
 func TestTheCounterOfARule(t *testing.T) {
 	for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 		sc := simtest.Parse(t, "duration: 10ms\nnic: ideal\nworkload: [{flows: [{period: 10us}]}]\n")

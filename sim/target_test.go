@@ -12,8 +12,8 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// n flows that each bring an instance's target exactly want n instances, in every window, whatever target, limit and number,
-// and whether or not a packet's time is a whole number of picoseconds.
+// n flows that each bring exactly an instance's target want n instances, in every window, whatever target, limit and
+// number, and whether or not a packet's time is a whole number of picoseconds.
 func TestLoadsThatEqualTheTargetExactly(t *testing.T) {
 	for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
 		tried := 0
@@ -45,11 +45,13 @@ workload: [{cbr: {flows: %d, interval: 0s, rate: %dpps}}]
 							continue
 						}
 						if recommended++; d.Desired != n {
-							t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: at %v %d instances (%s)", name, n, rate, percent, limit, d.At, d.Desired, d.Reason)
+							t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: at %v %d instances (%s)", name, n,
+								rate, percent, limit, d.At, d.Desired, d.Reason)
 						}
 					}
 					if recommended == 0 {
-						t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: nothing is recommended", name, n, rate, percent, limit)
+						t.Errorf("%s: %d flows of %d pps at %d %% of %d pps: nothing is recommended", name, n, rate,
+							percent, limit)
 					}
 				}
 			}

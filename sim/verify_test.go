@@ -20,9 +20,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Every scenario of the repository: the events of its record, fed to an orchestrator that is made from the record alone,
-// give the record's decisions and actions. Under the packet engine, the times of long runs at line rate are compressed, which
-// keeps their course and leaves three million packets of each.
+// Every scenario of the repository: the events of its record, fed to an orchestrator that is made from the record
+// alone, give the record's decisions and actions. Under the packet engine, the times of long runs at line rate are
+// compressed. That keeps their course and leaves three million packets of each.
 func TestEveryScenarioIsVerified(t *testing.T) {
 	for _, name := range scenarios.Names() {
 		st, err := scenarios.Load(name, nil)
@@ -61,13 +61,14 @@ func compress(sc *scenarios.Scenario, by units.Time) {
 	cbr.Interval /= by
 	sc.Workload = []scenarios.Source{{CBR: &cbr}}
 	a := &sc.Autoscaler
-	for _, x := range []*units.Time{&sc.Duration, &sc.Telemetry.Window, &sc.Telemetry.Delay, &sc.NIC.EngineLatency, &sc.VNF.StartLatency,
+	for _, x := range []*units.Time{&sc.Duration, &sc.Telemetry.Window, &sc.Telemetry.Delay, &sc.NIC.EngineLatency,
+		&sc.VNF.StartLatency,
 		&sc.VNF.StopLatency, &a.Interval, &a.ScaleInCooldown, &a.ScaleOutCooldown, &a.Stabilization} {
 		*x /= by
 	}
 }
 
-// verified runs a scenario and verifies its record with what the record itself says of the scenario.
+// verified runs a scenario and verifies its record with the scenario that the record itself has.
 func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.Verification {
 	t.Helper()
 	w := simtest.Traffic(t, sc)
@@ -86,7 +87,8 @@ func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.
 		t.Fatal(err)
 	}
 	if d := v.Difference; d != nil {
-		t.Fatalf("line %d, %v: %s\nrecorded\n%s\nnow\n%s", d.Line, d.At, d.Event, strings.Join(d.Recorded, "\n"), strings.Join(d.Replayed, "\n"))
+		t.Fatalf("line %d, %v: %s\nrecorded\n%s\nnow\n%s", d.Line, d.At, d.Event, strings.Join(d.Recorded, "\n"),
+			strings.Join(d.Replayed, "\n"))
 	}
 	return v
 }
@@ -112,7 +114,9 @@ func recorded(t *testing.T, run *results.Run) *scenarios.Scenario {
 func TestARecordGivesItsScenarioBack(t *testing.T) {
 	for _, text := range []string{
 		"seed: 18446744073709551615\nworkload: [{cbr: {flows: 3, rate: 1.5Mpps}}]\n",
-		"vnf: {contention: {model: table, points: {1: 25Mpps, 4: 10.5Mpps}}}\nduration: 1234567ps\nworkload: [{zeek: {file: a/conn.log, speedup: 1.1}}, {records: {file: b.csv}}]\nfaults: [{kind: link-down, at: 1s, for: 1ms}]\n",
+		"vnf: {contention: {model: table, points: {1: 25Mpps, 4: 10.5Mpps}}}\nduration: 1234567ps\n" +
+			"workload: [{zeek: {file: a/conn.log, speedup: 1.1}}, {records: {file: b.csv}}]\n" +
+			"faults: [{kind: link-down, at: 1s, for: 1ms}]\n",
 	} {
 		sc := simtest.Parse(t, text)
 		got := recorded(t, &results.Run{Name: "x", Scenario: sc.Resolved(), Seed: sc.Seed})
@@ -177,7 +181,8 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 		}, third},
 		{"an action left out", func(l []string) []string { return append(l[:action-1], l[action:]...) }, third},
 		{"an action too many", func(l []string) []string {
-			return append(l[:action:action], append([]string{`{"t_ps":2000000000000,"action":"remove-rule","flow":1}` + "\n"}, l[action:]...)...)
+			return append(l[:action:action], append([]string{`{"t_ps":2000000000000,"action":"remove-rule","flow":1}` +
+				"\n"}, l[action:]...)...)
 		}, third},
 		{"another score", func(l []string) []string {
 			l[third] = strings.Replace(l[third], `"reason":"`, `"reason":"because `, 1)
@@ -188,7 +193,8 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 		}, find(t, log[:third-1], `"event"`, strings.Count(strings.Join(log[:third-1], ""), `"event"`))},
 	} {
 		lines := c.edit(append([]string(nil), log...))
-		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(strings.Join(lines, "")+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(strings.Join(lines, "")+"\n"),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		rec, err := results.Open(dir)
@@ -205,7 +211,8 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 			t.Errorf("%s: %+v, want a difference at line %d", c.what, v.Difference, c.line)
 		}
 	}
-	for what, text := range map[string]string{"an action first": `{"t_ps":0,"action":"read-counters"}` + "\n", "nothing at all": "", "no log": "x\n"} {
+	for what, text := range map[string]string{"an action first": `{"t_ps":0,"action":"read-counters"}` + "\n",
+		"nothing at all": "", "no log": "x\n"} {
 		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +226,7 @@ func TestATamperedLogIsFoundWhereItBegins(t *testing.T) {
 	}
 }
 
-// A run that was killed may have been so in the middle of a line, or between an event and what came of it.
+// A run may have been killed in the middle of a line, or between an event and what came of it.
 func TestARecordOfAKilledRunIsVerified(t *testing.T) {
 	_, log, cfg := onDisk(t)
 	whole := strings.Join(log, "") + "\n"
@@ -227,7 +234,8 @@ func TestARecordOfAKilledRunIsVerified(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "rec")
 		st, _ := scenarios.Parse("watched.yaml", []byte(watched), ".", nil)
 		w, _ := st.Runs[0].Scenario.Traffic()
-		if _, err := results.Create(dir, *sim.Header(st.Runs[0].Scenario, w, "test"), results.Options{}); err != nil { // and never closed
+		// The record is never closed.
+		if _, err := results.Create(dir, *sim.Header(st.Runs[0].Scenario, w, "test"), results.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), []byte(whole[:cut]), 0o644); err != nil {

@@ -16,10 +16,10 @@ import (
 	"github.com/smartinco/smartinco/sim/internal/simtest"
 )
 
-// differ says in what two records do not have the same control plane, or nothing if every flow went to the same instances and
-// its rules fared alike. Counters of whole packets and of fractions may bring a policy to decide otherwise, and a first packet
-// that comes a packet's service earlier may take the last place in the rule table from another: from there on two runs are
-// different runs.
+// differ says where two records differ in their control planes, or nothing if every flow went to the same instances and
+// its rules fared alike. Counters of whole packets and of fractions may lead a policy to another decision, and a first
+// packet that comes a packet's service earlier may take the last place in the rule table from another flow. From there
+// on two runs are different runs.
 func differ(t testing.TB, a, b *results.Memory) string {
 	if len(a.Instances) != len(b.Instances) {
 		return "number of instances"
@@ -86,9 +86,10 @@ func TestDiffer(t *testing.T) {
 	}
 }
 
-// smooth says whether the rates alone decide what is lost: no packets at random, link and eSwitch within their limits (beyond
-// them flows of periodic packets lock), and queues that hold what the phases of the flows bring together and the packet in service:
-// without room beside it a flow that is hardly faster than the server loses every other packet.
+// smooth says whether the rates alone decide what is lost: no packets at random, link and eSwitch within their limits
+// (beyond them flows of periodic packets lock), and queues with room for what the phases of the flows bring together
+// beside the packet in service. Without that room, a flow that is hardly faster than the server loses every other
+// packet.
 func (p *plant) smooth() bool {
 	n := &p.sc.NIC
 	for _, f := range p.flows {
@@ -99,8 +100,8 @@ func (p *plant) smooth() bool {
 	return !p.beyond && p.sc.VNF.Buffer > len(p.flows) && (n.SlowPathRate == 0 || n.SlowPathQueue > len(p.flows))
 }
 
-// flight is how many packets may be in flight: in the rings of the instances that are up at once, in the slow path, where
-// first packets wait too, and of each flow.
+// flight is how many packets may be in flight: in the rings of the instances that are up at once, in the slow path,
+// where first packets wait too, and of each flow.
 func (p *plant) flight(sc *scenarios.Scenario) float64 {
 	n := float64(p.most*sc.VNF.Buffer + 2*len(p.flows))
 	if sc.NIC.SlowPathRate > 0 {
@@ -109,8 +110,8 @@ func (p *plant) flight(sc *scenarios.Scenario) float64 {
 	return n
 }
 
-// fluids compares the totals of the fluid engine, which has the mean. What queues have to do with may differ by what is in
-// flight. In smooth scenarios link and eSwitch hold nothing. The rest differs by packets of each flow alone.
+// fluids compares the totals of the fluid engine, which knows the mean alone. What queues affect may differ by what is
+// in flight. In smooth scenarios link and eSwitch hold nothing. The rest differs only by packets of each flow.
 func (d *diff) fluids(sc *scenarios.Scenario, got *results.Memory, slow *plant) {
 	flows, flight := float64(2*len(slow.flows)), slow.flight(sc)
 	x, y := &got.Run.Totals, &slow.rec.Run.Totals

@@ -54,8 +54,10 @@ func scenario(seed uint64) string {
 	g.line("instances: {initial: %d, min: %d, max: %d}", initial, lo, max(initial, 1)+g.IntN(5))
 	limit := 10 + g.IntN(total)
 	g.line("scheduler: {policy: %s, limit: %dkpps, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
-		g.one("round-robin", "best-fit", "worst-fit"), limit, g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
-		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"), g.holdOrDrop(lo))
+		g.one("round-robin", "best-fit", "worst-fit"), limit,
+		g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
+		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"),
+		g.holdOrDrop(lo))
 	window := g.us(200, 1500)
 	interval := window
 	if g.often(50) {
@@ -65,8 +67,10 @@ func scenario(seed uint64) string {
 	if lo > 0 && g.often(25) {
 		policy = "none"
 	}
-	g.line("autoscaler: {policy: %s, target: %s, interval: %s, metric: %s, tolerance: %s, stabilization: %s, scale_out_cooldown: %s, scale_in_cooldown: %s, max_step_out: %d, max_step_in: %d, victim: %s, drain: %s}",
-		policy, g.one("0.3", "0.5", "0.7", "1"), interval, g.one("offered", "offered", "processed"), g.one("0", "0", "0.1"),
+	g.line("autoscaler: {policy: %s, target: %s, interval: %s, metric: %s, tolerance: %s, stabilization: %s, "+
+		"scale_out_cooldown: %s, scale_in_cooldown: %s, max_step_out: %d, max_step_in: %d, victim: %s, drain: %s}",
+		policy, g.one("0.3", "0.5", "0.7", "1"), interval, g.one("offered", "offered", "processed"),
+		g.one("0", "0", "0.1"),
 		g.one("0s", g.us(500, 4000)), g.one("0s", g.us(500, 3000)), g.one("0s", g.us(500, 3000)), g.IntN(3), g.IntN(3),
 		g.one("newest", "oldest", "least-loaded", "fewest-flows"), g.one("move", "move", "finish"))
 	g.line("telemetry: {window: %s, delay: %s}", window, g.one("0s", "0s", g.us(10, 400), g.us(100, 3000)))
@@ -111,9 +115,11 @@ func (g *generator) vnf(total int) {
 	contention := fmt.Sprintf("{model: constant, rate: %s}", g.rate(c, c))
 	switch g.IntN(4) {
 	case 0:
-		contention = fmt.Sprintf("{model: table, points: {1: %s, %d: %s}}", g.rate(c, c), 2+g.IntN(4), g.rate(max(c/4, 1), max(c/2, 1)))
+		contention = fmt.Sprintf("{model: table, points: {1: %s, %d: %s}}",
+			g.rate(c, c), 2+g.IntN(4), g.rate(max(c/4, 1), max(c/2, 1)))
 	case 1:
-		contention = fmt.Sprintf("{model: usl, lambda: %s, sigma: 0.%d, kappa: 0.0%d}", g.rate(c, c), g.IntN(9), g.IntN(9))
+		contention = fmt.Sprintf("{model: usl, lambda: %s, sigma: 0.%d, kappa: 0.0%d}",
+			g.rate(c, c), g.IntN(9), g.IntN(9))
 	}
 	g.line("vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %s, stop_latency: %s, contention: %s}",
 		1+g.IntN(40), g.IntN(2)*g.IntN(20000), g.often(40), g.us(0, 1500), g.us(0, 800), contention)
@@ -124,7 +130,8 @@ func (g *generator) workload(total, us int) {
 	g.line("workload:")
 	n := 1 + g.IntN(14)
 	if g.often(20) {
-		g.line("  - cbr: {flows: %d, interval: %s, rate: %s, packet_size: %dB}", 1+g.IntN(4), g.us(0, us/5), g.rate(1, max(total/8, 1)), 64+g.IntN(1400))
+		g.line("  - cbr: {flows: %d, interval: %s, rate: %s, packet_size: %dB}",
+			1+g.IntN(4), g.us(0, us/5), g.rate(1, max(total/8, 1)), 64+g.IntN(1400))
 	}
 	g.line("  - flows:")
 	randomly := g.often(40)
@@ -152,7 +159,8 @@ func (g *generator) workload(total, us int) {
 // faults draws what goes wrong.
 func (g *generator) faults(us int) {
 	head := "faults:\n"
-	for _, kind := range []string{"instance-death", "instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down"} {
+	for _, kind := range []string{"instance-death", "instance-death", "engine-stall", "engine-failure",
+		"counters-stall", "rule-reject", "link-down"} {
 		if !g.often(20) {
 			continue
 		}

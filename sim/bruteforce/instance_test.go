@@ -34,7 +34,7 @@ type instance struct {
 	busy, could                                     float64 // packets that it could have processed in the window
 }
 
-// request is answered after a time by the container engine, which works on nothing while it is stalled.
+// request is answered after a time by the container engine, which does no work while it is stalled.
 func (p *plant) request(after units.Time, answer func()) {
 	do := func() { p.at(p.now+after, orders, 0, answer) }
 	if p.faults["engine-stall"] > 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/smartinco/smartinco/sim/internal/simtest"
 )
 
-// Scenarios that this project's verification found to be simulated wrongly, with what is right: the brute-force simulator
-// gives it, and the engines what the brute-force simulator gives.
+// Scenarios that this project's verification found to be simulated wrongly, with the right result. The brute-force
+// simulator gives it, and the engines agree with that simulator.
 func TestKnownScenarios(t *testing.T) {
 	for _, c := range []struct {
 		file  string
@@ -24,7 +24,8 @@ func TestKnownScenarios(t *testing.T) {
 		{"w5-zero.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed > 1e4, true }},
 		// 16 us a packet until 5 ms, then 17 us: the first at 16 us, one in service when the second instance contends.
 		{"w6-perbyte.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed, 312. + 412 }},
-		// A rule that comes into force as its flow ends: what the eSwitch holds of it goes to the instance and overtakes.
+		// A rule that comes into force as its flow ends: what the eSwitch holds of it goes to the instance and
+		// overtakes.
 		{"rule-at-the-end.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Reordered, 16. }},
 		// The same without any limit: what the slow path holds of it goes to the instance.
 		{"rule-at-the-end-slow.yaml", func(m *results.Memory) (any, any) { return m.Flows[0].Processed, 50. }},

@@ -22,8 +22,8 @@ var (
 	file  = flag.String("scenario", "", "a scenario's file, to run that one alone")
 )
 
-// Each scenario gives the same record in the packet engine, to the packet: every row, every column, every line of the log;
-// and in the fluid engine the same totals within what is in flight, where it decides alike.
+// Each scenario gives the same record in the packet engine, to the packet: every row, every column, every line of the
+// log. The fluid engine gives the same totals within what is in flight, where it decides alike.
 func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	if testing.Short() {
@@ -45,7 +45,8 @@ func TestRandomScenarios(t *testing.T) {
 			t.Fatal("and so on")
 		}
 	}
-	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in flight apart", n, *first, packets, fluids, worst)
+	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in "+
+		"flight apart", n, *first, packets, fluids, worst)
 	if fluids < n/10 {
 		t.Errorf("the fluid engine could be compared in %d of %d scenarios alone", fluids, n)
 	}
@@ -103,7 +104,7 @@ type diff struct {
 
 func (d *diff) add(f string, xs ...any) { d.found = append(d.found, fmt.Sprintf(f, xs...)) }
 
-// rough is how exact a utilisation is: of a window's times, some are known to a fraction of a picosecond only.
+// rough is how exact a utilisation is: some of a window's times are known to a fraction of a picosecond only.
 const rough = 1e-5
 
 // rows compares every column of every row.
@@ -173,7 +174,8 @@ func (d *diff) latencies(fast *results.Memory, slow *plant) {
 		}
 		mean := float64(sum) / float64(max(len(ds), 1))
 		if int(l.Count) != len(ds) || l.Max != most || l.Mean-mean > 1e-3 || mean-l.Mean > 1e-3 {
-			d.add("%s %d, %s: %d of %.3f ps, %d at most; want %d of %.3f ps, %d", l.Scope, l.Number, l.Kind, l.Count, l.Mean, l.Max, len(ds), mean, most)
+			d.add("%s %d, %s: %d of %.3f ps, %d at most; want %d of %.3f ps, %d",
+				l.Scope, l.Number, l.Kind, l.Count, l.Mean, l.Max, len(ds), mean, most)
 		}
 	}
 	want := 0

@@ -28,7 +28,8 @@ const (
 	arrivals   // at the rings: from the slow path, then by rule
 )
 
-// event is one thing that happens. Of one instant and class, the lower rank comes first, then what was scheduled earlier.
+// event is one thing that happens. At one instant and in one class, the lower rank comes first, then what was scheduled
+// earlier.
 type event struct {
 	at    units.Time
 	class int
@@ -228,7 +229,8 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 			period.Mul(period, big.NewRat(int64(units.Second), 1))
 			for i := range c.Flows {
 				begin := c.Start + units.Time(i)*c.Interval
-				rules = append(rules, rule{begin, sc.Duration, every(begin, period), int(c.PacketSize), perSecond(period)})
+				sends, size := every(begin, period), int(c.PacketSize)
+				rules = append(rules, rule{begin, sc.Duration, sends, size, perSecond(period)})
 			}
 			continue
 		}
@@ -245,7 +247,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 			rules = append(rules, rule{f.Phase, end, every(f.Phase, period), int(f.PacketSize), perSecond(period)})
 		}
 	}
-	// In order of their beginnings, those of one instant as they are listed.
+	// They come in order of their beginnings, those of one instant as they are listed.
 	for len(rules) > 0 {
 		first := 0
 		for i := range rules {
@@ -283,7 +285,8 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 	for i, f := range all {
 		f.tuple = w.Flows[i].Tuple
 		if s := w.Flows[i].Segments; f.begin != s[0].Start || f.end != s[0].End {
-			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v", i, f.begin, f.end, s[0].Start, s[0].End)
+			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v",
+				i, f.begin, f.end, s[0].Start, s[0].End)
 		}
 	}
 	return all
@@ -338,8 +341,8 @@ func (p *plant) stops(f *flowState) {
 	})
 }
 
-// close takes a flow off the switch and the orchestrator.
-// What link and eSwitch still hold of it goes on to the instance of its rule, and without one to the slow path.
+// close takes a flow off the switch and the orchestrator. What link and eSwitch still hold of it goes on to the
+// instance of its rule, and without one to the slow path.
 func (p *plant) close(f *flowState) {
 	had := f.hasRule && f.rule != 0
 	p.removeRule(f)
@@ -415,7 +418,8 @@ func (p *plant) counters() (c []orchestrator.Counter) {
 	p.rules = append(p.rules, reading{p.now, p.ruleCounters()})
 	for _, i := range p.instances {
 		if i.state == ready || i.state == stopping {
-			c = append(c, orchestrator.Counter{Instance: i.id, RxPackets: uint64(i.offered), TxPackets: uint64(i.processed), RxBytes: uint64(i.bytes)})
+			c = append(c, orchestrator.Counter{Instance: i.id, RxPackets: uint64(i.offered),
+				TxPackets: uint64(i.processed), RxBytes: uint64(i.bytes)})
 		}
 	}
 	return c

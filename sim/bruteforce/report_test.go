@@ -41,11 +41,20 @@ func (p *plant) rows() {
 	rate := func(now, before int) float64 { return float64(now-before) / span }
 	a, b := &p.sum, &p.before
 	w := results.Window{
-		T: p.now.Seconds(), Offered: rate(a.offered, b.offered), Ingress: rate(a.ingress, b.ingress), Processed: rate(a.processed, b.processed),
-		Dropped: rate(a.lost(), b.lost()), SlowPath: rate(a.slow, b.slow), ProcessedBits: 8 * rate(a.processedBytes, b.processedBytes),
-		Reordered: float64(a.reordered - b.reordered), DroppedInstance: rate(a.lostInstance, b.lostInstance),
-		DroppedESwitch: rate(a.lostESwitch, b.lostESwitch), DroppedSlowPath: rate(a.lostSlow, b.lostSlow),
-		DroppedLink: rate(a.lostLink, b.lostLink), DroppedRejected: rate(a.unfit, b.unfit), Queued: float64(p.queued()),
+		T:               p.now.Seconds(),
+		Offered:         rate(a.offered, b.offered),
+		Ingress:         rate(a.ingress, b.ingress),
+		Processed:       rate(a.processed, b.processed),
+		Dropped:         rate(a.lost(), b.lost()),
+		SlowPath:        rate(a.slow, b.slow),
+		ProcessedBits:   8 * rate(a.processedBytes, b.processedBytes),
+		Reordered:       float64(a.reordered - b.reordered),
+		DroppedInstance: rate(a.lostInstance, b.lostInstance),
+		DroppedESwitch:  rate(a.lostESwitch, b.lostESwitch),
+		DroppedSlowPath: rate(a.lostSlow, b.lostSlow),
+		DroppedLink:     rate(a.lostLink, b.lostLink),
+		DroppedRejected: rate(a.unfit, b.unfit),
+		Queued:          float64(p.queued()),
 	}
 	for _, f := range p.flows {
 		if f.seen && (!f.ended || f.endDue) {
@@ -58,8 +67,12 @@ func (p *plant) rows() {
 			continue
 		}
 		i.work(p)
-		r := results.Instance{T: w.T, Instance: int32(i.id), State: i.state, Flows: int32(p.holds(i)), Queue: float64(len(i.ring)),
-			Offered: rate(i.offered, i.last.offered), Processed: rate(i.processed, i.last.processed), Dropped: rate(i.lost, i.last.lost)}
+		r := results.Instance{
+			T: w.T, Instance: int32(i.id), State: i.state, Flows: int32(p.holds(i)), Queue: float64(len(i.ring)),
+			Offered:   rate(i.offered, i.last.offered),
+			Processed: rate(i.processed, i.last.processed),
+			Dropped:   rate(i.lost, i.last.lost),
+		}
 		if i.could > 0 {
 			r.Utilization = i.busy / i.could
 		}
@@ -111,14 +124,20 @@ func (p *plant) finish(t testing.TB) {
 		if f.begin >= p.end {
 			continue
 		}
-		p.rec.Flow(&results.Flow{Flow: int32(f.id), Src: f.tuple.Src.String(), Dst: f.tuple.Dst.String(), SrcPort: int32(f.tuple.SrcPort),
-			DstPort: int32(f.tuple.DstPort), Proto: int32(f.tuple.Proto), Start: f.begin.Seconds(), End: min(f.end, p.end).Seconds(),
-			Instance: int32(f.assigned), Moves: int32(f.moves), Offered: float64(f.counts.offered), Processed: float64(f.counts.processed),
-			Dropped: float64(f.counts.lost()), Reordered: float64(f.counts.reordered), Queued: float64(p.queued(f))})
+		p.rec.Flow(&results.Flow{
+			Flow: int32(f.id), Src: f.tuple.Src.String(), Dst: f.tuple.Dst.String(),
+			SrcPort: int32(f.tuple.SrcPort), DstPort: int32(f.tuple.DstPort), Proto: int32(f.tuple.Proto),
+			Start: f.begin.Seconds(), End: min(f.end, p.end).Seconds(),
+			Instance: int32(f.assigned), Moves: int32(f.moves),
+			Offered: float64(f.counts.offered), Processed: float64(f.counts.processed),
+			Dropped: float64(f.counts.lost()), Reordered: float64(f.counts.reordered), Queued: float64(p.queued(f)),
+		})
 	}
 	c, r := &p.sum, &p.totals
-	r.Offered, r.OfferedBytes, r.Processed, r.ProcessedBytes = float64(c.offered), float64(c.bytes), float64(c.processed), float64(c.processedBytes)
-	r.Queued, r.SlowPath, r.Reordered, r.Flows = float64(p.queued()), float64(c.slow), float64(c.reordered), int64(len(p.flows))
+	r.Offered, r.OfferedBytes = float64(c.offered), float64(c.bytes)
+	r.Processed, r.ProcessedBytes = float64(c.processed), float64(c.processedBytes)
+	r.Queued, r.SlowPath, r.Reordered = float64(p.queued()), float64(c.slow), float64(c.reordered)
+	r.Flows = int64(len(p.flows))
 	r.Dropped = results.Drops{Link: float64(c.lostLink), ESwitch: float64(c.lostESwitch), SlowPath: float64(c.lostSlow),
 		Instance: float64(c.lostInstance), Rejected: float64(c.unfit)}
 	if err := p.rec.Close(&results.Run{Complete: true, Totals: *r}); err != nil {
@@ -148,7 +167,9 @@ func (p *plant) measure(i *instance, x *frame) {
 		if p.delays[s] == nil {
 			p.delays[s] = map[string][]int64{}
 		}
-		for kind, d := range map[string]units.Time{"wait": x.served - x.arrived, "sojourn": p.now - x.arrived, "end-to-end": p.now - x.sent} {
+		for kind, d := range map[string]units.Time{
+			"wait": x.served - x.arrived, "sojourn": p.now - x.arrived, "end-to-end": p.now - x.sent,
+		} {
 			p.delays[s][kind] = append(p.delays[s][kind], int64(d))
 		}
 	}

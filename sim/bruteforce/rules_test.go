@@ -63,7 +63,7 @@ func (r *reader) Delays(now units.Time, rec results.Recorder) *results.Little {
 	return nil
 }
 
-// rules compares the readings of the rules' counters, of which none may be off by more than so much.
+// rules compares the readings of the rules' counters. None may be off by more than that.
 func (d *diff) rules(what string, got, want []reading, off float64) {
 	if len(got) != len(want) {
 		d.add("%s: the rules' counters were read %d times, want %d", what, len(got), len(want))
@@ -71,7 +71,8 @@ func (d *diff) rules(what string, got, want []reading, off float64) {
 	}
 	for i := range got {
 		if off == 0 && !slices.Equal(got[i].rules, want[i].rules) || got[i].at != want[i].at {
-			d.add("%s: the rules' counters at %v: %v, want %v at %v", what, got[i].at, got[i].rules, want[i].rules, want[i].at)
+			d.add("%s: the rules' counters at %v: %v, want %v at %v", what, got[i].at, got[i].rules,
+				want[i].rules, want[i].at)
 			return
 		}
 		right := map[flow.ID]uint64{}
@@ -80,7 +81,8 @@ func (d *diff) rules(what string, got, want []reading, off float64) {
 		}
 		for _, c := range got[i].rules { // a rule may come or go a little earlier
 			if n, ok := right[c.Flow]; ok && math.Abs(float64(c.Packets)-float64(n)) > off {
-				d.add("%s: the counter of flow %d's rule at %v: %d, want %d, more than %.0f apart", what, c.Flow, got[i].at, c.Packets, n, off)
+				d.add("%s: the counter of flow %d's rule at %v: %d, want %d, more than %.0f apart", what, c.Flow,
+					got[i].at, c.Packets, n, off)
 				return
 			}
 		}

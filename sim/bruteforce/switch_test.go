@@ -9,7 +9,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// spans are times of a mean that need not be whole: each is, and the fractions that are cut off add up to the next one's.
+// spans are whole times with a mean that need not be whole. The fractions that are cut off add up and go to the next
+// one.
 type spans struct {
 	mean *big.Rat // ps
 	owed *big.Rat // fraction, less than 1
@@ -42,7 +43,7 @@ func (l *line) idle() units.Time {
 	return l.exits[len(l.exits)-1]
 }
 
-// holds is how many packets it has at a time from which on none came; one that leaves then has left.
+// holds is how many packets it has at a time, if none came since. One that leaves then has left.
 func (l *line) holds(at units.Time) (n int) {
 	for n < len(l.exits) && l.exits[len(l.exits)-1-n] > at {
 		n++
@@ -72,7 +73,7 @@ func (p *plant) initStage() {
 	}
 }
 
-// load finds whether link and eSwitch are beyond a limit: they take time from then on, and until they are empty.
+// load finds whether link and eSwitch are beyond a limit. If so they take time from then on, until they are empty.
 func (p *plant) load() {
 	pps, bps, random := 0.0, 0.0, false
 	for _, f := range p.flows {
@@ -100,7 +101,7 @@ func (p *plant) load() {
 	}
 }
 
-// send is the generator's.
+// send sends a packet from the generator.
 func (p *plant) send(x *frame) {
 	f := x.flow
 	p.count(f, func(c *counts) { c.offered++; c.bytes += x.size })
@@ -152,7 +153,7 @@ func (p *plant) forward(x *frame) {
 	}
 }
 
-// reaches is a packet's arrival at a ring, which comes last in its instant; where link and eSwitch take time, at once.
+// reaches is a packet's arrival at a ring. It comes last in its instant, or at once where link and eSwitch take time.
 func (p *plant) reaches(rank int, do func()) {
 	if p.staged {
 		do()
@@ -161,8 +162,9 @@ func (p *plant) reaches(rank int, do func()) {
 	p.at(p.now, arrivals, rank, do)
 }
 
-// overtakes counts the packets of a flow that come out after one of them that follows its rule: what the slow path holds,
-// and, if it is the first to follow a moved rule, what the old instance will have processed after the new one has this.
+// overtakes counts the packets of a flow that come out after one of them that follows its rule: what the slow path
+// holds and, if this one is the first to follow a moved rule, what the old instance will have processed after the new
+// one has processed this.
 func (p *plant) overtakes(x *frame) {
 	f := x.flow
 	count := func(y *frame) {
@@ -238,8 +240,8 @@ func (s *slowPath) served() {
 	s.forward()
 }
 
-// forward sends on what has been served. A flow's first packet goes to the scheduler, and later ones of the flow wait for
-// the choice in the same instant, as do those behind them.
+// forward sends on what has been served. A flow's first packet goes to the scheduler. Later ones of the flow, and those
+// behind them, wait for the choice in the same instant.
 func (s *slowPath) forward() {
 	p := s.p
 	for s.done > 0 && !s.fifo[0].flow.asking {
@@ -276,7 +278,7 @@ func (p *plant) release(f *flowState) {
 	p.at(p.now, packets, -6, send)
 }
 
-// deliver is the slow path's, to the instance that the scheduler has named.
+// deliver sends a packet from the slow path to the instance that the scheduler has named.
 func (p *plant) deliver(x *frame) {
 	if x.flow.target == 0 {
 		p.count(x.flow, func(c *counts) { c.unfit++ })
@@ -286,7 +288,7 @@ func (p *plant) deliver(x *frame) {
 	p.reaches(-1, func() { p.arrive(x, to) })
 }
 
-// writeRule is an order to install or move a rule. An order for a flow whose rule is being written takes that one's place.
+// writeRule is an order to install or move a rule. An order for a flow whose rule is being written replaces that one.
 func (p *plant) writeRule(f *flowState, i flow.Instance) {
 	f.write++
 	write := f.write
@@ -338,7 +340,7 @@ func (p *plant) writeRule(f *flowState, i flow.Instance) {
 	})
 }
 
-// aim makes an instance the one that the flow's packets go to: now the flow changes sides for the plant.
+// aim makes this the instance that the flow's packets go to. Now the flow changes sides for the plant.
 func (p *plant) aim(f *flowState, i flow.Instance) {
 	f.target, f.decided = i, true
 	if i != 0 && i != f.assigned {
@@ -357,7 +359,7 @@ func (p *plant) refuse(f *flowState, why string) {
 	p.tell(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: f.id, Instance: f.want, Reason: why})
 }
 
-// removeRule takes out a flow's rule, in force or being written.
+// removeRule takes out a flow's rule, whether it is in force or being written.
 func (p *plant) removeRule(f *flowState) {
 	f.write++
 	if f.hasRule || f.writing {

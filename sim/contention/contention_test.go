@@ -105,7 +105,8 @@ func TestFitRecoversExactParameters(t *testing.T) {
 			continue
 		}
 		got := f.Law
-		if !near(got.Lambda, u.Lambda, 1e-5) || math.Abs(got.Sigma-u.Sigma) > 1e-5 || math.Abs(got.Kappa-u.Kappa) > 1e-5 {
+		if !near(got.Lambda, u.Lambda, 1e-5) || math.Abs(got.Sigma-u.Sigma) > 1e-5 ||
+			math.Abs(got.Kappa-u.Kappa) > 1e-5 {
 			t.Errorf("fitted %+v, want %+v", got, u)
 		}
 		if f.RMS > 1e-4*u.Lambda || f.Freedom != 4 {
@@ -230,7 +231,8 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"n,rate\n1,25Mpps\n", "{1: 25Mpps, 4: 10.5Mpps, 8: 5.25Mpps}", "points: {1: 2}", "1,2,3", "\"", "&a [*a]"} {
+	for _, s := range []string{"n,rate\n1,25Mpps\n", "{1: 25Mpps, 4: 10.5Mpps, 8: 5.25Mpps}", "points: {1: 2}", "1,2,3",
+		"\"", "&a [*a]"} {
 		f.Add("p.csv", s)
 		f.Add("p.yaml", s)
 	}

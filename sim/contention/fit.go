@@ -39,13 +39,13 @@ type Fitted struct {
 
 const parameters = 3
 
-// Fit finds the USL that minimises the weighted sum of squared residuals of the rates of one instance. It wants points at
-// three different n or more; each N and Rate positive, each Weight not negative (0 counts as 1).
+// Fit finds the USL that minimises the weighted sum of squared residuals of the rates of one instance. It wants points
+// at three different n or more; each N and Rate positive, each Weight not negative (0 counts as 1).
 //
 // One over the rate is linear in 1/λ, σ/λ and κ/λ: that linear fit is the start, and Nelder and Mead's simplex (1965),
 // over the parameters' square roots so that none becomes negative, goes on from there. The confidence intervals are the
-// linearised ones, Student's t times the root of the diagonal of s²(JᵀWJ)⁻¹, with J the derivatives of the rates and
-// s² the weighted sum of squares over the degrees of freedom (Seber and Wild, "Nonlinear Regression", 1989, section 5.1).
+// linearised ones, Student's t times the root of the diagonal of s²(JᵀWJ)⁻¹, with J the derivatives of the rates and s²
+// the weighted sum of squares over the degrees of freedom (Seber and Wild, "Nonlinear Regression", 1989, section 5.1).
 // With three points there is no degree of freedom and no interval: the law passes through the points, right or wrong.
 func Fit(points []Point) (*Fitted, error) {
 	points, err := checked(points)
@@ -97,7 +97,8 @@ func checked(points []Point) ([]Point, error) {
 			return nil, err
 		}
 		if !(p.Weight >= 0) || math.IsInf(p.Weight, 0) {
-			return nil, fmt.Errorf("contention: point %d has the weight %v: want a finite number of at least 0", i+1, p.Weight)
+			return nil, fmt.Errorf("contention: point %d has the weight %v: want a finite number of at least 0",
+				i+1, p.Weight)
 		}
 		if p.Weight == 0 {
 			p.Weight = 1
@@ -105,7 +106,8 @@ func checked(points []Point) ([]Point, error) {
 		distinct[p.N] = true
 	}
 	if len(distinct) < parameters {
-		return nil, fmt.Errorf("contention: points at %d different numbers of instances: want at least %d, one for each of lambda, sigma and kappa", len(distinct), parameters)
+		return nil, fmt.Errorf("contention: points at %d different numbers of instances: want at least %d, "+
+			"one for each of lambda, sigma and kappa", len(distinct), parameters)
 	}
 	return points, nil
 }
@@ -163,9 +165,11 @@ func minimise(points []Point, x []float64, scale float64) (USL, error) {
 
 func (f *Fitted) confidence(points []Point, sum, scale float64) {
 	u := f.Law
-	f.Parameters = []Parameter{{Name: "lambda", Value: u.Lambda}, {Name: "sigma", Value: u.Sigma}, {Name: "kappa", Value: u.Kappa}}
+	f.Parameters = []Parameter{{Name: "lambda", Value: u.Lambda}, {Name: "sigma", Value: u.Sigma},
+		{Name: "kappa", Value: u.Kappa}}
 	if f.Freedom == 0 {
-		f.Notes = append(f.Notes, "as many points as parameters: the law passes through them, and no confidence interval is possible")
+		f.Notes = append(f.Notes,
+			"as many points as parameters: the law passes through them, and no confidence interval is possible")
 		return
 	}
 	j := mat.NewDense(len(points), parameters, nil)

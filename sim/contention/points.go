@@ -30,14 +30,14 @@ const MaxN = 1 << 20
 // maxFile bounds what Parse reads: a file of points has a few lines.
 const maxFile = 1 << 20
 
-// Parse reads points. A name that ends in .yaml or .yml holds a mapping from n to the rate of each of n instances, alone
-// or under the key points as in a scenario's table:
+// Parse reads points. A name that ends in .yaml or .yml holds a mapping from n to the rate of each of n instances,
+// alone or under the key points as in a scenario's table:
 //
 //	{1: 25Mpps, 4: 10.5Mpps, 8: 5.25Mpps}
 //
-// Any other name holds CSV with the columns n, rate and, if wanted, weight; a first line of names, empty lines and lines
-// that begin with # are passed over. A rate has a unit or is in packets per second. Points come back in order of n;
-// an n may occur more than once in CSV. Errors name the file, the line and what was expected.
+// Any other name holds CSV with the columns n, rate and, if wanted, weight; a first line of names, empty lines and
+// lines that begin with # are passed over. A rate has a unit or is in packets per second. Points come back in order of
+// n; an n may occur more than once in CSV. Errors name the file, the line and what was expected.
 func Parse(name string, r io.Reader) ([]Point, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
@@ -80,7 +80,8 @@ func parseCSV(name string, b []byte) ([]Point, error) {
 			continue
 		}
 		if len(row) != 2 && len(row) != 3 {
-			return nil, fmt.Errorf("%s:%d: %d columns: want n,rate or n,rate,weight, such as 4,10.5Mpps", name, line, len(row))
+			return nil, fmt.Errorf("%s:%d: %d columns: want n,rate or n,rate,weight, such as 4,10.5Mpps",
+				name, line, len(row))
 		}
 		p, err := point(row[0], row[1])
 		if err == nil && len(row) == 3 {
@@ -109,7 +110,8 @@ func parseYAML(name string, b []byte) ([]Point, error) {
 		m = m.Content[1]
 	}
 	if m.Kind != yaml.MappingNode {
-		return nil, fmt.Errorf("%s:%d: want a mapping from the number of instances to the rate of each, such as {1: 25Mpps, 4: 10.5Mpps}", name, m.Line)
+		return nil, fmt.Errorf("%s:%d: want a mapping from the number of instances to the rate of each, "+
+			"such as {1: 25Mpps, 4: 10.5Mpps}", name, m.Line)
 	}
 	var points []Point
 	seen := map[int]bool{}

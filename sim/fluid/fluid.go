@@ -1,5 +1,5 @@
-// Package fluid is the data plane as rates: piecewise constant rates of flows, queues that are piecewise linear, and an
-// event only where one of them changes its slope. Constant-rate traffic comes out exactly, in microseconds a run.
+// Package fluid is the data plane as rates: flows have piecewise constant rates, queues are piecewise linear, and there
+// is an event only where one of them changes its slope. Constant-rate traffic comes out exactly, in microseconds a run.
 //
 // # Laziness
 //
@@ -11,9 +11,8 @@
 // # Stages
 //
 // All flows: the link and the eSwitch, which pass the fraction phi of every flow (global.go). Then, by rule, an
-// instance (instance.go), or, for want of a rule, the slow path (slowpath.go), a first-in first-out fluid queue whose
-// output is its input, later: what a change of the input does to the output comes out when the backlog that it found
-// has been served.
+// instance (instance.go), or without a rule the slow path (slowpath.go), a first-in first-out fluid queue whose output
+// is its input, later: a change of the input reaches the output when the backlog that it found has been served.
 package fluid
 
 import (
@@ -65,7 +64,7 @@ type flowState struct {
 	lostLink, lostESwitch, lostSlow, lostInstance float64
 	rejected, reordered                           float64
 	accepted, delivered, held                     float64 // by the slow path
-	forwarded                                     float64 // to instances, by the rule that it has
+	forwarded                                     float64 // to instances, by its present rule
 }
 
 // Engine is the fluid data plane.
@@ -210,8 +209,8 @@ func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance
 	e.refreshStage(now, s)
 }
 
-// assign makes the instance the flow's target, a live flow one of those that it holds, and sends there what the slow path
-// still has of it. The engine is synchronised.
+// assign makes the instance the flow's target. It counts a live flow there and sends there what the slow path still has
+// of it. The engine is synchronised.
 func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 	e.settleOut(now, s)
 	e.moveOut(now, s, i)
@@ -222,8 +221,8 @@ func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 	s.target = i
 }
 
-// detach settles a flow and takes its rate out of the stage that it is on; attach puts it in. The caller refreshes the
-// stage when it has done both.
+// detach settles a flow and takes its rate out of its stage; attach puts it in. The caller does both and then refreshes
+// the stage.
 func (e *Engine) detach(now units.Time, f flow.ID) {
 	e.sync(now)
 	s := &e.flows[f]
@@ -262,7 +261,7 @@ func (e *Engine) refreshStage(now units.Time, s *flowState) {
 	}
 }
 
-// settle books what the flow has sent, and what became of it on its stage, since it was last settled.
+// settle books what the flow has sent since it was last settled, and what became of it on its stage.
 func (e *Engine) settle(now units.Time, s *flowState) {
 	if s.route == ruled {
 		e.advance(now, s.rule)
@@ -299,7 +298,7 @@ func (e *Engine) remember(now units.Time, s *flowState) {
 	}
 }
 
-// Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
+// Target names the instance to which the slow path sends the flow. A packet that waited for this goes there at once.
 func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	e.sync(now)
 	s := &e.flows[f]
@@ -323,7 +322,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	}
 }
 
-// Rule gives the flow its rule's route. What the slow path still holds of it is overtaken.
+// Rule gives the flow its rule's route. Packets that follow it overtake what the slow path still holds of the flow.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	e.sync(now)
 	s := &e.flows[f]
@@ -331,7 +330,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	if i == 0 {
 		to = dropped
 	}
-	if s.route == absent { // it has ended in this very instant: what the slow path holds of it goes to the instance
+	if s.route == absent { // it has just ended: what the slow path holds of it goes to the instance
 		to = absent
 	}
 	switch s.route {
@@ -354,8 +353,8 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	e.reroute(now, f, to, i)
 }
 
-// overtaken is how many packets the flow leaves in its instance's queue that come out after the first of those sent to
-// instance i now.
+// overtaken is how many packets of the flow are in its instance's queue and come out after the first packet that is
+// sent to instance i now.
 func (e *Engine) overtaken(now units.Time, s *flowState, i flow.Instance) float64 {
 	e.advance(now, s.rule)
 	e.advance(now, i)
@@ -367,7 +366,8 @@ func (e *Engine) overtaken(now units.Time, s *flowState, i flow.Instance) float6
 	return max(0, ahead) * (e.g.phi * s.rate / from.inflow)
 }
 
-// Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
+// Unrule takes the flow's rule away, whether it was in force or not. The flow's next packets are misses, and the slow
+// path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
 	if s.route == absent {

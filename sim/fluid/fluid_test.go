@@ -113,8 +113,8 @@ faults:
 	}
 }
 
-// What a dying instance holds is lost, to the packet, and never counts as processed: in the totals, in bytes, at the instance, in the
-// windows and for the flow, whether its flow goes on or has ended.
+// What a dying instance holds is lost, to the packet, and never counts as processed: in the totals, in bytes, at the
+// instance, in the windows and for the flow, whether its flow goes on or has ended.
 func TestADyingInstanceProcessesNothingOfItsQueue(t *testing.T) {
 	for _, c := range []struct {
 		name, end     string
@@ -162,17 +162,19 @@ faults:
 	}
 }
 
-// A flow of a constant rate carries its rate times its length, part of a packet included; one of a trace the packets that it has.
+// A flow of a constant rate carries its rate times its length, part of a packet included. A flow of a trace carries the
+// packets that it has.
 func TestAFlowCarriesAFractionOfAPacket(t *testing.T) {
 	for end, want := range map[string]float64{"10us": 10, "10500ns": 10.5, "10999999ps": 10.999999} {
-		m := simtest.Run(t, simtest.Parse(t, "name: x\nduration: 1ms\nnic: ideal\nworkload:\n  - flows: [{period: 1us, end: "+end+"}]\n"), fluid.New)
+		m := simtest.Run(t, simtest.Parse(t, "name: x\nduration: 1ms\nnic: ideal\nworkload:\n"+
+			"  - flows: [{period: 1us, end: "+end+"}]\n"), fluid.New)
 		within(t, "until "+end, m.Run.Totals.Offered, want, 1e-9)
 		within(t, "processed until "+end, m.Run.Totals.Processed, want, 1e-6)
 	}
 }
 
-// A rule is moved while the slow path still holds packets of its flow: they follow it, and what the instances are sent
-// is what they count.
+// A rule is moved while the slow path still holds packets of its flow. They follow it, and the instances count what
+// they are sent.
 func TestAMovedFlowTakesItsSlowPathAlong(t *testing.T) {
 	m := simtest.Run(t, simtest.Parse(t, `
 name: move
@@ -202,20 +204,26 @@ func scenario(r *rand.Rand) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: random\nseed: %d\nduration: %dms\n", r.IntN(100)+1, 1000+r.IntN(9000))
-	fmt.Fprintf(&b, "nic: {profile: %s, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, eswitch_limit: %dMpps, rules: %d}\n",
+	fmt.Fprintf(&b, "nic: {profile: %s, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, "+
+		"eswitch_limit: %dMpps, rules: %d}\n",
 		pick("bluefield2", "ideal"), 1+r.IntN(3000), 1+r.IntN(2000), r.IntN(2000), r.IntN(100), r.IntN(60))
-	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dms, contention: %s}\n", 1+r.IntN(3000), r.IntN(3)*50,
-		r.IntN(2) == 0, r.IntN(900), pick("{model: constant, rate: 9Mpps}", "{model: usl}", "{model: table, points: {1: 20Mpps, 4: 9Mpps}}"))
+	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dms, contention: %s}\n",
+		1+r.IntN(3000), r.IntN(3)*50, r.IntN(2) == 0, r.IntN(900),
+		pick("{model: constant, rate: 9Mpps}", "{model: usl}", "{model: table, points: {1: 20Mpps, 4: 9Mpps}}"))
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
-	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n", pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
-	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1000ms, drain: %s}\n", pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
+	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n",
+		pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1000ms, drain: %s}\n",
+		pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dms, delay: %dms}\nworkload:\n", 100+r.IntN(900), r.IntN(300))
-	fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dms, total: %dGbps, packet_size: %dB}\n", 1+r.IntN(20), r.IntN(500), 1+r.IntN(120), 64+r.IntN(1000))
+	fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dms, total: %dGbps, packet_size: %dB}\n", 1+r.IntN(20),
+		r.IntN(500), 1+r.IntN(120), 64+r.IntN(1000))
 	b.WriteString("  - flows:\n")
 	for range 1 + r.IntN(20) {
 		at := r.IntN(8000)
-		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dms, end: %dms, packet_size: %dB}\n", 1+r.IntN(9000), at, at+1+r.IntN(3000), 64+r.IntN(1400))
+		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dms, end: %dms, packet_size: %dB}\n",
+			1+r.IntN(9000), at, at+1+r.IntN(3000), 64+r.IntN(1400))
 	}
 	b.WriteString("faults:\n  - {kind: link-down, at: 5000ms, for: 1ms}\n")
 	for range r.IntN(4) {
@@ -251,7 +259,8 @@ func TestConservationAndDeterminism(t *testing.T) {
 			}
 		}
 		for _, i := range m.Instances {
-			if i.Offered < 0 || i.Processed < 0 || i.Dropped < -1e-6 || i.Queue < 0 || i.Queue > float64(sc.VNF.Buffer)+1e-3 {
+			if i.Offered < 0 || i.Processed < 0 || i.Dropped < -1e-6 || i.Queue < 0 ||
+				i.Queue > float64(sc.VNF.Buffer)+1e-3 {
 				t.Fatalf("an instance negative, or too full: %+v\n%s", i, text)
 			}
 		}
@@ -266,7 +275,8 @@ func TestConservationAndDeterminism(t *testing.T) {
 		within(t, fmt.Sprintf("case %d: flows dropped", i), sum.Dropped, tot.Dropped.Sum(), 1e-9*tot.Offered+0.01)
 		within(t, fmt.Sprintf("case %d: flows reordered", i), sum.Reordered, tot.Reordered, 1e-9*tot.Offered+0.01)
 		again := simtest.Run(t, sc, fluid.New)
-		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) || !reflect.DeepEqual(m.Instances, again.Instances) {
+		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) ||
+			!reflect.DeepEqual(m.Instances, again.Instances) {
 			t.Fatalf("case %d differs from run to run\n%s", i, text)
 		}
 	}

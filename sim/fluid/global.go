@@ -24,7 +24,7 @@ type global struct {
 	lostESwSum   float64
 	rejected     float64
 	reordered    float64
-	orphans      float64 // lost with an instance, of flows that had ended, and not known of which
+	orphans      float64 // lost with an instance, of flows that had ended; not known of which
 	orphanBytes  float64
 }
 
@@ -81,7 +81,7 @@ func (g *global) advance(now units.Time) {
 	g.rejected += float64(g.dropping * g.phi * dt)
 }
 
-// sync brings the global integrals and the slow path to now. Instances are advanced one by one, when touched.
+// sync brings the global integrals and the slow path to now. An instance is advanced when it is touched.
 func (e *Engine) sync(now units.Time) {
 	if now > e.g.at {
 		e.slow.advance(&e.g, (now - e.g.at).Seconds())
@@ -89,7 +89,7 @@ func (e *Engine) sync(now units.Time) {
 	}
 }
 
-// refreshPhi puts into force what link and eSwitch pass now. When it changes, every instance with rules feels it.
+// refreshPhi puts into force what link and eSwitch pass now. A change affects every instance with rules.
 func (e *Engine) refreshPhi(now units.Time) {
 	link, phi := e.g.fractions()
 	if link == e.g.phiLink && phi == e.g.phi {

@@ -20,7 +20,7 @@ type instance struct {
 	fastFlows  int
 	slowFlows  int
 	size       float64 // mean frame bytes of what arrives
-	tail       flow.ID // sent what came last, where nothing comes any more
+	tail       flow.ID // the flow whose packets came last, once nothing comes any more
 
 	inflow, capacity float64 // packets a second, in force since at
 	queue            float64 // packets in system
@@ -50,14 +50,14 @@ func (in *instance) feedSlow(rate, bytes float64, flows int) {
 	}
 }
 
-// leaves notes that the flow is the last whose rate, which is not 0, has changed.
+// leaves notes that this flow, if its rate is not 0, is the last to have changed its rate.
 func (in *instance) leaves(f flow.ID, rate float64) {
 	if rate != 0 {
 		in.tail = f
 	}
 }
 
-// impulse puts packets into the ring at once and returns those that found no room.
+// impulse puts packets into the ring at once and returns how many found no room.
 func (in *instance) impulse(packets, size, ring float64) (lost float64) {
 	in.in += packets
 	in.inBytes += float64(packets * size)
@@ -143,9 +143,9 @@ func (e *Engine) refreshOne(now units.Time, i int) {
 	}
 }
 
-// settled says whether a queue that changes with the given slope, in packets a second, stands at the bound that it
-// moves to. If it does not, the event is scheduled for the last instant at which it has not passed that bound: what it
-// lacks then, less than a picosecond's worth, stays in the queue.
+// settled says whether a queue stands at the bound that it moves to; slope is its change in packets a second. If it
+// does not, the event is scheduled for the last instant at which the queue has not passed that bound. What is missing
+// then, less than a picosecond's worth, stays in the queue.
 func (e *Engine) settled(now units.Time, queue, ring, slope float64, ev sim.Event) bool {
 	way := queue
 	switch {
@@ -183,7 +183,7 @@ func (e *Engine) room(i flow.Instance) {
 	}
 }
 
-// Down ends an instance; what it holds is lost, to the flows that feed it in proportion.
+// Down ends an instance. The flows that feed it lose what it holds, in proportion to their rates.
 func (e *Engine) Down(now units.Time, i flow.Instance) {
 	e.sync(now)
 	e.room(i)
@@ -195,7 +195,7 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 		if fast, slow, all := e.mix(in); all > 0 {
 			in.lostFast += float64(in.queue * fast / all)
 			in.lostSlow += float64(in.queue * slow / all)
-		} else if in.queue > 0 { // of flows that have ended: the last of them, as far as it has sent so many
+		} else if in.queue > 0 { // all its flows have ended: the last one loses it, up to what it has sent
 			s := &e.flows[in.tail]
 			n := max(0, min(in.queue, s.offered-s.dropped()))
 			s.lostInstance += n
@@ -208,8 +208,9 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 	e.refresh(now, i)
 }
 
-// mix says of what the instance's queue consists: of a packet a second that is sent by rule and by the slow path so much, and of
-// all of its flows together. It is taken to be mixed as what arrives, and while the link is down, as what would.
+// mix is what the instance's queue consists of: the packets in it for one packet a second sent by rule, for one sent by
+// the slow path, and for all its flows together. The queue is taken to be mixed as what arrives; while the link is
+// down, as what would arrive.
 func (e *Engine) mix(in *instance) (fast, slow, all float64) {
 	if !e.g.down {
 		return e.g.phi, e.slow.g, in.inflow
@@ -233,8 +234,8 @@ func (e *Engine) hold(now units.Time, i flow.Instance, n int) {
 	}
 }
 
-// recount finds the number of instances that contend; when their capacity changes with it, each is brought to now and
-// given the new one.
+// recount finds the number of instances that contend. If this changes their capacity, each is brought to now and given
+// the new one.
 func (e *Engine) recount(now units.Time) {
 	n := 0
 	for i := range e.instances {

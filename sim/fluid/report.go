@@ -14,7 +14,7 @@ type snapshot struct {
 	in, processed, bytes, lost                                float64
 }
 
-// settleAll brings the slow path's output to now: its flows without a target lose what nothing else accounts for.
+// settleOutputs brings the slow path's output to now. Nothing else accounts for what its flows without a target lose.
 func (e *Engine) settleOutputs(now units.Time) {
 	for k := range e.slow.out {
 		if o := &e.slow.out[k]; o.parts > 0 {
@@ -47,7 +47,7 @@ func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
 	}
 }
 
-// whole is the number of whole packets in v, which may miss one by rounding.
+// whole is the number of whole packets in v, which rounding may have made a little too small.
 func whole(v float64) uint64 { return uint64(v + 1e-6) }
 
 // Window fills in a window's traffic.
@@ -139,8 +139,8 @@ func (s *flowState) dropped() float64 {
 	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected
 }
 
-// queued is how many of a flow's packets are held: by the slow path, and by the queue of its instance, whose content
-// is taken to be mixed as what arrives, but of a flow that has just begun to hold no more than it has sent.
+// queued is how many of a flow's packets are held by the slow path and in the queue of its instance. That queue is
+// taken to be mixed as what arrives. A flow that has just begun holds no more than it has sent.
 func (e *Engine) queued(s *flowState) float64 {
 	n := max(0, s.accepted-s.delivered) + s.held
 	if s.route == ruled {
@@ -156,7 +156,7 @@ func (e *Engine) queued(s *flowState) float64 {
 	return max(0, min(n, s.offered-s.dropped()))
 }
 
-// share is the queue's content of a flow that is the part rate of all that it is mixed of.
+// share is how many packets of the queue are a flow's that is the part rate of all that feeds it.
 func (in *instance) share(rate, all float64) float64 {
 	if all > 0 {
 		return float64(in.queue * (rate / all))

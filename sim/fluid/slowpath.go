@@ -9,12 +9,12 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// slowPath is the ARM cores: a finite first-in first-out fluid queue that serves the packets of flows without a rule and
-// sends them on to the instance that the scheduler has named.
+// slowPath is the ARM cores: a finite first-in first-out fluid queue that serves the packets of flows without a rule
+// and sends them on to the instance that the scheduler has named.
 //
-// Its output at any time is its input of some time before, stretched: while the queue is not empty, flow f leaves at
-// rate r_f * s / M, where s is the service rate and r_f and M = sum of r belong to the input that is leaving. A change of
-// the input found a backlog q and comes out q/s later; these changes wait in marks, in order.
+// Its output is its input of some time before, stretched: while the queue is not empty, flow f leaves at rate r_f * s /
+// M, where s is the service rate and r_f and M = sum of r belong to the input that is leaving. A change of the input
+// that finds a backlog q comes out q/s later. Until then it waits in marks, in order.
 type slowPath struct {
 	service, room float64 // packets a second, 0 for no limit; packets
 	in            float64 // packets a second sent by the flows that miss, before link and eSwitch
@@ -109,7 +109,7 @@ func (e *Engine) slowInput(now units.Time, f flow.ID, n int) {
 	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: m.at, Kind: evOut})
 }
 
-// linkUp lets the flows that began while the link was down begin now.
+// linkUp starts the flows that began while the link was down.
 func (e *Engine) linkUp(now units.Time) {
 	for _, f := range e.slow.waiting {
 		if s := &e.flows[f]; s.route == missed && !s.announced {
@@ -133,7 +133,7 @@ func (e *Engine) comeOut(now, until units.Time) {
 	}
 }
 
-// flushSlow sends on what a rounded instant has left behind in the queue, less than a picosecond's worth.
+// flushSlow sends on what rounding to an instant has left in the queue, less than a picosecond's worth.
 func (e *Engine) flushSlow(now units.Time) {
 	p := &e.slow
 	if p.service == 0 || p.outRate <= 0 || p.queue*float64(units.Second) >= p.service {
@@ -217,7 +217,7 @@ func (e *Engine) slowFeed(i flow.Instance, rate, bytes float64, n int) {
 	}
 }
 
-// first is the packet that is held until the scheduler has decided, with room for what rounding adds to it.
+// first is the one packet that is held until the scheduler has decided, with room for rounding.
 const first = 1.001
 
 // settleOut books what left the slow path for the flow. Before the scheduler has decided, its first packet is held, and

@@ -1,9 +1,9 @@
 package packet
 
-// book is an instance's account of delays. Packets are entered once they have left for certain, some time later, from what
-// the server's log says of them then. It keeps two sums that know nothing of each other: of the delays of the packets,
-// and of how many were in the system for how long, which is all the instants at which packets left less all those at which
-// they came. Little's law says that they are equal.
+// book is an instance's account of delays. A packet is entered some time after it has left for certain, from what the
+// server's log says of it then. The book keeps two sums independently: the delays of all packets, and the time-integral
+// of the number in the system, which is the sum of all instants at which packets left less the sum of those at which
+// they came. Little's law says that the two are equal.
 type book struct {
 	at, sent   []int64 // of the packets in the server's log: when they came to the ring, and when they were sent
 	next       uint64  // number of the first packet that is not entered yet
@@ -40,7 +40,8 @@ func (b *book) accept(s *server, at, sent int64) {
 	}
 }
 
-// accepted notes n packets that stand in the log, which came at these instants in all, each counted from base.
+// accepted notes n packets that stand in the log. instants is the sum of the times at which they came, counted from
+// base.
 func (b *book) accepted(n, instants uint64, base int64) {
 	b.came.add(instants)
 	b.came.addProduct(n, uint64(base))
@@ -58,7 +59,7 @@ func (b *book) note(i uint64, m *merger, keys []uint64) {
 	b.accepted(uint64(len(keys)), instants, m.base)
 }
 
-// enter enters the packets before number to, which have left. Of those in the log, all but the last room have.
+// enter enters the packets before number to, which have left: of those in the log, all but the last room have.
 func (b *book) enter(s *server, to uint64) {
 	for b.next < to {
 		i := b.next & uint64(len(s.dep)-1)
@@ -100,8 +101,8 @@ func (b *book) enter(s *server, to uint64) {
 	}
 }
 
-// enterKeys enters packets that came to the ring when they were sent, and will leave when gone says; the server falls idle
-// before them at left.
+// enterKeys enters packets that came to the ring when they were sent. gone says when they will leave; left is when the
+// server falls idle before them.
 func (b *book) enterKeys(m *merger, keys []uint64, gone []int64, left int64) {
 	w, j := b.waits[:len(keys)], b.stays[:len(keys)]
 	gone = gone[:len(keys)]
@@ -117,7 +118,7 @@ func (b *book) enterKeys(m *merger, keys []uint64, gone []int64, left int64) {
 	b.enterChunk(m, keys, w, j, came, went, left)
 }
 
-// enterSpans is enterKeys for packets that are served for the spans of c.
+// enterSpans is enterKeys for packets whose services are the spans of c.
 func (b *book) enterSpans(m *merger, keys []uint64, c clock, left int64) {
 	w, j := b.waits[:len(keys)], b.stays[:len(keys)]
 	left -= m.base
@@ -134,8 +135,8 @@ func (b *book) enterSpans(m *merger, keys []uint64, c clock, left int64) {
 	b.enterChunk(m, keys, w, j, came, went, left+m.base)
 }
 
-// enterChunk enters a chunk of packets with these delays; all instants at which they came and at which they go are added up
-// from m.base on.
+// enterChunk enters a chunk of packets with these delays. came and went are the sums of the instants at which they come
+// and leave, counted from m.base.
 func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, went, left int64) {
 	n := uint64(len(keys))
 	b.came.add(uint64(came))
@@ -153,11 +154,11 @@ func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, 
 	}
 }
 
-// summable is so long a span that those of a chunk add up within 62 bits.
+// summable is a span so short that those of a chunk add up within 62 bits.
 const summable = 1 << 51
 
-// count enters packets that came to the instance when they were sent, in the totals. It is spans.add for two spans that have
-// reached every bucket.
+// count enters packets in the totals that came to the instance when they were sent. It is spans.add for two spans that
+// have reached every bucket.
 func (b *book) count(waits, stays []int64) {
 	w, j := &b.all[wait], &b.all[sojourn]
 	inWait, inStay := (*[buckets]uint64)(w.counts), (*[buckets]uint64)(j.counts)
@@ -177,7 +178,7 @@ func (b *book) count(waits, stays []int64) {
 	w.longest, j.longest = longestWait, longest
 }
 
-// flush enters that the k packets in the system are lost.
+// flush enters the k packets in the system as lost.
 func (b *book) flush(s *server, k uint64, now int64) {
 	b.enter(s, s.n-k)
 	b.cut.addWide(b.unfinished(s, now))
@@ -194,8 +195,8 @@ func (b *book) unfinished(s *server, now int64) (sum wide) {
 	return sum
 }
 
-// close enters all that have left by now, and returns the time-integral of the number in the system and the sum of all times
-// spent there.
+// close enters all packets that have left by now. It returns the time-integral of the number in the system and the sum
+// of all times spent there.
 func (b *book) close(s *server, now int64) (area, stays wide) {
 	k := uint64(s.held(now))
 	b.enter(s, s.n-k)

@@ -22,7 +22,8 @@ func check(t *testing.T, seed uint64) {
 	}
 	slowTime, fastTime := service(), service()
 	slow := &Slow{Room: room, Service: func(int32) int64 { return slowTime() }}
-	fast := newServer(room, clock{base: mean}, 0, func(int64) int64 { return fastTime() }, newBook(make([]delays, flows)))
+	fast := newServer(room, clock{base: mean}, 0, func(int64) int64 { return fastTime() },
+		newBook(make([]delays, flows)))
 	now := int64(0)
 	load := 1 + r.Int64N(3)
 	for range r.IntN(1500) {
@@ -101,7 +102,8 @@ func same(t *testing.T, seed uint64, got *spans, want []int64) {
 		longest = want[len(want)-1]
 	}
 	if g != h || got.n() != uint64(len(want)) || int64(got.sum.lo) != sum || got.longest != longest {
-		t.Errorf("seed %d: %d spans, sum %d, longest %d; want %d, %d, %d, and the same buckets", seed, got.n(), got.sum.lo, got.longest, len(want), sum, longest)
+		t.Errorf("seed %d: %d spans, sum %d, longest %d; want %d, %d, %d, and the same buckets", seed, got.n(),
+			got.sum.lo, got.longest, len(want), sum, longest)
 	}
 }
 
@@ -120,7 +122,7 @@ func FuzzBook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) { check(t, seed) })
 }
 
-// Sums of picoseconds beyond 64 bits keep every digit, and so does a mean what a float64 can hold.
+// Sums of picoseconds beyond 64 bits keep every digit, and means keep what a float64 can hold.
 func TestWide(t *testing.T) {
 	var w wide
 	for range 5 {

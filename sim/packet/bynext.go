@@ -6,14 +6,16 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// byNext is a heap of flows by their next packet; loose, it is in no order. A flow is on one at a time, at flowState.pos.
+// byNext is a heap of flows by their next packet, or a list in no order while it is loose. A flow is on one at a time,
+// at flowState.pos.
 type byNext struct {
 	flows []flowState
 	ids   []flow.ID
 	loose bool
 }
 
-// add takes a flow in, remove out; fix puts the flow at position i, whose next packet has changed, in its place.
+// add takes a flow in and remove takes one out. fix moves the flow at position i, whose next packet has changed, to its
+// place.
 func (m *byNext) add(f flow.ID) {
 	if m.Push(f); !m.loose {
 		heap.Fix(m, len(m.ids)-1)

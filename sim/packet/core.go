@@ -26,7 +26,7 @@ type common struct {
 	stopped func() bool
 }
 
-// modes are other ways to the same result, for tests.
+// modes are other ways to the same result. Only tests set them.
 type modes struct {
 	plain  bool // step all packets, flow by flow and apart, on one core
 	always bool // link and eSwitch are a stage of their own whatever the rates
@@ -72,12 +72,12 @@ func (e *Engine) setCores(n int) {
 // alone says that there is one core.
 func (e *Engine) alone() bool { return len(e.cores) == 1 }
 
-// packets is about how many are left to simulate before to.
+// packets is about how many packets are left to simulate before to.
 func (in *instance) packets(to int64) float64 {
 	return float64(in.rate*float64(to-in.at)) / float64(units.Second)
 }
 
-// worthwhile is how many packets are worth a goroutine.
+// worthwhile is how many packets are worth starting a goroutine for.
 const worthwhile = 20_000
 
 // advance simulates what reaches an instance before to.
@@ -86,9 +86,9 @@ func (e *Engine) advance(i flow.Instance, to int64) { e.cores[0].advance(&e.inst
 // arrive brings one packet to an instance.
 func (e *Engine) arrive(i flow.Instance, p parcel) { e.cores[0].arrive(&e.instances[i], p) }
 
-// advanceAll simulates what reaches all instances before to. Where that is much, they are simulated at the same time, once those
-// packets have come that can touch what is another's: from the slow path, of a flow that may have gone elsewhere since. And so
-// may a flow whose delays are asked for, of which there is one account.
+// advanceAll simulates what reaches all instances before to. If that is much, they are simulated in parallel, once the
+// packets from the slow path have come: these may be of a flow that has gone to another instance since. Flows whose
+// delays are measured have one account each, so then nothing is parallel.
 func (e *Engine) advanceAll(to int64) {
 	packets := 0.0
 	for i := range e.instances {
@@ -133,13 +133,14 @@ func (c *core) advance(in *instance, to int64) {
 			in.at = to
 			return
 		}
-		if n := len(in.list.ids); n > many && !c.plain && float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
+		if n := len(in.list.ids); n > many && !c.plain &&
+			float64(in.rate*float64(to-in.at)) < float64(n)*float64(units.Second)/4 {
 			c.sparse(in, to)
 			return
 		}
 		in.list.loose = true
 		h := to
-		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // so that what comes after them can be jumped over
+		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // what comes after them can be jumped over
 			h = min(to, in.inbox[k-1].at+1)
 		}
 		h = c.m.load(c.flows, c.odd, in.list.ids, in.at, h, in.base, in.perByte)
@@ -178,10 +179,10 @@ func (c *core) advance(in *instance, to int64) {
 	}
 }
 
-// many is how many flows are too many to look at each when little has happened.
+// many is the number of flows above which it costs too much to look at each when little has happened.
 const many = 64
 
-// sparse is advance for an interval in which most flows send nothing: it asks for the next packet of all.
+// sparse is advance for an interval in which most flows send nothing: it takes packet by packet from the heap of all.
 func (c *core) sparse(in *instance, to int64) {
 	if in.list.loose {
 		in.list.order()

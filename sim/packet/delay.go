@@ -8,26 +8,25 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// The delays of a packet that an instance has processed. Those in force are the true ones: where the service changed
-// while the packet was in the system, they are what came of it.
+// The delays of a packet that an instance has processed. They are the true ones, also for a packet that was in the
+// system when the service rate changed.
 const (
-	wait     = iota // at the instance, from the arrival at its ring until its service begins
-	sojourn         // at the instance, until its service ends
-	endToEnd        // from the generator until its service ends: link, eSwitch and slow path included
+	wait     = iota // from the arrival at the instance's ring until the service begins
+	sojourn         // from that arrival until the service ends
+	endToEnd        // from the generator until the service ends: link, eSwitch and slow path included
 	delayKinds
 )
 
 var delayNames = [delayKinds]string{"wait", "sojourn", "end-to-end"}
 
 // delays are those of one flow or one instance, by kind. A packet that came to the instance when it was sent is entered
-// for sojourn alone, and only the others for endToEnd too, with their sojourns apart in late: settle makes of that what the
-// names say.
+// for sojourn alone. Another is entered for endToEnd too, with its sojourn apart, in late. settle turns this into what
+// the names say.
 type delays [delayKinds + 1]spans
 
 const late = delayKinds
 
-// spans counts spans of time in the log-linear buckets, of which it keeps those between the least and the
-// greatest that it has seen.
+// spans counts spans of time in log-linear buckets. It keeps the buckets between the least and the greatest span seen.
 type spans struct {
 	sum     wide
 	longest int64
@@ -46,7 +45,7 @@ func (s *spans) add(v int64) {
 	s.longest = max(s.longest, v)
 }
 
-// reach makes room for the buckets from lo to hi, and for those of the same groups of 32.
+// reach makes room for the buckets from lo to hi, rounded to groups of 32.
 func (s *spans) reach(lo, hi int) {
 	if len(s.counts) > 0 {
 		lo, hi = min(lo, s.first), max(hi, s.first+len(s.counts)-1)
@@ -132,8 +131,8 @@ func (w wide) over(n uint64) float64 {
 	return float64(float64(w.hi/n)*(1<<64)) + (float64(q) + float64(r)/float64(n))
 }
 
-// Delays writes the delays of the run, of its instances and of its flows to rec, and returns the check of Little's
-// law; nil where delays are not measured. It follows End.
+// Delays writes the delays of the run, of its instances and of its flows to rec and returns the check of Little's law,
+// or nil if delays are not measured. It follows End.
 func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 	if !e.measure {
 		return nil
@@ -179,7 +178,7 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 	return little
 }
 
-// write hands the delays of one scope to rec, one row a kind; a scope without packets has none.
+// write hands the delays of one scope to rec, a row for each kind. A scope without packets has no row.
 func (d *delays) write(rec results.Recorder, scope string, number int) {
 	all := d.settle()
 	for k := range delayKinds {
@@ -188,12 +187,14 @@ func (d *delays) write(rec results.Recorder, scope string, number int) {
 		if n == 0 {
 			continue
 		}
-		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(n), Mean: s.sum.over(n), Max: s.longest}
+		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(n),
+			Mean: s.sum.over(n), Max: s.longest}
 		var buckets []results.Bucket
 		for i, c := range s.counts {
 			if c > 0 {
 				lo, hi := Bounds(s.first + i)
-				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind, Low: int64(lo), High: int64(hi), Count: int64(c)})
+				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind,
+					Low: int64(lo), High: int64(hi), Count: int64(c)})
 			}
 		}
 		for _, q := range []struct {

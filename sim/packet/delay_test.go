@@ -36,9 +36,9 @@ func histograms(m *results.Memory) map[scope]map[int64]int64 {
 }
 
 // On random scenarios with everything in them: measuring delays changes nothing else; Little's law holds to the
-// picosecond; delays do not depend on the path; as many packets have one as were processed, in the run and of each
-// flow; the run's histograms are the sums of the instances' and of the flows'; and a packet waits no longer than it stays
-// and stays no longer than it took.
+// picosecond; delays do not depend on the path; there are as many delays as packets processed, in the run and of each
+// flow; the run's histograms are the sums of the instances' and of the flows'; and a packet waits no longer than it
+// stays and stays no longer than it took.
 func TestDelays(t *testing.T) {
 	n := 25
 	if testing.Short() {
@@ -50,10 +50,12 @@ func TestDelays(t *testing.T) {
 		plain := simtest.Run(t, simtest.Parse(t, text), packet.New)
 		sc := simtest.Parse(t, text+"engine: packet\nmeasure: {delay: flows}\n")
 		m, stepped := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, packet.Step)
-		if !reflect.DeepEqual(m.Windows, plain.Windows) || !reflect.DeepEqual(m.Flows, plain.Flows) || !reflect.DeepEqual(m.Instances, plain.Instances) {
+		if !reflect.DeepEqual(m.Windows, plain.Windows) || !reflect.DeepEqual(m.Flows, plain.Flows) ||
+			!reflect.DeepEqual(m.Instances, plain.Instances) {
 			t.Error("the run is another one when delays are measured")
 		}
-		if !reflect.DeepEqual(m.Latencies, stepped.Latencies) || !reflect.DeepEqual(m.Buckets, stepped.Buckets) || !reflect.DeepEqual(m.Run.Little, stepped.Run.Little) {
+		if !reflect.DeepEqual(m.Latencies, stepped.Latencies) || !reflect.DeepEqual(m.Buckets, stepped.Buckets) ||
+			!reflect.DeepEqual(m.Run.Little, stepped.Run.Little) {
 			t.Error("delays are others when every packet is stepped")
 		}
 		if plain.Run.Little != nil || len(plain.Latencies) > 0 {
@@ -81,7 +83,8 @@ func TestDelays(t *testing.T) {
 			if l.P50 > l.P90 || l.P90 > l.P99 || l.P99 > l.P999 || l.P999 > l.Max || l.Mean > float64(l.Max) {
 				t.Errorf("%+v is not in order", l)
 			}
-			if k%3 > 0 && (l.Mean < m.Latencies[k-1].Mean || l.Max < m.Latencies[k-1].Max || l.P99 < m.Latencies[k-1].P99) {
+			if k%3 > 0 && (l.Mean < m.Latencies[k-1].Mean || l.Max < m.Latencies[k-1].Max ||
+				l.P99 < m.Latencies[k-1].P99) {
 				t.Errorf("%+v is less than %+v", l, m.Latencies[k-1])
 			}
 			if l.Scope == "run" && l.Kind == "end-to-end" && l.Mean > m.Latencies[k-1].Mean {
@@ -112,7 +115,8 @@ func TestDelaysOfAQueue(t *testing.T) {
 		slow.Advance(int64(3 * units.Millisecond))
 		hs := histograms(m)
 		for k, f := range slow.Flows {
-			for kind, delays := range map[string][]int64{"wait": f.Waits, "sojourn": f.Sojourns, "end-to-end": f.Sojourns} {
+			kinds := map[string][]int64{"wait": f.Waits, "sojourn": f.Sojourns, "end-to-end": f.Sojourns}
+			for kind, delays := range kinds {
 				h := map[int64]int64{}
 				for _, d := range delays {
 					lo, _ := packet.Bounds(packet.Bucket(units.Time(d)))
@@ -157,7 +161,8 @@ workload:
 	if len(m.Latencies) != 9 {
 		t.Errorf("%d rows, want 3 kinds of the run, the instance and the flow", len(m.Latencies))
 	}
-	for _, l := range simtest.Run(t, simtest.Parse(t, strings.Replace(text, "flows}", "instances}", 1)), packet.New).Latencies {
+	sc := simtest.Parse(t, strings.Replace(text, "flows}", "instances}", 1))
+	for _, l := range simtest.Run(t, sc, packet.New).Latencies {
 		if l.Scope == "flow" {
 			t.Errorf("%+v: flows were not asked for", l)
 		}
@@ -165,13 +170,15 @@ workload:
 }
 
 func TestDelayNeedsThePacketEngine(t *testing.T) {
-	_, err := scenarios.Parse("t.yaml", []byte("duration: 1s\nmeasure: {delay: flows}\nworkload: [{cbr: {flows: 1, rate: 1Mpps}}]"), "", nil)
-	if err == nil || !strings.Contains(err.Error(), "t.yaml:2:18: measure.delay: found \"flows\", expected engine: packet with this key") {
+	_, err := scenarios.Parse("t.yaml", []byte("duration: 1s\nmeasure: {delay: flows}\n"+
+		"workload: [{cbr: {flows: 1, rate: 1Mpps}}]"), "", nil)
+	const want = "t.yaml:2:18: measure.delay: found \"flows\", expected engine: packet with this key"
+	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Error(err)
 	}
 }
 
-// The conformance work, 1.5e7 packets an operation, in the whole engine: what measuring delays costs.
+// The conformance work, 1.5e7 packets an operation, in the whole engine shows what measuring delays costs.
 func BenchmarkDelays(b *testing.B) {
 	for _, measure := range []string{"none", "instances", "flows"} {
 		b.Run(measure, func(b *testing.B) {

@@ -29,9 +29,10 @@
 //
 // # Packets
 //
-// A constant-rate flow has the packets of its phase and period, a flow of a capture or of a random process its own. In any
-// other flow, a segment's packets are evenly spaced from its start, and their number is rounded so that the sum over the
-// segments is within half a packet of the flow's. A packet comes at a whole picosecond, and the remainder is carried.
+// A constant-rate flow has the packets of its phase and period. A flow of a capture or of a random process has its own.
+// In any other flow, a segment's packets are evenly spaced from its start, and their number is rounded so that the sum
+// over the segments is within half a packet of the flow's. A packet comes at a whole picosecond, and the remainder is
+// carried.
 package packet
 
 import (
@@ -69,14 +70,14 @@ const (
 
 // flowState is one flow.
 type flowState struct {
-	next, stop, period int64 // next packet; none from stop on; a fraction of the period is in Engine.odd
+	next, stop, period int64 // next packet; none from stop on; a fraction of the period is in common.odd
 	rate, size         float64
 	bytes              int32   // size, rounded
 	segment            int32   // the one in force, or the next
 	before             float64 // packets of the segments before, as the trace counts them
 	pos, activePos     int32   // in the list of its route, in the ingress's
 	poll               int64   // when evMiss is due
-	asks               int64   // when its packet that goes to the scheduler has been served
+	asks               int64   // when the packet that goes to the scheduler has been served
 
 	route                route
 	on                   bool          // between two segments a flow lives on
@@ -85,7 +86,7 @@ type flowState struct {
 	held                 bool          // the slow path holds its first packet
 	own                  bool          // its packets have times and sizes of their own
 	hold                 parcel        // the packet held; at is when it had been served
-	moved                bool          // no packet has followed its rule since the rule came, in the place of from
+	moved                bool          // its rule has come in the place of from, and no packet has followed it yet
 	from                 flow.Instance // 0 for the slow path
 	target, rule         flow.Instance
 	offered, reordered   uint64
@@ -94,7 +95,7 @@ type flowState struct {
 	lostInstance, queued uint64
 	rejected, refused    uint64  // by its rule, by the slow path
 	missed               uint64  // packets that went to the slow path
-	uncounted            uint64  // packets forwarded by rules that it has no more
+	uncounted            uint64  // packets forwarded by rules that it no longer has
 	sent                 float64 // bytes
 }
 
@@ -131,7 +132,7 @@ type Engine struct {
 	window    snapshot
 }
 
-// Check says what New refuses of a scenario, whatever its traffic and the files that it names.
+// Check is the error with which New refuses a scenario, whatever its traffic and the files that it names.
 func Check(sc *scenarios.Scenario) error {
 	law, err := sim.Law(&sc.VNF.Contention)
 	if err != nil {
@@ -186,12 +187,14 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 			together = 1
 		}
 		if together > maxLanes && !s.own {
-			return nil, fmt.Errorf("workload: more than %d flows begin at %v: want no more at one instant with engine: packet", maxLanes, e.begins(i))
+			return nil, fmt.Errorf("workload: more than %d flows begin at %v: "+
+				"want no more at one instant with engine: packet", maxLanes, e.begins(i))
 		}
 		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
 		for _, g := range w.Flows[i].Segments {
 			if span := g.End - g.Start; !s.own && e.constant(i).Num == 0 && g.Packets > float64(span) {
-				return nil, fmt.Errorf("workload: flow %d sends %g packets in %v: want at most one a picosecond with engine: packet", i, g.Packets, span)
+				return nil, fmt.Errorf("workload: flow %d sends %g packets in %v: "+
+					"want at most one a picosecond with engine: packet", i, g.Packets, span)
 			}
 			size := g.Bytes / g.Packets
 			e.whole = e.whole && (s.own || size == math.Trunc(size))
@@ -338,7 +341,8 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	case period.Num > 0:
 		e.setRate(now, f, e.traffic.Constant[f], g.Bytes/g.Packets)
 	case n > 0:
-		e.setRate(now, f, traces.Periodic{Phase: g.Start, Period: traces.Spread(g.End-g.Start, n), End: g.End}, g.Bytes/g.Packets)
+		e.setRate(now, f, traces.Periodic{Phase: g.Start, Period: traces.Spread(g.End-g.Start, n), End: g.End},
+			g.Bytes/g.Packets)
 	default:
 		e.silence(now, f)
 	}
@@ -350,7 +354,7 @@ func (e *Engine) silence(now units.Time, f flow.ID) {
 	e.setRate(now, f, traces.Periodic{Phase: units.Never, End: units.Never}, e.flows[f].size)
 }
 
-// setRate changes a flow's packets wherever they count; without a period there are none.
+// setRate changes a flow's packets wherever they count. Without a period there are none.
 func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size float64) {
 	s := &e.flows[f]
 	e.syncFlow(now, s)
@@ -377,7 +381,7 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 			e.in.active = e.in.active[:k]
 		}
 	}
-	// In a stage of its own the packets of this instant may have been simulated already.
+	// While the ingress is a stage of its own, the packets of this instant may have been simulated already.
 	was := s.rate
 	s.next, s.stop, s.period, s.rate, s.size = int64(p.Phase), int64(p.End), period, rate, size
 	s.bytes = int32(min(max(math.Round(size), 0), 1<<20))
@@ -430,7 +434,7 @@ func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance
 	}
 }
 
-// assign makes the instance the flow's target, and a live flow one of those that it holds.
+// assign makes the instance the flow's target and counts a live flow there.
 func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 	if s.target != i && s.on {
 		e.hold(now, s.target, i)
@@ -438,8 +442,8 @@ func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
 	s.target = i
 }
 
-// syncSlow simulates the slow path up to to, syncInstance an instance, syncFlow where the flow's packets go, syncAll
-// everything.
+// syncSlow simulates the slow path up to to; syncInstance an instance, syncFlow where the flow's packets go, and
+// syncAll everything.
 func (e *Engine) syncSlow(to units.Time) {
 	if e.feed.live() {
 		e.begin(to)

@@ -9,27 +9,27 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// feed is the packets that have times and sizes of their own, of captures and of random processes, in order of time. Where
-// one comes at the same instant as a packet of a constant rate, it is the first.
+// feed is the packets that have times and sizes of their own, of captures and of random processes, in order of time. If
+// one comes at the same instant as a packet of a constant rate, it comes first.
 //
-// Such a flow is in no list of flows by their next packet, since that is not known before it is read. What follows from a
-// flow's next packet is therefore found when that packet comes: whether it overtakes others of its flow (Engine.passes), and,
-// for one that the scheduler has yet to see, when that is (Engine.lookOut).
+// Such a flow is in no list of flows by their next packet, since that is unknown before it is read. What follows from a
+// flow's next packet is therefore found when it comes: whether it overtakes others of its flow (Engine.passes) and, if
+// the scheduler has not seen the flow, when it will (Engine.lookOut).
 type feed struct {
 	stream  *traces.PacketMerge // nil for none, and at the end
 	flows   []ownFlow           // as long as the engine's; empty without a stream
 	buf     []traces.Arrival
 	head, n int       // buf[head:n] is read and not taken
-	seen    int       // in buf[head:seen] there is no packet of an unseen flow, but for those in fresh
+	seen    int       // buf[head:seen] has no packet of an unseen flow, those in fresh excepted
 	waiting int       // unseen flows
 	fresh   []flow.ID // those that became unseen just now: their next packet comes now, or is in the pipe
-	poll    int64     // when evStream is due
+	poll    int64     // when evOwn is due
 	err     error     // of reading
 	stopped func() bool
 }
 
-// ownFlow is what every packet of its own needs of a flow, apart from the rest so that it stays in the cache. Where there are
-// such packets every flow has one.
+// ownFlow is what each packet with a time of its own needs to know of its flow, apart from the rest so that it stays in
+// the cache. If any flow has packets of its own, every flow has an entry.
 type ownFlow struct {
 	offered, sent uint64        // packets, bytes
 	to            flow.Instance // where its packets go: the instance of its rule, 0 to drop them, or one of those below
@@ -65,7 +65,7 @@ func (e *Engine) aim(f flow.ID) {
 	}
 }
 
-// batch is how many packets are read at a time, and in how many at most wait for instances.
+// batch is how many packets are read at a time, and the most that wait for an instance.
 const batch = 1 << 12
 
 // openFeed finds the flows with packets of their own.
@@ -122,7 +122,7 @@ func (d *feed) fill() {
 	}
 }
 
-// Err is what kept packets from being read, if anything did.
+// Err is the error that kept packets from being read, or nil.
 func (e *Engine) Err() error { return e.feed.err }
 
 // live says whether there are packets to come.
@@ -142,7 +142,8 @@ func (e *Engine) sent(x traces.Arrival) (o *ownFlow, ok bool) {
 	return o, !e.down
 }
 
-// pull brings the packets before to, and at the latest t, on their way: to the slow path, or to the instance of their rule.
+// pull sends the packets before to, and at the latest at t, on their way: to the slow path, or to the instance of their
+// rule.
 func (e *Engine) pull(t, to int64) {
 	d := &e.feed
 	for at := d.due(); at <= t && at < to; at = d.due() {
@@ -175,8 +176,8 @@ func (e *Engine) pull(t, to int64) {
 	}
 }
 
-// passes counts what the first packet on its way to the instance of its flow's new rule overtakes: packets that the flow has
-// in the slow path, or in the queue of the instance where it was.
+// passes counts what the first packet to follow its flow's new rule overtakes: the packets that the flow still has in
+// the slow path, or in the queue of its old instance.
 func (e *Engine) passes(x parcel) {
 	s := &e.flows[x.f]
 	e.setMoved(x.f, false)

@@ -41,15 +41,16 @@ func (p *periodic) Read(to []traces.Arrival) (n int, err error) {
 	return n, err
 }
 
-// oneByOne makes the constant-rate flows of a workload such as have packets of their own; those for which pick says no are
-// left as they are.
+// oneByOne makes constant-rate flows of a workload into flows that have packets of their own. Those for which pick says
+// no stay as they are.
 func oneByOne(w *traces.Workload, pick func(i int) bool) *traces.Workload {
 	own := *w
 	for i, c := range w.Constant {
 		if size := w.Flows[i].Segments[0]; pick(i) {
-			own.Packets = append(own.Packets, traces.Packets{Flows: []flow.ID{flow.ID(i)}, Open: func() traces.PacketReader {
-				return &periodic{c, 0, int32(size.Bytes/size.Packets + 0.5)}
-			}})
+			own.Packets = append(own.Packets, traces.Packets{Flows: []flow.ID{flow.ID(i)},
+				Open: func() traces.PacketReader {
+					return &periodic{c, 0, int32(size.Bytes/size.Packets + 0.5)}
+				}})
 		}
 	}
 	return &own
@@ -60,7 +61,7 @@ var (
 	limits = regexp.MustCompile(`(link|eswitch_limit): \d+[kM](bps|pps)`)
 )
 
-// Packets that are handed to the engine one by one fare as those that it makes itself from a rate do.
+// Packets that are handed to the engine one by one fare like those that it makes itself from a rate.
 func TestPacketsOfTheirOwnFareAsThoseOfARate(t *testing.T) {
 	n := 40
 	if testing.Short() {
@@ -130,7 +131,8 @@ func fareAlike(t *testing.T, r *rand.Rand, scale float64) {
 		if !reflect.DeepEqual(rate.Windows, own.Windows) || !reflect.DeepEqual(rate.Instances, own.Instances) {
 			t.Errorf("%s: windows differ", what)
 		}
-		if !reflect.DeepEqual(rate.Latencies, own.Latencies) || !reflect.DeepEqual(rate.Buckets, own.Buckets) || !reflect.DeepEqual(rate.Run.Little, own.Run.Little) {
+		if !reflect.DeepEqual(rate.Latencies, own.Latencies) || !reflect.DeepEqual(rate.Buckets, own.Buckets) ||
+			!reflect.DeepEqual(rate.Run.Little, own.Run.Little) {
 			t.Errorf("%s: delays differ", what)
 		}
 		if l := own.Run.Little; (l != nil) != delays || l != nil && !l.Holds {
@@ -160,15 +162,18 @@ func recorded(t *testing.T, source, file, nic string, copies int, engine sim.Eng
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n", nic, source, path, copies)), engine)
+	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(
+		"engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n",
+		nic, source, path, copies)), engine)
 	if !m.Run.Conservation.Holds {
 		t.Errorf("%+v", m.Run.Conservation)
 	}
 	return m
 }
 
-// The figures are those of the README beside the shared traces, which were measured with other tools; flows are its directed
-// five-tuples and those of frames that are not IP. The two captures that are shipped are tested wherever the test runs.
+// The figures are those of the README beside the shared traces, which were measured with other tools; flows are its
+// directed five-tuples and those of frames that are not IP. The two captures that are shipped are tested wherever the
+// test runs.
 func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 	many := 100
 	if testing.Short() {
@@ -190,20 +195,22 @@ func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 		}{{"ideal", 1}, {"ideal", 10}, {"bluefield2", 1}, {"bluefield2", many}} {
 			t.Run(fmt.Sprintf("%s-%s-%d", filepath.Base(c.file), how.nic, how.copies), func(t *testing.T) {
 				got := recorded(t, "pcap", c.file, how.nic, how.copies, packet.New).Run.Totals
-				if n := float64(how.copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes || got.Flows != int64(how.copies)*c.flows {
+				if n := float64(how.copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes ||
+					got.Flows != int64(how.copies)*c.flows {
 					t.Errorf("offered %.0f packets of %.0f bytes and %d flows, want %.0f of %.0f and %d",
 						got.Offered, got.OfferedBytes, got.Flows, n*c.packets, n*c.bytes, int64(how.copies)*c.flows)
 				}
 				// An ideal NIC loses nothing itself, and three instances have room for this.
 				if how.nic == "ideal" && (got.Processed != got.Offered || got.ProcessedBytes != got.OfferedBytes) {
-					t.Errorf("processed %.0f packets of %.0f bytes: %+v", got.Processed, got.ProcessedBytes, got.Dropped)
+					t.Errorf("processed %.0f packets of %.0f bytes: %+v", got.Processed, got.ProcessedBytes,
+						got.Dropped)
 				}
 			})
 		}
 	}
 }
 
-// A flow log has no packets of its own; both engines offer what it counts.
+// A flow log has no packets of its own. Both engines offer what it counts.
 func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 	for _, c := range []struct {
 		source, file   string
@@ -221,8 +228,10 @@ func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 		}{{"fluid", fluid.New}, {"packet", packet.New}} {
 			t.Run(filepath.Base(c.file)+"-"+e.name, func(t *testing.T) {
 				got := recorded(t, c.source, c.file, "bluefield2", 1, e.engine).Run.Totals
-				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 { // of a mean size that is no whole number
-					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes, c.packets, c.bytes)
+				// The mean size is not a whole number.
+				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 {
+					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes,
+						c.packets, c.bytes)
 				}
 			})
 		}
@@ -261,16 +270,18 @@ workload:
 	if math.Abs(mean-want) > 5*sd/math.Sqrt(8) {
 		t.Errorf("loss %.5f with a standard error of %.5f, want %.5f", mean, sd/math.Sqrt(8), want)
 	}
-	if r := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals; math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
+	r := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(text, 1)), fluid.New).Run.Totals
+	if math.Abs(r.Offered-450e3) > 1 || r.Dropped.Instance != 0 {
 		t.Errorf("fluid: offered %.1f, lost %.1f", r.Offered, r.Dropped.Instance)
 	}
 }
 
-// Both engines see the same flows of a model, and of what is random in one, the other has the mean.
+// Both engines see the same flows of a model. Of what is random in one, the other has the mean.
 func TestRandomTrafficHasItsMean(t *testing.T) {
 	offered, expected := 0.0, 0.0
 	for seed := range 10 {
-		sc := builtin(t, "campus", "duration=200ms", fmt.Sprintf("seed=%d", seed), "workload.1.cbr.on_time=10us", "workload.1.cbr.off_time=90us")[0]
+		sc := builtin(t, "campus", "duration=200ms", fmt.Sprintf("seed=%d", seed), "workload.1.cbr.on_time=10us",
+			"workload.1.cbr.off_time=90us")[0]
 		p, f := simtest.Run(t, sc, packet.New).Run, simtest.Run(t, sc, fluid.New).Run
 		if !p.Conservation.Holds || p.Totals.Flows != f.Totals.Flows {
 			t.Errorf("seed %d: %d flows and %d, %+v", seed, p.Totals.Flows, f.Totals.Flows, p.Conservation)
@@ -278,7 +289,8 @@ func TestRandomTrafficHasItsMean(t *testing.T) {
 		offered += p.Totals.Offered
 		expected += f.Totals.Offered
 	}
-	// Of 4 sources of 10 Mpps for 2 s in cycles of 100 us, and of 2 Mpps for 2 s; AGH's flows differ by their roundings.
+	// Of 4 sources of 10 Mpps for 2 s in cycles of 100 us, and of 2 Mpps for 2 s; AGH's flows differ by their
+	// roundings.
 	sd := math.Sqrt(4*20_000*100*100*1.64 + 4e6)
 	t.Logf("offered %.0f, expected %.0f, standard deviation %.0f", offered, expected, sd)
 	if math.Abs(offered-expected) > 4*sd {

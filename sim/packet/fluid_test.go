@@ -14,27 +14,35 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// constantRates draws an experiment of constant-rate flows that start and end one after the other, with faults, scale-out and
-// scale-in, below the limits of the link and the eSwitch.
+// constantRates draws an experiment of constant-rate flows that start and end one after the other, with faults,
+// scale-out and scale-in, below the limits of the link and the eSwitch.
 func constantRates(r *rand.Rand) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: random\nduration: %dms\n", 300+r.IntN(200))
-	fmt.Fprintf(&b, "nic: {profile: %s, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, install_rate: %d, rules: %d, engine_latency: %dus}\n",
-		pick("bluefield2", "ideal"), 500+r.IntN(2000), 10+r.IntN(200), r.IntN(2000), r.IntN(2)*20000, r.IntN(2)*(5+r.IntN(20)), r.IntN(500))
-	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dus, stop_latency: %dus, contention: %s}\n", 20+r.IntN(200), r.IntN(2)*300,
-		r.IntN(2) == 0, r.IntN(9000), r.IntN(2000), pick("{model: constant, rate: 900kpps}", "{model: usl, lambda: 2Mpps}", "{model: table, points: {1: 2Mpps, 4: 900kpps}}"))
+	fmt.Fprintf(&b, "nic: {profile: %s, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, "+
+		"install_rate: %d, rules: %d, engine_latency: %dus}\n",
+		pick("bluefield2", "ideal"), 500+r.IntN(2000), 10+r.IntN(200), r.IntN(2000), r.IntN(2)*20000,
+		r.IntN(2)*(5+r.IntN(20)), r.IntN(500))
+	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dus, stop_latency: %dus, "+
+		"contention: %s}\n",
+		20+r.IntN(200), r.IntN(2)*300, r.IntN(2) == 0, r.IntN(9000), r.IntN(2000),
+		pick("{model: constant, rate: 900kpps}", "{model: usl, lambda: 2Mpps}",
+			"{model: table, points: {1: 2Mpps, 4: 900kpps}}"))
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: round-robin, limit: 1Mpps}\n")
-	fmt.Fprintf(&b, "autoscaler: {policy: %s, target: 0.7, interval: 7ms, stabilization: 20ms, drain: %s}\n", pick("none", "target-utilization"), pick("move", "finish"))
+	fmt.Fprintf(&b, "autoscaler: {policy: %s, target: 0.7, interval: 7ms, stabilization: 20ms, drain: %s}\n",
+		pick("none", "target-utilization"), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: 5ms}\nworkload:\n  - flows:\n")
 	for range 4 + r.IntN(20) {
 		at := r.IntN(200_000)
-		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dus, end: %dus, packet_size: %dB}\n", 10+r.IntN(300), at, at+20_000+r.IntN(200_000), 64+r.IntN(1000))
+		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dus, end: %dus, packet_size: %dB}\n",
+			10+r.IntN(300), at, at+20_000+r.IntN(200_000), 64+r.IntN(1000))
 	}
 	b.WriteString("faults:\n")
-	for _, kind := range []string{"instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down"} {
+	for _, kind := range []string{"instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject",
+		"link-down"} {
 		if r.IntN(3) > 0 {
 			continue
 		}
@@ -47,10 +55,10 @@ func constantRates(r *rand.Rand) string {
 	return strings.TrimSuffix(b.String(), "faults:\n")
 }
 
-// Whatever goes wrong and however the instances change, the engines' totals, by every fate, differ by no more than the packets
-// in flight, as long as flows are placed alike. Flows that began while the link was down may be placed otherwise: all of them
-// reach the fluid engine's scheduler when it is up, in the order in which they began, and in the packet engine each does
-// with its next packet.
+// Whatever goes wrong and however the instances change, the engines' totals, by every fate, differ by no more than the
+// packets in flight, as long as flows are placed alike. Flows that began while the link was down may be placed
+// otherwise: all of them reach the fluid engine's scheduler when it is up, in the order in which they began, while in
+// the packet engine each does so with its next packet.
 func TestPacketAgreesWithFluidUnderFaults(t *testing.T) {
 	n, alike, worst := 80, 0, 0.0
 	if testing.Short() {
@@ -69,7 +77,8 @@ func TestPacketAgreesWithFluidUnderFaults(t *testing.T) {
 			continue
 		}
 		alike++
-		flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 + len(p.Flows))
+		flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 +
+			len(p.Flows))
 		a, b := &p.Run.Totals, &f.Run.Totals
 		for _, v := range []struct {
 			what string
@@ -90,7 +99,8 @@ func TestPacketAgreesWithFluidUnderFaults(t *testing.T) {
 			}
 		}
 		if a.RulesInstalled != b.RulesInstalled || a.Moves != b.Moves {
-			t.Errorf("case %d: rules %d and %d, moves %d and %d", i, a.RulesInstalled, b.RulesInstalled, a.Moves, b.Moves)
+			t.Errorf("case %d: rules %d and %d, moves %d and %d", i, a.RulesInstalled, b.RulesInstalled,
+				a.Moves, b.Moves)
 		}
 		if t.Failed() {
 			t.Fatal(text)

@@ -6,11 +6,11 @@ import (
 	"github.com/smartinco/smartinco/traces"
 )
 
-// fraction is what a period has beyond its whole picoseconds, num/den of one, and what of it the next packet carries: acc/den.
-// The zero value is that of a period which has nothing.
+// fraction is what a period has beyond its whole picoseconds, num/den of one, and the part of it that the next packet
+// carries, acc/den. The zero value is that of a period without a fraction.
 type fraction struct{ acc, num, den uint64 }
 
-// split is a period in whole picoseconds and a fraction, of a flow whose first packet is the next one.
+// split is a period as whole picoseconds and a fraction, for a flow whose first packet is the next one.
 func split(p traces.Period) (whole int64, f fraction) {
 	num, den := uint64(p.Num), uint64(p.Den)
 	if den > 1 {
@@ -41,7 +41,7 @@ func (f *fraction) steps(n uint64) int64 {
 	return int64(k)
 }
 
-// count is how many packets come less than span after the next one, itself included; span is above 0.
+// count is how many packets come less than span after the next one, which is included. span is above 0.
 func (f *fraction) count(period, span int64) uint64 {
 	if f.den == 0 {
 		return uint64((span-1)/period + 1)

@@ -12,9 +12,9 @@ import (
 )
 
 // FuzzEngine searches for a scenario, with everything in it that a scenario may have, in which a fast path comes out
-// differently from stepping every packet, flow by flow and apart; or in which packets are not conserved, or Little's law does
-// not hold. The scenarios are those of the tests in a thirtieth of their time and, but for a few, without their crowd of small
-// flows, so that a search sees many.
+// differently from stepping every packet, flow by flow and apart, or in which packets are not conserved or Little's law
+// does not hold. The scenarios are those of the tests in a thirtieth of their time and, but for a few, without their
+// crowd of small flows, so that a search sees many.
 func FuzzEngine(f *testing.F) {
 	for seed := range uint64(4) {
 		f.Add(seed, seed%2 == 0)
@@ -29,7 +29,9 @@ func FuzzEngine(f *testing.F) {
 			t.Fatal(err)
 		}
 		if seed%16 > 0 {
-			sc.Workload = slices.DeleteFunc(sc.Workload, func(s scenarios.Source) bool { return s.CBR != nil && s.CBR.Flows >= 100 })
+			sc.Workload = slices.DeleteFunc(sc.Workload, func(s scenarios.Source) bool {
+				return s.CBR != nil && s.CBR.Flows >= 100
+			})
 		}
 		m, again := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, packet.Step)
 		for _, v := range []struct {

@@ -9,9 +9,9 @@ import (
 // buckets is how many there are; the last few hundred stay empty.
 const buckets = 1 << 13
 
-// bucket is the bucket of v, log-linear in the layout of HdrHistogram with two significant digits: spans below 256 ps have
-// a bucket each, and every octave above has 128, so that a bucket is at most 1/128 wide of what it holds. It is the bits
-// after the leading one, by octave.
+// bucket is the bucket of v, log-linear in the layout of HdrHistogram with two significant digits: spans below 256 ps
+// have a bucket each and every octave above has 128, so that a bucket is no wider than 1/128 of what it holds. It is
+// the bits after the leading one, by octave.
 func bucket(v uint64) uint64 {
 	e := uint64(bits.Len64(v|128)) - 8
 	return (e<<7 + v>>(e&63)) & (buckets - 1)

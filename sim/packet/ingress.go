@@ -8,16 +8,16 @@ import (
 )
 
 // ingress is the link and the eSwitch, two servers one behind the other that all flows share. As long as what is sent
-// stays below both limits they lose nothing, and they are left out: the packets of each instance are simulated apart.
-// Beyond a limit both are a stage of their own: the packets of all flows are merged once, and those that pass stand in
-// pipe until the eSwitch has forwarded them.
+// stays below both limits they lose nothing and are left out: the packets of each instance are simulated apart. Beyond
+// a limit both are a stage of their own: the packets of all flows are merged once, and those that pass stand in pipe
+// until the eSwitch has forwarded them.
 type ingress struct {
 	rate, bits float64 // sent by all flows now
 	sending    int
 	linkIdle   int64
 	eswIdle    int64
 	eswitch    clock
-	patience   int64  // for the eSwitch: as many services as there may be packets that wait, in whole picoseconds
+	patience   int64  // for the eSwitch: the services of as many packets as may wait, in whole picoseconds
 	odd        uint64 // and their fraction
 	wire       clock  // of one byte on the link
 	overhead   float64
@@ -28,8 +28,8 @@ type ingress struct {
 	at         int64
 }
 
-// linkWait is how long a frame may wait for the line, 1488 frames of 64 B at 100 Gbit/s: the transmit ring of whoever
-// sends them.
+// linkWait is how long a frame may wait for the line: the transmit ring of the sender, 1488 frames of 64 B at 100
+// Gbit/s.
 const linkWait = 10 * units.Microsecond
 
 func (e *Engine) initIngress() {
@@ -64,7 +64,7 @@ func (g *ingress) change(rate, size, newRate, newSize float64) {
 	}
 }
 
-// limits finds whether the ingress is a stage of its own from now on. It stays one until its pipe is empty.
+// limits decides whether the ingress is a stage of its own from now on. It stays one until its pipe is empty.
 func (e *Engine) limits(now units.Time) {
 	g := &e.in
 	nic := &e.sc.NIC
@@ -83,7 +83,7 @@ func (e *Engine) limits(now units.Time) {
 		e.syncAll(now)
 		g.at = max(int64(now), e.slow.at)
 		for i := range e.instances {
-			// At most what the slow path sends on at this very instant is left.
+			// What is left is at most what the slow path sends on at this very instant.
 			e.advance(flow.Instance(i), g.at)
 			in := &e.instances[i]
 			for _, x := range in.inbox {
@@ -146,13 +146,13 @@ func (e *Engine) through(to int64) {
 	e.serve(to - 1)
 }
 
-// load is how many packets are merged before they are delivered, on another core while the next are merged: some half a
-// millisecond's work, ten times what it takes to wake that core.
+// load is how many packets are merged before they are delivered on another core while the next are merged. That is half
+// a millisecond's work, ten times what it takes to wake that core.
 const load = 1 << 17
 
-// pump merges the packets before h while, on another core, those merged before are delivered. Neither needs anything of
-// the other: what link and eSwitch pass depends on the traffic alone. It returns h, or where it has left off because the run is
-// given up.
+// pump merges the packets before h while those merged before are delivered on another core. Neither needs anything of
+// the other: what link and eSwitch pass depends on the traffic alone. It returns h, or where it has stopped because the
+// run is given up.
 func (e *Engine) pump(h int64) int64 {
 	g := &e.in
 	until, more := e.merge(h)
@@ -241,8 +241,8 @@ func (e *Engine) pass(x parcel) {
 	g.merged = append(g.merged, x)
 }
 
-// mergeLanes is merge for the constant-rate flows, and at most for so many packets; it returns their number and when the
-// last was sent.
+// mergeLanes is merge for the constant-rate flows, for at most that many packets. It returns their number and when the
+// last one was sent.
 func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 	m, g := &e.m, &e.in
 	for n < most {
@@ -258,8 +258,8 @@ func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 	return n, last
 }
 
-// full says whether as many packets wait as may, beside the one that is being forwarded: the eSwitch is busy for longer than the
-// services of so many take that it began last.
+// full says whether as many packets wait as may, beside the one that is being forwarded: whether the eSwitch is busy
+// for longer than its last services of that many take.
 func (g *ingress) full(busy int64, c *clock) bool {
 	most := g.patience // c.last
 	if c.acc < g.odd {
@@ -300,8 +300,8 @@ func (g *ingress) gate(m *merger, keys []uint64) {
 	g.linkIdle, g.wire.acc, g.eswIdle, g.eswitch, g.merged = linkIdle, wire, eswIdle, eswitch, out
 }
 
-// deliver takes what the eSwitch has forwarded until then to where the rules say. Since these do not change meanwhile, the
-// packets may wait for it.
+// deliver takes what the eSwitch has forwarded until then to where the rules say. The rules do not change meanwhile, so
+// the packets may wait for it.
 func (e *Engine) deliver(until int64) {
 	g := &e.in
 	for g.head < len(g.pipe) && g.pipe[g.head].at <= until {
@@ -333,8 +333,8 @@ func (e *Engine) deliver(until int64) {
 	}
 }
 
-// whither is where a packet of the flow that comes out of the eSwitch goes, toSlowPath or below without a rule, and whether it
-// is the first to follow a new one.
+// whither is where a packet of the flow goes that comes out of the eSwitch, and whether it is the first to follow a new
+// rule. Without a rule it is toSlowPath or below.
 func (e *Engine) whither(f flow.ID) (to flow.Instance, moved bool) {
 	if own := e.feed.flows; own != nil {
 		return own[f].to, own[f].moved
@@ -346,8 +346,8 @@ func (e *Engine) whither(f flow.ID) (to flow.Instance, moved bool) {
 	return s.rule, s.moved
 }
 
-// spread is deliver for packets that go straight to an instance, up to the first that does not: sorted by instance first, since
-// no instance depends on another. The slow path is empty.
+// spread is deliver for packets that go straight to an instance, up to the first one that does not. The slow path is
+// empty. It sorts them by instance first, since no instance depends on another.
 func (e *Engine) spread(until int64) {
 	g := &e.in
 	k := g.head
@@ -434,7 +434,7 @@ func (g *ingress) holds(f flow.ID) (n uint64) {
 	return n
 }
 
-// piped is when the flow's first packet in the pipe has been forwarded; ok is false when there is none.
+// piped is when the flow's first packet in the pipe will have been forwarded. ok is false if there is none.
 func (g *ingress) piped(f flow.ID) (at int64, ok bool) {
 	for _, x := range g.pipe[g.head:] {
 		if x.f == f {

@@ -6,17 +6,17 @@ import (
 )
 
 // instance is one instance: its server, and the flows that the eSwitch sends there. Number 0 stands for the rule that
-// drops: it is never up, and what it loses counts as rejected.
+// drops. It is never up, and what it loses counts as rejected.
 type instance struct {
 	server
 	up    bool
 	drops bool  // it is number 0
-	at    int64 // every packet before has been seen; not in force while the ingress is a stage of its own
+	at    int64 // every packet before has been seen; unused while the ingress is a stage of its own
 	upAt  int64
 	flows int      // assigned to it
 	list  byNext   // flows with a rule to it; an order is kept while they are many and send little
 	rate  float64  // packets a second that these send
-	inbox []parcel // from the slow path, on their way here in order of time
+	inbox []parcel // packets on their way here, in order of time
 
 	in, lost               uint64
 	inBytes, acceptedBytes int64
@@ -59,7 +59,7 @@ func (e *Engine) room(i flow.Instance) {
 	}
 }
 
-// Down ends an instance; what it holds is lost.
+// Down ends an instance. What it holds is lost.
 func (e *Engine) Down(now units.Time, i flow.Instance) {
 	e.room(i)
 	e.syncInstance(now, i)
@@ -76,7 +76,8 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 	e.recount(now)
 }
 
-// hold takes a live flow from one instance to another, 0 being none: one change, which rounds what is in the rings once.
+// hold moves a live flow from one instance to another, 0 being none. It is one change, so that what is in the rings is
+// rounded once.
 func (e *Engine) hold(now units.Time, from, to flow.Instance) {
 	e.room(max(from, to))
 	changed := false
@@ -95,7 +96,7 @@ func (e *Engine) hold(now units.Time, from, to flow.Instance) {
 	}
 }
 
-// recount finds the number of instances that contend, and gives each the speed that follows.
+// recount finds the number of instances that contend and gives each the speed that follows.
 func (e *Engine) recount(now units.Time) {
 	n := 0
 	for i := range e.instances {
@@ -117,7 +118,7 @@ func (e *Engine) recount(now units.Time) {
 	}
 }
 
-// held is what an instance holds at now, in packets and bytes.
+// heldNow is what an instance holds at now, in packets and bytes.
 func (in *instance) heldNow(now int64) (packets uint64, bytes int64) {
 	if !in.up {
 		return 0, 0

@@ -2,16 +2,16 @@ package packet
 
 import "slices"
 
-// walk goes through the packets before h. Those in the middle of a long slice will have left by then, whatever happens at h;
-// where services take the clock's spans alone these do without the log. It needs the log again for the last ones, of whose
-// packets the system is full at h. It returns h, or where it has left off because the run is given up.
+// walk goes through the packets before h. In a long slice those in the middle will have left by h, whatever happens
+// then; if services take the clock's spans alone, these do without the log. The log is needed again for the last
+// packets, which fill the system at h. walk returns h, or where it has stopped because the run is given up.
 func (c *core) walk(in *instance, h int64) int64 {
 	m := &c.m
 	longest := int64(0)
 	for k := range m.lanes {
 		longest = max(longest, m.lanes[k].svc+1)
 	}
-	full := int64(in.room) * longest // the most that a system full of these packets keeps the server busy
+	full := int64(in.room) * longest // the longest that a system full of these packets keeps the server busy
 	from, to := max(in.even, m.base), h-full
 	if in.draw != nil || c.plain || full > summable || to-from < 2*full || to < in.idle {
 		for keys := m.fill(h, chunk); len(keys) > 0; keys = m.fill(h, chunk) {
@@ -39,7 +39,7 @@ func (c *core) walk(in *instance, h int64) int64 {
 	return h
 }
 
-// leave is h, or if the run is given up the first instant by whose packets nothing before it is missing.
+// leave is h. If the run is given up, it is the first instant before which no packet is missing.
 func (c *core) leave(h int64) int64 {
 	if next := c.m.next(); next < h && c.stopped() {
 		return next + 1
@@ -47,7 +47,7 @@ func (c *core) leave(h int64) int64 {
 	return h
 }
 
-// bounded goes through the packets before h without the log; it returns h, or where it has left off.
+// bounded goes through the packets before h without the log. It returns h, or where it has stopped.
 func (c *core) bounded(in *instance, h int64) int64 {
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
@@ -65,10 +65,10 @@ func (c *core) bounded(in *instance, h int64) int64 {
 	return h
 }
 
-// jump counts instead of stepping where nothing can be lost: at constant rates and a load below one, the work in the
-// system never exceeds what is there now plus one packet of each flow. Of the packets before the last few only the
-// number matters. From there on it steps with that bound as the backlog: at the first packet that finds even this
-// server idle, the system is empty, whatever was before, and from then on the state is exact.
+// jump counts instead of stepping where nothing can be lost. At constant rates and a load below one, the work in the
+// system never exceeds what is there now plus one packet of each flow. Of all packets but the last few only the number
+// matters. From there on it steps with that bound as the backlog: at the first packet that finds even this server idle,
+// the system is empty, whatever was before, and from then on the state is exact.
 func (c *core) jump(in *instance, h int64) bool {
 	m := &c.m
 	if in.draw != nil || in.book != nil || c.plain || len(m.lanes) == 0 {
@@ -131,11 +131,11 @@ func (c *core) jump(in *instance, h int64) bool {
 	return true
 }
 
-// full counts instead of stepping while the queue overflows: one-sided Skorokhod reflection. Constant-rate
-// sources of n flows send within n packets of their rate times any time. So from the beginning of the slice it takes
-// `tail` until the server has enough to do never to idle before h; and c(t) = floor((t + (B-1)s - idle)/s) + 1 packets,
-// counted from there, could have been accepted up to one that comes at t. Of N the accepted ones are the least of N and
-// of c(t) plus those that come after t, and a packet further than `tail` from h cannot give the least.
+// full counts instead of stepping while the queue overflows: one-sided Skorokhod reflection. Of n constant-rate
+// sources, what they send in any time is within n packets of their rate. So after `tail` from the beginning of the
+// slice the server has enough to do never to idle before h. Of the packets counted from there, c(t) = floor((t + (B-1)s
+// - idle)/s) + 1 could have been accepted up to one that comes at t. Of N packets, the number accepted is the least of
+// N and of all c(t) plus those that come after t; a packet further than `tail` from h cannot give the least.
 func (c *core) full(in *instance, h int64) bool {
 	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
@@ -159,7 +159,7 @@ func (c *core) full(in *instance, h int64) bool {
 	if float64(h-in.at) < float64(4*tail)+float64(2*room*s) {
 		return false
 	}
-	for k := range in.held(in.at) { // what waits is to leave as what comes
+	for k := range in.held(in.at) { // what waits must leave at the spans of what comes
 		if in.dep[in.back(k)] != in.idle-int64(k)*s {
 			return false
 		}
@@ -196,7 +196,7 @@ func (c *core) full(in *instance, h int64) bool {
 	for j := range m.lanes {
 		l := &m.lanes[j]
 		l.next = first[j]
-		share := min(lost, sends[j]) // whose they are is not told
+		share := min(lost, sends[j]) // which flow loses them does not matter
 		l.lost += share
 		lost -= share
 	}

@@ -14,26 +14,26 @@ type lane struct {
 	whose
 	next, period int64  // first packet at or after the start of the slice; period, cut to the slice
 	step         uint64 // the period as a difference of keys
-	svc          int64  // how long a packet is served, but for the clock's fraction of a picosecond
+	svc          int64  // how long a packet is served, without the clock's fraction of a picosecond
 	wire         uint64
 	lost         uint64
 	lostLink     uint64
 }
 
-// oddLane is what a lane has whose period is no whole number of picoseconds: the fraction at its next packet, and at the one that
-// is next in the tree.
+// oddLane is what a lane has whose period is not a whole number of picoseconds: the fraction at its next packet, and
+// the fraction at the packet that is next in the tree.
 type oddLane struct {
 	fraction
 	run fraction
 }
 
-// merger yields the packets of many flows in order of time, and of the flows' numbers at a tie, as keys: the time since
-// base, and in the lowest laneBits the lane. Flows of one and the same period, such as a staircase's, send by turns for ever.
-// For others it is a tree of losers (Knuth, The Art of Computer Programming 3, 5.4.1): tree[0] is the winner, tree[i] the
-// loser of the match at node i, and the leaf of a lane is node 2^k + lane.
+// merger yields the packets of many flows as keys, in order of time and at a tie of the flows' numbers. A key is the
+// time since base, and in the lowest laneBits the lane. Flows of one and the same period, such as a staircase's, send
+// in turns for ever. For others it is a tree of losers (Knuth, The Art of Computer Programming 3, 5.4.1): tree[0] is
+// the winner, tree[i] the loser of the match at node i, and the leaf of a lane is node 2^k + lane.
 type merger struct {
 	lanes     []lane
-	odd       []oddLane // as long as lanes where the period of one is no whole number of picoseconds, or empty
+	odd       []oddLane // as long as lanes if a period is not a whole number of picoseconds, or empty
 	tree, win []uint64
 	k         uint
 	base      int64
@@ -44,12 +44,12 @@ type merger struct {
 	keys      [chunk]uint64
 }
 
-// chunk is how many packets are merged at a time. Merging and serving in turns is faster than in one loop, since neither
-// waits for what the other mispredicts; what is merged stays in the first cache.
+// chunk is how many packets are merged at a time. Merging and serving in turns is faster than doing both in one loop,
+// since neither waits for what the other mispredicts. What is merged stays in the first cache.
 const chunk = 2048
 
-// A key is a time up to twice maxSlice, 2 s, and the number of one of maxLanes flows. That the shift is a constant matters:
-// one by a variable takes a register from the loops over keys that they do not have.
+// A key is a time up to twice maxSlice, 2 s, and the number of one of maxLanes flows. The shift must be a constant: a
+// variable one takes a register that the loops over keys do not have.
 const (
 	laneBits = 21
 	maxLanes = 1 << laneBits
@@ -58,9 +58,9 @@ const (
 	idleKey  = 1<<63 - 1
 )
 
-// load takes the flows of the list with a packet in the slice from base; it returns the end of the slice, which is to
-// or the first instant at which one of them stops. fractions are those of the flows' periods, packet and perByte what a packet
-// and a byte cost.
+// load takes the flows of the list with a packet in the slice from base. It returns the end of the slice: to, or the
+// first instant at which one of them stops. fractions are those of the flows' periods; packet and perByte are what a
+// packet and a byte cost.
 func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, base, to, packet, perByte int64) int64 {
 	m.lanes, m.odd, m.base = m.lanes[:0], m.odd[:0], base
 	to = min(to, base+maxSlice)
@@ -70,9 +70,10 @@ func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, b
 		}
 	}
 	for _, f := range list {
-		// The first packet of a flow that starts at an instant that has been simulated already is 1 ps late.
+		// A flow that starts at an instant that has been simulated already has its first packet 1 ps late.
 		if s := &flows[f]; s.next < min(s.stop, to) {
-			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base), whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
+			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base),
+				whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
 		}
 	}
 	if len(m.lanes) > maxLanes && to-base > 1 {
@@ -94,14 +95,15 @@ func (m *merger) loadOdd(flows []flowState, fractions []fraction) {
 	for k := range m.lanes {
 		l := &m.lanes[k]
 		o := fraction{den: 1}
-		if f := fractions[l.f]; f.den > 0 && l.period == flows[l.f].period { // not cut to the slice, beyond which its second packet lies
+		// A period that was cut to the slice has its second packet beyond it.
+		if f := fractions[l.f]; f.den > 0 && l.period == flows[l.f].period {
 			o = f
 		}
 		m.odd = append(m.odd, oddLane{fraction: o})
 	}
 }
 
-// build prepares the merge; without turns it is always a tree.
+// build prepares the merge. Without turns it is always by the tree.
 func (m *merger) build(turns bool) {
 	if !turns || len(m.odd) > 0 || !m.regular() {
 		m.play()
@@ -205,7 +207,7 @@ func (m *merger) pop(lane uint64) {
 	m.tree[0] = key
 }
 
-// fill yields the next packets before h, and at most so many, in a buffer that the next call overwrites.
+// fill yields the next packets before h, at most that many, in a buffer that the next call overwrites.
 func (m *merger) fill(h int64, most int) []uint64 {
 	if len(m.lanes) == 0 {
 		return nil
@@ -239,8 +241,8 @@ func (m *merger) fillTurns(to []uint64, end uint64) (n int) {
 	return n
 }
 
-// fill4 keeps the keys of four lanes in registers. Here branches serve: the merge of a few periods is a pattern that a
-// processor learns.
+// fill4 keeps the keys of four lanes in registers. Branches are good here: the merge of a few periods is a pattern that
+// a processor learns.
 func (m *merger) fill4(to []uint64, end uint64) (n int) {
 	var step [4]uint64
 	for i := range m.lanes {
@@ -285,8 +287,8 @@ func (m *merger) fill4(to []uint64, end uint64) (n int) {
 	return n
 }
 
-// fill64 is the tree for up to 64 lanes, unrolled. The winner goes through memory because the compiler turns a minimum that
-// an address depends on into a branch, which nothing would predict here.
+// fill64 is the tree for up to 64 lanes, unrolled. The winner goes through memory because the compiler turns a minimum
+// that an address depends on into a branch, which nothing could predict here.
 func (m *merger) fill64(to []uint64, end uint64) (n int) {
 	tree := (*[64]uint64)(m.tree)
 	var step [64]uint64
@@ -344,7 +346,7 @@ func (m *merger) skip(lane int, n uint64) {
 	}
 }
 
-// rewind lets the lanes begin at first again, and with these fractions; the tree stays where it is.
+// rewind lets the lanes begin at first again, with these fractions. The tree stays where it is.
 func (m *merger) rewind(first []int64, odd []oddLane) {
 	for k := range m.lanes {
 		m.lanes[k].next = first[k]

@@ -17,8 +17,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// conformance is the work on which eight independent simulators agree: 32 constant-rate sources, 149.07 Mpps, into eight
-// queues of 12.4 Mpps with at most 512 packets in the system.
+// conformance is the work on which eight independent simulators agree: 32 constant-rate sources, 149.07 Mpps, into
+// eight queues of 12.4 Mpps with at most 512 packets in the system.
 func conformance(duration string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -39,8 +39,8 @@ workload:
 	return b.String()
 }
 
-// Every published row comes out to the packet on every path. Flow i goes to instance i mod 8 from its first packet on; accepted
-// packets are those processed or still queued.
+// Every published row comes out to the packet on every path. Flow i goes to instance i mod 8 from its first packet on;
+// accepted packets are those processed or still queued.
 func TestConformance(t *testing.T) {
 	table := []struct {
 		duration          string
@@ -76,7 +76,8 @@ func TestConformance(t *testing.T) {
 			r := simtest.Run(t, simtest.Parse(t, path.work(conformance(c.duration))+path.measure), path.engine)
 			got := &r.Run.Totals
 			if accepted := got.Processed + got.Queued; got.Offered != c.offered || accepted != c.accepted {
-				t.Errorf("%s, %s: offered %.0f, accepted %.0f; want %.0f, %.0f", path.name, c.duration, got.Offered, accepted, c.offered, c.accepted)
+				t.Errorf("%s, %s: offered %.0f, accepted %.0f; want %.0f, %.0f", path.name, c.duration, got.Offered,
+					accepted, c.offered, c.accepted)
 			}
 			for i, f := range r.Flows {
 				if f.Instance != int32(i%8+1) {
@@ -105,19 +106,21 @@ func builtin(t testing.TB, name string, set ...string) []*scenarios.Scenario {
 }
 
 // scaled makes a built-in scenario a thousand times shorter.
-var scaled = []string{"autoscaler.interval=1ms", "telemetry.window=1ms", "vnf.start_latency=600us", "vnf.stop_latency=100us", "nic.engine_latency=2us"}
+var scaled = []string{"autoscaler.interval=1ms", "telemetry.window=1ms", "vnf.start_latency=600us",
+	"vnf.stop_latency=100us", "nic.engine_latency=2us"}
 
 // On constant-rate traffic the two engines' totals, by every fate, differ by no more than the packets in flight: in the
 // rings, the slow path, the eSwitch, on the line and, since the fluid engine sends fractions, one of each flow. Every
 // scenario of the repository is run, a thousand times shorter.
 //
 // Beyond the eSwitch's limit what it loses still agrees, but which flow loses how much does not: the fluid engine takes
-// the same share of each, while a full queue takes the packet that comes just when one has left, and with constant rates
-// the phases decide for ever whose that is. Where some instances are full and others are not, it then matters whose
-// packets passed, and what instances process may differ by 2 % of it, as long as what they are offered does not. While a rule
-// is written it matters as well, for what goes to the slow path: in figure 6, of which a new flow's rule takes the
-// more the shorter it is made, by 1 % of what passes. A scheduler that measures its flows even places later ones differently, so Best-Fit and Worst-Fit
-// are compared until the limit is reached, after the fourteenth flow's start.
+// the same share of each, while a full queue takes the packet that comes just when one has left, and with constant
+// rates the phases decide for ever whose that is. If some instances are full and others are not, it then matters whose
+// packets passed: what instances process may differ by 2 %, as long as what they are offered does not. While a rule is
+// written it matters as well for what goes to the slow path: by 1 % of what passes in figure 6, where a new flow's rule
+// takes a larger part of the time the shorter the run is made. A scheduler that measures its flows even places later
+// ones differently, so Best-Fit and Worst-Fit are compared until the limit is reached, after the fourteenth flow's
+// start.
 func TestPacketAgreesWithFluid(t *testing.T) {
 	const step, belowLimit, all = "workload.0.cbr.interval=3ms", "duration=43ms", "duration=102ms"
 	type how struct {
@@ -147,9 +150,10 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 		}
 		for _, sc := range builtin(t, name, append(c.set, scaled...)...) {
 			p, f := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, fluid.New)
-			flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 + len(p.Flows))
+			flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 +
+				len(p.Flows))
 			if name == "slowpath" {
-				flight = 2 // one flow whose start and rule are the same in both: only the packets under way at the two instants
+				flight = 2 // one flow, with the same start and rule in both: the packets under way at these two
 			}
 			a, b := &p.Run.Totals, &f.Run.Totals
 			passed := b.Offered - b.Dropped.Link - b.Dropped.ESwitch
@@ -187,28 +191,35 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 				}
 			}
 			if a.RulesInstalled != b.RulesInstalled || len(p.Instances) != len(f.Instances) {
-				t.Errorf("%s: rules %d and %d, rows of instances %d and %d", sc.Name, a.RulesInstalled, b.RulesInstalled, len(p.Instances), len(f.Instances))
+				t.Errorf("%s: rules %d and %d, rows of instances %d and %d", sc.Name, a.RulesInstalled,
+					b.RulesInstalled, len(p.Instances), len(f.Instances))
 			}
 		}
 	}
 }
 
-// aQueue is a random experiment of a few constant-rate flows into one instance behind an ideal NIC, and the obvious simulator
-// of the same.
+// aQueue is a random experiment of a few constant-rate flows into one instance behind an ideal NIC, and the obvious
+// simulator of the same.
 func aQueue(r *rand.Rand, end, window string) (text string, slow *packet.Slow) {
 	service, perByte, buffer := 1000+r.IntN(200_000), r.IntN(2)*100, 1+r.IntN(100)
-	slow = &packet.Slow{Room: buffer, Service: func(size int32) int64 { return int64(service) + int64(perByte)*int64(size) }}
-	text = fmt.Sprintf("name: queue\nengine: packet\nduration: 3ms\nnic: ideal\nvnf: {buffer: %d, per_byte: %dps, contention: {model: constant, service_time: %dps}}\n"+
-		"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\ntelemetry: {window: %s}\nmeasure: {delay: flows}\nworkload:\n  - flows:\n", buffer, perByte, service, window)
+	slow = &packet.Slow{Room: buffer, Service: func(size int32) int64 {
+		return int64(service) + int64(perByte)*int64(size)
+	}}
+	text = fmt.Sprintf("name: queue\nengine: packet\nduration: 3ms\nnic: ideal\n"+
+		"vnf: {buffer: %d, per_byte: %dps, contention: {model: constant, service_time: %dps}}\n"+
+		"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\ntelemetry: {window: %s}\n"+
+		"measure: {delay: flows}\nworkload:\n  - flows:\n", buffer, perByte, service, window)
 	until, err := units.ParseTime(end)
 	if err != nil {
 		panic(err)
 	}
 	phase := int64(0)
 	for range 1 + r.IntN(8) {
-		f := packet.SlowFlow{Num: 100_000 + r.Int64N(3_000_000), Den: 1, First: phase, End: int64(until), Size: 64 + r.Int32N(500)}
+		f := packet.SlowFlow{Num: 100_000 + r.Int64N(3_000_000), Den: 1, First: phase, End: int64(until),
+			Size: 64 + r.Int32N(500)}
 		phase += r.Int64N(2_000_000)
-		text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: %s, packet_size: %dB}\n", f.Num, f.First, end, f.Size)
+		text += fmt.Sprintf("      - {period: %dps, phase: %dps, end: %s, packet_size: %dB}\n",
+			f.Num, f.First, end, f.Size)
 		slow.Flows = append(slow.Flows, f)
 	}
 	return text, slow
@@ -220,18 +231,21 @@ func TestInstanceIsAQueue(t *testing.T) {
 		text, slow := aQueue(rand.New(rand.NewPCG(2, uint64(i))), "3ms", "700us")
 		slow.Advance(int64(3 * units.Millisecond))
 		for _, measure := range []string{"none", "flows"} {
-			m := simtest.Run(t, simtest.Parse(t, strings.Replace(text, "delay: flows", "delay: "+measure, 1)), packet.New)
+			m := simtest.Run(t, simtest.Parse(t, strings.Replace(text, "delay: flows", "delay: "+measure, 1)),
+				packet.New)
 			for k, f := range m.Flows {
-				if want := &slow.Flows[k]; f.Offered != float64(want.Offered) || f.Dropped != float64(want.Lost) || f.Queued != float64(slow.Queued()[k]) {
-					t.Fatalf("case %d flow %d: offered %.0f, dropped %.0f, queued %.0f; want %d, %d, %d\n%s", i, k, f.Offered, f.Dropped, f.Queued, want.Offered, want.Lost, slow.Queued()[k], text)
+				if want := &slow.Flows[k]; f.Offered != float64(want.Offered) || f.Dropped != float64(want.Lost) ||
+					f.Queued != float64(slow.Queued()[k]) {
+					t.Fatalf("case %d flow %d: offered %.0f, dropped %.0f, queued %.0f; want %d, %d, %d\n%s", i, k,
+						f.Offered, f.Dropped, f.Queued, want.Offered, want.Lost, slow.Queued()[k], text)
 				}
 			}
 		}
 	}
 }
 
-// While its rule is being written, a flow faster than the ARM cores backs up behind them: the fluid engine's closed form
-// holds to the packet.
+// While its rule is being written, a flow faster than the ARM cores backs up behind them: the fluid engine's closed
+// form holds to the packet.
 func TestReorderingFollowsFromTheSlowPath(t *testing.T) {
 	const text = `
 name: slow path
@@ -254,7 +268,8 @@ workload:
 		for _, v := range []struct {
 			what      string
 			got, want float64
-		}{{"reordered", r.Reordered, c.reordered}, {"slow path", r.SlowPath, c.missed}, {"lost", r.Dropped.SlowPath, c.lost}} {
+		}{{"reordered", r.Reordered, c.reordered}, {"slow path", r.SlowPath, c.missed},
+			{"lost", r.Dropped.SlowPath, c.lost}} {
 			if math.Abs(v.got-v.want) > 2 {
 				t.Errorf("queue of %d: %s: got %g, want %g", c.queue, v.what, v.got, v.want)
 			}
@@ -267,23 +282,33 @@ func scenario(r *rand.Rand) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	var b strings.Builder
 	fmt.Fprintf(&b, "name: random\nseed: %d\nduration: %dms\n", r.IntN(100)+1, 10+r.IntN(90))
-	fmt.Fprintf(&b, "nic: {profile: %s, link: %dMbps, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, eswitch_limit: %dkpps, eswitch_queue: %d, rules: %d}\n",
-		pick("bluefield2", "ideal"), r.IntN(3)*4000, r.IntN(300), 1+r.IntN(200), r.IntN(2000), r.IntN(3)*2000, r.IntN(500), r.IntN(60))
-	fmt.Fprintf(&b, "vnf: {buffer: %d, service: %s, per_byte: %dps, idle_contend: %v, start_latency: %dus, contention: %s}\n", 1+r.IntN(300), pick("deterministic", "exponential"), r.IntN(3)*500,
-		r.IntN(2) == 0, r.IntN(9000), pick("{model: constant, rate: 900kpps}", "{model: usl, lambda: 2Mpps}", "{model: table, points: {1: 2Mpps, 4: 900kpps}}"))
+	fmt.Fprintf(&b, "nic: {profile: %s, link: %dMbps, slowpath_rate: %dkpps, slowpath_queue: %d, "+
+		"install_latency: %dus, eswitch_limit: %dkpps, eswitch_queue: %d, rules: %d}\n",
+		pick("bluefield2", "ideal"), r.IntN(3)*4000, r.IntN(300), 1+r.IntN(200), r.IntN(2000), r.IntN(3)*2000,
+		r.IntN(500), r.IntN(60))
+	fmt.Fprintf(&b,
+		"vnf: {buffer: %d, service: %s, per_byte: %dps, idle_contend: %v, start_latency: %dus, contention: %s}\n",
+		1+r.IntN(300), pick("deterministic", "exponential"), r.IntN(3)*500, r.IntN(2) == 0, r.IntN(9000),
+		pick("{model: constant, rate: 900kpps}", "{model: usl, lambda: 2Mpps}",
+			"{model: table, points: {1: 2Mpps, 4: 900kpps}}"))
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
-	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 1Mpps, nofit: %s, ties: %s}\n", pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
-	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 10ms, drain: %s}\n", pick("none", "target-utilization"), 2+r.IntN(9), pick("move", "finish"))
+	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 1Mpps, nofit: %s, ties: %s}\n",
+		pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 10ms, drain: %s}\n",
+		pick("none", "target-utilization"), 2+r.IntN(9), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dus, delay: %dus}\nworkload:\n", 1000+r.IntN(9000), r.IntN(3000))
-	fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dms, total: %dMbps, packet_size: %dB}\n", 1+r.IntN(20), r.IntN(5), 1+r.IntN(12000), 64+r.IntN(1000))
+	fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dms, total: %dMbps, packet_size: %dB}\n",
+		1+r.IntN(20), r.IntN(5), 1+r.IntN(12000), 64+r.IntN(1000))
 	if r.IntN(3) == 0 {
-		fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dus, rate: %dpps, packet_size: 64B}\n", 100+r.IntN(900), r.IntN(50), 1+r.IntN(3000))
+		fmt.Fprintf(&b, "  - cbr: {flows: %d, interval: %dus, rate: %dpps, packet_size: 64B}\n",
+			100+r.IntN(900), r.IntN(50), 1+r.IntN(3000))
 	}
 	b.WriteString("  - flows:\n")
 	for range 1 + r.IntN(20) {
 		at := r.IntN(80)
-		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dms, end: %dms, packet_size: %dB}\n", 1+r.IntN(900), at, at+1+r.IntN(30), 64+r.IntN(1400))
+		fmt.Fprintf(&b, "      - {rate: %dkpps, phase: %dms, end: %dms, packet_size: %dB}\n",
+			1+r.IntN(900), at, at+1+r.IntN(30), 64+r.IntN(1400))
 	}
 	b.WriteString("faults:\n  - {kind: link-down, at: 50ms, for: 1ms}\n")
 	for range r.IntN(4) {
@@ -313,7 +338,8 @@ func TestConservationAndDeterminism(t *testing.T) {
 			jumped++
 		}
 		again := simtest.Run(t, sc, packet.Step)
-		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) || !reflect.DeepEqual(m.Instances, again.Instances) {
+		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) ||
+			!reflect.DeepEqual(m.Instances, again.Instances) {
 			t.Errorf("case %d comes out differently without jumps", i)
 		}
 		if !m.Run.Conservation.Holds {
@@ -332,7 +358,7 @@ func TestConservationAndDeterminism(t *testing.T) {
 	}
 }
 
-// Where no flow's fate is asked for, a saturated queue is jumped over, and everything else comes out the same.
+// If no flow's fate is asked for, a saturated queue is jumped over, and everything else comes out the same.
 func TestSaturationIsJumpedOver(t *testing.T) {
 	const n = 60
 	jumped := 0
@@ -341,8 +367,10 @@ func TestSaturationIsJumpedOver(t *testing.T) {
 		var b strings.Builder
 		instances := 1 + r.IntN(4)
 		service := 50_000 + r.IntN(100_000)
-		fmt.Fprintf(&b, "name: full\nduration: 40ms\nengine: packet\nnic: ideal\nvnf: {buffer: %d, contention: {model: constant, service_time: %dps}}\n"+
-			"instances: {initial: %d, min: 1, max: 4}\nscheduler: {policy: round-robin}\nautoscaler: {policy: none}\ntelemetry: {window: %dms}\nworkload:\n  - flows:\n",
+		fmt.Fprintf(&b, "name: full\nduration: 40ms\nengine: packet\nnic: ideal\n"+
+			"vnf: {buffer: %d, contention: {model: constant, service_time: %dps}}\n"+
+			"instances: {initial: %d, min: 1, max: 4}\nscheduler: {policy: round-robin}\nautoscaler: {policy: none}\n"+
+			"telemetry: {window: %dms}\nworkload:\n  - flows:\n",
 			40+r.IntN(600), service, instances, 1+r.IntN(9))
 		flows := instances * (1 + r.IntN(5))
 		share := 0.6 + 1.5*r.Float64()
@@ -356,11 +384,13 @@ func TestSaturationIsJumpedOver(t *testing.T) {
 			fmt.Fprintf(&b, "      - {period: %.0fps, phase: %dps, end: %dms, packet_size: 64B}\n", period, start, end)
 		}
 		text := b.String()
-		want, got := simtest.Run(t, simtest.Parse(t, text), packet.New), simtest.Run(t, simtest.Parse(t, text+"measure: {flows: false}\n"), packet.New)
+		want, got := simtest.Run(t, simtest.Parse(t, text), packet.New),
+			simtest.Run(t, simtest.Parse(t, text+"measure: {flows: false}\n"), packet.New)
 		if strings.Contains(strings.Join(got.Run.Notes, " "), "in saturation") {
 			jumped++
 		}
-		if !reflect.DeepEqual(want.Windows, got.Windows) || !reflect.DeepEqual(want.Instances, got.Instances) || !reflect.DeepEqual(want.Run.Totals, got.Run.Totals) {
+		if !reflect.DeepEqual(want.Windows, got.Windows) || !reflect.DeepEqual(want.Instances, got.Instances) ||
+			!reflect.DeepEqual(want.Run.Totals, got.Run.Totals) {
 			t.Fatalf("case %d comes out differently\n%+v\n%+v\n%s", i, want.Run.Totals, got.Run.Totals, text)
 		}
 		for f := range got.Flows {
@@ -380,7 +410,8 @@ func TestSaturationIsJumpedOver(t *testing.T) {
 
 // BenchmarkFig9: one operation is figure 9 in the scale of 1 to 1000, 2.5e7 packets.
 func BenchmarkFig9(b *testing.B) {
-	sc := builtin(b, "fig9-round-robin", append([]string{"workload.0.cbr.interval=10ms", "duration=330ms"}, scaled...)...)[0]
+	sc := builtin(b, "fig9-round-robin", append([]string{"workload.0.cbr.interval=10ms", "duration=330ms"},
+		scaled...)...)[0]
 	packets := 0.0
 	for b.Loop() {
 		packets += simtest.Run(b, sc, packet.New).Run.Totals.Offered

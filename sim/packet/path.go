@@ -19,10 +19,12 @@ const (
 
 // told is what Notes says of the packets of a path: how they were simulated, and why so.
 var told = [paths]struct{ how, why string }{
-	jump:     {"jumped over", "constant rates, a constant service and a load below one: nothing could be lost"},
-	full:     {"jumped over in saturation", "constant rates, a constant service, a queue that stays full, and no flow's fate asked for"},
-	bounded:  {"stepped without a ring", "constant rates, a constant service, and a load that could fill a queue"},
-	apart:    {"stepped in queues apart", "the load could fill a queue, service times are random, delays are measured, or the interval was short"},
+	jump: {"jumped over", "constant rates, a constant service and a load below one: nothing could be lost"},
+	full: {"jumped over in saturation",
+		"constant rates, a constant service, a queue that stays full, and no flow's fate asked for"},
+	bounded: {"stepped without a ring", "constant rates, a constant service, and a load that could fill a queue"},
+	apart: {"stepped in queues apart",
+		"the load could fill a queue, service times are random, delays are measured, or the interval was short"},
 	stage:    {"stepped behind a saturated link or eSwitch", "offered beyond nic.link or nic.eswitch_limit"},
 	slow:     {"stepped to the slow path", "no rule"},
 	counted:  {"counted", "the link was down, the rule dropped, or no instance was there"},

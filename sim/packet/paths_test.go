@@ -112,7 +112,8 @@ func (w *world) engine(plain, measure, fate bool) *Engine {
 	for i, f := range w.flows {
 		period, odd := split(traces.Spread(units.Time(f.Num), f.Den))
 		e.odd = append(e.odd, odd)
-		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), route: ruled, rule: 1, target: 1}
+		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), route: ruled,
+			rule: 1, target: 1}
 		s.rate = float64(units.Second) / float64(f.Num) * float64(f.Den)
 		in.rate += s.rate
 		in.list.ids = append(in.list.ids, flow.ID(i))
@@ -128,8 +129,8 @@ func (w *world) engine(plain, measure, fate bool) *Engine {
 	return e
 }
 
-// checkPaths runs a world in the obvious simulator and on every path side by side, through intervals between which the speed
-// changes or the instance loses what it holds, and compares after each. It returns how the packets were simulated.
+// checkPaths runs a world in the obvious simulator and on every path side by side. Between intervals the speed changes
+// or the instance loses what it holds, and all are compared after each. It returns how the packets were simulated.
 func checkPaths(t *testing.T, seed uint64) (ran [paths]uint64) {
 	t.Helper()
 	w, r := newWorld(seed)
@@ -201,11 +202,13 @@ func compare(t *testing.T, where string, e *Engine, slow *Slow, now int64, fate 
 		f, s := &slow.Flows[i], &e.flows[i]
 		offered, lost = offered+f.Offered, lost+f.Lost
 		if s.offered != f.Offered || fate && (s.lostInstance != f.Lost || queued[i] != slow.Queued()[i]) {
-			t.Errorf("%s: flow %d sent %d, lost %d, %d are queued; want %d, %d, %d", where, i, s.offered, s.lostInstance, queued[i], f.Offered, f.Lost, slow.Queued()[i])
+			t.Errorf("%s: flow %d sent %d, lost %d, %d are queued; want %d, %d, %d", where, i, s.offered,
+				s.lostInstance, queued[i], f.Offered, f.Lost, slow.Queued()[i])
 		}
 	}
 	if in.in != offered || in.lost != lost || in.held(now) != len(slow.fifo) || max(in.idle, now) != slow.idle() {
-		t.Errorf("%s: %d came, %d lost, %d are there, idle at %d; want %d, %d, %d, %d", where, in.in, in.lost, in.held(now), max(in.idle, now), offered, lost, len(slow.fifo), slow.idle())
+		t.Errorf("%s: %d came, %d lost, %d are there, idle at %d; want %d, %d, %d, %d", where, in.in, in.lost,
+			in.held(now), max(in.idle, now), offered, lost, len(slow.fifo), slow.idle())
 	}
 }
 
@@ -238,12 +241,13 @@ func compareDelays(t *testing.T, where string, fast *server, slow *Slow, now int
 		}
 	}
 	if int64(area.lo) != slow.number || int64(stays.lo) != times || slow.number != times {
-		t.Errorf("%s: time-integral of the number %d, times in the system %d; want %d and %d", where, area.lo, stays.lo, slow.number, times)
+		t.Errorf("%s: time-integral of the number %d, times in the system %d; want %d and %d", where, area.lo, stays.lo,
+			slow.number, times)
 	}
 }
 
-// Every path agrees with the obvious simulator to the packet and to the picosecond: what each flow sent, lost and has in the
-// ring, when the server falls idle, delays, and the integral of the number in the system.
+// Every path agrees with the obvious simulator to the packet and to the picosecond: what each flow sent, lost and has
+// in the ring, when the server falls idle, delays, and the integral of the number in the system.
 func TestPaths(t *testing.T) {
 	n := 500
 	if testing.Short() {

@@ -10,8 +10,8 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// What waits in a ring when a second instance begins to contend takes its own time at the new speed: of 1500 B at 10 ns a byte,
-// 15 us and 1/C, now 2 us, and not the ratio of what frames of 64 B take.
+// A packet that waits in a ring when a second instance begins to contend takes its own time at the new speed. One of
+// 1500 B at 10 ns a byte takes 15 us and 1/C, now 2 us, and not the ratio of what frames of 64 B take.
 func TestAChangeOfContentionRescalesByEachPacketsTime(t *testing.T) {
 	sc := simtest.Parse(t, `name: w6
 duration: 12ms
@@ -30,7 +30,8 @@ workload:
 		m := simtest.Run(t, sc, engine)
 		for _, in := range m.Instances {
 			if want := 1e6 / 17; in.Instance == 1 && in.T > 0.005 && math.Abs(in.Processed-want) > 1001 {
-				t.Errorf("%s: at %g s instance 1 processes %g pps, want %.0f, 17 us a packet", name, in.T, in.Processed, want)
+				t.Errorf("%s: at %g s instance 1 processes %g pps, want %.0f, 17 us a packet", name, in.T,
+					in.Processed, want)
 			}
 		}
 	}

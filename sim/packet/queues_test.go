@@ -10,8 +10,8 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// Twenty flows send a packet each at one instant, and again when what was taken has left. Whether a queue's length has the packet in service
-// in it: the eSwitch's has not, the slow path's and the ring have.
+// Whether a queue's length includes the packet in service: the eSwitch's does not, the slow path's and the ring's do.
+// Twenty flows send a packet each at one instant, and again when what was taken has left.
 func TestWhatAQueueHolds(t *testing.T) {
 	const flows = "duration: 20us\nworkload:\n  - cbr: {flows: 20, rate: 100kpps}\n"
 	type lost = results.Drops
@@ -21,12 +21,17 @@ func TestWhatAQueueHolds(t *testing.T) {
 	}{
 		{"eswitch_queue", "nic: {profile: ideal, eswitch_limit: 1Mpps, eswitch_queue: 4}\n", lost{ESwitch: 30}},
 		{"eswitch_queue of none", "nic: {profile: ideal, eswitch_limit: 1Mpps, eswitch_queue: 0}\n", lost{ESwitch: 38}},
-		{"eswitch_queue at an odd rate", "nic: {profile: ideal, eswitch_limit: 700kpps, eswitch_queue: 4}\n", lost{ESwitch: 30}},
-		{"slowpath_queue", "nic: {profile: ideal, slowpath_rate: 1Mpps, slowpath_queue: 4, install_latency: 1s}\n", lost{SlowPath: 32}},
-		{"slowpath_queue of none", "nic: {profile: ideal, slowpath_rate: 1Mpps, slowpath_queue: 0, install_latency: 1s}\n", lost{SlowPath: 38}},
+		{"eswitch_queue at an odd rate", "nic: {profile: ideal, eswitch_limit: 700kpps, eswitch_queue: 4}\n",
+			lost{ESwitch: 30}},
+		{"slowpath_queue", "nic: {profile: ideal, slowpath_rate: 1Mpps, slowpath_queue: 4, install_latency: 1s}\n",
+			lost{SlowPath: 32}},
+		{"slowpath_queue of none",
+			"nic: {profile: ideal, slowpath_rate: 1Mpps, slowpath_queue: 0, install_latency: 1s}\n",
+			lost{SlowPath: 38}},
 		{"buffer", "nic: ideal\nvnf: {buffer: 4, contention: {model: constant, rate: 1Mpps}}\n", lost{Instance: 32}},
 	} {
-		sc := simtest.Parse(t, "name: x\ninstances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\n"+c.text+flows)
+		sc := simtest.Parse(t, "name: x\ninstances: {initial: 1, min: 1, max: 1}\n"+
+			"autoscaler: {policy: none}\n"+c.text+flows)
 		for name, engine := range map[string]sim.Engine{"packet": packet.New, "stepped": packet.Step} {
 			m := simtest.Run(t, sc, engine)
 			if got := m.Run.Totals.Dropped; got != c.want || m.Run.Totals.Offered != 40 {
@@ -36,12 +41,15 @@ func TestWhatAQueueHolds(t *testing.T) {
 	}
 }
 
-// The eSwitch's queue, full for long, loses what comes beyond its limit and never holds more, also where packets come exactly when it
-// has forwarded one.
+// The eSwitch's queue, full for long, loses what comes beyond its limit and never holds more, even if packets come
+// exactly when it has forwarded one.
 func TestTheESwitchQueueIsKept(t *testing.T) {
 	for _, queue := range []string{"1", "7", "1024"} {
 		for _, rate := range []string{"2Mpps", "1.4Mpps"} {
-			sc := simtest.Parse(t, "name: x\nduration: 30ms\ntelemetry: {window: 1ms}\ninstances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\nnic: {profile: ideal, eswitch_limit: 700kpps, eswitch_queue: "+queue+"}\nworkload:\n  - flows: [{rate: "+rate+"}]\n")
+			sc := simtest.Parse(t, "name: x\nduration: 30ms\ntelemetry: {window: 1ms}\n"+
+				"instances: {initial: 1, min: 1, max: 1}\nautoscaler: {policy: none}\n"+
+				"nic: {profile: ideal, eswitch_limit: 700kpps, eswitch_queue: "+queue+"}\nworkload:\n"+
+				"  - flows: [{rate: "+rate+"}]\n")
 			m := simtest.Run(t, sc, packet.New)
 			most := 0.0
 			for _, w := range m.Windows {

@@ -73,8 +73,9 @@ type distribution struct {
 // maxService is the longest service time, ps.
 const maxService = int64(units.Second)
 
-// newDistribution makes a distribution in which values[i] is drawn with probability proportional to weights[i]. There is
-// at least one value, values are from 0 to a second, weights sum to between 1 and 2^40 and the mean is at least 1 ps.
+// newDistribution makes a distribution in which values[i] is drawn with probability proportional to weights[i]. There
+// is at least one value, values are from 0 to a second, weights sum to between 1 and 2^40 and the mean is at least 1
+// ps.
 func newDistribution(values []int64, weights []uint64) (*distribution, error) {
 	if len(values) == 0 {
 		return nil, errors.New("no service times, want at least one")
@@ -84,7 +85,8 @@ func newDistribution(values []int64, weights []uint64) (*distribution, error) {
 	var total wide
 	for i, v := range values {
 		if v < 0 || v > maxService || weights[i] > 1<<40 || sum+weights[i] > 1<<40 {
-			return nil, fmt.Errorf("service time %d is %v with weight %d, want 0 to %v and weights that sum to at most 2^40", i, units.Time(v), weights[i], units.Time(maxService))
+			return nil, fmt.Errorf("service time %d is %v with weight %d, want 0 to %v "+
+				"and weights that sum to at most 2^40", i, units.Time(v), weights[i], units.Time(maxService))
 		}
 		sum += weights[i]
 		total.addProduct(uint64(v), weights[i])

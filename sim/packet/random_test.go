@@ -54,7 +54,8 @@ func TestExp(t *testing.T) {
 // golden are the first six draws of stream 0, seed 1, with a mean of 1 us.
 var golden = []int64{2584894, 2272569, 939384, 958698, 622289, 1409154}
 
-// Every delay lies within the bounds of its bucket, buckets join without a gap, and none is wider than 1/128 of what it holds.
+// Every delay lies within the bounds of its bucket, buckets join without a gap, and none is wider than 1/128 of what it
+// holds.
 func TestBuckets(t *testing.T) {
 	top := units.Time(-1)
 	for i := range 7296 {

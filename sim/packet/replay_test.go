@@ -49,14 +49,15 @@ func cpuTime(t testing.TB) float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// BenchmarkCapture: one operation is a capture of 82,582 packets of 1,000 flows, superposed a number of times, from reading the file in the page cache to the
-// end of the run.
+// BenchmarkCapture: one operation is a capture of 82,582 packets of 1,000 flows, superposed a number of times, from
+// reading the file in the page cache to the end of the run.
 func BenchmarkCapture(b *testing.B) {
 	dir := echo(b)
 	for _, copies := range []int{1, 100} {
 		for _, nic := range []string{"ideal", "bluefield2"} {
 			b.Run(fmt.Sprintf("%s-%d", nic, copies), func(b *testing.B) {
-				text := fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{pcap: {file: echo.pcap, copies: %d}}]\n", nic, copies)
+				text := fmt.Sprintf("engine: packet\nnic: %s\nworkload: [{pcap: {file: echo.pcap, copies: %d}}]\n",
+					nic, copies)
 				study, err := scenarios.Parse("capture.yaml", []byte(text), dir, nil)
 				if err != nil {
 					b.Fatal(err)

@@ -30,22 +30,23 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 	}
 }
 
-// RuleCounters fills in the counters of the flows' rules. What becomes of a packet at its instance does not matter to the
-// rule that sends it there, so every path has them.
+// RuleCounters fills in the counters of the flows' rules. They do not depend on what becomes of a packet at its
+// instance, so they are exact on every path.
 func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
 	e.syncAll(now)
 	for k := range c {
 		c[k].Packets = e.ruledTo(c[k].Flow) - e.flows[c[k].Flow].uncounted
 	}
 	for _, x := range e.in.pipe[e.in.head:] {
-		k, ok := slices.BinarySearchFunc(c, x.f, func(r orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(r.Flow, f) })
-		if ok {
+		if k, ok := slices.BinarySearchFunc(c, x.f, byFlow); ok {
 			c[k].Packets--
 		}
 	}
 }
 
-// ruledTo is how many packets of the flow rules have sent to instances, or will, of those that are in the pipe.
+func byFlow(c orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(c.Flow, f) }
+
+// ruledTo is how many packets of the flow its rules have sent to instances. Those in the pipe count as sent.
 func (e *Engine) ruledTo(f flow.ID) uint64 {
 	s := &e.flows[f]
 	offered := s.offered
@@ -154,7 +155,7 @@ func (e *Engine) End(now units.Time) results.Totals {
 		if s.held {
 			s.queued++
 		}
-		// The bytes that a flow has sent are whole, but for the noise of adding up shares of a segment's.
+		// The bytes that a flow has sent are whole, except for rounding where shares of a segment are added up.
 		if whole := math.Round(s.sent); math.Abs(whole-s.sent) < 1e-3 {
 			s.sent = whole
 		}

@@ -6,13 +6,13 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Rule gives the flow its rule's route. What is still held of it elsewhere may be overtaken by the next packet.
+// Rule gives the flow its rule's route. The next packet may overtake what is still held of the flow elsewhere.
 func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	e.syncSlow(now)
 	e.syncFlow(now, s)
 	to := ruled
-	if s.route == absent { // it has ended in this very instant: what link and eSwitch hold of it goes by the rule
+	if s.route == absent { // it has just ended: what link and eSwitch hold of it goes by the rule
 		to = absent
 	}
 	slow := s.route == missing || s.route == absent && s.rule == 0
@@ -40,16 +40,16 @@ func (e *Engine) expectAll() {
 	}
 }
 
-// expect schedules the instant of the packet that is the first to follow a new rule, if that is known: one of a flow that has packets
-// of its own, or behind the eSwitch, is seen when it comes.
+// expect schedules the instant of the first packet to follow a new rule, if it is known. One of a flow that has packets
+// of its own, or behind the eSwitch, is noticed when it comes.
 func (e *Engine) expect(f flow.ID) {
 	if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.route == ruled && s.due() < int64(units.Never) {
 		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(s.due()), Kind: evMoved, A: int32(f)})
 	}
 }
 
-// overtaken is how many packets the flow of x has left in one instance's queue that come out after x, its first packet for
-// the other, will.
+// overtaken is how many packets of the flow of x are in one instance's queue and come out after x, the flow's first
+// packet for the other, will.
 func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	from, to := &e.instances[one], &e.instances[other]
 	if !from.up || !to.up {
@@ -73,7 +73,8 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	return n
 }
 
-// Unrule takes the flow's rule away, in force or not: its next packets are misses, and the slow path has no instance for them.
+// Unrule takes the flow's rule away, whether it was in force or not. The flow's next packets are misses, and the slow
+// path has no instance for them.
 func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s := &e.flows[f]
 	if s.route == absent {

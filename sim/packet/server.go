@@ -8,8 +8,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// clock hands out spans of a whole number of picoseconds whose mean is exact to 2^-20 ps: a capacity of 7 Mpps is served
-// in 142857 or 142858 ps, so that a long run does not drift away from the law that gave the capacity.
+// clock hands out spans of a whole number of picoseconds whose mean is exact to 2^-20 ps. A capacity of 7 Mpps is
+// served in 142857 or 142858 ps, so that a long run does not drift away from it.
 type clock struct {
 	base      int64
 	frac, acc uint64
@@ -52,15 +52,15 @@ func (c *clock) last(n uint64) int64 {
 // ticks is the mean span in 2^-20 ps.
 func (c *clock) ticks() uint64 { return uint64(c.base)<<fracBits | c.frac }
 
-// server is an instance's ring and what serves it. At a tie a departure comes before an arrival, and arrivals come in the
-// order of their flows. When a packet leaves is known when it is accepted: the server falls idle at idle, so it starts at
-// max(idle, t). The last acceptances stand in a log, and at most room packets are in the system: that there is room is to
-// say that the packet accepted that many acceptances ago has left.
+// server is an instance's ring and what serves it. At a tie a departure comes before an arrival, and arrivals come in
+// the order of their flows. When a packet leaves is known when it is accepted: the server falls idle at idle, so its
+// service starts at max(idle, t). A log keeps the last packets accepted. At most room packets are in the system, so
+// there is room if the packet accepted room acceptances ago has left.
 type server struct {
 	room int
 	dep  []int64 // of the packet accepted as number n, at n modulo its length, a power of two: when it leaves
 	who  []whose // and whose it is
-	n    uint64  // packets accepted, and room more that have left at time 0
+	n    uint64  // packets accepted, plus room that count as gone at time 0
 	idle int64   // when it falls idle: the last departure
 	work int64   // time that all accepted packets take
 	even int64   // packets in the system from then on take the clock's spans
@@ -78,14 +78,15 @@ type whose struct {
 
 const unknown flow.ID = -1
 
-// margin is how many acceptances the log holds at least beyond those that may be in the system: so many are decided at a time,
-// and entered into the book.
+// margin is how many packets the log holds beyond those that may be in the system, at least. So many are decided at a
+// time and entered into the book.
 const margin = 1024
 
 // newServer is an idle server; book may be nil.
 func newServer(room int, c clock, perByte int64, draw func(int64) int64, b *book) server {
 	size := 1 << bits.Len(uint(room+margin-1))
-	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c, perByte: perByte, draw: draw, book: b}
+	s := server{room: room, dep: make([]int64, size), who: make([]whose, size), n: uint64(room), clock: c,
+		perByte: perByte, draw: draw, book: b}
 	if b != nil {
 		b.open(&s)
 	}
@@ -117,7 +118,7 @@ func (s *server) take(x parcel) bool {
 	return true
 }
 
-// back is where the packet accepted k acceptances before the last stands.
+// back is where the packet accepted k packets before the last stands.
 func (s *server) back(k int) int { return int((s.n - 1 - uint64(k)) & uint64(len(s.dep)-1)) }
 
 // held is how many packets are in the system; one that leaves at now has left.
@@ -143,9 +144,9 @@ func (s *server) flush(now int64, lost func(whose)) {
 	s.idle, s.even = now, now
 }
 
-// speed changes the rate at which packets are served. Those in the system stay, in their order, and each has what is left of its own
-// service at the new rate: what its bytes take does not change. Of the packet in service the share that is left is left, as if its
-// service were of the mean time for its size.
+// speed changes the rate at which packets are served. The packets in the system stay, in their order, and have the rest
+// of their own service at the new rate; what their bytes take does not change. The packet in service keeps the share of
+// its service that is left, as if that service took the mean time for its size.
 func (s *server) speed(now int64, c clock) {
 	from, to := s.ticks(), c.ticks()
 	c.acc = s.acc
@@ -164,7 +165,7 @@ func (s *server) speed(now int64, c clock) {
 			left = scaled(left-bytes, to, from) + bytes
 		case bytes < summable>>fracBits:
 			left = scaled(left, to+uint64(bytes)<<fracBits, from+uint64(bytes)<<fracBits)
-		default: // seconds a packet: no fraction of a picosecond matters
+		default: // a packet takes seconds: no fraction of a picosecond matters
 			left = scaled(left, to>>fracBits+uint64(bytes), from>>fracBits+uint64(bytes))
 		}
 		dep += left
@@ -185,9 +186,9 @@ func scaled(span int64, to, from uint64) int64 {
 	return int64(left)
 }
 
-// ring takes the packets of the keys, each with its own service time. certain says that these packets, and all that were
-// accepted before, will have left when anything can happen to them: then their delays are known, and whose they are is not
-// asked again.
+// ring takes the packets of the keys, each with its own service time. certain says that these packets, and all accepted
+// before them, will have left before anything can happen to them: then their delays are known, and their flows are not
+// asked for again.
 func (s *server) ring(m *merger, keys []uint64, certain bool) {
 	b, size := s.book, uint64(len(s.dep))
 	for len(keys) > 0 {
@@ -196,7 +197,7 @@ func (s *server) ring(m *merger, keys []uint64, certain bool) {
 		} else if b != nil {
 			b.enter(s, s.n-uint64(s.room))
 		}
-		// As many as fit before the log's end, so that nothing wraps within.
+		// As many as fit before the log's end, so that no access wraps.
 		old, next := (s.n-uint64(s.room))&(size-1), s.n&(size-1)
 		k := min(uint64(len(keys)), size-old, size-next, margin)
 		some := keys[:k]
@@ -225,8 +226,8 @@ func (s *server) ring(m *merger, keys []uint64, certain bool) {
 	}
 }
 
-// decide accepts packets while there is room, which it puts first among the keys; it returns how many. old is when those
-// accepted room packets before leave, dep where it says when these do.
+// decide accepts packets while there is room, moves their keys to the front and returns how many there are. old says
+// when the packets accepted room acceptances earlier leave; dep receives when these do.
 func (s *server) decide(m *merger, keys []uint64, old, dep []int64) int {
 	lanes, base, idle := m.lanes, m.base, s.idle
 	old, dep = old[:len(keys)], dep[:len(keys)]
@@ -287,9 +288,9 @@ func (s *server) decideAtRandom(m *merger, keys []uint64, old, dep []int64) []ui
 	return keys[:n]
 }
 
-// lindley is ring for services that take the clock's spans alone, without the log: fewer than room packets are in the system
-// if the last room-1 services take as long as the server is still busy, or longer (Lindley's recursion, with a bound). It is
-// for packets of which it is certain, as ring has it.
+// lindley is ring for services that take the clock's spans alone, and does without the log. There is room if the server
+// stays busy for no longer than the last room-1 services take (Lindley's recursion, with a bound). It is for packets
+// that are certain, in the sense of ring.
 func (s *server) lindley(m *merger, keys []uint64) {
 	n, idle := 0, s.idle-m.base
 	switch limit := int64(s.room-1) * s.base; {
@@ -309,8 +310,8 @@ func (s *server) lindley(m *merger, keys []uint64) {
 	s.idle = idle + m.base
 }
 
-// pass counts the packets that find the server busy for no longer than limit, each of which keeps it busy for span more, and
-// charges the others to their lanes.
+// pass counts the packets that find the server busy for no longer than limit. Each keeps it busy for span more. The
+// others are charged to their lanes.
 func pass(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then int64) {
 	for _, key := range keys {
 		t := int64(key >> laneBits)
@@ -324,7 +325,7 @@ func pass(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then int
 	return n, idle
 }
 
-// passOn is pass, and puts the keys of those that it counts first.
+// passOn is pass that moves the keys of the packets that it counts to the front.
 func passOn(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then int64) {
 	for _, key := range keys {
 		t := int64(key >> laneBits)
@@ -339,7 +340,7 @@ func passOn(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then i
 	return n, idle
 }
 
-// passOdd is passOn for spans that are no whole number of picoseconds; the limit is the last k of them.
+// passOdd is passOn for spans that are not a whole number of picoseconds. The limit is the last k of them.
 func passOdd(keys []uint64, lanes []lane, idle int64, c clock, k uint64) (n int, then int64) {
 	limit, odd := int64(k)*c.base+int64(k*c.frac>>fracBits), k*c.frac&(1<<fracBits-1)
 	for _, key := range keys {
@@ -359,7 +360,7 @@ func passOdd(keys []uint64, lanes []lane, idle int64, c clock, k uint64) (n int,
 	return n, idle
 }
 
-// relog brings the log up to date after lindley; whose the packets are is not known.
+// relog brings the log up to date after lindley. The packets' flows are unknown.
 func (s *server) relog() {
 	for k := range s.room {
 		s.dep[s.back(k)] = s.idle - s.last(uint64(k))

@@ -64,9 +64,9 @@ func measuredTimes(sc *scenarios.Scenario) (*distribution, error) {
 	return d, nil
 }
 
-// readTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. Empty lines
-// and those that begin with # are left out, and so is a first line that begins with a letter: a head. An error begins
-// with the number of its line, after a colon.
+// readTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. Empty
+// lines and those that begin with # are left out, and so is a first line that begins with a letter: a head. An error
+// begins with the number of its line, after a colon.
 func readTimes(r io.Reader) (*distribution, error) {
 	var times []int64
 	var weights []uint64
@@ -79,12 +79,14 @@ func readTimes(r io.Reader) (*distribution, error) {
 		value, weight, weighted := strings.Cut(text, ",")
 		t, err := parseTime(strings.TrimSpace(value))
 		if err != nil || t < 0 || t > units.Second {
-			return nil, fmt.Errorf(":%d: found %q, want a service time from 0 to 1s, in picoseconds without a unit", n, value)
+			return nil, fmt.Errorf(":%d: found %q, want a service time from 0 to 1s, in picoseconds without a unit",
+				n, value)
 		}
 		w := uint64(1)
 		if weighted {
 			if w, err = strconv.ParseUint(strings.TrimSpace(weight), 10, 40); err != nil {
-				return nil, fmt.Errorf(":%d: found %q, want a weight, a whole number from 0 to %d", n, weight, uint64(1)<<40-1)
+				return nil, fmt.Errorf(":%d: found %q, want a weight, a whole number from 0 to %d",
+					n, weight, uint64(1)<<40-1)
 			}
 		}
 		times, weights = append(times, int64(t)), append(weights, w)

@@ -13,10 +13,12 @@ import (
 func TestReadTimes(t *testing.T) {
 	for _, c := range []struct{ what, text, err string }{
 		{"a head, a comment, weights and units", "time_ps,weight\n# measured\n\n80000, 3\n500ns,1\n1us\n", ""},
-		{"a word", "80000\nfast\n", `:2: found "fast", want a service time from 0 to 1s, in picoseconds without a unit`},
+		{"a word", "80000\nfast\n",
+			`:2: found "fast", want a service time from 0 to 1s, in picoseconds without a unit`},
 		{"a negative time", "-5", `:1: found "-5", want a service time`},
 		{"beyond a second", "1\n1\n2s", `:3: found "2s", want a service time`},
-		{"a fraction of a weight", "80000,0.5", `:1: found "0.5", want a weight, a whole number from 0 to 1099511627775`},
+		{"a fraction of a weight", "80000,0.5",
+			`:1: found "0.5", want a weight, a whole number from 0 to 1099511627775`},
 		{"a third column", "80000,1,2", `:1: found "1,2", want a weight`},
 		{"nothing", "", ": no service times, want at least one"},
 		{"no weight", "80000,0", ": all weights are zero"},
@@ -40,15 +42,16 @@ func TestReadTimes(t *testing.T) {
 func FuzzReadTimes(f *testing.F) {
 	f.Add("time_ps,weight\n80000,3\n500ns,1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if d, err := readTimes(strings.NewReader(text)); err == nil && (units.Time(d.mean) < 1 || units.Time(d.mean) > units.Second) {
+		d, err := readTimes(strings.NewReader(text))
+		if err == nil && (units.Time(d.mean) < 1 || units.Time(d.mean) > units.Second) {
 			t.Errorf("the mean is %v", units.Time(d.mean))
 		}
 	})
 }
 
 // Service times have the mean that the law of contention gives, and the squared coefficient of variation of their
-// distribution: 1 of the exponential; 2 of a time that is 0 twice in three and 3 else. Instances draw independently, and
-// the same seed draws the same.
+// distribution: 1 of the exponential; 2 of a time that is 0 twice in three and 3 else. Instances draw independently,
+// and the same seed draws the same.
 func TestServiceTimes(t *testing.T) {
 	const mean, n = 95_238, 400_000
 	for _, c := range []struct {
@@ -59,7 +62,8 @@ func TestServiceTimes(t *testing.T) {
 		{"service: empirical, service_times: [{time: 0ps, weight: 2}, {time: 3us}]", 2},
 		{"service: empirical, service_times: [{time: 7ns}]", 0},
 	} {
-		st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1s\nvnf: {"+c.text+"}\nworkload: [{cbr: {flows: 1, rate: 1pps}}]"), "", nil)
+		st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1s\nvnf: {"+c.text+"}\n"+
+			"workload: [{cbr: {flows: 1, rate: 1pps}}]"), "", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +95,7 @@ func TestServiceTimes(t *testing.T) {
 	}
 }
 
-// The bytes of a packet cost what they cost beside any distribution.
+// What the bytes of a packet cost is added whatever the distribution.
 func TestServicePerByte(t *testing.T) {
 	for _, draw := range []func(int64) int64{nil, func(int64) int64 { return 7 }} {
 		s := newServer(2, clock{base: 7}, 3, draw, nil)

@@ -6,9 +6,9 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// Slow is the obvious simulator of one queue, which every path is held to: it keeps each packet in the system with the work
-// that it still needs, looks at all flows for the next packet, and goes from one arrival or departure to the next. At a tie a
-// departure comes first, then arrivals in the order of their flows.
+// Slow is the obvious simulator of one queue, to which every path is held. It keeps each packet in the system with the
+// work that it still needs, looks at all flows for the next packet, and goes from one arrival or departure to the next.
+// At a tie a departure comes first, then arrivals in the order of their flows.
 type Slow struct {
 	Room    int
 	Service func(size int32) int64 // of an accepted packet, in order of acceptance
@@ -21,8 +21,8 @@ type Slow struct {
 	number int64 // time-integral of the number in the system
 }
 
-// SlowFlow sends a packet every Num/Den picoseconds from First on, to the nearest one, and none at End or later. A period of 0
-// sends nothing.
+// SlowFlow sends a packet every Num/Den picoseconds from First on, to the nearest one, and none at End or later. A
+// period of 0 sends nothing.
 type SlowFlow struct {
 	First, Num, Den, End int64
 	Size                 int32
@@ -113,8 +113,8 @@ func (s *Slow) take(x parcel) bool {
 	return true
 }
 
-// speed is a change of the mean service time, but for what the bytes take, from one to another. Each packet needs as much of its
-// own service as before.
+// speed changes the mean service time from one value to another, without what the bytes take. Each packet still needs
+// as much of its own service as before.
 func (s *Slow) speed(now int64, from, to float64, perByte int64) {
 	s.until(now)
 	for i := range s.fifo {

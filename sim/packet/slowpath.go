@@ -7,8 +7,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// slowPath is the ARM cores: a finite first-in first-out queue that serves the packets of flows without a rule, one
-// after the other, and sends each to the instance that the scheduler has named by then. When a packet will have been
+// slowPath is the ARM cores: a finite first-in first-out queue of the packets of flows without a rule. It serves them
+// one after another and sends each to the instance that the scheduler has named by then. When a packet will have been
 // served is known when it is accepted.
 type slowPath struct {
 	clock
@@ -30,7 +30,8 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 	p.room = max(nic.SlowPathQueue, 1)
 }
 
-// advanceSlow simulates the packets that miss before to, one by one, and sends those that have times of their own on their way.
+// advanceSlow simulates the packets that miss before to, one by one, and sends packets that have times of their own on
+// their way.
 func (e *Engine) advanceSlow(to int64) {
 	p := &e.slow
 	for !e.stopped() {
@@ -84,8 +85,8 @@ func (e *Engine) miss(x parcel) {
 	}
 }
 
-// serve sends on what the slow path has served until then. A packet that was served at the very instant at which its flow's
-// first was waits for what the scheduler decides in that instant, and with it those behind it.
+// serve sends on what the slow path has served until then. A packet that is served at the very instant at which its
+// flow's first packet was waits for the scheduler's choice in that instant, and those behind it wait too.
 func (e *Engine) serve(until int64) {
 	p := &e.slow
 	for p.head < len(p.fifo) && p.fifo[p.head].at <= until {
@@ -102,8 +103,8 @@ func (e *Engine) serve(until int64) {
 	}
 }
 
-// served sends one packet to its flow's target. Before the scheduler has decided, the one that asks it is held, and nothing
-// else can be sent anywhere.
+// served sends one packet to its flow's target. Before the scheduler has decided, the packet that asks it is held, and
+// others of the flow cannot be sent anywhere.
 func (e *Engine) served(x parcel) {
 	s := &e.flows[x.f]
 	switch {
@@ -129,7 +130,7 @@ func (e *Engine) send(i flow.Instance, x parcel) {
 	in.inbox = append(in.inbox, x)
 }
 
-// Target names the instance to which the slow path sends the flow; what it held for want of one goes there at once.
+// Target names the instance to which the slow path sends the flow. A packet that waited for this goes there at once.
 func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	e.syncSlow(now)
 	s := &e.flows[f]

@@ -18,7 +18,7 @@ import (
 	"github.com/smartinco/smartinco/sim/packet"
 )
 
-// askedUntil is a context that ends when it has been asked so many times whether it has.
+// askedUntil is a context that ends when its Err has been called this often.
 type askedUntil struct {
 	context.Context
 	left atomic.Int64
@@ -36,26 +36,31 @@ func stopped(t *testing.T, sc *scenarios.Scenario, engine sim.Engine, asked int6
 	w := simtest.Traffic(t, sc)
 	m, ctx := results.NewMemory(), &askedUntil{Context: context.Background()}
 	ctx.left.Store(asked)
-	if err := sim.Run(ctx, sc, w, engine, m, sim.Options{}); !errors.Is(err, context.Canceled) || m.Run.Complete || !strings.Contains(m.Run.Error, "stopped at") {
+	if err := sim.Run(ctx, sc, w, engine, m, sim.Options{}); !errors.Is(err, context.Canceled) || m.Run.Complete ||
+		!strings.Contains(m.Run.Error, "stopped at") {
 		t.Errorf("%v, complete %v, %q", err, m.Run.Complete, m.Run.Error)
 	}
 	return m
 }
 
-// A window of a minute, or of what is a long time for the path at hand, is left off in the middle: the engine asks at least every
-// so many packets, and what it has counted balances.
+// A window of a minute, or of what is long for the path at hand, is left in the middle. The engine asks at least once
+// every so many packets, and what it has counted balances.
 func TestALongWindowIsLeftOff(t *testing.T) {
 	const every = 400_000 // packets, of which many are merged before the first is delivered
 	for name, text := range map[string]string{
-		"random arrivals":    "workload:\n  - cbr: {flows: 2000, interval: 1ms, total: 100Gbps, packet_size: 64B, arrivals: poisson}\n",
-		"random and ideal":   "nic: ideal\nworkload:\n  - cbr: {flows: 20, total: 100Gbps, packet_size: 64B, arrivals: poisson}\n",
+		"random arrivals": "workload:\n" +
+			"  - cbr: {flows: 2000, interval: 1ms, total: 100Gbps, packet_size: 64B, arrivals: poisson}\n",
+		"random and ideal": "nic: ideal\nworkload:\n" +
+			"  - cbr: {flows: 20, total: 100Gbps, packet_size: 64B, arrivals: poisson}\n",
 		"beyond the eSwitch": "workload:\n  - cbr: {flows: 20, total: 100Gbps, packet_size: 64B}\n",
 		"bounded":            "nic: ideal\nworkload:\n  - flows: [{period: 20ns}]\n",
 		"by bytes":           "nic: ideal\nvnf: {per_byte: 10ps}\nworkload:\n  - flows: [{period: 20ns}]\n",
-		"delays":             "nic: ideal\nworkload:\n  - flows: [{period: 20ns}]\nmeasure: {delay: flows}\nengine: packet\n",
-		"random services":    "nic: ideal\nvnf: {service: exponential}\nworkload:\n  - flows: [{period: 20ns}]\n",
-		"a rate":             "nic: ideal\nworkload:\n  - cbr: {flows: 3, rate: 17Mpps}\n",
-		"slow path":          "nic: {profile: ideal, slowpath_rate: 1Mpps, install_latency: 60s}\nworkload:\n  - flows: [{period: 20ns}]\n",
+		"delays": "nic: ideal\nworkload:\n  - flows: [{period: 20ns}]\nmeasure: {delay: flows}\n" +
+			"engine: packet\n",
+		"random services": "nic: ideal\nvnf: {service: exponential}\nworkload:\n  - flows: [{period: 20ns}]\n",
+		"a rate":          "nic: ideal\nworkload:\n  - cbr: {flows: 3, rate: 17Mpps}\n",
+		"slow path": "nic: {profile: ideal, slowpath_rate: 1Mpps, install_latency: 60s}\nworkload:\n" +
+			"  - flows: [{period: 20ns}]\n",
 	} {
 		sc := simtest.Parse(t, "name: x\nduration: 60s\ntelemetry: {window: 60s}\n"+text)
 		for _, asked := range []int64{20, 200, 1000} {
@@ -83,13 +88,15 @@ func TestARunIsLeftOffAnywhere(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, uint64(i)))
 		text := scenario(r)
 		if r.IntN(2) == 0 {
-			text = regexp.MustCompile(`duration: .*`).ReplaceAllString(text, "$0\nengine: packet\nmeasure: {delay: flows}")
+			text = regexp.MustCompile(`duration: .*`).ReplaceAllString(text, "$0\nengine: packet\n"+
+				"measure: {delay: flows}")
 		}
 		if r.IntN(3) == 0 {
 			text = strings.Replace(text, "packet_size", "arrivals: poisson, packet_size", 1)
 		}
 		sc := simtest.Parse(t, text)
-		for name, engine := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New, "stage": packet.Stage} {
+		engines := map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New, "stage": packet.Stage}
+		for name, engine := range engines {
 			whole := &askedUntil{Context: context.Background()}
 			whole.left.Store(1 << 62)
 			w := simtest.Traffic(t, sc)
