@@ -13,11 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
 	"github.com/smartinco/smartinco/plots"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/results/fidelity"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 )
 
 // reproduced are the built-in studies behind the published results, each with the figures that are drawn from it.
