@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -146,8 +145,4 @@ func printDelays(out io.Writer, dir string) error {
 		fmt.Fprintln(w, "\t")
 	}
 	return w.Flush()
-}
-
-func isInvalid(err error) bool {
-	return errors.Is(err, scenarios.ErrInvalid) || errors.Is(err, study.ErrRefused)
 }
