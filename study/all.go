@@ -62,7 +62,7 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case err == nil && work{"sim", run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
+			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
 				recorded[i] = true
 				if err := results.Tidy(where); err != nil {
 					failed.Add(1)

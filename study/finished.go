@@ -30,7 +30,7 @@ func (w work) finished(ctx context.Context, dir string) bool {
 	switch {
 	case !r.Complete || r.Error != "" || !r.Conservation.Holds || r.Conservation.Checked == 0,
 		r.Little != nil && !r.Little.Holds,
-		w.plant == "sim" && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
+		w.plant == results.Simulated && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
 		r.Log == nil, // of a version that did not check so much
 		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name || r.Seed != w.sc.Seed,
 		!slices.Equal(r.Inputs, w.inputs),
