@@ -13,7 +13,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab validate test race bench lint fuzz standin docalab doca flower cross bluefield clean
+.PHONY: help build reproduce lab theory test race bench lint fuzz standin docalab doca flower cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -24,7 +24,7 @@ build: ## bin/smartinco for this machine
 reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside the published numbers
 	$(BIN)/smartinco reproduce -o $(OUT)
 
-validate: build ## hold the simulator against queueing theory and published packet counts
+theory: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
 
 lab: build ## figures 6 to 10 on real parts on this machine, beside their simulation (root, Open vSwitch, Docker; 15 minutes)
