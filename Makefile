@@ -13,7 +13,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab validate test race bench lint fuzz standin docalab doca flower cross bluefield clean
+.PHONY: help build reproduce lab theory test race bench lint fuzz standin docalab doca flower cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -24,25 +24,15 @@ build: ## bin/smartinco for this machine
 reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside the published numbers
 	$(BIN)/smartinco reproduce -o $(OUT)
 
-validate: build ## hold the simulator against queueing theory and published packet counts
+theory: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
 
 lab: build ## figures 6 to 10 on real parts on this machine, beside their simulation (root, Open vSwitch, Docker; 15 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab
 
-# The go command is silent about what a passing package skipped. This prints a package's line, what it skipped and why,
-# and everything that a failing one said.
+# The go command is silent about what a passing package skipped.
 test: ## all tests, with what was skipped and why
-	@$(GO) test -v ./... 2>&1 | awk ' \
-		/^=== / { test = $$3 } \
-		/^ +[^ ]+\.go:[0-9]+: / { said[test] = $$0; sub(/^ +[^ ]+ /, "", said[test]) } \
-		/^ *--- SKIP/ { why = why "\tskipped " $$3 ": " said[$$3] "\n" } \
-		{ line[++n] = $$0 } \
-		/^FAIL/ { bad = 1 } \
-		/^FAIL\t/ { for (i = 1; i <= n; i++) print line[i] } \
-		/^(ok  |\?   )\t/ { print; printf "%s", why; passed = 1 } \
-		/^(ok  |\?   |FAIL)\t/ { n = 0; why = "" } \
-		END { exit bad || !passed }'
+	@$(GO) test -v ./... 2>&1 | awk -f .ci/test.awk
 
 # The detector makes a test some ten times slower, and needs each path once: make test has the full number of random scenarios.
 race: ## all tests under the race detector, with fewer random scenarios (needs a C compiler)

@@ -220,7 +220,7 @@ func overTheRun(d data) (map[int32]life, error) {
 			dt = r.T - from
 		}
 		l.flows += float64(float64(r.Flows) * dt)
-		if r.State == "ready" || r.State == "draining" {
+		if r.Serving() {
 			l.there += dt
 			l.processed += float64(r.Processed * dt)
 		}

@@ -89,3 +89,14 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// Every state of an instance is explained, in the order of its life.
+func TestEveryStateIsDocumented(t *testing.T) {
+	b, err := os.ReadFile("../docs/record.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row := "| `state` | | `" + strings.Join(States, "`, `") + "` |"; !strings.Contains(string(b), "\n"+row+"\n") {
+		t.Errorf("docs/record.md has no row %s", row)
+	}
+}

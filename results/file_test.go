@@ -157,6 +157,12 @@ func TestFind(t *testing.T) {
 			t.Errorf("%s: %s, %v; want %s", dir, s, err, want)
 		}
 	}
+	if got, err := Find("study", "c"); err != nil || strings.Join(got, " ") != "study/a study/b c" {
+		t.Errorf("two directories: %v, %v; want them in their order", got, err)
+	}
+	if got, err := Find("c", "empty"); !errors.Is(err, ErrNoRecord) || got != nil {
+		t.Errorf("one of two directories is empty: %v, %v; want %v", got, err, ErrNoRecord)
+	}
 	for dir, want := range map[string]error{"none": os.ErrNotExist, "empty": ErrNoRecord} {
 		if got, err := Find(dir); !errors.Is(err, want) || !strings.Contains(err.Error(), dir) || got != nil {
 			t.Errorf("%s: %v, %v; want %v", dir, got, err, want)

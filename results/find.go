@@ -1,6 +1,7 @@
 package results
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,13 +10,38 @@ import (
 	"slices"
 )
 
-// ErrNoRecord is that there is no record where one was looked for.
+// ErrNoRecord says that there is no record where one was looked for.
 var ErrNoRecord = errors.New("no record in it or below it")
 
-// Find lists the directories of the records in dir and below it, in order of their paths. A record itself gives itself, and
-// nothing is looked for below one. What holds run.json is taken for a record: Open says what is wrong with it. Symbolic
-// links below dir are not followed. Where there is none, the error is ErrNoRecord; where dir is not there, fs.ErrNotExist.
-func Find(dir string) (dirs []string, err error) {
+// Holds says whether dir itself holds a record. What holds run.json is taken for one: Open says what is wrong with it.
+func Holds(dir string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(dir, runName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Find lists the directories of the records in each of dirs and below it, in the order of dirs and then of their paths.
+// A directory that holds a record gives itself, and nothing is looked for below it. Symbolic links below dirs are not
+// followed. Where one of dirs has no record, the error is ErrNoRecord; where it does not exist, fs.ErrNotExist.
+func Find(dirs ...string) ([]string, error) {
+	var all []string
+	for _, dir := range dirs {
+		found, err := below(dir)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, fmt.Errorf("%s: %w: want what run or sweep wrote", dir, ErrNoRecord)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// below lists the directories of the records in dir and below it, in order of their paths.
+func below(dir string) (found []string, err error) {
 	if _, err := os.Stat(dir); err != nil {
 		return nil, err
 	}
@@ -24,19 +50,31 @@ func Find(dir string) (dirs []string, err error) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		_, err = os.Lstat(filepath.Join(path, runName))
-		if err == nil {
-			dirs = append(dirs, filepath.Clean(path))
+		is, err := Holds(path)
+		if is {
+			found = append(found, filepath.Clean(path))
 			return fs.SkipDir
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
 		}
 		return err
 	})
-	if err == nil && len(dirs) == 0 {
-		err = fmt.Errorf("%s: %w: want what run or sweep wrote", dir, ErrNoRecord)
+	slices.Sort(found)
+	return found, err
+}
+
+// OpenAll opens every record that Find lists. Reading ends with the context's error when ctx ends; see OpenContext.
+func OpenAll(ctx context.Context, dirs ...string) (recs []*Record, err error) {
+	for _, dir := range dirs {
+		found, err := Find(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, dir := range found {
+			rec, err := OpenContext(ctx, dir)
+			if err != nil {
+				return nil, err
+			}
+			recs = append(recs, rec)
+		}
 	}
-	slices.Sort(dirs)
-	return dirs, err
+	return recs, nil
 }

@@ -34,7 +34,7 @@ type Window struct {
 type Instance struct {
 	T           float64 `parquet:"t_s"`
 	Instance    int32   `parquet:"instance"`
-	State       string  `parquet:"state,dict"` // starting, ready, draining, stopping, failed, gone
+	State       string  `parquet:"state,dict"` // one of States
 	Flows       int32   `parquet:"flows"`
 	Offered     float64 `parquet:"offered_pps"` // arrived at the instance's ring
 	Processed   float64 `parquet:"processed_pps"`
@@ -145,7 +145,7 @@ func (d Drops) Sum() float64 { return d.Link + d.ESwitch + d.SlowPath + d.Instan
 type Run struct {
 	Format       int      `json:"format"` // 2; 1 before there was Log
 	Name         string   `json:"name"`
-	Plant        string   `json:"plant"`  // sim or hw
+	Plant        string   `json:"plant"`  // Simulated or Hardware
 	Engine       string   `json:"engine"` // fluid, packet, or the testbed's name
 	Version      string   `json:"version"`
 	Seed         uint64   `json:"seed"`

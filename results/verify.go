@@ -1,14 +1,46 @@
 package results
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
+
+// Verified is what came of verifying a record on disk.
+type Verified struct {
+	Dir     string `json:"dir"`
+	Version string `json:"version"` // of the program that made the record
+	// Unchecked says that an older version made the record, which kept no checksum of the log.
+	Unchecked bool `json:"log_without_checksum,omitempty"`
+	*Verification
+}
+
+// VerifyDir holds the files of the record in dir against their checksums and then, whatever comes of that, its log
+// against a new orchestrator, made from the record's scenario; see Record.Verify. Verification is nil where the log could
+// not be read. The error names every damaged file; a difference is no error.
+func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
+	rec, err := OpenContext(ctx, dir)
+	if err != nil {
+		return v, err
+	}
+	damage := rec.Check()
+	sc, err := scenarios.FromRecord(dir, rec.Run.Scenario, rec.Run.Seed)
+	if err != nil {
+		return v, errors.Join(damage, Damaged(err))
+	}
+	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
+	v.Verification, err = rec.Verify(sc.Orchestrator())
+	if damage != nil && err != nil {
+		err = nil // that of a file which is named already, or what follows from it
+	}
+	return v, errors.Join(damage, err)
+}
 
 // Verification is what came of feeding a record's events to a new orchestrator.
 type Verification struct {

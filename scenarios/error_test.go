@@ -102,7 +102,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &a [x,x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nd: [*c,*c]"), "")
 	f.Fuzz(func(t *testing.T, data []byte, sets string) {
 		if len(data) > 4096 || strings.Contains(string(data), "seeds") || strings.Contains(sets, "seeds") {
-			t.Skip("a study may have many runs")
+			return // a study may have many runs
 		}
 		var ss []string
 		if sets != "" {

@@ -3,29 +3,19 @@ package sim
 import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
 
-// containerState is where a container is in its life. The record has its name.
-type containerState uint8
-
-const (
-	starting containerState = iota
-	ready
-	stopping
-	failed
-	gone
-)
-
-var stateNames = [...]string{"starting", "ready", "stopping", "failed", "gone"}
-
 type container struct {
-	state containerState
+	state string     // one of results.States, never StateDraining: only the orchestrator knows that
 	left  units.Time // when it failed or was gone
 }
 
 // forwarding says whether the instance has counters in the switch.
-func (c *container) forwarding() bool { return c.state == ready || c.state == stopping }
+func (c *container) forwarding() bool {
+	return c.state == results.StateReady || c.state == results.StateStopping
+}
 
 // containers is the container engine and what it runs. Instance i is list[i-1].
 type containers struct {
@@ -37,7 +27,7 @@ type containers struct {
 // running.
 func (c *containers) create(p *plant, i flow.Instance, atStart bool) {
 	for len(c.list) < int(i) {
-		c.list = append(c.list, container{})
+		c.list = append(c.list, container{state: results.StateStarting})
 	}
 	at := p.now
 	if !atStart {
@@ -51,8 +41,8 @@ func (c *containers) create(p *plant, i flow.Instance, atStart bool) {
 }
 
 func (c *containers) delete(p *plant, i flow.Instance) {
-	if s := &c.list[i-1]; s.state == ready || s.state == starting {
-		s.state = stopping
+	if s := &c.list[i-1]; s.state == results.StateReady || s.state == results.StateStarting {
+		s.state = results.StateStopping
 	}
 	c.request(p, Event{At: p.now + p.sc.NIC.EngineLatency + p.sc.VNF.StopLatency, Kind: evDeleted, A: int32(i)})
 }
@@ -81,18 +71,18 @@ func (c *containers) fire(p *plant, e Event) {
 	s := &c.list[i-1]
 	switch e.Kind {
 	case evCreated:
-		if s.state != starting {
+		if s.state != results.StateStarting {
 			return
 		}
-		s.state = ready
+		s.state = results.StateReady
 		p.data.Up(p.now, i)
 		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
 	case evFailed:
 		c.fail(p, i, "the container engine could not create it")
 	case evDeleted:
 		was := s.state
-		s.state, s.left = gone, p.now
-		if was != failed {
+		s.state, s.left = results.StateGone, p.now
+		if was != results.StateFailed {
 			p.data.Down(p.now, i)
 		}
 		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceGone, Instance: i})
@@ -105,10 +95,10 @@ func (c *containers) fail(p *plant, i flow.Instance, reason string) {
 		return
 	}
 	s := &c.list[i-1]
-	if s.state == failed || s.state == gone {
+	if s.state == results.StateFailed || s.state == results.StateGone {
 		return
 	}
-	s.state, s.left = failed, p.now
+	s.state, s.left = results.StateFailed, p.now
 	p.data.Down(p.now, i)
 	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: reason})
 }

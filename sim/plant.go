@@ -70,7 +70,7 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	if err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
 	}
-	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: End(sc, w), ctx: ctx}
+	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: sc.End(w), ctx: ctx}
 	p.rules.init(&sc.NIC, len(w.Flows))
 	if p.data, err = engine(sc, w, p.end, p); err != nil {
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
@@ -97,22 +97,9 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	return runErr
 }
 
-// End is when a run of the scenario ends: at its duration, or one window after the last packet.
-func End(sc *scenarios.Scenario, w *traces.Workload) units.Time {
-	if sc.Duration > 0 {
-		return sc.Duration
-	}
-	return w.End() + sc.Telemetry.Window
-}
-
 // Header is the record's description of a run that has not begun.
 func Header(sc *scenarios.Scenario, w *traces.Workload, version string) *results.Run {
-	run := &results.Run{Format: 1, Name: sc.Name, Plant: "sim", Engine: sc.Engine, Version: version, Seed: sc.Seed,
-		Duration: End(sc, w).Seconds(), Window: sc.Telemetry.Window.Seconds(), Scenario: sc.Resolved(), Traffic: w.Provenance}
-	for _, s := range w.Skipped {
-		run.Skipped = append(run.Skipped, results.Skip{Reason: s.Reason, N: s.N})
-	}
-	return run
+	return results.NewRun(results.Simulated, sc.Engine, version, sc, w)
 }
 
 func (p *plant) loop(progress func(now, end units.Time)) error {

@@ -20,12 +20,12 @@ func (w *windows) record(p *plant) error {
 	win := results.Window{T: p.now.Seconds(), Flows: p.active}
 	for i := range p.containers.list {
 		c := &p.containers.list[i]
-		if (c.state == failed || c.state == gone) && c.left < w.began {
+		if (c.state == results.StateFailed || c.state == results.StateGone) && c.left < w.began {
 			continue
 		}
-		state := stateNames[c.state]
-		if c.state == ready && p.orch.Draining(flow.Instance(i+1)) {
-			state = "draining"
+		state := c.state
+		if c.state == results.StateReady && p.orch.Draining(flow.Instance(i+1)) {
+			state = results.StateDraining
 		}
 		w.rows = append(w.rows, results.Instance{T: win.T, Instance: int32(i + 1), State: state})
 		if c.forwarding() {

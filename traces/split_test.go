@@ -71,25 +71,39 @@ func TestFramesBeyondTheMTUAreSplit(t *testing.T) {
 }
 
 // Without an MTU the capture of a host that leaves segmentation to its NIC is kept as it is; with one, no frame is longer.
-func TestOffloadedSegmentsOfASharedCapture(t *testing.T) {
-	path := shared(t, "pcap/open5gs-5g-roaming-lbo.pcapng")
-	longest := func(o Options) (n int, most int32) {
-		o.Packets = true
-		w, err := ReadCapture(path, o)
-		if err != nil {
-			t.Fatal(err)
+func TestFramesOfRecordedCapturesAreSplit(t *testing.T) {
+	for _, c := range []struct {
+		file    string
+		packets int
+		longest int32
+		mtu     int64
+		header  int32
+	}{
+		{"data/tls2.pcap.gz", 7451, 1514, 576, 14},
+		{"pcap/open5gs-5g-roaming-lbo.pcapng", 2690, 9024, 1500, 16}, // that of LINUX_SLL
+	} {
+		path, here := recording(t, c.file)
+		if !here {
+			continue
 		}
-		for _, p := range readAll(t, MergePackets(w.Packets)) {
-			n, most = n+1, max(most, p.Bytes)
+		longest := func(o Options) (n int, most int32) {
+			o.Packets = true
+			w, err := ReadCapture(path, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range readAll(t, MergePackets(w.Packets)) {
+				n, most = n+1, max(most, p.Bytes)
+			}
+			return
 		}
-		return
-	}
-	if n, most := longest(Options{}); n != 2690 || most != 9024 {
-		t.Errorf("%d packets of at most %d B, want 2690 of 9024", n, most)
-	}
-	if n, most := longest(Options{MTU: 1500}); n <= 2690 || most > 1516 {
-		t.Errorf("at an MTU of 1500: %d packets of at most %d B, want more, of at most 1516 with the header of LINUX_SLL", n, most)
-	} else {
-		t.Logf("at an MTU of 1500: %d packets of at most %d B", n, most)
+		if n, most := longest(Options{}); n != c.packets || most != c.longest {
+			t.Errorf("%s: %d packets of at most %d B, want %d of %d", c.file, n, most, c.packets, c.longest)
+		}
+		if n, most := longest(Options{MTU: c.mtu}); n <= c.packets || most > int32(c.mtu)+c.header {
+			t.Errorf("%s at an MTU of %d: %d packets of at most %d B, want more, of at most %d with the header", c.file, c.mtu, n, most, int32(c.mtu)+c.header)
+		} else {
+			t.Logf("%s at an MTU of %d: %d packets of at most %d B", c.file, c.mtu, n, most)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -43,9 +42,6 @@ or .tex; what is drawn goes to a .csv beside the figure.`,
 			}
 		}
 		all, err := compare.Records(recs[0], recs[1])
-		if errors.Is(err, compare.ErrNothing) {
-			err = usageError{err}
-		}
 		if err != nil {
 			return err
 		}
@@ -69,7 +65,7 @@ func drawOverlay(recs [2]*results.Record, path string, width float64) error {
 	}
 	fig, err := plots.Overlay(recs[0], recs[1], names, plots.Options{Width: width})
 	if err != nil {
-		return ofRequest(err)
+		return err
 	}
-	return save(fig, path)
+	return fig.Save(path)
 }

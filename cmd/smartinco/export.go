@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,7 +35,7 @@ sojourn and end-to-end delay in picoseconds, of the run, each instance and each 
 		}
 		err = results.Export(c.OutOrStdout(), rec, table.value, *format)
 		if errors.Is(err, results.ErrNoDelays) {
-			err = usagef("%s: %w", args[0], err)
+			err = fmt.Errorf("%s: %w", args[0], err)
 		}
 		return err
 	}

@@ -72,11 +72,7 @@ func newLabUp() *cobra.Command {
 		if config.Switch == "doca" && !doca.HasStandIn {
 			return usagef("--switch doca: this program was built without the stand-in for DOCA Flow; make standin builds one with it")
 		}
-		err := lab.Up(c.Context(), *config, func(step string) { fmt.Fprintln(c.ErrOrStderr(), step) })
-		switch {
-		case errors.Is(err, lab.ErrMissing):
-			return usageError{err}
-		case err != nil:
+		if err := lab.Up(c.Context(), *config, func(step string) { fmt.Fprintln(c.ErrOrStderr(), step) }); err != nil {
 			return err
 		}
 		fmt.Fprintln(c.OutOrStdout(), config.Testbed())

@@ -20,12 +20,18 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/hw/lab"
 	"github.com/smartinco/smartinco/hw/testbed"
+	"github.com/smartinco/smartinco/plots"
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/results/compare"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 )
 
 // version is set by the linker: -X main.version=...
@@ -40,6 +46,13 @@ type usageError struct{ error }
 func (usageError) Is(target error) bool { return target == errUsage }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// atFault are the errors of a request that is at fault, whichever verb meets them: exit code 2.
+var atFault = []error{
+	errUsage, scenarios.ErrInvalid, study.ErrRefused, results.ErrNoRecord, results.ErrNoDelays, compare.ErrNothing,
+	plots.ErrRequest, lab.ErrMissing,
+	fs.ErrNotExist, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG,
+}
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
@@ -82,8 +95,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 1
 	case errors.Is(err, testbed.ErrUnavailable): // for lack of a socket, for instance, which is no mistake in the request
 		return 1
-	case errors.Is(err, errUsage), errors.Is(err, fs.ErrNotExist), isInvalid(err),
-		errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENAMETOOLONG):
+	case slices.ContainsFunc(atFault, func(fault error) bool { return errors.Is(err, fault) }):
 		return 2
 	}
 	return 1

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -45,13 +44,9 @@ Figures:` + list.String(),
 	width := c.Flags().Float64("width", 0, "width in inches: 3.5 for a column, 7.16 for a page; 0 for what suits the figure")
 	published := c.Flags().Bool("published", true, "mark the published values")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var recs []*results.Record
-		for _, dir := range args[1:] {
-			found, err := openRecords(c.Context(), dir)
-			if err != nil {
-				return err
-			}
-			recs = append(recs, found...)
+		recs, err := results.OpenAll(c.Context(), args[1:]...)
+		if err != nil {
+			return err
 		}
 		o := plots.Options{Width: *width, Published: *published}
 		if args[0] != "all" {
@@ -65,7 +60,7 @@ Figures:` + list.String(),
 		}
 		drawn := 0
 		for _, id := range ids {
-			if err := draw(c, id, recs, o, filepath.Join(*out, id+*ending)); errors.Is(err, errUsage) {
+			if err := draw(c, id, recs, o, filepath.Join(*out, id+*ending)); errors.Is(err, plots.ErrRequest) {
 				fmt.Fprintf(c.ErrOrStderr(), "left out: %v\n", err)
 			} else if err != nil {
 				return err
@@ -84,44 +79,14 @@ Figures:` + list.String(),
 func draw(c *cobra.Command, id string, recs []*results.Record, o plots.Options, path string) error {
 	fig, err := plots.Draw(id, recs, o)
 	if err != nil {
-		return ofRequest(err)
+		return err
 	}
 	for _, n := range fig.Notes {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %s\n", id, n)
 	}
-	if err := save(fig, path); err != nil {
+	if err := fig.Save(path); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(c.OutOrStdout(), path)
 	return err
-}
-
-// save writes a figure.
-func save(fig *plots.Figure, path string) error { return ofRequest(fig.Save(path)) }
-
-// ofRequest makes a usage error of what package plots calls a mistake of the request. A damaged record is not one.
-func ofRequest(err error) error {
-	if errors.Is(err, plots.ErrRequest) {
-		err = usageError{err}
-	}
-	return err
-}
-
-// openRecords opens the record in dir, or the records below it.
-func openRecords(ctx context.Context, dir string) (recs []*results.Record, err error) {
-	dirs, err := results.Find(dir)
-	if errors.Is(err, results.ErrNoRecord) {
-		err = usageError{err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, dir := range dirs {
-		rec, err := results.OpenContext(ctx, dir)
-		if err != nil {
-			return nil, err
-		}
-		recs = append(recs, rec)
-	}
-	return recs, nil
 }

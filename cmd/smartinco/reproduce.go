@@ -1,23 +1,21 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
 	"github.com/smartinco/smartinco/plots"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/results/fidelity"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 )
 
 // reproduced are the built-in studies behind the published results, each with the figures that are drawn from it.
@@ -82,7 +80,7 @@ lab can do in less than ten minutes.`,
 		if plant.value != "hw" && (*file != "" || set.value != "published") {
 			return usagef("--testbed and --scenarios are for --plant hw")
 		}
-		lock, err := r.claim()
+		lock, err := study.ClaimOutput(r.out, ownFiles...)
 		if err != nil {
 			return err
 		}
@@ -130,33 +128,6 @@ lab can do in less than ten minutes.`,
 // ownFiles match what reproduce writes to its directory, beside the records.
 var ownFiles = []string{"fig*.pdf", "fig*.png", "fig*.csv", "fidelity.md", "fidelity.csv", "readings.csv"}
 
-// claim takes the directory for this process, which makes it if need be. Where there are no records, files of the names
-// that reproduce writes are somebody else's, and the directory is refused.
-func (r *reproduction) claim() (*results.DirLock, error) {
-	lock, err := results.LockDir(r.out)
-	if errors.Is(err, results.ErrBusy) {
-		err = usageError{err}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if info, err := os.Lstat(filepath.Join(r.out, "records")); err == nil && info.IsDir() {
-		return lock, nil
-	}
-	entries, err := os.ReadDir(r.out)
-	for _, e := range entries {
-		for _, pattern := range ownFiles {
-			if is, _ := filepath.Match(pattern, e.Name()); is && err == nil {
-				err = usagef("%s: holds %s and no records: this program did not write it; want another directory", r.out, results.Quote(e.Name()))
-			}
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, lock.Abandon())
-	}
-	return lock, nil
-}
-
 // engine runs what is left of every study with one engine, draws the figures and compares.
 func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, error) {
 	recs := fidelity.Records{}
@@ -203,7 +174,7 @@ func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []
 	if err != nil {
 		return nil, err
 	}
-	where := filepath.Join(r.out, "records", engine, dir)
+	where := filepath.Join(r.out, study.RecordsName, engine, dir)
 	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine), float64(len(st.Runs)))
 	_, err = study.All(c.Context(), st, where, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
 	line.end()
@@ -213,18 +184,5 @@ func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []
 	if err != nil {
 		return nil, err
 	}
-	return openStudy(c.Context(), where, st)
-}
-
-// openStudy opens the records of a study's runs, and of no others that the directory may hold.
-func openStudy(ctx context.Context, dir string, st *scenarios.Study) ([]*results.Record, error) {
-	var recs []*results.Record
-	for i := range st.Runs {
-		rec, err := results.OpenContext(ctx, filepath.Join(dir, st.Runs[i].Name))
-		if err != nil {
-			return nil, err
-		}
-		recs = append(recs, rec)
-	}
-	return recs, nil
+	return study.Open(c.Context(), st, where)
 }

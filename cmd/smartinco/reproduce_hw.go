@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
 	"github.com/smartinco/smartinco/hw/testbed"
 	"github.com/smartinco/smartinco/plots"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -48,11 +48,11 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 		if err != nil {
 			return err
 		}
-		dir := filepath.Join(r.out, "records", "hw", filepath.Base(p.study))
+		dir := filepath.Join(r.out, study.RecordsName, "hw", filepath.Base(p.study))
 		if err := r.replay(c, p.study, st, tb, dir); err != nil {
 			return err
 		}
-		if recs[p.study], err = openStudy(c.Context(), dir, st); err != nil {
+		if recs[p.study], err = study.Open(c.Context(), st, dir); err != nil {
 			return err
 		}
 		for _, figure := range p.figures {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -10,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -146,8 +145,4 @@ func printDelays(out io.Writer, dir string) error {
 		fmt.Fprintln(w, "\t")
 	}
 	return w.Flush()
-}
-
-func isInvalid(err error) bool {
-	return errors.Is(err, scenarios.ErrInvalid) || errors.Is(err, study.ErrRefused)
 }

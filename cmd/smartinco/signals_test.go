@@ -358,7 +358,7 @@ func waiting(args ...string) midway {
 // serving is a server that takes connections.
 func serving(t *testing.T, _ string) work {
 	if os.Geteuid() != 0 {
-		t.Skip("opens network interfaces: wants root")
+		t.Skip("not root: network interfaces are opened")
 	}
 	l := silent(t, "tcp", "127.0.0.1:0")
 	address := l.Addr().String()
@@ -378,7 +378,7 @@ func serving(t *testing.T, _ string) work {
 func asRoot(args ...string) midway {
 	return func(t *testing.T, _ string) work {
 		if os.Geteuid() != 0 {
-			t.Skip("opens network interfaces: wants root")
+			t.Skip("not root: network interfaces are opened")
 		}
 		return work{args: args}
 	}

@@ -83,5 +83,5 @@ func drawTrace(s *traces.Summary, path string) error {
 	if err != nil {
 		return err
 	}
-	return save(fig, path)
+	return fig.Save(path)
 }

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/smartinco/smartinco/cmd/smartinco/internal/study"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 )
 
 // verdict is what validate says of a file.

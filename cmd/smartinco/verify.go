@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/scenarios"
 )
 
 func newVerify() *cobra.Command {
@@ -29,22 +27,15 @@ Each record's first difference is shown: what comes after one follows from it.`,
 	}
 	format := formatFlag(c, "text", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var dirs []string
-		for _, arg := range args {
-			below, err := results.Find(arg)
-			if errors.Is(err, results.ErrNoRecord) {
-				err = usageError{err}
-			}
-			if err != nil {
-				return err
-			}
-			dirs = append(dirs, below...)
+		dirs, err := results.Find(args...)
+		if err != nil {
+			return err
 		}
-		all := []verified{}
+		all := []results.Verified{}
 		var errs []error
 		differ := 0
 		for _, dir := range dirs {
-			v, err := verify(c.Context(), dir)
+			v, err := results.VerifyDir(c.Context(), dir)
 			if ctxErr := c.Context().Err(); ctxErr != nil {
 				return ctxErr
 			}
@@ -56,7 +47,7 @@ Each record's first difference is shown: what comes after one follows from it.`,
 				differ++
 			}
 			if *format == "text" {
-				v.print(c.OutOrStdout())
+				printVerified(c.OutOrStdout(), &v)
 			}
 		}
 		if *format == "json" {
@@ -70,35 +61,8 @@ Each record's first difference is shown: what comes after one follows from it.`,
 	return c
 }
 
-// verified is the outcome for one record.
-type verified struct {
-	Dir     string `json:"dir"`
-	Version string `json:"version"` // of the program that made the record
-	// Unchecked says that an older version made the record, which kept no checksum of the log.
-	Unchecked bool `json:"log_without_checksum,omitempty"`
-	*results.Verification
-}
-
-// verify holds a record's files against their checksums, and its log against a new orchestrator, whatever comes of the first.
-func verify(ctx context.Context, dir string) (v verified, err error) {
-	rec, err := results.OpenContext(ctx, dir)
-	if err != nil {
-		return v, err
-	}
-	damage := rec.Check()
-	sc, err := scenarios.FromRecord(dir, rec.Run.Scenario, rec.Run.Seed)
-	if err != nil {
-		return v, errors.Join(damage, results.Damaged(err))
-	}
-	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
-	v.Verification, err = rec.Verify(sc.Orchestrator())
-	if damage != nil && err != nil {
-		err = nil // that of a file which is named already, or what follows from it
-	}
-	return v, errors.Join(damage, err)
-}
-
-func (v *verified) print(w io.Writer) {
+// printVerified says whether a record is what this orchestrator does, and where they part if it is not.
+func printVerified(w io.Writer, v *results.Verified) {
 	d := v.Difference
 	if d == nil {
 		end := ""

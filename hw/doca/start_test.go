@@ -48,7 +48,7 @@ func TestProbeAndModeAreThoseOfTheRelease(t *testing.T) {
 // another's packets.
 func TestRepresentorsAreThoseThatWereNamed(t *testing.T) {
 	if release() < 301 {
-		t.Skip("the release cannot tell")
+		t.Skip("does not apply: the release cannot tell")
 	}
 	t.Cleanup(func() { withRepresentors() })
 	for _, c := range []struct {

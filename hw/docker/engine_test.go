@@ -58,9 +58,7 @@ func TestMain(m *testing.M) {
 // engine opens the machine's engine with ports in a network namespace of the test's own.
 func engine(t *testing.T, c Config) *Engine {
 	t.Helper()
-	if os.Getuid() != 0 {
-		needs.This(t, "network namespaces need root")
-	}
+	needs.Root(t, "no network namespace can be made")
 	ctx := t.Context()
 	cli, err := connect(&Config{})
 	if err != nil {

@@ -35,9 +35,7 @@ func newDockerd(t testing.TB, liveRestore bool) *dockerd {
 			needs.This(t, "no "+p+": install docker.io")
 		}
 	}
-	if os.Geteuid() != 0 {
-		needs.This(t, "not root: no Docker Engine can be started")
-	}
+	needs.Root(t, "no Docker Engine can be started")
 	dir, err := os.MkdirTemp("", "dockerd") // a short path, for the sockets
 	if err != nil {
 		t.Fatal(err)

@@ -54,8 +54,9 @@ func config(t *testing.T, name string, change ...func(*Config)) Config {
 	for _, f := range change {
 		f(&c)
 	}
+	needs.Root(t, "a lab makes network namespaces and devices")
 	if err := Missing(t.Context(), c); err != nil {
-		needs.This(t, err.Error())
+		needs.This(t, strings.ReplaceAll(err.Error(), "lab: missing: ", ""))
 	}
 	var err error
 	if c.Program, err = program(); err != nil {

@@ -10,28 +10,14 @@ import (
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
-
-// state is where an instance is in its life; its text is the record's.
-type state uint8
-
-const (
-	starting state = iota
-	ready
-	stopping
-	failed
-	gone
-)
-
-func (s state) String() string {
-	return [...]string{"starting", "ready", "stopping", "failed", "gone"}[s]
-}
 
 // instance is what is known of an instance. Its requests to the container engine are carried out one after the other:
 // last is closed when the newest is done, and cancel ends a creation that goes on.
 type instance struct {
-	state    state
+	state    string     // one of results.States, never StateDraining: only the orchestrator knows that
 	initial  bool       // started before the run began
 	attached bool       // the switch counts it
 	left     units.Time // when it failed or was gone
@@ -50,13 +36,15 @@ type instance struct {
 // instance is the state of instance i, which need not have been heard of.
 func (p *plant) instance(i flow.Instance) *instance {
 	for len(p.instances) < int(i) {
-		p.instances = append(p.instances, instance{})
+		p.instances = append(p.instances, instance{state: results.StateStarting})
 	}
 	return &p.instances[i-1]
 }
 
 // forwarding says whether the instance has counters in the switch.
-func (s *instance) forwarding() bool { return s.state == ready || s.state == stopping }
+func (s *instance) forwarding() bool {
+	return s.state == results.StateReady || s.state == results.StateStopping
+}
 
 // start makes a container and attaches it to the switch. What it had made before an error it has removed.
 func (p *plant) start(ctx context.Context, i flow.Instance) (hw.Container, error) {
@@ -133,8 +121,8 @@ func (p *plant) create(i flow.Instance) {
 func (p *plant) created(i flow.Instance, err error) {
 	s := p.instance(i)
 	if err != nil {
-		if s.state == starting {
-			s.state, s.left, s.final = failed, p.now(), true
+		if s.state == results.StateStarting {
+			s.state, s.left, s.final = results.StateFailed, p.now(), true
 			if p.ended && errors.Is(err, context.Canceled) { // it was being started when the run ended
 				return
 			}
@@ -144,8 +132,8 @@ func (p *plant) created(i flow.Instance, err error) {
 		return
 	}
 	s.attached = true
-	if s.state == starting {
-		s.state = ready
+	if s.state == results.StateStarting {
+		s.state = results.StateReady
 		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
 	}
 }
@@ -153,16 +141,16 @@ func (p *plant) created(i flow.Instance, err error) {
 // delete stops an instance. One that is being created is given up.
 func (p *plant) delete(i flow.Instance) {
 	s := p.instance(i)
-	if s.state == starting || s.state == ready {
-		s.state = stopping
+	if s.state == results.StateStarting || s.state == results.StateReady {
+		s.state = results.StateStopping
 	}
 	p.faults.engine(func() {
 		if s := p.instance(i); s.cancel != nil {
 			s.cancel()
 		}
 		p.remove(i, func(error) {
-			if s := p.instance(i); s.state != gone {
-				s.state, s.left = gone, p.now()
+			if s := p.instance(i); s.state != results.StateGone {
+				s.state, s.left = results.StateGone, p.now()
 				p.deliver(orchestrator.Event{Kind: orchestrator.InstanceGone, Instance: i})
 			}
 		})
@@ -174,7 +162,7 @@ func (p *plant) delete(i flow.Instance) {
 func (p *plant) remove(i flow.Instance, after func(error)) {
 	s := p.instance(i)
 	wait := settle + p.caps.RuleLag
-	if s.state == failed {
+	if s.state == results.StateFailed {
 		wait = 0
 	}
 	begun := time.Now()
@@ -243,13 +231,13 @@ func (p *plant) lose(i flow.Instance, how, reason string) {
 		return
 	}
 	s := p.instance(i)
-	if s.state == failed || s.state == gone || s.state == stopping {
+	if s.state == results.StateFailed || s.state == results.StateGone || s.state == results.StateStopping {
 		return
 	}
 	if s.cancel != nil {
 		s.cancel()
 	}
-	s.state, s.left = failed, p.now()
+	s.state, s.left = results.StateFailed, p.now()
 	p.say("instance %d %s: %s", i, how, reason)
 	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: reason})
 	p.remove(i, func(error) {})

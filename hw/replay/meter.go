@@ -340,14 +340,14 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 	m.rows = m.rows[:0]
 	for i := range p.instances {
 		x, id := &p.instances[i], flow.Instance(i+1)
-		if (x.state == failed || x.state == gone) && x.left < m.t && x.before.queued == 0 && x.now == x.shown {
+		if (x.state == results.StateFailed || x.state == results.StateGone) && x.left < m.t && x.before.queued == 0 && x.now == x.shown {
 			continue
 		}
-		row := results.Instance{T: w.T, Instance: int32(id), State: x.state.String(), Flows: x.flows,
+		row := results.Instance{T: w.T, Instance: int32(id), State: x.state, Flows: x.flows,
 			Offered: float64(x.now.RxPackets-x.shown.RxPackets) / d, Processed: float64(x.now.TxPackets-x.shown.TxPackets) / d,
 			Dropped: (x.ledger.lost - x.before.lost) / d, Queue: x.ledger.queued}
-		if x.state == ready && p.orch.Draining(id) {
-			row.State = "draining"
+		if x.state == results.StateReady && p.orch.Draining(id) {
+			row.State = results.StateDraining
 		}
 		if limit := float64(p.sc.Scheduler.Limit); limit > 0 {
 			row.Utilization = row.Processed / limit

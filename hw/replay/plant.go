@@ -54,7 +54,7 @@ type plant struct {
 }
 
 func newPlant(sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) *plant {
-	p := &plant{sc: sc, traffic: w, end: End(sc, w), hw: h, caps: h.Switch.Capabilities(), rec: rec, opts: o,
+	p := &plant{sc: sc, traffic: w, end: sc.End(w), hw: h, caps: h.Switch.Capabilities(), rec: rec, opts: o,
 		inbox: make(chan func(), 256), over: make(chan struct{}),
 		timers: [orchestrator.Timers]units.Time{units.Never, units.Never, units.Never, units.Never}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())

@@ -98,19 +98,11 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",
 			sc.Name, sc.Telemetry.Window, lag)
 	}
-	streams, _ := Streams(w, End(sc, w))
+	streams, _ := Streams(w, sc.End(w))
 	if len(streams) == 0 {
 		return refusef("scenario %s: no TCP or UDP traffic to send", sc.Name)
 	}
 	return nil
-}
-
-// End is when a run of the scenario ends: at its duration, or one window after the last packet.
-func End(sc *scenarios.Scenario, w *traces.Workload) units.Time {
-	if sc.Duration > 0 {
-		return sc.Duration
-	}
-	return w.End() + sc.Telemetry.Window
 }
 
 // Streams is the traffic as a generator sends it, up to end, and how many flows it lacks: those that are neither TCP nor
@@ -136,12 +128,8 @@ func Streams(w *traces.Workload, end units.Time) (streams []hw.Stream, left int6
 
 // Header is the record's description of a run that has not begun.
 func Header(sc *scenarios.Scenario, w *traces.Workload, testbed, version string) *results.Run {
-	run := &results.Run{Format: 1, Name: sc.Name, Plant: "hw", Engine: testbed, Version: version, Seed: sc.Seed,
-		Duration: End(sc, w).Seconds(), Window: sc.Telemetry.Window.Seconds(), Scenario: sc.Resolved(), Traffic: w.Provenance}
-	for _, s := range w.Skipped {
-		run.Skipped = append(run.Skipped, results.Skip{Reason: s.Reason, N: s.N})
-	}
-	if _, left := Streams(w, End(sc, w)); left > 0 {
+	run := results.NewRun(results.Hardware, testbed, version, sc, w)
+	if _, left := Streams(w, sc.End(w)); left > 0 {
 		run.Skipped = append(run.Skipped, results.Skip{Reason: "flows that are neither TCP nor UDP", N: left})
 	}
 	return run

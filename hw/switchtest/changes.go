@@ -13,7 +13,7 @@ import (
 
 func (r *rig) restartable() {
 	if r.Stop == nil || r.Start == nil {
-		r.Skip("the switch cannot be restarted")
+		r.Skip("does not apply: the switch cannot be restarted")
 	}
 }
 
@@ -94,7 +94,7 @@ func waiting(r *rig) {
 
 func foreign(r *rig) {
 	if r.Foreign == nil {
-		r.Skip("nobody else can put rules into the switch")
+		r.Skip("does not apply: nobody else can put rules into the switch")
 	}
 	from, to := r.Ports[4], r.Ports[5]
 	r.must(r.Foreign(from, to))
@@ -121,7 +121,7 @@ func foreign(r *rig) {
 
 func deleted(r *rig) {
 	if r.Delete == nil {
-		r.Skip("nobody else can delete rules")
+		r.Skip("does not apply: nobody else can delete rules")
 	}
 	r.attach(1)
 	r.install(rule(0, 1), rule(1, 1))
@@ -142,7 +142,7 @@ func unplugged(r *rig) {
 	case reports != (r.Unplug != nil):
 		r.Fatalf("the driver reports ports that are taken away: %v; the bench takes some away: %v", reports, r.Unplug != nil)
 	case !reports:
-		r.Skip("the driver does not notice it")
+		r.Skip("does not apply: the driver does not notice it")
 	}
 	ctx := r.context()
 	r.attach(1, 2)

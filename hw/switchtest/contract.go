@@ -147,7 +147,7 @@ func removes(r *rig) {
 func idles(r *rig) {
 	resolution := r.sw.Capabilities().IdleResolution
 	if resolution == 0 {
-		r.Skip("the switch does not end idle rules")
+		r.Skip("does not apply: the switch does not end idle rules")
 	}
 	r.attach(1)
 	idle := rule(0, 1)
@@ -361,7 +361,7 @@ func concurrent(r *rig) {
 
 func adopted(r *rig) {
 	if r.Volatile {
-		r.Skip("the rules end with their driver")
+		r.Skip("does not apply: the rules end with their driver")
 	}
 	r.attach(1)
 	idle := rule(1, 0)
@@ -419,7 +419,7 @@ func notAdopted(r *rig) {
 
 func fullTable(r *rig) {
 	if r.Room == nil {
-		r.Skip("the table cannot be made smaller")
+		r.Skip("does not apply: the table cannot be made smaller")
 	}
 	r.attach(1)
 	r.must(r.Room(3))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -28,9 +27,7 @@ type namespace struct {
 
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		needs.This(t, "not root: no network namespace can be made")
-	}
+	needs.Root(t, "no network namespace can be made")
 	n := &namespace{calls: make(chan func())}
 	made := make(chan error)
 	go func() {

@@ -193,7 +193,7 @@ func (r *run) flowsAtEnd() []int32 { return r.flowsAt(r.windows[len(r.windows)-1
 // flowsAt are the flows that each instance holds at the end of a window.
 func (r *run) flowsAt(t float64) (n []int32) {
 	for i := range r.instances {
-		if x := &r.instances[i]; x.T == t && (x.State == "ready" || x.State == "draining") {
+		if x := &r.instances[i]; x.T == t && x.Serving() {
 			n = append(n, x.Flows)
 		}
 	}

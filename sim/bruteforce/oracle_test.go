@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -52,17 +53,23 @@ func TestRandomScenarios(t *testing.T) {
 	}
 }
 
-// TestFile runs one scenario.
+// TestFile runs the scenario that the flag names or, without it, every one of testdata.
 func TestFile(t *testing.T) {
+	files, err := []string{*file}, error(nil)
 	if *file == "" {
-		t.Skip("no -scenario")
+		files, err = filepath.Glob("testdata/*.yaml")
 	}
-	b, err := os.ReadFile(*file)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d scenarios, %v", len(files), err)
 	}
-	if d := compare(t, string(b)); len(d.found) > 0 {
-		t.Error(strings.Join(d.found, "\n"))
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := compare(t, string(b)); len(d.found) > 0 {
+			t.Errorf("%s: %s", name, strings.Join(d.found, "\n"))
+		}
 	}
 }
 

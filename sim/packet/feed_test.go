@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/stat"
@@ -144,24 +145,26 @@ func fareAlike(t *testing.T, r *rand.Rand, scale float64) {
 	}
 }
 
-// sharedTraces is the folder of the traces that are not shipped.
-func sharedTraces() string {
-	if dir := os.Getenv("SMARTINCO_TRACES"); dir != "" {
-		return dir
-	}
-	return filepath.Join("..", "..", "..", "shared", "traces")
-}
-
-// recorded runs a scenario whose one source reads the file, or skips the test if it is not here.
-func recorded(t *testing.T, source, file, nic string, copies int, engine sim.Engine) *results.Memory {
+// recording is the path of a recording of package traces and whether it is here. Those of its data and testdata are
+// shipped. Others are below the folder that SMARTINCO_TRACES names or, where that is not set, nowhere.
+func recording(t *testing.T, name string) (path string, here bool) {
 	t.Helper()
-	if _, err := os.Stat(file); err != nil {
-		t.Skip(err)
+	dir := filepath.Join("..", "..", "traces")
+	if !strings.HasPrefix(name, "data/") && !strings.HasPrefix(name, "testdata/") {
+		if dir = os.Getenv("SMARTINCO_TRACES"); dir == "" {
+			return "", false
+		}
 	}
-	path, err := filepath.Abs(file)
+	path, err := filepath.Abs(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return path, true
+}
+
+// recorded runs a scenario whose one source reads the file.
+func recorded(t *testing.T, source, path, nic string, copies int, engine sim.Engine) *results.Memory {
+	t.Helper()
 	m := simtest.Run(t, simtest.Parse(t, fmt.Sprintf(
 		"engine: packet\nnic: %s\nworkload: [{%s: {file: %q, copies: %d, timeout: 0s}}]\n",
 		nic, source, path, copies)), engine)
@@ -171,9 +174,8 @@ func recorded(t *testing.T, source, file, nic string, copies int, engine sim.Eng
 	return m
 }
 
-// The figures are those of the README beside the shared traces, which were measured with other tools; flows are its
-// directed five-tuples and those of frames that are not IP. The two captures that are shipped are tested wherever the
-// test runs.
+// The figures were measured with other tools (traces/data/ORIGIN.md); flows are directed five-tuples, and those of frames
+// that are not IP.
 func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 	many := 100
 	if testing.Short() {
@@ -184,19 +186,22 @@ func TestEveryPacketOfACaptureIsReplayed(t *testing.T) {
 		packets, bytes float64
 		flows          int64
 	}{
-		{"../../traces/data/echo-connections.pcap.gz", 82582, 5512362, 1000},
-		{"../../traces/data/tls2.pcap.gz", 7451, 2734637, 665},
-		{sharedTraces() + "/pcap/cicddos2019-synflood.pcap.gz", 26316, 1578960, 13122},
-		{sharedTraces() + "/pcap/open5gs-5g-roaming-lbo.pcapng", 2690, 543300, 205 + 2},
+		{"data/echo-connections.pcap.gz", 82582, 5512362, 1000},
+		{"data/tls2.pcap.gz", 7451, 2734637, 665},
+		{"pcap/cicddos2019-synflood.pcap.gz", 26316, 1578960, 13122},
+		{"pcap/open5gs-5g-roaming-lbo.pcapng", 2690, 543300, 205 + 2},
 	} {
+		path, here := recording(t, c.file)
+		if !here {
+			continue
+		}
 		for _, how := range []struct {
 			nic    string
 			copies int
 		}{{"ideal", 1}, {"ideal", 10}, {"bluefield2", 1}, {"bluefield2", many}} {
 			t.Run(fmt.Sprintf("%s-%s-%d", filepath.Base(c.file), how.nic, how.copies), func(t *testing.T) {
-				got := recorded(t, "pcap", c.file, how.nic, how.copies, packet.New).Run.Totals
-				if n := float64(how.copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes ||
-					got.Flows != int64(how.copies)*c.flows {
+				got := recorded(t, "pcap", path, how.nic, how.copies, packet.New).Run.Totals
+				if n := float64(how.copies); got.Offered != n*c.packets || got.OfferedBytes != n*c.bytes || got.Flows != int64(how.copies)*c.flows {
 					t.Errorf("offered %.0f packets of %.0f bytes and %d flows, want %.0f of %.0f and %d",
 						got.Offered, got.OfferedBytes, got.Flows, n*c.packets, n*c.bytes, int64(how.copies)*c.flows)
 				}
@@ -216,22 +221,24 @@ func TestEveryRecordOfAFlowLogIsPlayed(t *testing.T) {
 		source, file   string
 		packets, bytes float64
 	}{
-		{"records", "../../traces/testdata/nfdump-1.6.csv", 22, 16454},
-		{"records", "../../traces/testdata/cicflowmeter-4.csv", 12, 3660},
-		{"zeek", sharedTraces() + "/flowrecords/m57-2009-11-18_zeek_conn.log.gz", 871971, 862519782},
-		{"zeek", sharedTraces() + "/flowrecords/rita-2024-04-19_zeek_conn.log.gz", 295896, 96810954},
-		{"zeek", sharedTraces() + "/flowrecords/rita-2024-04-20_zeek_conn.log.gz", 246874, 36446064},
+		{"records", "testdata/nfdump-1.6.csv", 22, 16454},
+		{"records", "testdata/cicflowmeter-4.csv", 12, 3660},
+		{"zeek", "flowrecords/m57-2009-11-18_zeek_conn.log.gz", 871971, 862519782},
+		{"zeek", "flowrecords/rita-2024-04-19_zeek_conn.log.gz", 295896, 96810954},
+		{"zeek", "flowrecords/rita-2024-04-20_zeek_conn.log.gz", 246874, 36446064},
 	} {
+		path, here := recording(t, c.file)
+		if !here {
+			continue
+		}
 		for _, e := range []struct {
 			name   string
 			engine sim.Engine
 		}{{"fluid", fluid.New}, {"packet", packet.New}} {
 			t.Run(filepath.Base(c.file)+"-"+e.name, func(t *testing.T) {
-				got := recorded(t, c.source, c.file, "bluefield2", 1, e.engine).Run.Totals
-				// The mean size is not a whole number.
-				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 {
-					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes,
-						c.packets, c.bytes)
+				got := recorded(t, c.source, path, "bluefield2", 1, e.engine).Run.Totals
+				if got.Offered != c.packets || math.Abs(got.OfferedBytes-c.bytes) > 1e-3 { // of a mean size that is no whole number
+					t.Errorf("offered %v packets of %v bytes, want %v of %v", got.Offered, got.OfferedBytes, c.packets, c.bytes)
 				}
 			})
 		}

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// This skips the test if something is missing, and says what. Where the environment variable SMARTINCO_NO_SKIP is set,
+// This skips the test if something is missing, and says what and, behind ": ", what for or how to get it: make test counts
+// the skipped tests by what stands before that. Where the environment variable SMARTINCO_NO_SKIP is set,
 // as the continuous integration does, it fails the test instead: a suite that silently skips proves nothing.
 func This(t testing.TB, missing string) {
 	t.Helper()
@@ -19,7 +20,15 @@ func This(t testing.TB, missing string) {
 	}
 }
 
-// Kernel skips the test where the kernel lacks a feature, and says which. It does so under SMARTINCO_NO_SKIP too, since
+// Root skips the test unless the process is root, and says why it must be.
+func Root(t testing.TB, why string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		This(t, "not root: "+why)
+	}
+}
+
+// Kernel skips the test where the kernel lacks a feature, and says which, beginning with "the kernel". It does so under SMARTINCO_NO_SKIP too, since
 // nothing that is installed brings another kernel; what is tested so must be tested in another way besides.
 func Kernel(t testing.TB, missing string) {
 	t.Helper()

@@ -2,7 +2,6 @@ package netdev_test
 
 import (
 	"bytes"
-	"os"
 	"testing"
 	"time"
 
@@ -12,9 +11,7 @@ import (
 
 // What is sent at the loopback device comes in at it, once.
 func TestFramesGoThroughLoopback(t *testing.T) {
-	if os.Geteuid() != 0 {
-		needs.This(t, "packet sockets need root")
-	}
+	needs.Root(t, "no packet socket can be opened")
 	r, err := netdev.Reader("lo")
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +25,7 @@ type bench struct {
 
 func newBench(t *testing.T, c Config) *bench {
 	t.Helper()
-	if os.Getuid() != 0 {
-		needs.This(t, "packet sockets need root")
-	}
+	needs.Root(t, "no packet socket can be opened")
 	c.In, c.Out = "fwtesti", "fwtesto"
 	for _, name := range []string{c.In, c.Out} {
 		v := netlink.NewVeth(netlink.LinkAttrs{Name: name})

@@ -29,21 +29,13 @@ func ip(t testing.TB, args ...string) {
 	}
 }
 
-// missing is what the machine lacks for a namespace with a pair of interfaces.
-func missing() string {
-	if os.Geteuid() != 0 {
-		return "root, to make a network namespace with a pair of interfaces"
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		return "the ip command of iproute2, to make a network namespace with a pair of interfaces"
-	}
-	return ""
-}
-
 // wire makes a network namespace with two interfaces that are the ends of one cable, if0 and if1.
 func wire(t testing.TB) (namespace string) {
 	t.Helper()
-	needs.This(t, missing())
+	needs.Root(t, "no network namespace can be made")
+	if _, err := exec.LookPath("ip"); err != nil {
+		needs.This(t, "no ip: install iproute2")
+	}
 	namespace = fmt.Sprintf("trex-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)
 	ip(t, "netns", "add", namespace)
 	t.Cleanup(func() { exec.Command("ip", "netns", "delete", namespace).Run() })

@@ -114,7 +114,7 @@ func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Wor
 		err = behind.changed()
 	}
 	if err == nil {
-		err = sc.CheckLength(sim.End(sc, traffic)) // where the scenario has a duration, its decoder has asked
+		err = sc.CheckLength(sc.End(traffic)) // where the scenario has a duration, its decoder has asked
 	}
 	if err != nil {
 		return nil, nil, unlessEnded(ctx, err)

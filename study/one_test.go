@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/hw/replay"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
@@ -65,5 +67,26 @@ func TestABrokenLawFailsTheRun(t *testing.T) {
 	}
 	if l := rec.Run.Little; l == nil || l.Holds || l.Where != "instance 2" || !rec.Run.Complete {
 		t.Errorf("the record says %+v", rec.Run.Little)
+	}
+}
+
+// What describes a run before it begins is the same in both plants, but for the names of plant and engine.
+func TestBothPlantsDescribeARunAlike(t *testing.T) {
+	sc := only(t, "name: t\nseed: 7\ntelemetry: {window: 20ms}\nworkload: [{flows: [{rate: 1kpps, end: 1s}]}]", "")
+	traffic, err := sc.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	traffic.Skipped = []traces.Count{{Reason: "frames cut off", N: 3}}
+	simulated, replayed := sim.Header(sc, traffic, "v"), replay.Header(sc, traffic, "bed", "v")
+	if simulated.Plant != "sim" || simulated.Engine != "fluid" || replayed.Plant != "hw" || replayed.Engine != "bed" {
+		t.Errorf("%s, %s and %s, %s: want sim, fluid and hw, bed", simulated.Plant, simulated.Engine, replayed.Plant, replayed.Engine)
+	}
+	if simulated.Duration <= 0 || len(simulated.Skipped) != 1 || simulated.Seed != 7 || simulated.Window != 0.02 {
+		t.Errorf("%+v: want a duration, what was skipped, the seed and the window", simulated)
+	}
+	replayed.Plant, replayed.Engine = simulated.Plant, simulated.Engine
+	if !reflect.DeepEqual(simulated, replayed) {
+		t.Errorf("the simulated plant says %+v\nthe real one %+v", simulated, replayed)
 	}
 }

@@ -3,10 +3,6 @@ package study
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 
@@ -34,7 +30,7 @@ func (w work) finished(ctx context.Context, dir string) bool {
 	switch {
 	case !r.Complete || r.Error != "" || !r.Conservation.Holds || r.Conservation.Checked == 0,
 		r.Little != nil && !r.Little.Holds,
-		w.plant == "sim" && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
+		w.plant == results.Simulated && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
 		r.Log == nil, // of a version that did not check so much
 		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name || r.Seed != w.sc.Seed,
 		!slices.Equal(r.Inputs, w.inputs),
@@ -51,30 +47,4 @@ func sameScenario(sc *scenarios.Scenario, recorded any) bool {
 	}
 	var resolved any
 	return json.Unmarshal(b, &resolved) == nil && reflect.DeepEqual(resolved, recorded)
-}
-
-// claim takes a study's directory for this process, which makes it if need be. A directory that holds a record, or a
-// summary that this program did not write, is refused.
-func claim(dir string) (*results.DirLock, error) {
-	lock, err := results.LockDir(dir)
-	if err != nil {
-		return nil, refusable(err)
-	}
-	if err := ownSummary(dir); err != nil {
-		lock.Abandon()
-		return nil, err
-	}
-	if _, err := os.Lstat(filepath.Join(dir, "run.json")); err == nil {
-		lock.Abandon()
-		return nil, refusef("%s: holds a record: want a directory for the records of a study", dir)
-	}
-	return lock, nil
-}
-
-// refusable is a refusal, unless the error is one of the file system.
-func refusable(err error) error {
-	if file := (*fs.PathError)(nil); errors.As(err, &file) {
-		return err
-	}
-	return refusal{err}
 }

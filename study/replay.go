@@ -51,7 +51,7 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 		return nil, refusal{err}
 	}
 	if o.Say != nil {
-		for _, s := range tight(traffic, replay.End(sc, traffic), caps) {
+		for _, s := range tight(traffic, sc.End(traffic), caps) {
 			o.Say(s)
 		}
 	}
@@ -85,7 +85,7 @@ func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir s
 		where := filepath.Join(dir, run.Name)
 		recorded[i] = true
 		behind, err := o.known.of(ctx, sc)
-		if err == nil && (work{"hw", tb.Name, o.Version, sc, behind.inputs()}).finished(ctx, where) {
+		if err == nil && (work{results.Hardware, tb.Name, o.Version, sc, behind.inputs()}).finished(ctx, where) {
 			if err := results.Tidy(where); err != nil {
 				return fmt.Errorf("run %s: %w", run.Name, refusable(err))
 			}

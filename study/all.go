@@ -1,17 +1,10 @@
 package study
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -21,9 +14,6 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
-
-// SummaryName is the file in a study's directory that has a line for each run.
-const SummaryName = "summary.csv"
 
 // AllOptions are the options of All.
 type AllOptions struct {
@@ -72,7 +62,7 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case err == nil && work{"sim", run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
+			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
 				recorded[i] = true
 				if err := results.Tidy(where); err != nil {
 					failed.Add(1)
@@ -107,6 +97,18 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 	return out, errors.Join(errs...)
 }
 
+// Open opens the records of a study's runs in dir, in the order of the study, and none of others that dir may hold.
+func Open(ctx context.Context, st *scenarios.Study, dir string) ([]*results.Record, error) {
+	recs := make([]*results.Record, len(st.Runs))
+	for i := range st.Runs {
+		var err error
+		if recs[i], err = results.OpenContext(ctx, filepath.Join(dir, st.Runs[i].Name)); err != nil {
+			return nil, err
+		}
+	}
+	return recs, nil
+}
+
 // tally adds up how far the runs of a study are.
 type tally struct {
 	mu     sync.Mutex
@@ -130,90 +132,4 @@ func (t *tally) set(run int, share float64) {
 	t.sum += part - t.parts[run]
 	t.parts[run] = part
 	t.report(float64(t.sum) / 1000)
-}
-
-// totals are the columns of the summary behind the coordinates.
-var totals = []struct {
-	name string
-	of   func(*results.Run) string
-}{
-	{"complete", func(r *results.Run) string { return strconv.FormatBool(r.Complete) }},
-	{"conserved", func(r *results.Run) string { return strconv.FormatBool(r.Conservation.Holds) }},
-	{"offered", func(r *results.Run) string { return number(r.Totals.Offered) }},
-	{"processed", func(r *results.Run) string { return number(r.Totals.Processed) }},
-	{"queued", func(r *results.Run) string { return number(r.Totals.Queued) }},
-	{"dropped", func(r *results.Run) string { return number(results.Round(r.Totals.Dropped.Sum())) }},
-	{"dropped_link", func(r *results.Run) string { return number(r.Totals.Dropped.Link) }},
-	{"dropped_eswitch", func(r *results.Run) string { return number(r.Totals.Dropped.ESwitch) }},
-	{"dropped_slowpath", func(r *results.Run) string { return number(r.Totals.Dropped.SlowPath) }},
-	{"dropped_instance", func(r *results.Run) string { return number(r.Totals.Dropped.Instance) }},
-	{"dropped_rejected", func(r *results.Run) string { return number(r.Totals.Dropped.Rejected) }},
-	{"slowpath", func(r *results.Run) string { return number(r.Totals.SlowPath) }},
-	{"reordered", func(r *results.Run) string { return number(r.Totals.Reordered) }},
-	{"flows", func(r *results.Run) string { return strconv.FormatInt(r.Totals.Flows, 10) }},
-	{"moves", func(r *results.Run) string { return strconv.FormatInt(r.Totals.Moves, 10) }},
-	{"rules_installed", func(r *results.Run) string { return strconv.FormatInt(r.Totals.RulesInstalled, 10) }},
-	{"rules_rejected", func(r *results.Run) string { return strconv.FormatInt(r.Totals.RulesRejected, 10) }},
-}
-
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
-
-// summarise writes the summary from the records, in the order of the study; a run that has none has no line.
-func summarise(st *scenarios.Study, dir string, recorded []bool) error {
-	return results.WriteFile(filepath.Join(dir, SummaryName), func(out io.Writer) error {
-		w := csv.NewWriter(out)
-		head := []string{"run"}
-		for _, c := range st.Runs[0].Coordinates {
-			head = append(head, c.Key)
-		}
-		for _, t := range totals {
-			head = append(head, t.name)
-		}
-		w.Write(head)
-		for i := range st.Runs {
-			if !recorded[i] {
-				continue
-			}
-			run := &st.Runs[i]
-			rec, err := results.Open(filepath.Join(dir, run.Name))
-			if err != nil {
-				return err
-			}
-			row := []string{run.Name}
-			for _, c := range run.Coordinates {
-				row = append(row, c.Value)
-			}
-			for _, t := range totals {
-				row = append(row, t.of(&rec.Run))
-			}
-			w.Write(row)
-		}
-		w.Flush()
-		return w.Error()
-	})
-}
-
-// ownSummary is nil if dir holds no file of the summary's name, or one that summarise wrote.
-func ownSummary(dir string) error {
-	path := filepath.Join(dir, SummaryName)
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	head := ""
-	if info.Mode().IsRegular() {
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		head, _ = bufio.NewReader(io.LimitReader(f, 1<<16)).ReadString('\n')
-	}
-	own := fmt.Sprintf(",%s,%s,%s,", totals[0].name, totals[1].name, totals[2].name)
-	if info.Mode().IsRegular() && (info.Size() == 0 || strings.HasPrefix(head, "run,") && strings.Contains(head, own)) {
-		return nil
-	}
-	return refusef("%s: holds %s, which this program did not write: want another directory for the records of a study", dir, SummaryName)
 }

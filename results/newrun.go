@@ -1,0 +1,33 @@
+package results
+
+import (
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/traces"
+)
+
+// The plants, as Run.Plant names them.
+const (
+	Simulated = "sim"
+	Hardware  = "hw"
+)
+
+// NewRun describes a run that has not begun: a scenario with its traffic on a plant. Engine is the simulator's data plane
+// or the testbed's name, version that of the program. Both plants describe their runs with it.
+func NewRun(plant, engine, version string, sc *scenarios.Scenario, w *traces.Workload) *Run {
+	run := &Run{
+		Format:   format,
+		Name:     sc.Name,
+		Plant:    plant,
+		Engine:   engine,
+		Version:  version,
+		Seed:     sc.Seed,
+		Duration: sc.End(w).Seconds(),
+		Window:   sc.Telemetry.Window.Seconds(),
+		Scenario: sc.Resolved(),
+		Traffic:  w.Provenance,
+	}
+	for _, s := range w.Skipped {
+		run.Skipped = append(run.Skipped, Skip{Reason: s.Reason, N: s.N})
+	}
+	return run
+}

@@ -1,0 +1,72 @@
+package study
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/smartinco/smartinco/results"
+)
+
+// claim takes a study's directory for this process, which makes it if need be. A directory that holds a record, or a
+// summary that this program did not write, is refused.
+func claim(dir string) (*results.DirLock, error) {
+	lock, err := results.LockDir(dir)
+	if err != nil {
+		return nil, refusable(err)
+	}
+	if err := ownSummary(dir); err != nil {
+		lock.Abandon()
+		return nil, err
+	}
+	if is, _ := results.Holds(dir); is {
+		lock.Abandon()
+		return nil, refusef("%s: holds a record: want a directory for the records of a study", dir)
+	}
+	return lock, nil
+}
+
+// RecordsName is the folder for records in a directory of ClaimOutput.
+const RecordsName = "records"
+
+// ClaimOutput takes a directory for this process, which it makes if need be: one for figures and tables, with the records
+// that they are made from in the folder RecordsName. Where that folder is missing, a file whose name matches one of
+// patterns (see filepath.Match) is somebody else's, and the directory is refused.
+func ClaimOutput(dir string, patterns ...string) (*results.DirLock, error) {
+	lock, err := results.LockDir(dir)
+	if err != nil {
+		return nil, refusable(err)
+	}
+	if info, err := os.Lstat(filepath.Join(dir, RecordsName)); err == nil && info.IsDir() {
+		return lock, nil
+	}
+	if err := noneOf(dir, patterns); err != nil {
+		return nil, errors.Join(err, lock.Abandon())
+	}
+	return lock, nil
+}
+
+func noneOf(dir string, patterns []string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		for _, pattern := range patterns {
+			if is, _ := filepath.Match(pattern, e.Name()); is {
+				return refusef("%s: holds %s and no records: this program did not write it; want another directory",
+					dir, results.Quote(e.Name()))
+			}
+		}
+	}
+	return nil
+}
+
+// refusable is a refusal, unless the error is one of the file system.
+func refusable(err error) error {
+	if file := (*fs.PathError)(nil); errors.As(err, &file) {
+		return err
+	}
+	return refusal{err}
+}
