@@ -9,21 +9,22 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
 
 // delay: the distributions of wait, sojourn and, where link, eSwitch or slow path add to it, end-to-end delay: above the
 // cumulative one, below its complement, in which the tail shows.
-func delay(ds []data, o Options) (*page, []string, error) {
+func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "delays were not measured", false, func(d data) bool { return len(d.delays) > 0 })
 	if len(in) == 0 {
 		return nil, nil, none(ds, notes)
 	}
 	gs := bySettings(in)
-	if len(gs) > len(looks) {
-		notes = append(notes, fmt.Sprintf("%d lines share %d looks", len(gs), len(looks)))
+	if len(gs) > chart.Looks {
+		notes = append(notes, fmt.Sprintf("%d lines share %d looks", len(gs), chart.Looks))
 	}
 	kinds := []struct{ kind, title string }{{"wait", "Wait at the VNF"}, {"sojourn", "Sojourn at the VNF"}}
 	if slices.ContainsFunc(in, func(d data) bool {
@@ -31,77 +32,77 @@ func delay(ds []data, o Options) (*page, []string, error) {
 	}) {
 		kinds = append(kinds, struct{ kind, title string }{"end-to-end", "End to end"})
 	}
-	pg := &page{width: inches(o), rows: [][]*panel{nil, nil}}
-	pg.heights = append(pg.heights, 92, 92)
+	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{nil, nil}}
+	pg.Heights = append(pg.Heights, 92, 92)
 	least, n := 1.0, 0
 	for i, k := range kinds {
-		x := axis{label: "Delay (µs)", log: true, min: math.Inf(1)}
-		up := &panel{title: letter(i) + " " + k.title, y: axis{max: 1.05, ticks: roundTicks(0, 1, 5)}}
-		down := &panel{title: letter(i+len(kinds)) + " " + k.title, y: axis{log: true}}
+		x := chart.Axis{Label: "Delay (µs)", Log: true, Min: math.Inf(1)}
+		up := &chart.Panel{Title: chart.Letter(i) + " " + k.title, Y: chart.Axis{Max: 1.05, Ticks: chart.RoundTicks(0, 1, 5)}}
+		down := &chart.Panel{Title: chart.Letter(i+len(kinds)) + " " + k.title, Y: chart.Axis{Log: true}}
 		for _, g := range gs {
 			n = max(n, len(g.runs))
 			cdf, ccdf := g.shares(k.kind, false), g.shares(k.kind, true)
-			up.series, down.series = append(up.series, cdf), append(down.series, ccdf)
+			up.Series, down.Series = append(up.Series, cdf), append(down.Series, ccdf)
 			if lo, hi, ok := spread(cdf); ok {
-				x.min, x.max = min(x.min, lo), max(x.max, hi)
+				x.Min, x.Max = min(x.Min, lo), max(x.Max, hi)
 			}
-			for _, share := range ccdf.y {
+			for _, share := range ccdf.Y {
 				if share > 0 {
 					least = min(least, share)
 				}
 			}
 		}
-		if x.max == 0 { // no packet was delayed at all
-			x.min, x.max = 0.01, 1
+		if x.Max == 0 { // no packet was delayed at all
+			x.Min, x.Max = 0.01, 1
 		}
-		x.min, x.max = x.min/1.15, x.max*1.15
-		if x.max < 10*x.min { // less than a decade would have no number
-			x.min, x.max = math.Pow10(int(math.Floor(math.Log10(x.min)))), math.Pow10(int(math.Ceil(math.Log10(x.max))))
+		x.Min, x.Max = x.Min/1.15, x.Max*1.15
+		if x.Max < 10*x.Min { // less than a decade would have no number
+			x.Min, x.Max = math.Pow10(int(math.Floor(math.Log10(x.Min)))), math.Pow10(int(math.Ceil(math.Log10(x.Max))))
 		}
-		up.x, down.x = x, x
-		up.x.bare = true
-		for _, p := range []*panel{up, down} {
-			for j := range p.series {
-				p.series[j].from(x.min)
+		up.X, down.X = x, x
+		up.X.Bare = true
+		for _, p := range []*chart.Panel{up, down} {
+			for j := range p.Series {
+				from(&p.Series[j], x.Min)
 			}
 		}
-		pg.rows[0], pg.rows[1] = append(pg.rows[0], up), append(pg.rows[1], down)
+		pg.Rows[0], pg.Rows[1] = append(pg.Rows[0], up), append(pg.Rows[1], down)
 	}
-	pg.rows[0][0].y.label, pg.rows[1][0].y.label = "CDF", "Complementary CDF"
-	for _, p := range pg.rows[1] {
-		p.y.min, p.y.max = math.Pow10(int(math.Floor(math.Log10(least)+1e-9))), 1.6
-		p.y.ticks = powers(p.y.min)
+	pg.Rows[0][0].Y.Label, pg.Rows[1][0].Y.Label = "CDF", "Complementary CDF"
+	for _, p := range pg.Rows[1] {
+		p.Y.Min, p.Y.Max = math.Pow10(int(math.Floor(math.Log10(least)+1e-9))), 1.6
+		p.Y.Ticks = powers(p.Y.Min)
 	}
-	pg.note = seedNote(n)
+	pg.Notes = []string{seedNote(n)}
 	return pg, notes, nil
 }
 
 // from cuts off what lies below x, where the line begins instead; it is level up to its next point.
-func (s *series) from(x float64) {
+func from(s *chart.Series, x float64) {
 	i := 0
-	for i+1 < len(s.x) && s.x[i+1] <= x {
+	for i+1 < len(s.X) && s.X[i+1] <= x {
 		i++
 	}
-	s.x, s.y = s.x[i:], s.y[i:]
-	if s.lo != nil {
-		s.lo, s.hi = s.lo[i:], s.hi[i:]
+	s.X, s.Y = s.X[i:], s.Y[i:]
+	if s.Lo != nil {
+		s.Lo, s.Hi = s.Lo[i:], s.Hi[i:]
 	}
-	s.x[0] = max(s.x[0], x)
+	s.X[0] = max(s.X[0], x)
 }
 
 // spread is where a distribution lies: from where two percent of the packets that are delayed are below to its end. It
 // is nowhere when none is delayed.
-func spread(cdf series) (lo, hi float64, ok bool) {
-	for i, share := range cdf.y {
-		if i > 0 && share >= cdf.y[0]+0.02*(1-cdf.y[0]) {
-			return cdf.x[i-1], cdf.x[len(cdf.x)-1], true
+func spread(cdf chart.Series) (lo, hi float64, ok bool) {
+	for i, share := range cdf.Y {
+		if i > 0 && share >= cdf.Y[0]+0.02*(1-cdf.Y[0]) {
+			return cdf.X[i-1], cdf.X[len(cdf.X)-1], true
 		}
 	}
 	return 0, 0, false
 }
 
 // powers are the powers of ten from 1 down to least, in six numbers at most.
-func powers(least float64) (ts []tick) {
+func powers(least float64) (ts []chart.Tick) {
 	decades := int(math.Round(-math.Log10(least)))
 	size := (decades + 5) / 6
 	for k := 0; k <= decades; k += max(size, 1) {
@@ -109,7 +110,7 @@ func powers(least float64) (ts []tick) {
 		if decades > 3 && k > 0 {
 			label = fmt.Sprintf("1e-%d", k)
 		}
-		ts = append(ts, tick{math.Pow10(-k), label})
+		ts = append(ts, chart.Tick{At: math.Pow10(-k), Label: label})
 	}
 	return ts
 }
@@ -125,7 +126,7 @@ func (d data) buckets(kind string) (bs []results.Bucket) {
 
 // shares is the share of packets whose delay is below x, or not below it, in µs: at each edge of a bucket, where it is
 // exact, and the mean of the group's runs.
-func (g group) shares(kind string, beyond bool) series {
+func (g group) shares(kind string, beyond bool) chart.Series {
 	const perMicrosecond = 1e6
 	var edges []int64
 	for _, d := range g.runs {
@@ -154,12 +155,12 @@ func (g group) shares(kind string, beyond bool) series {
 			}
 		}
 	}
-	s := series{name: g.name, look: g.look, kind: line, n: len(g.runs)}
+	s := chart.Series{Name: g.name, Look: g.look, Kind: chart.Line, N: len(g.runs)}
 	for _, i := range drawable(edges, at) {
 		e := edges[i]
-		s.x, s.y = append(s.x, float64(e)/perMicrosecond), append(s.y, at[i].mean())
+		s.X, s.Y = append(s.X, float64(e)/perMicrosecond), append(s.Y, at[i].mean())
 		if len(g.runs) > 1 {
-			s.lo, s.hi = append(s.lo, at[i].lo), append(s.hi, at[i].hi)
+			s.Lo, s.Hi = append(s.Lo, at[i].lo), append(s.Hi, at[i].hi)
 		}
 	}
 	return s
@@ -227,7 +228,7 @@ func bySettings(ds []data) (gs []group) {
 	sorted := make([]group, len(gs))
 	for look, i := range order {
 		run := gs[i].runs[0].run
-		gs[i].look = look
+		gs[i].look = chart.Look(look)
 		gs[i].name = strings.TrimSuffix(run.Name, fmt.Sprintf("-seed=%d", run.Seed))
 		if len(keys) > 0 && len(keys) <= 2 {
 			var parts []string
@@ -245,10 +246,10 @@ func bySettings(ds []data) (gs []group) {
 func setting(s string) string {
 	var rate units.PPS
 	if rate.UnmarshalText([]byte(s)) == nil {
-		return spaced(units.PPS(rounded(float64(rate), 4)).String())
+		return spaced(units.PPS(chart.Rounded(float64(rate), 4)).String())
 	}
 	if v, err := strconv.ParseFloat(s, 64); err == nil && v != math.Trunc(v) {
-		return short(v)
+		return chart.Short(v)
 	}
 	return spaced(s)
 }

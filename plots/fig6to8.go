@@ -3,14 +3,14 @@ package plots
 import (
 	"math"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
-	"gonum.org/v1/plot/vg"
 )
 
 const mega, giga = 1e6, 1e9
 
 // fig6: throughput and loss of a single VNF over the load that it is offered. Each level of the load gives one point.
-func fig6(ds []data, o Options) (*page, []string, error) {
+func fig6(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "more than one instance", false, func(d data) bool { return d.max == 1 })
 	if len(in) == 0 {
@@ -29,20 +29,20 @@ func fig6(ds []data, o Options) (*page, []string, error) {
 		}
 	}
 	n := processed.most()
-	x := axis{label: "Offered load (Mpps)"}
-	a := &panel{title: "Throughput", x: x, y: axis{label: "Throughput (Mpps)"},
-		series: []series{processed.series(series{name: "processed", kind: line}, n)}}
-	load := series{name: "offered", look: 6, kind: line, thin: true, n: n, x: a.series[0].x, y: a.series[0].x}
-	a.series = append(a.series, load)
-	b := &panel{title: "Packet loss", x: x, y: axis{label: "Loss (Mpps)"}, series: []series{
-		ring.series(series{name: "lost at the VNF", kind: line, look: 1}, n),
-		lost.series(series{name: "lost in all", kind: line, look: 2}, n)}}
+	x := chart.Axis{Label: "Offered load (Mpps)"}
+	a := &chart.Panel{Title: "Throughput", X: x, Y: chart.Axis{Label: "Throughput (Mpps)"},
+		Series: []chart.Series{processed.series(chart.Series{Name: "processed", Kind: chart.Line}, n)}}
+	load := chart.Series{Name: "offered", Look: 6, Kind: chart.Line, Thin: true, N: n, X: a.Series[0].X, Y: a.Series[0].X}
+	a.Series = append(a.Series, load)
+	b := &chart.Panel{Title: "Packet loss", X: x, Y: chart.Axis{Label: "Loss (Mpps)"}, Series: []chart.Series{
+		ring.series(chart.Series{Name: "lost at the VNF", Kind: chart.Line, Look: 1}, n),
+		lost.series(chart.Series{Name: "lost in all", Kind: chart.Line, Look: 2}, n)}}
 	if o.Published {
-		a.marks = []mark{{label: "25 Mpps", at: fig6Capacity}}
-		b.marks = []mark{{label: "knee at 25 Mpps", at: fig6Capacity, onX: true}}
+		a.Marks = []chart.Mark{{Label: "25 Mpps", At: fig6Capacity}}
+		b.Marks = []chart.Mark{{Label: "knee at 25 Mpps", At: fig6Capacity, OnX: true}}
 	}
-	for _, p := range []*panel{a, b} {
-		p.x.max = 1.02 * (a.series[0].x[len(a.series[0].x)-1])
+	for _, p := range []*chart.Panel{a, b} {
+		p.X.Max = 1.02 * (a.Series[0].X[len(a.Series[0].X)-1])
 	}
 	return stack(o, n, 88, a, b), notes, nil
 }
@@ -84,7 +84,7 @@ func levels(ws []window) (ls []window) {
 }
 
 // fig7: throughput of each VNF, and of all, over the number of VNFs that run at once.
-func fig7(ds []data, o Options) (*page, []string, error) {
+func fig7(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "the number of instances is not fixed", false, func(d data) bool { return d.fixed && d.initial > 0 })
 	if len(in) == 0 {
@@ -113,14 +113,14 @@ func fig7(ds []data, o Options) (*page, []string, error) {
 			each.add(float64(d.initial), i.mean()/mega)
 		}
 	}
-	count := axis{label: "VNFs at once", min: 0.5, max: float64(most) + 0.5, ticks: whole(1, float64(most), 10)}
-	per := each.series(series{name: "each VNF (mean and range)", kind: line}, 2)
-	per.n = n
-	a := &panel{title: "Each VNF", x: count, y: axis{label: "Throughput (Mpps)"}, series: []series{per}}
-	b := &panel{title: "All VNFs", x: count, y: axis{label: "Throughput (Mpps)"},
-		series: []series{all.series(series{name: "all VNFs", kind: line, look: 1}, n)}}
+	count := chart.Axis{Label: "VNFs at once", Min: 0.5, Max: float64(most) + 0.5, Ticks: chart.WholeTicks(1, float64(most), 10)}
+	per := each.series(chart.Series{Name: "each VNF (mean and range)", Kind: chart.Line}, 2)
+	per.N = n
+	a := &chart.Panel{Title: "Each VNF", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"}, Series: []chart.Series{per}}
+	b := &chart.Panel{Title: "All VNFs", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"},
+		Series: []chart.Series{all.series(chart.Series{Name: "all VNFs", Kind: chart.Line, Look: 1}, n)}}
 	if o.Published {
-		a.marks = []mark{{label: "slightly above 10 Mpps", at: fig7PerVNF}}
+		a.Marks = []chart.Mark{{Label: "slightly above 10 Mpps", At: fig7PerVNF}}
 	}
 	return stack(o, n, 88, a, b), notes, nil
 }
@@ -144,14 +144,14 @@ func perInstance(d data, from float64) (is []sum, err error) {
 }
 
 // fig8: for each scheduler, the mean over the run of how many flows each instance held, and of what it processed.
-func fig8(ds []data, o Options) (*page, []string, error) {
+func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 	in, notes, err := autoscaled(ds)
 	if err != nil {
 		return nil, nil, err
 	}
 	gs := bySchedulers(in)
 	notes = append(notes, absent(gs)...)
-	var flows, rates []*panel
+	var flows, rates []*chart.Panel
 	n, most := 0, int32(0)
 	runs := make([][]map[int32]life, len(gs)) // of each group
 	for i, g := range gs {
@@ -176,27 +176,27 @@ func fig8(ds []data, o Options) (*page, []string, error) {
 				}
 			}
 		}
-		x := axis{label: "Instance", min: 0.4, max: float64(most) + 0.6, ticks: whole(1, float64(most), 10)}
+		x := chart.Axis{Label: "Instance", Min: 0.4, Max: float64(most) + 0.6, Ticks: chart.WholeTicks(1, float64(most), 10)}
 		top, low := x, x
-		top.bare = true
-		f := &panel{title: g.name, x: top, series: []series{held.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
-		r := &panel{x: low, series: []series{rate.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
+		top.Bare = true
+		f := &chart.Panel{Title: g.name, X: top, Series: []chart.Series{held.series(chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}, len(g.runs))}}
+		r := &chart.Panel{X: low, Series: []chart.Series{rate.series(chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}, len(g.runs))}}
 		if i == 0 {
-			f.y.label, r.y.label = "Mean flows", "Mean rate (Mpps)"
+			f.Y.Label, r.Y.Label = "Mean flows", "Mean rate (Mpps)"
 		}
-		f.title = letter(i) + " " + f.title
+		f.Title = chart.Letter(i) + " " + f.Title
 		if limit := g.runs[0].limit / mega; limit > 0 {
-			r.marks = []mark{{label: short(limit) + " Mpps", at: limit, limit: "scheduler's limit"}}
+			r.Marks = []chart.Mark{{Label: chart.Short(limit) + " Mpps", At: limit, Limit: "scheduler's limit"}}
 		}
 		flows, rates = append(flows, f), append(rates, r)
 	}
-	for _, row := range [][]*panel{flows, rates} {
-		level(row)
+	for _, row := range [][]*chart.Panel{flows, rates} {
+		chart.Level(row...)
 		for _, p := range row {
-			p.y.ticks = roundTicks(0, p.y.max, 6)
+			p.Y.Ticks = chart.RoundTicks(0, p.Y.Max, 6)
 		}
 	}
-	return &page{width: inches(o), rows: [][]*panel{flows, rates}, heights: []vg.Length{76, 76}, note: seedNote(n)}, notes, nil
+	return &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{flows, rates}, Heights: []float64{76, 76}, Notes: []string{seedNote(n)}}, notes, nil
 }
 
 // life is what an instance did in a run.
@@ -246,17 +246,4 @@ func last(lives map[int32]life) (n int32) {
 		n = max(n, k)
 	}
 	return min(n, 1024)
-}
-
-// level gives panels that are compared the same y axis.
-func level(ps []*panel) {
-	top := 0.0
-	for _, p := range ps {
-		q := *p
-		q.ranges()
-		top = max(top, q.y.max)
-	}
-	for _, p := range ps {
-		p.y.min, p.y.max = 0, top
-	}
 }

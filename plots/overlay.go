@@ -3,6 +3,7 @@ package plots
 import (
 	"fmt"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
 )
 
@@ -42,21 +43,21 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 			unit, per = u.name, u.per
 		}
 	}
-	x := axis{label: "Time (s)", max: longest(ds)}
-	through := &panel{title: "Throughput", x: x, y: axis{label: "Throughput (" + unit + ")"}}
-	lost := &panel{title: "Packet loss, all causes", x: x, y: axis{label: "Loss (" + unit + ")"}}
-	used := &panel{title: "VNFs in use", x: x, y: axis{label: "VNFs", count: true}}
-	running := &panel{title: "VNFs running", x: x, y: axis{label: "VNFs", count: true}}
+	x := chart.Axis{Label: "Time (s)", Max: longest(ds)}
+	through := &chart.Panel{Title: "Throughput", X: x, Y: chart.Axis{Label: "Throughput (" + unit + ")"}}
+	lost := &chart.Panel{Title: "Packet loss, all causes", X: x, Y: chart.Axis{Label: "Loss (" + unit + ")"}}
+	used := &chart.Panel{Title: "VNFs in use", X: x, Y: chart.Axis{Label: "VNFs", Count: true}}
+	running := &chart.Panel{Title: "VNFs running", X: x, Y: chart.Axis{Label: "VNFs", Count: true}}
 	for i, d := range ds {
-		g := group{name: names[i], look: i, runs: []data{d}}
-		through.series = append(through.series, g.over(line, func(_ data, w window) float64 { return w.Processed / per }))
-		lost.series = append(lost.series, g.over(line, func(_ data, w window) float64 { return w.Dropped / per }))
-		used.series = append(used.series, g.over(step, func(_ data, w window) float64 { return float64(w.Used) }))
-		running.series = append(running.series, g.over(step, func(_ data, w window) float64 { return float64(w.Instances) }))
+		g := group{name: names[i], look: chart.Look(i), runs: []data{d}}
+		through.Series = append(through.Series, g.over(chart.Line, func(_ data, w window) float64 { return w.Processed / per }))
+		lost.Series = append(lost.Series, g.over(chart.Line, func(_ data, w window) float64 { return w.Dropped / per }))
+		used.Series = append(used.Series, g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Used) }))
+		running.Series = append(running.Series, g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Instances) }))
 	}
-	level([]*panel{used, running})
+	chart.Level(used, running)
 	pg := stack(o, 1, 76, through, lost, used, running)
-	pg.heights[2], pg.heights[3] = 50, 50
-	pg.scale = scaleNote(ds)
+	pg.Heights[2], pg.Heights[3] = 50, 50
+	pg.Notes = append(pg.Notes, scaleNote(ds))
 	return newFigure(Info{ID: "compare", Title: "Two records over time"}, pg, o, nil), nil
 }

@@ -3,10 +3,8 @@ package plots
 import (
 	"bytes"
 	"encoding/csv"
-	"errors"
 	"flag"
 	"fmt"
-	"image/png"
 	"math"
 	"os"
 	"os/exec"
@@ -17,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
-	"gonum.org/v1/plot/vg"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -166,32 +163,6 @@ func TestOrderOfRecordsDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestFilesAreFitForPrint(t *testing.T) {
-	f := timeSeries(t)
-	for _, c := range []struct{ ext, has string }{
-		{".pdf", "/FontFile2"},
-		{".pdf", "/LiberationSerif"},
-		{".pdf", "D:20260101000000"},
-		{".png", "pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23\x01"}, // 11811 pixels a metre
-		{".svg", "@font-face"},
-		{".svg", "µ-burst"},
-		{".svg", `width="252pt"`},
-		{".tex", `$\mu$-burst`},
-		{".tex", `\begin{pgfpicture}`},
-	} {
-		if b := saved(t, f, "f"+c.ext); !bytes.Contains(b, []byte(c.has)) {
-			t.Errorf("%s lacks %s", c.ext, c.has)
-		}
-	}
-	img, err := png.Decode(bytes.NewReader(saved(t, f, "f.png")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w := img.Bounds().Dx(); w != 1050 {
-		t.Errorf("PNG is %d pixels wide, want 3.5 in at 300 dpi", w)
-	}
-}
-
 func TestSaveLeavesWholeFilesOnly(t *testing.T) {
 	dir := t.TempDir()
 	f := timeSeries(t)
@@ -214,24 +185,6 @@ func TestSaveLeavesWholeFilesOnly(t *testing.T) {
 	}
 	if want := []string{"a.csv", "a.svg", "b.svg"}; !slices.Equal(names, want) {
 		t.Errorf("files are %v, want %v", names, want)
-	}
-}
-
-// A figure's table replaces that of an earlier figure, and no other file: a series of the user's has the same ending.
-func TestSaveReplacesOnlyFigures(t *testing.T) {
-	f := timeSeries(t)
-	for was, replaced := range map[string]bool{"": true, strings.Join(columns, ",") + "\n1\n": true, "time,pps\n0,1\n": false, "panel": false} {
-		dir := t.TempDir()
-		table := filepath.Join(dir, "a.csv")
-		if err := os.WriteFile(table, []byte(was), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := f.Save(filepath.Join(dir, "a.svg"))
-		is, _ := os.ReadFile(table)
-		_, none := os.Stat(filepath.Join(dir, "a.svg"))
-		if (err == nil) != replaced || errors.Is(err, ErrRequest) == replaced || (string(is) == was) == replaced || (none == nil) != replaced {
-			t.Errorf("over %q: error %v, a figure %v, and then %.40q", was, err, none == nil, is)
-		}
 	}
 }
 
@@ -333,7 +286,7 @@ func TestBandIsTheRangeOfTheRuns(t *testing.T) {
 		mean := (vs[0] + vs[1]) / 2
 		for i, want := range []float64{mean, slices.Min(vs), slices.Max(vs)} {
 			if got := fmt.Sprintf("%.10g", want); r[4+i] != got {
-				t.Errorf("at %s s: column %s is %s, want %s", r[3], columns[4+i], r[4+i], got)
+				t.Errorf("at %s s: %s is %s, want %s", r[3], rows[0][4+i], r[4+i], got)
 			}
 		}
 		n++
@@ -409,45 +362,6 @@ func TestSlowPath(t *testing.T) {
 	}
 }
 
-func TestLogarithmicAxes(t *testing.T) {
-	for _, c := range []struct {
-		a    axis
-		v    float64
-		want vg.Length
-	}{
-		{axis{log: true, min: 1, max: 100}, 10, 50},
-		{axis{log: true, min: 0.1, max: 1000}, 1, 25},
-		{axis{log: true, zero: true, max: 1000}, 0, 0},
-		{axis{log: true, zero: true, max: 1000}, -3, 0},
-		{axis{log: true, zero: true, max: 1000}, 0.5, 100 * 0.25 / 3.5},
-		{axis{log: true, zero: true, max: 1000}, 1, 100 * 0.5 / 3.5},
-		{axis{log: true, zero: true, max: 1000}, 1000, 100},
-	} {
-		if got := c.a.at(c.v, 0, 100); math.Abs(float64(got-c.want)) > 1e-9 {
-			t.Errorf("%g on %+v stands at %g, want %g", c.v, c.a, got, c.want)
-		}
-	}
-	for _, c := range []struct {
-		a     axis
-		ticks []float64
-		small int
-	}{
-		{axis{log: true, min: 0.5, max: 20}, []float64{1, 10}, 5 + 8 + 1},
-		{axis{log: true, zero: true, max: 30}, []float64{0, 1, 10}, 8 + 2},
-		{axis{max: 30}, nil, 0},
-	} {
-		var at []float64
-		if c.a.log {
-			for _, x := range c.a.decades() {
-				at = append(at, x.at)
-			}
-		}
-		if !slices.Equal(at, c.ticks) || len(c.a.minor()) != c.small {
-			t.Errorf("%+v has ticks at %v and %d small ones, want %v and %d", c.a, at, len(c.a.minor()), c.ticks, c.small)
-		}
-	}
-}
-
 func TestAPanelNeedsNoTitle(t *testing.T) {
 	f, err := TimeSeries("", "Time (s)", "Load (Mpps)", Options{}, Series{Name: "s", X: []float64{1}, Y: []float64{2}})
 	if err != nil {
@@ -504,6 +418,7 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// The figures know no plant and no policy, and the kit that they are drawn with knows nothing of the project at all.
 func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 	for _, c := range []struct {
 		list []string
@@ -511,6 +426,7 @@ func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 	}{
 		{[]string{"-deps", "."}, `/(sim|hw|cmd)(/|$)`},
 		{[]string{"-f", `{{join .Imports "\n"}}`, "."}, `/orchestrator`},
+		{[]string{"-f", `{{join .Imports "\n"}}`, "./chart"}, `/`},
 	} {
 		out, err := exec.Command("go", append([]string{"list"}, c.list...)...).Output()
 		if err != nil {
@@ -519,23 +435,40 @@ func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 		bad := regexp.MustCompile(`^github.com/smartinco/smartinco` + c.bad)
 		for _, p := range strings.Fields(string(out)) {
 			if bad.MatchString(p) {
-				t.Errorf("plots depends on %s", p)
+				t.Errorf("%s depends on %s", c.list[len(c.list)-1], p)
 			}
 		}
 	}
 }
 
-// vgtex writes a comment where a path is to be closed: a square marker would lack its fourth side.
-func TestTeXClosesPaths(t *testing.T) {
-	c := formats[".tex"](100, 100)
-	c.Stroke(vg.Path{
-		{Type: vg.MoveComp, Pos: vg.Point{X: 7, Y: 11}}, {Type: vg.LineComp, Pos: vg.Point{X: 17, Y: 11}},
-		{Type: vg.LineComp, Pos: vg.Point{X: 17, Y: 23}}, {Type: vg.CloseComp}})
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
+// Every line over time is thinned, whatever draws it.
+func TestLongRunsAreThinned(t *testing.T) {
+	d := madeUp(t)["fig9"][0]
+	d.size = 64
+	d.windows = nil
+	for i := range 3 * 32768 {
+		d.windows = append(d.windows, window{T: float64(i+1) / 1000, Offered: 2e6, Processed: float64(i%7) * 1e5, Instances: 3, Used: 3, Flows: 5})
+	}
+	x := make([]float64, 3*32768)
+	for i := range x {
+		x[i] = float64(i)
+	}
+	ts, err := TimeSeries("", "Time (s)", "Load", Options{}, Series{Name: "s", X: x, Y: x, Step: true})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `\pgflineto{\pgfpoint{7pt}{11pt}}`; !strings.Contains(b.String(), want) {
-		t.Errorf("no %s in\n%s", want, b.String())
+	for id, f := range map[string]*Figure{"fig9": drawn(t, "fig9", []data{d}, Options{}), "fig10": drawn(t, "fig10", []data{d}, Options{}),
+		"compare": overlaid(t, d, d), "timeseries": ts} {
+		points := 0
+		for _, row := range f.page.Rows {
+			for _, p := range row {
+				for _, s := range p.Series {
+					points = max(points, len(s.X))
+				}
+			}
+		}
+		if points < 8192 || points > 32768 {
+			t.Errorf("%s draws %d points of a line, want %d to %d", id, points, 8192, 32768)
+		}
 	}
 }

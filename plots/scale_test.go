@@ -3,7 +3,7 @@ package plots
 import (
 	"maps"
 	"math"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
@@ -61,7 +61,7 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := pg.rows[1][0].marks; len(m) != 1 || m[0].label != "9.998 Mpps" || math.Abs(m[0].at-9.9975) > 1e-9 {
+	if m := pg.Rows[1][0].Marks; len(m) != 1 || m[0].Label != "9.998 Mpps" || math.Abs(m[0].At-9.9975) > 1e-9 {
 		t.Errorf("the limit of 1333 pps times 7500 is drawn as %+v, want 9.998 Mpps", m)
 	}
 	for _, c := range []struct {
@@ -72,14 +72,26 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 		if got != c.want {
 			t.Errorf("note %q, want %q", got, c.want)
 		}
-		pg, _, err := fig9([]data{c.with}, Options{Width: OneColumn})
-		if err != nil {
-			t.Fatal(err)
-		}
-		pg.scale = got
-		shown := slices.ContainsFunc(pg.legend(), func(e entry) bool { return e.name != "" && e.name == c.want })
+		f := drawn(t, "fig9", []data{c.with}, Options{})
+		shown := strings.Contains(string(saved(t, f, "f.svg")), "ran at")
 		if shown != (c.want != "") {
-			t.Errorf("legend shows the scale: %v, want %v", shown, c.want != "")
+			t.Errorf("the figure shows the scale: %v, want %v", shown, c.want != "")
+		}
+	}
+}
+
+// A figure of runs of different scales says so, and none of their scales.
+func TestSeveralScales(t *testing.T) {
+	a, b, full := data{scale: scale{0.5, 1}}, data{scale: scale{0.5, 0.25}}, data{scale: scale{1, 1}}
+	for _, c := range []struct {
+		ds   []data
+		want string
+	}{
+		{[]data{a, a}, "ran at 1/2 of these rates"}, {[]data{b}, "ran at 1/2 of these rates, 1/4 of these times"},
+		{[]data{a, b}, "runs of several scales"}, {[]data{full, a}, "runs of several scales"}, {[]data{full, full}, ""},
+	} {
+		if got := scaleNote(c.ds); got != c.want {
+			t.Errorf("%v: %q, want %q", c.ds, got, c.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -47,7 +48,7 @@ func newFlows(d data) (f newFlow, ok bool) {
 
 // slowPath: what a new flow suffers before its rule is in force, over its rate, one line for each latency of the
 // installation. Runs of the fluid engine, where there are some, stand beside those that step packets as thin lines.
-func slowPath(ds []data, o Options) (*page, []string, error) {
+func slowPath(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	var in []newFlow
 	keep(ds, &notes, "its flows have no single rate, or no rule was installed", false, func(d data) bool {
@@ -62,11 +63,11 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 	}
 	slices.SortStableFunc(in, func(a, b newFlow) int { return cmp.Compare(a.latency, b.latency) })
 	exact := slices.ContainsFunc(in, func(f newFlow) bool { return f.run.Engine != "fluid" })
-	a := &panel{title: "Reordered", y: axis{label: "Packets a flow", log: true, zero: true}}
-	b := &panel{title: "Lost in the slow path", y: axis{label: "Packets a flow", log: true, zero: true}}
+	a := &chart.Panel{Title: "Reordered", Y: chart.Axis{Label: "Packets a flow", Log: true, Zero: true}}
+	b := &chart.Panel{Title: "Lost in the slow path", Y: chart.Axis{Label: "Packets a flow", Log: true, Zero: true}}
 	n := 0
 	for _, reference := range []bool{false, true} {
-		look := 0
+		look := chart.Look(0)
 		for i := 0; i < len(in); {
 			latency := in[i].latency
 			reordered, lost := merge{grain: 1e-3}, merge{grain: 1e-3} // in Mpps
@@ -81,13 +82,13 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 			}
 			runs := reordered.most()
 			n = max(n, runs)
-			s := series{name: spaced(latency.String()), look: look, kind: line}
+			s := chart.Series{Name: spaced(latency.String()), Look: look, Kind: chart.Line}
 			if reference {
-				s = series{name: "fluid engine", look: 6, kind: line, thin: true}
+				s = chart.Series{Name: "fluid engine", Look: 6, Kind: chart.Line, Thin: true}
 			}
 			look++
-			a.series = append(a.series, reordered.series(s, runs))
-			b.series = append(b.series, lost.series(s, runs))
+			a.Series = append(a.Series, reordered.series(s, runs))
+			b.Series = append(b.Series, lost.series(s, runs))
 		}
 	}
 	one := func(of func(newFlow) float64) (v float64, ok bool) {
@@ -95,22 +96,22 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 		return v, v > 0 && !slices.ContainsFunc(in, func(f newFlow) bool { return of(f) != v })
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowRate }); ok {
-		m := mark{label: spaced(units.PPS(rounded(v, 4)).String()), at: v / mega, onX: true, limit: "slow path's limit"}
-		a.marks, b.marks = append(a.marks, m), append(b.marks, m)
+		m := chart.Mark{Label: spaced(units.PPS(chart.Rounded(v, 4)).String()), At: v / mega, OnX: true, Limit: "slow path's limit"}
+		a.Marks, b.Marks = append(a.Marks, m), append(b.Marks, m)
 	} else {
 		notes = append(notes, "the runs differ in nic.slowpath_rate, or have none")
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowQueue }); ok {
-		a.marks = append(a.marks, mark{label: "queue of " + short(v), at: v, limit: "slow path's limit"})
+		a.Marks = append(a.Marks, chart.Mark{Label: "queue of " + chart.Short(v), At: v, Limit: "slow path's limit"})
 	}
 	least, most := in[0].rate, in[0].rate
 	for _, f := range in {
 		least, most = min(least, f.rate), max(most, f.rate)
 	}
-	for _, p := range []*panel{a, b} {
-		p.x = axis{label: "Rate of the flow (Mpps)", log: true, min: least / mega / 1.08, max: most / mega * 1.08}
+	for _, p := range []*chart.Panel{a, b} {
+		p.X = chart.Axis{Label: "Rate of the flow (Mpps)", Log: true, Min: least / mega / 1.08, Max: most / mega * 1.08}
 	}
-	a.topOf = "lines: latency of the rule"
+	a.TopOf = "lines: latency of the rule"
 	return stack(o, n, 92, a, b), notes, nil
 }
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/plot/vg"
+	"github.com/smartinco/smartinco/plots/chart"
 )
 
 // Series is a line for TimeSeries: Y over X, which must be in increasing order and of the same length. Step holds each value
@@ -24,7 +24,7 @@ func TimeSeries(title, xLabel, yLabel string, o Options, ss ...Series) (*Figure,
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("timeseries: %w", err)
 	}
-	p := &panel{title: title, x: axis{label: xLabel}, y: axis{label: yLabel}}
+	p := &chart.Panel{Title: title, X: chart.Axis{Label: xLabel}, Y: chart.Axis{Label: yLabel}}
 	points := 0
 	for i, s := range ss {
 		if len(s.X) != len(s.Y) {
@@ -38,16 +38,16 @@ func TimeSeries(title, xLabel, yLabel string, o Options, ss ...Series) (*Figure,
 				return nil, fmt.Errorf("timeseries: series %q, point %d: x falls from %g to %g: want increasing order", s.Name, k, s.X[k-1], s.X[k])
 			}
 		}
-		kd := line
+		kd := chart.Line
 		if s.Step {
-			kd = step
+			kd = chart.Step
 		}
-		p.series = append(p.series, series{name: s.Name, look: i, kind: kd, x: s.X, y: s.Y, n: 1}.thinned())
+		p.Series = append(p.Series, chart.Series{Name: s.Name, Look: chart.Look(i), Kind: kd, X: s.X, Y: s.Y, N: 1}.Thinned())
 		points += len(s.X)
 	}
 	if points == 0 {
 		return nil, fmt.Errorf("timeseries: no point to draw in %d series", len(ss))
 	}
-	pg := &page{width: inches(o), rows: [][]*panel{{p}}, heights: []vg.Length{110}}
+	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{{p}}, Heights: []float64{110}}
 	return newFigure(Info{ID: "timeseries", Title: title}, pg, o, nil), nil
 }

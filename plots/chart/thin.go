@@ -1,4 +1,4 @@
-package plots
+package chart
 
 import (
 	"math"
@@ -13,18 +13,18 @@ const (
 	denseAbove = 4 * dots
 )
 
-// thinned leaves out points that nobody can see: of those in one column the first and the last stay, and the least and the
+// Thinned leaves out points that nobody can see: of those in one column the first and the last stay, and the least and the
 // greatest of the line and of its band, in their order. What is drawn covers the same points of the paper.
-func (s series) thinned() series {
-	n := len(s.x)
+func (s Series) Thinned() Series {
+	n := len(s.X)
 	if n <= denseAbove {
 		return s
 	}
-	width := s.x[n-1] - s.x[0]
+	width := s.X[n-1] - s.X[0]
 	if !(width > 0) {
 		return s
 	}
-	column := func(i int) int { return min(dots-1, int((s.x[i]-s.x[0])/width*dots)) }
+	column := func(i int) int { return min(dots-1, int((s.X[i]-s.X[0])/width*dots)) }
 	var kept []int
 	for from := 0; from < n; {
 		to := from + 1
@@ -32,7 +32,7 @@ func (s series) thinned() series {
 			to++
 		}
 		in := []int{from, to - 1}
-		for _, v := range [][]float64{s.y, s.lo, s.hi} {
+		for _, v := range [][]float64{s.Y, s.Lo, s.Hi} {
 			if v == nil {
 				continue
 			}
@@ -61,12 +61,12 @@ func (s series) thinned() series {
 		}
 		return out
 	}
-	s.x, s.y, s.lo, s.hi = pick(s.x), pick(s.y), pick(s.lo), pick(s.hi)
+	s.X, s.Y, s.Lo, s.Hi = pick(s.X), pick(s.Y), pick(s.Lo), pick(s.Hi)
 	return s
 }
 
-// rounded is v to a number of significant digits.
-func rounded(v float64, digits int) float64 {
+// Rounded is v to a number of significant digits.
+func Rounded(v float64, digits int) float64 {
 	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
 	if err != nil {
 		return math.NaN()
@@ -74,5 +74,5 @@ func rounded(v float64, digits int) float64 {
 	return r
 }
 
-// short is a number in a label: four digits are what a reader can use.
-func short(v float64) string { return strconv.FormatFloat(rounded(v, 4), 'f', -1, 64) }
+// Short is a number in a label: four digits are what a reader can use.
+func Short(v float64) string { return strconv.FormatFloat(Rounded(v, 4), 'f', -1, 64) }

@@ -1,13 +1,10 @@
 package plots
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
-	"math"
-	"slices"
-	"strings"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
@@ -76,7 +73,7 @@ func newData(run results.Run, windows func(func(*results.Window) error) error, i
 		return instances(func(r *results.Instance) error { full := d.scale.instance(r); return each(&full) })
 	}
 	if len(d.windows) == 0 {
-		return d, requestf("record %s (seed %d) holds no window: nothing to draw", run.Name, run.Seed)
+		return d, chart.Requestf("record %s (seed %d) holds no window: nothing to draw", run.Name, run.Seed)
 	}
 	return d, nil
 }
@@ -137,89 +134,6 @@ func packetSize(sc any) int64 {
 	return 0
 }
 
-// sortRuns makes the figures independent of the order in which records are named.
-func sortRuns(ds []data) {
-	slices.SortStableFunc(ds, func(a, b data) int {
-		return cmp.Or(cmp.Compare(rank(a.scheduler), rank(b.scheduler)), cmp.Compare(a.scheduler, b.scheduler),
-			cmp.Compare(a.size, b.size), cmp.Compare(a.initial, b.initial), cmp.Compare(a.run.Name, b.run.Name),
-			cmp.Compare(a.run.Seed, b.run.Seed), cmp.Compare(a.run.Totals.Processed, b.run.Totals.Processed))
-	})
-}
-
-// known schedulers keep their place, name and look in every figure, whichever of them are in it.
-var known = []struct{ policy, name string }{
-	{"round-robin", "Round-Robin"},
-	{"best-fit", "Best-Fit"},
-	{"worst-fit", "Worst-Fit"},
-}
-
-func rank(policy string) int {
-	for i, k := range known {
-		if k.policy == policy {
-			return i
-		}
-	}
-	return len(known)
-}
-
-// group are runs that differ in their seed alone, as far as the figure goes.
-type group struct {
-	name string
-	look int
-	runs []data
-}
-
-// bySchedulers groups runs by scheduler, known ones first.
-func bySchedulers(ds []data) (gs []group) {
-	extra := len(known)
-	for _, d := range ds {
-		if n := len(gs); n > 0 && gs[n-1].runs[0].scheduler == d.scheduler {
-			gs[n-1].runs = append(gs[n-1].runs, d)
-			continue
-		}
-		g := group{name: d.scheduler, look: rank(d.scheduler), runs: []data{d}}
-		if g.look < len(known) {
-			g.name = known[g.look].name
-		} else {
-			g.look, extra = extra, extra+1
-		}
-		gs = append(gs, g)
-	}
-	return gs
-}
-
-// keep leaves out runs and says why, once for each reason. With orAll, a condition that no run meets does not count.
-func keep(ds []data, notes *[]string, why string, orAll bool, ok func(data) bool) []data {
-	var in []data
-	var out []string
-	for _, d := range ds {
-		if ok(d) {
-			in = append(in, d)
-		} else {
-			out = append(out, d.String())
-		}
-	}
-	if orAll && len(in) == 0 {
-		return ds
-	}
-	if len(out) > 0 {
-		*notes = append(*notes, fmt.Sprintf("left out, %s: %s", why, strings.Join(out, ", ")))
-	}
-	return in
-}
-
-// String names the run by its record's name, scheduler, packet size and seed.
-func (d data) String() string {
-	return fmt.Sprintf("%s (%s, %d B, %d instances at first, seed %d)", d.run.Name, d.scheduler, d.size, d.initial, d.run.Seed)
-}
-
-func none(ds []data, notes []string) error {
-	if len(ds) == 0 {
-		return requestf("no record to draw from")
-	}
-	return requestf("none of the %d records fits: %s", len(ds), strings.Join(notes, "; "))
-}
-
 // onset is the time at which n flows are first active in the first run, and whether they ever are.
 func onset(d data, n int32) (float64, bool) {
 	for i, w := range d.windows {
@@ -233,77 +147,14 @@ func onset(d data, n int32) (float64, bool) {
 	return 0, false
 }
 
-// sum adds up; merge is the mean of runs over a common x, with the least and the greatest.
-type sum struct {
-	n           int
-	sum, lo, hi float64
-}
-
-func (s *sum) add(v float64) {
-	if s.n == 0 {
-		s.lo, s.hi = v, v
+// read takes from a record what the figures use.
+func read(r *results.Record) (data, error) {
+	d, err := newData(r.Run, r.EachWindow, r.EachInstance)
+	if err != nil {
+		return d, err
 	}
-	s.n++
-	s.sum, s.lo, s.hi = s.sum+v, min(s.lo, v), max(s.hi, v)
-}
-
-func (s *sum) mean() float64 { return s.sum / float64(s.n) }
-
-// merge is a series of the mean over runs; x values closer than grain are the same.
-type merge struct {
-	grain float64
-	at    []sample
-}
-
-// sample is one value, at x in grains.
-type sample struct {
-	x int64
-	y float64
-}
-
-func (m *merge) add(x, y float64) { m.at = append(m.at, sample{int64(math.Round(x / m.grain)), y}) }
-
-// sums are the values in order of x, those of one x together.
-func (m *merge) sums(each func(x int64, s *sum)) {
-	slices.SortStableFunc(m.at, func(a, b sample) int { return cmp.Compare(a.x, b.x) })
-	for i := 0; i < len(m.at); {
-		s, x := sum{}, m.at[i].x
-		for ; i < len(m.at) && m.at[i].x == x; i++ {
-			s.add(m.at[i].y)
-		}
-		each(x, &s)
+	if d.delays, err = r.Buckets("run"); err != nil {
+		return d, fmt.Errorf("record %s: %w", r.Run.Name, err)
 	}
-}
-
-// most is the greatest number of values at one x.
-func (m *merge) most() (n int) {
-	m.sums(func(_ int64, s *sum) { n = max(n, s.n) })
-	return n
-}
-
-func (m *merge) series(s series, runs int) series {
-	m.sums(func(x int64, p *sum) {
-		s.x, s.y = append(s.x, float64(x)*m.grain), append(s.y, p.mean())
-		if runs > 1 {
-			s.lo, s.hi = append(s.lo, p.lo), append(s.hi, p.hi)
-		}
-	})
-	s.n = runs
-	return s
-}
-
-// over is the series of f over time, mean of the group's runs.
-func (g group) over(k kind, f func(data, window) float64) series {
-	m := merge{grain: 1e-6}
-	n := 0
-	for _, d := range g.runs {
-		n += len(d.windows)
-	}
-	m.at = make([]sample, 0, n)
-	for _, d := range g.runs {
-		for _, w := range d.windows {
-			m.add(w.T, f(d, w))
-		}
-	}
-	return m.series(series{name: g.name, look: g.look, kind: k}, len(g.runs)).thinned()
+	return d, nil
 }

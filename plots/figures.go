@@ -15,19 +15,16 @@ package plots
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+
+	"github.com/smartinco/smartinco/plots/chart"
+	"github.com/smartinco/smartinco/results"
 )
 
-// ErrRequest is what an error of the request is, in the sense of errors.Is: an unknown figure or format, a width out of
-// range, records that do not suffice. Other errors are those of reading the records and of writing files.
-var ErrRequest = errors.New("not to be drawn")
-
-func requestf(format string, args ...any) error { return request{fmt.Errorf(format, args...)} }
-
-type request struct{ error }
-
-func (request) Is(target error) bool { return target == ErrRequest }
-func (r request) Unwrap() error      { return r.error }
+// ErrRequest marks, in the sense of errors.Is, an error of the request: an unknown figure or format, a width out of range,
+// records that do not suffice. Other errors are those of reading the records and of writing files.
+var ErrRequest = chart.ErrRequest
 
 // Widths of a figure in inches: a column of IEEE's two-column layout, and the page.
 const (
@@ -54,7 +51,7 @@ type Info struct {
 type figure struct {
 	Info
 	width float64
-	draw  func([]data, Options) (*page, []string, error)
+	draw  func([]data, Options) (*chart.Page, []string, error)
 }
 
 var figures = []figure{
@@ -76,6 +73,20 @@ func Figures() []Info {
 	return is
 }
 
+// Draw draws the figure with this id from those of the records that it needs; their order does not matter. Records that it
+// has no use for are left out and named in Figure.Notes. It is an error when none is left.
+func Draw(id string, recs []*results.Record, o Options) (*Figure, error) {
+	var ds []data
+	for _, r := range recs {
+		d, err := read(r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		ds = append(ds, d)
+	}
+	return drawFrom(id, ds, o)
+}
+
 func drawFrom(id string, ds []data, o Options) (*Figure, error) {
 	var ids []string
 	for _, f := range figures {
@@ -92,19 +103,51 @@ func drawFrom(id string, ds []data, o Options) (*Figure, error) {
 		sortRuns(ds)
 		pg, notes, err := f.draw(ds, o)
 		if errors.Is(err, ErrRequest) {
-			return nil, requestf("%s: %w; it needs %s", id, err, f.Needs)
+			return nil, chart.Requestf("%s: %w; it needs %s", id, err, f.Needs)
 		} else if err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)
 		}
-		pg.scale = scaleNote(ds)
+		pg.Notes = append(pg.Notes, scaleNote(ds))
 		return newFigure(f.Info, pg, o, notes), nil
 	}
-	return nil, requestf("no figure %q: want one of %s", id, strings.Join(ids, ", "))
+	return nil, chart.Requestf("no figure %q: want one of %s", id, strings.Join(ids, ", "))
 }
 
 func (o Options) check() error {
 	if !(o.Width >= 2 && o.Width <= 20) {
-		return requestf("width %g in: want 2 to 20 in, such as %g for one column or %g for two", o.Width, OneColumn, TwoColumn)
+		return chart.Requestf("width %g in: want 2 to 20 in, such as %g for one column or %g for two", o.Width, OneColumn, TwoColumn)
 	}
 	return nil
 }
+
+// Figure is a figure ready to be saved, in any number of formats.
+type Figure struct {
+	ID    string
+	Title string
+	// Width and Height of the printed figure, in inches.
+	Width, Height float64
+	// Notes say which records were left out and why, and what of the published figure is missing.
+	Notes []string
+	page  *chart.Page
+}
+
+func newFigure(i Info, pg *chart.Page, o Options, notes []string) *Figure {
+	return &Figure{ID: i.ID, Title: i.Title, Width: o.Width, Height: pg.Height(), Notes: notes, page: pg}
+}
+
+// Save writes the figure to path, in the format that its ending names: .pdf, .svg, .png (300 dpi) or .tex (a pgfpicture for
+// \input, which takes the document's font). What is drawn goes to a file beside it with the ending .csv, but never over one that
+// is no figure's. Each file appears whole or not at all.
+func (f *Figure) Save(path string) error {
+	return f.page.Save(path, func(path string, write func(io.Writer) error) error {
+		if err := results.WriteFile(path, write); err != nil {
+			return fmt.Errorf("%s: %s: %w", f.ID, path, err)
+		}
+		return nil
+	})
+}
+
+// WriteCSV writes every number that is drawn, one row a point. Kind is line, step or bars for measured series and published
+// or limit for reference marks, whose x or y is empty. Low and high are the ends of the band, empty where there is none, and n
+// is the number of runs behind a point.
+func (f *Figure) WriteCSV(w io.Writer) error { return f.page.WriteCSV(w) }

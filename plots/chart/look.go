@@ -1,40 +1,17 @@
-package plots
+package chart
 
 import (
 	"image/color"
 	"math"
 
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-var fonts = font.NewCache(liberation.Collection())
+// Look is how a series is told from others, by colour and, in greyscale, by dashes, marker and hatch. Series that are told
+// apart by their order take 0, 1 and so on.
+type Look int
 
-func face(size vg.Length) font.Face {
-	return fonts.Lookup(font.Font{Typeface: "Liberation", Variant: "Serif"}, size)
-}
-
-// Sizes in points. Text is 8 pt at the printed size; the small text is for reference marks alone.
-const (
-	textSize  = 8
-	smallSize = 7
-	gap       = 3 // between text and what it belongs to
-	tickSize  = 3
-	lineWidth = 1.0
-	hairWidth = 0.5
-	markSize  = 2.0
-	hatchGap  = 3.2
-)
-
-var (
-	black = color.NRGBA{A: 0xff}
-	white = color.NRGBA{R: 0xff, G: 0xff, B: 0xff, A: 0xff}
-	grey  = color.NRGBA{R: 0x70, G: 0x70, B: 0x70, A: 0xff}
-)
-
-// look is how a series is told from others, by colour and, in greyscale, by dashes, marker and hatch.
 type look struct {
 	color  color.NRGBA
 	dashes []vg.Length
@@ -43,7 +20,7 @@ type look struct {
 }
 
 // looks are in the order in which series take them. The colours are those of Okabe and Ito, Color Universal Design (2008).
-var looks = []look{
+var looks = [Looks]look{
 	{color.NRGBA{0x00, 0x72, 0xB2, 0xff}, nil, circle, []float64{1}},
 	{color.NRGBA{0xD5, 0x5E, 0x00, 0xff}, []vg.Length{4, 1.5}, square, []float64{-1}},
 	{color.NRGBA{0x00, 0x9E, 0x73, 0xff}, []vg.Length{1.2, 1.2}, triangle, []float64{1, -1}},
@@ -53,7 +30,10 @@ var looks = []look{
 	{color.NRGBA{0x00, 0x00, 0x00, 0xff}, []vg.Length{1, 2}, triangle, []float64{0, -1}},
 }
 
-func lookOf(i int) look { return looks[i%len(looks)] }
+// Looks is how many looks there are; from there on they repeat.
+const Looks = 7
+
+func (l Look) look() look { return looks[l%Looks] }
 
 func circle(at vg.Point, r vg.Length) (p vg.Path) {
 	const k = 0.5522847498 // control points of the cubic that is closest to a quarter of a circle
@@ -67,22 +47,9 @@ func circle(at vg.Point, r vg.Length) (p vg.Path) {
 	return p
 }
 
-func polygon(pts ...vg.Point) (p vg.Path) {
-	p.Move(pts[0])
-	for _, pt := range pts[1:] {
-		p.Line(pt)
-	}
-	p.Close()
-	return p
-}
-
 func square(at vg.Point, r vg.Length) vg.Path {
 	r *= 0.9
 	return box(vg.Rectangle{Min: vg.Point{X: at.X - r, Y: at.Y - r}, Max: vg.Point{X: at.X + r, Y: at.Y + r}})
-}
-
-func box(r vg.Rectangle) vg.Path {
-	return polygon(r.Min, vg.Point{X: r.Max.X, Y: r.Min.Y}, r.Max, vg.Point{X: r.Min.X, Y: r.Max.Y})
 }
 
 func triangle(at vg.Point, r vg.Length) vg.Path {
@@ -92,18 +59,6 @@ func triangle(at vg.Point, r vg.Length) vg.Path {
 func diamond(at vg.Point, r vg.Length) vg.Path {
 	r *= 1.25
 	return polygon(vg.Point{X: at.X, Y: at.Y + r}, vg.Point{X: at.X - r, Y: at.Y}, vg.Point{X: at.X, Y: at.Y - r}, vg.Point{X: at.X + r, Y: at.Y})
-}
-
-func fade(c color.NRGBA, alpha uint8) color.NRGBA { c.A = alpha; return c }
-
-func stroke(c draw.Canvas, clr color.Color, width vg.Length, dashes []vg.Length, p vg.Path) {
-	c.SetLineStyle(draw.LineStyle{Color: clr, Width: width, Dashes: dashes})
-	c.Stroke(p)
-}
-
-func fill(c draw.Canvas, clr color.Color, p vg.Path) {
-	c.SetColor(clr)
-	c.Fill(p)
 }
 
 func drawMarker(c draw.Canvas, l look, at vg.Point) {
@@ -132,27 +87,4 @@ func drawBar(c draw.Canvas, l look, r vg.Rectangle) {
 		}
 	}
 	stroke(c, l.color, 0.7, nil, box(r))
-}
-
-// text draws s with its baseline at pt; align is the share of its width left of pt.
-func text(c draw.Canvas, clr color.Color, size vg.Length, pt vg.Point, align float64, s string) {
-	f := face(size)
-	c.SetColor(clr)
-	c.FillString(f, vg.Point{X: pt.X - vg.Length(align)*f.Width(s), Y: pt.Y}, s)
-}
-
-// textUp draws s from bottom to top, centred on pt, with its baseline at pt.X.
-func textUp(c draw.Canvas, size vg.Length, pt vg.Point, s string) {
-	f := face(size)
-	c.SetColor(black)
-	c.Push()
-	c.Translate(vg.Point{X: pt.X, Y: pt.Y - f.Width(s)/2})
-	c.Rotate(math.Pi / 2)
-	c.FillString(f, vg.Point{}, s)
-	c.Pop()
-}
-
-func widthIn(size vg.Length, s string) vg.Length {
-	f := face(size)
-	return f.Width(s)
 }

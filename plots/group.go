@@ -1,0 +1,93 @@
+package plots
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/smartinco/smartinco/plots/chart"
+)
+
+// sortRuns makes the figures independent of the order in which records are named.
+func sortRuns(ds []data) {
+	slices.SortStableFunc(ds, func(a, b data) int {
+		return cmp.Or(cmp.Compare(rank(a.scheduler), rank(b.scheduler)), cmp.Compare(a.scheduler, b.scheduler),
+			cmp.Compare(a.size, b.size), cmp.Compare(a.initial, b.initial), cmp.Compare(a.run.Name, b.run.Name),
+			cmp.Compare(a.run.Seed, b.run.Seed), cmp.Compare(a.run.Totals.Processed, b.run.Totals.Processed))
+	})
+}
+
+// known schedulers keep their place, name and look in every figure, whichever of them are in it.
+var known = []struct{ policy, name string }{
+	{"round-robin", "Round-Robin"},
+	{"best-fit", "Best-Fit"},
+	{"worst-fit", "Worst-Fit"},
+}
+
+func rank(policy string) int {
+	for i, k := range known {
+		if k.policy == policy {
+			return i
+		}
+	}
+	return len(known)
+}
+
+// group are runs that differ in their seed alone, as far as the figure goes.
+type group struct {
+	name string
+	look chart.Look
+	runs []data
+}
+
+// bySchedulers groups runs by scheduler, known ones first.
+func bySchedulers(ds []data) (gs []group) {
+	extra := len(known)
+	for _, d := range ds {
+		if n := len(gs); n > 0 && gs[n-1].runs[0].scheduler == d.scheduler {
+			gs[n-1].runs = append(gs[n-1].runs, d)
+			continue
+		}
+		g := group{name: d.scheduler, look: chart.Look(extra), runs: []data{d}}
+		if i := rank(d.scheduler); i < len(known) {
+			g.name, g.look = known[i].name, chart.Look(i)
+		} else {
+			extra++
+		}
+		gs = append(gs, g)
+	}
+	return gs
+}
+
+// keep leaves out runs and says why, once for each reason. With orAll, a condition that no run meets does not count.
+func keep(ds []data, notes *[]string, why string, orAll bool, ok func(data) bool) []data {
+	var in []data
+	var out []string
+	for _, d := range ds {
+		if ok(d) {
+			in = append(in, d)
+		} else {
+			out = append(out, d.String())
+		}
+	}
+	if orAll && len(in) == 0 {
+		return ds
+	}
+	if len(out) > 0 {
+		*notes = append(*notes, fmt.Sprintf("left out, %s: %s", why, strings.Join(out, ", ")))
+	}
+	return in
+}
+
+// String names the run by its record's name, scheduler, packet size and seed.
+func (d data) String() string {
+	return fmt.Sprintf("%s (%s, %d B, %d instances at first, seed %d)", d.run.Name, d.scheduler, d.size, d.initial, d.run.Seed)
+}
+
+func none(ds []data, notes []string) error {
+	if len(ds) == 0 {
+		return chart.Requestf("no record to draw from")
+	}
+	return chart.Requestf("none of the %d records fits: %s", len(ds), strings.Join(notes, "; "))
+}
