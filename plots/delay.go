@@ -2,6 +2,7 @@ package plots
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -190,10 +192,7 @@ func drawable(edges []int64, at []sum) (in []int) {
 func bySettings(ds []data) (gs []group) {
 	var settings []map[string]string // of each group
 	for _, d := range ds {
-		keys := map[string]string{}
-		leaves(keys, "", d.scenario)
-		delete(keys, "seed")
-		delete(keys, "name")
+		keys := settingsOf(d.scenario)
 		at := slices.IndexFunc(settings, func(k map[string]string) bool { return maps.Equal(k, keys) })
 		if at < 0 {
 			at = len(gs)
@@ -262,7 +261,38 @@ func quantity(s string) float64 {
 	if t, err := units.ParseTime(s); err == nil {
 		return float64(t)
 	}
-	return number(s)
+	return rate(s)
+}
+
+// rate is a rate or a size, in its base unit.
+func rate(s string) float64 {
+	var (
+		b units.BPS
+		p units.PPS
+		n units.Bytes
+	)
+	switch {
+	case p.UnmarshalText([]byte(s)) == nil:
+		return float64(p)
+	case b.UnmarshalText([]byte(s)) == nil:
+		return float64(b)
+	case n.UnmarshalText([]byte(s)) == nil:
+		return float64(n)
+	}
+	return 0
+}
+
+// settingsOf are the values of a scenario by their dotted keys, without what tells runs of one setting apart.
+func settingsOf(s *scenarios.Scenario) map[string]string {
+	var resolved any
+	if err := json.Unmarshal(s.Resolved(), &resolved); err != nil {
+		panic(err) // JSON of our own
+	}
+	keys := map[string]string{}
+	leaves(keys, "", resolved)
+	delete(keys, "seed")
+	delete(keys, "name")
+	return keys
 }
 
 // leaves collects the values of a scenario by their dotted keys.

@@ -155,7 +155,7 @@ func fig10(ds []data, o Options) (*chart.Page, []string, error) {
 
 // publish adds what the thesis reports for the run's packet size, and the line rate in frame bits.
 func publish(rate, vnfs *chart.Panel, d data) {
-	link, overhead := d.link, d.overhead
+	link, overhead := float64(d.scenario.NIC.Link), float64(d.scenario.NIC.FrameOverhead)
 	if link == 0 {
 		link, overhead = testbedLink, testbedGap
 	}

@@ -196,7 +196,8 @@ func TestErrorsSayWhatIsWanted(t *testing.T) {
 	_, several := drawFrom("fig6", m["fig9"], Options{})
 	_, scaled := drawFrom("fig7", m["fig9"], Options{})
 	_, width := drawFrom("fig9", m["fig9"], Options{Width: 50})
-	_, windows := newData(results.Run{Name: "killed", Seed: 7}, rows[results.Window](nil), rows[results.Instance](nil))
+	_, foreign := newData(results.Run{Name: "foreign"}, rows[results.Window](nil), rows[results.Instance](nil))
+	_, windows := newData(results.Run{Name: "killed", Seed: 7, Scenario: m["fig9"][0].run.Scenario}, rows[results.Window](nil), rows[results.Instance](nil))
 	_, lengths := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}})
 	_, finite := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}, Y: []float64{math.NaN()}})
 	_, back := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1, 0}, Y: []float64{1, 1}})
@@ -212,6 +213,7 @@ func TestErrorsSayWhatIsWanted(t *testing.T) {
 		{several, "it needs runs with a single instance (instances.max: 1)"},
 		{scaled, "fig7: none of the 6 records fits: left out, the number of instances is not fixed"},
 		{width, "width 50 in: want 2 to 20 in"},
+		{foreign, "record foreign: foreign: scenario: found something else, expected a mapping"},
 		{windows, "record killed (seed 7) holds no window"},
 		{lengths, `series "s" has 1 values of x and 0 of y`},
 		{finite, "point 0 is (1, NaN): want finite values"},

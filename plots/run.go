@@ -1,31 +1,28 @@
 package plots
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
-	"github.com/smartinco/smartinco/units"
+	"github.com/smartinco/smartinco/scenarios"
 )
 
 // data is what the figures take from a record.
 type data struct {
 	run       results.Run
+	scenario  *scenarios.Scenario
 	windows   []window
 	instances func(each func(*results.Instance) error) error // of every window, in order; read again whenever they are asked for
 	delays    []results.Bucket                               // of the whole run; none where they were not measured
 
-	scenario  any   // decoded
 	scale     scale // to which the values here have been brought back
 	scheduler string
 	size      int64 // frame size in bytes; 0 when the workload has none or several
 	initial   int
 	fixed     bool // the number of instances does not change
 	max       int
-	limit     float64 // packets/s that the scheduler trusts an instance with; 0 when unknown
-	link      float64 // bit/s; 0 when unknown
-	overhead  float64 // bytes a frame
+	limit     float64 // packets/s that the scheduler trusts an instance with; 0 when it has no limit
 }
 
 // window is what the figures take of a window, in the size of the experiment that the run stands for: a run has millions.
@@ -36,28 +33,26 @@ type window struct {
 	Instances, Used, Flows                       int32
 }
 
+// policyOf is the name of the scheduler's policy: what figures tell runs apart by.
+func policyOf(s *scenarios.Scenario) string { return s.Scheduler.Policy }
+
+// limitOf is the packet rate that the scheduler trusts an instance with, in packets/s.
+func limitOf(s *scenarios.Scenario) float64 { return float64(s.Scheduler.Limit) }
+
 // newData reads from the resolved scenario what sorts runs into groups. Windows and instances are as the record has them.
 func newData(run results.Run, windows func(func(*results.Window) error) error, instances func(func(*results.Instance) error) error) (data, error) {
 	d := data{run: run}
-	raw, err := json.Marshal(run.Scenario)
+	sc, err := scenarios.FromRecord(run.Name, run.Scenario, run.Seed)
 	if err != nil {
-		return d, fmt.Errorf("record %s: scenario: %w", run.Name, err)
-	}
-	var sc any
-	if err := json.Unmarshal(raw, &sc); err != nil {
-		return d, fmt.Errorf("record %s: scenario: %w", run.Name, err)
+		return d, fmt.Errorf("record %s: %w", run.Name, err)
 	}
 	d.scenario = sc
-	d.scheduler, _ = key(sc, "scheduler", "policy").(string)
-	d.initial, d.max = int(number(key(sc, "instances", "initial"))), int(number(key(sc, "instances", "max")))
-	policy, _ := key(sc, "autoscaler", "policy").(string)
-	d.fixed = policy == "none" || policy == "fixed" || d.max > 0 && int(number(key(sc, "instances", "min"))) == d.max
-	d.size = packetSize(sc)
-	d.limit = number(key(sc, "scheduler", "limit"))
-	d.link = number(key(sc, "nic", "link"))
-	d.overhead = number(key(sc, "nic", "frame_overhead"))
+	d.scheduler = policyOf(sc)
+	d.initial, d.max = sc.Instances.Initial, sc.Instances.Max
+	d.fixed = sc.Autoscaler.Policy == "none" || sc.Instances.Min == sc.Instances.Max
+	d.size = packetSize(sc.Workload)
 	d.scale = scaleOf(sc)
-	d.limit /= d.scale.rate
+	d.limit = limitOf(sc) / d.scale.rate
 	if n := run.Duration/run.Window + 2; n > 0 && n < 1<<22 {
 		d.windows = make([]window, 0, int(n))
 	}
@@ -78,60 +73,35 @@ func newData(run results.Run, windows func(func(*results.Window) error) error, i
 	return d, nil
 }
 
-// key walks down mappings; it is nil where there is no such key.
-func key(v any, path ...string) any {
-	for _, k := range path {
-		m, _ := v.(map[string]any)
-		v = m[k]
-	}
-	return v
-}
-
-// number is a quantity of the scenario, written as a number or in the notation of units.
-func number(v any) float64 {
-	switch v := v.(type) {
-	case float64:
-		return v
-	case string:
-		var (
-			b units.BPS
-			p units.PPS
-			n units.Bytes
-		)
-		if p.UnmarshalText([]byte(v)) == nil {
-			return float64(p)
-		}
-		if b.UnmarshalText([]byte(v)) == nil {
-			return float64(b)
-		}
-		if n.UnmarshalText([]byte(v)) == nil {
-			return float64(n)
-		}
-	}
-	return 0
-}
-
-// packetSize is the frame size that all sources of the workload have in common, or 0.
-func packetSize(sc any) int64 {
-	sizes := map[int64]bool{}
-	sources, _ := key(sc, "workload").([]any)
-	for _, s := range sources {
-		flows, _ := key(s, "flows").([]any)
-		for _, f := range append(flows, key(s, "cbr"), key(s, "load")) {
-			if n := int64(number(key(f, "packet_size"))); n > 0 {
-				sizes[n] = true
+// packetSize is the frame size that all sources of a workload have in common, or 0. Recorded and modelled traffic has
+// several sizes.
+func packetSize(workload []scenarios.Source) (size int64) {
+	first := true
+	for i := range workload {
+		for _, n := range frames(&workload[i]) {
+			if !first && n != size {
+				return 0
 			}
-		}
-		if key(s, "pcap") != nil || key(s, "zeek") != nil || key(s, "records") != nil || key(s, "model") != nil {
-			sizes[0] = true
+			size, first = n, false
 		}
 	}
-	for n := range sizes {
-		if len(sizes) == 1 {
-			return n
+	return size
+}
+
+// frames are the sizes of a source's frames, one for each of its flows at most; 0 stands for several.
+func frames(s *scenarios.Source) (sizes []int64) {
+	switch {
+	case s.CBR != nil:
+		return []int64{int64(s.CBR.PacketSize)}
+	case s.Load != nil:
+		return []int64{int64(s.Load.PacketSize)}
+	case s.Flows != nil:
+		for _, f := range s.Flows {
+			sizes = append(sizes, int64(f.PacketSize))
 		}
+		return sizes
 	}
-	return 0
+	return []int64{0}
 }
 
 // onset is the time at which n flows are first active in the first run, and whether they ever are.

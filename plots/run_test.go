@@ -3,29 +3,43 @@ package plots
 import (
 	"slices"
 	"testing"
+
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Frames have one size where all sources state the same. Recorded traffic has several, whatever else says so.
 func TestPacketSize(t *testing.T) {
-	cbr := func(size string) any { return map[string]any{"cbr": map[string]any{"packet_size": size}} }
+	type sources = []scenarios.Source
+	cbr := func(size units.Bytes) scenarios.Source {
+		return scenarios.Source{CBR: &scenarios.CBR{PacketSize: size}}
+	}
+	flows := func(sizes ...units.Bytes) (s scenarios.Source) {
+		for _, n := range sizes {
+			s.Flows = append(s.Flows, scenarios.OneFlow{PacketSize: n})
+		}
+		return s
+	}
+	recorded := &scenarios.Trace{File: "x"}
 	for _, c := range []struct {
 		name    string
-		sources []any
+		sources sources
 		want    int64
 	}{
-		{"one", []any{cbr("64B")}, 64},
-		{"several sources, one size", []any{cbr("512B"), map[string]any{"load": map[string]any{"packet_size": "512B"}}}, 512},
-		{"several sizes", []any{cbr("64B"), cbr("1500B")}, 0},
-		{"flows", []any{map[string]any{"flows": []any{map[string]any{"packet_size": "64B"}, map[string]any{"packet_size": "64B"}}}}, 64},
-		{"flows of several sizes", []any{map[string]any{"flows": []any{map[string]any{"packet_size": "64B"}, map[string]any{"packet_size": "65B"}}}}, 0},
-		{"beside a capture", []any{cbr("64B"), map[string]any{"pcap": map[string]any{"file": "x"}}}, 0},
-		{"beside a Zeek log", []any{cbr("64B"), map[string]any{"zeek": map[string]any{"file": "x"}}}, 0},
-		{"beside records", []any{cbr("64B"), map[string]any{"records": map[string]any{"file": "x"}}}, 0},
-		{"beside a model", []any{cbr("64B"), map[string]any{"model": map[string]any{"name": "agh-2015"}}}, 0},
-		{"a model of one size", []any{map[string]any{"model": map[string]any{"name": "sizes", "packet_size": "1500B"}}}, 0},
+		{"one", sources{cbr(64)}, 64},
+		{"several sources, one size", sources{cbr(512), {Load: &scenarios.LoadCurve{PacketSize: 512}}}, 512},
+		{"several sizes", sources{cbr(64), cbr(1500)}, 0},
+		{"flows", sources{flows(64, 64)}, 64},
+		{"flows of several sizes", sources{flows(64, 65)}, 0},
+		{"a size that comes back", sources{flows(64, 65, 64)}, 0},
+		{"beside a capture", sources{cbr(64), {PCAP: recorded}}, 0},
+		{"beside a Zeek log", sources{cbr(64), {Zeek: recorded}}, 0},
+		{"beside records", sources{cbr(64), {Records: recorded}}, 0},
+		{"beside a model", sources{{Model: &scenarios.Model{Name: "agh-2015"}}, cbr(64)}, 0},
+		{"a model of one size", sources{{Model: &scenarios.Model{Name: "sizes", PacketSize: 1500}}}, 0},
 		{"none", nil, 0},
 	} {
-		if got := packetSize(map[string]any{"workload": c.sources}); got != c.want {
+		if got := packetSize(c.sources); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}

@@ -6,20 +6,21 @@ import (
 	"strconv"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
 )
 
 // scale is what a run's rates and times are of those of the experiment that it stands for (key scale of its scenario).
 type scale struct{ rate, time float64 }
 
-func scaleOf(scenario any) scale {
-	s := scale{1, 1}
-	if r, _ := key(scenario, "scale", "rate").(float64); r > 0 {
-		s.rate = r
+func scaleOf(s *scenarios.Scenario) scale {
+	of := scale{1, 1}
+	if s.Scale.Rate > 0 {
+		of.rate = s.Scale.Rate
 	}
-	if t, _ := key(scenario, "scale", "time").(float64); t > 0 {
-		s.time = t
+	if s.Scale.Time > 0 {
+		of.time = s.Scale.Time
 	}
-	return s
+	return of
 }
 
 // window brings a window to the size of the experiment that its run stands for, so that both share axes. What each packet

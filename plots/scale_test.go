@@ -29,7 +29,7 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	sc := maps.Clone(full.scenario.(map[string]any))
+	sc := maps.Clone(full.run.Scenario.(map[string]any))
 	sc["scale"] = map[string]any{"rate": 1.0 / 7500, "time": 0.2}
 	sc["scheduler"] = map[string]any{"policy": "best-fit", "limit": "1333pps"} // 10 Mpps / 7500, in whole packets
 	run.Scenario = sc

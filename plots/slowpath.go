@@ -22,19 +22,17 @@ type newFlow struct {
 
 // newFlows reads the run; ok is false where the flows have no rate in common or no rule was installed.
 func newFlows(d data) (f newFlow, ok bool) {
-	f = newFlow{data: d, slowRate: number(key(d.scenario, "nic", "slowpath_rate")), slowQueue: number(key(d.scenario, "nic", "slowpath_queue"))}
-	latency, _ := key(d.scenario, "nic", "install_latency").(string)
-	if f.latency.UnmarshalText([]byte(latency)) != nil || d.run.Totals.RulesInstalled == 0 {
+	nic := &d.scenario.NIC
+	f = newFlow{data: d, latency: nic.InstallLatency, slowRate: float64(nic.SlowPathRate), slowQueue: float64(nic.SlowPathQueue)}
+	if d.run.Totals.RulesInstalled == 0 {
 		return f, false
 	}
-	sources, _ := key(d.scenario, "workload").([]any)
-	for _, s := range sources {
-		flows, _ := key(s, "flows").([]any)
-		if flows == nil {
+	for _, s := range d.scenario.Workload {
+		if s.Flows == nil {
 			return f, false
 		}
-		for _, x := range flows {
-			rate := number(key(x, "rate"))
+		for _, x := range s.Flows {
+			rate := float64(x.Rate)
 			if rate == 0 || f.rate != 0 && rate != f.rate {
 				return f, false
 			}

@@ -59,7 +59,7 @@ func (s spec) make(t testing.TB) data {
 			"autoscaler": map[string]any{"policy": policy},
 			"instances":  map[string]any{"initial": s.initial, "min": s.initial, "max": s.max},
 			"nic":        map[string]any{"link": "100Gbps", "frame_overhead": "20B"},
-			"workload":   []any{map[string]any{"cbr": map[string]any{"flows": s.flows, "packet_size": fmt.Sprintf("%dB", s.size)}}},
+			"workload":   []any{map[string]any{"cbr": map[string]any{"flows": s.flows, "rate": "1Mpps", "packet_size": fmt.Sprintf("%dB", s.size)}}},
 		}}
 	gain := map[string]float64{"best-fit": 1.2}[s.scheduler]
 	var ws []results.Window
@@ -158,7 +158,7 @@ func madeUp(t testing.TB) map[string][]data {
 func aDelay(t testing.TB, buffer int, span int64, seed uint64) data {
 	t.Helper()
 	d := spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 1, total: 1, seed: seed}.make(t)
-	d.scenario = map[string]any{"seed": float64(seed), "name": d.run.Name, "vnf": map[string]any{"buffer": float64(buffer)}}
+	d.scenario.VNF.Buffer = buffer
 	before := int64(0)
 	if buffer == 512 {
 		before = 1_000_000
