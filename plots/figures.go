@@ -8,8 +8,8 @@
 //	fig, err := plots.Draw("fig9", records, plots.Options{Published: true})
 //	err = fig.Save("fig9.pdf") // and fig9.csv, which holds every number that is drawn
 //
-// Figures are made for print: the widths of IEEE's columns, 8 pt Times-metric text with the font inside the file, the colours
-// of Okabe and Ito, and dashes, markers and hatches that tell series apart in greyscale. The same records give the same bytes.
+// Figures are made for print: the widths of IEEE's columns, 8 pt Times-metric text with the font inside the file, colours that
+// colour-blind readers tell apart, and dashes, markers and hatches that tell series apart in greyscale. The same records give the same bytes.
 package plots
 
 import (

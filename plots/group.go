@@ -41,21 +41,29 @@ type group struct {
 	runs []data
 }
 
-// bySchedulers groups runs by scheduler, known ones first.
+// bySchedulers groups runs by scheduler, known ones first. A scheduler has the same look in every figure, unless it has to
+// give way; see chart.LooksOf.
 func bySchedulers(ds []data) (gs []group) {
-	extra := len(known)
 	for _, d := range ds {
 		if n := len(gs); n > 0 && gs[n-1].runs[0].scheduler == d.scheduler {
 			gs[n-1].runs = append(gs[n-1].runs, d)
 			continue
 		}
-		g := group{name: d.scheduler, look: chart.Look(extra), runs: []data{d}}
+		g := group{name: d.scheduler, runs: []data{d}}
 		if i := rank(d.scheduler); i < len(known) {
-			g.name, g.look = known[i].name, chart.Look(i)
-		} else {
-			extra++
+			g.name = known[i].name
 		}
 		gs = append(gs, g)
+	}
+	var drawn, first []string
+	for _, g := range gs {
+		drawn = append(drawn, g.runs[0].scheduler)
+	}
+	for _, k := range known {
+		first = append(first, k.policy)
+	}
+	for i, l := range chart.LooksOf(drawn, first...) {
+		gs[i].look = l
 	}
 	return gs
 }
