@@ -140,7 +140,7 @@ func (c texCanvas) Stroke(p vg.Path) {
 }
 
 var texEscape = strings.NewReplacer(`\`, `\textbackslash{}`, `%`, `\%`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `$`, `\$`,
-	`{`, `\{`, `}`, `\}`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `µ`, `$\mu$`, `±`, `$\pm$`, `×`, `$\times$`, `–`, `--`)
+	`{`, `\{`, `}`, `\}`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `µ`, `$\mu$`, `±`, `$\pm$`, `×`, `$\times$`, `–`, `--`, `…`, `\ldots{}`)
 
 func (c texCanvas) FillString(f font.Face, pt vg.Point, s string) {
 	if s == "" {

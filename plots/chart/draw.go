@@ -91,7 +91,7 @@ func (p *Panel) drawAxes(c draw.Canvas) {
 	if p.TopOf != "" {
 		text(c, black, textSize, vg.Point{X: c.Max.X, Y: above}, 1, p.TopOf)
 	}
-	text(c, black, textSize, vg.Point{X: c.Min.X, Y: above}, 0, p.Title)
+	text(c, black, textSize, vg.Point{X: c.Min.X, Y: above}, 0, shortened(textSize, p.Title, c.Max.X-c.Min.X))
 }
 
 func (p *Panel) drawBand(c draw.Canvas, s Series) {
@@ -140,12 +140,23 @@ func (p *Panel) drawLine(c draw.Canvas, s Series, nth int) {
 		return
 	}
 	// Long lines carry a marker now and then, shifted from series to series, so that coinciding lines stay visible.
-	every := max(1, len(s.X)/10)
+	every := max(1, len(s.X)/p.markers())
 	for i := (every * nth / max(1, len(p.Series))) % every; i < len(s.X); i += every {
 		if s.X[i] >= p.X.Min && s.X[i] <= p.X.Max {
 			drawMarker(c, s.Look.look(), p.point(c, s.X[i], s.Y[i]))
 		}
 	}
+}
+
+// markers is how many markers a line carries: fewer where there are many lines, so that they leave room for each other.
+func (p *Panel) markers() int {
+	lines := 0
+	for _, s := range p.Series {
+		if s.Kind != Bars && !s.Thin {
+			lines++
+		}
+	}
+	return max(4, min(10, 80/lines))
 }
 
 func (p *Panel) drawBars(c draw.Canvas, s Series, nth, of int) {

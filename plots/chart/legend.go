@@ -1,26 +1,36 @@
 package chart
 
 import (
+	"cmp"
+	"slices"
+
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// entry is one line of the legend.
+// entry is a name in the legend with its sample, or a note.
 type entry struct {
 	name  string
 	width vg.Length
-	draw  func(c draw.Canvas, left, mid vg.Length)
+	draw  func(c draw.Canvas, left, mid vg.Length) // of the sample; nil for a note
+	x     vg.Length                                // of its left end
 }
 
-const keyWidth = 20 // of the sample in the legend
+const (
+	keyWidth  = 20 // of the sample
+	legendSep = 10 // between two entries
+	ragged    = 3  // rows of a legend that is not set in columns, at most
+)
 
-// legend collects what the panels show, each name once, in order of appearance.
+// legend collects what the panels show, each name once, in order of appearance, and the notes.
 func (pg *Page) legend() (es []entry) {
+	room := pg.width() - 8
 	seen := map[string]bool{}
 	add := func(name string, f func(c draw.Canvas, left, mid vg.Length)) {
 		if name != "" && !seen[name] {
 			seen[name] = true
-			es = append(es, entry{name, keyWidth + gap + widthIn(textSize, name), f})
+			name = shortened(textSize, name, room-keyWidth-gap)
+			es = append(es, entry{name: name, width: keyWidth + gap + widthIn(textSize, name), draw: f})
 		}
 	}
 	for _, row := range pg.Rows {
@@ -44,8 +54,8 @@ func (pg *Page) legend() (es []entry) {
 		}
 	}
 	for _, note := range pg.Notes {
-		if note != "" {
-			es = append(es, entry{note, widthIn(textSize, note), nil})
+		for _, part := range wrapped(textSize, note, room) {
+			es = append(es, entry{name: part, width: widthIn(textSize, part)})
 		}
 	}
 	return es
@@ -87,36 +97,79 @@ func markDashes(m Mark) []vg.Length {
 	return []vg.Length{6, 2}
 }
 
-// legendRows breaks the entries into rows that fit the page.
+// legendRows places the entries on rows that fit the page. A few rows are centred, each for itself; names that would take
+// more are set in columns, to be read downwards.
 func (pg *Page) legendRows() (rows [][]entry) {
-	const sep = 10
+	es := pg.legend()
+	rows = pg.centred(es)
+	if len(rows) <= ragged {
+		return rows
+	}
+	names := slices.IndexFunc(es, func(e entry) bool { return e.draw == nil })
+	if names < 0 {
+		names = len(es)
+	}
+	return append(pg.inColumns(es[:names]), pg.centred(es[names:])...)
+}
+
+func (pg *Page) centred(es []entry) (rows [][]entry) {
 	used := vg.Length(0)
-	for _, e := range pg.legend() {
-		if len(rows) == 0 || used+sep+e.width > pg.width()-8 {
-			rows, used = append(rows, nil), -sep
+	for _, e := range es {
+		if len(rows) == 0 || used+legendSep+e.width > pg.width()-8 {
+			rows, used = append(rows, nil), -legendSep
 		}
 		rows[len(rows)-1] = append(rows[len(rows)-1], e)
-		used += sep + e.width
+		used += legendSep + e.width
+	}
+	for _, row := range rows {
+		total := vg.Length(legendSep * (len(row) - 1))
+		for _, e := range row {
+			total += e.width
+		}
+		x := (pg.width() - total) / 2
+		for i := range row {
+			row[i].x = x
+			x += row[i].width + legendSep
+		}
 	}
 	return rows
+}
+
+// inColumns takes as few rows as it can.
+func (pg *Page) inColumns(es []entry) [][]entry {
+	for n := 1; ; n++ {
+		var widths []vg.Length
+		total := -vg.Length(legendSep)
+		for column := range slices.Chunk(es, n) {
+			w := slices.MaxFunc(column, func(a, b entry) int { return cmp.Compare(a.width, b.width) }).width
+			widths = append(widths, w)
+			total += w + legendSep
+		}
+		if total > pg.width()-8 && n < len(es) {
+			continue
+		}
+		rows := make([][]entry, min(n, len(es)))
+		for i, e := range es {
+			e.x = (pg.width() - total) / 2
+			for _, w := range widths[:i/n] {
+				e.x += w + legendSep
+			}
+			rows[i%n] = append(rows[i%n], e)
+		}
+		return rows
+	}
 }
 
 // drawLegend draws the legend from y down.
 func (pg *Page) drawLegend(c draw.Canvas, y vg.Length) {
 	for _, row := range pg.legendRows() {
-		total := vg.Length(10 * (len(row) - 1))
 		for _, e := range row {
-			total += e.width
-		}
-		x := (pg.width() - total) / 2
-		for _, e := range row {
-			at := x
+			at := e.x
 			if e.draw != nil {
-				e.draw(c, x, y-textSize/2-1)
+				e.draw(c, at, y-textSize/2-1)
 				at += keyWidth + gap
 			}
 			text(c, black, textSize, vg.Point{X: at, Y: y - textSize + 1}, 0, e.name)
-			x += e.width + 10
 		}
 		y -= rowText + 1
 	}

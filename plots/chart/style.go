@@ -3,6 +3,7 @@ package chart
 import (
 	"image/color"
 	"math"
+	"strings"
 
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
@@ -87,4 +88,25 @@ func textUp(c draw.Canvas, size vg.Length, pt vg.Point, s string) {
 func widthIn(size vg.Length, s string) vg.Length {
 	f := face(size)
 	return f.Width(s)
+}
+
+// shortened is s without so much of its middle that it fits the width.
+func shortened(size vg.Length, s string, width vg.Length) string {
+	rs := []rune(s)
+	for n := len(rs) - 1; widthIn(size, s) > width && n > 0; n-- {
+		s = string(rs[:(n+1)/2]) + "…" + string(rs[len(rs)-n/2:])
+	}
+	return s
+}
+
+// wrapped breaks s between words into lines that fit the width.
+func wrapped(size vg.Length, s string, width vg.Length) (lines []string) {
+	for _, word := range strings.Fields(s) {
+		if n := len(lines); n > 0 && widthIn(size, lines[n-1]+" "+word) <= width {
+			lines[n-1] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
