@@ -181,22 +181,41 @@ func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 		top.Bare = true
 		f := &chart.Panel{Title: g.name, X: top, Series: []chart.Series{held.series(chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}, len(g.runs))}}
 		r := &chart.Panel{X: low, Series: []chart.Series{rate.series(chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}, len(g.runs))}}
-		if i == 0 {
-			f.Y.Label, r.Y.Label = "Mean flows", "Mean rate (Mpps)"
-		}
 		f.Title = chart.Letter(i) + " " + f.Title
 		if limit := g.runs[0].limit / mega; limit > 0 {
 			r.Marks = []chart.Mark{{Label: chart.Short(limit) + " Mpps", At: limit, Limit: "scheduler's limit"}}
 		}
 		flows, rates = append(flows, f), append(rates, r)
 	}
-	for _, row := range [][]*chart.Panel{flows, rates} {
-		chart.Level(row...)
-		for _, p := range row {
+	for _, ps := range [][]*chart.Panel{flows, rates} {
+		chart.Level(ps...)
+		for _, p := range ps {
 			p.Y.Ticks = chart.RoundTicks(0, p.Y.Max, 6)
 		}
 	}
-	return &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{flows, rates}, Heights: []float64{76, 76}, Notes: []string{seedNote(n)}}, notes, nil
+	pg := &chart.Page{Width: o.Width, Notes: []string{seedNote(n)}}
+	width := perRow(len(gs), o.Width)
+	height := 76.0
+	if width < len(gs) {
+		height = 58
+	}
+	for i := 0; i < len(gs); i += width {
+		end := min(i+width, len(gs))
+		flows[i].Y.Label, rates[i].Y.Label = "Mean flows", "Mean rate (Mpps)"
+		for k := i; k < end; k++ {
+			rates[k].X.Bare = k+width < len(gs) // the panel below carries the numbers
+		}
+		pg.Rows = append(pg.Rows, flows[i:end], rates[i:end])
+		pg.Heights = append(pg.Heights, height, height)
+	}
+	return pg, notes, nil
+}
+
+// perRow is how many of n panels stand side by side: three on any page, more where each has 1.75 in, and in even rows.
+func perRow(n int, width float64) int {
+	most := max(3, int(width/1.75))
+	rows := (n + most - 1) / most
+	return (n + rows - 1) / rows
 }
 
 // life is what an instance did in a run.

@@ -75,3 +75,11 @@ func TestNumbersInLabels(t *testing.T) {
 		}
 	}
 }
+
+func TestLetters(t *testing.T) {
+	for i, want := range map[int]string{0: "(a)", 25: "(z)", 26: "(aa)", 51: "(az)", 52: "(ba)"} {
+		if got := Letter(i); got != want {
+			t.Errorf("panel %d is %s, want %s", i, got, want)
+		}
+	}
+}

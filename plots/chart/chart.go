@@ -56,8 +56,14 @@ func Stack(width, height float64, ps ...*Panel) *Page {
 	return pg
 }
 
-// Letter numbers panels: (a), (b) and so on.
-func Letter(i int) string { return "(" + string(rune('a'+i%26)) + ")" }
+// Letter numbers panels from 0: (a) to (z), (aa) and so on.
+func Letter(i int) string {
+	s := ""
+	for ; i >= 0; i = i/26 - 1 {
+		s = string(rune('a'+i%26)) + s
+	}
+	return "(" + s + ")"
+}
 
 // Panel is one pair of axes. A panel without a title, under one that has one, counts as the lower half of that.
 type Panel struct {
