@@ -36,13 +36,12 @@ func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	}
 	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{nil, nil}}
 	pg.Heights = append(pg.Heights, 92, 92)
-	least, n := 1.0, 0
+	least := 1.0
 	for i, k := range kinds {
 		x := chart.Axis{Label: "Delay (µs)", Log: true, Min: math.Inf(1)}
 		up := &chart.Panel{Title: chart.Letter(i) + " " + k.title, Y: chart.Axis{Max: 1.05, Ticks: chart.RoundTicks(0, 1, 5)}}
 		down := &chart.Panel{Title: chart.Letter(i+len(kinds)) + " " + k.title, Y: chart.Axis{Log: true}}
 		for _, g := range gs {
-			n = max(n, len(g.runs))
 			cdf, ccdf := g.shares(k.kind, false), g.shares(k.kind, true)
 			up.Series, down.Series = append(up.Series, cdf), append(down.Series, ccdf)
 			if lo, hi, ok := spread(cdf); ok {
@@ -75,7 +74,7 @@ func delay(ds []data, o Options) (*chart.Page, []string, error) {
 		p.Y.Min, p.Y.Max = math.Pow10(int(math.Floor(math.Log10(least)+1e-9))), 1.6
 		p.Y.Ticks = powers(p.Y.Min)
 	}
-	pg.Notes = []string{seedNote(n)}
+	pg.Notes = []string{seedNote(mostRuns(gs))}
 	return pg, notes, nil
 }
 

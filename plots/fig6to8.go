@@ -152,10 +152,9 @@ func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 	gs := bySchedulers(in)
 	notes = append(notes, absent(gs)...)
 	var flows, rates []*chart.Panel
-	n, most := 0, int32(0)
+	most := int32(0)
 	runs := make([][]map[int32]life, len(gs)) // of each group
 	for i, g := range gs {
-		n = max(n, len(g.runs))
 		for _, d := range g.runs {
 			lives, err := overTheRun(d)
 			if err != nil {
@@ -193,7 +192,7 @@ func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 			p.Y.Ticks = chart.RoundTicks(0, p.Y.Max, 6)
 		}
 	}
-	pg := &chart.Page{Width: o.Width, Notes: []string{seedNote(n)}}
+	pg := &chart.Page{Width: o.Width, Notes: []string{seedNote(mostRuns(gs))}}
 	width := perRow(len(gs), o.Width)
 	height := 76.0
 	if width < len(gs) {

@@ -44,32 +44,23 @@ func fig9(ds []data, o Options) (*chart.Page, []string, error) {
 	}
 	gs := bySchedulers(in)
 	notes = append(notes, absent(gs)...)
-	x := chart.Axis{Label: "Time (s)", Max: longest(in)}
-	a := &chart.Panel{Title: "Throughput", X: x, Y: chart.Axis{Label: "Throughput (Mpps)"}}
-	b := &chart.Panel{Title: "Packet loss at the VNFs", X: x, Y: chart.Axis{Label: "Loss (Mpps)"}}
-	c := &chart.Panel{Title: "VNFs in use", X: x, Y: chart.Axis{Label: "VNFs", Count: true}}
-	d := &chart.Panel{Title: "VNFs running", X: x, Y: chart.Axis{Label: "VNFs", Count: true}}
-	n := 0
-	for _, g := range gs {
-		n = max(n, len(g.runs))
-		a.Series = append(a.Series, g.over(chart.Line, func(_ data, w window) float64 { return w.Processed / mega }))
-		b.Series = append(b.Series, g.over(chart.Line, func(_ data, w window) float64 { return w.DroppedInstance / mega }))
-		c.Series = append(c.Series, g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Used) }))
-		d.Series = append(d.Series, g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Instances) }))
-	}
-	chart.Level(c, d)
-	a.Top, a.TopOf = flowTicks(in[0], x.Max), "Active flows"
-	if a.Top == nil {
-		a.TopOf = ""
+	ps := overTime(gs,
+		trace{"Throughput", "Throughput (Mpps)", chart.Line, func(w window) float64 { return w.Processed / mega }},
+		trace{"Packet loss at the VNFs", "Loss (Mpps)", chart.Line, func(w window) float64 { return w.DroppedInstance / mega }},
+		inUse, running)
+	through, lost := ps[0], ps[1]
+	chart.Level(ps[2:]...)
+	if through.Top = flowTicks(in[0], through.X.Max); through.Top != nil {
+		through.TopOf = "Active flows"
 	}
 	if o.Published {
-		a.Marks = []chart.Mark{{Label: "around 42 Mpps", At: fig9Plateau}}
-		b.Marks = []chart.Mark{{Label: "22 ± 2.5 Mpps", At: fig9Loss, Half: fig9LossRange / 2}}
+		through.Marks = []chart.Mark{{Label: "around 42 Mpps", At: fig9Plateau}}
+		lost.Marks = []chart.Mark{{Label: "22 ± 2.5 Mpps", At: fig9Loss, Half: fig9LossRange / 2}}
 		if t, ok := onset(in[0], fig9Onset); ok {
-			b.Marks = append(b.Marks, chart.Mark{Label: "9 flows", At: t, OnX: true})
+			lost.Marks = append(lost.Marks, chart.Mark{Label: "9 flows", At: t, OnX: true})
 		}
 	}
-	pg := stack(o, n, 76, a, b, c, d)
+	pg := stack(o, mostRuns(gs), 76, ps...)
 	pg.Heights[2], pg.Heights[3] = 50, 50
 	return pg, notes, nil
 }
@@ -90,13 +81,6 @@ func flowTicks(d data, end float64) (ts []chart.Tick) {
 		}
 	}
 	return ts
-}
-
-func longest(ds []data) (t float64) {
-	for _, d := range ds {
-		t = max(t, d.windows[len(d.windows)-1].T)
-	}
-	return t
 }
 
 // fig10: offered and processed bit rate and VNFs over time, one panel a packet size. Bits are those of the frames, without
@@ -122,23 +106,21 @@ func fig10(ds []data, o Options) (*chart.Page, []string, error) {
 		return nil, nil, none(ds, notes)
 	}
 	var rates, counts []*chart.Panel
-	n := 0
-	for i, g := range bySize(in) {
-		n = max(n, len(g.runs))
+	gs := bySize(in)
+	for i, g := range gs {
 		bits := 8 * float64(g.runs[0].size) / giga
 		x := chart.Axis{Label: "Time (s)", Max: longest(g.runs)}
 		top := x
 		top.Bare = true
-		offered := g.over(chart.Line, func(_ data, w window) float64 { return w.Offered * bits })
+		offered := g.over(chart.Line, func(w window) float64 { return w.Offered * bits })
 		offered.Name, offered.Look, offered.Thin = "offered", 6, true
-		done := g.over(chart.Line, func(_ data, w window) float64 { return w.ProcessedBits / giga })
+		done := g.over(chart.Line, func(w window) float64 { return w.ProcessedBits / giga })
 		done.Name = "processed"
-		used := g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Used) })
-		used.Name, used.Look = "VNFs in use", 2
-		running := g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Instances) })
-		running.Name, running.Look = "VNFs running", 1
+		used, there := g.over(inUse.kind, inUse.of), g.over(running.kind, running.of)
+		used.Name, used.Look = inUse.title, 2
+		there.Name, there.Look = running.title, 1
 		r := &chart.Panel{Title: chart.Letter(i) + " " + g.name, X: top, Series: []chart.Series{offered, done}}
-		v := &chart.Panel{X: x, Series: []chart.Series{running, used}}
+		v := &chart.Panel{X: x, Series: []chart.Series{there, used}}
 		v.Y.Count = true
 		if i == 0 {
 			r.Y.Label, v.Y.Label = "Frame bit rate (Gbit/s)", "VNFs"
@@ -150,7 +132,8 @@ func fig10(ds []data, o Options) (*chart.Page, []string, error) {
 	}
 	chart.Level(rates...)
 	chart.Level(counts...)
-	return &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{rates, counts}, Heights: []float64{96, 58}, Notes: []string{seedNote(n)}}, notes, nil
+	return &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{rates, counts}, Heights: []float64{96, 58},
+		Notes: []string{seedNote(mostRuns(gs))}}, notes, nil
 }
 
 // publish adds what the thesis reports for the run's packet size, and the line rate in frame bits.

@@ -66,19 +66,3 @@ func (m *merge) series(s chart.Series, runs int) chart.Series {
 	s.N = runs
 	return s
 }
-
-// over is the series of f over time, mean of the group's runs.
-func (g group) over(k chart.Kind, f func(data, window) float64) chart.Series {
-	m := merge{grain: 1e-6}
-	n := 0
-	for _, d := range g.runs {
-		n += len(d.windows)
-	}
-	m.at = make([]sample, 0, n)
-	for _, d := range g.runs {
-		for _, w := range d.windows {
-			m.add(w.T, f(d, w))
-		}
-	}
-	return m.series(chart.Series{Name: g.name, Look: g.look, Kind: k}, len(g.runs)).Thinned()
-}

@@ -43,20 +43,16 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 			unit, per = u.name, u.per
 		}
 	}
-	x := chart.Axis{Label: "Time (s)", Max: longest(ds)}
-	through := &chart.Panel{Title: "Throughput", X: x, Y: chart.Axis{Label: "Throughput (" + unit + ")"}}
-	lost := &chart.Panel{Title: "Packet loss, all causes", X: x, Y: chart.Axis{Label: "Loss (" + unit + ")"}}
-	used := &chart.Panel{Title: "VNFs in use", X: x, Y: chart.Axis{Label: "VNFs", Count: true}}
-	running := &chart.Panel{Title: "VNFs running", X: x, Y: chart.Axis{Label: "VNFs", Count: true}}
+	var gs []group
 	for i, d := range ds {
-		g := group{name: names[i], look: chart.Look(i), runs: []data{d}}
-		through.Series = append(through.Series, g.over(chart.Line, func(_ data, w window) float64 { return w.Processed / per }))
-		lost.Series = append(lost.Series, g.over(chart.Line, func(_ data, w window) float64 { return w.Dropped / per }))
-		used.Series = append(used.Series, g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Used) }))
-		running.Series = append(running.Series, g.over(chart.Step, func(_ data, w window) float64 { return float64(w.Instances) }))
+		gs = append(gs, group{name: names[i], look: chart.Look(i), runs: []data{d}})
 	}
-	chart.Level(used, running)
-	pg := stack(o, 1, 76, through, lost, used, running)
+	ps := overTime(gs,
+		trace{"Throughput", "Throughput (" + unit + ")", chart.Line, func(w window) float64 { return w.Processed / per }},
+		trace{"Packet loss, all causes", "Loss (" + unit + ")", chart.Line, func(w window) float64 { return w.Dropped / per }},
+		inUse, running)
+	chart.Level(ps[2:]...)
+	pg := stack(o, 1, 76, ps...)
 	pg.Heights[2], pg.Heights[3] = 50, 50
 	pg.Notes = append(pg.Notes, scaleNote(ds))
 	return newFigure(Info{ID: "compare", Title: "Two records over time"}, pg, o, nil), nil
