@@ -16,8 +16,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// delay: the distributions of wait, sojourn and, where link, eSwitch or slow path add to it, end-to-end delay: above the
-// cumulative one, below its complement, in which the tail shows.
+// delay: the distributions of wait, of sojourn and, if link, eSwitch or slow path add to it, of the delay end to end.
+// The upper panels are cumulative; the lower ones are their complement, which shows the tail.
 func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "delays were not measured", false, func(d data) bool { return len(d.delays) > 0 })
@@ -30,7 +30,8 @@ func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	}
 	kinds := []struct{ kind, title string }{{"wait", "Wait at the VNF"}, {"sojourn", "Sojourn at the VNF"}}
 	if slices.ContainsFunc(in, func(d data) bool {
-		return !slices.EqualFunc(d.buckets("sojourn"), d.buckets("end-to-end"), func(a, b results.Bucket) bool { return a.Low == b.Low && a.Count == b.Count })
+		same := func(a, b results.Bucket) bool { return a.Low == b.Low && a.Count == b.Count }
+		return !slices.EqualFunc(d.buckets("sojourn"), d.buckets("end-to-end"), same)
 	}) {
 		kinds = append(kinds, struct{ kind, title string }{"end-to-end", "End to end"})
 	}
@@ -39,7 +40,8 @@ func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	least := 1.0
 	for i, k := range kinds {
 		x := chart.Axis{Label: "Delay (µs)", Log: true, Min: math.Inf(1)}
-		up := &chart.Panel{Title: chart.Letter(i) + " " + k.title, Y: chart.Axis{Max: 1.05, Ticks: chart.RoundTicks(0, 1, 5)}}
+		up := &chart.Panel{Title: chart.Letter(i) + " " + k.title,
+			Y: chart.Axis{Max: 1.05, Ticks: chart.RoundTicks(0, 1, 5)}}
 		down := &chart.Panel{Title: chart.Letter(i+len(kinds)) + " " + k.title, Y: chart.Axis{Log: true}}
 		for _, g := range gs {
 			cdf, ccdf := g.shares(k.kind, false), g.shares(k.kind, true)
@@ -58,7 +60,8 @@ func delay(ds []data, o Options) (*chart.Page, []string, error) {
 		}
 		x.Min, x.Max = x.Min/1.15, x.Max*1.15
 		if x.Max < 10*x.Min { // less than a decade would have no number
-			x.Min, x.Max = math.Pow10(int(math.Floor(math.Log10(x.Min)))), math.Pow10(int(math.Ceil(math.Log10(x.Max))))
+			x.Min = math.Pow10(int(math.Floor(math.Log10(x.Min))))
+			x.Max = math.Pow10(int(math.Ceil(math.Log10(x.Max))))
 		}
 		up.X, down.X = x, x
 		up.X.Bare = true
@@ -78,7 +81,7 @@ func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	return pg, notes, nil
 }
 
-// from cuts off what lies below x, where the line begins instead; it is level up to its next point.
+// from cuts off the part of a line below x. Since the line is level up to its next point, it then begins at x.
 func from(s *chart.Series, x float64) {
 	i := 0
 	for i+1 < len(s.X) && s.X[i+1] <= x {
@@ -91,8 +94,8 @@ func from(s *chart.Series, x float64) {
 	s.X[0] = max(s.X[0], x)
 }
 
-// spread is where a distribution lies: from where two percent of the packets that are delayed are below to its end. It
-// is nowhere when none is delayed.
+// spread is the range of a distribution: from the delay that two percent of the delayed packets do not reach, to the
+// end. It is not ok if no packet is delayed.
 func spread(cdf chart.Series) (lo, hi float64, ok bool) {
 	for i, share := range cdf.Y {
 		if i > 0 && share >= cdf.Y[0]+0.02*(1-cdf.Y[0]) {
@@ -102,7 +105,7 @@ func spread(cdf chart.Series) (lo, hi float64, ok bool) {
 	return 0, 0, false
 }
 
-// powers are the powers of ten from 1 down to least, in six numbers at most.
+// powers are powers of ten from 1 down to least, in at most seven ticks.
 func powers(least float64) (ts []chart.Tick) {
 	decades := int(math.Round(-math.Log10(least)))
 	size := (decades + 5) / 6
@@ -125,8 +128,8 @@ func (d data) buckets(kind string) (bs []results.Bucket) {
 	return bs
 }
 
-// shares is the share of packets whose delay is below x, or not below it, in µs: at each edge of a bucket, where it is
-// exact, and the mean of the group's runs.
+// shares is the share of packets whose delay, in µs, is below x or, with beyond, not below x. It is the mean of the
+// group's runs, at the edges of buckets, where it is exact.
 func (g group) shares(kind string, beyond bool) chart.Series {
 	const perMicrosecond = 1e6
 	var edges []int64
@@ -136,7 +139,7 @@ func (g group) shares(kind string, beyond bool) chart.Series {
 		}
 	}
 	slices.Sort(edges)
-	edges = slices.DeleteFunc(slices.Compact(edges), func(e int64) bool { return e == 0 }) // has no place on the axis; 1 ps has
+	edges = slices.DeleteFunc(slices.Compact(edges), func(e int64) bool { return e == 0 }) // no place on the axis
 	at := make([]sum, len(edges))
 	for _, d := range g.runs {
 		bs := d.buckets(kind)
@@ -167,8 +170,8 @@ func (g group) shares(kind string, beyond bool) chart.Series {
 	return s
 }
 
-// drawable leaves out points that nobody would see: not 2 % further than the last in x, nor by a hundredth of an axis in y
-// on either scale. Before a jump the last point stays, so that it is one.
+// drawable picks the points that can be seen: those 2 % further in x than the last, and those that differ from it in y
+// by more than 0.005 or 5 %. It picks the point before such a jump too, so that the jump stays one.
 func drawable(edges []int64, at []sum) (in []int) {
 	last := 0
 	for i := range edges {
@@ -186,8 +189,8 @@ func drawable(edges []int64, at []sum) (in []int) {
 	return in
 }
 
-// bySettings groups runs whose scenarios differ in the seed alone, in the order of the values of the keys that set the
-// groups apart. A group has its name from these, where they are one or two, and from its run otherwise.
+// bySettings groups runs whose scenarios differ in the seed alone. The groups are in the order of the keys that tell
+// them apart. One or two such keys name a group; if there are more, its first run does.
 func bySettings(ds []data) (gs []group) {
 	var settings []map[string]string // of each group
 	for _, d := range ds {
@@ -240,7 +243,7 @@ func bySettings(ds []data) (gs []group) {
 	return sorted
 }
 
-// setting is the value of a setting as it is printed: a rate with the digits that a reader can use.
+// setting writes the value of a key as it is printed, a rate with the digits that a reader can use.
 func setting(s string) string {
 	var rate units.PPS
 	if rate.UnmarshalText([]byte(s)) == nil {
@@ -252,7 +255,7 @@ func setting(s string) string {
 	return spaced(s)
 }
 
-// quantity is the value of a setting that has one, in the base unit.
+// quantity is the value of a key in its base unit, or 0 if it is no number.
 func quantity(s string) float64 {
 	if v, err := strconv.ParseFloat(s, 64); err == nil {
 		return v
@@ -263,7 +266,7 @@ func quantity(s string) float64 {
 	return rate(s)
 }
 
-// rate is a rate or a size, in its base unit.
+// rate is a rate or a size in its base unit, or 0.
 func rate(s string) float64 {
 	var (
 		b units.BPS
@@ -281,7 +284,7 @@ func rate(s string) float64 {
 	return 0
 }
 
-// settingsOf are the values of a scenario by their dotted keys, without what tells runs of one setting apart.
+// settingsOf returns the values of a scenario by their dotted keys, without name and seed.
 func settingsOf(s *scenarios.Scenario) map[string]string {
 	var resolved any
 	if err := json.Unmarshal(s.Resolved(), &resolved); err != nil {

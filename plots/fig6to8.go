@@ -16,7 +16,7 @@ func fig6(ds []data, o Options) (*chart.Page, []string, error) {
 	if len(in) == 0 {
 		return nil, nil, none(ds, notes)
 	}
-	grain := 0.01 // Mpps; runs that differ by less were offered the same
+	grain := 0.01 // Mpps; loads that round to the same multiple are one
 	var processed, lost, ring merge
 	for _, m := range []*merge{&processed, &lost, &ring} {
 		m.grain = grain
@@ -32,8 +32,9 @@ func fig6(ds []data, o Options) (*chart.Page, []string, error) {
 	x := chart.Axis{Label: "Offered load (Mpps)"}
 	a := &chart.Panel{Title: "Throughput", X: x, Y: chart.Axis{Label: "Throughput (Mpps)"},
 		Series: []chart.Series{processed.series(chart.Series{Name: "processed", Kind: chart.Line}, n)}}
-	load := chart.Series{Name: "offered", Look: 6, Kind: chart.Line, Thin: true, N: n, X: a.Series[0].X, Y: a.Series[0].X}
-	a.Series = append(a.Series, load)
+	loads := a.Series[0].X
+	a.Series = append(a.Series,
+		chart.Series{Name: "offered", Look: 6, Kind: chart.Line, Thin: true, N: n, X: loads, Y: loads})
 	b := &chart.Panel{Title: "Packet loss", X: x, Y: chart.Axis{Label: "Loss (Mpps)"}, Series: []chart.Series{
 		ring.series(chart.Series{Name: "lost at the VNF", Kind: chart.Line, Look: 1}, n),
 		lost.series(chart.Series{Name: "lost in all", Kind: chart.Line, Look: 2}, n)}}
@@ -42,14 +43,15 @@ func fig6(ds []data, o Options) (*chart.Page, []string, error) {
 		b.Marks = []chart.Mark{{Label: "knee at 25 Mpps", At: fig6Capacity, OnX: true}}
 	}
 	for _, p := range []*chart.Panel{a, b} {
-		p.X.Max = 1.02 * (a.Series[0].X[len(a.Series[0].X)-1])
+		p.X.Max = 1.02 * loads[len(loads)-1]
 	}
 	return stack(o, n, 88, a, b), notes, nil
 }
 
-// levels are the means of the spans in which the offered load stays the same, over their second half, when the instance
-// has settled: within a thousandth or, since on hardware the counters are not read at even times, within a twentieth while
-// no flow comes or goes. A span of one window, in which the load changed, counts only when all are so short.
+// levels finds the spans in which the offered load stays the same, and returns the mean of the second half of each,
+// when the instance has settled. A load is the same within a thousandth. While no flow comes or goes it is the same
+// within a twentieth, since on hardware the counters are not read at even times. A span of one window, in which the
+// load changed, counts only if all spans are so short.
 func levels(ws []window) (ls []window) {
 	var spans [][]window
 	longest := 0
@@ -86,7 +88,8 @@ func levels(ws []window) (ls []window) {
 // fig7: throughput of each VNF, and of all, over the number of VNFs that run at once.
 func fig7(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
-	in := keep(ds, &notes, "the number of instances is not fixed", false, func(d data) bool { return d.fixed && d.initial > 0 })
+	in := keep(ds, &notes, "the number of instances is not fixed", false,
+		func(d data) bool { return d.fixed && d.initial > 0 })
 	if len(in) == 0 {
 		return nil, nil, none(ds, notes)
 	}
@@ -113,10 +116,12 @@ func fig7(ds []data, o Options) (*chart.Page, []string, error) {
 			each.add(float64(d.initial), i.mean()/mega)
 		}
 	}
-	count := chart.Axis{Label: "VNFs at once", Min: 0.5, Max: float64(most) + 0.5, Ticks: chart.WholeTicks(1, float64(most), 10)}
+	count := chart.Axis{Label: "VNFs at once", Min: 0.5, Max: float64(most) + 0.5,
+		Ticks: chart.WholeTicks(1, float64(most), 10)}
 	per := each.series(chart.Series{Name: "each VNF (mean and range)", Kind: chart.Line}, 2)
 	per.N = n
-	a := &chart.Panel{Title: "Each VNF", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"}, Series: []chart.Series{per}}
+	a := &chart.Panel{Title: "Each VNF", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"},
+		Series: []chart.Series{per}}
 	b := &chart.Panel{Title: "All VNFs", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"},
 		Series: []chart.Series{all.series(chart.Series{Name: "all VNFs", Kind: chart.Line, Look: 1}, n)}}
 	if o.Published {
@@ -125,7 +130,7 @@ func fig7(ds []data, o Options) (*chart.Page, []string, error) {
 	return stack(o, n, 88, a, b), notes, nil
 }
 
-// perInstance are the processed rates of the instances that took packets after a time, in order of their number.
+// perInstance returns the processed rate of each instance that processed packets after a time.
 func perInstance(d data, from float64) (is []sum, err error) {
 	at := map[int32]int{}
 	err = d.instances(func(r *results.Instance) error {
@@ -143,7 +148,7 @@ func perInstance(d data, from float64) (is []sum, err error) {
 	return is, err
 }
 
-// fig8: for each scheduler, the mean over the run of how many flows each instance held, and of what it processed.
+// fig8: for each scheduler, how many flows each instance held and how much it processed, in the mean over the run.
 func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 	in, notes, err := autoscaled(ds)
 	if err != nil {
@@ -175,12 +180,14 @@ func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 				}
 			}
 		}
-		x := chart.Axis{Label: "Instance", Min: 0.4, Max: float64(most) + 0.6, Ticks: chart.WholeTicks(1, float64(most), 10)}
+		x := chart.Axis{Label: "Instance", Min: 0.4, Max: float64(most) + 0.6,
+			Ticks: chart.WholeTicks(1, float64(most), 10)}
 		top, low := x, x
 		top.Bare = true
-		f := &chart.Panel{Title: g.name, X: top, Series: []chart.Series{held.series(chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}, len(g.runs))}}
-		r := &chart.Panel{X: low, Series: []chart.Series{rate.series(chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}, len(g.runs))}}
-		f.Title = chart.Letter(i) + " " + f.Title
+		bars := chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}
+		f := &chart.Panel{Title: chart.Letter(i) + " " + g.name, X: top,
+			Series: []chart.Series{held.series(bars, len(g.runs))}}
+		r := &chart.Panel{X: low, Series: []chart.Series{rate.series(bars, len(g.runs))}}
 		if limit := g.runs[0].limit / mega; limit > 0 {
 			r.Marks = []chart.Mark{{Label: chart.Short(limit) + " Mpps", At: limit, Limit: "scheduler's limit"}}
 		}
@@ -210,7 +217,8 @@ func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 	return pg, notes, nil
 }
 
-// perRow is how many of n panels stand side by side: three on any page, more where each has 1.75 in, and in even rows.
+// perRow is how many of n panels stand side by side: up to three, or more if each has 1.75 in, so that the rows are
+// even.
 func perRow(n int, width float64) int {
 	most := max(3, int(width/1.75))
 	rows := (n + most - 1) / most
@@ -220,11 +228,12 @@ func perRow(n int, width float64) int {
 // life is what an instance did in a run.
 type life struct {
 	there     float64 // s, ready or draining
-	flows     float64 // mean over the run; while it is not there it holds none
+	flows     float64 // mean over the run; none while it is not there
 	processed float64 // packets/s, mean over the windows at whose end it was there
 }
 
-// overTheRun are the lives of a run's instances by number. Windows count by their length, since the last may be shorter.
+// overTheRun returns the lives of a run's instances by number. A window counts by its length, since the last may be
+// shorter.
 func overTheRun(d data) (map[int32]life, error) {
 	lives := map[int32]life{}
 	at, from := 0, 0.0 // the window of the row, and when it begins

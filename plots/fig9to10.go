@@ -9,8 +9,8 @@ import (
 	"github.com/smartinco/smartinco/plots/chart"
 )
 
-// autoscaled are the runs of figures 8 and 9: several instances, their number free to change when any run has that, and the
-// smallest packet size, which is the hardest to process, when there are several.
+// autoscaled picks the runs of figures 8 and 9: those with several instances and, if there are any, with a number that
+// is free to change. Of several packet sizes it picks the smallest, which is the hardest to process.
 func autoscaled(ds []data) ([]data, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "a single instance", false, func(d data) bool { return d.max > 1 })
@@ -36,7 +36,7 @@ func absent(gs []group) (notes []string) {
 	return notes
 }
 
-// fig9: throughput, loss and VNFs over time, one line a scheduler, with the number of active flows above.
+// fig9: throughput, loss and VNFs over time, with one line for each scheduler and the number of active flows above.
 func fig9(ds []data, o Options) (*chart.Page, []string, error) {
 	in, notes, err := autoscaled(ds)
 	if err != nil {
@@ -46,7 +46,8 @@ func fig9(ds []data, o Options) (*chart.Page, []string, error) {
 	notes = append(notes, absent(gs)...)
 	ps := overTime(gs,
 		trace{"Throughput", "Throughput (Mpps)", chart.Line, func(w window) float64 { return w.Processed / mega }},
-		trace{"Packet loss at the VNFs", "Loss (Mpps)", chart.Line, func(w window) float64 { return w.DroppedInstance / mega }},
+		trace{"Packet loss at the VNFs", "Loss (Mpps)", chart.Line,
+			func(w window) float64 { return w.DroppedInstance / mega }},
 		inUse, running)
 	through, lost := ps[0], ps[1]
 	chart.Level(ps[2:]...)
@@ -65,7 +66,8 @@ func fig9(ds []data, o Options) (*chart.Page, []string, error) {
 	return pg, notes, nil
 }
 
-// flowTicks mark on the time axis when how many flows were active; none when their number ever falls before the last window.
+// flowTicks mark when the number of active flows reached each value. There are none if the number falls before the last
+// window.
 func flowTicks(d data, end float64) (ts []chart.Tick) {
 	most := int32(0)
 	for i, w := range d.windows {
@@ -83,13 +85,13 @@ func flowTicks(d data, end float64) (ts []chart.Tick) {
 	return ts
 }
 
-// fig10: offered and processed bit rate and VNFs over time, one panel a packet size. Bits are those of the frames, without
-// preamble and gap, on both lines.
+// fig10: offered and processed bit rate and VNFs over time, with a pair of panels for each packet size. Both lines
+// count the bits of the frames, without preamble and gap.
 func fig10(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "no single packet size", false, func(d data) bool { return d.size > 0 })
 	in = keep(in, &notes, "a single instance", false, func(d data) bool { return d.max > 1 })
-	// Of each size, runs like the published ones come first: free to scale, under Round-Robin.
+	// For each size, runs like the published ones are preferred: free to scale, under Round-Robin.
 	for _, c := range []struct {
 		why string
 		ok  func(data) bool
@@ -136,7 +138,7 @@ func fig10(ds []data, o Options) (*chart.Page, []string, error) {
 		Notes: []string{seedNote(mostRuns(gs))}}, notes, nil
 }
 
-// publish adds what the thesis reports for the run's packet size, and the line rate in frame bits.
+// publish adds what the thesis reports for the run's packet size, and the line rate in bits of frames.
 func publish(rate, vnfs *chart.Panel, d data) {
 	link, overhead := float64(d.scenario.NIC.Link), float64(d.scenario.NIC.FrameOverhead)
 	if link == 0 {
@@ -146,7 +148,8 @@ func publish(rate, vnfs *chart.Panel, d data) {
 	at, ok := fig10Published[d.size]
 	switch {
 	case ok && at.gbps > 0:
-		rate.Marks = []chart.Mark{{Label: fmt.Sprintf("%g Gbit/s", at.gbps), At: at.gbps}, {Label: "line rate", At: wire, Limit: "link's limit"}}
+		rate.Marks = []chart.Mark{{Label: fmt.Sprintf("%g Gbit/s", at.gbps), At: at.gbps},
+			{Label: "line rate", At: wire, Limit: "link's limit"}}
 	case ok:
 		rate.Marks = []chart.Mark{{Label: "line rate", At: wire}}
 	default:
@@ -168,7 +171,7 @@ func bySize(ds []data) (gs []group) {
 	return gs
 }
 
-// stack puts panels that are drawn from up to n runs each one above the other.
+// stack puts panels one above the other; n is the greatest number of runs behind a point.
 func stack(o Options, n int, height float64, ps ...*chart.Panel) *chart.Page {
 	pg := chart.Stack(o.Width, height, ps...)
 	pg.Notes = []string{seedNote(n)}

@@ -9,7 +9,7 @@ import (
 	"github.com/smartinco/smartinco/plots/chart"
 )
 
-// sortRuns makes the figures independent of the order in which records are named.
+// sortRuns sorts the runs, so that no figure depends on the order in which the records are named.
 func sortRuns(ds []data) {
 	slices.SortStableFunc(ds, func(a, b data) int {
 		return cmp.Or(cmp.Compare(rank(a.scheduler), rank(b.scheduler)), cmp.Compare(a.scheduler, b.scheduler),
@@ -18,7 +18,7 @@ func sortRuns(ds []data) {
 	})
 }
 
-// known schedulers keep their place, name and look in every figure, whichever of them are in it.
+// known are the thesis' schedulers. They have the same order, names and looks in every figure.
 var known = []struct{ policy, name string }{
 	{"round-robin", "Round-Robin"},
 	{"best-fit", "Best-Fit"},
@@ -34,15 +34,14 @@ func rank(policy string) int {
 	return len(known)
 }
 
-// group are runs that differ in their seed alone, as far as the figure goes.
+// group is a set of runs that a figure draws as one, since they differ in the seed alone.
 type group struct {
 	name string
 	look chart.Look
 	runs []data
 }
 
-// bySchedulers groups runs by scheduler, known ones first. A scheduler has the same look in every figure, unless it has to
-// give way; see chart.LooksOf.
+// bySchedulers groups sorted runs by scheduler. Each scheduler has the look that chart.LooksOf gives it.
 func bySchedulers(ds []data) (gs []group) {
 	for _, d := range ds {
 		if n := len(gs); n > 0 && gs[n-1].runs[0].scheduler == d.scheduler {
@@ -68,7 +67,7 @@ func bySchedulers(ds []data) (gs []group) {
 	return gs
 }
 
-// keep leaves out runs and says why, once for each reason. With orAll, a condition that no run meets does not count.
+// keep returns the runs that are ok, and notes which it left out and why. With orAll, it keeps all runs if none is ok.
 func keep(ds []data, notes *[]string, why string, orAll bool, ok func(data) bool) []data {
 	var in []data
 	var out []string
@@ -88,9 +87,10 @@ func keep(ds []data, notes *[]string, why string, orAll bool, ok func(data) bool
 	return in
 }
 
-// String names the run by its record's name, scheduler, packet size and seed.
+// String names the run in a note.
 func (d data) String() string {
-	return fmt.Sprintf("%s (%s, %d B, %d instances at first, seed %d)", d.run.Name, d.scheduler, d.size, d.initial, d.run.Seed)
+	return fmt.Sprintf("%s (%s, %d B, %d instances at first, seed %d)",
+		d.run.Name, d.scheduler, d.size, d.initial, d.run.Seed)
 }
 
 func none(ds []data, notes []string) error {

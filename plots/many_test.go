@@ -17,7 +17,9 @@ func underSchedulers(t testing.TB, n int) (ds []data) {
 		names = append(names, fmt.Sprint("made-up-", i))
 	}
 	for i, name := range names {
-		d := spec{scheduler: known[i%len(known)].policy, size: 64, initial: 3, max: 8, flows: 32, interval: 3, total: 148, seed: 1}.make(t)
+		s := published
+		s.scheduler = known[i%len(known)].policy
+		d := s.make(t)
 		d.scheduler = name
 		ds = append(ds, d)
 	}
@@ -36,7 +38,8 @@ func looksOf(f *Figure) map[string]chart.Look {
 	return looks
 }
 
-// A scheduler looks the same in all figures of the same runs, and like no other. The thesis' three look as they ever did.
+// A scheduler looks the same in all figures of the same runs, and like no other. The thesis' three look as they ever
+// did.
 func TestFortySchedulers(t *testing.T) {
 	ds := underSchedulers(t, 37)
 	lines, bars := looksOf(drawn(t, "fig9", ds, Options{})), looksOf(drawn(t, "fig8", ds, Options{}))
@@ -60,8 +63,8 @@ func TestFortySchedulers(t *testing.T) {
 	}
 }
 
-// Panels that would be too narrow stand in several rows, which are as even as they can be. The lowest panel of each column
-// carries its numbers.
+// Panels that would be too narrow stand in several rows, which are as even as they can be. The lowest panel of each
+// column carries its numbers.
 func TestFig8BreaksIntoRows(t *testing.T) {
 	for _, c := range []struct {
 		schedulers int
@@ -80,7 +83,8 @@ func TestFig8BreaksIntoRows(t *testing.T) {
 			got = append(got, len(rows[i]))
 			for k, p := range rows[i+1] {
 				if last := i+2 == len(rows) || k >= len(rows[i+2]); p.X.Bare == last {
-					t.Errorf("%d schedulers: panel %d of row %d has numbers: %v, want %v", c.schedulers, k, i+1, !p.X.Bare, last)
+					t.Errorf("%d schedulers: panel %d of row %d has numbers: %v, want %v",
+						c.schedulers, k, i+1, !p.X.Bare, last)
 				}
 			}
 			if rows[i][0].Y.Label == "" || rows[i+1][0].Y.Label == "" {

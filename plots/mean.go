@@ -8,7 +8,7 @@ import (
 	"github.com/smartinco/smartinco/plots/chart"
 )
 
-// sum adds up; merge is the mean of runs over a common x, with the least and the greatest.
+// sum adds values up, and keeps the least and the greatest.
 type sum struct {
 	n           int
 	sum, lo, hi float64
@@ -24,7 +24,8 @@ func (s *sum) add(v float64) {
 
 func (s *sum) mean() float64 { return s.sum / float64(s.n) }
 
-// merge is a series of the mean over runs; x values closer than grain are the same.
+// merge makes a series of the means of the values that it is given for each x. Those whose x is the same multiple of
+// grain, when rounded, are taken together.
 type merge struct {
 	grain float64
 	at    []sample
@@ -38,7 +39,7 @@ type sample struct {
 
 func (m *merge) add(x, y float64) { m.at = append(m.at, sample{int64(math.Round(x / m.grain)), y}) }
 
-// sums are the values in order of x, those of one x together.
+// sums gives the values of each x, in order of x.
 func (m *merge) sums(each func(x int64, s *sum)) {
 	slices.SortStableFunc(m.at, func(a, b sample) int { return cmp.Compare(a.x, b.x) })
 	for i := 0; i < len(m.at); {

@@ -7,8 +7,8 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// Overlay draws two records over each other, whatever plant made them: throughput, loss, and instances in use and running over time. Each keeps
-// its own windows. The names stand in the legend. The figure's id is compare.
+// Overlay draws two records over each other, whatever plant made them: throughput, loss, and instances in use and
+// running over time. Each record keeps its own windows. The names stand in the legend. The figure's id is compare.
 func Overlay(a, b *results.Record, names [2]string, o Options) (*Figure, error) {
 	var ds []data
 	for _, r := range []*results.Record{a, b} {
@@ -48,8 +48,10 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 		gs = append(gs, group{name: names[i], look: chart.Look(i), runs: []data{d}})
 	}
 	ps := overTime(gs,
-		trace{"Throughput", "Throughput (" + unit + ")", chart.Line, func(w window) float64 { return w.Processed / per }},
-		trace{"Packet loss, all causes", "Loss (" + unit + ")", chart.Line, func(w window) float64 { return w.Dropped / per }},
+		trace{"Throughput", "Throughput (" + unit + ")", chart.Line,
+			func(w window) float64 { return w.Processed / per }},
+		trace{"Packet loss, all causes", "Loss (" + unit + ")", chart.Line,
+			func(w window) float64 { return w.Dropped / per }},
 		inUse, running)
 	chart.Level(ps[2:]...)
 	pg := stack(o, 1, 76, ps...)

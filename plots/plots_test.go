@@ -197,7 +197,8 @@ func TestErrorsSayWhatIsWanted(t *testing.T) {
 	_, scaled := drawFrom("fig7", m["fig9"], Options{})
 	_, width := drawFrom("fig9", m["fig9"], Options{Width: 50})
 	_, foreign := newData(results.Run{Name: "foreign"}, rows[results.Window](nil), rows[results.Instance](nil))
-	_, windows := newData(results.Run{Name: "killed", Seed: 7, Scenario: m["fig9"][0].run.Scenario}, rows[results.Window](nil), rows[results.Instance](nil))
+	_, windows := newData(results.Run{Name: "killed", Seed: 7, Scenario: m["fig9"][0].run.Scenario},
+		rows[results.Window](nil), rows[results.Instance](nil))
 	_, lengths := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}})
 	_, finite := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}, Y: []float64{math.NaN()}})
 	_, back := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1, 0}, Y: []float64{1, 1}})
@@ -298,9 +299,10 @@ func TestBandIsTheRangeOfTheRuns(t *testing.T) {
 	}
 }
 
-// The distribution is exact at the edges of buckets: half of the packets do not wait, a quarter waits up to the end of the
-// first span, 901 ps and, with the other seed, 991 ps; between a band spans what the two say. Runs are told apart by what
-// their scenarios set, in the order of its value, and a third column of panels shows delays before the instance.
+// The distribution is exact at the edges of buckets: half of the packets do not wait, a quarter waits up to the end of
+// the first span, 901 ps and, with the other seed, 991 ps; between a band spans what the two say. Runs are told apart
+// by what their scenarios set, in the order of its value, and a third column of panels shows delays before the
+// instance.
 func TestDelay(t *testing.T) {
 	m := madeUp(t)
 	f := drawn(t, "delay", append(slices.Clone(m["delay"]), m["fig6"]...), Options{})
@@ -310,9 +312,12 @@ func TestDelay(t *testing.T) {
 	got := table(t, f)
 	n := 65535.0
 	for _, want := range []string{
-		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000901,%.10g,%.10g,%.10g,2,Delay (µs),CDF", 40960/n, 32768/n, 49152/n),
-		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),CDF", 49152/n, 49152/n, 49152/n),
-		fmt.Sprintf("(d) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),Complementary CDF", 16383/n, 16383/n, 16383/n),
+		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000901,%.10g,%.10g,%.10g,2,Delay (µs),CDF",
+			40960/n, 32768/n, 49152/n),
+		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),CDF",
+			49152/n, 49152/n, 49152/n),
+		fmt.Sprintf("(d) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),Complementary CDF",
+			16383/n, 16383/n, 16383/n),
 		"(b) Sojourn at the VNF,line,buffer 16,0.08,0,0,0,2,Delay (µs),CDF",
 		"(c) End to end,line,buffer 512,1.08,0,0,0,2,Delay (µs),CDF",
 		"(f) End to end,line,buffer 512,1.08,1,1,1,2,Delay (µs),Complementary CDF",
@@ -324,17 +329,21 @@ func TestDelay(t *testing.T) {
 	if strings.Index(got, "buffer 16,") > strings.Index(got, "buffer 512,") {
 		t.Error("a buffer of 512 comes before one of 16")
 	}
-	if got := table(t, drawn(t, "delay", m["delay"][1:2], Options{})); strings.Contains(got, "End to end") || !strings.Contains(got, "line,made-up,") {
+	got = table(t, drawn(t, "delay", m["delay"][1:2], Options{}))
+	if strings.Contains(got, "End to end") || !strings.Contains(got, "line,made-up,") {
 		t.Errorf("a single run, with nothing before the instance, gives\n%s", got)
 	}
 	none := spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 1, total: 1, seed: 1}.make(t)
 	for _, kind := range []string{"wait", "sojourn", "end-to-end"} {
 		none.delays = append(none.delays, results.Bucket{Kind: kind, Count: 5})
 	}
-	if got := table(t, drawn(t, "delay", []data{none}, Options{})); !strings.Contains(got, "(a) Wait at the VNF,line,made-up,") {
+	got = table(t, drawn(t, "delay", []data{none}, Options{}))
+	if !strings.Contains(got, "(a) Wait at the VNF,line,made-up,") {
 		t.Errorf("packets without any delay give\n%s", got)
 	}
-	if _, err := drawFrom("delay", m["fig9"], Options{}); err == nil || !strings.Contains(err.Error(), "it needs runs that measure delays (measure.delay, with engine: packet)") {
+	_, err := drawFrom("delay", m["fig9"], Options{})
+	needs := "it needs runs that measure delays (measure.delay, with engine: packet)"
+	if err == nil || !strings.Contains(err.Error(), needs) {
 		t.Errorf("records without delays: %v", err)
 	}
 }
@@ -356,10 +365,12 @@ func TestSlowPath(t *testing.T) {
 		}
 	}
 	fluid := slices.DeleteFunc(slices.Clone(m["slowpath"]), func(d data) bool { return d.run.Engine == "packet" })
-	if got := table(t, drawn(t, "slowpath", fluid, Options{})); !strings.Contains(got, "line,100 µs,20,928.5,") || strings.Contains(got, "fluid engine") {
+	got = table(t, drawn(t, "slowpath", fluid, Options{}))
+	if !strings.Contains(got, "line,100 µs,20,928.5,") || strings.Contains(got, "fluid engine") {
 		t.Errorf("fluid alone is not drawn as the runs that it is:\n%s", got)
 	}
-	if _, err := drawFrom("slowpath", m["fig9"], Options{}); err == nil || !strings.Contains(err.Error(), "its flows have no single rate, or no rule was installed") {
+	_, err := drawFrom("slowpath", m["fig9"], Options{})
+	if err == nil || !strings.Contains(err.Error(), "its flows have no single rate, or no rule was installed") {
 		t.Errorf("records without flows of a rate: %v", err)
 	}
 }
@@ -374,7 +385,8 @@ func TestAPanelNeedsNoTitle(t *testing.T) {
 	}
 }
 
-// Instance 1 holds 2 flows for the 4 s of the run and processes 3 Mpps; instance 2 is there for the last 1 s window alone.
+// Instance 1 holds 2 flows for the 4 s of the run and processes 3 Mpps; instance 2 is there for the last 1 s window
+// alone.
 func TestFig8IsTheMeanOverTheRun(t *testing.T) {
 	d := spec{scheduler: "best-fit", size: 64, initial: 1, max: 2, flows: 3, interval: 1, total: 9, seed: 1}.make(t)
 	d.windows = []window{{T: 3}, {T: 4}}
@@ -399,7 +411,8 @@ func TestDraw(t *testing.T) {
 	m := results.NewMemory()
 	for i := range d.windows {
 		w := d.windows[i]
-		row := results.Window{T: w.T, Offered: w.Offered, Processed: w.Processed, Dropped: w.Dropped, DroppedInstance: w.DroppedInstance}
+		row := results.Window{T: w.T, Offered: w.Offered, Processed: w.Processed, Dropped: w.Dropped,
+			DroppedInstance: w.DroppedInstance}
 		if err := m.Window(&row, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -449,7 +462,8 @@ func TestLongRunsAreThinned(t *testing.T) {
 	d.size = 64
 	d.windows = nil
 	for i := range 3 * 32768 {
-		d.windows = append(d.windows, window{T: float64(i+1) / 1000, Offered: 2e6, Processed: float64(i%7) * 1e5, Instances: 3, Used: 3, Flows: 5})
+		d.windows = append(d.windows, window{T: float64(i+1) / 1000, Offered: 2e6, Processed: float64(i%7) * 1e5,
+			Instances: 3, Used: 3, Flows: 5})
 	}
 	x := make([]float64, 3*32768)
 	for i := range x {
@@ -459,8 +473,10 @@ func TestLongRunsAreThinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, f := range map[string]*Figure{"fig9": drawn(t, "fig9", []data{d}, Options{}), "fig10": drawn(t, "fig10", []data{d}, Options{}),
-		"compare": overlaid(t, d, d), "timeseries": ts} {
+	for id, f := range map[string]*Figure{
+		"fig9": drawn(t, "fig9", []data{d}, Options{}), "fig10": drawn(t, "fig10", []data{d}, Options{}),
+		"compare": overlaid(t, d, d), "timeseries": ts,
+	} {
 		points := 0
 		for _, row := range f.page.Rows {
 			for _, p := range row {

@@ -13,19 +13,20 @@ type data struct {
 	run       results.Run
 	scenario  *scenarios.Scenario
 	windows   []window
-	instances func(each func(*results.Instance) error) error // of every window, in order; read again whenever they are asked for
-	delays    []results.Bucket                               // of the whole run; none where they were not measured
+	instances func(each func(*results.Instance) error) error // in the order of the windows; each call reads them again
+	delays    []results.Bucket                               // of the whole run; none if they were not measured
 
-	scale     scale // to which the values here have been brought back
+	scale     scale // of the run; the values here are those of the experiment
 	scheduler string
-	size      int64 // frame size in bytes; 0 when the workload has none or several
+	size      int64 // frame size in bytes; 0 if the workload has none or several
 	initial   int
 	fixed     bool // the number of instances does not change
 	max       int
-	limit     float64 // packets/s that the scheduler trusts an instance with; 0 when it has no limit
+	limit     float64 // packets/s that the scheduler trusts an instance with; 0 if it has no limit
 }
 
-// window is what the figures take of a window, in the size of the experiment that the run stands for: a run has millions.
+// window is what the figures take from a window, in the size of the experiment that the run stands for. It is small,
+// since a run may have millions.
 type window struct {
 	T                                            float64 // its end, s
 	Offered, Processed, Dropped, DroppedInstance float64 // packets/s
@@ -33,14 +34,15 @@ type window struct {
 	Instances, Used, Flows                       int32
 }
 
-// policyOf is the name of the scheduler's policy: what figures tell runs apart by.
+// policyOf is the name of the scheduler's policy, by which figures tell runs apart.
 func policyOf(s *scenarios.Scenario) string { return s.Scheduler.Policy }
 
 // limitOf is the packet rate that the scheduler trusts an instance with, in packets/s.
 func limitOf(s *scenarios.Scenario) float64 { return float64(s.Scheduler.Limit) }
 
-// newData reads from the resolved scenario what sorts runs into groups. Windows and instances are as the record has them.
-func newData(run results.Run, windows func(func(*results.Window) error) error, instances func(func(*results.Instance) error) error) (data, error) {
+// newData takes from a run, its windows and its instances, as the record has them, what the figures use.
+func newData(run results.Run, windows func(func(*results.Window) error) error,
+	instances func(func(*results.Instance) error) error) (data, error) {
 	d := data{run: run}
 	sc, err := scenarios.FromRecord(run.Name, run.Scenario, run.Seed)
 	if err != nil {
@@ -73,8 +75,8 @@ func newData(run results.Run, windows func(func(*results.Window) error) error, i
 	return d, nil
 }
 
-// packetSize is the frame size that all sources of a workload have in common, or 0. Recorded and modelled traffic has
-// several sizes.
+// packetSize is the frame size that all sources of a workload have in common, or 0. Recorded and modelled traffic
+// counts as having several sizes.
 func packetSize(workload []scenarios.Source) (size int64) {
 	first := true
 	for i := range workload {
@@ -88,7 +90,7 @@ func packetSize(workload []scenarios.Source) (size int64) {
 	return size
 }
 
-// frames are the sizes of a source's frames, one for each of its flows at most; 0 stands for several.
+// frames returns the sizes of a source's frames; 0 stands for several.
 func frames(s *scenarios.Source) (sizes []int64) {
 	switch {
 	case s.CBR != nil:
@@ -104,7 +106,7 @@ func frames(s *scenarios.Source) (sizes []int64) {
 	return []int64{0}
 }
 
-// onset is the time at which n flows are first active in the first run, and whether they ever are.
+// onset is when n flows are first active in a run, and whether they ever are.
 func onset(d data, n int32) (float64, bool) {
 	for i, w := range d.windows {
 		if w.Flows >= n {
@@ -117,7 +119,7 @@ func onset(d data, n int32) (float64, bool) {
 	return 0, false
 }
 
-// read takes from a record what the figures use.
+// read does so with a record, and takes its delays too.
 func read(r *results.Record) (data, error) {
 	d, err := newData(r.Run, r.EachWindow, r.EachInstance)
 	if err != nil {

@@ -51,7 +51,8 @@ func TestSizesAreToldApart(t *testing.T) {
 	ds[0], ds[1] = ds[1], ds[0] // 512, 64, 1500
 	in, notes, err := autoscaled(slices.Clone(ds))
 	if err != nil || len(in) != 1 || in[0].size != 64 || len(notes) != 1 {
-		t.Errorf("of sizes 512, 64 and 1500 figure 9 takes %d runs, the first of %d B, with the notes %q: %v", len(in), in[0].size, notes, err)
+		t.Errorf("of sizes 512, 64 and 1500 figure 9 takes %d runs, the first of %d B, with the notes %q: %v",
+			len(in), in[0].size, notes, err)
 	}
 	f := drawn(t, "fig10", append(ds, ds[2]), Options{})
 	var titles []string
@@ -69,8 +70,10 @@ func TestSizesAreToldApart(t *testing.T) {
 // A setting is written with its unit, and with the digits that a reader can use.
 func TestSettingsAreReadable(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{"9997524.993812485pps", "9.998 Mpps"}, {"300us", "300 µs"}, {"10Mpps", "10 Mpps"}, {"1333.4567kpps", "1.333 Mpps"},
-		{"worst-fit", "worst-fit"}, {"512", "512"}, {"0.3333333333333333", "0.3333"}, {"123456", "123456"}, {"true", "true"}, {"64B", "64 B"},
+		{"9997524.993812485pps", "9.998 Mpps"}, {"300us", "300 µs"}, {"10Mpps", "10 Mpps"},
+		{"1333.4567kpps", "1.333 Mpps"},
+		{"worst-fit", "worst-fit"}, {"512", "512"}, {"0.3333333333333333", "0.3333"}, {"123456", "123456"},
+		{"true", "true"}, {"64B", "64 B"},
 	} {
 		if got := setting(c.in); got != c.want {
 			t.Errorf("the value %s is written %s, want %s", c.in, got, c.want)

@@ -9,15 +9,19 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// A run at a fraction of the rates and times is drawn in the size of the experiment, and the figure says how small it was.
+// A run at a fraction of the rates and times is drawn in the size of the experiment, and the figure says how small it
+// was.
 func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
-	full := spec{scheduler: "best-fit", flows: 8, interval: 10, total: 148.8e6, size: 64, initial: 3, max: 8, seed: 1}.make(t)
+	s := published
+	s.scheduler, s.flows, s.interval, s.total = "best-fit", 8, 10, 148.8e6
+	full := s.make(t)
 	// The small run: a 7500th of the rates, a fifth of the times.
 	run := full.run
 	var ws []results.Window
 	for _, w := range full.windows {
-		ws = append(ws, results.Window{T: w.T * 0.2, Offered: w.Offered / 7500, Processed: w.Processed / 7500, Dropped: w.Dropped / 7500,
-			DroppedInstance: w.DroppedInstance / 7500, ProcessedBits: w.ProcessedBits / 7500, Instances: w.Instances, Used: w.Used, Flows: w.Flows})
+		ws = append(ws, results.Window{T: w.T * 0.2, Offered: w.Offered / 7500, Processed: w.Processed / 7500,
+			Dropped: w.Dropped / 7500, DroppedInstance: w.DroppedInstance / 7500, ProcessedBits: w.ProcessedBits / 7500,
+			Instances: w.Instances, Used: w.Used, Flows: w.Flows})
 	}
 	var is []results.Instance
 	if err := full.instances(func(r *results.Instance) error {
@@ -42,8 +46,8 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 			t.Fatalf("window %d: %+v, want %+v", i, w, f)
 		}
 	}
-	// So are the panels of the instances: the same flows, rates and times there, and the scheduler's limit as it was meant, to
-	// the whole packets of the small run.
+	// So are the panels of the instances: the same flows, rates and times there, and the scheduler's limit as it was
+	// meant, to the whole packets of the small run.
 	lives, err := overTheRun(d)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +57,9 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 		t.Fatalf("%d instances, want %d: %v", len(lives), len(want), err)
 	}
 	for k, l := range want {
-		if got := lives[k]; math.Abs(got.there-l.there) > 1e-6 || math.Abs(got.flows-l.flows) > 1e-6 || math.Abs(got.processed-l.processed) > 1 {
+		got := lives[k]
+		if math.Abs(got.there-l.there) > 1e-6 || math.Abs(got.flows-l.flows) > 1e-6 ||
+			math.Abs(got.processed-l.processed) > 1 {
 			t.Errorf("instance %d: %+v, want %+v", k, got, l)
 		}
 	}

@@ -17,13 +17,14 @@ type newFlow struct {
 	rate            float64    // packets/s of each flow
 	slowRate        float64    // packets/s of the slow path
 	slowQueue       float64    // packets
-	reordered, lost float64    // packets of each flow, in the mean
+	reordered, lost float64    // packets a flow, in the mean
 }
 
-// newFlows reads the run; ok is false where the flows have no rate in common or no rule was installed.
+// newFlows reads a run. It is not ok if the flows have no rate in common or no rule was installed.
 func newFlows(d data) (f newFlow, ok bool) {
 	nic := &d.scenario.NIC
-	f = newFlow{data: d, latency: nic.InstallLatency, slowRate: float64(nic.SlowPathRate), slowQueue: float64(nic.SlowPathQueue)}
+	f = newFlow{data: d, latency: nic.InstallLatency, slowRate: float64(nic.SlowPathRate),
+		slowQueue: float64(nic.SlowPathQueue)}
 	if d.run.Totals.RulesInstalled == 0 {
 		return f, false
 	}
@@ -44,8 +45,8 @@ func newFlows(d data) (f newFlow, ok bool) {
 	return f, f.rate > 0
 }
 
-// slowPath: what a new flow suffers before its rule is in force, over its rate, one line for each latency of the
-// installation. Runs of the fluid engine, where there are some, stand beside those that step packets as thin lines.
+// slowPath: what a new flow suffers before its rule is in force, over its rate, with one line for each latency of the
+// installation. If there are runs of both engines, those of the fluid engine are thin lines.
 func slowPath(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	var in []newFlow
@@ -94,7 +95,8 @@ func slowPath(ds []data, o Options) (*chart.Page, []string, error) {
 		return v, v > 0 && !slices.ContainsFunc(in, func(f newFlow) bool { return of(f) != v })
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowRate }); ok {
-		m := chart.Mark{Label: spaced(units.PPS(chart.Rounded(v, 4)).String()), At: v / mega, OnX: true, Limit: "slow path's limit"}
+		label := spaced(units.PPS(chart.Rounded(v, 4)).String())
+		m := chart.Mark{Label: label, At: v / mega, OnX: true, Limit: "slow path's limit"}
 		a.Marks, b.Marks = append(a.Marks, m), append(b.Marks, m)
 	} else {
 		notes = append(notes, "the runs differ in nic.slowpath_rate, or have none")
@@ -113,7 +115,7 @@ func slowPath(ds []data, o Options) (*chart.Page, []string, error) {
 	return stack(o, n, 92, a, b), notes, nil
 }
 
-// spaced is a quantity in the notation of units as it is printed: 300us becomes 300 µs.
+// spaced writes a quantity in the notation of package units as it is printed: 300us becomes 300 µs.
 func spaced(s string) string {
 	i := strings.IndexFunc(s, unicode.IsLetter)
 	if i <= 0 {

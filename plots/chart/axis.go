@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// scale is where a value stands on the axis, in units of the axis' own: decades, where it is logarithmic.
+// scale is where a value stands on the axis, in units of the axis: decades, if it is logarithmic.
 func (a Axis) scale(v float64) float64 {
 	switch {
 	case !a.Log:
@@ -21,7 +21,8 @@ func (a Axis) scale(v float64) float64 {
 	return 0.5 + math.Log10(v)
 }
 
-// ranges sets the ends of the axes that are still open (max <= min) from what the panel shows.
+// ranges sets the ends of the axes that are open (Max is not above Min) from what the panel shows, and ticks if none
+// are given.
 func (p *Panel) ranges() {
 	xs, ys := []float64{}, []float64{0}
 	for _, s := range p.Series {
@@ -72,7 +73,7 @@ func Level(ps ...*Panel) {
 	}
 }
 
-// bounds are the least and the greatest finite value, widened when they are equal.
+// bounds are the least and the greatest finite value, set apart if they are equal.
 func bounds(vs []float64) (lo, hi float64) {
 	lo, hi = math.Inf(1), math.Inf(-1)
 	for _, v := range vs {
@@ -89,7 +90,7 @@ func bounds(vs []float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// bounds are those of what a logarithmic axis can show, and of all values otherwise.
+// bounds are those of the values that the axis can show: a logarithmic one shows none that are not positive.
 func (a Axis) bounds(vs []float64) (lo, hi float64) {
 	if a.Log && !a.Zero {
 		vs = slices.DeleteFunc(vs, func(v float64) bool { return v <= 0 })
@@ -97,7 +98,7 @@ func (a Axis) bounds(vs []float64) (lo, hi float64) {
 	return bounds(vs)
 }
 
-// decades are the powers of ten within the range of a logarithmic axis, and 0 where it has a place for it.
+// decades are the powers of ten within the range of a logarithmic axis, and 0 if it has a place there.
 func (a Axis) decades() (ts []Tick) {
 	least := a.Min
 	if a.Zero {
@@ -113,7 +114,7 @@ func (a Axis) decades() (ts []Tick) {
 	return ts
 }
 
-// minor are the multiples of a power of ten within the range of a logarithmic axis, in its own units.
+// minor are the values of the small ticks of a logarithmic axis: multiples of the powers of ten within its range.
 func (a Axis) minor() (at []float64) {
 	if !a.Log {
 		return nil
@@ -136,7 +137,7 @@ func (a Axis) minor() (at []float64) {
 	return at
 }
 
-// RoundTicks are about n multiples of 1, 2, 2.5 or 5 times a power of ten within the range.
+// RoundTicks are about n ticks from lo to hi, at multiples of 1, 2, 2.5 or 5 times a power of ten.
 func RoundTicks(lo, hi float64, n int) (ts []Tick) {
 	raw := (hi - lo) / float64(n)
 	if !(raw > 0) || math.IsInf(raw, 0) {
@@ -156,7 +157,7 @@ func RoundTicks(lo, hi float64, n int) (ts []Tick) {
 	return ts
 }
 
-// fitting keeps every second tick until the labels fit into the width.
+// fitting leaves out every second tick until the labels fit into the width.
 func fitting(ts []Tick, width vg.Length) []Tick {
 	for {
 		used := vg.Length(0)
@@ -174,7 +175,7 @@ func fitting(ts []Tick, width vg.Length) []Tick {
 	}
 }
 
-// WholeTicks are about n ticks at whole numbers within the range.
+// WholeTicks are about n ticks from lo to hi, at whole numbers.
 func WholeTicks(lo, hi float64, n int) (ts []Tick) {
 	size := math.Max(1, math.Ceil((hi-lo)/float64(n)))
 	for v := math.Ceil(lo); v <= hi; v += size {

@@ -42,7 +42,8 @@ func TestLogarithmicAxes(t *testing.T) {
 			}
 		}
 		if !slices.Equal(at, c.ticks) || len(c.a.minor()) != c.small {
-			t.Errorf("%+v has ticks at %v and %d small ones, want %v and %d", c.a, at, len(c.a.minor()), c.ticks, c.small)
+			t.Errorf("%+v has ticks at %v and %d small ones, want %v and %d",
+				c.a, at, len(c.a.minor()), c.ticks, c.small)
 		}
 	}
 }
@@ -69,7 +70,10 @@ func TestNumbersInLabels(t *testing.T) {
 	for _, c := range []struct {
 		v    float64
 		want string
-	}{{9.997524993812485, "9.998"}, {10, "10"}, {12.25, "12.25"}, {148.80952380952382, "148.8"}, {1e6, "1000000"}, {0.000123456, "0.0001235"}, {0, "0"}} {
+	}{
+		{9.997524993812485, "9.998"}, {10, "10"}, {12.25, "12.25"}, {148.80952380952382, "148.8"}, {1e6, "1000000"},
+		{0.000123456, "0.0001235"}, {0, "0"},
+	} {
 		if got := Short(c.v); got != c.want {
 			t.Errorf("%v is written %s, want %s", c.v, got, c.want)
 		}

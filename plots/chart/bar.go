@@ -7,8 +7,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// drawBar fills a rectangle with a tint and hatches it. There is no pattern fill to lean on, so the lines are cut one by one;
-// they lie on one grid for the whole page, so that equal hatches look equal whatever the bar.
+// drawBar fills a rectangle with a tint and hatches it. No format has a pattern to fill with, so the lines are cut one
+// by one. They lie on one grid for the whole page, so that equal hatches look equal in all bars.
 func drawBar(c draw.Canvas, l look, r vg.Rectangle) {
 	fill(c, fade(l.color, 0x40), box(r))
 	area := draw.Canvas{Canvas: c.Canvas, Rectangle: r}
@@ -22,7 +22,8 @@ func drawBar(c draw.Canvas, l look, r vg.Rectangle) {
 		s := vg.Length(slope)
 		lo, hi := r.Min.Y-max(0, s*r.Max.X, s*r.Min.X), r.Max.Y-min(0, s*r.Max.X, s*r.Min.X)
 		for y := step * vg.Length(math.Ceil(float64(lo/step))); y <= hi && w > 0 && h > 0; y += step {
-			for _, seg := range area.ClipLinesXY([]vg.Point{{X: r.Min.X, Y: y + s*r.Min.X}, {X: r.Max.X, Y: y + s*r.Max.X}}) {
+			from, to := vg.Point{X: r.Min.X, Y: y + s*r.Min.X}, vg.Point{X: r.Max.X, Y: y + s*r.Max.X}
+			for _, seg := range area.ClipLinesXY([]vg.Point{from, to}) {
 				var p vg.Path
 				p.Move(seg[0])
 				p.Line(seg[len(seg)-1])

@@ -1,5 +1,5 @@
-// Package chart draws figures for print: panels of lines, steps and bars on shared axes, under one legend. It knows nothing
-// of what the numbers mean.
+// Package chart draws figures for print: panels of lines, steps and bars on shared axes, under one legend. It knows
+// nothing of what the numbers mean.
 //
 //	pg := &chart.Page{Width: 3.5, Rows: [][]*chart.Panel{{p}}, Heights: []float64{110}}
 //	err := pg.Save("figure.pdf", write) // and figure.csv, which holds every number that is drawn
@@ -15,8 +15,8 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// ErrRequest marks, in the sense of errors.Is, an error that the caller can mend by asking for something else, such as an
-// unknown format. Other errors are those of writing files.
+// ErrRequest marks, in the sense of errors.Is, an error that the caller can mend by asking for something else, such as
+// an unknown format. Other errors are those of writing files.
 var ErrRequest = errors.New("not to be drawn")
 
 // Requestf formats an error that is ErrRequest.
@@ -27,7 +27,8 @@ type request struct{ error }
 func (request) Is(target error) bool { return target == ErrRequest }
 func (r request) Unwrap() error      { return r.error }
 
-// Page is a grid of panels under one legend. The panels of a column have the same sides, those of a row the same height.
+// Page is a grid of panels under one legend. The panels of a column have the same sides, those of a row the same
+// height.
 type Page struct {
 	Width   float64 // inches
 	Rows    [][]*Panel
@@ -86,7 +87,7 @@ type Axis struct {
 	Count    bool // counts things: ticks at whole numbers alone
 	Bare     bool // ticks without numbers and label: the panel below carries them
 	Log      bool // logarithmic: values that are not positive stand at its lower end
-	Zero     bool // of a logarithmic axis: linear from 0 to 1 below its first decade, so that 0 has a place among counts
+	Zero     bool // of a logarithmic axis: linear below 1, so that 0 has a place among counts
 }
 
 // Tick is a labelled place on an axis.
@@ -117,7 +118,8 @@ const (
 	Bars Kind = "bars"
 )
 
-// Mark is a published value or another reference: a grey line at a value of Y, or of X, with half a band to either side.
+// Mark is a published value or another reference: a grey line at a value of Y, or of X, with half a band to either
+// side.
 type Mark struct {
 	Label string // beside the line
 	At    float64

@@ -32,7 +32,8 @@ func times(m [3][3]float64, v [3]float64) (to [3]float64) {
 
 // labOf is a colour in CIELAB under D65.
 func labOf(c rgb) lab {
-	xyz := times([3][3]float64{{0.4124564, 0.3575761, 0.1804375}, {0.2126729, 0.7151522, 0.0721750}, {0.0193339, 0.1191920, 0.9503041}}, c)
+	xyz := times([3][3]float64{
+		{0.4124564, 0.3575761, 0.1804375}, {0.2126729, 0.7151522, 0.0721750}, {0.0193339, 0.1191920, 0.9503041}}, c)
 	f := func(t float64) float64 {
 		if t > 216.0/24389 {
 			return math.Cbrt(t)
@@ -46,9 +47,11 @@ func labOf(c rgb) lab {
 // deuteranope is a colour as someone without middle-wavelength cones sees it: Viénot, Brettel and Mollon, Digital Video
 // Colourmaps for Checking the Legibility of Displays by Dichromats, Color Research and Application 24 (1999).
 func deuteranope(c rgb) rgb {
-	lms := times([3][3]float64{{17.8824, 43.5161, 4.11935}, {3.45565, 27.1554, 3.86714}, {0.0299566, 0.184309, 1.46709}}, c)
+	lms := times([3][3]float64{
+		{17.8824, 43.5161, 4.11935}, {3.45565, 27.1554, 3.86714}, {0.0299566, 0.184309, 1.46709}}, c)
 	lms[1] = 0.494207*lms[0] + 1.24827*lms[2]
-	to := times([3][3]float64{{0.0809444479, -0.130504409, 0.116721066}, {-0.0102485335, 0.0540193266, -0.113614708},
+	to := times([3][3]float64{ // the inverse
+		{0.0809444479, -0.130504409, 0.116721066}, {-0.0102485335, 0.0540193266, -0.113614708},
 		{-0.000365296938, -0.00412161469, 0.693511405}}, lms)
 	for i := range to {
 		to[i] = min(1, max(0, to[i]))
@@ -56,11 +59,12 @@ func deuteranope(c rgb) rgb {
 	return to
 }
 
-// ciede2000 is the difference of two colours: Sharma, Wu and Dalal, The CIEDE2000 Color-Difference Formula, Color Research
-// and Application 30 (2005).
+// ciede2000 is the difference of two colours: Sharma, Wu and Dalal, The CIEDE2000 Color-Difference Formula, Color
+// Research and Application 30 (2005).
 func ciede2000(p, q lab) float64 {
 	const full = 25 * 25 * 25 * 25 * 25 * 25 * 25
-	sin, cos := func(deg float64) float64 { return math.Sin(deg * math.Pi / 180) }, func(deg float64) float64 { return math.Cos(deg * math.Pi / 180) }
+	sin := func(deg float64) float64 { return math.Sin(deg * math.Pi / 180) }
+	cos := func(deg float64) float64 { return math.Cos(deg * math.Pi / 180) }
 	rest := func(c float64) float64 { return math.Sqrt(math.Pow(c, 7) / (math.Pow(c, 7) + full)) }
 	hue := func(v lab) float64 { return math.Mod(math.Atan2(v.b, v.a)*180/math.Pi+360, 360) }
 	g := 1 + 0.5*(1-rest((math.Hypot(p.a, p.b)+math.Hypot(q.a, q.b))/2))

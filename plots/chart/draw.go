@@ -110,7 +110,7 @@ func (p *Panel) drawBand(c draw.Canvas, s Series) {
 	fill(c, fade(s.Look.look().color, 0x38), polygon(pts...))
 }
 
-// path are the corners of a series: of a step line, one more at each change.
+// path returns the corners of a line. A step line has one more at each change.
 func path(s Series, y []float64) (px, py []float64) {
 	for i := range s.X {
 		if s.Kind == Step && i > 0 && y[i] != y[i-1] {
@@ -139,7 +139,7 @@ func (p *Panel) drawLine(c draw.Canvas, s Series, nth int) {
 	if s.Thin {
 		return
 	}
-	// Long lines carry a marker now and then, shifted from series to series, so that coinciding lines stay visible.
+	// Long lines carry few markers, at other points in each series, so that lines that coincide stay visible.
 	every := max(1, len(s.X)/p.markers())
 	for i := (every * nth / max(1, len(p.Series))) % every; i < len(s.X); i += every {
 		if s.X[i] >= p.X.Min && s.X[i] <= p.X.Max {
@@ -226,7 +226,7 @@ func (p *Panel) labelMark(c draw.Canvas, m Mark, taken []vg.Rectangle) vg.Rectan
 	return best
 }
 
-// covered counts what lies under r: points of the drawn lines, corners of bars, other labels and marks.
+// covered counts what lies under r: lines, bars, other labels and marks.
 func (p *Panel) covered(c draw.Canvas, r vg.Rectangle, taken []vg.Rectangle) (n float64) {
 	in := func(pt vg.Point) bool {
 		return pt.X > r.Min.X-2 && pt.X < r.Max.X+2 && pt.Y > r.Min.Y-2 && pt.Y < r.Max.Y+2

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// head is the space that a panel needs above its axes, and foot below.
+// head, foot and left are the spaces that a panel needs above, below and left of its axes.
 func (p *Panel) head() (h vg.Length) {
 	if p.Title != "" || p.TopOf != "" {
 		h = rowText

@@ -19,7 +19,7 @@ type entry struct {
 const (
 	keyWidth  = 20 // of the sample
 	legendSep = 10 // between two entries
-	ragged    = 3  // rows of a legend that is not set in columns, at most
+	ragged    = 3  // most rows of a legend that is not set in columns
 )
 
 // legend collects what the panels show, each name once, in order of appearance, and the notes.
@@ -68,7 +68,8 @@ func drawKey(c draw.Canvas, s Series, left, mid vg.Length) {
 		return
 	}
 	if s.Lo != nil {
-		fill(c, fade(l.color, 0x38), box(vg.Rectangle{Min: vg.Point{X: left, Y: mid - 3}, Max: vg.Point{X: left + keyWidth, Y: mid + 3}}))
+		band := vg.Rectangle{Min: vg.Point{X: left, Y: mid - 3}, Max: vg.Point{X: left + keyWidth, Y: mid + 3}}
+		fill(c, fade(l.color, 0x38), box(band))
 	}
 	stroke(c, l.color, widthOf(s), dashesOf(s), segment(left, mid, left+keyWidth, mid))
 	if !s.Thin {
@@ -97,8 +98,8 @@ func markDashes(m Mark) []vg.Length {
 	return []vg.Length{6, 2}
 }
 
-// legendRows places the entries on rows that fit the page. A few rows are centred, each for itself; names that would take
-// more are set in columns, to be read downwards.
+// legendRows breaks the legend into rows that fit the page. Up to three rows are centred, each for itself. If there are
+// more of them, the names are set in columns, to be read downwards.
 func (pg *Page) legendRows() (rows [][]entry) {
 	es := pg.legend()
 	rows = pg.centred(es)
@@ -112,6 +113,7 @@ func (pg *Page) legendRows() (rows [][]entry) {
 	return append(pg.inColumns(es[:names]), pg.centred(es[names:])...)
 }
 
+// centred fills row after row.
 func (pg *Page) centred(es []entry) (rows [][]entry) {
 	used := vg.Length(0)
 	for _, e := range es {
@@ -135,7 +137,7 @@ func (pg *Page) centred(es []entry) (rows [][]entry) {
 	return rows
 }
 
-// inColumns takes as few rows as it can.
+// inColumns sets the entries in as few rows as fit the page.
 func (pg *Page) inColumns(es []entry) [][]entry {
 	for n := 1; ; n++ {
 		var widths []vg.Length

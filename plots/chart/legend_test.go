@@ -17,7 +17,8 @@ func TestLegendsFitThePage(t *testing.T) {
 				if i%10 == 0 {
 					name += strings.Repeat(" with an option", 20)
 				}
-				p.Series = append(p.Series, Series{Name: name, Look: Look(i), Kind: Line, X: []float64{0, 1}, Y: []float64{0, 1}})
+				x := []float64{0, 1}
+				p.Series = append(p.Series, Series{Name: name, Look: Look(i), Kind: Line, X: x, Y: x})
 			}
 			pg := Stack(width, 50, p)
 			pg.Notes = []string{"mean and range of n = 5 runs", "ran at 1/7500 of these rates, 1/5 of these times"}
@@ -26,7 +27,8 @@ func TestLegendsFitThePage(t *testing.T) {
 				end := vg.Length(0)
 				for _, e := range row {
 					if e.x < end || e.x+e.width > pg.width() {
-						t.Errorf("%g in, %d names: row %d: %q reaches from %g to %g of %g", width, n, r, e.name, e.x, e.x+e.width, pg.width())
+						t.Errorf("%g in, %d names: row %d: %q reaches from %g to %g of %g",
+							width, n, r, e.name, e.x, e.x+e.width, pg.width())
 					}
 					end = e.x + e.width
 					if e.draw != nil {

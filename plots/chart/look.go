@@ -8,9 +8,9 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Look is how a series is told from others: its colour and, in greyscale, its dashes, its marker and the hatch of its bars.
-// Series that are told apart by their order take 0, 1 and so on; those that keep their look from figure to figure take it
-// from LooksOf. From Looks on, looks repeat.
+// Look is how a series is told from others: its colour and, in greyscale, its dashes, its marker and the hatch of its
+// bars. Series that are told apart by their order take 0, 1 and so on; those that keep their look from figure to figure
+// take it from LooksOf. From Looks on, looks repeat.
 type Look int
 
 // Looks is how many looks there are. No two of them share both marker and dashes.
@@ -34,9 +34,9 @@ type pattern struct {
 	hatch  []float64   // slopes of the hatching lines
 }
 
-// colors are the seven of Okabe and Ito, Color Universal Design (2008), that show on white, and wine and indigo from the
-// scheme "muted" of Tol, Colour Schemes, SRON/EPS/TN/09-002 (2021). Any two are at least 22 apart in CIEDE2000, and 12 as
-// a deuteranope sees them. The order is that in which the grid of looks takes them.
+// colors are the seven of Okabe and Ito, Color Universal Design (2008), that show on white, and wine and indigo from
+// the scheme "muted" of Tol, Colour Schemes, SRON/EPS/TN/09-002 (2021). Any two are at least 22 apart in CIEDE2000, and
+// 12 as a deuteranope sees them. The order is that in which the grid of looks takes them.
 var colors = [...]color.NRGBA{
 	{0x00, 0x72, 0xB2, 0xff}, // blue
 	{0x33, 0x22, 0x88, 0xff}, // indigo
@@ -66,10 +66,11 @@ var patterns = [...]pattern{
 	{[]vg.Length{2.5, 1.3, 6, 1.3}, []float64{0, 1, -1}},
 }
 
-// looks begin with those that stand first. They go on with the grid of markers and patterns, along its diagonals, so that
-// neighbours differ in all that they have. The colour follows from marker and pattern, so that looks which share one of the
-// three differ in the others. There are more markers than colours: looks that are nine markers apart share colour and
-// pattern, and differ in the marker's shape and filling and, since bars have no marker, in the density of the hatch.
+// looks begin with those that stand first. They go on with the grid of markers and patterns, along its diagonals, so
+// that neighbours differ in all that they have. The colour follows from marker and pattern, so that looks which share
+// one of the three differ in the others. There are more markers than colours: looks that are nine markers apart share
+// colour and pattern, and differ in the marker's shape and filling and, since bars have no marker, in the density of
+// the hatch.
 var looks = func() (ls [Looks]look) {
 	copy(ls[:], []look{
 		grid(0, 0), grid(1, 1), grid(2, 2), grid(3, 3),
@@ -96,12 +97,12 @@ func grid(m, p int) look {
 func (l Look) look() look { return looks[int(l)%Looks] }
 
 // LooksOf gives each name a look of its own. It follows from a hash of the name alone, so that a name looks the same in
-// every figure and every version. The names in first, at most seven, have looks 0, 1 and so on, drawn or not; no other name
-// has these.
+// every figure and every version. The names in first, at most seven, have looks 0, 1 and so on, drawn or not; no other
+// name has these.
 //
-// Names that are drawn together share no look. If several have the same look of their own, the first in the alphabet keeps
-// it. The others move when all own looks are given: to the next free look of the same colour or, if there is none, to the
-// next free look. So as few names move as possible. Only if no look is left are looks shared.
+// Names that are drawn together share no look. If several have the same look of their own, the first in the alphabet
+// keeps it. The others move when all own looks are given: to the next free look of the same colour or, if there is
+// none, to the next free look. So as few names move as possible. Only if no look is left are looks shared.
 func LooksOf(names []string, first ...string) []Look {
 	const hashed = Looks - ordered
 	own := func(name string) Look {
@@ -133,7 +134,8 @@ func LooksOf(names []string, first ...string) []Look {
 			}
 			return false
 		}
-		if !next(func(to Look) bool { return to.look().color == l.look().color }) && !next(func(Look) bool { return true }) {
+		sameColor := func(to Look) bool { return to.look().color == l.look().color }
+		if !next(sameColor) && !next(func(Look) bool { return true }) {
 			of[name] = l
 		}
 	}

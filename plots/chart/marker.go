@@ -20,7 +20,7 @@ func full(s shape) marker { return marker{s, s} }
 
 func drawMarker(c draw.Canvas, l look, at vg.Point) {
 	p := l.marker.outline(at, markSize)
-	if p[len(p)-1].Type != vg.CloseComp { // strokes, which need the line behind them out of their way
+	if p[len(p)-1].Type != vg.CloseComp { // strokes would not stand out from the line without a margin
 		stroke(c, white, 2.4, nil, p)
 		stroke(c, l.color, 0.9, nil, p)
 		return
@@ -32,7 +32,7 @@ func drawMarker(c draw.Canvas, l look, at vg.Point) {
 	stroke(c, l.color, 0.8, nil, p)
 }
 
-// quarter is how far the control points of the cubic that is closest to a quarter of a circle of radius 1 lie from its ends.
+// quarter is how far the control points lie from the ends of the cubic that is closest to a quarter of the unit circle.
 const quarter = 0.5522847498
 
 func circle(at vg.Point, r vg.Length) (p vg.Path) {
@@ -64,16 +64,19 @@ func square(at vg.Point, r vg.Length) vg.Path {
 }
 
 func triangle(at vg.Point, r vg.Length) vg.Path {
-	return polygon(vg.Point{X: at.X, Y: at.Y + 1.2*r}, vg.Point{X: at.X - 1.1*r, Y: at.Y - 0.8*r}, vg.Point{X: at.X + 1.1*r, Y: at.Y - 0.8*r})
+	left, right := vg.Point{X: at.X - 1.1*r, Y: at.Y - 0.8*r}, vg.Point{X: at.X + 1.1*r, Y: at.Y - 0.8*r}
+	return polygon(vg.Point{X: at.X, Y: at.Y + 1.2*r}, left, right)
 }
 
 func triangleDown(at vg.Point, r vg.Length) vg.Path {
-	return polygon(vg.Point{X: at.X, Y: at.Y - 1.2*r}, vg.Point{X: at.X - 1.1*r, Y: at.Y + 0.8*r}, vg.Point{X: at.X + 1.1*r, Y: at.Y + 0.8*r})
+	left, right := vg.Point{X: at.X - 1.1*r, Y: at.Y + 0.8*r}, vg.Point{X: at.X + 1.1*r, Y: at.Y + 0.8*r}
+	return polygon(vg.Point{X: at.X, Y: at.Y - 1.2*r}, left, right)
 }
 
 func diamond(at vg.Point, r vg.Length) vg.Path {
 	r *= 1.25
-	return polygon(vg.Point{X: at.X, Y: at.Y + r}, vg.Point{X: at.X - r, Y: at.Y}, vg.Point{X: at.X, Y: at.Y - r}, vg.Point{X: at.X + r, Y: at.Y})
+	return polygon(vg.Point{X: at.X, Y: at.Y + r}, vg.Point{X: at.X - r, Y: at.Y},
+		vg.Point{X: at.X, Y: at.Y - r}, vg.Point{X: at.X + r, Y: at.Y})
 }
 
 func plus(at vg.Point, r vg.Length) vg.Path {

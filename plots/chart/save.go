@@ -19,14 +19,15 @@ import (
 // WriteFile writes a file of this name, whole or not at all.
 type WriteFile func(path string, write func(io.Writer) error) error
 
-// Save draws the page into the file at path, in the format that its ending names: .pdf, .svg, .png (300 dpi) or .tex (a
-// pgfpicture for \input, which takes the document's font). The numbers go to a file beside it with the ending .csv, which
-// never replaces one that is no figure's. An unknown ending and such a file are ErrRequest.
+// Save draws the page into the file at path, in the format that the ending names: .pdf, .svg, .png (300 dpi) or .tex (a
+// pgfpicture for \input, which takes the document's font). It writes the numbers to a file beside it with the ending
+// .csv. It is ErrRequest if the ending is unknown, or if that .csv file exists and is not a figure's.
 func (pg *Page) Save(path string, write WriteFile) error {
 	ext := filepath.Ext(path)
 	open, ok := formats[ext]
 	if !ok {
-		return Requestf("%s: no format for the ending %q: want one of %s", path, ext, strings.Join(slices.Sorted(maps.Keys(formats)), ", "))
+		endings := strings.Join(slices.Sorted(maps.Keys(formats)), ", ")
+		return Requestf("%s: no format for the ending %q: want one of %s", path, ext, endings)
 	}
 	table := strings.TrimSuffix(path, ext) + ".csv"
 	if err := replaceable(table); err != nil {
@@ -41,7 +42,7 @@ func (pg *Page) Save(path string, write WriteFile) error {
 	return write(table, pg.WriteCSV)
 }
 
-// replaceable says whether a figure's table may be written to path: nothing is there, or the table of an earlier figure.
+// replaceable refuses to write a figure's table to path, unless nothing is there or the table of an earlier figure.
 func replaceable(path string) error {
 	want := strings.Join(columns, ",")
 	f, err := os.Open(path)
@@ -56,7 +57,8 @@ func replaceable(path string) error {
 		return err
 	}
 	if len(begin) > 0 && string(begin) != want {
-		return Requestf("%s: the figure's numbers would replace a file that is not a figure's: want another name for the figure", path)
+		return Requestf("%s: the figure's numbers would replace a file that is not a figure's: "+
+			"want another name for the figure", path)
 	}
 	return nil
 }
@@ -64,9 +66,9 @@ func replaceable(path string) error {
 // columns of the CSV file. Each row is a point of a series or a reference mark.
 var columns = []string{"panel", "kind", "series", "x", "y", "low", "high", "n", "x_label", "y_label"}
 
-// WriteCSV writes every number that is drawn, one row a point. Kind is line, step or bars for series and published or limit
-// for reference marks, whose x or y is empty. Low and high are the ends of the band, empty where there is none, and n is
-// the number of measurements behind a point.
+// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step or bars for series, and
+// published or limit for reference marks, whose x or y is empty. Low and high are the ends of the band, empty if there
+// is none, and n is the number of measurements behind a point.
 func (pg *Page) WriteCSV(w io.Writer) error {
 	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
 	out := csv.NewWriter(w)
@@ -85,7 +87,8 @@ func (pg *Page) WriteCSV(w io.Writer) error {
 			}
 			for _, s := range p.Series {
 				for k := range s.X {
-					rec := []string{name, string(s.Kind), s.Name, num(s.X[k]), num(s.Y[k]), "", "", strconv.Itoa(s.N), xl, yl}
+					rec := []string{name, string(s.Kind), s.Name, num(s.X[k]), num(s.Y[k]), "", "", strconv.Itoa(s.N),
+						xl, yl}
 					if s.Lo != nil {
 						rec[5], rec[6] = num(s.Lo[k]), num(s.Hi[k])
 					}

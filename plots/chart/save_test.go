@@ -40,7 +40,9 @@ func TestFilesAreFitForPrint(t *testing.T) {
 }
 
 func TestSaveReplacesOnlyFigures(t *testing.T) {
-	for was, replaced := range map[string]bool{"": true, strings.Join(columns, ",") + "\n1\n": true, "time,pps\n0,1\n": false, "panel": false} {
+	for was, replaced := range map[string]bool{
+		"": true, strings.Join(columns, ",") + "\n1\n": true, "time,pps\n0,1\n": false, "panel": false,
+	} {
 		dir := t.TempDir()
 		table := filepath.Join(dir, "a.csv")
 		if err := os.WriteFile(table, []byte(was), 0o644); err != nil {
@@ -49,7 +51,8 @@ func TestSaveReplacesOnlyFigures(t *testing.T) {
 		err := aPage().Save(filepath.Join(dir, "a.svg"), writeFile)
 		is, _ := os.ReadFile(table)
 		_, none := os.Stat(filepath.Join(dir, "a.svg"))
-		if (err == nil) != replaced || errors.Is(err, ErrRequest) == replaced || (string(is) == was) == replaced || (none == nil) != replaced {
+		if (err == nil) != replaced || errors.Is(err, ErrRequest) == replaced || (string(is) == was) == replaced ||
+			(none == nil) != replaced {
 			t.Errorf("over %q: error %v, a figure %v, and then %.40q", was, err, none == nil, is)
 		}
 	}
@@ -72,9 +75,11 @@ func TestTeXClosesPaths(t *testing.T) {
 // aPage is a page with a line and a step line.
 func aPage() *Page {
 	x := []float64{0, 1, 2, 3, 4}
-	return Stack(3.5, 110, &Panel{Title: "A made-up trace", X: Axis{Label: "Time (s)"}, Y: Axis{Label: "Load (Mpps)"}, Series: []Series{
-		{Name: "µ-burst load", Kind: Line, N: 1, X: x, Y: []float64{1, 3, 2, 5, 4}},
-		{Name: "level", Look: 1, Kind: Step, N: 1, X: x, Y: []float64{2, 2, 3, 3, 3}}}})
+	return Stack(3.5, 110, &Panel{Title: "A made-up trace", X: Axis{Label: "Time (s)"}, Y: Axis{Label: "Load (Mpps)"},
+		Series: []Series{
+			{Name: "µ-burst load", Kind: Line, N: 1, X: x, Y: []float64{1, 3, 2, 5, 4}},
+			{Name: "level", Look: 1, Kind: Step, N: 1, X: x, Y: []float64{2, 2, 3, 3, 3}},
+		}})
 }
 
 func writeFile(path string, write func(io.Writer) error) error {

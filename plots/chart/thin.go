@@ -6,15 +6,16 @@ import (
 	"strconv"
 )
 
-// dots are how many places a line has from left to right: more than a printer of 1200 dots an inch puts into the panel
-// of a figure of the width of a page. A line with fewer points than denseAbove is drawn as it is.
+// dots is how many places a line has from left to right: more than a printer of 1200 dots an inch puts into a panel of
+// the width of a page. A line with at most denseAbove points is drawn as it is.
 const (
 	dots       = 8192
 	denseAbove = 4 * dots
 )
 
-// Thinned leaves out points that nobody can see: of those in one column the first and the last stay, and the least and the
-// greatest of the line and of its band, in their order. What is drawn covers the same points of the paper.
+// Thinned leaves out the points of a long line that nobody can see. Of those at one place, the first and the last stay,
+// and the least and the greatest of the line and of its band, in their order. The line covers the same dots of the
+// paper.
 func (s Series) Thinned() Series {
 	n := len(s.X)
 	if n <= denseAbove {

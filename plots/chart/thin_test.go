@@ -13,12 +13,13 @@ func TestThinning(t *testing.T) {
 	s := Series{Name: "s", Look: 2, Kind: Step, N: 3}
 	for i := range n {
 		v := r.Float64()
-		s.X, s.Y, s.Lo, s.Hi = append(s.X, 0.25*float64(i)), append(s.Y, v), append(s.Lo, v-r.Float64()), append(s.Hi, v+r.Float64())
+		s.X, s.Y = append(s.X, 0.25*float64(i)), append(s.Y, v)
+		s.Lo, s.Hi = append(s.Lo, v-r.Float64()), append(s.Hi, v+r.Float64())
 	}
 	s.Y[n/3], s.Hi[n/2], s.Lo[n/2+7] = 50, 60, -70 // single points that stand out
 	got := s.Thinned()
 	if len(got.X) > 8*dots || len(got.X) < dots || got.Name != "s" || got.Look != 2 || got.Kind != Step || got.N != 3 {
-		t.Fatalf("%d points of %d: %+v", len(got.X), n, Series{Name: got.Name, Look: got.Look, Kind: got.Kind, N: got.N})
+		t.Fatalf("%d points of %d: %s, %d, %s, %d", len(got.X), n, got.Name, got.Look, got.Kind, got.N)
 	}
 	if !slices.IsSorted(got.X) || len(slices.Compact(slices.Clone(got.X))) != len(got.X) {
 		t.Error("the points are not in order, or one is there twice")
@@ -38,7 +39,9 @@ func TestThinning(t *testing.T) {
 		}
 		return ds
 	}
-	for what, v := range map[string][2][]float64{"line": {got.Y, s.Y}, "lower edge": {got.Lo, s.Lo}, "upper edge": {got.Hi, s.Hi}} {
+	for what, v := range map[string][2][]float64{
+		"line": {got.Y, s.Y}, "lower edge": {got.Lo, s.Lo}, "upper edge": {got.Hi, s.Hi},
+	} {
 		if !slices.Equal(on(got, v[0]), on(s, v[1])) {
 			t.Errorf("the %s is not the same at each dot", what)
 		}
