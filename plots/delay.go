@@ -2,6 +2,7 @@ package plots
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -9,99 +10,103 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
 
-// delay: the distributions of wait, sojourn and, where link, eSwitch or slow path add to it, end-to-end delay: above the
-// cumulative one, below its complement, in which the tail shows.
-func delay(ds []data, o Options) (*page, []string, error) {
+// delay: the distributions of wait, of sojourn and, if link, eSwitch or slow path add to it, of the delay end to end.
+// The upper panels are cumulative; the lower ones are their complement, which shows the tail.
+func delay(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "delays were not measured", false, func(d data) bool { return len(d.delays) > 0 })
 	if len(in) == 0 {
 		return nil, nil, none(ds, notes)
 	}
 	gs := bySettings(in)
-	if len(gs) > len(looks) {
-		notes = append(notes, fmt.Sprintf("%d lines share %d looks", len(gs), len(looks)))
+	if len(gs) > chart.Looks {
+		notes = append(notes, fmt.Sprintf("%d lines share %d looks", len(gs), chart.Looks))
 	}
 	kinds := []struct{ kind, title string }{{"wait", "Wait at the VNF"}, {"sojourn", "Sojourn at the VNF"}}
 	if slices.ContainsFunc(in, func(d data) bool {
-		return !slices.EqualFunc(d.buckets("sojourn"), d.buckets("end-to-end"), func(a, b results.Bucket) bool { return a.Low == b.Low && a.Count == b.Count })
+		same := func(a, b results.Bucket) bool { return a.Low == b.Low && a.Count == b.Count }
+		return !slices.EqualFunc(d.buckets("sojourn"), d.buckets("end-to-end"), same)
 	}) {
 		kinds = append(kinds, struct{ kind, title string }{"end-to-end", "End to end"})
 	}
-	pg := &page{width: inches(o), rows: [][]*panel{nil, nil}}
-	pg.heights = append(pg.heights, 92, 92)
-	least, n := 1.0, 0
+	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{nil, nil}}
+	pg.Heights = append(pg.Heights, 92, 92)
+	least := 1.0
 	for i, k := range kinds {
-		x := axis{label: "Delay (µs)", log: true, min: math.Inf(1)}
-		up := &panel{title: letter(i) + " " + k.title, y: axis{max: 1.05, ticks: roundTicks(0, 1, 5)}}
-		down := &panel{title: letter(i+len(kinds)) + " " + k.title, y: axis{log: true}}
+		x := chart.Axis{Label: "Delay (µs)", Log: true, Min: math.Inf(1)}
+		up := &chart.Panel{Title: chart.Letter(i) + " " + k.title,
+			Y: chart.Axis{Max: 1.05, Ticks: chart.RoundTicks(0, 1, 5)}}
+		down := &chart.Panel{Title: chart.Letter(i+len(kinds)) + " " + k.title, Y: chart.Axis{Log: true}}
 		for _, g := range gs {
-			n = max(n, len(g.runs))
 			cdf, ccdf := g.shares(k.kind, false), g.shares(k.kind, true)
-			up.series, down.series = append(up.series, cdf), append(down.series, ccdf)
+			up.Series, down.Series = append(up.Series, cdf), append(down.Series, ccdf)
 			if lo, hi, ok := spread(cdf); ok {
-				x.min, x.max = min(x.min, lo), max(x.max, hi)
+				x.Min, x.Max = min(x.Min, lo), max(x.Max, hi)
 			}
-			for _, share := range ccdf.y {
+			for _, share := range ccdf.Y {
 				if share > 0 {
 					least = min(least, share)
 				}
 			}
 		}
-		if x.max == 0 { // no packet was delayed at all
-			x.min, x.max = 0.01, 1
+		if x.Max == 0 { // no packet was delayed at all
+			x.Min, x.Max = 0.01, 1
 		}
-		x.min, x.max = x.min/1.15, x.max*1.15
-		if x.max < 10*x.min { // less than a decade would have no number
-			x.min, x.max = math.Pow10(int(math.Floor(math.Log10(x.min)))), math.Pow10(int(math.Ceil(math.Log10(x.max))))
+		x.Min, x.Max = x.Min/1.15, x.Max*1.15
+		if x.Max < 10*x.Min { // less than a decade would have no number
+			x.Min = math.Pow10(int(math.Floor(math.Log10(x.Min))))
+			x.Max = math.Pow10(int(math.Ceil(math.Log10(x.Max))))
 		}
-		up.x, down.x = x, x
-		up.x.bare = true
-		for _, p := range []*panel{up, down} {
-			for j := range p.series {
-				p.series[j].from(x.min)
+		up.X, down.X = x, x
+		up.X.Bare = true
+		for _, p := range []*chart.Panel{up, down} {
+			for j := range p.Series {
+				from(&p.Series[j], x.Min)
 			}
 		}
-		pg.rows[0], pg.rows[1] = append(pg.rows[0], up), append(pg.rows[1], down)
+		pg.Rows[0], pg.Rows[1] = append(pg.Rows[0], up), append(pg.Rows[1], down)
 	}
-	pg.rows[0][0].y.label, pg.rows[1][0].y.label = "CDF", "Complementary CDF"
-	for _, p := range pg.rows[1] {
-		p.y.min, p.y.max = math.Pow10(int(math.Floor(math.Log10(least)+1e-9))), 1.6
-		p.y.ticks = powers(p.y.min)
+	pg.Rows[0][0].Y.Label, pg.Rows[1][0].Y.Label = "CDF", "Complementary CDF"
+	for _, p := range pg.Rows[1] {
+		p.Y.Min, p.Y.Max = math.Pow10(int(math.Floor(math.Log10(least)+1e-9))), 1.6
+		p.Y.Ticks = powers(p.Y.Min)
 	}
-	pg.note = seedNote(n)
+	pg.Notes = []string{seedNote(mostRuns(gs))}
 	return pg, notes, nil
 }
 
-// from cuts off what lies below x, where the line begins instead; it is level up to its next point.
-func (s *series) from(x float64) {
+// from cuts off the part of a line below x. Since the line is level up to its next point, it then begins at x.
+func from(s *chart.Series, x float64) {
 	i := 0
-	for i+1 < len(s.x) && s.x[i+1] <= x {
+	for i+1 < len(s.X) && s.X[i+1] <= x {
 		i++
 	}
-	s.x, s.y = s.x[i:], s.y[i:]
-	if s.lo != nil {
-		s.lo, s.hi = s.lo[i:], s.hi[i:]
+	s.X, s.Y = s.X[i:], s.Y[i:]
+	if s.Lo != nil {
+		s.Lo, s.Hi = s.Lo[i:], s.Hi[i:]
 	}
-	s.x[0] = max(s.x[0], x)
+	s.X[0] = max(s.X[0], x)
 }
 
-// spread is where a distribution lies: from where two percent of the packets that are delayed are below to its end. It
-// is nowhere when none is delayed.
-func spread(cdf series) (lo, hi float64, ok bool) {
-	for i, share := range cdf.y {
-		if i > 0 && share >= cdf.y[0]+0.02*(1-cdf.y[0]) {
-			return cdf.x[i-1], cdf.x[len(cdf.x)-1], true
+// spread is the range of a distribution: from the delay that two percent of the delayed packets do not reach, to the
+// end. It is not ok if no packet is delayed.
+func spread(cdf chart.Series) (lo, hi float64, ok bool) {
+	for i, share := range cdf.Y {
+		if i > 0 && share >= cdf.Y[0]+0.02*(1-cdf.Y[0]) {
+			return cdf.X[i-1], cdf.X[len(cdf.X)-1], true
 		}
 	}
 	return 0, 0, false
 }
 
-// powers are the powers of ten from 1 down to least, in six numbers at most.
-func powers(least float64) (ts []tick) {
+// powers are powers of ten from 1 down to least, in at most seven ticks.
+func powers(least float64) (ts []chart.Tick) {
 	decades := int(math.Round(-math.Log10(least)))
 	size := (decades + 5) / 6
 	for k := 0; k <= decades; k += max(size, 1) {
@@ -109,7 +114,7 @@ func powers(least float64) (ts []tick) {
 		if decades > 3 && k > 0 {
 			label = fmt.Sprintf("1e-%d", k)
 		}
-		ts = append(ts, tick{math.Pow10(-k), label})
+		ts = append(ts, chart.Tick{At: math.Pow10(-k), Label: label})
 	}
 	return ts
 }
@@ -123,9 +128,9 @@ func (d data) buckets(kind string) (bs []results.Bucket) {
 	return bs
 }
 
-// shares is the share of packets whose delay is below x, or not below it, in µs: at each edge of a bucket, where it is
-// exact, and the mean of the group's runs.
-func (g group) shares(kind string, beyond bool) series {
+// shares is the share of packets whose delay, in µs, is below x or, with beyond, not below x. It is the mean of the
+// group's runs, at the edges of buckets, where it is exact.
+func (g group) shares(kind string, beyond bool) chart.Series {
 	const perMicrosecond = 1e6
 	var edges []int64
 	for _, d := range g.runs {
@@ -134,7 +139,7 @@ func (g group) shares(kind string, beyond bool) series {
 		}
 	}
 	slices.Sort(edges)
-	edges = slices.DeleteFunc(slices.Compact(edges), func(e int64) bool { return e == 0 }) // has no place on the axis; 1 ps has
+	edges = slices.DeleteFunc(slices.Compact(edges), func(e int64) bool { return e == 0 }) // no place on the axis
 	at := make([]sum, len(edges))
 	for _, d := range g.runs {
 		bs := d.buckets(kind)
@@ -154,19 +159,19 @@ func (g group) shares(kind string, beyond bool) series {
 			}
 		}
 	}
-	s := series{name: g.name, look: g.look, kind: line, n: len(g.runs)}
+	s := chart.Series{Name: g.name, Look: g.look, Kind: chart.Line, N: len(g.runs)}
 	for _, i := range drawable(edges, at) {
 		e := edges[i]
-		s.x, s.y = append(s.x, float64(e)/perMicrosecond), append(s.y, at[i].mean())
+		s.X, s.Y = append(s.X, float64(e)/perMicrosecond), append(s.Y, at[i].mean())
 		if len(g.runs) > 1 {
-			s.lo, s.hi = append(s.lo, at[i].lo), append(s.hi, at[i].hi)
+			s.Lo, s.Hi = append(s.Lo, at[i].lo), append(s.Hi, at[i].hi)
 		}
 	}
 	return s
 }
 
-// drawable leaves out points that nobody would see: not 2 % further than the last in x, nor by a hundredth of an axis in y
-// on either scale. Before a jump the last point stays, so that it is one.
+// drawable picks the points that can be seen: those 2 % further in x than the last, and those that differ from it in y
+// by more than 0.005 or 5 %. It picks the point before such a jump too, so that the jump stays one.
 func drawable(edges []int64, at []sum) (in []int) {
 	last := 0
 	for i := range edges {
@@ -184,15 +189,12 @@ func drawable(edges []int64, at []sum) (in []int) {
 	return in
 }
 
-// bySettings groups runs whose scenarios differ in the seed alone, in the order of the values of the keys that set the
-// groups apart. A group has its name from these, where they are one or two, and from its run otherwise.
+// bySettings groups runs whose scenarios differ in the seed alone. The groups are in the order of the keys that tell
+// them apart. One or two such keys name a group; if there are more, its first run does.
 func bySettings(ds []data) (gs []group) {
 	var settings []map[string]string // of each group
 	for _, d := range ds {
-		keys := map[string]string{}
-		leaves(keys, "", d.scenario)
-		delete(keys, "seed")
-		delete(keys, "name")
+		keys := settingsOf(d.scenario)
 		at := slices.IndexFunc(settings, func(k map[string]string) bool { return maps.Equal(k, keys) })
 		if at < 0 {
 			at = len(gs)
@@ -227,7 +229,7 @@ func bySettings(ds []data) (gs []group) {
 	sorted := make([]group, len(gs))
 	for look, i := range order {
 		run := gs[i].runs[0].run
-		gs[i].look = look
+		gs[i].look = chart.Look(look)
 		gs[i].name = strings.TrimSuffix(run.Name, fmt.Sprintf("-seed=%d", run.Seed))
 		if len(keys) > 0 && len(keys) <= 2 {
 			var parts []string
@@ -241,19 +243,19 @@ func bySettings(ds []data) (gs []group) {
 	return sorted
 }
 
-// setting is the value of a setting as it is printed: a rate with the digits that a reader can use.
+// setting writes the value of a key as it is printed, a rate with the digits that a reader can use.
 func setting(s string) string {
 	var rate units.PPS
 	if rate.UnmarshalText([]byte(s)) == nil {
-		return spaced(units.PPS(rounded(float64(rate), 4)).String())
+		return spaced(units.PPS(chart.Rounded(float64(rate), 4)).String())
 	}
 	if v, err := strconv.ParseFloat(s, 64); err == nil && v != math.Trunc(v) {
-		return short(v)
+		return chart.Short(v)
 	}
 	return spaced(s)
 }
 
-// quantity is the value of a setting that has one, in the base unit.
+// quantity is the value of a key in its base unit, or 0 if it is no number.
 func quantity(s string) float64 {
 	if v, err := strconv.ParseFloat(s, 64); err == nil {
 		return v
@@ -261,7 +263,38 @@ func quantity(s string) float64 {
 	if t, err := units.ParseTime(s); err == nil {
 		return float64(t)
 	}
-	return number(s)
+	return rate(s)
+}
+
+// rate is a rate or a size in its base unit, or 0.
+func rate(s string) float64 {
+	var (
+		b units.BPS
+		p units.PPS
+		n units.Bytes
+	)
+	switch {
+	case p.UnmarshalText([]byte(s)) == nil:
+		return float64(p)
+	case b.UnmarshalText([]byte(s)) == nil:
+		return float64(b)
+	case n.UnmarshalText([]byte(s)) == nil:
+		return float64(n)
+	}
+	return 0
+}
+
+// settingsOf returns the values of a scenario by their dotted keys, without name and seed.
+func settingsOf(s *scenarios.Scenario) map[string]string {
+	var resolved any
+	if err := json.Unmarshal(s.Resolved(), &resolved); err != nil {
+		panic(err) // JSON of our own
+	}
+	keys := map[string]string{}
+	leaves(keys, "", resolved)
+	delete(keys, "seed")
+	delete(keys, "name")
+	return keys
 }
 
 // leaves collects the values of a scenario by their dotted keys.

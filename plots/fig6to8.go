@@ -3,20 +3,20 @@ package plots
 import (
 	"math"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
-	"gonum.org/v1/plot/vg"
 )
 
 const mega, giga = 1e6, 1e9
 
 // fig6: throughput and loss of a single VNF over the load that it is offered. Each level of the load gives one point.
-func fig6(ds []data, o Options) (*page, []string, error) {
+func fig6(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	in := keep(ds, &notes, "more than one instance", false, func(d data) bool { return d.max == 1 })
 	if len(in) == 0 {
 		return nil, nil, none(ds, notes)
 	}
-	grain := 0.01 // Mpps; runs that differ by less were offered the same
+	grain := 0.01 // Mpps; loads that round to the same multiple are one
 	var processed, lost, ring merge
 	for _, m := range []*merge{&processed, &lost, &ring} {
 		m.grain = grain
@@ -29,27 +29,29 @@ func fig6(ds []data, o Options) (*page, []string, error) {
 		}
 	}
 	n := processed.most()
-	x := axis{label: "Offered load (Mpps)"}
-	a := &panel{title: "Throughput", x: x, y: axis{label: "Throughput (Mpps)"},
-		series: []series{processed.series(series{name: "processed", kind: line}, n)}}
-	load := series{name: "offered", look: 6, kind: line, thin: true, n: n, x: a.series[0].x, y: a.series[0].x}
-	a.series = append(a.series, load)
-	b := &panel{title: "Packet loss", x: x, y: axis{label: "Loss (Mpps)"}, series: []series{
-		ring.series(series{name: "lost at the VNF", kind: line, look: 1}, n),
-		lost.series(series{name: "lost in all", kind: line, look: 2}, n)}}
+	x := chart.Axis{Label: "Offered load (Mpps)"}
+	a := &chart.Panel{Title: "Throughput", X: x, Y: chart.Axis{Label: "Throughput (Mpps)"},
+		Series: []chart.Series{processed.series(chart.Series{Name: "processed", Kind: chart.Line}, n)}}
+	loads := a.Series[0].X
+	a.Series = append(a.Series,
+		chart.Series{Name: "offered", Look: 6, Kind: chart.Line, Thin: true, N: n, X: loads, Y: loads})
+	b := &chart.Panel{Title: "Packet loss", X: x, Y: chart.Axis{Label: "Loss (Mpps)"}, Series: []chart.Series{
+		ring.series(chart.Series{Name: "lost at the VNF", Kind: chart.Line, Look: 1}, n),
+		lost.series(chart.Series{Name: "lost in all", Kind: chart.Line, Look: 2}, n)}}
 	if o.Published {
-		a.marks = []mark{{label: "25 Mpps", at: fig6Capacity}}
-		b.marks = []mark{{label: "knee at 25 Mpps", at: fig6Capacity, onX: true}}
+		a.Marks = []chart.Mark{{Label: "25 Mpps", At: fig6Capacity}}
+		b.Marks = []chart.Mark{{Label: "knee at 25 Mpps", At: fig6Capacity, OnX: true}}
 	}
-	for _, p := range []*panel{a, b} {
-		p.x.max = 1.02 * (a.series[0].x[len(a.series[0].x)-1])
+	for _, p := range []*chart.Panel{a, b} {
+		p.X.Max = 1.02 * loads[len(loads)-1]
 	}
 	return stack(o, n, 88, a, b), notes, nil
 }
 
-// levels are the means of the spans in which the offered load stays the same, over their second half, when the instance
-// has settled: within a thousandth or, since on hardware the counters are not read at even times, within a twentieth while
-// no flow comes or goes. A span of one window, in which the load changed, counts only when all are so short.
+// levels finds the spans in which the offered load stays the same, and returns the mean of the second half of each,
+// when the instance has settled. A load is the same within a thousandth. While no flow comes or goes it is the same
+// within a twentieth, since on hardware the counters are not read at even times. A span of one window, in which the
+// load changed, counts only if all spans are so short.
 func levels(ws []window) (ls []window) {
 	var spans [][]window
 	longest := 0
@@ -84,9 +86,10 @@ func levels(ws []window) (ls []window) {
 }
 
 // fig7: throughput of each VNF, and of all, over the number of VNFs that run at once.
-func fig7(ds []data, o Options) (*page, []string, error) {
+func fig7(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
-	in := keep(ds, &notes, "the number of instances is not fixed", false, func(d data) bool { return d.fixed && d.initial > 0 })
+	in := keep(ds, &notes, "the number of instances is not fixed", false,
+		func(d data) bool { return d.fixed && d.initial > 0 })
 	if len(in) == 0 {
 		return nil, nil, none(ds, notes)
 	}
@@ -113,19 +116,21 @@ func fig7(ds []data, o Options) (*page, []string, error) {
 			each.add(float64(d.initial), i.mean()/mega)
 		}
 	}
-	count := axis{label: "VNFs at once", min: 0.5, max: float64(most) + 0.5, ticks: whole(1, float64(most), 10)}
-	per := each.series(series{name: "each VNF (mean and range)", kind: line}, 2)
-	per.n = n
-	a := &panel{title: "Each VNF", x: count, y: axis{label: "Throughput (Mpps)"}, series: []series{per}}
-	b := &panel{title: "All VNFs", x: count, y: axis{label: "Throughput (Mpps)"},
-		series: []series{all.series(series{name: "all VNFs", kind: line, look: 1}, n)}}
+	count := chart.Axis{Label: "VNFs at once", Min: 0.5, Max: float64(most) + 0.5,
+		Ticks: chart.WholeTicks(1, float64(most), 10)}
+	per := each.series(chart.Series{Name: "each VNF (mean and range)", Kind: chart.Line}, 2)
+	per.N = n
+	a := &chart.Panel{Title: "Each VNF", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"},
+		Series: []chart.Series{per}}
+	b := &chart.Panel{Title: "All VNFs", X: count, Y: chart.Axis{Label: "Throughput (Mpps)"},
+		Series: []chart.Series{all.series(chart.Series{Name: "all VNFs", Kind: chart.Line, Look: 1}, n)}}
 	if o.Published {
-		a.marks = []mark{{label: "slightly above 10 Mpps", at: fig7PerVNF}}
+		a.Marks = []chart.Mark{{Label: "slightly above 10 Mpps", At: fig7PerVNF}}
 	}
 	return stack(o, n, 88, a, b), notes, nil
 }
 
-// perInstance are the processed rates of the instances that took packets after a time, in order of their number.
+// perInstance returns the processed rate of each instance that processed packets after a time.
 func perInstance(d data, from float64) (is []sum, err error) {
 	at := map[int32]int{}
 	err = d.instances(func(r *results.Instance) error {
@@ -143,19 +148,18 @@ func perInstance(d data, from float64) (is []sum, err error) {
 	return is, err
 }
 
-// fig8: for each scheduler, the mean over the run of how many flows each instance held, and of what it processed.
-func fig8(ds []data, o Options) (*page, []string, error) {
+// fig8: for each scheduler, how many flows each instance held and how much it processed, in the mean over the run.
+func fig8(ds []data, o Options) (*chart.Page, []string, error) {
 	in, notes, err := autoscaled(ds)
 	if err != nil {
 		return nil, nil, err
 	}
 	gs := bySchedulers(in)
 	notes = append(notes, absent(gs)...)
-	var flows, rates []*panel
-	n, most := 0, int32(0)
+	var flows, rates []*chart.Panel
+	most := int32(0)
 	runs := make([][]map[int32]life, len(gs)) // of each group
 	for i, g := range gs {
-		n = max(n, len(g.runs))
 		for _, d := range g.runs {
 			lives, err := overTheRun(d)
 			if err != nil {
@@ -176,37 +180,60 @@ func fig8(ds []data, o Options) (*page, []string, error) {
 				}
 			}
 		}
-		x := axis{label: "Instance", min: 0.4, max: float64(most) + 0.6, ticks: whole(1, float64(most), 10)}
+		x := chart.Axis{Label: "Instance", Min: 0.4, Max: float64(most) + 0.6,
+			Ticks: chart.WholeTicks(1, float64(most), 10)}
 		top, low := x, x
-		top.bare = true
-		f := &panel{title: g.name, x: top, series: []series{held.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
-		r := &panel{x: low, series: []series{rate.series(series{name: g.name, look: g.look, kind: bars}, len(g.runs))}}
-		if i == 0 {
-			f.y.label, r.y.label = "Mean flows", "Mean rate (Mpps)"
-		}
-		f.title = letter(i) + " " + f.title
+		top.Bare = true
+		bars := chart.Series{Name: g.name, Look: g.look, Kind: chart.Bars}
+		f := &chart.Panel{Title: chart.Letter(i) + " " + g.name, X: top,
+			Series: []chart.Series{held.series(bars, len(g.runs))}}
+		r := &chart.Panel{X: low, Series: []chart.Series{rate.series(bars, len(g.runs))}}
 		if limit := g.runs[0].limit / mega; limit > 0 {
-			r.marks = []mark{{label: short(limit) + " Mpps", at: limit, limit: "scheduler's limit"}}
+			r.Marks = []chart.Mark{{Label: chart.Short(limit) + " Mpps", At: limit, Limit: "scheduler's limit"}}
 		}
 		flows, rates = append(flows, f), append(rates, r)
 	}
-	for _, row := range [][]*panel{flows, rates} {
-		level(row)
-		for _, p := range row {
-			p.y.ticks = roundTicks(0, p.y.max, 6)
+	for _, ps := range [][]*chart.Panel{flows, rates} {
+		chart.Level(ps...)
+		for _, p := range ps {
+			p.Y.Ticks = chart.RoundTicks(0, p.Y.Max, 6)
 		}
 	}
-	return &page{width: inches(o), rows: [][]*panel{flows, rates}, heights: []vg.Length{76, 76}, note: seedNote(n)}, notes, nil
+	pg := &chart.Page{Width: o.Width, Notes: []string{seedNote(mostRuns(gs))}}
+	width := perRow(len(gs), o.Width)
+	height := 76.0
+	if width < len(gs) {
+		height = 58
+	}
+	for i := 0; i < len(gs); i += width {
+		end := min(i+width, len(gs))
+		flows[i].Y.Label, rates[i].Y.Label = "Mean flows", "Mean rate (Mpps)"
+		for k := i; k < end; k++ {
+			rates[k].X.Bare = k+width < len(gs) // the panel below carries the numbers
+		}
+		pg.Rows = append(pg.Rows, flows[i:end], rates[i:end])
+		pg.Heights = append(pg.Heights, height, height)
+	}
+	return pg, notes, nil
+}
+
+// perRow is how many of n panels stand side by side: up to three, or more if each has 1.75 in, so that the rows are
+// even.
+func perRow(n int, width float64) int {
+	most := max(3, int(width/1.75))
+	rows := (n + most - 1) / most
+	return (n + rows - 1) / rows
 }
 
 // life is what an instance did in a run.
 type life struct {
 	there     float64 // s, ready or draining
-	flows     float64 // mean over the run; while it is not there it holds none
+	flows     float64 // mean over the run; none while it is not there
 	processed float64 // packets/s, mean over the windows at whose end it was there
 }
 
-// overTheRun are the lives of a run's instances by number. Windows count by their length, since the last may be shorter.
+// overTheRun returns the lives of a run's instances by number. A window counts by its length, since the last may be
+// shorter.
 func overTheRun(d data) (map[int32]life, error) {
 	lives := map[int32]life{}
 	at, from := 0, 0.0 // the window of the row, and when it begins
@@ -246,17 +273,4 @@ func last(lives map[int32]life) (n int32) {
 		n = max(n, k)
 	}
 	return min(n, 1024)
-}
-
-// level gives panels that are compared the same y axis.
-func level(ps []*panel) {
-	top := 0.0
-	for _, p := range ps {
-		q := *p
-		q.ranges()
-		top = max(top, q.y.max)
-	}
-	for _, p := range ps {
-		p.y.min, p.y.max = 0, top
-	}
 }

@@ -3,11 +3,12 @@ package plots
 import (
 	"fmt"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
 )
 
-// Overlay draws two records over each other, whatever plant made them: throughput, loss, and instances in use and running over time. Each keeps
-// its own windows. The names stand in the legend. The figure's id is compare.
+// Overlay draws two records over each other, whatever plant made them: throughput, loss, and instances in use and
+// running over time. Each record keeps its own windows. The names stand in the legend. The figure's id is compare.
 func Overlay(a, b *results.Record, names [2]string, o Options) (*Figure, error) {
 	var ds []data
 	for _, r := range []*results.Record{a, b} {
@@ -42,21 +43,19 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 			unit, per = u.name, u.per
 		}
 	}
-	x := axis{label: "Time (s)", max: longest(ds)}
-	through := &panel{title: "Throughput", x: x, y: axis{label: "Throughput (" + unit + ")"}}
-	lost := &panel{title: "Packet loss, all causes", x: x, y: axis{label: "Loss (" + unit + ")"}}
-	used := &panel{title: "VNFs in use", x: x, y: axis{label: "VNFs", count: true}}
-	running := &panel{title: "VNFs running", x: x, y: axis{label: "VNFs", count: true}}
+	var gs []group
 	for i, d := range ds {
-		g := group{name: names[i], look: i, runs: []data{d}}
-		through.series = append(through.series, g.over(line, func(_ data, w window) float64 { return w.Processed / per }))
-		lost.series = append(lost.series, g.over(line, func(_ data, w window) float64 { return w.Dropped / per }))
-		used.series = append(used.series, g.over(step, func(_ data, w window) float64 { return float64(w.Used) }))
-		running.series = append(running.series, g.over(step, func(_ data, w window) float64 { return float64(w.Instances) }))
+		gs = append(gs, group{name: names[i], look: chart.Look(i), runs: []data{d}})
 	}
-	level([]*panel{used, running})
-	pg := stack(o, 1, 76, through, lost, used, running)
-	pg.heights[2], pg.heights[3] = 50, 50
-	pg.scale = scaleNote(ds)
+	ps := overTime(gs,
+		trace{"Throughput", "Throughput (" + unit + ")", chart.Line,
+			func(w window) float64 { return w.Processed / per }},
+		trace{"Packet loss, all causes", "Loss (" + unit + ")", chart.Line,
+			func(w window) float64 { return w.Dropped / per }},
+		inUse, running)
+	chart.Level(ps[2:]...)
+	pg := stack(o, 1, 76, ps...)
+	pg.Heights[2], pg.Heights[3] = 50, 50
+	pg.Notes = append(pg.Notes, scaleNote(ds))
 	return newFigure(Info{ID: "compare", Title: "Two records over time"}, pg, o, nil), nil
 }

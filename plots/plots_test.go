@@ -3,10 +3,8 @@ package plots
 import (
 	"bytes"
 	"encoding/csv"
-	"errors"
 	"flag"
 	"fmt"
-	"image/png"
 	"math"
 	"os"
 	"os/exec"
@@ -17,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
-	"gonum.org/v1/plot/vg"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -166,32 +163,6 @@ func TestOrderOfRecordsDoesNotMatter(t *testing.T) {
 	}
 }
 
-func TestFilesAreFitForPrint(t *testing.T) {
-	f := timeSeries(t)
-	for _, c := range []struct{ ext, has string }{
-		{".pdf", "/FontFile2"},
-		{".pdf", "/LiberationSerif"},
-		{".pdf", "D:20260101000000"},
-		{".png", "pHYs\x00\x00\x2e\x23\x00\x00\x2e\x23\x01"}, // 11811 pixels a metre
-		{".svg", "@font-face"},
-		{".svg", "µ-burst"},
-		{".svg", `width="252pt"`},
-		{".tex", `$\mu$-burst`},
-		{".tex", `\begin{pgfpicture}`},
-	} {
-		if b := saved(t, f, "f"+c.ext); !bytes.Contains(b, []byte(c.has)) {
-			t.Errorf("%s lacks %s", c.ext, c.has)
-		}
-	}
-	img, err := png.Decode(bytes.NewReader(saved(t, f, "f.png")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w := img.Bounds().Dx(); w != 1050 {
-		t.Errorf("PNG is %d pixels wide, want 3.5 in at 300 dpi", w)
-	}
-}
-
 func TestSaveLeavesWholeFilesOnly(t *testing.T) {
 	dir := t.TempDir()
 	f := timeSeries(t)
@@ -217,24 +188,6 @@ func TestSaveLeavesWholeFilesOnly(t *testing.T) {
 	}
 }
 
-// A figure's table replaces that of an earlier figure, and no other file: a series of the user's has the same ending.
-func TestSaveReplacesOnlyFigures(t *testing.T) {
-	f := timeSeries(t)
-	for was, replaced := range map[string]bool{"": true, strings.Join(columns, ",") + "\n1\n": true, "time,pps\n0,1\n": false, "panel": false} {
-		dir := t.TempDir()
-		table := filepath.Join(dir, "a.csv")
-		if err := os.WriteFile(table, []byte(was), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		err := f.Save(filepath.Join(dir, "a.svg"))
-		is, _ := os.ReadFile(table)
-		_, none := os.Stat(filepath.Join(dir, "a.svg"))
-		if (err == nil) != replaced || errors.Is(err, ErrRequest) == replaced || (string(is) == was) == replaced || (none == nil) != replaced {
-			t.Errorf("over %q: error %v, a figure %v, and then %.40q", was, err, none == nil, is)
-		}
-	}
-}
-
 func TestErrorsSayWhatIsWanted(t *testing.T) {
 	m := madeUp(t)
 	_, unknown := drawFrom("fig5", m["fig9"], Options{})
@@ -243,7 +196,9 @@ func TestErrorsSayWhatIsWanted(t *testing.T) {
 	_, several := drawFrom("fig6", m["fig9"], Options{})
 	_, scaled := drawFrom("fig7", m["fig9"], Options{})
 	_, width := drawFrom("fig9", m["fig9"], Options{Width: 50})
-	_, windows := newData(results.Run{Name: "killed", Seed: 7}, rows[results.Window](nil), rows[results.Instance](nil))
+	_, foreign := newData(results.Run{Name: "foreign"}, rows[results.Window](nil), rows[results.Instance](nil))
+	_, windows := newData(results.Run{Name: "killed", Seed: 7, Scenario: m["fig9"][0].run.Scenario},
+		rows[results.Window](nil), rows[results.Instance](nil))
 	_, lengths := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}})
 	_, finite := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1}, Y: []float64{math.NaN()}})
 	_, back := TimeSeries("", "", "", Options{}, Series{Name: "s", X: []float64{1, 0}, Y: []float64{1, 1}})
@@ -259,6 +214,7 @@ func TestErrorsSayWhatIsWanted(t *testing.T) {
 		{several, "it needs runs with a single instance (instances.max: 1)"},
 		{scaled, "fig7: none of the 6 records fits: left out, the number of instances is not fixed"},
 		{width, "width 50 in: want 2 to 20 in"},
+		{foreign, "record foreign: foreign: scenario: found something else, expected a mapping"},
 		{windows, "record killed (seed 7) holds no window"},
 		{lengths, `series "s" has 1 values of x and 0 of y`},
 		{finite, "point 0 is (1, NaN): want finite values"},
@@ -333,7 +289,7 @@ func TestBandIsTheRangeOfTheRuns(t *testing.T) {
 		mean := (vs[0] + vs[1]) / 2
 		for i, want := range []float64{mean, slices.Min(vs), slices.Max(vs)} {
 			if got := fmt.Sprintf("%.10g", want); r[4+i] != got {
-				t.Errorf("at %s s: column %s is %s, want %s", r[3], columns[4+i], r[4+i], got)
+				t.Errorf("at %s s: %s is %s, want %s", r[3], rows[0][4+i], r[4+i], got)
 			}
 		}
 		n++
@@ -343,9 +299,10 @@ func TestBandIsTheRangeOfTheRuns(t *testing.T) {
 	}
 }
 
-// The distribution is exact at the edges of buckets: half of the packets do not wait, a quarter waits up to the end of the
-// first span, 901 ps and, with the other seed, 991 ps; between a band spans what the two say. Runs are told apart by what
-// their scenarios set, in the order of its value, and a third column of panels shows delays before the instance.
+// The distribution is exact at the edges of buckets: half of the packets do not wait, a quarter waits up to the end of
+// the first span, 901 ps and, with the other seed, 991 ps; between a band spans what the two say. Runs are told apart
+// by what their scenarios set, in the order of its value, and a third column of panels shows delays before the
+// instance.
 func TestDelay(t *testing.T) {
 	m := madeUp(t)
 	f := drawn(t, "delay", append(slices.Clone(m["delay"]), m["fig6"]...), Options{})
@@ -355,9 +312,12 @@ func TestDelay(t *testing.T) {
 	got := table(t, f)
 	n := 65535.0
 	for _, want := range []string{
-		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000901,%.10g,%.10g,%.10g,2,Delay (µs),CDF", 40960/n, 32768/n, 49152/n),
-		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),CDF", 49152/n, 49152/n, 49152/n),
-		fmt.Sprintf("(d) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),Complementary CDF", 16383/n, 16383/n, 16383/n),
+		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000901,%.10g,%.10g,%.10g,2,Delay (µs),CDF",
+			40960/n, 32768/n, 49152/n),
+		fmt.Sprintf("(a) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),CDF",
+			49152/n, 49152/n, 49152/n),
+		fmt.Sprintf("(d) Wait at the VNF,line,buffer 512,0.000991,%.10g,%.10g,%.10g,2,Delay (µs),Complementary CDF",
+			16383/n, 16383/n, 16383/n),
 		"(b) Sojourn at the VNF,line,buffer 16,0.08,0,0,0,2,Delay (µs),CDF",
 		"(c) End to end,line,buffer 512,1.08,0,0,0,2,Delay (µs),CDF",
 		"(f) End to end,line,buffer 512,1.08,1,1,1,2,Delay (µs),Complementary CDF",
@@ -369,17 +329,21 @@ func TestDelay(t *testing.T) {
 	if strings.Index(got, "buffer 16,") > strings.Index(got, "buffer 512,") {
 		t.Error("a buffer of 512 comes before one of 16")
 	}
-	if got := table(t, drawn(t, "delay", m["delay"][1:2], Options{})); strings.Contains(got, "End to end") || !strings.Contains(got, "line,made-up,") {
+	got = table(t, drawn(t, "delay", m["delay"][1:2], Options{}))
+	if strings.Contains(got, "End to end") || !strings.Contains(got, "line,made-up,") {
 		t.Errorf("a single run, with nothing before the instance, gives\n%s", got)
 	}
 	none := spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 1, total: 1, seed: 1}.make(t)
 	for _, kind := range []string{"wait", "sojourn", "end-to-end"} {
 		none.delays = append(none.delays, results.Bucket{Kind: kind, Count: 5})
 	}
-	if got := table(t, drawn(t, "delay", []data{none}, Options{})); !strings.Contains(got, "(a) Wait at the VNF,line,made-up,") {
+	got = table(t, drawn(t, "delay", []data{none}, Options{}))
+	if !strings.Contains(got, "(a) Wait at the VNF,line,made-up,") {
 		t.Errorf("packets without any delay give\n%s", got)
 	}
-	if _, err := drawFrom("delay", m["fig9"], Options{}); err == nil || !strings.Contains(err.Error(), "it needs runs that measure delays (measure.delay, with engine: packet)") {
+	_, err := drawFrom("delay", m["fig9"], Options{})
+	needs := "it needs runs that measure delays (measure.delay, with engine: packet)"
+	if err == nil || !strings.Contains(err.Error(), needs) {
 		t.Errorf("records without delays: %v", err)
 	}
 }
@@ -401,50 +365,13 @@ func TestSlowPath(t *testing.T) {
 		}
 	}
 	fluid := slices.DeleteFunc(slices.Clone(m["slowpath"]), func(d data) bool { return d.run.Engine == "packet" })
-	if got := table(t, drawn(t, "slowpath", fluid, Options{})); !strings.Contains(got, "line,100 µs,20,928.5,") || strings.Contains(got, "fluid engine") {
+	got = table(t, drawn(t, "slowpath", fluid, Options{}))
+	if !strings.Contains(got, "line,100 µs,20,928.5,") || strings.Contains(got, "fluid engine") {
 		t.Errorf("fluid alone is not drawn as the runs that it is:\n%s", got)
 	}
-	if _, err := drawFrom("slowpath", m["fig9"], Options{}); err == nil || !strings.Contains(err.Error(), "its flows have no single rate, or no rule was installed") {
+	_, err := drawFrom("slowpath", m["fig9"], Options{})
+	if err == nil || !strings.Contains(err.Error(), "its flows have no single rate, or no rule was installed") {
 		t.Errorf("records without flows of a rate: %v", err)
-	}
-}
-
-func TestLogarithmicAxes(t *testing.T) {
-	for _, c := range []struct {
-		a    axis
-		v    float64
-		want vg.Length
-	}{
-		{axis{log: true, min: 1, max: 100}, 10, 50},
-		{axis{log: true, min: 0.1, max: 1000}, 1, 25},
-		{axis{log: true, zero: true, max: 1000}, 0, 0},
-		{axis{log: true, zero: true, max: 1000}, -3, 0},
-		{axis{log: true, zero: true, max: 1000}, 0.5, 100 * 0.25 / 3.5},
-		{axis{log: true, zero: true, max: 1000}, 1, 100 * 0.5 / 3.5},
-		{axis{log: true, zero: true, max: 1000}, 1000, 100},
-	} {
-		if got := c.a.at(c.v, 0, 100); math.Abs(float64(got-c.want)) > 1e-9 {
-			t.Errorf("%g on %+v stands at %g, want %g", c.v, c.a, got, c.want)
-		}
-	}
-	for _, c := range []struct {
-		a     axis
-		ticks []float64
-		small int
-	}{
-		{axis{log: true, min: 0.5, max: 20}, []float64{1, 10}, 5 + 8 + 1},
-		{axis{log: true, zero: true, max: 30}, []float64{0, 1, 10}, 8 + 2},
-		{axis{max: 30}, nil, 0},
-	} {
-		var at []float64
-		if c.a.log {
-			for _, x := range c.a.decades() {
-				at = append(at, x.at)
-			}
-		}
-		if !slices.Equal(at, c.ticks) || len(c.a.minor()) != c.small {
-			t.Errorf("%+v has ticks at %v and %d small ones, want %v and %d", c.a, at, len(c.a.minor()), c.ticks, c.small)
-		}
 	}
 }
 
@@ -458,7 +385,8 @@ func TestAPanelNeedsNoTitle(t *testing.T) {
 	}
 }
 
-// Instance 1 holds 2 flows for the 4 s of the run and processes 3 Mpps; instance 2 is there for the last 1 s window alone.
+// Instance 1 holds 2 flows for the 4 s of the run and processes 3 Mpps; instance 2 is there for the last 1 s window
+// alone.
 func TestFig8IsTheMeanOverTheRun(t *testing.T) {
 	d := spec{scheduler: "best-fit", size: 64, initial: 1, max: 2, flows: 3, interval: 1, total: 9, seed: 1}.make(t)
 	d.windows = []window{{T: 3}, {T: 4}}
@@ -483,7 +411,8 @@ func TestDraw(t *testing.T) {
 	m := results.NewMemory()
 	for i := range d.windows {
 		w := d.windows[i]
-		row := results.Window{T: w.T, Offered: w.Offered, Processed: w.Processed, Dropped: w.Dropped, DroppedInstance: w.DroppedInstance}
+		row := results.Window{T: w.T, Offered: w.Offered, Processed: w.Processed, Dropped: w.Dropped,
+			DroppedInstance: w.DroppedInstance}
 		if err := m.Window(&row, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -504,6 +433,7 @@ func TestDraw(t *testing.T) {
 	}
 }
 
+// The figures know no plant and no policy, and the kit that they are drawn with knows nothing of the project at all.
 func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 	for _, c := range []struct {
 		list []string
@@ -511,6 +441,7 @@ func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 	}{
 		{[]string{"-deps", "."}, `/(sim|hw|cmd)(/|$)`},
 		{[]string{"-f", `{{join .Imports "\n"}}`, "."}, `/orchestrator`},
+		{[]string{"-f", `{{join .Imports "\n"}}`, "./chart"}, `/`},
 	} {
 		out, err := exec.Command("go", append([]string{"list"}, c.list...)...).Output()
 		if err != nil {
@@ -519,23 +450,43 @@ func TestImportsNoPlantAndNoPolicy(t *testing.T) {
 		bad := regexp.MustCompile(`^github.com/smartinco/smartinco` + c.bad)
 		for _, p := range strings.Fields(string(out)) {
 			if bad.MatchString(p) {
-				t.Errorf("plots depends on %s", p)
+				t.Errorf("%s depends on %s", c.list[len(c.list)-1], p)
 			}
 		}
 	}
 }
 
-// vgtex writes a comment where a path is to be closed: a square marker would lack its fourth side.
-func TestTeXClosesPaths(t *testing.T) {
-	c := formats[".tex"](100, 100)
-	c.Stroke(vg.Path{
-		{Type: vg.MoveComp, Pos: vg.Point{X: 7, Y: 11}}, {Type: vg.LineComp, Pos: vg.Point{X: 17, Y: 11}},
-		{Type: vg.LineComp, Pos: vg.Point{X: 17, Y: 23}}, {Type: vg.CloseComp}})
-	var b bytes.Buffer
-	if _, err := c.WriteTo(&b); err != nil {
+// Every line over time is thinned, whatever draws it.
+func TestLongRunsAreThinned(t *testing.T) {
+	d := madeUp(t)["fig9"][0]
+	d.size = 64
+	d.windows = nil
+	for i := range 3 * 32768 {
+		d.windows = append(d.windows, window{T: float64(i+1) / 1000, Offered: 2e6, Processed: float64(i%7) * 1e5,
+			Instances: 3, Used: 3, Flows: 5})
+	}
+	x := make([]float64, 3*32768)
+	for i := range x {
+		x[i] = float64(i)
+	}
+	ts, err := TimeSeries("", "Time (s)", "Load", Options{}, Series{Name: "s", X: x, Y: x, Step: true})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if want := `\pgflineto{\pgfpoint{7pt}{11pt}}`; !strings.Contains(b.String(), want) {
-		t.Errorf("no %s in\n%s", want, b.String())
+	for id, f := range map[string]*Figure{
+		"fig9": drawn(t, "fig9", []data{d}, Options{}), "fig10": drawn(t, "fig10", []data{d}, Options{}),
+		"compare": overlaid(t, d, d), "timeseries": ts,
+	} {
+		points := 0
+		for _, row := range f.page.Rows {
+			for _, p := range row {
+				for _, s := range p.Series {
+					points = max(points, len(s.X))
+				}
+			}
+		}
+		if points < 8192 || points > 32768 {
+			t.Errorf("%s draws %d points of a line, want %d to %d", id, points, 8192, 32768)
+		}
 	}
 }

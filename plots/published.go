@@ -12,7 +12,8 @@ const (
 	testbedGap    = 20.0 // bytes of preamble and gap a frame
 )
 
-// fig10Published are the throughput in Gbit/s (0 for line rate) and the instances that it takes, by frame size.
+// fig10Published is the throughput in Gbit/s (0 for line rate), and how many instances it takes, by frame size in
+// bytes.
 var fig10Published = map[int64]struct{ gbps, instances float64 }{
 	64:   {25, 8},
 	512:  {0, 3},

@@ -6,30 +6,33 @@ import (
 	"strconv"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
 )
 
-// scale is what a run's rates and times are of those of the experiment that it stands for (key scale of its scenario).
+// scale relates a run to the experiment that it stands for (key scale of the scenario): its rates are rate times the
+// experiment's, its times time times.
 type scale struct{ rate, time float64 }
 
-func scaleOf(scenario any) scale {
-	s := scale{1, 1}
-	if r, _ := key(scenario, "scale", "rate").(float64); r > 0 {
-		s.rate = r
+func scaleOf(s *scenarios.Scenario) scale {
+	of := scale{1, 1}
+	if s.Scale.Rate > 0 {
+		of.rate = s.Scale.Rate
 	}
-	if t, _ := key(scenario, "scale", "time").(float64); t > 0 {
-		s.time = t
+	if s.Scale.Time > 0 {
+		of.time = s.Scale.Time
 	}
-	return s
+	return of
 }
 
-// window brings a window to the size of the experiment that its run stands for, so that both share axes. What each packet
-// or flow met stays as it was.
+// window brings a window to the rates and times of the experiment, so that runs of several scales share axes. Counts of
+// flows and instances stay as they are.
 func (s scale) window(w *results.Window) window {
-	return window{T: w.T / s.time, Offered: w.Offered / s.rate, Processed: w.Processed / s.rate, Dropped: w.Dropped / s.rate,
-		DroppedInstance: w.DroppedInstance / s.rate, ProcessedBits: w.ProcessedBits / s.rate, Instances: w.Instances, Used: w.Used, Flows: w.Flows}
+	return window{T: w.T / s.time, Offered: w.Offered / s.rate, Processed: w.Processed / s.rate,
+		Dropped: w.Dropped / s.rate, DroppedInstance: w.DroppedInstance / s.rate,
+		ProcessedBits: w.ProcessedBits / s.rate, Instances: w.Instances, Used: w.Used, Flows: w.Flows}
 }
 
-// instance does so with what an instance did in a window.
+// instance does the same with what an instance did in a window.
 func (s scale) instance(r *results.Instance) results.Instance {
 	full := *r
 	full.T /= s.time
@@ -39,7 +42,7 @@ func (s scale) instance(r *results.Instance) results.Instance {
 	return full
 }
 
-// scaleNote says for the legend how much smaller the runs were than what the axes show.
+// scaleNote says in the legend how much smaller the runs were than what the axes show.
 func scaleNote(ds []data) string {
 	for _, d := range ds {
 		if d.scale != (scale{1, 1}) {

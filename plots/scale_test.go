@@ -3,21 +3,25 @@ package plots
 import (
 	"maps"
 	"math"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
 )
 
-// A run at a fraction of the rates and times is drawn in the size of the experiment, and the figure says how small it was.
+// A run at a fraction of the rates and times is drawn in the size of the experiment, and the figure says how small it
+// was.
 func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
-	full := spec{scheduler: "best-fit", flows: 8, interval: 10, total: 148.8e6, size: 64, initial: 3, max: 8, seed: 1}.make(t)
+	s := published
+	s.scheduler, s.flows, s.interval, s.total = "best-fit", 8, 10, 148.8e6
+	full := s.make(t)
 	// The small run: a 7500th of the rates, a fifth of the times.
 	run := full.run
 	var ws []results.Window
 	for _, w := range full.windows {
-		ws = append(ws, results.Window{T: w.T * 0.2, Offered: w.Offered / 7500, Processed: w.Processed / 7500, Dropped: w.Dropped / 7500,
-			DroppedInstance: w.DroppedInstance / 7500, ProcessedBits: w.ProcessedBits / 7500, Instances: w.Instances, Used: w.Used, Flows: w.Flows})
+		ws = append(ws, results.Window{T: w.T * 0.2, Offered: w.Offered / 7500, Processed: w.Processed / 7500,
+			Dropped: w.Dropped / 7500, DroppedInstance: w.DroppedInstance / 7500, ProcessedBits: w.ProcessedBits / 7500,
+			Instances: w.Instances, Used: w.Used, Flows: w.Flows})
 	}
 	var is []results.Instance
 	if err := full.instances(func(r *results.Instance) error {
@@ -29,7 +33,7 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	sc := maps.Clone(full.scenario.(map[string]any))
+	sc := maps.Clone(full.run.Scenario.(map[string]any))
 	sc["scale"] = map[string]any{"rate": 1.0 / 7500, "time": 0.2}
 	sc["scheduler"] = map[string]any{"policy": "best-fit", "limit": "1333pps"} // 10 Mpps / 7500, in whole packets
 	run.Scenario = sc
@@ -42,8 +46,8 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 			t.Fatalf("window %d: %+v, want %+v", i, w, f)
 		}
 	}
-	// So are the panels of the instances: the same flows, rates and times there, and the scheduler's limit as it was meant, to
-	// the whole packets of the small run.
+	// So are the panels of the instances: the same flows, rates and times there, and the scheduler's limit as it was
+	// meant, to the whole packets of the small run.
 	lives, err := overTheRun(d)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +57,9 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 		t.Fatalf("%d instances, want %d: %v", len(lives), len(want), err)
 	}
 	for k, l := range want {
-		if got := lives[k]; math.Abs(got.there-l.there) > 1e-6 || math.Abs(got.flows-l.flows) > 1e-6 || math.Abs(got.processed-l.processed) > 1 {
+		got := lives[k]
+		if math.Abs(got.there-l.there) > 1e-6 || math.Abs(got.flows-l.flows) > 1e-6 ||
+			math.Abs(got.processed-l.processed) > 1 {
 			t.Errorf("instance %d: %+v, want %+v", k, got, l)
 		}
 	}
@@ -61,7 +67,7 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := pg.rows[1][0].marks; len(m) != 1 || m[0].label != "9.998 Mpps" || math.Abs(m[0].at-9.9975) > 1e-9 {
+	if m := pg.Rows[1][0].Marks; len(m) != 1 || m[0].Label != "9.998 Mpps" || math.Abs(m[0].At-9.9975) > 1e-9 {
 		t.Errorf("the limit of 1333 pps times 7500 is drawn as %+v, want 9.998 Mpps", m)
 	}
 	for _, c := range []struct {
@@ -72,14 +78,26 @@ func TestScaledRunsAreDrawnInFullSize(t *testing.T) {
 		if got != c.want {
 			t.Errorf("note %q, want %q", got, c.want)
 		}
-		pg, _, err := fig9([]data{c.with}, Options{Width: OneColumn})
-		if err != nil {
-			t.Fatal(err)
-		}
-		pg.scale = got
-		shown := slices.ContainsFunc(pg.legend(), func(e entry) bool { return e.name != "" && e.name == c.want })
+		f := drawn(t, "fig9", []data{c.with}, Options{})
+		shown := strings.Contains(string(saved(t, f, "f.svg")), "ran at")
 		if shown != (c.want != "") {
-			t.Errorf("legend shows the scale: %v, want %v", shown, c.want != "")
+			t.Errorf("the figure shows the scale: %v, want %v", shown, c.want != "")
+		}
+	}
+}
+
+// A figure of runs of different scales says so, and none of their scales.
+func TestSeveralScales(t *testing.T) {
+	a, b, full := data{scale: scale{0.5, 1}}, data{scale: scale{0.5, 0.25}}, data{scale: scale{1, 1}}
+	for _, c := range []struct {
+		ds   []data
+		want string
+	}{
+		{[]data{a, a}, "ran at 1/2 of these rates"}, {[]data{b}, "ran at 1/2 of these rates, 1/4 of these times"},
+		{[]data{a, b}, "runs of several scales"}, {[]data{full, a}, "runs of several scales"}, {[]data{full, full}, ""},
+	} {
+		if got := scaleNote(c.ds); got != c.want {
+			t.Errorf("%v: %q, want %q", c.ds, got, c.want)
 		}
 	}
 }

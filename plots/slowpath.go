@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -16,24 +17,23 @@ type newFlow struct {
 	rate            float64    // packets/s of each flow
 	slowRate        float64    // packets/s of the slow path
 	slowQueue       float64    // packets
-	reordered, lost float64    // packets of each flow, in the mean
+	reordered, lost float64    // packets a flow, in the mean
 }
 
-// newFlows reads the run; ok is false where the flows have no rate in common or no rule was installed.
+// newFlows reads a run. It is not ok if the flows have no rate in common or no rule was installed.
 func newFlows(d data) (f newFlow, ok bool) {
-	f = newFlow{data: d, slowRate: number(key(d.scenario, "nic", "slowpath_rate")), slowQueue: number(key(d.scenario, "nic", "slowpath_queue"))}
-	latency, _ := key(d.scenario, "nic", "install_latency").(string)
-	if f.latency.UnmarshalText([]byte(latency)) != nil || d.run.Totals.RulesInstalled == 0 {
+	nic := &d.scenario.NIC
+	f = newFlow{data: d, latency: nic.InstallLatency, slowRate: float64(nic.SlowPathRate),
+		slowQueue: float64(nic.SlowPathQueue)}
+	if d.run.Totals.RulesInstalled == 0 {
 		return f, false
 	}
-	sources, _ := key(d.scenario, "workload").([]any)
-	for _, s := range sources {
-		flows, _ := key(s, "flows").([]any)
-		if flows == nil {
+	for _, s := range d.scenario.Workload {
+		if s.Flows == nil {
 			return f, false
 		}
-		for _, x := range flows {
-			rate := number(key(x, "rate"))
+		for _, x := range s.Flows {
+			rate := float64(x.Rate)
 			if rate == 0 || f.rate != 0 && rate != f.rate {
 				return f, false
 			}
@@ -45,9 +45,9 @@ func newFlows(d data) (f newFlow, ok bool) {
 	return f, f.rate > 0
 }
 
-// slowPath: what a new flow suffers before its rule is in force, over its rate, one line for each latency of the
-// installation. Runs of the fluid engine, where there are some, stand beside those that step packets as thin lines.
-func slowPath(ds []data, o Options) (*page, []string, error) {
+// slowPath: what a new flow suffers before its rule is in force, over its rate, with one line for each latency of the
+// installation. If there are runs of both engines, those of the fluid engine are thin lines.
+func slowPath(ds []data, o Options) (*chart.Page, []string, error) {
 	var notes []string
 	var in []newFlow
 	keep(ds, &notes, "its flows have no single rate, or no rule was installed", false, func(d data) bool {
@@ -62,11 +62,11 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 	}
 	slices.SortStableFunc(in, func(a, b newFlow) int { return cmp.Compare(a.latency, b.latency) })
 	exact := slices.ContainsFunc(in, func(f newFlow) bool { return f.run.Engine != "fluid" })
-	a := &panel{title: "Reordered", y: axis{label: "Packets a flow", log: true, zero: true}}
-	b := &panel{title: "Lost in the slow path", y: axis{label: "Packets a flow", log: true, zero: true}}
+	a := &chart.Panel{Title: "Reordered", Y: chart.Axis{Label: "Packets a flow", Log: true, Zero: true}}
+	b := &chart.Panel{Title: "Lost in the slow path", Y: chart.Axis{Label: "Packets a flow", Log: true, Zero: true}}
 	n := 0
 	for _, reference := range []bool{false, true} {
-		look := 0
+		look := chart.Look(0)
 		for i := 0; i < len(in); {
 			latency := in[i].latency
 			reordered, lost := merge{grain: 1e-3}, merge{grain: 1e-3} // in Mpps
@@ -81,13 +81,13 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 			}
 			runs := reordered.most()
 			n = max(n, runs)
-			s := series{name: spaced(latency.String()), look: look, kind: line}
+			s := chart.Series{Name: spaced(latency.String()), Look: look, Kind: chart.Line}
 			if reference {
-				s = series{name: "fluid engine", look: 6, kind: line, thin: true}
+				s = chart.Series{Name: "fluid engine", Look: 6, Kind: chart.Line, Thin: true}
 			}
 			look++
-			a.series = append(a.series, reordered.series(s, runs))
-			b.series = append(b.series, lost.series(s, runs))
+			a.Series = append(a.Series, reordered.series(s, runs))
+			b.Series = append(b.Series, lost.series(s, runs))
 		}
 	}
 	one := func(of func(newFlow) float64) (v float64, ok bool) {
@@ -95,26 +95,27 @@ func slowPath(ds []data, o Options) (*page, []string, error) {
 		return v, v > 0 && !slices.ContainsFunc(in, func(f newFlow) bool { return of(f) != v })
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowRate }); ok {
-		m := mark{label: spaced(units.PPS(rounded(v, 4)).String()), at: v / mega, onX: true, limit: "slow path's limit"}
-		a.marks, b.marks = append(a.marks, m), append(b.marks, m)
+		label := spaced(units.PPS(chart.Rounded(v, 4)).String())
+		m := chart.Mark{Label: label, At: v / mega, OnX: true, Limit: "slow path's limit"}
+		a.Marks, b.Marks = append(a.Marks, m), append(b.Marks, m)
 	} else {
 		notes = append(notes, "the runs differ in nic.slowpath_rate, or have none")
 	}
 	if v, ok := one(func(f newFlow) float64 { return f.slowQueue }); ok {
-		a.marks = append(a.marks, mark{label: "queue of " + short(v), at: v, limit: "slow path's limit"})
+		a.Marks = append(a.Marks, chart.Mark{Label: "queue of " + chart.Short(v), At: v, Limit: "slow path's limit"})
 	}
 	least, most := in[0].rate, in[0].rate
 	for _, f := range in {
 		least, most = min(least, f.rate), max(most, f.rate)
 	}
-	for _, p := range []*panel{a, b} {
-		p.x = axis{label: "Rate of the flow (Mpps)", log: true, min: least / mega / 1.08, max: most / mega * 1.08}
+	for _, p := range []*chart.Panel{a, b} {
+		p.X = chart.Axis{Label: "Rate of the flow (Mpps)", Log: true, Min: least / mega / 1.08, Max: most / mega * 1.08}
 	}
-	a.topOf = "lines: latency of the rule"
+	a.TopOf = "lines: latency of the rule"
 	return stack(o, n, 92, a, b), notes, nil
 }
 
-// spaced is a quantity in the notation of units as it is printed: 300us becomes 300 µs.
+// spaced writes a quantity in the notation of package units as it is printed: 300us becomes 300 µs.
 func spaced(s string) string {
 	i := strings.IndexFunc(s, unicode.IsLetter)
 	if i <= 0 {

@@ -37,6 +37,10 @@ type spec struct {
 	fixed     bool
 }
 
+// published is like the runs of the published figures 8 and 9.
+var published = spec{scheduler: "round-robin", size: 64, initial: 3, max: 8, flows: 32, interval: 3, total: 148,
+	seed: 1}
+
 // there are the instances while n flows are active: one more for every three of the smallest frames.
 func (s spec) there(n int) int {
 	if s.size > 64 {
@@ -53,13 +57,15 @@ func (s spec) make(t testing.TB) data {
 	if s.fixed {
 		policy = "none"
 	}
-	run := results.Run{Format: 1, Name: "made-up", Plant: "sim", Seed: s.seed, Duration: duration, Window: 1, Complete: true,
+	run := results.Run{Format: 1, Name: "made-up", Plant: "sim", Seed: s.seed, Duration: duration, Window: 1,
+		Complete: true,
 		Scenario: map[string]any{
 			"scheduler":  map[string]any{"policy": s.scheduler, "limit": "10Mpps"},
 			"autoscaler": map[string]any{"policy": policy},
 			"instances":  map[string]any{"initial": s.initial, "min": s.initial, "max": s.max},
 			"nic":        map[string]any{"link": "100Gbps", "frame_overhead": "20B"},
-			"workload":   []any{map[string]any{"cbr": map[string]any{"flows": s.flows, "packet_size": fmt.Sprintf("%dB", s.size)}}},
+			"workload": []any{map[string]any{"cbr": map[string]any{
+				"flows": s.flows, "rate": "1Mpps", "packet_size": fmt.Sprintf("%dB", s.size)}}},
 		}}
 	gain := map[string]float64{"best-fit": 1.2}[s.scheduler]
 	var ws []results.Window
@@ -101,11 +107,13 @@ func (s spec) make(t testing.TB) data {
 		noise := 0.3 * r.Float64()
 		done := math.Min(ingress, capacity-1+gain-noise)
 		ws = append(ws, results.Window{T: at, Offered: offered * 1e6, Ingress: ingress * 1e6, Processed: done * 1e6,
-			Dropped: (offered - done) * 1e6, DroppedInstance: (ingress - done) * 1e6, DroppedESwitch: (offered - ingress) * 1e6,
-			ProcessedBits: done * 1e6 * 8 * float64(s.size), Instances: int32(there), Used: int32(used), Flows: int32(n)})
+			Dropped: (offered - done) * 1e6, DroppedInstance: (ingress - done) * 1e6,
+			DroppedESwitch: (offered - ingress) * 1e6, ProcessedBits: done * 1e6 * 8 * float64(s.size),
+			Instances: int32(there), Used: int32(used), Flows: int32(n)})
 		for k := 1; k <= there; k++ {
 			w := float64(held[k]) / float64(s.flows)
-			is = append(is, results.Instance{T: at, Instance: int32(k), State: "ready", Flows: int32(held[k]), Processed: done * 1e6 * w})
+			is = append(is, results.Instance{T: at, Instance: int32(k), State: "ready", Flows: int32(held[k]),
+				Processed: done * 1e6 * w})
 		}
 	}
 	d, err := newData(run, rows(ws), rows(is))
@@ -118,15 +126,21 @@ func (s spec) make(t testing.TB) data {
 // madeUp are records for each figure, shaped like the published results.
 func madeUp(t testing.TB) map[string][]data {
 	m := map[string][]data{}
-	m["fig6"] = []data{spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 16, interval: 3, total: 60, seed: 1}.make(t)}
+	alone := published
+	alone.initial, alone.max, alone.flows, alone.total = 1, 1, 16, 60
+	m["fig6"] = []data{alone.make(t)}
 	for n := 1; n <= 8; n++ {
 		for seed := range uint64(3) {
-			m["fig7"] = append(m["fig7"], spec{scheduler: "round-robin", size: 64, initial: n, max: n, flows: 16, total: 148, seed: seed + 1, fixed: true}.make(t))
+			fixed := published
+			fixed.initial, fixed.max, fixed.fixed, fixed.flows, fixed.interval, fixed.seed = n, n, true, 16, 0, seed+1
+			m["fig7"] = append(m["fig7"], fixed.make(t))
 		}
 	}
 	for _, s := range known {
 		for seed := range uint64(2) {
-			d := spec{scheduler: s.policy, size: 64, initial: 3, max: 8, flows: 32, interval: 3, total: 148, seed: seed + 1}.make(t)
+			under := published
+			under.scheduler, under.seed = s.policy, seed+1
+			d := under.make(t)
 			m["fig9"] = append(m["fig9"], d)
 			if seed == 0 {
 				m["fig8"] = append(m["fig8"], d)
@@ -137,7 +151,9 @@ func madeUp(t testing.TB) map[string][]data {
 		size  int
 		total float64
 	}{{64, 148}, {512, 23}, {1500, 8}} {
-		m["fig10"] = append(m["fig10"], spec{scheduler: "round-robin", size: z.size, initial: 3, max: 8, flows: 32, interval: 3, total: z.total, seed: 1}.make(t))
+		of := published
+		of.size, of.total = z.size, z.total
+		m["fig10"] = append(m["fig10"], of.make(t))
 	}
 	for _, engine := range []string{"packet", "fluid"} {
 		for _, latency := range []float64{100, 1000} {
@@ -152,13 +168,13 @@ func madeUp(t testing.TB) map[string][]data {
 	return m
 }
 
-// aDelay is a run of 65535 packets: half of them do not wait, a quarter waits for the first span of picoseconds, an eighth
-// for the next, which is twice as long, and so on. Service takes 80 ns, and with the larger buffer it takes 1 µs to get
-// to the instance.
+// aDelay is a run of 65535 packets: half of them do not wait, a quarter waits for the first span of picoseconds, an
+// eighth for the next, which is twice as long, and so on. Service takes 80 ns, and with the larger buffer it takes 1 µs
+// to get to the instance.
 func aDelay(t testing.TB, buffer int, span int64, seed uint64) data {
 	t.Helper()
 	d := spec{scheduler: "round-robin", size: 64, initial: 1, max: 1, flows: 1, total: 1, seed: seed}.make(t)
-	d.scenario = map[string]any{"seed": float64(seed), "name": d.run.Name, "vnf": map[string]any{"buffer": float64(buffer)}}
+	d.scenario.VNF.Buffer = buffer
 	before := int64(0)
 	if buffer == 512 {
 		before = 1_000_000
@@ -169,7 +185,8 @@ func aDelay(t testing.TB, buffer int, span int64, seed uint64) data {
 	}{{"wait", 0}, {"sojourn", 80_000}, {"end-to-end", 80_000 + before}} {
 		low, width := int64(0), int64(1)
 		for n := int64(1 << 15); n > 0; n /= 2 {
-			d.delays = append(d.delays, results.Bucket{Scope: "run", Kind: k.kind, Low: low + k.shift, High: low + width - 1 + k.shift, Count: n})
+			d.delays = append(d.delays, results.Bucket{Scope: "run", Kind: k.kind, Count: n,
+				Low: low + k.shift, High: low + width - 1 + k.shift})
 			low += width
 			width = max(2*width, span*int64(10+seed)/10)
 		}
@@ -177,20 +194,24 @@ func aDelay(t testing.TB, buffer int, span int64, seed uint64) data {
 	return d
 }
 
-// aNewFlow is a run of one flow of rate Mpps whose rule comes into force after latency microseconds: what a slow path of
-// 1 Mpps has not served by then, up to 1000 packets, is overtaken, and the rest is lost. Packets are whole, fluid is not.
+// aNewFlow is a run of one flow of rate Mpps whose rule comes into force after latency microseconds: what a slow path
+// of 1 Mpps has not served by then, up to 1000 packets, is overtaken, and the rest is lost. Packets are whole, fluid is
+// not.
 func aNewFlow(t testing.TB, engine string, latency, rate float64) data {
 	t.Helper()
 	backlog := max(0, (rate-1)*(latency+1.5))
 	if engine == "packet" {
 		backlog = math.Ceil(backlog)
 	}
-	run := results.Run{Format: 1, Name: "made-up", Plant: "sim", Engine: engine, Seed: 1, Duration: 0.01, Window: 0.01, Complete: true,
+	run := results.Run{Format: 1, Name: "made-up", Plant: "sim", Engine: engine, Seed: 1, Duration: 0.01, Window: 0.01,
+		Complete: true,
 		Scenario: map[string]any{
-			"nic":      map[string]any{"install_latency": fmt.Sprintf("%gus", latency), "slowpath_rate": "1Mpps", "slowpath_queue": 1000},
+			"nic": map[string]any{
+				"install_latency": fmt.Sprintf("%gus", latency), "slowpath_rate": "1Mpps", "slowpath_queue": 1000},
 			"workload": []any{map[string]any{"flows": []any{map[string]any{"rate": fmt.Sprintf("%gMpps", rate)}}}},
 		},
-		Totals: results.Totals{Flows: 1, RulesInstalled: 1, Reordered: min(backlog, 1000), Dropped: results.Drops{SlowPath: max(0, backlog-1000)}}}
+		Totals: results.Totals{Flows: 1, RulesInstalled: 1, Reordered: min(backlog, 1000),
+			Dropped: results.Drops{SlowPath: max(0, backlog-1000)}}}
 	d, err := newData(run, rows([]results.Window{{T: 0.01}}), rows[results.Instance](nil))
 	if err != nil {
 		t.Fatal(err)

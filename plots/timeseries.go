@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/plot/vg"
+	"github.com/smartinco/smartinco/plots/chart"
 )
 
-// Series is a line for TimeSeries: Y over X, which must be in increasing order and of the same length. Step holds each value
-// until the next X. Values that are not finite are refused.
+// Series is a line for TimeSeries: Y over X. X must not decrease, must be as long as Y, and both must be finite. Step
+// holds each value until the next X.
 type Series struct {
 	Name string
 	X, Y []float64
@@ -24,30 +24,34 @@ func TimeSeries(title, xLabel, yLabel string, o Options, ss ...Series) (*Figure,
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("timeseries: %w", err)
 	}
-	p := &panel{title: title, x: axis{label: xLabel}, y: axis{label: yLabel}}
+	p := &chart.Panel{Title: title, X: chart.Axis{Label: xLabel}, Y: chart.Axis{Label: yLabel}}
 	points := 0
 	for i, s := range ss {
 		if len(s.X) != len(s.Y) {
-			return nil, fmt.Errorf("timeseries: series %q has %d values of x and %d of y: want as many", s.Name, len(s.X), len(s.Y))
+			return nil, fmt.Errorf("timeseries: series %q has %d values of x and %d of y: want as many",
+				s.Name, len(s.X), len(s.Y))
 		}
 		for k := range s.X {
 			if v := s.X[k] - s.Y[k]; math.IsNaN(v) || math.IsInf(v, 0) {
-				return nil, fmt.Errorf("timeseries: series %q, point %d is (%g, %g): want finite values", s.Name, k, s.X[k], s.Y[k])
+				return nil, fmt.Errorf("timeseries: series %q, point %d is (%g, %g): want finite values",
+					s.Name, k, s.X[k], s.Y[k])
 			}
 			if k > 0 && s.X[k] < s.X[k-1] {
-				return nil, fmt.Errorf("timeseries: series %q, point %d: x falls from %g to %g: want increasing order", s.Name, k, s.X[k-1], s.X[k])
+				return nil, fmt.Errorf("timeseries: series %q, point %d: x falls from %g to %g: want increasing order",
+					s.Name, k, s.X[k-1], s.X[k])
 			}
 		}
-		kd := line
+		kd := chart.Line
 		if s.Step {
-			kd = step
+			kd = chart.Step
 		}
-		p.series = append(p.series, series{name: s.Name, look: i, kind: kd, x: s.X, y: s.Y, n: 1}.thinned())
+		line := chart.Series{Name: s.Name, Look: chart.Look(i), Kind: kd, X: s.X, Y: s.Y, N: 1}
+		p.Series = append(p.Series, line.Thinned())
 		points += len(s.X)
 	}
 	if points == 0 {
 		return nil, fmt.Errorf("timeseries: no point to draw in %d series", len(ss))
 	}
-	pg := &page{width: inches(o), rows: [][]*panel{{p}}, heights: []vg.Length{110}}
+	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{{p}}, Heights: []float64{110}}
 	return newFigure(Info{ID: "timeseries", Title: title}, pg, o, nil), nil
 }

@@ -1,4 +1,4 @@
-package plots
+package chart
 
 import (
 	"bytes"
@@ -36,8 +36,8 @@ var formats = map[string]func(w, h vg.Length) vg.CanvasWriterTo{
 	".tex": func(w, h vg.Length) vg.CanvasWriterTo { return snapped{texCanvas{vgtex.New(w, h)}} },
 }
 
-// snapped rounds coordinates to a thousandth of a point. Thus the last bits of the layout's arithmetic, which may differ
-// between processors, do not reach the file, and no coordinate is printed with an exponent, which TeX cannot read.
+// snapped rounds coordinates to a thousandth of a point. The last bits of the layout's arithmetic, which may differ
+// between processors, then do not reach the file, and no coordinate is printed with an exponent, which TeX cannot read.
 type snapped struct{ vg.CanvasWriterTo }
 
 func snap(l vg.Length) vg.Length { return vg.Length(math.Round(float64(l)*1000) / 1000) }
@@ -64,8 +64,8 @@ func (c snapped) FillString(f font.Face, pt vg.Point, s string) {
 	c.CanvasWriterTo.FillString(f, snapPoint(pt), s)
 }
 
-// pdf mends what vgpdf gets wrong: it hands UTF-8 to a writer that expects Windows-1252, so that "µ" comes out as two
-// characters, and alpha-premultiplied colours to one that expects straight ones, so that bands come out grey.
+// pdf mends two faults of vgpdf. It hands UTF-8 to a writer that expects Windows-1252, so that "µ" comes out as two
+// characters. It hands premultiplied colours to a writer that expects straight ones, so that bands come out grey.
 type pdf struct{ *vgpdf.Canvas }
 
 var pdfDefaults sync.Once
@@ -103,8 +103,8 @@ func (s straight) RGBA() (r, g, b, a uint32) {
 
 type pngCanvas struct{ *vgimg.Canvas }
 
-// WriteTo puts a pHYs chunk after the header, which the encoder leaves out: without it, programs take the figure for one of
-// 72 or 96 dpi and print it far too large.
+// WriteTo puts a pHYs chunk after the header, which the encoder leaves out. Without it, programs take the figure for
+// one of 72 or 96 dpi, and print it far too large.
 func (c pngCanvas) WriteTo(w io.Writer) (int64, error) {
 	var b bytes.Buffer
 	if _, err := (vgimg.PngCanvas{Canvas: c.Canvas}).WriteTo(&b); err != nil {
@@ -140,7 +140,8 @@ func (c texCanvas) Stroke(p vg.Path) {
 }
 
 var texEscape = strings.NewReplacer(`\`, `\textbackslash{}`, `%`, `\%`, `&`, `\&`, `#`, `\#`, `_`, `\_`, `$`, `\$`,
-	`{`, `\{`, `}`, `\}`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`, `µ`, `$\mu$`, `±`, `$\pm$`, `×`, `$\times$`, `–`, `--`)
+	`{`, `\{`, `}`, `\}`, `~`, `\textasciitilde{}`, `^`, `\textasciicircum{}`,
+	`µ`, `$\mu$`, `±`, `$\pm$`, `×`, `$\times$`, `–`, `--`, `…`, `\ldots{}`)
 
 func (c texCanvas) FillString(f font.Face, pt vg.Point, s string) {
 	if s == "" {
