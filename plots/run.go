@@ -35,7 +35,7 @@ type window struct {
 }
 
 // policyOf is the name of the scheduler's policy, by which figures tell runs apart.
-func policyOf(s *scenarios.Scenario) string { return s.Scheduler.Policy }
+func policyOf(s *scenarios.Scenario) string { return s.Scheduler.Policy.Name }
 
 // limitOf is the packet rate that the scheduler trusts an instance with, in packets/s.
 func limitOf(s *scenarios.Scenario) float64 { return float64(s.Scheduler.Limit) }
@@ -51,7 +51,7 @@ func newData(run results.Run, windows func(func(*results.Window) error) error,
 	d.scenario = sc
 	d.scheduler = policyOf(sc)
 	d.initial, d.max = sc.Instances.Initial, sc.Instances.Max
-	d.fixed = sc.Autoscaler.Policy == "none" || sc.Instances.Min == sc.Instances.Max
+	d.fixed = sc.Autoscaler.Static() || sc.Instances.Min == sc.Instances.Max
 	d.size = packetSize(sc.Workload)
 	d.scale = scaleOf(sc)
 	d.limit = limitOf(sc) / d.scale.rate
