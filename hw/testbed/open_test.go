@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smartinco/smartinco/hw/standins/trexserver"
 	"github.com/smartinco/smartinco/hw/trex"
-	"github.com/smartinco/smartinco/hw/trex/server"
 )
 
 // silent is an interface of a generator at which nothing arrives.
@@ -39,7 +39,7 @@ func generates(t *testing.T) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server.New(silent{make(chan struct{})}, silent{make(chan struct{})}).Serve(ctx, l, nil)
+		ended <- trexserver.New(silent{make(chan struct{})}, silent{make(chan struct{})}).Serve(ctx, l, nil)
 	}()
 	t.Cleanup(func() {
 		cancel()

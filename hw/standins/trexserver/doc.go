@@ -1,8 +1,13 @@
-// Package server stands in for TRex on machines without it: it speaks the same JSON-RPC protocol and sends and
+// Package trexserver stands in for TRex on machines without it: it speaks the same JSON-RPC protocol and sends and
 // receives real packets on Linux network interfaces.
 //
+// Prefer the real TRex wherever it can run: it drives a NIC at millions of packets a second, where a packet socket reaches
+// some hundred thousand. This package is for the lab, which has no NIC, and for the tests of the client (package hw/trex).
+//
 // It answers as TRex v3.08 (STL API 5.1) does, down to the texts of its refusals, for what the scenarios and TRex's own
-// Python client need; any other method is "not registered". It differs on purpose in four ways:
+// Python client need; any other method is "not registered". The tests replay sessions that were recorded with
+// that release (hw/trex/testdata), and states_test.go says of each refusal whether it was recorded, tried, or read in
+// TRex's source. The stand-in differs on purpose in four ways:
 //
 //   - It survives the messages that make the original abort: a number, string or boolean at the top level, and an
 //     array that holds one, or an array.
@@ -18,4 +23,4 @@
 //
 // Time enters only through Server's clock and packets only through Device, so that the tests replay hours of recorded
 // sessions in a moment.
-package server
+package trexserver

@@ -1,4 +1,4 @@
-package server
+package trexserver
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 	"github.com/smartinco/smartinco/hw/trex"
 )
 
-// recorded is a line of the sessions that were recorded with a TRex v3.08; see ../testdata/README.md.
+// recorded is a line of the sessions that were recorded with a TRex v3.08; see ../../trex/testdata/README.md.
 type recorded struct {
 	N                 int
 	Session, Label    string
@@ -30,7 +30,7 @@ type recorded struct {
 }
 
 func sessions(t testing.TB) (lines []recorded) {
-	f, err := os.Open("../testdata/sessions.jsonl")
+	f, err := os.Open("../../trex/testdata/sessions.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}

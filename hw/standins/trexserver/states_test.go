@@ -1,4 +1,4 @@
-package server
+package trexserver
 
 import (
 	"encoding/json"
@@ -13,7 +13,7 @@ import (
 // refusals are what TRex v3.08 says to each command that needs a port of one's own, by the state of the port's default
 // profile; "" is no refusal. A command of the driver's that is missing here fails the test. Where each was seen:
 //
-//	(n)  exchange n of ../testdata/sessions.jsonl, recorded with a v3.08 server
+//	(n)  exchange n of ../../trex/testdata/sessions.jsonl, recorded with a v3.08 server
 //	(v)  tried on a running v3.08 with this driver
 //	(s)  read in the source of a release with profiles, trex_stl_port.cpp, and not seen on the wire
 //

@@ -1,4 +1,4 @@
-package server
+package trexserver
 
 import (
 	"container/heap"

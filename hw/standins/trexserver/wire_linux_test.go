@@ -1,4 +1,4 @@
-package server_test
+package trexserver_test
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/hw/standins/trexserver"
 	"github.com/smartinco/smartinco/hw/trex"
-	"github.com/smartinco/smartinco/hw/trex/server"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -59,9 +59,9 @@ func wire(t testing.TB) (namespace string) {
 // serve runs a server on both ends of a wire and returns its address.
 func serve(t testing.TB, namespace string) (addr string) {
 	t.Helper()
-	var devices []server.Device
+	var devices []trexserver.Device
 	for _, name := range []string{"if0", "if1"} {
-		d, err := server.OpenInterface(name, namespace)
+		d, err := trexserver.OpenInterface(name, namespace)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func serve(t testing.TB, namespace string) (addr string) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- server.New(devices...).Serve(ctx, l, nil) }()
+	go func() { ended <- trexserver.New(devices...).Serve(ctx, l, nil) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -235,7 +235,7 @@ func TestLossOverAWire(t *testing.T) {
 
 // A server that is told to end before it has begun to receive ends.
 func TestAnInterfaceThatIsClosedReceivesNothing(t *testing.T) {
-	d, err := server.OpenInterface("if0", wire(t))
+	d, err := trexserver.OpenInterface("if0", wire(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestOpenInterfaceThatIsNotThere(t *testing.T) {
 		{"if9", namespace, "interface if9: "},
 		{"if0", "no-such-namespace", "no-such-namespace"},
 	} {
-		d, err := server.OpenInterface(c.name, c.namespace)
+		d, err := trexserver.OpenInterface(c.name, c.namespace)
 		if err == nil {
 			d.Close()
 		}
