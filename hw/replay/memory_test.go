@@ -15,7 +15,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 )
 
 // rack is a testbed in memory: a switch, containers that forward, and a generator.

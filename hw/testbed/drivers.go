@@ -6,7 +6,7 @@ import (
 
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/doca"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 )
 
 // SwitchDriver is a driver of switches with what it can do where the testbed's file leaves all else open.

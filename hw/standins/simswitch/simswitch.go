@@ -1,6 +1,8 @@
-// Package simswitch is a switch in memory. Frames go in and out of its ports by function calls, so that whatever is
-// written against hw.Switch can be tested without a network, without rights and in no time. It passes the suite of
-// package switchtest, as the drivers of real switches do.
+// Package simswitch stands in for a programmable switch: it is one in memory. Frames go in and out of its ports by
+// function calls, so that whatever is written against hw.Switch can be tested without a network, without rights and in no
+// time. It copies no product: its behaviour is the contract of hw.Switch, to which package switchtest holds it and the
+// drivers of real switches alike. Prefer a real switch (hw/ovs, hw/tc, hw/doca) for everything that is to be measured:
+// this one takes no time to forward, never loses a frame, and its counters are never late.
 //
 // A Device is the switch and a Switch is its driver: a second driver can be opened on the same Device and find what the
 // first has left, and a Device can be stopped and started under its driver.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/smartinco/smartinco/hw"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 	"github.com/smartinco/smartinco/hw/switchtest"
 )
 
