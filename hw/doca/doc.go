@@ -7,8 +7,8 @@
 //
 //	CGO_ENABLED=1 go build -tags doca ./cmd/smartinco
 //
-// With the tags doca and standin the shim is compiled against the stand-in for the SDK (folder standin), which keeps
-// rules in memory and breaks where the SDK is documented to. The driver's tests run on it, as seven releases. It also
+// With the tags doca and standin the shim is compiled against the stand-in for the SDK (hw/standins/doca), which
+// keeps rules in memory and breaks where the SDK is documented to. The driver's tests run on it, as seven releases. It also
 // forwards real frames between network devices by those rules, so that the lab runs on it: Config.StandIn.
 //
 // # Rules

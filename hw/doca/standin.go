@@ -4,7 +4,7 @@ package doca
 
 // The stand-in's release is chosen from outside: CGO_CFLAGS=-DSTANDIN_RELEASE=303.
 
-// #cgo CFLAGS: -std=gnu11 -Wall -I${SRCDIR}/standin/include -I${SRCDIR}/standin
+// #cgo CFLAGS: -std=gnu11 -Wall -I${SRCDIR}/../standins/doca/include -I${SRCDIR}/../standins/doca/src
 // #cgo LDFLAGS: -lpthread
 // #include <stdlib.h>
 // #include "doca_version.h"
@@ -13,7 +13,6 @@ package doca
 import "C"
 
 import (
-	"embed"
 	"fmt"
 	"os"
 	"slices"
@@ -23,12 +22,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
-)
 
-// The go command compiles the stand-in again when what is embedded here changes: it does not see what C includes.
-//
-//go:embed standin/*.c standin/*.h standin/include/*.h
-var _ embed.FS
+	_ "github.com/smartinco/smartinco/hw/standins/doca" // so that the go command compiles again when what C includes changes
+)
 
 // HasStandIn says whether this program has the stand-in for DOCA Flow.
 const HasStandIn = true

@@ -10,7 +10,7 @@
 #include <rte_eal.h>
 
 #include "releases.h"
-#include "standin/standin.h"
+#include "standin.h"
 #include "violations.h"
 
 #define PORTS 3
