@@ -1,6 +1,8 @@
-// Package hw is the real plant's view of its hardware. Its first part is the Switch: what steers each flow to an
-// instance, counts what it steered, and hands up the first packet of a flow that it does not know. Drivers live below
-// it - hw/ovs for Open vSwitch - and package switchtest is the suite that each of them passes.
+// Package hw says what the real plant wants of its hardware, in three interfaces: a Switch steers each flow to an
+// instance, counts what it steered, and hands up the first packet of a flow that it does not know; a ContainerEngine
+// (containers.go) starts and stops instances; a Generator (generator.go) offers the traffic. Drivers live below it - hw/ovs
+// for Open vSwitch - and package switchtest is the suite that each driver of a switch passes. Package hw/testbed opens the
+// three together, from a file; package hw/replay runs a scenario on them.
 //
 // A Switch is asynchronous, because a rule takes effect some time after it was asked for. Install, Move and Remove
 // return as soon as the request is on its way; what became of it comes as an Event, exactly one for each request:
