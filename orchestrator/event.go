@@ -22,6 +22,7 @@ const (
 	RuleInstalled                   // Flow, Instance: the flow's newest InstallRule or MoveRule took effect; orders that it replaced need no answer
 	RuleRejected                    // Flow, Instance, Reason: the switch refused the flow's newest InstallRule or MoveRule; what was in force stays
 	Tick                            // Timer: the timer of a SetTimer fired
+	RulesRead                       // Rules, Sampled: answer to ReadRules
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.
@@ -31,13 +32,17 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Sampled  units.Time // when the counters held these values in the switch
-	Counters []Counter  // valid during Handle only
+	Sampled  units.Time    // when the counters held these values in the switch
+	Counters []Counter     // valid during Handle only
+	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
 	Reason   string
 }
 
 // Counter is what the switch has counted for one instance since the instance was created, over all of its rules.
 type Counter = telemetry.Counter
+
+// RuleCounter is what the switch has counted for one flow's rule.
+type RuleCounter = telemetry.RuleCounter
 
 // Timer names one of the orchestrator's timers.
 type Timer uint8
@@ -61,6 +66,7 @@ const (
 	DeleteInstance                   // Instance: stop a container; answered by InstanceGone
 	ReadCounters                     // read all instances' counters; answered by CountersRead
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the same timer replaces it
+	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 )
 
 // Action is what the orchestrator wants done.

@@ -39,6 +39,13 @@ type Counter struct {
 	RxBytes   uint64        `json:"rx_bytes"` // frame bytes forwarded to the instance
 }
 
+// RuleCounter is what the switch has counted for one flow's rule since the rule was installed. A move keeps the count,
+// and a removal ends it.
+type RuleCounter struct {
+	Flow    flow.ID `json:"flow"`
+	Packets uint64  `json:"packets"` // forwarded to an instance
+}
+
 // Rate is what is known of one instance. All rates are means over the instance's last window.
 type Rate struct {
 	Rx      float64    // packets a second forwarded to the instance
