@@ -98,9 +98,7 @@ func (p *plant) sample(rules bool) {
 	if err != nil {
 		p.post(func() {
 			p.meter.busy, p.meter.underWay = false, false
-			if p.lostSince.IsZero() && ctx.Err() != context.Canceled {
-				p.say("the switch's counters could not be read: %v", err)
-			}
+			p.unread("counters", err)
 		})
 		return
 	}
@@ -110,6 +108,13 @@ func (p *plant) sample(rules bool) {
 		p.meter.busy = false
 		p.measured(&s, err)
 	})
+}
+
+// unread tells of a reading of the switch that has failed, unless the switch is known to be lost or the run is over.
+func (p *plant) unread(what string, err error) {
+	if p.lostSince.IsZero() && p.ctx.Err() == nil {
+		p.say("the switch's %s could not be read: %v", what, err)
+	}
 }
 
 func readSwitch(ctx context.Context, sw hw.Switch, rules bool) (sample, error) {
