@@ -16,8 +16,9 @@ type faults struct {
 	list   []scenarios.Fault
 	steps  []step // not done yet, in order of time
 	active map[string]int
-	held   []func()               // requests that wait for a stalled container engine
-	frozen []orchestrator.Counter // what stalled counters show
+	held   []func()                   // requests that wait for a stalled container engine
+	frozen []orchestrator.Counter     // what stalled counters show
+	rules  []orchestrator.RuleCounter // and those of the rules
 }
 
 type step struct {
@@ -69,7 +70,7 @@ func (f *faults) fire(p *plant) {
 		}
 		if !s.over {
 			if f.active[x.Kind]++; f.active[x.Kind] == 1 && x.Kind == "counters-stall" {
-				f.frozen = p.meter.newest(p)
+				f.frozen, f.rules = p.meter.newest(p), p.rules.newest
 			}
 			p.say("the scenario's fault begins: %s", x.Kind)
 			continue

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -20,11 +19,10 @@ import (
 // were read, which the orchestrator asks for once a window; it has no row if they could not be read, and the next is so
 // much longer.
 type meter struct {
-	busy     bool           // a reading goes on
-	underWay bool           // and the orchestrator has not been given its counters
-	idle     sync.WaitGroup // of readings
-	asked    chan bool      // to the sampler: whether rules drop
-	since    time.Time      // since when the generator has not answered; zero while it does
+	busy     bool      // a reading goes on
+	underWay bool      // and the orchestrator has not been given its counters
+	asked    chan bool // to the sampler: whether rules drop
+	since    time.Time // since when the generator has not answered; zero while it does
 
 	t       units.Time // end of the last row's window
 	traffic hw.Traffic // the newest
@@ -73,7 +71,7 @@ func (m *meter) read(p *plant) {
 		return
 	}
 	m.busy, m.underWay = true, true
-	m.idle.Add(1)
+	p.readings.Add(1)
 	m.asked <- p.flows.drops > 0
 }
 
@@ -83,7 +81,7 @@ func (p *plant) sampler() {
 		select {
 		case rules := <-p.meter.asked:
 			p.sample(rules)
-			p.meter.idle.Done()
+			p.readings.Done()
 		case <-p.over:
 			return
 		}

@@ -92,7 +92,7 @@ var eventNames = [...]string{
 	orchestrator.Start: "start", orchestrator.FlowArrived: "flow-arrived", orchestrator.FlowEnded: "flow-ended",
 	orchestrator.CountersRead: "counters-read", orchestrator.InstanceReady: "instance-ready", orchestrator.InstanceFailed: "instance-failed",
 	orchestrator.InstanceGone: "instance-gone", orchestrator.RuleInstalled: "rule-installed", orchestrator.RuleRejected: "rule-rejected",
-	orchestrator.Tick: "tick",
+	orchestrator.Tick: "tick", orchestrator.RulesRead: "rules-read",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {

@@ -39,14 +39,17 @@ type plant struct {
 	over   chan struct{}
 	fatal  error
 
+	readings sync.WaitGroup // of the switch, under way
+
 	backlog    []orchestrator.Event // to be delivered, in order
 	delivering bool
-	timers     [3]units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
+	timers     []units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
 
 	flows     flows
 	instances []instance // instance i is instances[i-1]
 	faults    faults
 	meter     meter
+	rules     ruleReader
 	latencies latencies
 	lostSince time.Time // when the switch was lost; zero while it answers
 	linkDown  string    // ports of the generator without a link, as last said
@@ -55,8 +58,7 @@ type plant struct {
 
 func newPlant(sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) *plant {
 	p := &plant{sc: sc, traffic: w, end: End(sc, w), hw: h, caps: h.Switch.Capabilities(), rec: rec, opts: o,
-		inbox: make(chan func(), 256), over: make(chan struct{}),
-		timers: [3]units.Time{units.Never, units.Never, units.Never}}
+		inbox: make(chan func(), 256), over: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.flows.init(w)
 	p.meter.init()
@@ -215,8 +217,17 @@ func (p *plant) act(a *orchestrator.Action) {
 	case orchestrator.ReadCounters:
 		p.meter.read(p)
 	case orchestrator.SetTimer:
-		p.timers[a.Timer] = a.At
+		p.set(a.Timer, a.At)
+	case orchestrator.ReadRules:
+		p.rules.read(p)
 	}
+}
+
+func (p *plant) set(t orchestrator.Timer, at units.Time) {
+	for len(p.timers) <= int(t) {
+		p.timers = append(p.timers, units.Never)
+	}
+	p.timers[t] = at
 }
 
 // happened takes in what the switch reports.
@@ -262,7 +273,7 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	if !complete {
 		sends = p.halt(ctx)
 	}
-	p.await(ctx, p.meter.idle.Wait)
+	p.await(ctx, p.readings.Wait)
 	if p.began {
 		missing = p.meter.last(ctx, p, at)
 	}

@@ -29,7 +29,7 @@
 // are read until they stand still. See meter.go, and docs/record.md for what this makes of the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
-// meter.go the windows, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
+// meter.go the windows, rules.go the counters of the rules, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
 // watches.
 package replay
 
