@@ -2,6 +2,7 @@ package switchtest
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -90,6 +91,42 @@ func moves(r *rig) {
 	r.counts(1, 5, 0)
 	r.counts(2, 4, 0)
 	r.nothing()
+}
+
+// movesWhileRead moves a rule to and fro while others read it: each reading has it, with all that it has counted.
+func movesWhileRead(r *rig) {
+	r.attach(1, 2)
+	r.install(rule(0, 1))
+	r.send(0, 5)
+	r.ruleCounts(0, 1, 5)
+	const readings = 50
+	ctx, read := r.context(), make(chan error)
+	go func() {
+		for range readings {
+			got, err := r.sw.Rules(ctx)
+			if err == nil && (len(got.Rules) != 1 || got.Rules[0].Flow != 0 || got.Rules[0].Packets != 5) {
+				err = fmt.Errorf("read %+v, want the rule of flow 0 with 5 frames", got.Rules)
+			}
+			if err != nil {
+				read <- err
+				return
+			}
+		}
+		read <- nil
+	}()
+	for to := flow.Instance(2); ; to = 3 - to {
+		r.must(r.sw.Move(hw.Move{Flow: 0, Instance: to}))
+		r.confirmed(hw.OpMove, 0, to)
+		select {
+		case err := <-read:
+			r.must(err)
+			r.settle()
+			r.send(0, 1)
+			r.ruleCounts(0, to, 6)
+			return
+		default:
+		}
+	}
 }
 
 func drops(r *rig) {

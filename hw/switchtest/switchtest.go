@@ -52,6 +52,7 @@ func Run(t *testing.T, factory func(t *testing.T) *Bench) {
 		{"ASecondRuleIsRejected", duplicates},
 		{"ImpossibleRulesAreRejected", impossible},
 		{"MoveKeepsCounters", moves},
+		{"AMoveDisturbsNoReading", movesWhileRead},
 		{"InstanceZeroDrops", drops},
 		{"RemoveReturnsCounters", removes},
 		{"IdleRulesEnd", idles},
