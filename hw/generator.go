@@ -18,8 +18,8 @@ type Generator interface {
 	Start(ctx context.Context) (time.Time, error)
 	// Counters reads what was sent and received since Start.
 	Counters(ctx context.Context) (Traffic, error)
-	// Stop ends all streams. It is no error when none is active, and may be called while another method runs: a run that
-	// is interrupted stops its traffic before anything else.
+	// Stop ends all streams. It is no error when none is active, and may be called while another method runs: a run
+	// that is interrupted stops its traffic before anything else.
 	Stop(ctx context.Context) error
 	Close() error
 }

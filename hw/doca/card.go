@@ -100,12 +100,14 @@ func (c *card) apply(orders []order) int {
 	n := min(len(orders), batch)
 	for k, o := range orders[:n] {
 		q := &c.requests[k]
-		*q = C.struct_si_request{op: C.uint8_t(o.op), port: C.uint16_t(o.port), rule: C.uint32_t(o.rule), idle_s: C.uint32_t(o.idle), cookie: C.uint64_t(o.cookie)}
+		*q = C.struct_si_request{op: C.uint8_t(o.op), port: C.uint16_t(o.port), rule: C.uint32_t(o.rule),
+			idle_s: C.uint32_t(o.idle), cookie: C.uint64_t(o.cookie)}
 		if o.op != opAdd {
 			continue
 		}
 		t := &q.tuple
-		t.proto, t.src_port, t.dst_port = C.uint8_t(o.tuple.Proto), C.uint16_t(o.tuple.SrcPort), C.uint16_t(o.tuple.DstPort)
+		t.proto, t.src_port, t.dst_port = C.uint8_t(o.tuple.Proto), C.uint16_t(o.tuple.SrcPort),
+			C.uint16_t(o.tuple.DstPort)
 		src, dst := o.tuple.Src.AsSlice(), o.tuple.Dst.AsSlice()
 		if len(src) == 16 {
 			t.v6 = 1
@@ -126,8 +128,9 @@ func (c *card) poll(microseconds int, each func(outcome)) error {
 		return failed()
 	}
 	for _, a := range c.answers[:n] {
-		each(outcome{op: op(a.op), ok: a.ok != 0, gone: a.gone != 0, why: int16(a.why), rule: uint32(a.rule), cookie: uint64(a.cookie),
-			count: count{uint64(a.packets), uint64(a.bytes)}})
+		each(outcome{op: op(a.op), ok: a.ok != 0, gone: a.gone != 0, why: int16(a.why), rule: uint32(a.rule),
+			cookie: uint64(a.cookie),
+			count:  count{uint64(a.packets), uint64(a.bytes)}})
 	}
 	return nil
 }

@@ -95,8 +95,8 @@ type request struct {
 
 var _ hw.Switch = (*Switch)(nil)
 
-// thread calls functions on the one thread of this process that talks to the SDK: DPDK is started once in a process, and
-// pins the thread that starts it.
+// thread calls functions on the one thread of this process that talks to the SDK: DPDK is started once in a process,
+// and pins the thread that starts it.
 var thread = sync.OnceValue(func() chan<- func() {
 	calls := make(chan func())
 	go func() {
@@ -118,7 +118,8 @@ func Open(cfg Config) (hw.Switch, error) {
 	case cfg.StandIn != nil && !HasStandIn:
 		return nil, errors.New("doca: this program has the SDK, and no stand-in for it")
 	case HasStandIn && cfg.StandIn == nil && cfg.Reader == nil:
-		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be told which devices to forward between (stand_in)")
+		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be " +
+			"told which devices to forward between (stand_in)")
 	case cfg.Reader == nil:
 		cfg.Reader, cfg.Writer = netdev.Reader, netdev.Writer
 	}

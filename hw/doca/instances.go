@@ -46,7 +46,8 @@ func (s *Switch) lead(i flow.Instance, answer func(error)) {
 	for _, id := range slices.Sorted(maps.Keys(s.flows)) {
 		if s.flows[id].Instance == i {
 			waiting++
-			s.backlog = append(s.backlog, &request{op: hw.OpMove, rule: hw.Rule{Flow: id}, asked: time.Now(), silent: one})
+			s.backlog = append(s.backlog, &request{op: hw.OpMove, rule: hw.Rule{Flow: id}, asked: time.Now(),
+				silent: one})
 		}
 	}
 	one()
@@ -199,7 +200,8 @@ func (s *Switch) Rules(ctx context.Context) (r hw.RuleReading, err error) {
 		r.Rules = make([]hw.RuleCount, 0, len(s.flows))
 		for _, q := range s.slots {
 			if q.live {
-				r.Rules = append(r.Rules, hw.RuleCount{Rule: q.Rule, Packets: q.charged.packets, Bytes: q.charged.bytes})
+				r.Rules = append(r.Rules, hw.RuleCount{Rule: q.Rule, Packets: q.charged.packets,
+					Bytes: q.charged.bytes})
 			}
 		}
 		slices.SortFunc(r.Rules, func(a, b hw.RuleCount) int { return cmp.Compare(a.Flow, b.Flow) })

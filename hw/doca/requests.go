@@ -41,7 +41,10 @@ func (s *Switch) Install(rules ...hw.Rule) error {
 
 // Move implements hw.Switch.
 func (s *Switch) Move(moves ...hw.Move) error {
-	return s.ask(hw.OpMove, len(moves), func(k int) hw.Rule { return hw.Rule{Flow: moves[k].Flow, Instance: moves[k].Instance} })
+	return s.ask(hw.OpMove, len(moves), func(k int) hw.Rule {
+		return hw.Rule{Flow: moves[k].Flow,
+			Instance: moves[k].Instance}
+	})
 }
 
 // Remove implements hw.Switch.
@@ -49,8 +52,8 @@ func (s *Switch) Remove(flows ...flow.ID) error {
 	return s.ask(hw.OpRemove, len(flows), func(k int) hw.Rule { return hw.Rule{Flow: flows[k]} })
 }
 
-// submit puts requests on their way, in order, as far as the card takes them. It stops at one whose rule still waits for an
-// answer.
+// submit puts requests on their way, in order, as far as the card takes them. It stops at one whose rule still waits
+// for an answer.
 func (s *Switch) submit() {
 	s.mu.Lock()
 	s.backlog = append(s.backlog, s.inbox...)
@@ -91,8 +94,8 @@ func (s *Switch) subject(q *request) *rule {
 	return s.tuples[q.rule.Tuple]
 }
 
-// prepare makes a request, with its subject, an order to the card, or says why it is refused. A request that needs no order
-// it ends.
+// prepare makes a request, with its subject, an order to the card, or says why it is refused. A request that needs no
+// order it ends.
 var prepare = [...]func(*Switch, *request, *rule) (order, string){
 	hw.OpInstall: func(s *Switch, q *request, r *rule) (order, string) {
 		switch err := q.rule.Check(); {
@@ -114,7 +117,8 @@ var prepare = [...]func(*Switch, *request, *rule) (order, string){
 		if r.Idle > 0 {
 			s.idle++
 		}
-		return order{op: opAdd, port: r.port, tuple: r.Tuple, idle: uint32((r.Idle + time.Second - 1) / time.Second), cookie: uint64(r.slot)}, ""
+		return order{op: opAdd, port: r.port, tuple: r.Tuple, idle: uint32((r.Idle + time.Second - 1) / time.Second),
+			cookie: uint64(r.slot)}, ""
 	},
 	hw.OpMove: func(s *Switch, q *request, r *rule) (order, string) {
 		switch {
@@ -245,7 +249,8 @@ func (s *Switch) report() {
 			q.silent()
 			continue
 		}
-		s.queue.Put(hw.Event{Kind: q.kind, Op: q.op, At: q.ended, Latency: q.ended.Sub(q.asked), Flow: q.rule.Flow, Instance: q.rule.Instance,
-			Tuple: q.rule.Tuple, Packets: q.last.packets, Bytes: q.last.bytes, Reason: q.reason})
+		s.queue.Put(hw.Event{Kind: q.kind, Op: q.op, At: q.ended, Latency: q.ended.Sub(q.asked), Flow: q.rule.Flow,
+			Instance: q.rule.Instance,
+			Tuple:    q.rule.Tuple, Packets: q.last.packets, Bytes: q.last.bytes, Reason: q.reason})
 	}
 }

@@ -23,7 +23,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
-	_ "github.com/smartinco/smartinco/hw/standins/doca" // so that the go command compiles again when what C includes changes
+	// so that the go command compiles again when what C includes changes
+	_ "github.com/smartinco/smartinco/hw/standins/doca"
 )
 
 // HasStandIn says whether this program has the stand-in for DOCA Flow.
@@ -144,7 +145,8 @@ const (
 
 // receive puts a frame into the stand-in's card.
 func receive(port int, frame []byte) verdict {
-	v := C.standin_packet(C.uint16_t(port), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(frame))), C.uint32_t(len(frame)))
+	v := C.standin_packet(C.uint16_t(port), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(frame))),
+		C.uint32_t(len(frame)))
 	return verdict{int(v.kind), int(v.port)}
 }
 

@@ -1,24 +1,26 @@
-// Package docker starts and stops instances with a Docker Engine, on this machine or, from a card, on the host beside it.
+// Package docker starts and stops instances with a Docker Engine, on this machine or, from a card, on the host beside
+// it.
 //
 // # What is whose
 //
-// Each container bears labels: the testbed, the owner, the instance's number and its port. List finds containers by them,
-// running or dead, so what a killed process left can be taken over or removed; containers without them are never touched.
-// Their names follow from the labels too, so that the engine itself refuses a second container for an instance.
+// Each container bears labels: the testbed, the owner, the instance's number and its port. List finds containers by
+// them, running or dead, so what a killed process left can be taken over or removed; containers without them are never
+// touched. Their names follow from the labels too, so that the engine itself refuses a second container for an
+// instance.
 //
 // # Ports
 //
-// An instance gets a port of a pool, and gives it back when it is deleted. A port is a name for what already exists - the
-// representors of a card's virtual functions, the sockets of vhost-user - or, with Veth, a pair of virtual Ethernet devices
-// for each direction, made when it is taken: one end in the network namespace of the switch, under the name that the pool
-// gives, the other in the container as "in" and "out". The name is how a device is found again that a killed process
-// left.
+// An instance gets a port of a pool, and gives it back when it is deleted. A port is a name for what already exists -
+// the representors of a card's virtual functions, the sockets of vhost-user - or, with Veth, a pair of virtual Ethernet
+// devices for each direction, made when it is taken: one end in the network namespace of the switch, under the name
+// that the pool gives, the other in the container as "in" and "out". The name is how a device is found again that a
+// killed process left.
 //
 // # Ready
 //
-// A container that runs is not yet an instance that takes packets. Create waits for its probe: a line that it prints, or a
-// command that succeeds inside it. Both go through the engine, so they work over TCP and without any network in the
-// container.
+// A container that runs is not yet an instance that takes packets. Create waits for its probe: a line that it prints,
+// or a command that succeeds inside it. Both go through the engine, so they work over TCP and without any network in
+// the container.
 package docker
 
 import (
@@ -61,8 +63,8 @@ type Config struct {
 	Probe        Probe
 	Grace        time.Duration // between SIGTERM and SIGKILL at Delete; 0 for SIGKILL at once
 
-	// Cleaning opens the engine for what List and Delete can do, also where devices of an earlier run cannot be taken off
-	// the switch, as when it is down. Close says so.
+	// Cleaning opens the engine for what List and Delete can do, also where devices of an earlier run cannot be taken
+	// off the switch, as when it is down. Close says so.
 	Cleaning bool
 
 	Ports []Port // the pool
@@ -127,7 +129,8 @@ func (c *Config) check() error {
 	}
 	for _, name := range c.Capabilities {
 		if n := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(name)), "CAP_"); n == "ALL" {
-			return fmt.Errorf("capabilities: %q: want those that an instance needs, by name, never all of them: it would be root on the engine's machine", name)
+			return fmt.Errorf("capabilities: %q: want those that an instance needs, by name, never all of them: it "+
+				"would be root on the engine's machine", name)
 		}
 	}
 	for _, p := range c.Ports {
@@ -152,7 +155,8 @@ func isName(s string, most int) bool {
 // checkHost refuses to speak to another machine's engine without TLS, and to move devices into its containers.
 func (c *Config) checkHost(host string) error {
 	if !strings.HasPrefix(host, "unix:") && strings.Contains(host, "@") { // which may be a secret: it is not repeated
-		return errors.New("host: found a user or password in it, want tcp://HOST:PORT: an engine asks for certificates (tls), and for no password")
+		return errors.New("host: found a user or password in it, want tcp://HOST:PORT: an engine asks for " +
+			"certificates (tls), and for no password")
 	}
 	u, err := url.Parse(host)
 	if err != nil {
@@ -170,14 +174,16 @@ func (c *Config) checkHost(host string) error {
 		return nil
 	}
 	if c.TLS == nil && !c.PlainTCP {
-		return fmt.Errorf("host %s is another machine: TLS with ca, cert and key is wanted, since whoever reaches an engine without it is root there (or insecure: true in the testbed file)", host)
+		return fmt.Errorf("host %s is another machine: TLS with ca, cert and key is wanted, since whoever reaches an "+
+			"engine without it is root there (or insecure: true in the testbed file)", host)
 	}
 	if c.Veth != nil {
 		return fmt.Errorf("host %s is another machine: veth pairs cannot be moved into its containers", host)
 	}
 	for _, p := range c.Ports {
 		if len(p.Move) > 0 {
-			return fmt.Errorf("host %s is another machine: device %s cannot be moved into its containers", host, p.Move[0].Device)
+			return fmt.Errorf("host %s is another machine: device %s cannot be moved into its containers", host,
+				p.Move[0].Device)
 		}
 	}
 	return nil

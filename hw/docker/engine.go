@@ -125,14 +125,15 @@ const leastAPI = "1.41"
 // oldest refuses an engine that is older than that.
 func oldest(cli *client.Client) error {
 	if v := cli.ClientVersion(); versions.LessThan(v, leastAPI) {
-		return fmt.Errorf("the engine at %s speaks version %s of the API: want Docker Engine 20.10 or later, which speaks %s", cli.DaemonHost(), v, leastAPI)
+		return fmt.Errorf("the engine at %s speaks version %s of the API: want Docker Engine 20.10 or later, which "+
+			"speaks %s", cli.DaemonHost(), v, leastAPI)
 	}
 	return nil
 }
 
-// isTLS says whether an error is about certificates, or about one side that speaks TLS and another that does not. Some of
-// them the client keeps as text alone: of those that are the connection's, since the engine and the containers may speak of
-// other certificates. An engine that speaks TLS answers one that does not.
+// isTLS says whether an error is about certificates, or about one side that speaks TLS and another that does not. Some
+// of them the client keeps as text alone: of those that are the connection's, since the engine and the containers may
+// speak of other certificates. An engine that speaks TLS answers one that does not.
 func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -157,11 +158,13 @@ func isTLS(err error) bool {
 // reachable says what to do about an engine that does not answer.
 func reachable(cli *client.Client, err error) error {
 	if err != nil && isTLS(err) {
-		return fmt.Errorf("TLS with the engine at %s failed (are ca, cert and key those that it wants, valid today, its own certificate for this address, and does it speak TLS at this port?): %w", cli.DaemonHost(), err)
+		return fmt.Errorf("TLS with the engine at %s failed (are ca, cert and key those that it wants, valid today, "+
+			"its own certificate for this address, and does it speak TLS at this port?): %w", cli.DaemonHost(), err)
 	}
 	if client.IsErrConnectionFailed(err) {
 		if strings.Contains(err.Error(), "permission denied") { // all that the client keeps of the reason
-			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w", cli.DaemonHost(), err)
+			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w",
+				cli.DaemonHost(), err)
 		}
 		return fmt.Errorf("no engine answers at %s (start it: systemctl start docker): %w", cli.DaemonHost(), err)
 	}
@@ -170,7 +173,8 @@ func reachable(cli *client.Client, err error) error {
 
 // filter finds this testbed's containers.
 func (e *Engine) filter() filters.Args {
-	return filters.NewArgs(filters.Arg("label", labelTestbed+"="+e.config.Testbed), filters.Arg("label", labelOwner+"="+e.config.Owner))
+	return filters.NewArgs(filters.Arg("label", labelTestbed+"="+e.config.Testbed),
+		filters.Arg("label", labelOwner+"="+e.config.Owner))
 }
 
 func (e *Engine) containerName(i flow.Instance) string {
@@ -271,14 +275,16 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		e.mu.Unlock()
 		return hw.Container{}, err
 	}
-	return hw.Container{Instance: i, ID: made.ID, Ports: e.pool.ports(slot), Running: true, Started: started, Ready: ready}, nil
+	return hw.Container{Instance: i, ID: made.ID, Ports: e.pool.ports(slot), Running: true, Started: started,
+		Ready: ready}, nil
 }
 
 // remove ends a container, at once or after the time of grace.
 func (e *Engine) remove(ctx context.Context, id string) error {
 	if e.config.Grace > 0 {
 		seconds := int((e.config.Grace + time.Second - 1) / time.Second)
-		if err := e.cli.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil && !errdefs.IsNotFound(err) {
+		if err := e.cli.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil &&
+			!errdefs.IsNotFound(err) {
 			return err
 		}
 	}
@@ -343,8 +349,8 @@ func (e *Engine) owe(slot int, i flow.Instance) {
 	e.owed[slot] = i
 }
 
-// giveBack gives back the ports that an instance had, or all that are to be given back if i is 0. Those whose devices cannot
-// be removed stay owed.
+// giveBack gives back the ports that an instance had, or all that are to be given back if i is 0. Those whose devices
+// cannot be removed stay owed.
 func (e *Engine) giveBack(ctx context.Context, i flow.Instance) error {
 	e.mu.Lock()
 	due := map[int]flow.Instance{}
@@ -401,9 +407,11 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	for _, c := range found {
 		n, err := strconv.ParseInt(c.Labels[labelInstance], 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
+			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance,
+				c.Labels[labelInstance])
 		}
-		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID], Created: time.Unix(c.Created, 0)}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning &&
+			!e.dead[c.ID], Created: time.Unix(c.Created, 0)}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
 			h.Ports = e.pool.ports(slot)
 		}

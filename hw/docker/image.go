@@ -116,7 +116,8 @@ func add(t *tar.Writer, name, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: info.Size(), Format: tar.FormatUSTAR}); err != nil {
+	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: info.Size(),
+		Format: tar.FormatUSTAR}); err != nil {
 		return err
 	}
 	_, err = io.Copy(t, f)
@@ -132,7 +133,8 @@ func static(program string) error {
 	defer f.Close()
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("%s is linked dynamically, and an image with nothing else in it cannot run it: build it with CGO_ENABLED=0", program)
+			return fmt.Errorf("%s is linked dynamically, and an image with nothing else in it cannot run it: build "+
+				"it with CGO_ENABLED=0", program)
 		}
 	}
 	return nil
@@ -161,7 +163,8 @@ func Purge(ctx context.Context, c Config) error {
 		return fmt.Errorf("docker: %w", err)
 	}
 	for _, i := range images {
-		if _, err := cli.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !errdefs.IsNotFound(err) {
+		if _, err := cli.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil &&
+			!errdefs.IsNotFound(err) {
 			return fmt.Errorf("docker: image %.19s: %w", i.ID, err)
 		}
 	}

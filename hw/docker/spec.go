@@ -25,7 +25,8 @@ func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.
 		Image: c.Image,
 		Env:   slices.Concat(c.Env, p.Env, []string{"SMARTINCO_INSTANCE=" + strconv.Itoa(int(i))}),
 		Labels: map[string]string{
-			labelTestbed: c.Testbed, labelOwner: c.Owner, labelInstance: strconv.Itoa(int(i)), labelPort: e.pool.slots[slot].name,
+			labelTestbed: c.Testbed, labelOwner: c.Owner, labelInstance: strconv.Itoa(int(i)),
+			labelPort: e.pool.slots[slot].name,
 		},
 	}
 	if len(c.Command)+len(p.Args) > 0 {
@@ -55,7 +56,8 @@ func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.
 		host.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: c.Hugepages, Target: c.Hugepages}}
 	}
 	for _, d := range slices.Concat(c.Devices, p.Devices) {
-		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d, CgroupPermissions: "rwm"})
+		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d,
+			CgroupPermissions: "rwm"})
 	}
 	return config, host
 }
@@ -106,7 +108,8 @@ func (e *Engine) probeLog(ctx context.Context, id string) error {
 
 func (e *Engine) probeExec(ctx context.Context, id string) error {
 	for {
-		x, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: e.config.Probe.Exec, AttachStdout: true})
+		x, err := e.cli.ContainerExecCreate(ctx, id,
+			container.ExecOptions{Cmd: e.config.Probe.Exec, AttachStdout: true})
 		if err != nil {
 			if state, e2 := e.cli.ContainerInspect(ctx, id); e2 == nil && !state.State.Running {
 				return e.ended(ctx, id)

@@ -23,11 +23,12 @@ type Plan struct {
 	Rounds  int           // how often each count is measured
 	Settle  time.Duration // under load before a measurement begins
 	Measure time.Duration
-	Rules   int         // that are installed one after the other to see how long that takes
-	Starts  int         // of an instance while the others are under load, for the times that it takes; needs two instances
-	Frame   units.Bytes // size of the packets
-	// Offered is the load on all instances together; 0 is six times what one was found to process, which is in proportion
-	// what a 100 Gbit/s line brings to a BlueField-2 at 64 B.
+	Rules   int // that are installed one after the other to see how long that takes
+	// of an instance while the others are under load, for the times that it takes; needs two instances
+	Starts int
+	Frame  units.Bytes // size of the packets
+	// Offered is the load on all instances together; 0 is six times what one was found to process, which is in
+	// proportion what a 100 Gbit/s line brings to a BlueField-2 at 64 B.
 	Offered units.PPS
 }
 
@@ -89,15 +90,16 @@ type Point struct {
 	Each      []float64 // of these, by instance, as the switch counted them
 }
 
-// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules.
-// The counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. The testbed
-// must be locked: what an earlier run left there is removed before, and everything after. When the context ends, the traffic
-// does at once, and what is not removed within a second is left for the next to remove.
+// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules. The
+// counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. The
+// testbed must be locked: what an earlier run left there is removed before, and everything after. When the context
+// ends, the traffic does at once, and what is not removed within a second is left for the next to remove.
 func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(string)) (*Measurement, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name, Plan: p}}
+	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name,
+		Plan: p}}
 	defer context.AfterFunc(ctx, func() {
 		stop, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -159,7 +161,8 @@ func (m *measuring) run(ctx context.Context) error {
 				return err
 			}
 			m.out.Points = append(m.out.Points, point)
-			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n, rate(point.Processed), rate(point.Sent)))
+			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n,
+				rate(point.Processed), rate(point.Sent)))
 		}
 	}
 	return m.latencies(ctx, most)
@@ -215,7 +218,8 @@ func (m *measuring) latencies(ctx context.Context, most int) error {
 			if err := m.create(ctx, flow.Instance(most+1+n)); err != nil {
 				return err
 			}
-			m.say(fmt.Sprintf("start %d of %d, beside %d under load: it ran after %v and took packets %v later", n+1, m.plan.Starts, most-1,
+			m.say(fmt.Sprintf("start %d of %d, beside %d under load: it ran after %v and took packets %v later", n+1,
+				m.plan.Starts, most-1,
 				m.out.Start[n].Round(time.Millisecond), m.out.Ready[n].Round(time.Millisecond)))
 		}
 	}
@@ -236,7 +240,8 @@ func (m *measuring) explore(ctx context.Context) error {
 			return nil
 		}
 		if point.Sent < 0.9*float64(offered) {
-			return fmt.Errorf("the generator sends %s at most, and one instance processes that: there is nothing to measure (give the instances more work)", rate(point.Sent))
+			return fmt.Errorf("the generator sends %s at most, and one instance processes that: there is nothing to "+
+				"measure (give the instances more work)", rate(point.Sent))
 		}
 	}
 	return errors.New("one instance processes 20 Mpps: there is nothing to measure")
@@ -292,7 +297,8 @@ func (m *measuring) load(ctx context.Context, n int, offered units.PPS) error {
 	}
 	var streams []hw.Stream
 	for _, f := range m.rules {
-		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: offered / units.PPS(n), FrameSize: m.plan.Frame})
+		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: offered / units.PPS(n),
+			FrameSize: m.plan.Frame})
 	}
 	if err := m.Generator.Load(ctx, streams); err != nil {
 		return err
@@ -314,7 +320,8 @@ func (m *measuring) unload(ctx context.Context) error {
 // tuple is the five-tuple of a flow. Nobody else's are used: 198.18.0.0/15 is for benchmarks (RFC 2544).
 func tuple(f flow.ID) flow.FiveTuple {
 	return flow.FiveTuple{
-		Src: netip.AddrFrom4([4]byte{198, 18, byte(f >> 16), byte(f >> 8)}), Dst: netip.AddrFrom4([4]byte{198, 19, 0, 1}),
+		Src:     netip.AddrFrom4([4]byte{198, 18, byte(f >> 16), byte(f >> 8)}),
+		Dst:     netip.AddrFrom4([4]byte{198, 19, 0, 1}),
 		SrcPort: 1024 + uint16(f&0xff), DstPort: 9, Proto: flow.UDP,
 	}
 }

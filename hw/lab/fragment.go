@@ -12,8 +12,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Contention is what was measured as the law takes it: the rate of one instance when n process, a point for each run, in
-// order of n.
+// Contention is what was measured as the law takes it: the rate of one instance when n process, a point for each run,
+// in order of n.
 func (m *Measurement) Contention() []contention.Point {
 	var points []contention.Point
 	for _, p := range m.Points {
@@ -23,24 +23,29 @@ func (m *Measurement) Contention() []contention.Point {
 	return points
 }
 
-// Fragment is the part of a scenario that describes the measured testbed, in YAML: nic and vnf. Laid over a scenario, it
-// makes the simulator predict what the testbed does. The contention is the table of the medians, so that what the
+// Fragment is the part of a scenario that describes the measured testbed, in YAML: nic and vnf. Laid over a scenario,
+// it makes the simulator predict what the testbed does. The contention is the table of the medians, so that what the
 // simulation adds to it is prediction and not the residual of a law. A ring of 0 slots leaves vnf.buffer as it is.
 func (m *Measurement) Fragment(testbed string, ring int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Measured by smartinco lab calibrate on testbed %s (%s):\n", testbed, m.Switch)
-	fmt.Fprintf(&b, "# %d rounds of %v, packets of %v, %s offered to all instances together.\n", m.Plan.Rounds, m.Plan.Measure, m.Plan.Frame, rate(float64(m.Plan.Offered)))
+	fmt.Fprintf(&b, "# %d rounds of %v, packets of %v, %s offered to all instances together.\n", m.Plan.Rounds,
+		m.Plan.Measure, m.Plan.Frame, rate(float64(m.Plan.Offered)))
 	fmt.Fprintf(&b, "# smartinco run SCENARIO --set @THIS-FILE simulates on it.\n")
-	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n  frame_overhead: 20B # of Ethernet, which traffic given in bit/s includes\n")
-	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)), len(m.Rule), span(quantile(m.Rule, 0.99)))
-	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers, started beside others under load: from the request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
+	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n  frame_overhead: 20B # of Ethernet, "+
+		"which traffic given in bit/s includes\n")
+	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)),
+		len(m.Rule), span(quantile(m.Rule, 0.99)))
+	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers, started beside others under load: from the "+
+		"request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
 	fmt.Fprintf(&b, "vnf:\n")
 	if ring > 0 {
 		fmt.Fprintf(&b, "  buffer: %d\n", ring)
 	}
 	fmt.Fprintf(&b, "  start_latency: %v # median: from then until it took packets\n", span(quantile(m.Ready, 0.5)))
 	fmt.Fprintf(&b, "  stop_latency: %v # median\n", span(quantile(m.Stop, 0.5)))
-	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the rounds were from their median\n")
+	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the "+
+		"rounds were from their median\n")
 	for _, p := range m.middles() {
 		fmt.Fprintf(&b, "      %d: %s # %s, ±%.1f %%\n", p.n, rate(p.median/float64(p.n)), rate(p.median), 100*p.spread)
 	}
@@ -128,7 +133,8 @@ func (m *Measurement) Summary() string {
 		{"a rule is in force after", m.Rule}, {"a container runs after", m.Start},
 		{"and takes packets after another", m.Ready}, {"and is gone after", m.Stop},
 	} {
-		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, short(quantile(x.all, 0.5)), len(x.all), short(quantile(x.all, 0)), short(quantile(x.all, 1)))
+		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, short(quantile(x.all, 0.5)), len(x.all),
+			short(quantile(x.all, 0)), short(quantile(x.all, 1)))
 	}
 	return b.String()
 }

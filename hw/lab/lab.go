@@ -1,4 +1,5 @@
-// Package lab is a whole testbed on one Linux machine: a switch, a traffic generator and instances, all real, all small.
+// Package lab is a whole testbed on one Linux machine: a switch, a traffic generator and instances, all real, all
+// small.
 //
 //	          ┌───────────── network namespace smartinco-lab ──────────────┐
 //	trex-server ── gen0 ══ uplink ──┐              ┌── sink ══ gen1 ── trex-server
@@ -8,14 +9,15 @@
 //	                                  in out    in out
 //	                                 container  container    each with a namespace of its own
 //
-// The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. In its
-// place the lab can have the stand-in for DOCA Flow, which forwards in the program that runs an experiment. The
+// The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. In
+// its place the lab can have the stand-in for DOCA Flow, which forwards in the program that runs an experiment. The
 // containers come from the machine's Docker Engine; their image is made of this program, which is its own forwarder
-// (package forwarder), or of the machine's testpmd. The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
-// sleeps when there is nothing to do, so two cores are enough.
+// (package forwarder), or of the machine's testpmd. The generator is this program too, speaking TRex's protocol.
+// Nothing of it polls: everything sleeps when there is nothing to do, so two cores are enough.
 //
-// All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the label of
-// its containers and of its image. So Down removes a lab whose maker was killed as well as any other, and nothing else.
+// All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the
+// label of its containers and of its image. So Down removes a lab whose maker was killed as well as any other, and
+// nothing else.
 package lab
 
 import (
@@ -63,8 +65,8 @@ type Config struct {
 // Defaults is a lab for this machine. The instances share its last processor and everything else has the others, so
 // that the traffic takes no time from the instances, and they contend with each other alone.
 //
-// The costs give the proportions of figure 7: where half of the 300 µs of a packet are on a shared processor, one instance
-// alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
+// The costs give the proportions of figure 7: where half of the 300 µs of a packet are on a shared processor, one
+// instance alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
 func Defaults() Config {
 	c := Config{
 		Switch: "ovs", Runs: "forward", Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
@@ -150,8 +152,8 @@ func Missing(ctx context.Context, c Config) error {
 	return errors.Join(all...)
 }
 
-// Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down or
-// for another Up.
+// Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down
+// or for another Up.
 func Up(ctx context.Context, c Config, progress func(string)) error {
 	if err := c.Check(); err != nil {
 		return err
@@ -177,8 +179,8 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 	return nil
 }
 
-// within does a step, and leaves it under way when the context ends: whoever is interrupted is not kept waiting, and another
-// Up or Down finds what there is.
+// within does a step, and leaves it under way when the context ends: whoever is interrupted is not kept waiting, and
+// another Up or Down finds what there is.
 func within(ctx context.Context, step func(context.Context) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -193,8 +195,8 @@ func within(ctx context.Context, step func(context.Context) error) error {
 	}
 }
 
-// Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
-// can, and ends with its context.
+// Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what
+// it can, and ends with its context.
 func Down(ctx context.Context, c Config) error {
 	if err := c.Check(); err != nil {
 		return err

@@ -76,7 +76,8 @@ func (c *Config) downGroup() error {
 }
 
 // emptying is how long a group has to become empty. A process counts in its group until the kernel is through with it,
-// which on a busy machine is some time after its arguments are gone from /proc, or the engine has removed its container.
+// which on a busy machine is some time after its arguments are gone from /proc, or the engine has removed its
+// container.
 const emptying = 10 * time.Second
 
 // removeGroup removes a group and those in it, once no process is left in them. Processes that stay are named.
@@ -113,7 +114,8 @@ func occupants(groups []string) string {
 		pids, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		for _, pid := range strings.Fields(string(pids)) {
 			name, _ := os.ReadFile("/proc/" + pid + "/comm")
-			all = append(all, fmt.Sprintf("process %s (%s) in %s", pid, strings.TrimSpace(string(name)), filepath.Base(dir)))
+			all = append(all, fmt.Sprintf("process %s (%s) in %s", pid, strings.TrimSpace(string(name)),
+				filepath.Base(dir)))
 		}
 	}
 	if all == nil {

@@ -59,9 +59,9 @@ const (
 	wire      = "wire" // where the traffic comes in: with DOCA Flow, uplink is what the kernel sees of that port
 	docaPorts = 31     // of instances, which have two each of DPDK's 64
 
-	// How often the switch brings what its datapath has counted to the rules, and how old their counters may be then. It
-	// takes the smaller of max-revalidator, which it does not let fall below 100 ms, and max-idle. That a flow without
-	// packets for so long leaves the datapath's cache as well costs it a look at the rules when it comes back.
+	// How often the switch brings what its datapath has counted to the rules, and how old their counters may be then.
+	// It takes the smaller of max-revalidator, which it does not let fall below 100 ms, and max-idle. That a flow
+	// without packets for so long leaves the datapath's cache as well costs it a look at the rules when it comes back.
 	maxIdle   = 20 * time.Millisecond
 	staleness = 50 * time.Millisecond
 )
@@ -88,7 +88,8 @@ func (c *Config) upOVS(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:max-idle=%d", maxIdle.Milliseconds()))
+		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".",
+			fmt.Sprintf("other_config:max-idle=%d", maxIdle.Milliseconds()))
 		return err
 	})
 }
@@ -144,20 +145,22 @@ func switchIn(h *netlink.Handle) string {
 	return ""
 }
 
-// switchStatus looks at the switch. That of the stand-in for DOCA Flow is up while a run is: what there is of it otherwise
-// is its devices.
+// switchStatus looks at the switch. That of the stand-in for DOCA Flow is up while a run is: what there is of it
+// otherwise is its devices.
 func (c *Config) switchStatus(ctx context.Context) Part {
 	if h, err := c.links(); err == nil {
 		there := switchIn(h)
 		h.Close()
 		if there == "doca" {
-			return Part{Name: "switch", Up: true, Detail: "the stand-in for DOCA Flow in the program that runs, from device " + wire}
+			return Part{Name: "switch", Up: true, Detail: "the stand-in for DOCA Flow in the program that runs, from " +
+				"device " + wire}
 		}
 	}
 	p := Part{Name: "switch", Detail: c.path("ovs")}
 	if s, err := vswitch.At(c.path("ovs"), c.namespace()); err == nil && s.Running() {
 		ports, err := s.Database().Vsctl(ctx, "list-ports", bridge)
-		p.Up, p.Detail = err == nil, fmt.Sprintf("bridge %s with ports %s", bridge, strings.Join(strings.Fields(ports), " "))
+		p.Up, p.Detail = err == nil, fmt.Sprintf("bridge %s with ports %s", bridge,
+			strings.Join(strings.Fields(ports), " "))
 		if err != nil {
 			p.Detail = err.Error()
 		}

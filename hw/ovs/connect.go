@@ -23,8 +23,8 @@ type snapshot struct {
 }
 
 // connect opens a connection, and brings switch and state to agree. The first time there is a ready, which learns the
-// outcome, and leftovers are adopted or removed. What must be written is on its way when it returns, and the caller must
-// read.
+// outcome, and leftovers are adopted or removed. What must be written is on its way when it returns, and the caller
+// must read.
 func (d *Driver) connect(ctx context.Context, ready chan<- error) (*openflow.Conn, error) {
 	conn, err := openflow.Dial(ctx, d.cfg.Address, writeTimeout)
 	if err != nil {
@@ -120,7 +120,8 @@ func (d *Driver) note(s *snapshot, part *openflow.Multipart) {
 		switch {
 		case f.Cookie&ownMask == d.cfg.own():
 			s.own[f.Cookie] = f
-		case f.Table == d.cfg.InstanceTable, f.Table == d.cfg.Table && (f.Priority == d.cfg.Priority || f.Priority == d.cfg.Priority-1):
+		case f.Table == d.cfg.InstanceTable, f.Table == d.cfg.Table &&
+			(f.Priority == d.cfg.Priority || f.Priority == d.cfg.Priority-1):
 			s.foreign = append(s.foreign, f)
 		}
 	}
@@ -130,7 +131,8 @@ func (d *Driver) note(s *snapshot, part *openflow.Multipart) {
 func (s *snapshot) fits(c *Config) error {
 	if len(s.foreign) > 0 {
 		f := &s.foreign[0]
-		return fmt.Errorf("a rule of somebody else (cookie %#x, table %d, priority %d) and %d more stand where ours would: choose another table or priority",
+		return fmt.Errorf("a rule of somebody else (cookie %#x, table %d, priority %d) and %d more stand where ours "+
+			"would: choose another table or priority",
 			f.Cookie, f.Table, f.Priority, len(s.foreign)-1)
 	}
 	if err := isPort(s.ports, "the uplink", c.Uplink); err != nil {
@@ -205,7 +207,8 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 	return nil
 }
 
-// tellUnfit reports why there is no connection, once: rules of others are not looked for again, so it is uplink or sink.
+// tellUnfit reports why there is no connection, once: rules of others are not looked for again, so it is uplink or
+// sink.
 func (d *Driver) tellUnfit(why error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -224,7 +227,8 @@ func (d *Driver) begin(s *snapshot) {
 			d.leaving[c] = true
 		}
 		clear(s.own)
-		f := openflow.FlowMod{Command: openflow.Delete, Table: openflow.AnyTable, Cookie: d.cfg.own(), CookieMask: ownMask}
+		f := openflow.FlowMod{Command: openflow.Delete, Table: openflow.AnyTable, Cookie: d.cfg.own(),
+			CookieMask: ownMask}
 		d.add(op{kind: opAgain, rule: leftover(0)}, &f)
 	}
 	adopted := map[uint64]bool{}
@@ -278,7 +282,8 @@ func (d *Driver) settle(s *snapshot) {
 	for _, c := range slices.Sorted(maps.Keys(s.own)) {
 		f := s.own[c]
 		d.leaving[c] = true
-		m := only(openflow.DeleteStrict, openflow.FlowMod{Table: f.Table, Priority: f.Priority, Cookie: c, Match: f.Match})
+		m := only(openflow.DeleteStrict, openflow.FlowMod{Table: f.Table, Priority: f.Priority, Cookie: c,
+			Match: f.Match})
 		d.add(op{kind: opAgain, rule: leftover(c)}, &m)
 	}
 }
@@ -307,7 +312,8 @@ func (d *Driver) adopt(s *snapshot) {
 		}
 		t := f.Match
 		r := &rule{what: c & number, cookie: c, installed: true, Rule: hw.Rule{
-			Flow: flow.ID(c & number), Instance: flow.Instance(f.Do.Metadata), Idle: time.Duration(f.Idle) * time.Second,
+			Flow: flow.ID(c & number), Instance: flow.Instance(f.Do.Metadata),
+			Idle:  time.Duration(f.Idle) * time.Second,
 			Tuple: flow.FiveTuple{Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort, Proto: t.IPProto},
 		}}
 		if d.whyNot(&r.Rule) != nil {

@@ -14,16 +14,17 @@
 //
 // The switch's datapath caches the outcome of both tables in one entry, so the second table costs nothing per packet.
 // Its counters reach the rules when a revalidator thread looks at the cache, every half a second by default
-// (max-revalidator); with hardware offload the driver of the card refreshes its own counters only once a second. Packets
-// counted in the cache at the moment of a move are charged to the new instance, and at the moment of a removal to nobody.
+// (max-revalidator); with hardware offload the driver of the card refreshes its own counters only once a second.
+// Packets counted in the cache at the moment of a move are charged to the new instance, and at the moment of a removal
+// to nobody.
 //
 // # Identity
 //
 // The cookie says whose a rule is: 16 bits that stand for this project, 8 for the owner (two orchestrators may share a
-// bridge), one bit that tells the fixed rules from the flows', and the number of the flow or instance. Others' rules are
-// never changed: every deletion and change names our cookie, and Open refuses priorities at which somebody else has
-// rules. Another 8 bits tell a rule from an earlier one of the same flow, because Open vSwitch may report the end of the
-// earlier one after it has confirmed the later.
+// bridge), one bit that tells the fixed rules from the flows', and the number of the flow or instance. Others' rules
+// are never changed: every deletion and change names our cookie, and Open refuses priorities at which somebody else has
+// rules. Another 8 bits tell a rule from an earlier one of the same flow, because Open vSwitch may report the end of
+// the earlier one after it has confirmed the later.
 //
 // # Confirmation and restart
 //

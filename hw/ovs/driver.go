@@ -16,10 +16,11 @@ import (
 
 const (
 	writeTimeout = 5 * time.Second // until a switch that does not read is given up
-	echoEvery    = 2 * time.Second // a silent connection is asked so often whether it lives, and closed after three times that
-	retryFirst   = 20 * time.Millisecond
-	retryMost    = time.Second
-	portPause    = 100 * time.Millisecond // in which a port that has gone may come back
+	// a silent connection is asked so often whether it lives, and closed after three times that
+	echoEvery  = 2 * time.Second
+	retryFirst = 20 * time.Millisecond
+	retryMost  = time.Second
+	portPause  = 100 * time.Millisecond // in which a port that has gone may come back
 )
 
 // Driver is a hw.Switch.
@@ -94,14 +95,17 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 func newDriver(cfg Config) (*Driver, error) {
 	cfg.defaults()
 	if cfg.InstanceTable <= cfg.Table || cfg.InstanceTable >= 254 {
-		return nil, fmt.Errorf("ovs: instance table %d: want a number above the flow table's, %d, and below 254", cfg.InstanceTable, cfg.Table)
+		return nil, fmt.Errorf("ovs: instance table %d: want a number above the flow table's, %d, and below 254",
+			cfg.InstanceTable, cfg.Table)
 	}
 	if cfg.Priority < 2 {
 		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
 	}
 	return &Driver{
-		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), opened: time.Now(), xid: 4, // look has used these
-		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{},
+		// look has used these
+		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), opened: time.Now(), xid: 4,
+		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{},
+		tuples:    map[flow.FiveTuple]*rule{},
 		instances: map[flow.Instance]*attached{}, sent: map[uint32]*op{}, reads: map[uint32]*query{},
 	}, nil
 }
@@ -243,8 +247,8 @@ func (d *Driver) portChanged(p *openflow.PortStatus) error {
 	return fmt.Errorf("port %s got number %d", p.Port.Name, p.Port.Port)
 }
 
-// askGone reports ports that have gone and are not back when the switch has done what it was about. One that gets another
-// number goes and comes again; the barrier's reply follows both. Without a connection, the next one will show.
+// askGone reports ports that have gone and are not back when the switch has done what it was about. One that gets
+// another number goes and comes again; the barrier's reply follows both. Without a connection, the next one will show.
 func (d *Driver) askGone() {
 	_ = d.submit(func() {
 		if d.conn != nil {
@@ -258,7 +262,8 @@ func (d *Driver) tellGone() {
 	tell := func(told *bool, i flow.Instance, ports ...string) {
 		at := slices.IndexFunc(ports, func(p string) bool { return d.ports[p] == 0 })
 		if at >= 0 && !*told {
-			d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(), Reason: fmt.Sprintf("port %q is no longer on the bridge", ports[at])})
+			d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(),
+				Reason: fmt.Sprintf("port %q is no longer on the bridge", ports[at])})
 		}
 		*told = at >= 0
 	}
@@ -379,8 +384,9 @@ func (c Config) Capabilities() hw.Capabilities {
 	c.defaults()
 	return hw.Capabilities{
 		Name: "Open vSwitch, OpenFlow 1.3", MaxRules: c.MaxRules, RuleLag: revalidator, CounterLag: c.CounterLag,
-		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, PortEvents: true, InstallRate: 25_000,
-		Counting: "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
+		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, PortEvents: true,
+		InstallRate: 25_000,
+		Counting:    "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
 	}
 }
 

@@ -264,7 +264,8 @@ func (d *Driver) resolve(o *op, now time.Time) error {
 		}
 		delete(d.leaving, r.cookie) // a removal that had nothing to remove
 	}
-	e := hw.Event{Kind: hw.Confirmed, Op: hw.Op(o.kind), At: now, Flow: o.flow, Instance: o.instance, Latency: now.Sub(o.asked)}
+	e := hw.Event{Kind: hw.Confirmed, Op: hw.Op(o.kind), At: now, Flow: o.flow, Instance: o.instance,
+		Latency: now.Sub(o.asked)}
 	if r != nil {
 		e.Tuple = r.Tuple
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// The cookie, from its highest bit: 16 bits of magic, 8 of owner, one that is set for the fixed rules, 8 that tell apart
-// rules with the same number, and the number of the flow or instance. Of the 8 bits, a fixed rule has its kind in the
-// upper two.
+// The cookie, from its highest bit: 16 bits of magic, 8 of owner, one that is set for the fixed rules, 8 that tell
+// apart rules with the same number, and the number of the flow or instance. Of the 8 bits, a fixed rule has its kind in
+// the upper two.
 const (
 	magic     = 0x51dc << 48
 	ownMask   = uint64(1<<24-1) << 40
@@ -98,8 +98,8 @@ func (a *attached) counter() telemetry.Counter {
 	return c
 }
 
-// name finds a cookie that no rule has, nor one of which the end is still to be reported. It fails if all that differ in
-// nothing but their serial are taken.
+// name finds a cookie that no rule has, nor one of which the end is still to be reported. It fails if all that differ
+// in nothing but their serial are taken.
 func (d *Driver) name(what uint64) (uint64, bool) {
 	serials := uint64(256)
 	if what&fixedRule != 0 {
@@ -123,8 +123,10 @@ func (d *Driver) mod(r *rule) (openflow.FlowMod, bool) {
 	f := d.blank(r)
 	f.Idle = uint16((r.Idle + time.Second - 1) / time.Second)
 	f.Match = openflow.Match{
-		Has:    openflow.InPort | openflow.EthType | openflow.IPProto | openflow.Src | openflow.Dst | openflow.SrcPort | openflow.DstPort,
-		InPort: d.ports[d.cfg.Uplink], EthType: openflow.EthIPv6, IPProto: t.Proto, Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
+		Has: openflow.InPort | openflow.EthType | openflow.IPProto |
+			openflow.Src | openflow.Dst | openflow.SrcPort | openflow.DstPort,
+		InPort: d.ports[d.cfg.Uplink], EthType: openflow.EthIPv6, IPProto: t.Proto, Src: t.Src, Dst: t.Dst,
+		SrcPort: t.SrcPort, DstPort: t.DstPort,
 	}
 	if t.Src.Is4() {
 		f.Match.EthType = openflow.EthIPv4
@@ -136,7 +138,8 @@ func (d *Driver) mod(r *rule) (openflow.FlowMod, bool) {
 }
 
 func (d *Driver) blank(r *rule) openflow.FlowMod {
-	return openflow.FlowMod{Table: d.cfg.Table, Priority: d.cfg.Priority, Flags: openflow.SendFlowRemoved, Cookie: r.cookie}
+	return openflow.FlowMod{Table: d.cfg.Table, Priority: d.cfg.Priority, Flags: openflow.SendFlowRemoved,
+		Cookie: r.cookie}
 }
 
 // only limits a message to the rule that it names.
@@ -145,7 +148,8 @@ func only(c openflow.Command, f openflow.FlowMod) openflow.FlowMod {
 	return f
 }
 
-// hold takes a rule among those that the switch should have, under a new cookie. It reports false if there is none left.
+// hold takes a rule among those that the switch should have, under a new cookie. It reports false if there is none
+// left.
 func (d *Driver) hold(r *rule) (ok bool) {
 	if r.cookie, ok = d.name(r.what); ok {
 		d.rules[r.cookie] = r
@@ -204,5 +208,6 @@ func isPort(ports map[string]uint32, what, name string) error {
 	if ports[name] != 0 {
 		return nil
 	}
-	return fmt.Errorf("%s %q is not a port of the bridge, which has %s", what, name, strings.Join(slices.Sorted(maps.Keys(ports)), ", "))
+	return fmt.Errorf("%s %q is not a port of the bridge, which has %s", what, name,
+		strings.Join(slices.Sorted(maps.Keys(ports)), ", "))
 }

@@ -27,9 +27,9 @@ func several(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Clean removes every rule and every container of the testbed, whoever made them: what a run leaves that was killed. What
-// cannot be removed keeps it from nothing else, nor does a part of the testbed that is not open, which is nil. It takes the
-// switch's events, so no run may go on.
+// Clean removes every rule and every container of the testbed, whoever made them: what a run leaves that was killed.
+// What cannot be removed keeps it from nothing else, nor does a part of the testbed that is not open, which is nil. It
+// takes the switch's events, so no run may go on.
 func Clean(ctx context.Context, h Hardware) (found Found, err error) {
 	if h.Switch != nil {
 		found.Rules, err = cleanRules(ctx, h.Switch)
@@ -101,12 +101,14 @@ func cleanRules(ctx context.Context, sw hw.Switch) (int, error) {
 	for len(wait) > 0 {
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("removing %s: %d are not confirmed: %w", several(len(ids), "rule"), len(wait), ctx.Err())
+			return 0, fmt.Errorf("removing %s: %d are not confirmed: %w", several(len(ids), "rule"), len(wait),
+				ctx.Err())
 		case e, open := <-sw.Events():
 			if !open {
 				return 0, fmt.Errorf("removing %s: %w", several(len(ids), "rule"), hw.ErrClosed)
 			}
-			if e.Kind == hw.Confirmed && e.Op == hw.OpRemove || e.Kind == hw.Rejected && e.Op == hw.OpRemove || e.Kind == hw.Ended {
+			if e.Kind == hw.Confirmed && e.Op == hw.OpRemove || e.Kind == hw.Rejected && e.Op == hw.OpRemove ||
+				e.Kind == hw.Ended {
 				delete(wait, e.Flow)
 			}
 		}

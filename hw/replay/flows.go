@@ -73,8 +73,8 @@ func (f *flows) due() units.Time {
 	return f.ends[f.ended].at
 }
 
-// fire ends the flows that have sent their last packet, once it has come through. That a flow has ended is known from the
-// scenario, as it is in simulation: a switch knows only that it has been idle.
+// fire ends the flows that have sent their last packet, once it has come through. That a flow has ended is known from
+// the scenario, as it is in simulation: a switch knows only that it has been idle.
 func (f *flows) fire(p *plant) {
 	for f.due() <= p.now() {
 		id := f.ends[f.ended].flow
@@ -150,7 +150,8 @@ func (p *plant) write(id flow.ID, to flow.Instance) {
 	}
 	if p.faults.rulesRejected() {
 		p.flows.rejected++
-		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: id, Instance: to, Reason: "rule refused by the scenario's fault"})
+		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: id, Instance: to,
+			Reason: "rule refused by the scenario's fault"})
 		return
 	}
 	var err error
@@ -255,7 +256,8 @@ func (p *plant) answered(e *hw.Event) {
 			if s.has { // and stays
 				p.follow(s, s.rule)
 			}
-			p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: e.Flow, Instance: e.Instance, Reason: e.Reason})
+			p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: e.Flow, Instance: e.Instance,
+				Reason: e.Reason})
 		}
 		return
 	}
@@ -331,6 +333,7 @@ func (f *flows) write(p *plant, rules hw.RuleReading) {
 		p.rec.Flow(&row)
 	}
 	if p.meter.traffic.Flows == nil {
-		p.note("the generator does not tell flows apart: a flow's offered packets are those that the switch counted, and what became of them is not known, so that they stand under queued")
+		p.note("the generator does not tell flows apart: a flow's offered packets are those that the switch counted, " +
+			"and what became of them is not known, so that they stand under queued")
 	}
 }

@@ -48,8 +48,8 @@ type cumulated struct {
 type ledger struct{ lost, queued float64 }
 
 // update is given what the upstream counter is ahead by, how much of that may still be under way or have been counted a
-// moment too early, and how much of what is behind it may not have been counted yet. What is beyond the former is lost, and
-// what the upstream counter is ahead by less, and the latter does not explain, was not lost after all.
+// moment too early, and how much of what is behind it may not have been counted yet. What is beyond the former is lost,
+// and what the upstream counter is ahead by less, and the latter does not explain, was not lost after all.
 func (l *ledger) update(ahead, uncertain, late float64) {
 	l.lost = max(0, ahead-uncertain, min(l.lost, ahead+late))
 	l.queued = max(0, ahead-l.lost)
@@ -174,7 +174,8 @@ func (p *plant) generatorSilent(err error) {
 		p.meter.since = time.Now()
 		p.say("the generator does not answer: %v", err)
 	}
-	if limit := min(patience, max(2*time.Second, 3*duration(p.sc.Telemetry.Window))); time.Since(p.meter.since) >= limit {
+	limit := min(patience, max(2*time.Second, 3*duration(p.sc.Telemetry.Window)))
+	if time.Since(p.meter.since) >= limit {
 		p.fail(fmt.Errorf("the generator has not answered for %v: %w", limit, err))
 	}
 }
@@ -192,8 +193,8 @@ func (m *meter) newest(p *plant) []orchestrator.Counter {
 	return c
 }
 
-// everything reads the switch and then the generator. A switch that is being restarted is waited for, and so is a generator
-// that does not answer at once.
+// everything reads the switch and then the generator. A switch that is being restarted is waited for, and so is a
+// generator that does not answer at once.
 func (m *meter) everything(ctx context.Context, p *plant, rules bool) (s sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
@@ -216,7 +217,8 @@ func (m *meter) everything(ctx context.Context, p *plant, rules bool) (s sample,
 func (m *meter) last(ctx context.Context, p *plant, at units.Time) error {
 	s, err := m.everything(ctx, p, p.flows.drops > 0)
 	if err != nil {
-		err = fmt.Errorf("the counters could not be read at the end of the run, so the last %.3f s are missing: %w", (at - m.t).Seconds(), err)
+		err = fmt.Errorf("the counters could not be read at the end of the run, so the last %.3f s are missing: %w",
+			(at - m.t).Seconds(), err)
 		p.say("%v", err)
 		return err
 	}
@@ -240,30 +242,35 @@ func (m *meter) settled(ctx context.Context, p *plant) (hw.RuleReading, error) {
 		time.Sleep(max(settle, p.caps.CounterLag))
 		before := s
 		if s, err = m.everything(ctx, p, true); err == nil {
-			still = s.traffic.Received == before.traffic.Received && s.traffic.Sent == before.traffic.Sent && slices.Equal(s.counters, before.counters)
+			still = s.traffic.Received == before.traffic.Received && s.traffic.Sent == before.traffic.Sent &&
+				slices.Equal(s.counters, before.counters)
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("the counters could not be read after the run, so the totals are those of its last window: %w", err)
+		err = fmt.Errorf("the counters could not be read after the run, so the totals are those of its last window: %w",
+			err)
 		p.say("%v", err)
 		return s.rules, err
 	}
 	m.shown = m.take(p, &s, nil)
 	if m.passed > 0 {
-		p.note("%.0f packets were steered to instances, by what became of them there, and the switch has lost count of them: they are not lost at the eSwitch", m.passed)
+		p.note("%.0f packets were steered to instances, by what became of them there, and the switch has lost count "+
+			"of them: they are not lost at the eSwitch", m.passed)
 	}
 	// What has come back to the generator was not lost at an instance, even where the switch's last counters lack it.
-	over := m.shown.received + m.shown.slow + m.shown.rejected + m.shown.lostUplink + m.shown.lostInstances + m.shown.lostSink - m.shown.sent
+	over := m.shown.received + m.shown.slow + m.shown.rejected + m.shown.lostUplink + m.shown.lostInstances +
+		m.shown.lostSink - m.shown.sent
 	if back := min(m.shown.lostInstances, m.shown.received-m.shown.egress, over); back > 0 {
 		m.shown.lostInstances -= back
-		p.note("%.0f packets came back from instances after the switch had last shown their counters: they are processed", back)
+		p.note("%.0f packets came back from instances after the switch had last shown their counters: they are "+
+			"processed", back)
 	}
 	return s.rules, nil
 }
 
 // take takes in a reading and returns what has been counted since the beginning. uncertain says how many packets may be
-// under way to the instances or in one, and how many of those may have been counted late; nil after the run, when none is, and counters that contradict each other are
-// taken as they are.
+// under way to the instances or in one, and how many of those may have been counted late; nil after the run, when none
+// is, and counters that contradict each other are taken as they are.
 func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWay, late float64)) cumulated {
 	for _, c := range s.counters {
 		if int(c.Instance) <= len(p.instances) && c.Instance > 0 && !p.instances[c.Instance-1].final {
@@ -288,7 +295,8 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 	for i := range s.traffic.Flows {
 		now.reordered += float64(s.traffic.Flows[i].Reordered)
 	}
-	var in, out, inside, last float64 // as the counters have it; last is what is inside of those that are counted no more
+	// as the counters have it; last is what is inside of those that are counted no more
+	var in, out, inside, last float64
 	for i := range p.instances {
 		x, underWay, late := &p.instances[i], 0.0, 0.0
 		if uncertain != nil && !x.final {
@@ -315,9 +323,9 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 	}
 	toSwitch := now.sent - now.slow - now.rejected
 	m.uplink.update(toSwitch-now.ingress, underWay, late)
-	// A switch forgets what it counted last when it is restarted, and some do with each rule that goes. What came out of an
-	// instance went into one all the same, and so did what came back to the generator beside what stayed inside - unless it
-	// is from inside, of an instance whose last counters lack it.
+	// A switch forgets what it counted last when it is restarted, and some do with each rule that goes. What came out
+	// of an instance went into one all the same, and so did what came back to the generator beside what stayed inside -
+	// unless it is from inside, of an instance whose last counters lack it.
 	in = max(in, now.received+inside-min(last, max(0, now.received-out)))
 	lost := m.uplink.lost
 	m.uplink.lost = min(lost, max(0, toSwitch-in)+late)
@@ -347,8 +355,9 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 			continue
 		}
 		row := results.Instance{T: w.T, Instance: int32(id), State: x.state.String(), Flows: x.flows,
-			Offered: float64(x.now.RxPackets-x.shown.RxPackets) / d, Processed: float64(x.now.TxPackets-x.shown.TxPackets) / d,
-			Dropped: (x.ledger.lost - x.before.lost) / d, Queue: x.ledger.queued}
+			Offered:   float64(x.now.RxPackets-x.shown.RxPackets) / d,
+			Processed: float64(x.now.TxPackets-x.shown.TxPackets) / d,
+			Dropped:   (x.ledger.lost - x.before.lost) / d, Queue: x.ledger.queued}
 		if x.state == ready && p.orch.Draining(id) {
 			row.State = "draining"
 		}
@@ -364,7 +373,8 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 			w.Used++
 		}
 	}
-	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d, (now.received-was.received)/d
+	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d,
+		(now.received-was.received)/d
 	w.ProcessedBits = 8 * (now.receivedBytes - was.receivedBytes) / d
 	w.SlowPath = (now.packetIns + now.slow - was.packetIns - was.slow) / d
 	w.Reordered = now.reordered - was.reordered
@@ -409,8 +419,11 @@ func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow
 // totals sums the run up.
 func (m *meter) totals(p *plant) results.Totals {
 	c := &m.shown
-	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.received, ProcessedBytes: c.receivedBytes,
-		Dropped: results.Drops{Link: c.lostSink, ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
+	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.received,
+		ProcessedBytes: c.receivedBytes,
+		Dropped: results.Drops{Link: c.lostSink, ESwitch: c.lostUplink, Instance: c.lostInstances,
+			SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
 		SlowPath: c.packetIns + c.slow, Reordered: c.reordered,
-		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed, RulesRejected: p.flows.rejected}
+		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed,
+		RulesRejected: p.flows.rejected}
 }

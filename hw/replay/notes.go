@@ -26,7 +26,8 @@ func (p *plant) notes() []string {
 		}
 	}
 	if p.began {
-		p.note("switch: %s, counters up to %v old; a packet that has not come through %v after that counts as lost", p.caps.Name, p.caps.CounterLag, settle)
+		p.note("switch: %s, counters up to %v old; a packet that has not come through %v after that counts as lost",
+			p.caps.Name, p.caps.CounterLag, settle)
 	}
 	if d := p.sc.Measure.Delay; d != "" && d != "none" {
 		p.note("no delays, which the scenario asks for (measure.delay: %s): packets carry no time stamps here", d)

@@ -148,8 +148,8 @@ func (p *plant) due() units.Time {
 	return due
 }
 
-// held says that a timer waits: the autoscaler's for the counters that the telemetry's has asked for, at the same instant
-// or before, so that it acts on those as it does in simulation. They come within readLimit, or not at all.
+// held says that a timer waits: the autoscaler's for the counters that the telemetry's has asked for, at the same
+// instant or before, so that it acts on those as it does in simulation. They come within readLimit, or not at all.
 func (p *plant) held(t orchestrator.Timer) bool {
 	return t == orchestrator.AutoscaleTimer && p.meter.underWay
 }
@@ -178,8 +178,8 @@ func (p *plant) fail(err error) {
 	}
 }
 
-// deliver hands an event to the orchestrator and carries out what it wants. What happens at once while this is done, such
-// as a request that the switch refuses to take, is delivered behind it.
+// deliver hands an event to the orchestrator and carries out what it wants. What happens at once while this is done,
+// such as a request that the switch refuses to take, is delivered behind it.
 func (p *plant) deliver(e orchestrator.Event) {
 	if p.ended {
 		return
@@ -324,12 +324,14 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 func (p *plant) halt(ctx context.Context) error {
 	err := p.stop(ctx)
 	if err != nil {
-		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it answers", err)
+		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it "+
+			"answers", err)
 	}
 	return err
 }
 
-// stop ends the traffic, in any goroutine. A generator that does not answer is asked again: it sends until it is told not to.
+// stop ends the traffic, in any goroutine. A generator that does not answer is asked again: it sends until it is told
+// not to.
 func (p *plant) stop(ctx context.Context) (err error) {
 	p.halting.Lock()
 	defer p.halting.Unlock()
@@ -357,7 +359,8 @@ func (p *plant) compareSent() {
 		planned += streams[i].Packets()
 	}
 	if sent := p.meter.shown.sent; sent != planned {
-		p.say("the generator has sent %.0f packets, and the scenario plans %.0f: %+.3g %%", sent, planned, 100*(sent-planned)/planned)
+		p.say("the generator has sent %.0f packets, and the scenario plans %.0f: %+.3g %%", sent, planned,
+			100*(sent-planned)/planned)
 	}
 }
 

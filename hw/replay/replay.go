@@ -21,16 +21,17 @@
 // # Counters
 //
 // Four of them stand on a packet's way: sent by the generator, forwarded to an instance and come back from it by the
-// switch, received by the generator. The switch is read first and the generator after it, so that no packet can have been
-// counted at an instance that was not counted as sent before. What is missing at the next counter is either under way or
-// lost. It counts as lost once it was sent longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time
-// between the two readings, plus settle; as queued before. An instance may besides hold as many as its ring has slots. So a loss may show in the record by
-// that time late. One that turns out to be none, because its packets came after all, is taken back. At the end the counters
-// are read until they stand still. See meter.go, and docs/record.md for what this makes of the conservation check.
+// switch, received by the generator. The switch is read first and the generator after it, so that no packet can have
+// been counted at an instance that was not counted as sent before. What is missing at the next counter is either under
+// way or lost. It counts as lost once it was sent longer ago than counters may be old (hw.Capabilities.CounterLag),
+// plus the time between the two readings, plus settle; as queued before. An instance may besides hold as many as its
+// ring has slots. So a loss may show in the record by that time late. One that turns out to be none, because its
+// packets came after all, is taken back. At the end the counters are read until they stand still. See meter.go, and
+// docs/record.md for what this makes of the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
-// meter.go the windows, rules.go the counters of the rules, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
-// watches.
+// meter.go the windows, rules.go the counters of the rules, faults.go the scenario's faults, clean.go what earlier runs
+// left, metrics.go what an operator watches.
 package replay
 
 import (
@@ -91,11 +92,13 @@ const (
 func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error {
 	for i, f := range sc.Faults {
 		if f.Kind == "link-down" {
-			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the fault out, or unplug the cable by hand", sc.Name, i)
+			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the "+
+				"fault out, or unplug the cable by hand", sc.Name, i)
 		}
 	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
-		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",
+		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+
+			"over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",
 			sc.Name, sc.Telemetry.Window, lag)
 	}
 	streams, _ := Streams(w, End(sc, w))
@@ -113,8 +116,8 @@ func End(sc *scenarios.Scenario, w *traces.Workload) units.Time {
 	return w.End() + sc.Telemetry.Window
 }
 
-// Streams is the traffic as a generator sends it, up to end, and how many flows it lacks: those that are neither TCP nor
-// UDP, whose first packets a switch does not hand up.
+// Streams is the traffic as a generator sends it, up to end, and how many flows it lacks: those that are neither TCP
+// nor UDP, whose first packets a switch does not hand up.
 func Streams(w *traces.Workload, end units.Time) (streams []hw.Stream, left int64) {
 	for i := range w.Flows {
 		f := &w.Flows[i]
@@ -127,7 +130,8 @@ func Streams(w *traces.Workload, end units.Time) (streams []hw.Stream, left int6
 				continue
 			}
 			size := units.Bytes(s.Bytes/s.Packets + 0.5)
-			streams = append(streams, hw.Stream{Flow: flow.ID(i), Tuple: f.Tuple, Start: duration(s.Start), End: duration(min(s.End, end)),
+			streams = append(streams, hw.Stream{Flow: flow.ID(i), Tuple: f.Tuple, Start: duration(s.Start),
+				End:  duration(min(s.End, end)),
 				Rate: units.PPS(s.Rate()), FrameSize: max(size, 64)})
 		}
 	}
@@ -151,10 +155,11 @@ func Header(sc *scenarios.Scenario, w *traces.Workload, testbed, version string)
 func Skew(c hw.Capabilities) units.Time { return span(c.CounterLag + settle) }
 
 // Run replays a scenario with its traffic and writes its record, whatever happens: rec is closed in every case. The
-// error is the record's, an inconsistent scenario's, the context's, or that of the hardware; with any of them the record
-// says that it is incomplete. When Run returns, no rule and no container of it is left, unless the error or the record's
-// notes say what could not be removed.
-func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) error {
+// error is the record's, an inconsistent scenario's, the context's, or that of the hardware; with any of them the
+// record says that it is incomplete. When Run returns, no rule and no container of it is left, unless the error or the
+// record's notes say what could not be removed.
+func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder,
+	o Options) error {
 	if o.Say == nil {
 		o.Say = func(string) {}
 	}
@@ -168,7 +173,8 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 	err := p.begin(ctx)
 	if err == nil {
 		// An interrupt stops the traffic whatever the loop waits for.
-		done := context.AfterFunc(ctx, func() { _ = p.stop(context.WithoutCancel(ctx)) }) // finish tries again, and says so
+		// finish tries again, and says so
+		done := context.AfterFunc(ctx, func() { _ = p.stop(context.WithoutCancel(ctx)) })
 		err = p.loop(ctx)
 		done()
 	}

@@ -13,8 +13,8 @@ type ruleReader struct {
 	newest []orchestrator.RuleCounter // of the newest reading
 }
 
-// read asks for a reading, unless one goes on: then the orchestrator does without. A switch takes its time for many rules,
-// so it is asked beside the loop.
+// read asks for a reading, unless one goes on: then the orchestrator does without. A switch takes its time for many
+// rules, so it is asked beside the loop.
 func (r *ruleReader) read(p *plant) {
 	if r.busy {
 		return

@@ -79,14 +79,16 @@ workload:
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &reader{T: t, device: simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: []string{"a"}}), tape: &tape{}}
+	r := &reader{T: t, device: simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: []string{"a"}}),
+		tape: &tape{}}
 	sw, err := r.device.Open(true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sw.Close() })
 	r.sw = &slow{Switch: sw, answer: make(chan error, 1)}
-	r.plant = newPlant(sc, w, Hardware{Name: "memory", Switch: r.sw}, r.tape, Options{Say: func(string) {}, Metrics: NewMetrics()})
+	r.plant = newPlant(sc, w, Hardware{Name: "memory", Switch: r.sw}, r.tape,
+		Options{Say: func(string) {}, Metrics: NewMetrics()})
 	t.Cleanup(r.cancel)
 	if r.orch, err = orchestrator.New(sc.Orchestrator(), nil); err != nil {
 		t.Fatal(err)
@@ -156,7 +158,8 @@ func TestRulesAreReadInOrderOfFlowsAndAMoveKeepsTheirCounters(t *testing.T) {
 	r.ask()
 	r.answered(nil)
 	e := r.read()
-	if want := []orchestrator.RuleCounter{{Flow: 0}, {Flow: 1, Packets: 1}, {Flow: 2, Packets: 2}}; !slices.Equal(e.Rules, want) {
+	if want := []orchestrator.RuleCounter{{Flow: 0}, {Flow: 1, Packets: 1},
+		{Flow: 2, Packets: 2}}; !slices.Equal(e.Rules, want) {
 		t.Errorf("read %v, want %v", e.Rules, want)
 	}
 	if e.Sampled < before || e.Sampled > r.now() {
@@ -204,7 +207,8 @@ func TestAReadingOfTheRulesThatFailsIsNoted(t *testing.T) {
 			c.while(r)
 			r.ask()
 			r.answered(errors.New("no answer"))
-			if noted := strings.Contains(strings.Join(r.told, " "), "the switch's rules could not be read: no answer"); noted != c.noted {
+			if noted := strings.Contains(strings.Join(r.told, " "),
+				"the switch's rules could not be read: no answer"); noted != c.noted {
 				t.Errorf("noted %q", r.told)
 			}
 			if len(r.tape.events) > 0 {

@@ -356,7 +356,8 @@ func concurrent(r *rig) {
 		g.Go(func() error {
 			for k := range rounds {
 				f := rule(callers*k+c, 1)
-				if err := errors.Join(r.sw.Install(f), r.sw.Move(hw.Move{Flow: f.Flow, Instance: 2}), r.sw.Remove(f.Flow)); err != nil {
+				if err := errors.Join(r.sw.Install(f), r.sw.Move(hw.Move{Flow: f.Flow, Instance: 2}),
+					r.sw.Remove(f.Flow)); err != nil {
 					return err
 				}
 			}

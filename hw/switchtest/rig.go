@@ -69,21 +69,25 @@ func tuple(n int) flow.FiveTuple {
 
 // frame is one of a flow, of the given length.
 func frame(t flow.FiveTuple, length int) []byte {
-	eth := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: layers.EthernetTypeIPv4}
+	eth := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2},
+		EthernetType: layers.EthernetTypeIPv4}
 	var ip gopacket.SerializableLayer
 	var network gopacket.NetworkLayer
 	overhead := 14
 	if t.Src.Is4() {
-		l := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(), DstIP: t.Dst.AsSlice()}
+		l := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(),
+			DstIP: t.Dst.AsSlice()}
 		ip, network, overhead = l, l, overhead+20
 	} else {
-		l := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(), DstIP: t.Dst.AsSlice()}
+		l := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(),
+			DstIP: t.Dst.AsSlice()}
 		eth.EthernetType = layers.EthernetTypeIPv6
 		ip, network, overhead = l, l, overhead+40
 	}
 	var transport gopacket.SerializableLayer
 	if t.Proto == flow.TCP {
-		l := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), ACK: true, Window: 1000}
+		l := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), ACK: true,
+			Window: 1000}
 		_ = l.SetNetworkLayerForChecksum(network)
 		transport, overhead = l, overhead+20
 	} else {
@@ -278,11 +282,13 @@ func (r *rig) counts(i flow.Instance, rx, tx uint64) {
 // ruleCounts waits until a rule is in force with this instance and so many frames.
 func (r *rig) ruleCounts(f int, i flow.Instance, packets uint64) {
 	r.Helper()
-	r.until(fmt.Sprintf("the rule of flow %d leads to %d and has counted %d frames", f, i, packets), func() (any, bool) {
-		got := r.rules()
-		at := slices.IndexFunc(got, func(q hw.RuleCount) bool { return q.Flow == flow.ID(f) })
-		return got, at >= 0 && got[at].Tuple == tuple(f) && got[at].Instance == i && got[at].Packets == packets && got[at].Bytes == packets*length
-	})
+	r.until(fmt.Sprintf("the rule of flow %d leads to %d and has counted %d frames", f, i, packets),
+		func() (any, bool) {
+			got := r.rules()
+			at := slices.IndexFunc(got, func(q hw.RuleCount) bool { return q.Flow == flow.ID(f) })
+			return got, at >= 0 && got[at].Tuple == tuple(f) && got[at].Instance == i && got[at].Packets == packets &&
+				got[at].Bytes == packets*length
+		})
 }
 
 func (r *rig) rules() []hw.RuleCount {

@@ -21,8 +21,8 @@ type Bench struct {
 	// Out gives the frames that leave by a port, each time the same channel. It must have room for some hundred.
 	Out func(port string) <-chan []byte
 
-	// Settle waits until the data path does what the switch has confirmed, and the switch is sure of what the data path has
-	// done; nil if both are always so.
+	// Settle waits until the data path does what the switch has confirmed, and the switch is sure of what the data path
+	// has done; nil if both are always so.
 	Settle func() error
 
 	// Volatile says that rules end with their driver, so that there is nothing to adopt.
@@ -36,7 +36,8 @@ type Bench struct {
 	Foreign func(from, to string) error
 	// Delete removes a flow's rule from the switch behind the driver's back.
 	Delete func(r hw.Rule) error
-	// Unplug takes a port away from the switch. It must be there if the driver says that it reports such ports, and only then.
+	// Unplug takes a port away from the switch. It must be there if the driver says that it reports such ports, and
+	// only then.
 	Unplug func(port string) error
 }
 

@@ -30,11 +30,13 @@ type filter struct {
 // count is what a filter has forwarded or dropped. Bytes are those of whole frames.
 type count struct{ packets, bytes uint64 }
 
-// label is the action's cookie, which the kernel keeps and does not look at: whose filter it is, and what it stands for.
+// label is the action's cookie, which the kernel keeps and does not look at: whose filter it is, and what it stands
+// for.
 type label struct {
 	kind   byte
 	uplink uint32 // by index; tells the filters of drivers on several uplinks apart
-	a, b   uint32 // of a flow: its instance, its idle time in milliseconds; of an output: its instance, the input's device
+	// of a flow: its instance, its idle time in milliseconds; of an output: its instance, the input's device
+	a, b uint32
 }
 
 // The kinds of filters. None is somebody else's.
@@ -61,7 +63,8 @@ func labelOf(b []byte) label {
 	if len(b) != labelSize || binary.BigEndian.Uint32(b)&^0xff != magic {
 		return label{}
 	}
-	return label{kind: b[3], uplink: binary.BigEndian.Uint32(b[4:]), a: binary.BigEndian.Uint32(b[8:]), b: binary.BigEndian.Uint32(b[12:])}
+	return label{kind: b[3], uplink: binary.BigEndian.Uint32(b[4:]), a: binary.BigEndian.Uint32(b[8:]),
+		b: binary.BigEndian.Uint32(b[12:])}
 }
 
 // The constants of linux/pkt_cls.h, linux/tc_act and linux/gen_stats.h that package nl lacks.
@@ -86,7 +89,8 @@ type request = *nl.NetlinkRequest
 // message begins one about filters.
 func (f *filter) message(kind, flags int) request {
 	m := nl.NewNetlinkRequest(kind, flags)
-	m.AddData(&nl.TcMsg{Ifindex: int32(f.dev), Handle: f.handle, Parent: parentIngress, Info: uint32(f.pref)<<16 | uint32(swap(f.proto))})
+	m.AddData(&nl.TcMsg{Ifindex: int32(f.dev), Handle: f.handle, Parent: parentIngress,
+		Info: uint32(f.pref)<<16 | uint32(swap(f.proto))})
 	m.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated("flower")))
 	return m
 }
@@ -163,7 +167,8 @@ func (f *filter) action(a *nl.RtAttr) {
 		a.AddRtAttr(actOptions, nil).AddRtAttr(nl.TCA_GACT_PARMS, words(0, 0, actShot, 0, 0))
 	} else {
 		a.AddRtAttr(nl.TCA_ACT_KIND, nl.ZeroTerminated("mirred"))
-		a.AddRtAttr(actOptions, nil).AddRtAttr(nl.TCA_MIRRED_PARMS, words(0, 0, actStolen, 0, 0, egressRedirect, uint32(f.to)))
+		a.AddRtAttr(actOptions, nil).AddRtAttr(nl.TCA_MIRRED_PARMS,
+			words(0, 0, actStolen, 0, 0, egressRedirect, uint32(f.to)))
 	}
 	a.AddRtAttr(nl.TCA_ACT_COOKIE, f.label.bytes())
 }
@@ -177,8 +182,8 @@ func words(all ...uint32) (b []byte) {
 	return b
 }
 
-// all has the kernel show every filter on a device with a pref. A brief answer lacks keys and where packets go, which is
-// two thirds of it; kernels before 5.8 do not know it and answer in full.
+// all has the kernel show every filter on a device with a pref. A brief answer lacks keys and where packets go, which
+// is two thirds of it; kernels before 5.8 do not know it and answer in full.
 func all(dev int, pref uint16, brief bool) request {
 	m := nl.NewNetlinkRequest(unix.RTM_GETTFILTER, unix.NLM_F_DUMP)
 	m.AddData(&nl.TcMsg{Ifindex: int32(dev), Parent: parentIngress, Info: uint32(pref) << 16})
@@ -226,8 +231,8 @@ func padded(b []byte, n int) []byte {
 	return b
 }
 
-// parseFilter reads a filter as the kernel shows it. It reports false for what is none of ours, or not of chain 0, where
-// ours are.
+// parseFilter reads a filter as the kernel shows it. It reports false for what is none of ours, or not of chain 0,
+// where ours are.
 func parseFilter(b []byte) (f filter, ours bool) {
 	if len(b) < nl.SizeofTcMsg {
 		return f, false
@@ -286,9 +291,9 @@ func (f *filter) parseAction(b []byte) {
 	}
 }
 
-// parseStats reads an action's counters: what it saw in hardware and in software together, and in hardware alone. A count
-// of packets beyond 32 bits follows its own counter in another attribute. In software the kernel counts packets as it has
-// them when they come in, without their Ethernet header.
+// parseStats reads an action's counters: what it saw in hardware and in software together, and in hardware alone. A
+// count of packets beyond 32 bits follows its own counter in another attribute. In software the kernel counts packets
+// as it has them when they come in, without their Ethernet header.
 func parseStats(b []byte) count {
 	var both, hw count
 	last := &both

@@ -36,7 +36,8 @@ func Probe(cfg Config) (p Probed, err error) {
 	}
 	p.Leftovers = len(found)
 	nobody := netip.MustParseAddr("192.0.2.1")
-	f := d.filterOf(&rule{Rule: hw.Rule{Flow: math.MaxInt32 - 1, Tuple: flow.FiveTuple{Src: nobody, Dst: nobody, SrcPort: 9, DstPort: 9, Proto: flow.UDP}}})
+	f := d.filterOf(&rule{Rule: hw.Rule{Flow: math.MaxInt32 - 1,
+		Tuple: flow.FiveTuple{Src: nobody, Dst: nobody, SrcPort: 9, DstPort: 9, Proto: flow.UDP}}})
 	if _, err := d.conn.one(f.add()); err != nil {
 		return p, fmt.Errorf("tc: a rule on %s: %w", cfg.Uplink, err)
 	}

@@ -53,7 +53,10 @@ func (d *Driver) Install(rules ...hw.Rule) error {
 
 // Move implements hw.Switch.
 func (d *Driver) Move(moves ...hw.Move) error {
-	return d.ask(hw.OpMove, len(moves), func(k int) hw.Rule { return hw.Rule{Flow: moves[k].Flow, Instance: moves[k].Instance} })
+	return d.ask(hw.OpMove, len(moves), func(k int) hw.Rule {
+		return hw.Rule{Flow: moves[k].Flow,
+			Instance: moves[k].Instance}
+	})
 }
 
 // Remove implements hw.Switch.
@@ -220,8 +223,10 @@ func (d *Driver) remove(r *rule, done func(error)) task {
 // filterOf is a rule's filter.
 func (d *Driver) filterOf(r *rule) filter {
 	f := filter{
-		dev: d.uplink, pref: d.cfg.Pref, proto: etherType(r.Tuple), handle: uint32(r.Flow) + 1, skipSW: !d.cfg.Software, tuple: r.Tuple, to: r.to,
-		label: label{kind: kindFlow, uplink: uint32(d.uplink), a: uint32(r.Instance), b: uint32((r.Idle + time.Millisecond - 1) / time.Millisecond)},
+		dev: d.uplink, pref: d.cfg.Pref, proto: etherType(r.Tuple), handle: uint32(r.Flow) + 1, skipSW: !d.cfg.Software,
+		tuple: r.Tuple, to: r.to,
+		label: label{kind: kindFlow, uplink: uint32(d.uplink), a: uint32(r.Instance),
+			b: uint32((r.Idle + time.Millisecond - 1) / time.Millisecond)},
 	}
 	if f.proto == unix.ETH_P_IPV6 {
 		f.pref++
@@ -265,7 +270,8 @@ func (d *Driver) refuse(j *job, why error) task {
 
 func (d *Driver) event(j *job, kind hw.EventKind) hw.Event {
 	now := time.Now()
-	return hw.Event{Kind: kind, Op: j.op, Flow: j.rule.Flow, Instance: j.rule.Instance, At: now, Latency: max(now.Sub(j.asked), 1)}
+	return hw.Event{Kind: kind, Op: j.op, Flow: j.rule.Flow, Instance: j.rule.Instance, At: now,
+		Latency: max(now.Sub(j.asked), 1)}
 }
 
 func (d *Driver) reject(j *job, why error) {

@@ -7,19 +7,19 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// steered knows when packets of which five-tuples met a rule. In software a packet socket sees a packet before the filters
-// do, whether it meets one or not, and it is read from there when a busy machine comes to it: its rule may have come, or gone,
-// since. So what counts is when the packet came. One that came while its rule was on its way in or out may have met it or
-// not; it is taken not to have, so that it is delivered twice at worst. It is lost if it took longer than onItsWay from its
-// time to the filters, and its rule was removed meanwhile.
+// steered knows when packets of which five-tuples met a rule. In software a packet socket sees a packet before the
+// filters do, whether it meets one or not, and it is read from there when a busy machine comes to it: its rule may have
+// come, or gone, since. So what counts is when the packet came. One that came while its rule was on its way in or out
+// may have met it or not; it is taken not to have, so that it is delivered twice at worst. It is lost if it took longer
+// than onItsWay from its time to the filters, and its rule was removed meanwhile.
 type steered struct {
 	mu    sync.Mutex
 	spans map[flow.FiveTuple][]span
 	ended []flow.FiveTuple // in order, once for each span that has
 }
 
-// onItsWay is how long a packet may take from when the kernel notes its time, which is before it waits for a processor, to
-// the filters.
+// onItsWay is how long a packet may take from when the kernel notes its time, which is before it waits for a processor,
+// to the filters.
 const onItsWay = 10 * time.Millisecond
 
 // span is a time in which packets came that met a rule for certain: since the kernel said that it was in force, until
@@ -42,8 +42,8 @@ func (s *steered) end(t flow.FiveTuple, at time.Time) {
 	}
 }
 
-// met reports whether a packet that came at a time met a rule for certain. Packets are asked for in the order in which they
-// came, so what ended before this one is forgotten.
+// met reports whether a packet that came at a time met a rule for certain. Packets are asked for in the order in which
+// they came, so what ended before this one is forgotten.
 func (s *steered) met(t flow.FiveTuple, at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -76,7 +76,8 @@ func checkDocker(f *File) []check {
 	checks := []check{
 		{
 			what: "Docker Engine at " + d.Host,
-			mend: "is it running (systemctl start docker), may this user speak to it (group docker, or root), and are the certificates those that it wants?",
+			mend: "is it running (systemctl start docker), may this user speak to it (group docker, or root), and " +
+				"are the certificates those that it wants?",
 			do: func(ctx context.Context) (string, error) {
 				e, err := docker.Open(ctx, f.DockerConfig())
 				if err != nil {
@@ -93,14 +94,17 @@ func checkDocker(f *File) []check {
 				}
 				said := fmt.Sprintf("version %s, API %s; %d ports in the pool", facts.Version, facts.API, len(d.Ports))
 				if n := len(list); n > 0 {
-					said += fmt.Sprintf("; %d containers of an earlier run, which the next run or smartinco hw clean removes", n)
+					said += fmt.Sprintf("; %d containers of an earlier run, which the next run or smartinco hw clean "+
+						"removes", n)
 				}
 				return said, nil
 			},
 		},
 		{
 			what: "an instance of " + d.Image + ": started, ready, stopped",
-			mend: "does the engine have the image (docker images), does the program print or do what ready says (docker logs), do the devices of the ports exist on the engine's machine, and may this user make network devices (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)?",
+			mend: "does the engine have the image (docker images), does the program print or do what ready says " +
+				"(docker logs), do the devices of the ports exist on the engine's machine, and may this user make " +
+				"network devices (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)?",
 			do: func(ctx context.Context) (_ string, err error) {
 				e, err := docker.Open(ctx, f.DockerConfig())
 				if err != nil {
@@ -124,7 +128,8 @@ func checkDocker(f *File) []check {
 					return "", err
 				}
 				return fmt.Sprintf("runs after %v, ready after %v, gone %v after the request, at ports %s and %s",
-					c.Started.Round(time.Millisecond), c.Ready.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond), c.Ports.In, c.Ports.Out), nil
+					c.Started.Round(time.Millisecond), c.Ready.Round(time.Millisecond),
+					time.Since(begun).Round(time.Millisecond), c.Ports.In, c.Ports.Out), nil
 			},
 		},
 	}

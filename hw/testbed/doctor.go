@@ -45,14 +45,17 @@ func (f *File) Doctor(ctx context.Context, report func(Finding)) (well bool) {
 		return err == nil
 	}
 	var unlock func()
-	if !try(check{"testbed file " + f.path, "wait until the run that uses the testbed has ended, or end it", func(context.Context) (said string, err error) {
-		unlock, err = f.Lock()
-		return fmt.Sprintf("testbed %s, scale %g of the rates and %g of the times", f.Name, f.Scale.Rate, f.Scale.Time), err
-	}}) {
+	if !try(check{"testbed file " + f.path, "wait until the run that uses the testbed has ended, or end it",
+		func(context.Context) (said string, err error) {
+			unlock, err = f.Lock()
+			return fmt.Sprintf("testbed %s, scale %g of the rates and %g of the times", f.Name, f.Scale.Rate,
+				f.Scale.Time), err
+		}}) {
 		return false
 	}
 	defer unlock()
-	try(check{"clock", "a slow clock costs microseconds each time it is read; choose another in /sys/devices/system/clocksource/clocksource0", clock})
+	try(check{"clock", "a slow clock costs microseconds each time it is read; choose another in " +
+		"/sys/devices/system/clocksource/clocksource0", clock})
 	for _, of := range []func() ([]check, error){
 		func() ([]check, error) { return checksOf("switch", switches, f) },
 		func() ([]check, error) { return checksOf("containers", engines, f) },

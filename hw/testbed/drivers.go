@@ -18,7 +18,8 @@ type SwitchDriver struct {
 // SwitchDrivers are all of them.
 func SwitchDrivers() []SwitchDriver {
 	file := func(sw string) *File {
-		f, err := Parse("least", []byte("name: t\nswitch: {"+sw+"}\ncontainers: {docker: {image: i, ports: [{in: a}]}}\ngenerator: {trex: {}}\n"), ".")
+		f, err := Parse("least", []byte("name: t\nswitch: {"+sw+"}\ncontainers: {docker: {image: i, ports: [{in: "+
+			"a}]}}\ngenerator: {trex: {}}\n"), ".")
 		if err != nil {
 			panic(err)
 		}
@@ -28,7 +29,8 @@ func SwitchDrivers() []SwitchDriver {
 	return []SwitchDriver{
 		{"simulated", simswitch.Config{}.Capabilities()},
 		{"ovs", ovsConfig(file(`ovs: {address: "unix:/a", uplink: p0}`)).Capabilities()},
-		{"doca", doca.Config{Rules: d.Rules, CounterLag: duration(d.CounterLag), MoveInPlace: d.MoveInPlace, PacketInQueue: d.PacketInQueue}.Capabilities()},
+		{"doca", doca.Config{Rules: d.Rules, CounterLag: duration(d.CounterLag), MoveInPlace: d.MoveInPlace,
+			PacketInQueue: d.PacketInQueue}.Capabilities()},
 		{"tc", tcConfig(file("tc: {uplink: p0}")).Capabilities()},
 	}
 }
@@ -46,7 +48,10 @@ var properties = []struct {
 	}},
 	{"counters", func(c *hw.Capabilities) string { return c.Counting }},
 	{"a counter's age", func(c *hw.Capabilities) string { return upTo(c.CounterLag, "none", "") }},
-	{"packets follow a rule", func(c *hw.Capabilities) string { return upTo(c.RuleLag, "once it is confirmed", " later") }},
+	{"packets follow a rule", func(c *hw.Capabilities) string {
+		return upTo(c.RuleLag, "once it is confirmed",
+			" later")
+	}},
 	{"during a move", func(c *hw.Capabilities) string {
 		if c.MoveIsAtomic {
 			return "no packet is missed"

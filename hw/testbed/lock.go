@@ -17,13 +17,14 @@ import (
 // ErrBusy is, in the sense of errors.Is, a testbed that somebody else uses.
 var ErrBusy = errors.New("the testbed is in use")
 
-// Lock takes the testbed for this process, until unlock is called or the process ends, however it ends. What is locked are
-// its devices - the switch, the containers' name at their engine, the generator's ports - by their own names, so that two
-// files which describe the same devices exclude each other. It holds off other processes of this machine alone.
+// Lock takes the testbed for this process, until unlock is called or the process ends, however it ends. What is locked
+// are its devices - the switch, the containers' name at their engine, the generator's ports - by their own names, so
+// that two files which describe the same devices exclude each other. It holds off other processes of this machine
+// alone.
 //
-// A lock is a file that is held (flock). It is removed in the end; one that is there and not held was left by a process that
-// was killed, or that could not remove what it had made, and what stands on the testbed is that one's. It stays until a run
-// or Clean has removed that.
+// A lock is a file that is held (flock). It is removed in the end; one that is there and not held was left by a process
+// that was killed, or that could not remove what it had made, and what stands on the testbed is that one's. It stays
+// until a run or Clean has removed that.
 func (f *File) Lock() (unlock func(), err error) {
 	type lock struct {
 		*os.File

@@ -60,9 +60,9 @@ func open[T any](ctx context.Context, kind string, drivers []driver[T], f *File)
 // ErrUnavailable is, in the sense of errors.Is, hardware that cannot be opened.
 var ErrUnavailable = errors.New("unavailable")
 
-// Open opens all of the testbed, and takes over what an earlier run left there: replay.Clean removes it. What looks as if a
-// run went on, on another machine, is no leftover: ErrBusy. What it had opened before an error it has closed. Close closes
-// the result.
+// Open opens all of the testbed, and takes over what an earlier run left there: replay.Clean removes it. What looks as
+// if a run went on, on another machine, is no leftover: ErrBusy. What it had opened before an error it has closed.
+// Close closes the result.
 func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
 	defer func() {
 		if err != nil {
@@ -86,8 +86,8 @@ func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
 // young is the age below which a container is not taken for one that an earlier run has left.
 const young = 30 * time.Second
 
-// fresh looks whether containers are so new that their run probably goes on. Those of an earlier run of this machine, of
-// which it is known that it left some, may be.
+// fresh looks whether containers are so new that their run probably goes on. Those of an earlier run of this machine,
+// of which it is known that it left some, may be.
 func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	if f.left {
 		return nil
@@ -106,7 +106,9 @@ func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	}
 	for _, c := range list {
 		if age := now.Sub(c.Created); c.Running && age < young {
-			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, so its run may go on; wait until that has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance, age.Round(time.Second))
+			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, so its run may go on; "+
+				"wait until that has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance,
+				age.Round(time.Second))
 		}
 	}
 	return nil

@@ -39,7 +39,8 @@ func Unpack(b []byte, limit int) (body []byte, packed bool, err error) {
 		return b, false, nil
 	}
 	if len(b) < envelopeLen {
-		return nil, true, fmt.Errorf("compressed message of %d bytes has no size: want %d bytes of header", len(b), envelopeLen)
+		return nil, true, fmt.Errorf("compressed message of %d bytes has no size: want %d bytes of header", len(b),
+			envelopeLen)
 	}
 	size := int64(binary.BigEndian.Uint32(b[4:]))
 	r, err := zlib.NewReader(bytes.NewReader(b[envelopeLen:]))

@@ -22,9 +22,9 @@ type GeneratorOptions struct {
 	TxPort, RxPort int              // where traffic goes out and where it comes back; they may be the same
 	Force          bool             // take the ports from whoever owns them
 	SrcMAC, DstMAC net.HardwareAddr // of the frames; where empty, what TRex has for the port and its peer
-	// Ordered numbers each packet, so that reordering is counted: each stream becomes a latency stream of TRex. It costs:
-	// a real TRex makes such packets in software, far below line rate; each stream needs a counter of its own, and its
-	// frames 16 bytes of payload.
+	// Ordered numbers each packet, so that reordering is counted: each stream becomes a latency stream of TRex. It
+	// costs: a real TRex makes such packets in software, far below line rate; each stream needs a counter of its own,
+	// and its frames 16 bytes of payload.
 	Ordered bool
 }
 
@@ -104,7 +104,8 @@ func (g *Generator) Load(ctx context.Context, streams []hw.Stream) error {
 		return err
 	}
 	if use := graph.Rate.MaxLineUtil; use > 100 {
-		return fmt.Errorf("port %d: the streams exceed the line rate: %.4g Gbit/s with gaps and preambles, %.4g %% of it", g.tx.ID, graph.Rate.MaxBPSL1/1e9, use)
+		return fmt.Errorf("port %d: the streams exceed the line rate: %.4g Gbit/s with gaps and preambles, %.4g %% "+
+			"of it", g.tx.ID, graph.Rate.MaxBPSL1/1e9, use)
 	}
 	for group := range owners {
 		g.groups = append(g.groups, group)
@@ -121,7 +122,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 	countable := true
 	for i, s := range streams {
 		if s.Start < 0 || s.End <= s.Start {
-			return nil, nil, fmt.Errorf("stream %d, flow %d: it runs from %v to %v, want an end after its start", i, s.Flow, s.Start, s.End)
+			return nil, nil, fmt.Errorf("stream %d, flow %d: it runs from %v to %v, want an end after its start", i,
+				s.Flow, s.Start, s.End)
 		}
 		if !(s.Rate > 0) || math.IsInf(float64(s.Rate), 0) {
 			return nil, nil, fmt.Errorf("stream %d, flow %d: rate is %v, want more than 0pps", i, s.Flow, s.Rate)
@@ -131,7 +133,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 			continue
 		}
 		if packets > math.MaxUint32 {
-			return nil, nil, fmt.Errorf("stream %d, flow %d: %.0f packets, TRex counts a stream up to %d", i, s.Flow, packets, uint32(math.MaxUint32))
+			return nil, nil, fmt.Errorf("stream %d, flow %d: %.0f packets, TRex counts a stream up to %d", i, s.Flow,
+				packets, uint32(math.MaxUint32))
 		}
 		group, ok := groupOf[s.Flow]
 		if !ok || g.options.Ordered {
@@ -139,7 +142,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 			groupOf[s.Flow], owners[group] = group, s.Flow
 		}
 		countable = countable && s.Tuple.Src.Is4()
-		flows = append(flows, Flow{Tuple: s.Tuple, Rate: s.Rate, Start: units.Time(s.Start.Nanoseconds()) * units.Nanosecond,
+		flows = append(flows, Flow{Tuple: s.Tuple, Rate: s.Rate,
+			Start: units.Time(s.Start.Nanoseconds()) * units.Nanosecond,
 			Total: uint64(packets), Frame: s.FrameSize, Group: group, Latency: g.options.Ordered,
 			SrcMAC: g.options.SrcMAC, DstMAC: g.options.DstMAC})
 	}
@@ -150,7 +154,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 		return flows, owners, nil
 	}
 	if g.options.Ordered {
-		return nil, nil, fmt.Errorf("%d streams cannot be told apart: the server counts %d, of IPv4 alone", len(owners), counters)
+		return nil, nil, fmt.Errorf("%d streams cannot be told apart: the server counts %d, of IPv4 alone", len(owners),
+			counters)
 	}
 	for i := range flows {
 		flows[i].Group = 0
@@ -161,7 +166,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 // ahead is how far in the future a start is asked for: TRex wants 0.1 s at least.
 const ahead = 250 * time.Millisecond
 
-// Start begins to send a quarter of a second from now. The time returned is exact to half of a round trip to the server.
+// Start begins to send a quarter of a second from now. The time returned is exact to half of a round trip to the
+// server.
 func (g *Generator) Start(ctx context.Context) (time.Time, error) {
 	if err := g.end(ctx); err != nil {
 		return time.Time{}, err
@@ -213,7 +219,8 @@ func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	for _, group := range g.groups {
 		n, ok := stats.Flows[group]
 		if !ok {
-			return hw.Traffic{}, fmt.Errorf("the server no longer counts group %d: somebody else has removed the streams", group)
+			return hw.Traffic{}, fmt.Errorf("the server no longer counts group %d: somebody else has removed the "+
+				"streams", group)
 		}
 		id := g.flows[group]
 		i, seen := index[id]

@@ -17,8 +17,8 @@ const maxResponse = 16 << 20
 // compressFrom is the length from which compressing a request saves more than it costs.
 const compressFrom = 256
 
-// idle is how long a connection may be unused until the next exchange opens another: the server, or something on the way,
-// may have given it up.
+// idle is how long a connection may be unused until the next exchange opens another: the server, or something on the
+// way, may have given it up.
 const idle = time.Minute
 
 // link carries one request at a time to the server and its answer back. The zero-dependency interface lets the

@@ -53,7 +53,8 @@ type Port struct {
 // force is set: then the owner loses the port. Take force only from a person who said so.
 func (c *Client) Acquire(ctx context.Context, port int, force bool) (*Port, error) {
 	p := &Port{ID: port, client: c}
-	err := c.Call(ctx, "acquire", Params{"port_id": port, "user": c.user, "session_id": c.session, "force": force}, &p.handler)
+	err := c.Call(ctx, "acquire", Params{"port_id": port, "user": c.user, "session_id": c.session, "force": force},
+		&p.handler)
 	if err != nil {
 		return nil, fmt.Errorf("port %d: %w", port, err)
 	}
@@ -90,7 +91,8 @@ func (p *Port) SetPromiscuous(ctx context.Context, on bool) error {
 func (p *Port) Replace(ctx context.Context, streams []Stream) (Graph, error) {
 	calls := []Call{{Method: "remove_all_streams", Params: p.params(nil)}}
 	for i := range streams {
-		calls = append(calls, Call{Method: "add_stream", Params: p.params(Params{"stream_id": i + 1, "stream": &streams[i]})})
+		calls = append(calls, Call{Method: "add_stream",
+			Params: p.params(Params{"stream_id": i + 1, "stream": &streams[i]})})
 	}
 	if err := p.client.Batch(ctx, calls); err != nil {
 		return Graph{}, fmt.Errorf("port %d: %w", p.ID, err)
@@ -168,7 +170,8 @@ func (p *Port) Start(ctx context.Context, r Run) (multiplier float64, err error)
 	if r.Duration <= 0 {
 		duration = -1
 	}
-	params := Params{"mul": r.Factor.params("abs"), "duration": duration, "force": r.Force, "core_mask": uint64(math.MaxUint64)}
+	params := Params{"mul": r.Factor.params("abs"), "duration": duration, "force": r.Force,
+		"core_mask": uint64(math.MaxUint64)}
 	if r.At > 0 {
 		params["start_at_ts"] = r.At
 	}

@@ -18,8 +18,8 @@ import (
 // all is ETH_P_ALL in network byte order.
 var all = binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL})
 
-// Reader opens a device for what comes in at it, whomever it is addressed to: each Read gives one frame. What is sent at
-// the device is not read.
+// Reader opens a device for what comes in at it, whomever it is addressed to: each Read gives one frame. What is sent
+// at the device is not read.
 func Reader(name string) (io.ReadCloser, error) { return open(name, all) }
 
 // Arrivals reads what comes in at a device, as Reader does, and when it came.
@@ -38,7 +38,10 @@ func ReaderOfArrivals(name string) (*Arrivals, error) {
 	a := &Arrivals{f: f}
 	var e error
 	if a.raw, err = f.SyscallConn(); err == nil {
-		err = a.raw.Control(func(fd uintptr) { e = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+		err = a.raw.Control(func(fd uintptr) {
+			e = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS,
+				1)
+		})
 	}
 	if err = errors.Join(err, e); err != nil {
 		f.Close()
@@ -93,7 +96,8 @@ func open(name string, protocol uint16) (*os.File, error) {
 			promiscuous := unix.PacketMreq{Ifindex: int32(ifc.Index), Type: unix.PACKET_MR_PROMISC}
 			err = errors.Join(
 				unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &promiscuous),
-				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20), // some thousand first packets at once
+				// some thousand first packets at once
+				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20),
 			)
 		}
 	}

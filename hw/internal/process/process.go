@@ -1,5 +1,5 @@
-// Package process finds programs that run on their own, by their arguments, and ends them. No file says which they are: it
-// may be gone while the program runs, and a number in it may be another's by now.
+// Package process finds programs that run on their own, by their arguments, and ends them. No file says which they are:
+// it may be gone while the program runs, and a number in it may be another's by now.
 package process
 
 import (
@@ -36,8 +36,8 @@ func is(pid int, ours func([]string) bool) bool {
 }
 
 // End sends a signal to every process that Find finds, and SIGKILL to one that has not ended after a while. When it
-// returns without an error, they have let go of everything: a socket's address, a lock on a file, a network namespace. A
-// process lets go of its arguments long before these.
+// returns without an error, they have let go of everything: a socket's address, a lock on a file, a network namespace.
+// A process lets go of its arguments long before these.
 func End(ours func(args []string) bool, signal unix.Signal, patience time.Duration) error {
 	for {
 		found := Find(ours)
@@ -66,7 +66,8 @@ func end(pid int, ours func([]string) bool, signal unix.Signal, patience time.Du
 			return err
 		}
 		for late := time.Now().Add(patience); time.Now().Before(late); {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(late).Milliseconds())+1)
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
+				int(time.Until(late).Milliseconds())+1)
 			if err = ignore(err, unix.EINTR); n > 0 || err != nil {
 				return err
 			}

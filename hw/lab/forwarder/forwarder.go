@@ -1,23 +1,24 @@
-// Package forwarder is the lab's network function: it takes each packet that arrives at one interface and sends it out of
-// another. It sleeps when there is nothing to do, so that many of them can share a core.
+// Package forwarder is the lab's network function: it takes each packet that arrives at one interface and sends it out
+// of another. It sleeps when there is nothing to do, so that many of them can share a core.
 //
 // # A server with a finite ring
 //
-// Packets arrive in a ring that the kernel fills (a packet socket's TPACKET_V2 ring, mapped into memory). It has a fixed
-// number of slots. A packet holds its slot until its service has ended; a packet that finds no free slot is dropped by the
-// kernel, and counted. That is what the receive ring of a NIC does, and what vnf.buffer means in a scenario.
+// Packets arrive in a ring that the kernel fills (a packet socket's TPACKET_V2 ring, mapped into memory). It has a
+// fixed number of slots. A packet holds its slot until its service has ended; a packet that finds no free slot is
+// dropped by the kernel, and counted. That is what the receive ring of a NIC does, and what vnf.buffer means in a
+// scenario.
 //
 // # What a packet costs
 //
 // Two costs can be set, and both are what they say on any machine:
 //
-//   - Work is time on the CPU: rounds of SHA-256 over the frame until the thread's own CPU clock has advanced by so much.
-//     Instances that share a core share it for this part, which is how contention arises here. It is the load that is
-//     prescribed and not the outcome: what an instance processes beside others is decided by the kernel's scheduler, and
-//     must be measured.
+//   - Work is time on the CPU: rounds of SHA-256 over the frame until the thread's own CPU clock has advanced by so
+//     much. Instances that share a core share it for this part, which is how contention arises here. It is the load
+//     that is prescribed and not the outcome: what an instance processes beside others is decided by the kernel's
+//     scheduler, and must be measured.
 //   - Wait is time that passes without use of the CPU, as while an accelerator or a memory is waited for. A sleep that
-//     lasted too long is made up for by the next packets, as long as some are waiting: a timer's imprecision, which can be
-//     larger than Wait itself, so does not become a part of the cost.
+//     lasted too long is made up for by the next packets, as long as some are waiting: a timer's imprecision, which can
+//     be larger than Wait itself, so does not become a part of the cost.
 //
 // With neither, a packet costs what the two system calls cost, some microseconds.
 package forwarder
@@ -100,7 +101,8 @@ func Run(ctx context.Context, c Config, out io.Writer, counts *Counts) error {
 }
 
 func (c *Config) loop(ctx context.Context, r *ring, tx int, counts *Counts) error {
-	free := clock(unix.CLOCK_MONOTONIC) // when the service of the packet before this one ended, had no sleep been too long
+	// when the service of the packet before this one ended, had no sleep been too long
+	free := clock(unix.CLOCK_MONOTONIC)
 	for ctx.Err() == nil {
 		frame, ok := r.next()
 		if !ok {
@@ -126,7 +128,8 @@ func (c *Config) loop(ctx context.Context, r *ring, tx int, counts *Counts) erro
 		switch err := unix.Send(tx, frame, 0); {
 		case err == nil:
 			counts.Forwarded.Add(1)
-		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.EMSGSIZE):
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR),
+			errors.Is(err, unix.EMSGSIZE):
 			counts.Dropped.Add(1)
 		default:
 			return fmt.Errorf("forwarder: %s: %w", c.Out, err)
@@ -226,10 +229,12 @@ func openRing(in *net.Interface, slots int) (_ *ring, err error) {
 	page := max(unix.Getpagesize(), 2*slotSize)
 	perBlock := page / slotSize
 	if slots%perBlock != 0 {
-		return nil, fmt.Errorf("ring of %d slots: want a multiple of %d with memory pages of %d bytes", slots, perBlock, unix.Getpagesize())
+		return nil, fmt.Errorf("ring of %d slots: want a multiple of %d with memory pages of %d bytes", slots, perBlock,
+			unix.Getpagesize())
 	}
 	blocks := slots / perBlock
-	request := unix.TpacketReq{Block_size: uint32(page), Block_nr: uint32(blocks), Frame_size: slotSize, Frame_nr: uint32(slots)}
+	request := unix.TpacketReq{Block_size: uint32(page), Block_nr: uint32(blocks), Frame_size: slotSize,
+		Frame_nr: uint32(slots)}
 	if err := unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
 		return nil, fmt.Errorf("ring of %d slots: %w", slots, err)
 	}
@@ -241,7 +246,8 @@ func openRing(in *net.Interface, slots int) (_ *ring, err error) {
 		return nil, fmt.Errorf("mapping the ring: %w", err)
 	}
 	// Bound last, so that nothing of another interface is ever in the ring.
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNet(unix.ETH_P_ALL), Ifindex: in.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNet(unix.ETH_P_ALL), Ifindex: in.Index}); err !=
+		nil {
 		unix.Munmap(mem)
 		return nil, err
 	}

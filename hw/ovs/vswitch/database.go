@@ -76,8 +76,8 @@ const (
 	maxPort   = 35
 )
 
-// checkName says why a name must not reach ovs-vsctl: it would be taken for an option (-v), for the end of a command (--) or
-// for another record (@x, a UUID). What is left are names that a network device can have.
+// checkName says why a name must not reach ovs-vsctl: it would be taken for an option (-v), for the end of a command
+// (--) or for another record (@x, a UUID). What is left are names that a network device can have.
 func checkName(what, name string, longest int) error {
 	for k, c := range []byte(name) {
 		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
@@ -108,7 +108,8 @@ func (db Database) ensure(ctx context.Context, b Bridge) error {
 		return err
 	}
 	if !slices.Contains(bridges, b.Name) {
-		args := []string{"add-br", b.Name, "--", "set", "bridge", b.Name, "fail_mode=secure", "protocols=OpenFlow10,OpenFlow13",
+		args := []string{"add-br", b.Name, "--", "set", "bridge", b.Name, "fail_mode=secure",
+			"protocols=OpenFlow10,OpenFlow13",
 			"external_ids:" + mark + "=" + b.Name}
 		if b.Datapath != "" {
 			args = append(args, "datapath_type="+b.Datapath)

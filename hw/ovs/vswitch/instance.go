@@ -59,7 +59,8 @@ func At(dir, netns string) (*Instance, error) {
 	}
 	i := &Instance{dir: dir, netns: netns}
 	if longest := i.path("123456789012345.snoop"); len(longest) > maxSocket { // a bridge's name and what is made for it
-		return nil, fmt.Errorf("vswitch: folder %s: its path is too long for a socket's, which has %d B at most", dir, maxSocket)
+		return nil, fmt.Errorf("vswitch: folder %s: its path is too long for a socket's, which has %d B at most", dir,
+			maxSocket)
 	}
 	return i, nil
 }
@@ -96,7 +97,8 @@ func (i *Instance) Management(bridge string) string { return "unix:" + i.path(br
 
 // run starts a program with the folder in its environment.
 func (i *Instance) run(ctx context.Context, args ...string) (string, error) {
-	return command(ctx, []string{"OVS_RUNDIR=" + i.dir, "OVS_DBDIR=" + i.dir, "OVS_LOGDIR=" + i.dir}, args[0], args[1:]...)
+	return command(ctx, []string{"OVS_RUNDIR=" + i.dir, "OVS_DBDIR=" + i.dir, "OVS_LOGDIR=" + i.dir}, args[0],
+		args[1:]...)
 }
 
 // options are those with which a program goes into the background, and by which it is found there.

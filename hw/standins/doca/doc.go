@@ -1,6 +1,6 @@
-// Package doca stands in for NVIDIA's DOCA Flow SDK, in C: a card that keeps pipes, entries, counters and completions in
-// memory, and can forward real frames between network devices by them. The driver, package hw/doca, is compiled against
-// it with the build tags doca and standin, for its tests and for a lab without a card.
+// Package doca stands in for NVIDIA's DOCA Flow SDK, in C: a card that keeps pipes, entries, counters and completions
+// in memory, and can forward real frames between network devices by them. The driver, package hw/doca, is compiled
+// against it with the build tags doca and standin, for its tests and for a lab without a card.
 //
 // It breaks in the ways in which the real SDK is documented, or was seen, to break. Folder include declares the part of
 // the interface that the driver uses, as each release from 2.7 to 3.3 does, and says where each declaration was seen;

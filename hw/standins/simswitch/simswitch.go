@@ -1,8 +1,8 @@
 // Package simswitch stands in for a programmable switch: it is one in memory. Frames go in and out of its ports by
-// function calls, so that whatever is written against hw.Switch can be tested without a network, without rights and in no
-// time. It copies no product: its behaviour is the contract of hw.Switch, to which package switchtest holds it and the
-// drivers of real switches alike. Prefer a real switch (hw/ovs, hw/tc, hw/doca) for everything that is to be measured:
-// this one takes no time to forward, never loses a frame, and its counters are never late.
+// function calls, so that whatever is written against hw.Switch can be tested without a network, without rights and in
+// no time. It copies no product: its behaviour is the contract of hw.Switch, to which package switchtest holds it and
+// the drivers of real switches alike. Prefer a real switch (hw/ovs, hw/tc, hw/doca) for everything that is to be
+// measured: this one takes no time to forward, never loses a frame, and its counters are never late.
 //
 // A Device is the switch and a Switch is its driver: a second driver can be opened on the same Device and find what the
 // first has left, and a Device can be stopped and started under its driver.
@@ -73,8 +73,8 @@ func New(cfg Config) *Device {
 	return d
 }
 
-// Connect says who gets the frames that leave by a port. The function may call Send, and must not change the frame. A port
-// that was taken away is there again.
+// Connect says who gets the frames that leave by a port. The function may call Send, and must not change the frame. A
+// port that was taken away is there again.
 func (d *Device) Connect(port string, out func(frame []byte)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -243,8 +243,8 @@ const packetInQueue = 1024
 
 var _ hw.Switch = (*Switch)(nil)
 
-// Open starts a driver, which takes over the rules and instances that an earlier one left, or removes them. A Device has
-// one driver at a time.
+// Open starts a driver, which takes over the rules and instances that an earlier one left, or removes them. A Device
+// has one driver at a time.
 func (d *Device) Open(adopt bool) (*Switch, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -308,7 +308,8 @@ func (s *Switch) next() (time.Duration, bool) {
 			return wait, true
 		}
 		s.requests = s.requests[1:]
-		e := hw.Event{Kind: hw.Confirmed, Op: q.op, At: now, Flow: q.rule.Flow, Instance: q.rule.Instance, Latency: now.Sub(q.asked)}
+		e := hw.Event{Kind: hw.Confirmed, Op: q.op, At: now, Flow: q.rule.Flow, Instance: q.rule.Instance,
+			Latency: now.Sub(q.asked)}
 		if why := apply[q.op](s.d, &q.rule, &e); why != "" {
 			e.Kind, e.Reason = hw.Rejected, why
 		}
@@ -395,8 +396,9 @@ func (d *Device) expire(now time.Time, s *Switch) {
 // ended reports the end of a rule that the driver did not ask for.
 func (s *Switch) ended(f *entry, idle bool, reason string) {
 	s.queue.Put(hw.Event{
-		Kind: hw.Ended, At: time.Now(), Flow: f.Flow, Instance: f.Instance, Tuple: f.Tuple, Packets: f.packets, Bytes: f.bytes,
-		Idle: idle, Reason: reason,
+		Kind: hw.Ended, At: time.Now(), Flow: f.Flow, Instance: f.Instance, Tuple: f.Tuple, Packets: f.packets,
+		Bytes: f.bytes,
+		Idle:  idle, Reason: reason,
 	})
 }
 
@@ -422,7 +424,10 @@ func (s *Switch) Install(rules ...hw.Rule) error {
 
 // Move implements hw.Switch.
 func (s *Switch) Move(moves ...hw.Move) error {
-	return s.ask(hw.OpMove, len(moves), func(i int) hw.Rule { return hw.Rule{Flow: moves[i].Flow, Instance: moves[i].Instance} })
+	return s.ask(hw.OpMove, len(moves), func(i int) hw.Rule {
+		return hw.Rule{Flow: moves[i].Flow,
+			Instance: moves[i].Instance}
+	})
 }
 
 // Remove implements hw.Switch.
@@ -549,8 +554,9 @@ func (s *Switch) Capabilities() hw.Capabilities {
 // Capabilities are those of the driver of such a device.
 func (c Config) Capabilities() hw.Capabilities {
 	return hw.Capabilities{
-		Name: "simulated switch", MaxRules: c.Rules, IdleResolution: idleResolution, MoveIsAtomic: true, PacketInQueue: packetInQueue,
-		PortEvents: true, Counting: "each rule and each instance", SlowPath: "function calls",
+		Name: "simulated switch", MaxRules: c.Rules, IdleResolution: idleResolution, MoveIsAtomic: true,
+		PacketInQueue: packetInQueue,
+		PortEvents:    true, Counting: "each rule and each instance", SlowPath: "function calls",
 	}
 }
 

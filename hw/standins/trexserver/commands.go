@@ -89,7 +89,8 @@ func (s *Server) ping(object, *port) (any, error) { return dict{"ts": s.seconds(
 func (s *Server) seconds() real { return real(s.now().Seconds()) }
 
 func (s *Server) version(object, *port) (any, error) {
-	return dict{"version": "v3.08", "mode": trex.APIName, "build_date": "", "build_time": "", "built_by": "smartinco trex-server"}, nil
+	return dict{"version": "v3.08", "mode": trex.APIName, "build_date": "", "build_time": "",
+		"built_by": "smartinco trex-server"}, nil
 }
 
 func (s *Server) sync(o object, _ *port) (any, error) {
@@ -106,12 +107,15 @@ func (s *Server) sync(o object, _ *port) (any, error) {
 
 func (s *Server) syncV2(o object, _ *port) (any, error) {
 	name, major, minor := o.str("name"), o.int("major"), o.int("minor")
-	versions := fmt.Sprintf("\n(API type '%s':  - server: '%d.%d', client: '%d.%d')", name, trex.APIMajor, trex.APIMinor, major, minor)
+	versions := fmt.Sprintf("\n(API type '%s':  - server: '%d.%d', client: '%d.%d')", name, trex.APIMajor,
+		trex.APIMinor, major, minor)
 	switch {
 	case o.failed() != nil:
 		return nil, nil
 	case name != trex.APIName:
-		return nil, failed("RPC configuration mismatch - server RPC configuration: '%s', client RPC configuration: '%s'", trex.APIName, name)
+		return nil,
+			failed("RPC configuration mismatch - server RPC configuration: '%s', client RPC configuration: '%s'",
+				trex.APIName, name)
 	case major < trex.APIMajor:
 		return nil, failed("RPC version mismatch: a newer client version is required%s", versions)
 	case major > trex.APIMajor || minor > trex.APIMinor:
@@ -127,13 +131,16 @@ func (s *Server) supported(object, *port) (any, error) {
 func (s *Server) system(object, *port) (any, error) {
 	ports := []dict{}
 	for _, p := range s.ports {
-		ports = append(ports, dict{"index": p.id, "driver": "net_af_packet", "description": p.device.Name(), "hw_mac": p.mac.String(),
+		ports = append(ports, dict{"index": p.id, "driver": "net_af_packet", "description": p.device.Name(),
+			"hw_mac":   p.mac.String(),
 			"pci_addr": "N/A", "numa": -1, "stack": "legacy", "cores": []int{0}, "supp_speeds": []int{},
 			"rx":              dict{"caps": []string{"flow_stats", "latency", "rx_bytes"}, "counters": statsIDs},
-			"is_fc_supported": false, "is_ieee1588_supported": false, "is_led_supported": false, "is_link_supported": false,
+			"is_fc_supported": false, "is_ieee1588_supported": false, "is_led_supported": false,
+			"is_link_supported": false,
 			"is_prom_supported": true, "is_virtual": true, "is_vxlan_supported": false})
 	}
-	return dict{"hostname": hostname(), "uptime": s.started.Format("Jan _2 2006 @ 15:04:05"), "core_type": runtime.GOARCH,
+	return dict{"hostname": hostname(), "uptime": s.started.Format("Jan _2 2006 @ 15:04:05"),
+		"core_type":     runtime.GOARCH,
 		"dp_core_count": 1, "dp_core_count_per_port": 1, "is_multiqueue_mode": false, "advanced_per_stream_stats": true,
 		"port_count": len(s.ports), "ports": ports}, nil
 }
@@ -245,11 +252,14 @@ func (s *Server) portStatus(o object, p *port) (any, error) {
 		"owner": p.user, "state": p.state(), "profile_count": len(p.profiles), "max_stream_id": last,
 		"service": p.service, "service_filtered": p.filtered,
 		"attr": dict{
-			"speed": real(defaultSpeed / 1e9), "link": dict{"up": p.device.Up()}, "promiscuous": dict{"enabled": p.promiscuous},
-			"multicast": dict{"enabled": false}, "fc": dict{"mode": -1}, "vlan": dict{"tags": []int{}}, "rx_filter_mode": filter, "vxlan_fs": []int{},
+			"speed": real(defaultSpeed / 1e9), "link": dict{"up": p.device.Up()},
+			"promiscuous": dict{"enabled": p.promiscuous},
+			"multicast":   dict{"enabled": false}, "fc": dict{"mode": -1}, "vlan": dict{"tags": []int{}},
+			"rx_filter_mode": filter, "vxlan_fs": []int{},
 			"layer_cfg": dict{"ether": dict{"src": p.mac.String(), "dst": p.peer.String(), "state": "configured"},
 				"ipv4": dict{"state": "none"}, "ipv6": dict{"enabled": false}}},
-		"rx_info": dict{"latency": active(latency), "queue": active(false), "stack": active(true), "capture_port": active(false),
+		"rx_info": dict{"latency": active(latency), "queue": active(false), "stack": active(true),
+			"capture_port": active(false),
 			"capwap_proxy": active(false), "grat_arp": active(false)},
 	}
 	if o.has("profile_id") {
@@ -291,7 +301,8 @@ func (s *Server) capture(o object, _ *port) (any, error) {
 }
 
 func (s *Server) tagging(object, *port) (any, error) {
-	return dict{"enabled": false, "data": dict{"username": "-", "acquired_ports": []int{}, "rx_ports": []int{}, "num_tags": 0, "num_tpgids": 0}}, nil
+	return dict{"enabled": false, "data": dict{"username": "-", "acquired_ports": []int{}, "rx_ports": []int{},
+		"num_tags": 0, "num_tpgids": 0}}, nil
 }
 
 // Counters.
@@ -310,10 +321,13 @@ func (s *Server) portStats(_ object, p *port) (any, error) { return p.report(), 
 
 // unused are the keys of get_global_stats that belong to flows, which there are none of in this mode.
 var unused = struct{ reals, integers []string }{
-	[]string{"m_active_flows", "m_open_flows", "m_bw_per_core", "m_cpu_util", "m_cpu_util_raw", "m_rx_cpu_util", "m_rx_drop_bps",
+	[]string{"m_active_flows", "m_open_flows", "m_bw_per_core", "m_cpu_util", "m_cpu_util_raw", "m_rx_cpu_util",
+		"m_rx_drop_bps",
 		"m_socket_util", "m_tx_cps", "m_tx_expected_bps", "m_tx_expected_cps", "m_tx_expected_pps"},
-	[]string{"m_active_sockets", "m_total_alloc_error", "m_total_clients", "m_total_servers", "m_total_nat_active", "m_total_nat_learn_error",
-		"m_total_nat_no_fid", "m_total_nat_open", "m_total_nat_syn_wait", "m_total_nat_time_out", "m_total_nat_time_out_wait_ack",
+	[]string{"m_active_sockets", "m_total_alloc_error", "m_total_clients", "m_total_servers", "m_total_nat_active",
+		"m_total_nat_learn_error",
+		"m_total_nat_no_fid", "m_total_nat_open", "m_total_nat_syn_wait", "m_total_nat_time_out",
+		"m_total_nat_time_out_wait_ack",
 		"m_total_queue_drop", "m_total_queue_full"},
 }
 
@@ -330,8 +344,10 @@ func (s *Server) totals() dict {
 		txRate.pps, txRate.bps = txRate.pps+p.txRate.pps, txRate.bps+p.txRate.bps
 		rxRate.pps, rxRate.bps = rxRate.pps+p.rxRate.pps, rxRate.bps+p.rxRate.bps
 	}
-	d := dict{"m_total_tx_pkts": tx.packets, "m_total_tx_bytes": tx.bytes, "m_total_rx_pkts": rx.packets, "m_total_rx_bytes": rx.bytes,
-		"m_tx_pps": real(txRate.pps), "m_tx_bps": real(txRate.bps), "m_rx_pps": real(rxRate.pps), "m_rx_bps": real(rxRate.bps),
+	d := dict{"m_total_tx_pkts": tx.packets, "m_total_tx_bytes": tx.bytes, "m_total_rx_pkts": rx.packets,
+		"m_total_rx_bytes": rx.bytes,
+		"m_tx_pps":         real(txRate.pps), "m_tx_bps": real(txRate.bps), "m_rx_pps": real(rxRate.pps),
+		"m_rx_bps":      real(rxRate.bps),
 		"m_rx_core_pps": real(rxRate.pps), "m_platform_factor": real(1)}
 	for _, key := range unused.reals {
 		d[key] = real(0)
@@ -343,15 +359,18 @@ func (s *Server) totals() dict {
 }
 
 func (s *Server) xstatsNames(object, *port) (any, error) {
-	return dict{"xstats_names": []string{"rx_good_packets", "tx_good_packets", "rx_good_bytes", "tx_good_bytes", "rx_missed_errors", "rx_errors",
-		"tx_errors", "rx_mbuf_allocation_errors", "rx_q0_packets", "rx_q0_bytes", "rx_q0_errors", "tx_q0_packets", "tx_q0_bytes"}}, nil
+	return dict{"xstats_names": []string{"rx_good_packets", "tx_good_packets", "rx_good_bytes", "tx_good_bytes",
+		"rx_missed_errors", "rx_errors",
+		"tx_errors", "rx_mbuf_allocation_errors", "rx_q0_packets", "rx_q0_bytes", "rx_q0_errors", "tx_q0_packets",
+		"tx_q0_bytes"}}, nil
 }
 
 // xstatsValues are the counters of xstatsNames. Bytes are without check sequence, other than everywhere else.
 func (s *Server) xstatsValues(_ object, p *port) (any, error) {
 	rx, missed := p.rx.load(), p.device.Dropped()
 	rxBytes, txBytes := rx.bytes-fcs*rx.packets, p.tx.bytes-fcs*p.tx.packets
-	return dict{"xstats_values": []uint64{rx.packets, p.tx.packets, rxBytes, txBytes, missed, 0, p.txErrors, 0, rx.packets, rxBytes, 0,
+	return dict{"xstats_values": []uint64{rx.packets, p.tx.packets, rxBytes, txBytes, missed, 0, p.txErrors, 0,
+		rx.packets, rxBytes, 0,
 		p.tx.packets, txBytes}}, nil
 }
 

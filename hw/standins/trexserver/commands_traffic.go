@@ -67,7 +67,8 @@ func (g graph) allow(factor float64, force bool) error {
 	l1 := g.peak.plus(g.fixed.times(-1)).times(factor).plus(g.fixed).l1
 	switch {
 	case !(l1 > 0):
-		return failed("Effective bandwidth is zero, this means that your dpdk driver does not know the link throughput (virtual), please use absolute bandwidth  %.6g", l1)
+		return failed("Effective bandwidth is zero, this means that your dpdk driver does not know the link "+
+			"throughput (virtual), please use absolute bandwidth  %.6g", l1)
 	case l1 > defaultSpeed && !force:
 		return failed("Expected L1 B/W: '%.6g Gbps' exceeds port line rate: '%.6g Gbps'", l1/1e9, defaultSpeed/1e9)
 	}

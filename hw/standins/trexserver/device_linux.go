@@ -54,7 +54,8 @@ type message struct {
 }
 
 // OpenInterface opens a network interface to send and receive frames, in the named network namespace (as ip-netns(8)
-// names them, or a path) or, if that is empty, in the caller's. It needs CAP_NET_RAW, and CAP_SYS_ADMIN for a namespace.
+// names them, or a path) or, if that is empty, in the caller's. It needs CAP_NET_RAW, and CAP_SYS_ADMIN for a
+// namespace.
 func OpenInterface(name, namespace string) (Device, error) {
 	var d *iface
 	err := inNamespace(namespace, func() (err error) {
@@ -143,7 +144,8 @@ func openIface(name string) (d *iface, err error) {
 	}); err != nil {
 		return d, os.NewSyscallError("PACKET_RX_RING", err)
 	}
-	if d.ring, err = unix.Mmap(rx, 0, ringBlock*ringBlocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+	if d.ring, err = unix.Mmap(rx, 0, ringBlock*ringBlocks, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err !=
+		nil {
 		return d, os.NewSyscallError("mmap", err)
 	}
 	// Only now does it begin to receive, so that nothing arrives before it can be kept.
@@ -170,7 +172,8 @@ func (d *iface) Send(frames [][]byte) (int, error) {
 			d.vec[i].Base = &f[0]
 			d.vec[i].SetLen(len(f))
 		}
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(d.tx), uintptr(unsafe.Pointer(&d.msgs)), uintptr(len(part)), 0, 0, 0)
+		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(d.tx), uintptr(unsafe.Pointer(&d.msgs)),
+			uintptr(len(part)), 0, 0, 0)
 		runtime.KeepAlive(frames)
 		switch errno {
 		case 0:
@@ -215,7 +218,8 @@ func (d *iface) Receive(handle func(frame []byte, waited time.Duration)) error {
 				d.socketError()
 			}
 		}
-		// The kernel's stamps are of this clock. Setting it spoils the delays of the frames that wait, and nothing else.
+		// The kernel's stamps are of this clock. Setting it spoils the delays of the frames that wait, and nothing
+		// else.
 		now := time.Now().UnixNano()
 		at := b.header().Offset_to_first_pkt
 		for range b.header().Num_pkts {

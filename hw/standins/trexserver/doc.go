@@ -1,8 +1,9 @@
 // Package trexserver stands in for TRex on machines without it: it speaks the same JSON-RPC protocol and sends and
 // receives real packets on Linux network interfaces.
 //
-// Prefer the real TRex wherever it can run: it drives a NIC at millions of packets a second, where a packet socket reaches
-// some hundred thousand. This package is for the lab, which has no NIC, and for the tests of the client (package hw/trex).
+// Prefer the real TRex wherever it can run: it drives a NIC at millions of packets a second, where a packet socket
+// reaches some hundred thousand. This package is for the lab, which has no NIC, and for the tests of the client
+// (package hw/trex).
 //
 // It answers as TRex v3.08 (STL API 5.1) does, down to the texts of its refusals, for what the scenarios and TRex's own
 // Python client need; any other method is "not registered". The tests replay sessions that were recorded with

@@ -50,7 +50,8 @@ func (h *sources) Pop() any {
 // packet.
 func (p *port) check(st *stream) (*program, error) {
 	if most := p.device.MTU() + ethernetHeader; len(st.packet) > most {
-		return nil, failed("*** error: stream %d has a packet of %d bytes, interface %s takes %d", st.id, len(st.packet), p.device.Name(), most)
+		return nil, failed("*** error: stream %d has a packet of %d bytes, interface %s takes %d", st.id,
+			len(st.packet), p.device.Name(), most)
 	}
 	prog, err := compile(st.program, len(st.packet))
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"github.com/smartinco/smartinco/hw/trex"
 )
 
-// keepEvents is how long events wait for a session that does not fetch them. Later ones are dropped, and seq has no gap.
+// keepEvents is how long events wait for a session that does not fetch them. Later ones are dropped, and seq has no
+// gap.
 const keepEvents = 10 * time.Second
 
 // session is a client's queue of events.

@@ -76,7 +76,8 @@ func (s *Server) takeGroup(rule *flowRule, packet []byte) (*group, error) {
 		if taken(i) {
 			continue
 		}
-		g := &group{id: rule.id, latency: rule.latency, hardware: i, streams: 1, version: s.versions, sent: map[int]*counter{},
+		g := &group{id: rule.id, latency: rule.latency, hardware: i, streams: 1, version: s.versions,
+			sent:     map[int]*counter{},
 			received: map[int]*counter{}, seen: map[int]counter{}, txMeter: map[int]*meter{}, rxMeter: map[int]*meter{},
 			measured: &latencyStats{received: make([]counter, len(s.ports)), histogram: map[int64]uint64{}}}
 		s.versions++
@@ -272,7 +273,8 @@ func (l *latencyStats) report() any {
 	for us, n := range l.histogram {
 		histogram[strconv.FormatInt(us, 10)] = n
 	}
-	d := dict{"lat": dict{"average": real(int64(l.average)), "jit": int64(l.jitter), "last_max": l.high, "total_max": l.high,
+	d := dict{"lat": dict{"average": real(int64(l.average)), "jit": int64(l.jitter), "last_max": l.high,
+		"total_max": l.high,
 		"total_min": l.low, "histogram": histogram}}
 	if o := l.order; o.tooHigh+o.tooLow > 0 {
 		d["er"] = dict{"drp": o.lost, "ooo": o.late, "dup": o.repeated, "sth": o.tooHigh, "stl": o.tooLow}
@@ -296,7 +298,8 @@ func (s *Server) flowStats(ids []uint32) any {
 		}
 		s.collect(g)
 		key := strconv.FormatUint(uint64(id), 10)
-		d := dict{"tp": dict{}, "tb": dict{}, "tps": dict{}, "tbs": dict{}, "rp": dict{}, "rb": dict{}, "rps": dict{}, "rbs": dict{}}
+		d := dict{"tp": dict{}, "tb": dict{}, "tps": dict{}, "tbs": dict{}, "rp": dict{}, "rb": dict{}, "rps": dict{},
+			"rbs": dict{}}
 		for i := range s.ports {
 			port := strconv.Itoa(i)
 			for dir, c := range map[string]struct {

@@ -112,7 +112,9 @@ func (g graph) report() any {
 	util := func(l1 float64) real { return real(l1 / defaultSpeed * 100 * 1.0001) }
 	return dict{
 		"graph": dict{"events": events, "events_count": len(g.events), "expected_duration": int64(g.duration)},
-		"rate": dict{"max_pps": real(g.peak.pps), "max_bps_l2": real(g.peak.l2), "max_bps_l1": real(g.peak.l1), "max_line_util": util(g.peak.l1),
-			"min_pps": real(g.fixed.pps), "min_bps_l2": real(g.fixed.l2), "min_bps_l1": real(g.fixed.l1), "min_line_util": util(g.fixed.l1)},
+		"rate": dict{"max_pps": real(g.peak.pps), "max_bps_l2": real(g.peak.l2), "max_bps_l1": real(g.peak.l1),
+			"max_line_util": util(g.peak.l1),
+			"min_pps":       real(g.fixed.pps), "min_bps_l2": real(g.fixed.l2), "min_bps_l1": real(g.fixed.l1),
+			"min_line_util": util(g.fixed.l1)},
 	}
 }

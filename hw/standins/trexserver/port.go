@@ -73,7 +73,8 @@ type profile struct {
 }
 
 func newPort(s *Server, id int, d Device) *port {
-	p := &port{server: s, id: id, device: d, mac: d.MAC(), peer: make(net.HardwareAddr, 6), profiles: map[string]*profile{}, xmit: make(chan struct{}, 1)}
+	p := &port{server: s, id: id, device: d, mac: d.MAC(), peer: make(net.HardwareAddr, 6),
+		profiles: map[string]*profile{}, xmit: make(chan struct{}, 1)}
 	p.profile(defaultProfile)
 	return p
 }

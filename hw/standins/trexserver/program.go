@@ -29,7 +29,8 @@ func parseInstruction(o object) instruction {
 		if s := in.size; s != 1 && s != 2 && s != 4 && s != 8 {
 			o.fail("VM: flow var size: %d is not 1, 2, 4 or 8", s)
 		}
-		in.first, in.low, in.high = o.uint("init_value", 64, "uint64"), o.uint("min_value", 64, "uint64"), o.uint("max_value", 64, "uint64")
+		in.first, in.low, in.high = o.uint("init_value", 64, "uint64"), o.uint("min_value", 64, "uint64"),
+			o.uint("max_value", 64, "uint64")
 		in.by = o.uint("step", 64, "uint64")
 		if in.high < in.low {
 			o.fail("VM: requested flow var max value: '%d' is smaller than min value: %d", in.high, in.low)
@@ -103,15 +104,21 @@ func compile(ins []instruction, length int) (*program, error) {
 		case "write_flow_var":
 			v := byName[in.name]
 			if v == nil {
-				return nil, fmt.Errorf("instruction id '%d' packet write with no valid flow variable name '%s'", i, in.name)
+				return nil, fmt.Errorf("instruction id '%d' packet write with no valid flow variable name '%s'", i,
+					in.name)
 			}
 			if in.offset+v.size > length {
-				return nil, fmt.Errorf("instruction id '%d' packet write of %d bytes at %d passes the packet's end at %d", i, v.size, in.offset, length)
+				return nil, fmt.Errorf("instruction id '%d' packet write of %d bytes at %d passes the packet's end "+
+					"at %d", i, v.size, in.offset, length)
 			}
-			p.steps = append(p.steps, func(b []byte) { write(b[in.offset:], v.size, v.value+uint64(in.add), in.bigEndian) })
+			p.steps = append(p.steps, func(b []byte) {
+				write(b[in.offset:], v.size, v.value+uint64(in.add),
+					in.bigEndian)
+			})
 		case "fix_checksum_ipv4":
 			if in.offset+20 > length {
-				return nil, fmt.Errorf("instruction id '%d' IPv4 header at %d passes the packet's end at %d", i, in.offset, length)
+				return nil, fmt.Errorf("instruction id '%d' IPv4 header at %d passes the packet's end at %d", i,
+					in.offset, length)
 			}
 			p.steps = append(p.steps, func(b []byte) { fixIPv4(b[in.offset:]) })
 		}

@@ -137,7 +137,8 @@ func (b *bench) ask(t testing.TB, method string, params dict) any {
 	params = maps.Clone(params)
 	params["api_h"] = b.handle
 	var r struct{ Result, Error any }
-	if err := json.Unmarshal(b.Handle(encode(dict{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})), &r); err != nil {
+	if err := json.Unmarshal(b.Handle(encode(dict{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})),
+		&r); err != nil {
 		t.Fatal(err)
 	}
 	if r.Error != nil {
@@ -157,15 +158,18 @@ var different = map[int]string{
 	1: "says who it is", 333: "says who it is", 338: "says who it is", 454: "says who it is",
 	14: "lists the methods that it has", 456: "lists the methods that it has",
 	15: "describes itself, and has no tagged packet groups", 455: "describes itself, and has no tagged packet groups",
-	26: "get_utilization is not there: it would have to make figures up", 133: "get_utilization is not there: it would have to make figures up",
+	26:  "get_utilization is not there: it would have to make figures up",
+	133: "get_utilization is not there: it would have to make figures up",
 	29:  "get_global_cfg is not there: there is nothing to configure",
-	548: "the original ended a burst of 100 at 200 pps some ms before its last packet was due", 567: "so its end is reported here",
-	326: "push_remote is not there", 332: "push_remote is not there", 330: "without push_remote there are no events of it",
+	548: "the original ended a burst of 100 at 200 pps some ms before its last packet was due",
+	567: "so its end is reported here",
+	326: "push_remote is not there", 332: "push_remote is not there",
+	330: "without push_remote there are no events of it",
 	368: "without push_remote there are no events of it",
 }
 
-// Every recorded request, in order and at its time, is answered as the original did, but for those in different. What is
-// compared is described at alike.
+// Every recorded request, in order and at its time, is answered as the original did, but for those in different. What
+// is compared is described at alike.
 func TestAnswersAsRecorded(t *testing.T) {
 	lines := sessions(t)
 	done := 0
@@ -261,7 +265,8 @@ func (b *bench) add(t *testing.T, lines []recorded, id int, profile string) {
 		if err := json.Unmarshal(r.Request, &q); err != nil {
 			t.Fatal(err)
 		}
-		b.ask(t, "add_stream", dict{"handler": b.ports[0].handler, "port_id": 0, "stream_id": id, "profile_id": profile, "stream": q.Params["stream"]})
+		b.ask(t, "add_stream", dict{"handler": b.ports[0].handler, "port_id": 0, "stream_id": id, "profile_id": profile,
+			"stream": q.Params["stream"]})
 	}
 }
 
@@ -294,12 +299,14 @@ func decode(t *testing.T, b []byte) (v any) {
 // How values are compared, by their key. Numbers that are not listed must be the same.
 var (
 	// Times and moving averages depend on the moment to the millisecond.
-	anyNumber = map[string]bool{"ts": true, "tps": true, "tbs": true, "rps": true, "rbs": true, "average": true, "jit": true,
+	anyNumber = map[string]bool{"ts": true, "tps": true, "tbs": true, "rps": true, "rbs": true, "average": true,
+		"jit":      true,
 		"last_max": true, "total_max": true, "total_min": true,
 		"m_tx_bps": true, "m_rx_bps": true, "m_tx_pps": true, "m_rx_pps": true, "m_rx_core_pps": true,
 		"m_total_tx_bps": true, "m_total_tx_pps": true, "m_total_rx_bps": true, "m_total_rx_pps": true}
 	// The original starts some hundredths of a second after it answers.
-	counts = map[string]float64{"opackets": 1, "ipackets": 1, "obytes": 70, "ibytes": 70, "tp": 1, "rp": 1, "tb": 70, "rb": 70,
+	counts = map[string]float64{"opackets": 1, "ipackets": 1, "obytes": 70, "ibytes": 70, "tp": 1, "rp": 1, "tb": 70,
+		"rb":              70,
 		"m_total_tx_pkts": 1, "m_total_rx_pkts": 1, "m_total_tx_bytes": 70, "m_total_rx_bytes": 70, "xstats_values": 70}
 )
 
@@ -311,8 +318,10 @@ func (c comparison) alike(key string, got, want any) string {
 	switch want := want.(type) {
 	case map[string]any:
 		g, ok := got.(map[string]any)
-		if !ok || key != "histogram" && !reflect.DeepEqual(slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(want))) {
-			return fmt.Sprintf(" %s has keys %v, want %v", key, slices.Sorted(maps.Keys(g)), slices.Sorted(maps.Keys(want)))
+		if !ok || key != "histogram" && !reflect.DeepEqual(slices.Sorted(maps.Keys(g)),
+			slices.Sorted(maps.Keys(want))) {
+			return fmt.Sprintf(" %s has keys %v, want %v", key, slices.Sorted(maps.Keys(g)),
+				slices.Sorted(maps.Keys(want)))
 		}
 		if key == "histogram" {
 			return ""
@@ -349,9 +358,11 @@ func (c comparison) alike(key string, got, want any) string {
 		a, err1 := g.Float64()
 		b, err2 := want.Float64()
 		switch {
-		case !ok || err1 != nil || err2 != nil || strings.Contains(string(g), ".") != strings.Contains(string(want), ".") && !anyNumber[key]:
+		case !ok || err1 != nil || err2 != nil ||
+			strings.Contains(string(g), ".") != strings.Contains(string(want), ".") && !anyNumber[key]:
 			return fmt.Sprintf(" %s is %v, want a number like %v", key, got, want)
-		case anyNumber[key], counts[key] > 0 && math.Abs(a-b) <= counts[key]*c.slack, g == want, math.Abs(a-b) <= 1e-9*math.Abs(b):
+		case anyNumber[key], counts[key] > 0 && math.Abs(a-b) <= counts[key]*c.slack, g == want,
+			math.Abs(a-b) <= 1e-9*math.Abs(b):
 			return ""
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/smartinco/smartinco/hw/trex/zmtp"
 )
 
-// What one client may take: connections and the time until it says what it is, until its next request is here, and until
-// it has taken an answer. TRex's own client asks every few seconds; ours opens a new connection after a pause.
+// What one client may take: connections and the time until it says what it is, until its next request is here, and
+// until it has taken an answer. TRex's own client asks every few seconds; ours opens a new connection after a pause.
 const (
 	maxConns      = 64 // a listener's
 	handshakeTime = 5 * time.Second
@@ -65,9 +65,10 @@ func (s *Server) Serve(ctx context.Context, rpc, pub net.Listener) error {
 	return errors.Join(errs...)
 }
 
-// accept serves each connection in its own goroutine until ctx ends, and returns when all of them have ended. Connections
-// beyond maxConns are closed at once.
-func accept(ctx context.Context, l net.Listener, own zmtp.SocketType, serve func(context.Context, net.Conn, *zmtp.Conn) error) error {
+// accept serves each connection in its own goroutine until ctx ends, and returns when all of them have ended.
+// Connections beyond maxConns are closed at once.
+func accept(ctx context.Context, l net.Listener, own zmtp.SocketType,
+	serve func(context.Context, net.Conn, *zmtp.Conn) error) error {
 	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var all sync.WaitGroup
 	free := make(chan struct{}, maxConns)
@@ -129,9 +130,10 @@ func (s *Server) reply(_ context.Context, tcp net.Conn, c *zmtp.Conn) error {
 }
 
 const (
-	tick     = 250 * time.Microsecond // how often a sending port wakes; packets that became due meanwhile go out together
-	rest     = 50 * time.Microsecond  // between two ticks, however long sending takes
-	patience = 2 * time.Millisecond   // waits from here on are left to Go's timers
+	// how often a sending port wakes; packets that became due meanwhile go out together
+	tick     = 250 * time.Microsecond
+	rest     = 50 * time.Microsecond // between two ticks, however long sending takes
+	patience = 2 * time.Millisecond  // waits from here on are left to Go's timers
 )
 
 // allowance is how many packets may go out at once, where a tick has lately taken so long. A port that was late catches

@@ -65,7 +65,8 @@ func New(devices ...Device) *Server {
 }
 
 func newServer(now func() time.Duration, devices []Device) *Server {
-	s := &Server{now: now, idle: idleTime, wake: make(chan struct{}, 1), token: token, handle: token(), sessions: map[uint32]*session{},
+	s := &Server{now: now, idle: idleTime, wake: make(chan struct{}, 1), token: token, handle: token(),
+		sessions:    map[uint32]*session{},
 		groups:      map[uint32]*group{},
 		subscribers: map[chan []byte]bool{}, closing: make(chan struct{})}
 	for i, d := range devices {

@@ -86,8 +86,10 @@ func (b *bench) stop(t testing.TB) {
 
 // udp is the packet of the recordings, 64 bytes on the wire, and as long as it was where statistics were recorded.
 const (
-	udp   = "02000000000102000000000008004500002e0001000040113abd10000001300000010401000c001a0000787878787878787878787878787878787878"
-	udp80 = "0200000000010200000000000800450000420001000040113aa910000001300000010401000c002e00007878787878787878787878787878787878787878787878787878787878787878787878787878"
+	udp = "02000000000102000000000008004500002e0001000040113abd10000001300000010401000c001a000078787878787878787878" +
+		"7878787878787878"
+	udp80 = "0200000000010200000000000800450000420001000040113aa910000001300000010401000c002e000078787878787878787878" +
+		"78787878787878787878787878787878787878787878787878787878"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -116,8 +118,10 @@ func TestFramesAsRecorded(t *testing.T) {
 		{"source from the packet", other, 1, off, "0200000000010a0000000001" + udp[24:], 0},
 		{"both from the packet", other, 3, off, other, 0},
 		{"not counted", udp80, 3, off, udp80, 0},
-		{"counted", udp80, 3, stats, "020000000001020000000000080045010042fc00000040113ea810000001300000010401000c002e00007878787878787878787878787878787878787878787878787878787878787878787878787878", 0},
-		{"latency", udp80, 3, latency, "020000000001020000000000080045010042ffff000040113aa910000001300000010401000c002e000078787878787878787878787878787878787878787878ab070000feffffff3b50296eca060000", 12},
+		{"counted", udp80, 3, stats, "020000000001020000000000080045010042fc00000040113ea810000001300000010401000c002" +
+			"e00007878787878787878787878787878787878787878787878787878787878787878787878787878", 0},
+		{"latency", udp80, 3, latency, "020000000001020000000000080045010042ffff000040113aa910000001300000010401000c0" +
+			"02e000078787878787878787878787878787878787878787878ab070000feffffff3b50296eca060000", 12},
 	} {
 		b := newBench()
 		b.versions = 7 // as the original had counted
@@ -141,7 +145,8 @@ func TestChecksumsOfCountedPackets(t *testing.T) {
 	for _, rule := range []string{"stats", "latency"} {
 		for _, proto := range []layers.IPProtocol{layers.IPProtocolTCP, layers.IPProtocolUDP} {
 			for _, payload := range []int{16, 17, 1000} {
-				ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: proto, SrcIP: net.IP{16, 0, 0, 1}, DstIP: net.IP{48, 0, 0, 1}}
+				ip := &layers.IPv4{Version: 4, IHL: 5, TTL: 64, Protocol: proto, SrcIP: net.IP{16, 0, 0, 1},
+					DstIP: net.IP{48, 0, 0, 1}}
 				udp := &layers.UDP{SrcPort: 1025, DstPort: 12}
 				tcp := &layers.TCP{SrcPort: 1025, DstPort: 12, ACK: true}
 				udp.SetNetworkLayerForChecksum(ip)
@@ -151,8 +156,10 @@ func TestChecksumsOfCountedPackets(t *testing.T) {
 					transport = tcp
 				}
 				packet := gopacket.NewSerializeBuffer()
-				if err := gopacket.SerializeLayers(packet, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
-					&layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6), EthernetType: layers.EthernetTypeIPv4},
+				if err := gopacket.SerializeLayers(packet,
+					gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+					&layers.Ethernet{SrcMAC: make(net.HardwareAddr, 6), DstMAC: make(net.HardwareAddr, 6),
+						EthernetType: layers.EthernetTypeIPv4},
 					ip, transport, gopacket.Payload(bytes.Repeat([]byte{0x5a}, payload))); err != nil {
 					t.Fatal(err)
 				}
@@ -170,7 +177,8 @@ func TestChecksumsOfCountedPackets(t *testing.T) {
 					}
 					return false
 				}
-				b.command(t, "add_stream", dict{"stream_id": 1, "stream": burst(packet.Bytes(), 3, 100, dict{"enabled": true, "stream_id": 5, "rule_type": rule})})
+				b.command(t, "add_stream", dict{"stream_id": 1,
+					"stream": burst(packet.Bytes(), 3, 100, dict{"enabled": true, "stream_id": 5, "rule_type": rule})})
 				b.command(t, "start_traffic", start)
 				b.until(b.clock + time.Second)
 				if sent != 3 {
@@ -191,7 +199,8 @@ func TestLossAndOrderAreCounted(t *testing.T) {
 	b := newBench()
 	b.owner(t)
 	const packets = 1000
-	b.command(t, "add_stream", dict{"stream_id": 1, "stream": burst(unhex(t, udp80), packets, 10_000, dict{"enabled": true, "stream_id": 5, "rule_type": "latency"})})
+	b.command(t, "add_stream", dict{"stream_id": 1, "stream": burst(unhex(t, udp80), packets, 10_000,
+		dict{"enabled": true, "stream_id": 5, "rule_type": "latency"})})
 	random := rand.New(rand.NewPCG(1, 2))
 	for run := range 2 { // the counters go on from the first run to the second
 		var lost, late, repeated uint64
@@ -227,8 +236,10 @@ func TestLossAndOrderAreCounted(t *testing.T) {
 		after := b.stats(t)
 		got := after.minus(before)
 		// Of the packets lost at the end of a run nobody learns from the numbers.
-		if got.late != late || got.sent != packets || got.received != packets-lost+repeated || got.repeated != repeated || got.lost > lost || got.lost+3 < lost {
-			t.Errorf("run %d: %+v, want %d late, %d repeated and about %d lost of %d", run, got, late, repeated, lost, packets)
+		if got.late != late || got.sent != packets || got.received != packets-lost+repeated ||
+			got.repeated != repeated || got.lost > lost || got.lost+3 < lost {
+			t.Errorf("run %d: %+v, want %d late, %d repeated and about %d lost of %d", run, got, late, repeated, lost,
+				packets)
 		}
 	}
 }
@@ -236,7 +247,8 @@ func TestLossAndOrderAreCounted(t *testing.T) {
 type flowTotals struct{ sent, received, lost, late, repeated uint64 }
 
 func (a flowTotals) minus(b flowTotals) flowTotals {
-	return flowTotals{a.sent - b.sent, a.received - b.received, a.lost - b.lost, a.late - b.late, a.repeated - b.repeated}
+	return flowTotals{a.sent - b.sent, a.received - b.received, a.lost - b.lost, a.late - b.late,
+		a.repeated - b.repeated}
 }
 
 // stats are the counters of group 5.
@@ -311,8 +323,10 @@ func TestFieldEngine(t *testing.T) {
 			}
 			return false
 		}
-		b.command(t, "add_stream", dict{"stream_id": 1, "stream": burst(unhex(t, udp), len(c.want), 1000, dict{"enabled": false},
-			dict{"type": "flow_var", "name": "a", "size": 1, "op": c.op, "init_value": c.first, "min_value": 1, "max_value": 4, "step": 1},
+		b.command(t, "add_stream", dict{"stream_id": 1, "stream": burst(unhex(t, udp), len(c.want), 1000,
+			dict{"enabled": false},
+			dict{"type": "flow_var", "name": "a", "size": 1, "op": c.op, "init_value": c.first, "min_value": 1,
+				"max_value": 4, "step": 1},
 			dict{"type": "write_flow_var", "name": "a", "pkt_offset": 29, "add_value": 0, "is_big_endian": true},
 			dict{"type": "fix_checksum_ipv4", "pkt_offset": 14})})
 		b.command(t, "start_traffic", start)
@@ -323,8 +337,8 @@ func TestFieldEngine(t *testing.T) {
 	}
 }
 
-// Packets are due where the stream's rate puts them, also after a change of the rate, and a busy machine delays them but
-// loses none.
+// Packets are due where the stream's rate puts them, also after a change of the rate, and a busy machine delays them
+// but loses none.
 func TestPacketsAreDueByTheRate(t *testing.T) {
 	b := newBench()
 	b.owner(t)
@@ -391,7 +405,8 @@ func TestClientsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.Close()
-	if _, err := second.Acquire(t.Context(), 0, false); err == nil || !strings.Contains(err.Error(), "already owned by another session of 'a'") {
+	if _, err := second.Acquire(t.Context(), 0, false); err == nil ||
+		!strings.Contains(err.Error(), "already owned by another session of 'a'") {
 		t.Errorf("another session acquires: %v", err)
 	}
 	again := dial(1)

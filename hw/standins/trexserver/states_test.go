@@ -21,20 +21,34 @@ import (
 var refusals = map[string]map[trex.State]string{
 	"acquire": {}, "release": {}, // in any state (n: 365 after 364, and others)
 	"set_port_attr": {}, "service": {}, "set_rx_feature": {},
-	"add_stream":         {trex.Sending: state("add_stream", "TX"), trex.Paused: state("add_stream", "PAUSE")}, // 156; s
-	"remove_stream":      {trex.Idle: "stream 1 does not exists in profile_id(_)", trex.Sending: state("remove_stream", "TX"), trex.Paused: state("remove_stream", "PAUSE")},
-	"remove_all_streams": {trex.Sending: state("remove_and_delete_all_streams", "TX"), trex.Paused: state("remove_and_delete_all_streams", "PAUSE")}, // 56, 157; s
-	"validate":           {trex.Idle: "no streams attached to port"},                                                                                 // s
-	"start_traffic": {trex.Idle: state("start", "IDLE"), trex.Sending: state("start", "TX"), trex.Paused: state("start", "PAUSE"), // 58, 112; s
-		trex.Down: "Link state is DOWN."},
-	"stop_traffic":      {},                                                                                                                                                // 177, in any state
-	"remove_rx_filters": {trex.Idle: state("remove_rx_filters", "IDLE"), trex.Sending: state("remove_rx_filters", "TX"), trex.Paused: state("remove_rx_filters", "PAUSE")}, // v; s
-	"update_traffic":    {trex.Idle: state("update", "IDLE"), trex.Ready: state("update", "STREAMS")},                                                                      // s, 179
-	"pause_traffic":     {trex.Idle: state("pause", "IDLE"), trex.Ready: state("pause", "STREAMS"), trex.Paused: state("pause", "PAUSE")},                                  // s
-	"resume_traffic":    {trex.Idle: state("resume", "IDLE"), trex.Ready: state("resume", "STREAMS"), trex.Sending: state("resume", "TX")},                                 // s, 171
-	"update_streams":    {trex.Idle: state("update", "IDLE"), trex.Ready: state("update", "STREAMS")},                                                                      // s
-	"pause_streams":     {trex.Idle: state("pause", "IDLE"), trex.Ready: state("pause", "STREAMS")},                                                                        // s
-	"resume_streams":    {trex.Idle: state("resume", "IDLE"), trex.Ready: state("resume", "STREAMS")},                                                                      // s
+	// 156; s
+	"add_stream": {trex.Sending: state("add_stream", "TX"), trex.Paused: state("add_stream", "PAUSE")},
+	"remove_stream": {trex.Idle: "stream 1 does not exists in profile_id(_)",
+		trex.Sending: state("remove_stream", "TX"), trex.Paused: state("remove_stream", "PAUSE")},
+	// 56, 157; s
+	"remove_all_streams": {trex.Sending: state("remove_and_delete_all_streams", "TX"),
+		trex.Paused: state("remove_and_delete_all_streams", "PAUSE")},
+	"validate": {trex.Idle: "no streams attached to port"}, // s
+	// 58, 112; s
+	"start_traffic": {trex.Idle: state("start", "IDLE"), trex.Sending: state("start", "TX"),
+		trex.Paused: state("start", "PAUSE"),
+		trex.Down:   "Link state is DOWN."},
+	// 177, in any state
+	"stop_traffic": {},
+	// v; s
+	"remove_rx_filters": {trex.Idle: state("remove_rx_filters", "IDLE"), trex.Sending: state("remove_rx_filters", "TX"),
+		trex.Paused: state("remove_rx_filters", "PAUSE")},
+	// s, 179
+	"update_traffic": {trex.Idle: state("update", "IDLE"), trex.Ready: state("update", "STREAMS")},
+	// s
+	"pause_traffic": {trex.Idle: state("pause", "IDLE"), trex.Ready: state("pause", "STREAMS"),
+		trex.Paused: state("pause", "PAUSE")},
+	// s, 171
+	"resume_traffic": {trex.Idle: state("resume", "IDLE"), trex.Ready: state("resume", "STREAMS"),
+		trex.Sending: state("resume", "TX")},
+	"update_streams": {trex.Idle: state("update", "IDLE"), trex.Ready: state("update", "STREAMS")}, // s
+	"pause_streams":  {trex.Idle: state("pause", "IDLE"), trex.Ready: state("pause", "STREAMS")},   // s
+	"resume_streams": {trex.Idle: state("resume", "IDLE"), trex.Ready: state("resume", "STREAMS")}, // s
 }
 
 func state(command, in string) string {
@@ -68,11 +82,13 @@ func in(t *testing.T, s trex.State) *bench {
 // carried out. One that needs an owned port is refused to everybody else.
 func TestCommandsByState(t *testing.T) {
 	params := map[string]dict{
-		"acquire": {"user": "tester", "session_id": 1, "force": false}, "set_port_attr": {"attr": dict{"promiscuous": dict{"enabled": true}}},
-		"service": {"enabled": false}, "set_rx_feature": {"type": "queue", "enabled": false},
+		"acquire":       {"user": "tester", "session_id": 1, "force": false},
+		"set_port_attr": {"attr": dict{"promiscuous": dict{"enabled": true}}},
+		"service":       {"enabled": false}, "set_rx_feature": {"type": "queue", "enabled": false},
 		"add_stream":    {"stream_id": 2, "stream": burst(unhex(t, udp), 1, 100, dict{"enabled": false})},
 		"remove_stream": {"stream_id": 1}, "start_traffic": start,
-		"update_traffic": {"mul": start["mul"], "force": false}, "update_streams": {"mul": start["mul"], "force": false, "stream_ids": []int{1}},
+		"update_traffic": {"mul": start["mul"], "force": false}, "update_streams": {"mul": start["mul"], "force": false,
+			"stream_ids": []int{1}},
 		"pause_streams": {"stream_ids": []int{1}}, "resume_streams": {"stream_ids": []int{1}},
 	}
 	type answer struct {
@@ -89,7 +105,8 @@ func TestCommandsByState(t *testing.T) {
 			p = dict{}
 		}
 		p["api_h"], p["port_id"], p["handler"] = b.handle, 0, handler
-		if err := json.Unmarshal(b.Handle(encode(dict{"jsonrpc": "2.0", "id": 1, "method": method, "params": p})), &a); err != nil {
+		if err := json.Unmarshal(b.Handle(encode(dict{"jsonrpc": "2.0", "id": 1, "method": method, "params": p})),
+			&a); err != nil {
 			t.Fatal(err)
 		}
 		return a
@@ -110,7 +127,8 @@ func TestCommandsByState(t *testing.T) {
 			switch {
 			case want == "" && a.Error != nil:
 				t.Errorf("%s in %s is refused: %+v", method, s, *a.Error)
-			case want != "" && (a.Error == nil || a.Error.Code != trex.CodeExecute || a.Error.Message != "Failed To Execute Method" || a.Error.Specific != want):
+			case want != "" && (a.Error == nil || a.Error.Code != trex.CodeExecute ||
+				a.Error.Message != "Failed To Execute Method" || a.Error.Specific != want):
 				t.Errorf("%s in %s: %+v, want code %d and %q", method, s, a.Error, trex.CodeExecute, want)
 			}
 		}
@@ -126,7 +144,8 @@ func TestCommandsByState(t *testing.T) {
 			{in(t, trex.Idle), "port is not owned by you or your current executing session"}, // 51, 366, 434
 			{free, "please acquire the port before modifying port state"},                    // 41, 365
 		} {
-			if a := call(c.b, method, "another8"); a.Error == nil || a.Error.Code != trex.CodeExecute || a.Error.Specific != c.want {
+			if a := call(c.b, method, "another8"); a.Error == nil || a.Error.Code != trex.CodeExecute ||
+				a.Error.Specific != c.want {
 				t.Errorf("%s with another's handler: %+v, want %q", method, a.Error, c.want)
 			}
 		}
@@ -144,13 +163,17 @@ func TestWhatTheStateDoesNotDecide(t *testing.T) {
 	}{
 		{"pause_traffic", true, -1, dict{}, " pause is supported when all streams are in continues mode "},
 		{"pause_traffic", false, 10, dict{}, " pause is supported when duration is not enable is start command "},
-		{"pause_streams", true, -1, dict{"stream_ids": []int{1}}, " pause is supported when all streams are in continues mode "},
-		{"pause_streams", false, 10, dict{"stream_ids": []int{1}}, " pause is supported when duration is not enable is start command "},
-		{"update_streams", false, -1, dict{"stream_ids": []int{1}, "force": false, "mul": dict{"type": "raw", "op": "add", "value": 1}}, "Must use absolute multiplier for updating stream"},
+		{"pause_streams", true, -1, dict{"stream_ids": []int{1}},
+			" pause is supported when all streams are in continues mode "},
+		{"pause_streams", false, 10, dict{"stream_ids": []int{1}},
+			" pause is supported when duration is not enable is start command "},
+		{"update_streams", false, -1, dict{"stream_ids": []int{1}, "force": false,
+			"mul": dict{"type": "raw", "op": "add", "value": 1}}, "Must use absolute multiplier for updating stream"},
 	} {
 		b := in(t, trex.Ready)
 		if c.bursts {
-			b.command(t, "add_stream", dict{"stream_id": 2, "stream": burst(unhex(t, udp), 1000, 100, dict{"enabled": false})})
+			b.command(t, "add_stream", dict{"stream_id": 2,
+				"stream": burst(unhex(t, udp), 1000, 100, dict{"enabled": false})})
 		}
 		run := maps.Clone(start)
 		run["duration"] = c.duration
@@ -162,7 +185,8 @@ func TestWhatTheStateDoesNotDecide(t *testing.T) {
 				Specific string `json:"specific_err"`
 			}
 		}
-		if err := json.Unmarshal(b.Handle(encode(dict{"jsonrpc": "2.0", "id": 1, "method": c.method, "params": p})), &a); err != nil || a.Error.Specific != c.want {
+		if err := json.Unmarshal(b.Handle(encode(dict{"jsonrpc": "2.0", "id": 1, "method": c.method, "params": p})),
+			&a); err != nil || a.Error.Specific != c.want {
 			t.Errorf("%s: %q, want %q", c.method, a.Error.Specific, c.want)
 		}
 	}

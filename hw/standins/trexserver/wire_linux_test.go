@@ -100,7 +100,8 @@ func generator(t testing.TB, addr string, o trex.GeneratorOptions) *trex.Generat
 
 func stream(i int, rate units.PPS, start, end time.Duration) hw.Stream {
 	return hw.Stream{Flow: flow.ID(i), Rate: rate, Start: start, End: end, FrameSize: 64, Tuple: flow.FiveTuple{
-		Src: netip.AddrFrom4([4]byte{16, 0, 0, byte(1 + i)}), Dst: netip.MustParseAddr("48.0.0.1"), SrcPort: 1025, DstPort: 12, Proto: flow.UDP}}
+		Src: netip.AddrFrom4([4]byte{16, 0, 0, byte(1 + i)}), Dst: netip.MustParseAddr("48.0.0.1"), SrcPort: 1025,
+		DstPort: 12, Proto: flow.UDP}}
 }
 
 // finish waits until so many packets were sent and received, or a long time, and ends the run.
@@ -150,8 +151,10 @@ func TestStaircaseOverAWire(t *testing.T) {
 				t.Fatal(err)
 			}
 			n := finish(t, g, total, total)
-			if n.Sent != total || n.Received != total || n.SentB != bytes || n.ReceivedB != bytes || n.Ordered != ordered {
-				t.Errorf("ordered %v: sent %d (%d B), received %d (%d B), want %d (%d B)", ordered, n.Sent, n.SentB, n.Received, n.ReceivedB, total, bytes)
+			if n.Sent != total || n.Received != total || n.SentB != bytes || n.ReceivedB != bytes ||
+				n.Ordered != ordered {
+				t.Errorf("ordered %v: sent %d (%d B), received %d (%d B), want %d (%d B)", ordered, n.Sent, n.SentB,
+					n.Received, n.ReceivedB, total, bytes)
 			}
 			if len(n.Flows) != len(streams) {
 				t.Fatalf("%d flows, want %d", len(n.Flows), len(streams))
@@ -219,7 +222,8 @@ func TestLossOverAWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n.Sent != s.sent || n.Received != s.received || port.TxErrors != packets-s.sent {
-			t.Errorf("%s: sent %d, received %d, %d errors, want %d, %d and %d", s.name, n.Sent, n.Received, port.TxErrors, s.sent, s.received, packets-s.sent)
+			t.Errorf("%s: sent %d, received %d, %d errors, want %d, %d and %d", s.name, n.Sent, n.Received,
+				port.TxErrors, s.sent, s.received, packets-s.sent)
 		}
 		if down := map[bool]string{true: "port 0 and port 1"}[s.down != ""]; n.Down != down { // of a pair, both ends
 			t.Errorf("%s: no link at %q, want %q", s.name, n.Down, down)
