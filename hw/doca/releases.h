@@ -32,7 +32,9 @@
 
 #define QUEUE 0
 
-/* What the device is probed with, and the library's mode: those of NVIDIA's samples, flow_switch and flow_switch_rss. */
+/*
+ * What the device is probed with, and the library's mode: those of NVIDIA's samples, flow_switch and flow_switch_rss.
+ */
 #if RELEASE >= 303
 #define PROBE "dv_flow_en=2,fdb_def_rule_en=0,dv_xmeta_en=4"
 #define MODE "switch,hws,hairpinq_num=4"
@@ -126,8 +128,8 @@ static inline doca_error_t port_memory(struct doca_flow_port_cfg *cfg, uint32_t 
 }
 
 /*
- * From 3.1 a representor has a handle: the samples open it, probe the device with it, and give it to its port. Before, the
- * probe's arguments name all representors, and that is the end of it.
+ * From 3.1 a representor has a handle: the samples open it, probe the device with it, and give it to its port. Before,
+ * the probe's arguments name all representors, and that is the end of it.
  */
 #define HANDLES (RELEASE >= 301)
 
@@ -156,7 +158,8 @@ static inline doca_error_t probe_with(struct doca_dev *dev, const char *args, st
 }
 
 /* representor_of opens the representor that is a port of DPDK, and says which network device that is. */
-static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep, char *device, uint32_t size)
+static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep,
+	char *device, uint32_t size)
 {
 	doca_error_t err = doca_dpdk_open_dev_rep_by_port_id(port, dev, rep);
 	return err == DOCA_SUCCESS ? doca_devinfo_rep_get_iface_name(doca_dev_rep_as_devinfo(*rep), device, size) : err;
@@ -183,7 +186,8 @@ static inline doca_error_t probe_with(struct doca_dev *dev, const char *args, st
 	return (void)dev, (void)args, (void)reps, (void)n, DOCA_ERROR_NOT_SUPPORTED;
 }
 
-static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep, char *device, uint32_t size)
+static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep,
+	char *device, uint32_t size)
 {
 	return (void)port, (void)dev, (void)rep, (void)device, (void)size, DOCA_ERROR_NOT_SUPPORTED;
 }

@@ -1,9 +1,9 @@
 /*
- * The shim between Go and DOCA Flow. No type of the SDK appears here, and no pointer to memory of the SDK or of Go crosses
- * it: rules and pipes are numbers, results are integers, and si_error() says in words what went wrong last.
+ * The shim between Go and DOCA Flow. No type of the SDK appears here, and no pointer to memory of the SDK or of Go
+ * crosses it: rules and pipes are numbers, results are integers, and si_error() says in words what went wrong last.
  *
- * All functions are for one thread, the one that called si_open first: DOCA Flow gives each thread a queue of its own, and
- * DPDK, which is started once in a process, pins the thread that starts it.
+ * All functions are for one thread, the one that called si_open first: DOCA Flow gives each thread a queue of its own,
+ * and DPDK, which is started once in a process, pins the thread that starts it.
  */
 #ifndef SMARTINCO_DOCA_SHIM_H
 #define SMARTINCO_DOCA_SHIM_H
@@ -76,8 +76,8 @@ int si_egress_end(uint16_t port, struct si_count *last);
 int si_egress_count(uint16_t port, struct si_count *);
 
 /*
- * si_apply puts requests on their way and says how many it took; SI_BUSY when it did not take all. Each of those it took is
- * answered through si_poll, in order for the same rule.
+ * si_apply puts requests on their way and says how many it took; SI_BUSY when it did not take all. Each of those it
+ * took is answered through si_poll, in order for the same rule.
  */
 int si_apply(const struct si_request *, uint32_t n, uint32_t *taken);
 int si_poll(uint64_t timeout_us, struct si_done *, uint32_t max, uint32_t *n);

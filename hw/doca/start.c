@@ -14,11 +14,13 @@
 /* start_dpdk starts DPDK, once in a process: ended, it could not be started again, so it is not ended either. */
 static int start_dpdk(void)
 {
-	static char given[512], text[512], *args[64] = {"smartinco", "-a", "pci:00:00.0"}; /* an address that is not there: nothing is probed unasked */
+	/* an address that is not there: nothing is probed unasked */
+	static char given[512], text[512], *args[64] = {"smartinco", "-a", "pci:00:00.0"};
 	static bool runs;
 	int n = 3;
 	if (runs)
-		return strcmp(given, shim.cfg.eal) == 0 ? SI_OK : si_fail("DPDK runs in this process with other arguments: %s", given);
+		return strcmp(given, shim.cfg.eal) == 0 ? SI_OK
+			: si_fail("DPDK runs in this process with other arguments: %s", given);
 	if (strlen(shim.cfg.eal) >= sizeof text)
 		return si_fail("%zu bytes of arguments for DPDK: want less than %zu", strlen(shim.cfg.eal), sizeof text);
 	strcpy(given, shim.cfg.eal);
@@ -68,7 +70,10 @@ static const char *device_of(uint16_t p)
 /* probe_names says whether the arguments of the testbed name the representors. */
 static bool probe_names(void) { return strstr(shim.cfg.probe, "representor=") != NULL; }
 
-/* probe makes the device and its representors ports of DPDK: by their handles where there are such, unless the arguments name them. */
+/*
+ * probe makes the device and its representors ports of DPDK: by their handles where there are such, unless the
+ * arguments name them.
+ */
 static int probe(void)
 {
 	const char *given = *shim.cfg.probe ? shim.cfg.probe : PROBE;
@@ -232,7 +237,8 @@ static int pipe_with(const char *name, bool root, uint32_t entries, const struct
 	if (err == DOCA_SUCCESS)
 		err = doca_flow_pipe_create(cfg, fwd, miss, pipe);
 	doca_flow_pipe_cfg_destroy(cfg);
-	return err == DOCA_SUCCESS ? SI_OK : si_fail("pipe %s: %s (%s)", name, doca_error_get_descr(err), doca_error_get_name(err));
+	return err == DOCA_SUCCESS ? SI_OK
+		: si_fail("pipe %s: %s (%s)", name, doca_error_get_descr(err), doca_error_get_name(err));
 }
 
 /* fixed_entry adds one of our own and waits for it. */
@@ -258,7 +264,9 @@ static int build(void)
 {
 	const struct doca_flow_match nothing = {0};
 	const struct doca_flow_monitor counted = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
-	const struct doca_flow_monitor counted_aged = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED, .aging_sec = UINT32_MAX}; /* each entry says */
+	/* each entry says */
+	const struct doca_flow_monitor counted_aged = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED,
+		.aging_sec = UINT32_MAX};
 	struct doca_flow_match m, mask;
 	struct doca_flow_target *target;
 	TRY(doca_flow_get_target(DOCA_FLOW_TARGET_KERNEL, &target));
@@ -275,7 +283,8 @@ static int build(void)
 		memset(&m, 0, sizeof m);
 		memset(&mask, 0, sizeof mask);
 		m.outer.l3_type = mask.outer.l3_type = shape->v6 ? DOCA_FLOW_L3_TYPE_IP6 : DOCA_FLOW_L3_TYPE_IP4;
-		m.outer.l4_type_ext = mask.outer.l4_type_ext = shape->tcp ? DOCA_FLOW_L4_TYPE_EXT_TCP : DOCA_FLOW_L4_TYPE_EXT_UDP;
+		m.outer.l4_type_ext = mask.outer.l4_type_ext = shape->tcp ? DOCA_FLOW_L4_TYPE_EXT_TCP
+			: DOCA_FLOW_L4_TYPE_EXT_UDP;
 		m.parser_meta.outer_l3_type = shape->v6 ? DOCA_FLOW_L3_META_IPV6 : DOCA_FLOW_L3_META_IPV4;
 		m.parser_meta.outer_l4_type = shape->tcp ? DOCA_FLOW_L4_META_TCP : DOCA_FLOW_L4_META_UDP;
 		memset(&mask.parser_meta.outer_l3_type, 0xff, sizeof mask.parser_meta.outer_l3_type);
@@ -294,7 +303,8 @@ static int build(void)
 			m.outer.udp.l4_port.src_port = mask.outer.udp.l4_port.src_port = UINT16_MAX;
 			m.outer.udp.l4_port.dst_port = mask.outer.udp.l4_port.dst_port = UINT16_MAX;
 		}
-		if (pipe_with(shape->name, false, shim.cfg.rules, &m, &mask, &counted_aged, &any_port, &kernel, &shim.flows[k]) != SI_OK)
+		if (pipe_with(shape->name, false, shim.cfg.rules, &m, &mask, &counted_aged, &any_port, &kernel,
+			&shim.flows[k]) != SI_OK)
 			return SI_FAILED;
 	}
 
@@ -345,7 +355,8 @@ int si_open(const struct si_config *cfg)
 	}
 	for (uint32_t id = shim.rules; id-- > 0; shim.free = id)
 		shim.rule[id].next = shim.free;
-	if (start_dpdk() != SI_OK || open_device() != SI_OK || probe() != SI_OK || start_ports() != SI_OK || start_flow() != SI_OK ||
+	if (start_dpdk() != SI_OK || open_device() != SI_OK || probe() != SI_OK || start_ports() != SI_OK ||
+		start_flow() != SI_OK ||
 	    start_flow_ports() != SI_OK || build() != SI_OK) {
 		si_close();
 		return SI_FAILED;
@@ -356,7 +367,8 @@ int si_open(const struct si_config *cfg)
 /* si_close takes down what there is, in the opposite order, but for DPDK itself. */
 int si_close(void)
 {
-	struct doca_flow_pipe *pipes[] = {shim.root, shim.egress, shim.dispatch, shim.flows[0], shim.flows[1], shim.flows[2], shim.flows[3], shim.kernel};
+	struct doca_flow_pipe *pipes[] = {shim.root, shim.egress, shim.dispatch, shim.flows[0], shim.flows[1],
+		shim.flows[2], shim.flows[3], shim.kernel};
 	for (unsigned k = 0; k < sizeof pipes / sizeof *pipes; k++)
 		if (pipes[k])
 			doca_flow_pipe_destroy(pipes[k]);

@@ -63,15 +63,16 @@ extern struct shim shim;
 int si_fail(const char *format, ...);
 int si_refused(const char *what, doca_error_t);
 
-#define TRY(call)                                                                                                              \
-	do {                                                                                                                   \
-		doca_error_t try_err = (call);                                                                                 \
-		if (try_err != DOCA_SUCCESS)                                                                                   \
-			return si_refused(#call, try_err);                                                                     \
+#define TRY(call)                              \
+	do {                                       \
+		doca_error_t try_err = (call);         \
+		if (try_err != DOCA_SUCCESS)           \
+			return si_refused(#call, try_err); \
 	} while (0)
 
 /* si_completed is the callback for what the card has answered. */
-void si_completed(struct doca_flow_pipe_entry *, uint16_t queue, enum doca_flow_entry_status, enum doca_flow_entry_op, void *ctx);
+void si_completed(struct doca_flow_pipe_entry *, uint16_t queue, enum doca_flow_entry_status, enum doca_flow_entry_op,
+	void *ctx);
 
 /* si_settle waits for pipes' own entries. */
 int si_settle(const char *what);

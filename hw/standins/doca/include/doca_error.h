@@ -1,6 +1,6 @@
 /*
- * The results of calls: names of [30], by the marks of doca_flow.h. The numbers are the stand-in's own, and the shim compares
- * names only.
+ * The results of calls: names of [30], by the marks of doca_flow.h. The numbers are the stand-in's own, and the shim
+ * compares names only.
  */
 #ifndef STANDIN_DOCA_ERROR_H
 #define STANDIN_DOCA_ERROR_H

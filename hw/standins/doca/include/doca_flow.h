@@ -1,17 +1,18 @@
 /*
- * The part of DOCA Flow's interface that the shim uses, declared anew for each release from 2.7 to 3.3, so that the shim
- * compiles and runs where the SDK is not. It holds names, types and the order of arguments: what is needed to call, and
- * nothing of NVIDIA's text. Fields that the shim does not touch are left out, so layouts differ from the SDK's: a program
- * is compiled for the one or the other.
+ * The part of DOCA Flow's interface that the shim uses, declared anew for each release from 2.7 to 3.3, so that the
+ * shim compiles and runs where the SDK is not. It holds names, types and the order of arguments: what is needed to
+ * call, and nothing of NVIDIA's text. Fields that the shim does not touch are left out, so layouts differ from the
+ * SDK's: a program is compiled for the one or the other.
  *
  * What the shim relies on must not be what the same hand has guessed. So each declaration says where it was seen:
  *
  *	[27]	a public doca_flow.h of 2.7.0085
  *	[29]	NVIDIA's samples of 2.9.0072, by the call alone
- *	[30]	the interface's pages of 3.0.0058 (stolyarchuk/doca-docs), in full; signatures.c holds the declarations of that
- *		release against a second copy of them
+ *	[30]	the interface's pages of 3.0.0058 (stolyarchuk/doca-docs), in full; signatures.c holds the declarations of
+ *		that release against a second copy of them
  *	[33]	a public doca_flow.h with the names of 3.3, in full
- *	[sA-B]	calls in NVIDIA's samples (NVIDIA-DOCA/doca-samples) of the releases from A to B, of 2.10, 3.0, 3.1, 3.2 and 3.3
+ *	[sA-B]	calls in NVIDIA's samples (NVIDIA-DOCA/doca-samples) of the releases from A to B, of 2.10, 3.0, 3.1, 3.2 and
+ *		3.3
  *	[ovs]	calls in OVS-DOCA, lib/netdev-doca.c
  *	[?]	not seen in this release: taken to be as in the next that was
  */
@@ -44,7 +45,8 @@ enum doca_flow_l4_type_ext { /* [27], [30], [33] */
 	DOCA_FLOW_L4_TYPE_EXT_ICMP6,
 	DOCA_FLOW_L4_TYPE_EXT_TRANSPORT,
 };
-enum doca_flow_l3_meta { DOCA_FLOW_L3_META_NONE, DOCA_FLOW_L3_META_IPV4, DOCA_FLOW_L3_META_IPV6 }; /* [27], [30], [33] */
+enum doca_flow_l3_meta { DOCA_FLOW_L3_META_NONE, DOCA_FLOW_L3_META_IPV4, DOCA_FLOW_L3_META_IPV6 };
+	/* [27], [30], [33] */
 enum doca_flow_l4_meta { /* [27], [30], [33] */
 	DOCA_FLOW_L4_META_NONE,
 	DOCA_FLOW_L4_META_TCP,
@@ -80,7 +82,8 @@ enum doca_flow_entry_op { /* [27], [30], [33] */
 };
 
 #if STANDIN_RELEASE >= 303
-enum doca_flow_entry_flags { DOCA_FLOW_ENTRY_FLAGS_NO_WAIT = 1, DOCA_FLOW_ENTRY_FLAGS_WAIT_FOR_BATCH = 2 }; /* [33], with these values */
+enum doca_flow_entry_flags { DOCA_FLOW_ENTRY_FLAGS_NO_WAIT = 1, DOCA_FLOW_ENTRY_FLAGS_WAIT_FOR_BATCH = 2 };
+	/* [33], with these values */
 #else
 enum doca_flow_flags_type { DOCA_FLOW_NO_WAIT = 0, DOCA_FLOW_WAIT_FOR_BATCH = 1 }; /* [27], [30], with these values */
 #endif
@@ -169,13 +172,15 @@ doca_error_t doca_flow_cfg_set_pipe_queues(struct doca_flow_cfg *, uint16_t); /*
 doca_error_t doca_flow_cfg_set_nr_counters(struct doca_flow_cfg *, uint32_t); /* [27], [30], [s210-303] */
 doca_error_t doca_flow_cfg_set_queue_depth(struct doca_flow_cfg *, uint32_t); /* [27], [30], [s210-303] */
 doca_error_t doca_flow_cfg_set_mode_args(struct doca_flow_cfg *, const char *); /* [27], [30], [s210-303] */
-doca_error_t doca_flow_cfg_set_cb_entry_process(struct doca_flow_cfg *, doca_flow_entry_process_cb); /* [27], [30], [s210-303] */
+doca_error_t doca_flow_cfg_set_cb_entry_process(struct doca_flow_cfg *, doca_flow_entry_process_cb);
+	/* [27], [30], [s210-303] */
 #if STANDIN_RELEASE <= 301
 struct doca_flow_resource_rss_cfg { /* [27], [33]: these fields */
 	uint16_t *queues_array;
 	int nr_queues;
 };
-doca_error_t doca_flow_cfg_set_default_rss(struct doca_flow_cfg *, const struct doca_flow_resource_rss_cfg *); /* [30], [s210-301] */
+doca_error_t doca_flow_cfg_set_default_rss(struct doca_flow_cfg *, const struct doca_flow_resource_rss_cfg *);
+	/* [30], [s210-301] */
 #endif
 doca_error_t doca_flow_init(struct doca_flow_cfg *); /* [27], [30], [s210-303] */
 void doca_flow_destroy(void); /* [27], [30], [s210-303] */
@@ -195,23 +200,28 @@ doca_error_t doca_flow_port_cfg_set_actions_mem_size(struct doca_flow_port_cfg *
 doca_error_t doca_flow_port_cfg_set_dev(struct doca_flow_port_cfg *, void *); /* [27]; 2.9 [29] */
 #endif
 #if STANDIN_RELEASE >= 301
-doca_error_t doca_flow_port_cfg_set_dev_rep(struct doca_flow_port_cfg *, struct doca_dev_rep *); /* [30], [s301-303], [ovs] */
+doca_error_t doca_flow_port_cfg_set_dev_rep(struct doca_flow_port_cfg *, struct doca_dev_rep *);
+	/* [30], [s301-303], [ovs] */
 #endif
-doca_error_t doca_flow_port_start(const struct doca_flow_port_cfg *, struct doca_flow_port **); /* [27], [30], [s210-303] */
+doca_error_t doca_flow_port_start(const struct doca_flow_port_cfg *, struct doca_flow_port **);
+	/* [27], [30], [s210-303] */
 doca_error_t doca_flow_port_stop(struct doca_flow_port *); /* [27], [30], [s210-303] */
 struct doca_flow_port *doca_flow_port_switch_get(const struct doca_flow_port *); /* [27], [30], [s210-303] */
 doca_error_t doca_flow_get_target(enum doca_flow_target_type, struct doca_flow_target **); /* [27], [30], [s210-303] */
 
 /* Pipes. */
-doca_error_t doca_flow_pipe_cfg_create(struct doca_flow_pipe_cfg **, struct doca_flow_port *); /* [27], [30], [s210-303] */
+doca_error_t doca_flow_pipe_cfg_create(struct doca_flow_pipe_cfg **, struct doca_flow_port *);
+	/* [27], [30], [s210-303] */
 doca_error_t doca_flow_pipe_cfg_destroy(struct doca_flow_pipe_cfg *); /* [27], [30], [s210-303] */
 doca_error_t doca_flow_pipe_cfg_set_name(struct doca_flow_pipe_cfg *, const char *); /* [27], [30], [s210-303] */
-doca_error_t doca_flow_pipe_cfg_set_type(struct doca_flow_pipe_cfg *, enum doca_flow_pipe_type); /* [27], [30], [s210-303] */
+doca_error_t doca_flow_pipe_cfg_set_type(struct doca_flow_pipe_cfg *, enum doca_flow_pipe_type);
+	/* [27], [30], [s210-303] */
 doca_error_t doca_flow_pipe_cfg_set_is_root(struct doca_flow_pipe_cfg *, bool); /* [27], [30], [s210-303] */
 doca_error_t doca_flow_pipe_cfg_set_nr_entries(struct doca_flow_pipe_cfg *, uint32_t); /* [27], [30], [s210-303] */
 doca_error_t doca_flow_pipe_cfg_set_match(struct doca_flow_pipe_cfg *, const struct doca_flow_match *,
 					  const struct doca_flow_match *mask); /* [27], [30], [s210-303] */
-doca_error_t doca_flow_pipe_cfg_set_monitor(struct doca_flow_pipe_cfg *, const struct doca_flow_monitor *); /* [27], [30], [s210-303] */
+doca_error_t doca_flow_pipe_cfg_set_monitor(struct doca_flow_pipe_cfg *, const struct doca_flow_monitor *);
+	/* [27], [30], [s210-303] */
 doca_error_t doca_flow_pipe_create(const struct doca_flow_pipe_cfg *, const struct doca_flow_fwd *,
 				   const struct doca_flow_fwd *miss, struct doca_flow_pipe **); /* [27], [30], [s210-303] */
 void doca_flow_pipe_destroy(struct doca_flow_pipe *); /* [27], [30], [s210-303] */
@@ -240,13 +250,17 @@ doca_error_t doca_flow_pipe_update_entry(uint16_t queue, struct doca_flow_pipe *
 					 enum doca_flow_flags_type, struct doca_flow_pipe_entry *); /* [27], [30]; 2.9, 2.10 and 3.1 [?] */
 #endif
 #if STANDIN_RELEASE >= 209
-doca_error_t doca_flow_pipe_remove_entry(uint16_t queue, uint32_t flags, struct doca_flow_pipe_entry *); /* [29], [30], [s210-303] */
-doca_error_t doca_flow_resource_query_entry(struct doca_flow_pipe_entry *, struct doca_flow_resource_query *); /* [29], [30], [s210-303] */
+doca_error_t doca_flow_pipe_remove_entry(uint16_t queue, uint32_t flags, struct doca_flow_pipe_entry *);
+	/* [29], [30], [s210-303] */
+doca_error_t doca_flow_resource_query_entry(struct doca_flow_pipe_entry *, struct doca_flow_resource_query *);
+	/* [29], [30], [s210-303] */
 #else
 doca_error_t doca_flow_pipe_rm_entry(uint16_t queue, uint32_t flags, struct doca_flow_pipe_entry *); /* [27] */
 doca_error_t doca_flow_query_entry(struct doca_flow_pipe_entry *, struct doca_flow_query *); /* [27] */
 #endif
-doca_error_t doca_flow_entries_process(struct doca_flow_port *, uint16_t queue, uint64_t timeout_us, uint32_t max); /* [27], [30], [s210-303] */
-int doca_flow_aging_handle(struct doca_flow_port *, uint16_t queue, uint64_t quota_us, uint64_t max); /* [27], [30], [s210-303] */
+doca_error_t doca_flow_entries_process(struct doca_flow_port *, uint16_t queue, uint64_t timeout_us, uint32_t max);
+	/* [27], [30], [s210-303] */
+int doca_flow_aging_handle(struct doca_flow_port *, uint16_t queue, uint64_t quota_us, uint64_t max);
+	/* [27], [30], [s210-303] */
 
 #endif

@@ -23,8 +23,9 @@ struct rte_flow_error {
 };
 
 uint16_t rte_eth_find_next_owned_by(uint16_t port_id, uint64_t owner);
-#define RTE_ETH_FOREACH_DEV(p)                                                                                                 \
-	for (p = rte_eth_find_next_owned_by(0, 0); p < RTE_MAX_ETHPORTS; p = rte_eth_find_next_owned_by((uint16_t)(p + 1), 0))
+#define RTE_ETH_FOREACH_DEV(p)                                               \
+	for (p = rte_eth_find_next_owned_by(0, 0); p < RTE_MAX_ETHPORTS;         \
+		p = rte_eth_find_next_owned_by((uint16_t)(p + 1), 0))
 
 int rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *);
 int rte_eth_dev_get_name_by_port(uint16_t port, char *name);
@@ -32,7 +33,8 @@ int rte_eth_dev_socket_id(uint16_t port);
 int rte_eth_dev_configure(uint16_t port, uint16_t rx_queues, uint16_t tx_queues, const struct rte_eth_conf *);
 int rte_eth_rx_queue_setup(uint16_t port, uint16_t queue, uint16_t descriptors, unsigned socket,
 			   const struct rte_eth_rxconf *, struct rte_mempool *);
-int rte_eth_tx_queue_setup(uint16_t port, uint16_t queue, uint16_t descriptors, unsigned socket, const struct rte_eth_txconf *);
+int rte_eth_tx_queue_setup(uint16_t port, uint16_t queue, uint16_t descriptors, unsigned socket,
+	const struct rte_eth_txconf *);
 int rte_eth_dev_start(uint16_t port);
 int rte_eth_dev_stop(uint16_t port);
 int rte_eth_dev_close(uint16_t port);

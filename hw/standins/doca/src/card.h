@@ -116,11 +116,11 @@ static doca_error_t planned(const char *call)
 	return card.fail_with;
 }
 
-#define MAY_FAIL                                                                                                               \
-	do {                                                                                                                   \
-		doca_error_t planned_err = planned(__func__);                                                                  \
-		if (planned_err != DOCA_SUCCESS)                                                                               \
-			return planned_err;                                                                                    \
+#define MAY_FAIL                                      \
+	do {                                              \
+		doca_error_t planned_err = planned(__func__); \
+		if (planned_err != DOCA_SUCCESS)              \
+			return planned_err;                       \
 	} while (0)
 
 /* ticks is a clock that costs next to nothing to read; standin_spent knows how long a tick is. */

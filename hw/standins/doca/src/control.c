@@ -103,6 +103,7 @@ void standin_reset(void)
 	cpu_set_t core = card.core;
 	int cores = card.cores;
 	memset(&card, 0, sizeof card);
-	card.objects = objects, card.eal = eal, card.core = core, card.cores = cores, card.limit = UINT32_MAX, card.every_ms = RELEASE >= 303 ? 1000 : 500;
+	card.objects = objects, card.eal = eal, card.core = core, card.cores = cores, card.limit = UINT32_MAX,
+		card.every_ms = RELEASE >= 303 ? 1000 : 500;
 	pthread_mutex_unlock(&lock);
 }

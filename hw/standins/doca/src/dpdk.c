@@ -1,7 +1,8 @@
 /* Devices and DPDK: what must be done before DOCA Flow may be started. */
 
 static const char *const error_names[] = {
-	"SUCCESS", "UNKNOWN", "NOT_PERMITTED", "IN_USE", "NOT_SUPPORTED", "AGAIN", "INVALID_VALUE", "NO_MEMORY", "INITIALIZATION",
+	"SUCCESS", "UNKNOWN", "NOT_PERMITTED", "IN_USE", "NOT_SUPPORTED", "AGAIN", "INVALID_VALUE", "NO_MEMORY",
+	"INITIALIZATION",
 	"TIME_OUT", "SHUTDOWN", "BAD_STATE", "NOT_FOUND", "FULL", "DRIVER", "ALREADY_EXIST",
 };
 
@@ -9,7 +10,7 @@ const char *doca_error_get_name(doca_error_t e) { return error_names[e]; }
 const char *doca_error_get_descr(doca_error_t e) { return error_names[e]; }
 const char *doca_version_runtime(void) { return "stand-in"; }
 
-/* ---- Devices and DPDK --------------------------------------------------------------------------------------------- */
+/* ---- Devices and DPDK -------------------------------------------------------------------------------------------- */
 
 struct doca_devinfo {
 	char pci[DOCA_DEVINFO_PCI_ADDR_SIZE];
@@ -73,7 +74,8 @@ doca_error_t doca_dev_close(struct doca_dev *dev)
 static struct doca_devinfo_rep the_representors[MAX_PORTS];
 
 /* The list is in no order that anybody could rely on. */
-doca_error_t doca_devinfo_rep_create_list(struct doca_dev *dev, int filter, struct doca_devinfo_rep ***list, uint32_t *n)
+doca_error_t doca_devinfo_rep_create_list(struct doca_dev *dev, int filter, struct doca_devinfo_rep ***list,
+	uint32_t *n)
 {
 	(void)dev;
 	MAY_FAIL;
@@ -189,7 +191,8 @@ doca_error_t doca_dpdk_port_probe(struct doca_dev *dev, const char *devargs)
 }
 
 #if RELEASE >= 301
-doca_error_t doca_dpdk_port_probe_with_representors(struct doca_dev *dev, const char *devargs, struct doca_dev_rep **reps, uint32_t n)
+doca_error_t doca_dpdk_port_probe_with_representors(struct doca_dev *dev, const char *devargs,
+	struct doca_dev_rep **reps, uint32_t n)
 {
 	(void)dev;
 	MAY_FAIL;
@@ -254,7 +257,8 @@ struct rte_mempool {
 	int unused;
 };
 
-struct rte_mempool *rte_pktmbuf_pool_create(const char *name, unsigned n, unsigned cache, uint16_t priv, uint16_t room, int socket)
+struct rte_mempool *rte_pktmbuf_pool_create(const char *name, unsigned n, unsigned cache, uint16_t priv,
+	uint16_t room, int socket)
 {
 	(void)name, (void)n, (void)cache, (void)priv, (void)room, (void)socket;
 	if (planned("rte_pktmbuf_pool_create") != DOCA_SUCCESS) {
@@ -303,7 +307,8 @@ int rte_eth_dev_configure(uint16_t p, uint16_t rx, uint16_t tx, const struct rte
 	return port_step(__func__, card.eth[p].probed && rx > 0 && tx > 0, &card.eth[p].configured);
 }
 
-int rte_eth_rx_queue_setup(uint16_t p, uint16_t q, uint16_t n, unsigned socket, const struct rte_eth_rxconf *conf, struct rte_mempool *m)
+int rte_eth_rx_queue_setup(uint16_t p, uint16_t q, uint16_t n, unsigned socket, const struct rte_eth_rxconf *conf,
+	struct rte_mempool *m)
 {
 	(void)q, (void)n, (void)socket, (void)conf;
 	return port_step(__func__, card.eth[p].configured && m, &card.eth[p].rx);
@@ -321,7 +326,10 @@ int rte_flow_isolate(uint16_t p, int set, struct rte_flow_error *err)
 	return port_step(__func__, !card.eth[p].running && set, &card.eth[p].isolated);
 }
 
-int rte_eth_dev_start(uint16_t p) { return port_step(__func__, card.eth[p].rx && card.eth[p].tx, &card.eth[p].running); }
+int rte_eth_dev_start(uint16_t p)
+{
+	return port_step(__func__, card.eth[p].rx && card.eth[p].tx, &card.eth[p].running);
+}
 
 int rte_eth_dev_stop(uint16_t p)
 {

@@ -1,8 +1,8 @@
 /* Entries: requests, completions, counters, ageing. */
 
 /* enqueue takes an operation, or says why not. */
-static doca_error_t enqueue(uint16_t queue, struct doca_flow_pipe_entry *e, enum doca_flow_entry_op op, const struct doca_flow_fwd *fwd,
-			    uint32_t flags)
+static doca_error_t enqueue(uint16_t queue, struct doca_flow_pipe_entry *e, enum doca_flow_entry_op op,
+	const struct doca_flow_fwd *fwd, uint32_t flags)
 {
 #if RELEASE >= 303
 	const uint32_t now = DOCA_FLOW_ENTRY_FLAGS_NO_WAIT, wait = DOCA_FLOW_ENTRY_FLAGS_WAIT_FOR_BATCH;
@@ -19,21 +19,25 @@ static doca_error_t enqueue(uint16_t queue, struct doca_flow_pipe_entry *e, enum
 		return misused(DOCA_ERROR_BAD_STATE, "two threads use one queue");
 	if (card.queued == card.depth)
 		return misused(DOCA_ERROR_INVALID_VALUE, "more than %u operations in the queue", card.depth);
-	card.queue[(card.first + card.queued++) % (card.depth + 1)] = (struct operation){e, op, fwd ? *fwd : (struct doca_flow_fwd){0}};
+	card.queue[(card.first + card.queued++) % (card.depth + 1)] =
+		(struct operation){e, op, fwd ? *fwd : (struct doca_flow_fwd){0}};
 	if (flags == now)
 		card.submitted = card.queued;
 	return DOCA_SUCCESS;
 }
 
-static doca_error_t add(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m, const struct doca_flow_monitor *monitor,
+static doca_error_t add(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m,
+	const struct doca_flow_monitor *monitor,
 			const struct doca_flow_fwd *fwd, uint32_t flags, void *ctx, struct doca_flow_pipe_entry **entry)
 {
 	if (p->held == p->cfg.entries)
 		return DOCA_ERROR_FULL;
 	const struct doca_flow_fwd *to = &p->fwd;
-	bool open = (p->fwd.type == DOCA_FLOW_FWD_PORT && p->fwd.port_id == 0xffff) || (p->fwd.type == DOCA_FLOW_FWD_PIPE && !p->fwd.next_pipe);
+	bool open = (p->fwd.type == DOCA_FLOW_FWD_PORT && p->fwd.port_id == 0xffff) ||
+		(p->fwd.type == DOCA_FLOW_FWD_PIPE && !p->fwd.next_pipe);
 	if (open != (fwd != NULL))
-		return misused(DOCA_ERROR_INVALID_VALUE, "pipe %s: a forward %s", p->cfg.name, open ? "is wanted for each entry" : "is fixed by the pipe");
+		return misused(DOCA_ERROR_INVALID_VALUE, "pipe %s: a forward %s", p->cfg.name,
+			open ? "is wanted for each entry" : "is fixed by the pipe");
 	if (fwd) {
 		if (fwd->type != p->fwd.type && fwd->type != DOCA_FLOW_FWD_DROP)
 			return misused(DOCA_ERROR_INVALID_VALUE, "pipe %s: another kind of forward in an entry", p->cfg.name);
@@ -54,7 +58,8 @@ static doca_error_t add(uint16_t queue, struct doca_flow_pipe *p, const struct d
 	struct doca_flow_pipe_entry *e = make(sizeof *e);
 	if (e == NULL)
 		return DOCA_ERROR_NO_MEMORY;
-	*e = (struct doca_flow_pipe_entry){.pipe = p, .fwd = *to, .counted = counted, .aging_s = monitor ? monitor->aging_sec : 0, .ctx = ctx};
+	*e = (struct doca_flow_pipe_entry){.pipe = p, .fwd = *to, .counted = counted,
+		.aging_s = monitor ? monitor->aging_sec : 0, .ctx = ctx};
 	key_of(&p->t, m, e->key, &e->length, false);
 	doca_error_t err = enqueue(queue, e, DOCA_FLOW_ENTRY_OP_ADD, NULL, flags);
 	if (err != DOCA_SUCCESS)
@@ -65,23 +70,23 @@ static doca_error_t add(uint16_t queue, struct doca_flow_pipe *p, const struct d
 	return DOCA_SUCCESS;
 }
 
-#define LOCKED(call)                                                                                                           \
-	uint64_t locked_at = ticks();                                                                                          \
-	pthread_mutex_lock(&lock);                                                                                             \
-	doca_error_t locked_err = planned(__func__);                                                                           \
-	if (locked_err == DOCA_SUCCESS)                                                                                        \
-		locked_err = (call);                                                                                           \
-	card.spent += ticks() - locked_at;                                                                                     \
-	pthread_mutex_unlock(&lock);                                                                                           \
+#define LOCKED(call)                             \
+	uint64_t locked_at = ticks();                \
+	pthread_mutex_lock(&lock);                   \
+	doca_error_t locked_err = planned(__func__); \
+	if (locked_err == DOCA_SUCCESS)              \
+		locked_err = (call);                     \
+	card.spent += ticks() - locked_at;           \
+	pthread_mutex_unlock(&lock);                 \
 	return locked_err
 
 #if RELEASE >= 303
-doca_error_t doca_flow_pipe_basic_add_entry(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m, uint8_t action,
-					    const struct doca_flow_actions *actions, const struct doca_flow_monitor *monitor,
+doca_error_t doca_flow_pipe_basic_add_entry(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m,
+	uint8_t action, const struct doca_flow_actions *actions, const struct doca_flow_monitor *monitor,
 					    const struct doca_flow_fwd *fwd, uint32_t flags, void *ctx, struct doca_flow_pipe_entry **e)
 #elif RELEASE >= 302
-doca_error_t doca_flow_pipe_add_entry(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m, uint8_t action,
-				      const struct doca_flow_actions *actions, const struct doca_flow_monitor *monitor,
+doca_error_t doca_flow_pipe_add_entry(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m,
+	uint8_t action, const struct doca_flow_actions *actions, const struct doca_flow_monitor *monitor,
 				      const struct doca_flow_fwd *fwd, uint32_t flags, void *ctx, struct doca_flow_pipe_entry **e)
 #else
 doca_error_t doca_flow_pipe_add_entry(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_match *m,
@@ -96,7 +101,8 @@ doca_error_t doca_flow_pipe_add_entry(uint16_t queue, struct doca_flow_pipe *p, 
 	LOCKED(add(queue, p, m, monitor, fwd, flags, ctx, e));
 }
 
-static doca_error_t change(uint16_t queue, struct doca_flow_pipe_entry *e, enum doca_flow_entry_op op, const struct doca_flow_fwd *fwd, uint32_t flags)
+static doca_error_t change(uint16_t queue, struct doca_flow_pipe_entry *e, enum doca_flow_entry_op op,
+	const struct doca_flow_fwd *fwd, uint32_t flags)
 {
 	if (!e->in_force || e->leaving)
 		return misused(DOCA_ERROR_BAD_STATE, "pipe %s: an entry changed that is not in force", e->pipe->cfg.name);
@@ -109,7 +115,8 @@ static doca_error_t change(uint16_t queue, struct doca_flow_pipe_entry *e, enum 
 }
 
 #if RELEASE >= 303
-doca_error_t doca_flow_pipe_basic_update_entry(uint16_t queue, struct doca_flow_pipe *p, uint8_t action, const struct doca_flow_actions *actions,
+doca_error_t doca_flow_pipe_basic_update_entry(uint16_t queue, struct doca_flow_pipe *p, uint8_t action,
+	const struct doca_flow_actions *actions,
 					       const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd, uint32_t flags,
 					       struct doca_flow_pipe_entry *e)
 {
@@ -117,8 +124,8 @@ doca_error_t doca_flow_pipe_basic_update_entry(uint16_t queue, struct doca_flow_
 	LOCKED(change(queue, e, DOCA_FLOW_ENTRY_OP_UPD, fwd, flags));
 }
 #elif RELEASE != 302
-doca_error_t doca_flow_pipe_update_entry(uint16_t queue, struct doca_flow_pipe *p, const struct doca_flow_actions *actions,
-					 const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd,
+doca_error_t doca_flow_pipe_update_entry(uint16_t queue, struct doca_flow_pipe *p,
+	const struct doca_flow_actions *actions, const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd,
 					 enum doca_flow_flags_type flags, struct doca_flow_pipe_entry *e)
 {
 	(void)p, (void)actions, (void)monitor;
@@ -135,7 +142,7 @@ doca_error_t doca_flow_pipe_rm_entry(uint16_t queue, uint32_t flags, struct doca
 	LOCKED(change(queue, e, DOCA_FLOW_ENTRY_OP_DEL, NULL, flags));
 }
 
-/* ---- Counters ----------------------------------------------------------------------------------------------------- */
+/* ---- Counters ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t clock_ms(void)
 {
@@ -144,7 +151,9 @@ static uint64_t clock_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* age_clock is the time by which entries age: it stands still but for standin_pass when counters are renewed by hand. */
+/*
+ * age_clock is the time by which entries age: it stands still but for standin_pass when counters are renewed by hand.
+ */
 static uint64_t age_clock(void) { return card.passed_ms + (card.every_ms ? clock_ms() : 0); }
 
 /* renew begins an epoch when one is due: what is read in it is what was counted before it. */
@@ -185,7 +194,7 @@ doca_error_t doca_flow_query_entry(struct doca_flow_pipe_entry *e, struct doca_f
 }
 #endif
 
-/* ---- Completions and ageing --------------------------------------------------------------------------------------- */
+/* ---- Completions and ageing -------------------------------------------------------------------------------------- */
 
 /* carry_out does one operation. It reports whether the entry is to be freed. */
 static bool carry_out(struct operation *o, bool *ok)
@@ -241,7 +250,8 @@ doca_error_t doca_flow_entries_process(struct doca_flow_port *port, uint16_t que
 		pthread_mutex_unlock(&lock);
 		if (o.entry == NULL)
 			continue;
-		card.callback(o.entry, 0, ok ? DOCA_FLOW_ENTRY_STATUS_SUCCESS : DOCA_FLOW_ENTRY_STATUS_ERROR, o.op, o.entry->ctx);
+		card.callback(o.entry, 0, ok ? DOCA_FLOW_ENTRY_STATUS_SUCCESS : DOCA_FLOW_ENTRY_STATUS_ERROR, o.op,
+			o.entry->ctx);
 		if (end) {
 			begun = ticks();
 			pthread_mutex_lock(&lock);

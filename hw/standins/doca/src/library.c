@@ -19,12 +19,12 @@ doca_error_t doca_flow_cfg_destroy(struct doca_flow_cfg *cfg)
 	return DOCA_SUCCESS;
 }
 
-#define SETTER(name, type, field)                                                                                              \
-	doca_error_t doca_flow_cfg_set_##name(struct doca_flow_cfg *cfg, type value)                                           \
-	{                                                                                                                      \
-		MAY_FAIL;                                                                                                      \
-		cfg->field = value;                                                                                            \
-		return DOCA_SUCCESS;                                                                                           \
+#define SETTER(name, type, field)                                                \
+	doca_error_t doca_flow_cfg_set_##name(struct doca_flow_cfg *cfg, type value) \
+	{                                                                            \
+		MAY_FAIL;                                                                \
+		cfg->field = value;                                                      \
+		return DOCA_SUCCESS;                                                     \
 	}
 SETTER(pipe_queues, uint16_t, queues)
 SETTER(nr_counters, uint32_t, counters)
@@ -181,7 +181,10 @@ doca_error_t doca_flow_port_stop(struct doca_flow_port *port)
 	return DOCA_SUCCESS;
 }
 
-struct doca_flow_port *doca_flow_port_switch_get(const struct doca_flow_port *port) { return (void)port, &card.port[0]; }
+struct doca_flow_port *doca_flow_port_switch_get(const struct doca_flow_port *port)
+{
+	return (void)port, &card.port[0];
+}
 
 struct doca_flow_target {
 	int unused;

@@ -41,16 +41,20 @@ struct template {
 	enum use use[FIELDS];
 };
 
-/* read_template says what each part of a pipe's match means: without a mask zeros ignore, ones change from entry to entry, and
- * anything else is constant; with one, what it leaves out is ignored. */
+/*
+ * read_template says what each part of a pipe's match means: without a mask zeros ignore, ones change from entry to
+ * entry, and anything else is constant; with one, what it leaves out is ignored.
+ */
 static void read_template(struct template *t, const struct doca_flow_match *match, const struct doca_flow_match *mask)
 {
 	t->match = *match;
 	for (int f = 0; f < FIELDS; f++) {
 		const struct field *field = &fields[f];
-		const uint8_t *value = (const uint8_t *)match + field->at, *bits = mask ? (const uint8_t *)mask + field->at : NULL;
+		const uint8_t *value = (const uint8_t *)match + field->at;
+		const uint8_t *bits = mask ? (const uint8_t *)mask + field->at : NULL;
 		t->use[f] = IGNORED;
-		if ((field->l3 && field->l3 != match->outer.l3_type) || (field->l4 && match->outer.l4_type_ext == DOCA_FLOW_L4_TYPE_EXT_NONE))
+		if ((field->l3 && field->l3 != match->outer.l3_type) ||
+			(field->l4 && match->outer.l4_type_ext == DOCA_FLOW_L4_TYPE_EXT_NONE))
 			continue;
 		if (all(bits ? bits : value, field->size, 0))
 			continue;
@@ -58,18 +62,22 @@ static void read_template(struct template *t, const struct doca_flow_match *matc
 	}
 }
 
-/* key_of collects what tells entries apart, or what of a packet is compared with that. It reports whether the constant parts
- * agree. */
+/*
+ * key_of collects what tells entries apart, or what of a packet is compared with that. It reports whether the constant
+ * parts agree.
+ */
 static bool key_of(const struct template *t, const struct doca_flow_match *m, uint8_t *key, size_t *n, bool packet)
 {
 	*n = 0;
 	for (int f = 0; f < FIELDS; f++) {
 		const uint8_t *value = (const uint8_t *)m + fields[f].at;
-		if (t->use[f] == CONSTANT && packet && memcmp(value, (const uint8_t *)&t->match + fields[f].at, fields[f].size) != 0)
+		if (t->use[f] == CONSTANT && packet &&
+			memcmp(value, (const uint8_t *)&t->match + fields[f].at, fields[f].size) != 0)
 			return false;
 		if (t->use[f] != CHANGEABLE)
 			continue;
-		if (packet && ((fields[f].l3 && fields[f].l3 != m->outer.l3_type) || (fields[f].l4 && m->outer.l4_type_ext == 0)))
+		if (packet && ((fields[f].l3 && fields[f].l3 != m->outer.l3_type) ||
+			(fields[f].l4 && m->outer.l4_type_ext == 0)))
 			return false;
 		memcpy(key + *n, value, fields[f].size);
 		*n += fields[f].size;
@@ -77,7 +85,7 @@ static bool key_of(const struct template *t, const struct doca_flow_match *m, ui
 	return true;
 }
 
-/* ---- Pipes and entries -------------------------------------------------------------------------------------------- */
+/* ---- Pipes and entries ------------------------------------------------------------------------------------------- */
 
 struct doca_flow_pipe_cfg {
 	char name[64];
@@ -158,7 +166,8 @@ doca_error_t doca_flow_pipe_cfg_set_nr_entries(struct doca_flow_pipe_cfg *cfg, u
 	return n > 0 ? DOCA_SUCCESS : DOCA_ERROR_INVALID_VALUE;
 }
 
-doca_error_t doca_flow_pipe_cfg_set_match(struct doca_flow_pipe_cfg *cfg, const struct doca_flow_match *m, const struct doca_flow_match *mask)
+doca_error_t doca_flow_pipe_cfg_set_match(struct doca_flow_pipe_cfg *cfg, const struct doca_flow_match *m,
+	const struct doca_flow_match *mask)
 {
 	MAY_FAIL;
 	cfg->match = *m, cfg->matches = true;

@@ -1,10 +1,12 @@
 /*
- * The declarations of 3.0.0058 a second time, copied by a program from the interface's pages, by which the stand-in's headers
- * are checked: a call that the shim makes otherwise does not compile there. doca_flow_port_cfg_set_dev_rep is in the pages
- * and in no program of that release, so the shim does not use it there.
+ * The declarations of 3.0.0058 a second time, copied by a program from the interface's pages, by which the stand-in's
+ * headers are checked: a call that the shim makes otherwise does not compile there. doca_flow_port_cfg_set_dev_rep is
+ * in the pages and in no program of that release, so the shim does not use it there.
  */
 #if STANDIN_RELEASE == 300
-#define SAME(name, type) _Static_assert(__builtin_types_compatible_p(__typeof__(name), type), #name " is declared otherwise in 3.0.0058")
+#define SAME(name, type)                                                    \
+	_Static_assert(__builtin_types_compatible_p(__typeof__(name), type), \
+		#name " is declared otherwise in 3.0.0058")
 
 /* group__DOCA__DEV.html */
 SAME(doca_dev_close, doca_error_t (struct doca_dev *));

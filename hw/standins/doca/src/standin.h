@@ -17,7 +17,10 @@ struct standin_verdict {
 /* standin_packet puts a frame in at a port and says what the rules make of it. Safe from any thread. */
 struct standin_verdict standin_packet(uint16_t in, const uint8_t *frame, uint32_t length);
 
-/* standin_representors gives the card representors, of these network devices; one of "" has none. Safe until the card is opened. */
+/*
+ * standin_representors gives the card representors, of these network devices; one of "" has none. Safe until the card
+ * is opened.
+ */
 void standin_representors(const char *const *devices, uint32_t n);
 
 /* What the device was probed with, and the library's mode. */
@@ -25,10 +28,10 @@ const char *standin_probe(void);
 const char *standin_mode(void);
 
 /*
- * standin_wire makes the card's ports network devices of the calling thread's namespace: what comes in at one is forwarded
- * as the rules say, and what they leave to the kernel of port 0's frames is sent out of the device kernel. Those of the
- * first port and of the kernel must be there; the others may come and go. It returns NULL, or what is wrong. The devices are
- * to carry frames of up to 2,048 B.
+ * standin_wire makes the card's ports network devices of the calling thread's namespace: what comes in at one is
+ * forwarded as the rules say, and what they leave to the kernel of port 0's frames is sent out of the device kernel.
+ * Those of the first port and of the kernel must be there; the others may come and go. It returns NULL, or what is
+ * wrong. The devices are to carry frames of up to 2,048 B.
  */
 const char *standin_wire(const char *const *devices, uint32_t ports, const char *kernel);
 void standin_unwire(void);
@@ -40,8 +43,11 @@ struct standin_traffic {
 };
 struct standin_traffic standin_carried(void);
 
-/* standin_fail makes a call fail, by its name, with an error of doca_error.h: after so many that go well, so many times.
- * The call "completion" is the card's refusal of an entry that the library had taken. One at a time; "" for none. */
+/*
+ * standin_fail makes a call fail, by its name, with an error of doca_error.h: after so many that go well, so many
+ * times. The call "completion" is the card's refusal of an entry that the library had taken. One at a time; "" for
+ * none.
+ */
 void standin_fail(const char *call, uint32_t after, uint32_t times, int error);
 
 /* standin_note has the names of calls noted, of those that can fail; standin_noted has them, each on a line. */

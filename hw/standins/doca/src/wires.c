@@ -1,8 +1,8 @@
 /*
  * Wires: the card's ports as network devices, so that it forwards real frames by its rules.
  *
- * One thread takes what comes in at any of them, asks packet() and sends on. A port's device may come and go - an instance's
- * does with its container - and the thread hears of that from the kernel.
+ * One thread takes what comes in at any of them, asks packet() and sends on. A port's device may come and go - an
+ * instance's does with its container - and the thread hears of that from the kernel.
  */
 
 #define BATCH 64
@@ -39,13 +39,15 @@ static void plug(uint32_t w, unsigned index)
 {
 	struct wire *wire = &wires.wire[w];
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, room = 8 << 20;
-	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = (int)index, .sll_protocol = w == KERNEL ? 0 : htons(ETH_P_ALL)};
+	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_ifindex = (int)index,
+		.sll_protocol = w == KERNEL ? 0 : htons(ETH_P_ALL)};
 	if (fd < 0)
 		return;
 	setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &one, sizeof one);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) != 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one) != 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0) {
+	if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof one) != 0 ||
+		bind(fd, (struct sockaddr *)&at, sizeof at) != 0) {
 		close(fd);
 		return;
 	}
@@ -97,14 +99,16 @@ static void send_to(uint32_t w, uint32_t n)
 static void forward(uint32_t w)
 {
 	bool any[WIRES] = {false};
-	int n = recvmmsg(wires.wire[w].fd, wires.in, BATCH, MSG_DONTWAIT, NULL); /* an error, of a device that has gone, is over with it */
+	/* an error, of a device that has gone, is over with it */
+	int n = recvmmsg(wires.wire[w].fd, wires.in, BATCH, MSG_DONTWAIT, NULL);
 	for (int k = 0; k < n; k++) {
 		struct standin_verdict v = standin_packet((uint16_t)w, wires.frame[k], wires.in[k].msg_len);
 		bool whole = !(wires.in[k].msg_hdr.msg_flags & MSG_TRUNC), up = v.kind == STANDIN_KERNEL && w == 0;
 		if (whole && (up || v.kind == STANDIN_PORT))
 			any[wires.to[k] = up ? KERNEL : (uint8_t)v.port] = true;
 		else
-			wires.to[k] = WIRES; /* nowhere: of what comes in at an instance's port, the kernel has seen the frame there */
+			/* nowhere: of what comes in at an instance's port, the kernel has seen the frame there */
+			wires.to[k] = WIRES;
 		COUNT(received, 1);
 		COUNT(left, v.kind != STANDIN_PORT);
 	}
@@ -115,7 +119,10 @@ static void forward(uint32_t w)
 
 static void *carry(void *unused)
 {
-	/* Woken for each frame, it would take time of whoever sends them: as a card's interrupts, its wakings are moderated. */
+	/*
+	 * Woken for each frame, it would take time of whoever sends them: as a card's interrupts, its wakings are
+	 * moderated.
+	 */
 	const struct timespec rest = {.tv_nsec = 200000};
 	struct epoll_event events[WIRES];
 	(void)unused;
@@ -180,7 +187,10 @@ const char *standin_wire(const char *const *devices, uint32_t ports, const char 
 	if ((errno = pthread_create(&wires.thread, NULL, carry, NULL)) != 0)
 		return trouble("pthread_create");
 	wires.runs = true;
-	/* A card's eSwitch takes no processor from anybody, and waits for none: as far as this machine allows, so does this. */
+	/*
+	 * A card's eSwitch takes no processor from anybody, and waits for none: as far as this machine allows, so does
+	 * this.
+	 */
 	if (card.cores > 0)
 		pthread_setaffinity_np(wires.thread, sizeof card.core, &card.core);
 	pthread_setschedparam(wires.thread, SCHED_FIFO, &first);
