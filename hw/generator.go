@@ -9,17 +9,17 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Generator offers a scenario's traffic at the uplink and counts what comes back from the sink. It is used by one
-// goroutine.
+// Generator offers a scenario's traffic at the uplink and counts what comes back from the sink. One goroutine at a time
+// may use it, but for Stop.
 type Generator interface {
 	// Load takes the traffic of a run and checks it, without sending.
 	Load(ctx context.Context, s []Stream) error
-	// Start begins to send. Each stream starts its own time after the returned one.
+	// Start begins to send. Each stream starts its own Start after the returned time.
 	Start(ctx context.Context) (time.Time, error)
 	// Counters reads what was sent and received since Start.
 	Counters(ctx context.Context) (Traffic, error)
-	// Stop ends all streams. It is no error when none is active, and may be called while another method runs: a run
-	// that is interrupted stops its traffic before anything else.
+	// Stop ends all streams; it is no error if none is active. It may be called while another method runs: an
+	// interrupted run stops its traffic before it does anything else.
 	Stop(ctx context.Context) error
 	Close() error
 }
@@ -43,13 +43,13 @@ type Traffic struct {
 	At               time.Time
 	Sent, Received   uint64       // packets
 	SentB, ReceivedB uint64       // bytes, without the frame check sequence
-	Flows            []FlowCounts // in order of the flows' numbers; nil from a generator that does not tell flows apart
-	Ordered          bool         // FlowCounts.Reordered was counted; otherwise it is 0 and means nothing
-	Down             string       // which of its ports have no link now; empty if all have
+	Flows            []FlowCounts // in order of the flows' numbers; nil if the generator does not tell flows apart
+	Ordered          bool         // whether FlowCounts.Reordered was counted; if not, it is 0 and means nothing
+	Down             string       // its ports without a link; empty if all have one
 }
 
 // FlowCounts is what became of one flow's packets.
 type FlowCounts struct {
 	Flow                      flow.ID
-	Sent, Received, Reordered uint64 // packets; reordered as in RFC 4737: behind one that was sent later
+	Sent, Received, Reordered uint64 // packets; reordered as in RFC 4737: received behind a packet that was sent later
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks of the card's package all that can be checked without a card: its files, its program under emulation, its unit
-# by systemd's own parser, its log rotation by logrotate's. Needs dpkg-deb, qemu-aarch64, systemd-analyze, logrotate, curl.
+# by systemd's own parser, its log rotation by logrotate's. Needs dpkg-deb, qemu-aarch64, systemd-analyze, logrotate and
+# curl.
 #
 #   hw/bluefield/check.sh PACKAGE
 set -euo pipefail
