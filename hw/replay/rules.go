@@ -13,8 +13,8 @@ type ruleReader struct {
 	newest []orchestrator.RuleCounter // of the newest reading
 }
 
-// read asks for a reading, unless one goes on: then the orchestrator does without. A switch takes its time for many
-// rules, so it is asked beside the loop.
+// read asks for a reading. If one is under way, the orchestrator does without. Reading many rules takes a switch its
+// time, so a goroutine beside the loop does it.
 func (r *ruleReader) read(p *plant) {
 	if r.busy {
 		return
@@ -35,7 +35,7 @@ func (r *ruleReader) read(p *plant) {
 	})
 }
 
-// answer hands a reading to the orchestrator. A rule that drops shows the packets that it has dropped.
+// answer hands a reading to the orchestrator. A rule that drops counts the packets that it has dropped.
 func (r *ruleReader) answer(p *plant, reading *hw.RuleReading) {
 	rules := make([]orchestrator.RuleCounter, len(reading.Rules))
 	for i := range reading.Rules {
