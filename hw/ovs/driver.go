@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	writeTimeout = 5 * time.Second // until a switch that does not read is given up
-	// a silent connection is asked so often whether it lives, and closed after three times that
+	writeTimeout = 5 * time.Second // until the driver gives up a switch that does not read
+	// how often a silent connection is tested with an echo; it is closed after three times as long
 	echoEvery  = 2 * time.Second
 	retryFirst = 20 * time.Millisecond
 	retryMost  = time.Second
-	portPause  = 100 * time.Millisecond // in which a port that has gone may come back
+	portPause  = 100 * time.Millisecond // within this time a port that has gone may come back
 )
 
 // Driver is a hw.Switch.
@@ -60,9 +60,10 @@ type Driver struct {
 
 var _ hw.Switch = (*Driver)(nil)
 
-// Open connects to the switch, removes or adopts what an earlier run left there, and sends up from now on what misses.
-// The context bounds that alone. Errors: the address does not answer, the uplink or sink is no port of the bridge,
-// the tables' numbers or the priority do not fit, or rules of others stand where ours would.
+// Open connects to the switch, removes or adopts what an earlier run left there, and makes the switch send up packets
+// without a rule from now on. The context bounds Open alone. It fails if the address does not answer, the uplink or
+// sink is no port of the bridge, the tables' numbers or the priority do not fit, or rules of others are where ours
+// would be.
 func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	d, err := newDriver(cfg)
 	if err != nil {
@@ -91,7 +92,7 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	return d, nil
 }
 
-// newDriver makes one that is not connected.
+// newDriver makes a driver that is not connected.
 func newDriver(cfg Config) (*Driver, error) {
 	cfg.defaults()
 	if cfg.InstanceTable <= cfg.Table || cfg.InstanceTable >= 254 {
@@ -110,7 +111,7 @@ func newDriver(cfg Config) (*Driver, error) {
 	}, nil
 }
 
-// run reads until Close, and connects again when a connection is lost.
+// run reads until Close, and reconnects when the connection is lost.
 func (d *Driver) run(ctx context.Context, conn *openflow.Conn) {
 	defer close(d.stopped)
 	wait := retryFirst
@@ -133,7 +134,8 @@ func (d *Driver) run(ctx context.Context, conn *openflow.Conn) {
 	}
 }
 
-// drop takes leave of a connection. Requests for rules wait for the next; who waits for an answer is told.
+// drop gives up a connection. Requests for rules wait for the next connection; callers that wait for an answer get an
+// error.
 func (d *Driver) drop(conn *openflow.Conn, why error) {
 	_ = conn.Close()
 	d.mu.Lock()
@@ -180,7 +182,7 @@ func (d *Driver) read(conn *openflow.Conn) error {
 	}
 }
 
-// dispatch handles a message. An error means that the connection is of no more use.
+// dispatch handles a message. After an error the connection is useless.
 func (d *Driver) dispatch(conn *openflow.Conn, h openflow.Header, body []byte) error {
 	switch h.Type {
 	case openflow.TypeEchoRequest:

@@ -92,7 +92,7 @@ func checkDOCA(f *File) []check {
 	}}
 }
 
-// checkStandIn opens it: there is no card that it could be taken from.
+// checkStandIn opens the stand-in: there is no card that this could disturb.
 func checkStandIn(f *File) []check {
 	return []check{{
 		what: "the stand-in for DOCA Flow, between the devices of namespace " + f.Switch.DOCA.StandIn.Netns,

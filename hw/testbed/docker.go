@@ -58,7 +58,7 @@ func (f *File) DockerConfig() docker.Config {
 	return c
 }
 
-// plug is how devices come to a bridge of Open vSwitch, and leave it.
+// plug returns functions that add devices to a bridge of Open vSwitch, and remove them.
 func plug(db vswitch.Database, bridge string) (plug, unplug docker.Plug) {
 	return func(ctx context.Context, devices ...string) error {
 			b := vswitch.Bridge{Name: bridge}
@@ -124,7 +124,8 @@ func checkDocker(f *File) []check {
 					return "", err
 				}
 				begun := time.Now()
-				if err := e.Delete(context.WithoutCancel(ctx), number); err != nil { // an interrupt leaves nothing
+				// even an interrupt leaves no container behind
+				if err := e.Delete(context.WithoutCancel(ctx), number); err != nil {
 					return "", err
 				}
 				return fmt.Sprintf("runs after %v, ready after %v, gone %v after the request, at ports %s and %s",
@@ -143,7 +144,7 @@ func checkDocker(f *File) []check {
 	return checks
 }
 
-// hugepages says how many are free in a hugetlbfs.
+// hugepages says how many huge pages are free in a hugetlbfs.
 func hugepages(folder string) (string, error) {
 	const hugetlbfs = 0x958458f6
 	var s unix.Statfs_t
@@ -159,5 +160,5 @@ func hugepages(folder string) (string, error) {
 	return fmt.Sprintf("%d of %d pages of %d kB free", s.Bavail, s.Blocks, s.Bsize/1024), nil
 }
 
-// duration is a time of the file as the drivers take it.
+// duration converts a time of the file for the drivers.
 func duration(t units.Time) time.Duration { return time.Duration(t / units.Nanosecond) }

@@ -9,13 +9,13 @@ import (
 	"github.com/smartinco/smartinco/hw/standins/simswitch"
 )
 
-// SwitchDriver is a driver of switches with what it can do where the testbed's file leaves all else open.
+// SwitchDriver is a driver of switches, with what it can do by default.
 type SwitchDriver struct {
 	Key          string          `json:"driver"` // in a testbed's file; simulated is for tests alone
 	Capabilities hw.Capabilities `json:"capabilities"`
 }
 
-// SwitchDrivers are all of them.
+// SwitchDrivers returns all drivers of switches.
 func SwitchDrivers() []SwitchDriver {
 	file := func(sw string) *File {
 		f, err := Parse("least", []byte("name: t\nswitch: {"+sw+"}\ncontainers: {docker: {image: i, ports: [{in: "+
@@ -87,7 +87,7 @@ func upTo(d time.Duration, none, more string) string {
 	return "up to " + d.String() + more
 }
 
-// SwitchTable sets drivers side by side: a row of their names, and one for each of their properties.
+// SwitchTable compares drivers: a row of their names, and a row for each property.
 func SwitchTable(drivers []SwitchDriver) [][]string {
 	table := [][]string{{""}}
 	for _, d := range drivers {

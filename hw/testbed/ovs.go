@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/hw/ovs"
 )
 
-// ovsSwitch is an Open vSwitch that is left without any rule of ours when it is closed.
+// ovsSwitch is an Open vSwitch that removes all of our rules when it is closed.
 type ovsSwitch struct {
 	*ovs.Driver
 	cfg ovs.Config

@@ -14,7 +14,7 @@ import (
 	"github.com/smartinco/smartinco/hw/tc"
 )
 
-// tcSwitch is an eSwitch that is left without any rule of ours when it is closed.
+// tcSwitch is an eSwitch that removes all of our rules when it is closed.
 type tcSwitch struct {
 	*tc.Driver
 	cfg tc.Config
@@ -113,7 +113,7 @@ func checkTC(f *File) []check {
 	})
 }
 
-// each is what a check says of each device.
+// each lists what a check says of each device.
 func each(devices []string, check func(string) error) (errs []error) {
 	for _, name := range devices {
 		errs = append(errs, check(name))

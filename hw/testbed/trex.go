@@ -45,9 +45,9 @@ func openTRex(ctx context.Context, f *File) (hw.Generator, error) {
 	return g, nil
 }
 
-// leftover says whether the ports belong to our own user and to no other: to an earlier run, then, since whoever opens
-// a testbed holds its lock. Such ports are taken by force. One that sends is left alone, unless a run of this machine
-// was killed: another machine's may go on.
+// leftover says whether the ports belong to our own user and to no other. Then an earlier run has left them, since
+// whoever opens a testbed holds its lock, and they are taken by force. A port that sends is left alone unless a run of
+// this machine was killed: a run of another machine may be under way.
 func (t *TRex) leftover(ctx context.Context, killed bool) (bool, error) {
 	c, err := trex.Dial(ctx, t.options())
 	if err != nil {
@@ -72,7 +72,7 @@ func (t *TRex) leftover(ctx context.Context, killed bool) (bool, error) {
 	return ours, nil
 }
 
-// clean ends what our own user has at the ports: traffic, streams, ownership. It says what it found.
+// clean ends what our own user has at the ports: traffic, streams, ownership. It returns what it found.
 func (t *TRex) clean(ctx context.Context) (said string, err error) {
 	c, err := trex.Dial(ctx, t.options())
 	if err != nil {
