@@ -21,13 +21,13 @@ import (
 	"github.com/docker/docker/api/types/image"
 )
 
-// Image is what an image is made of.
+// Image says what to put into an image.
 type Image struct {
 	Files map[string]string // files of this machine, links followed, by their paths in the image
 	Entry []string          // the program in it, and its first arguments
 }
 
-// Program is an image of a single program, which must be static, and its first arguments.
+// Program makes an Image of a single program, which must be linked statically, and its first arguments.
 func Program(path string, args ...string) (Image, error) {
 	if err := static(path); err != nil {
 		return Image{}, fmt.Errorf("docker: %w", err)
@@ -36,8 +36,8 @@ func Program(path string, args ...string) (Image, error) {
 	return Image{Files: map[string]string{name: path}, Entry: append([]string{name}, args...)}, nil
 }
 
-// AddLinked adds a program or library of this machine, and the libraries that it is linked with, at the paths that they
-// have here.
+// AddLinked adds a program or library of this machine with the libraries that it is linked to, at the same paths as
+// here.
 func (i *Image) AddLinked(ctx context.Context, path string) error {
 	out, err := exec.CommandContext(ctx, "ldd", path).Output()
 	if err != nil {
@@ -52,8 +52,8 @@ func (i *Image) AddLinked(ctx context.Context, path string) error {
 	return nil
 }
 
-// Import makes an image. No registry is asked. The image bears the testbed's label, by which Purge finds it. Of the
-// configuration only Host, TLS, PlainTCP and Testbed are read.
+// Import makes an image without asking a registry. The image has the testbed's label, by which Purge finds it. Of the
+// configuration, Import reads Host, TLS, PlainTCP and Testbed alone.
 func Import(ctx context.Context, c Config, ref string, i Image) error {
 	if err := importImage(ctx, &c, ref, i); err != nil {
 		return fmt.Errorf("docker: image %s: %w", ref, err)
@@ -124,7 +124,7 @@ func add(t *tar.Writer, name, path string) error {
 	return err
 }
 
-// static refuses a program that needs a loader, of which the image has none.
+// static refuses a program that needs a loader, since the image has none.
 func static(program string) error {
 	f, err := elf.Open(program)
 	if err != nil {
@@ -171,7 +171,7 @@ func Purge(ctx context.Context, c Config) error {
 	return nil
 }
 
-// Count is how many images and containers, running or not, bear a testbed's label.
+// Count counts the images and the containers, running or not, that have a testbed's label.
 func Count(ctx context.Context, c Config) (images, containers int, err error) {
 	cli, err := connect(&c)
 	if err != nil {

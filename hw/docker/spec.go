@@ -18,7 +18,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// spec is what the engine is asked for: no network but the ports, no capability but those named, never privileged.
+// spec is the container that the engine is asked for: no network but the ports, no capability but those named, never
+// privileged.
 func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.HostConfig) {
 	c, p := &e.config, e.pool.slots[slot].port
 	config := &container.Config{
@@ -156,7 +157,7 @@ func (e *Engine) ended(ctx context.Context, id string) error {
 	return errors.New(text + e.lastLines(ctx, id))
 }
 
-// lastLines is the end of a container's output, for an error.
+// lastLines returns the end of a container's output, for an error.
 func (e *Engine) lastLines(ctx context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -135,8 +135,8 @@ func deleted(r *rig) {
 	r.install(rule(0, 1))
 }
 
-// unplugged has an instance lose its ports, one after the other. That is reported once, keeps no other instance from
-// being counted, and the instance's own counters stay as they were.
+// unplugged makes an instance lose its ports, one after the other. The driver reports it once, goes on counting the
+// other instances, and keeps the instance's own counters.
 func unplugged(r *rig) {
 	switch reports := r.sw.Capabilities().PortEvents; {
 	case reports != (r.Unplug != nil):

@@ -18,7 +18,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// rig is a bench with a driver.
+// rig is a bench with an open driver.
 type rig struct {
 	*testing.T
 	*Bench
@@ -52,7 +52,7 @@ func (r *rig) close() {
 	}
 }
 
-// tuple is that of the n-th flow: TCP and UDP, IPv4 and IPv6 in turn.
+// tuple returns the five-tuple of the n-th flow: TCP and UDP, IPv4 and IPv6 in turn.
 func tuple(n int) flow.FiveTuple {
 	t := flow.FiveTuple{
 		Src: netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), Dst: netip.MustParseAddr("10.2.0.1"),
@@ -67,7 +67,7 @@ func tuple(n int) flow.FiveTuple {
 	return t
 }
 
-// frame is one of a flow, of the given length.
+// frame makes a frame of a flow, of the given length.
 func frame(t flow.FiveTuple, length int) []byte {
 	eth := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2},
 		EthernetType: layers.EthernetTypeIPv4}
@@ -104,7 +104,7 @@ func frame(t flow.FiveTuple, length int) []byte {
 	return b.Bytes()
 }
 
-// ports are those of an instance: Ports in pairs.
+// ports returns the ports of an instance: each has a pair of Bench.Ports.
 func (r *rig) ports(i flow.Instance) hw.Ports {
 	return hw.Ports{In: r.Ports[2*i-2], Out: r.Ports[2*i-1]}
 }
@@ -148,7 +148,7 @@ func (r *rig) event(packetIn bool) hw.Event {
 	}
 }
 
-// answer waits for the next event that is no packet-in, and wants it to be the one given, as far as that is given.
+// answer waits for the next event that is no packet-in, and wants it to be the given one in the fields that matter.
 func (r *rig) answer(want hw.Event) hw.Event {
 	r.Helper()
 	e := r.event(false)
@@ -173,7 +173,7 @@ func (r *rig) confirmed(op hw.Op, f int, i flow.Instance) hw.Event {
 	return r.answer(hw.Event{Kind: hw.Confirmed, Op: op, Flow: flow.ID(f), Instance: i})
 }
 
-// settle waits until packets are treated as was confirmed.
+// settle waits until packets are treated as the switch has confirmed.
 func (r *rig) settle() {
 	r.Helper()
 	if r.Settle != nil {
@@ -264,7 +264,7 @@ func (r *rig) counter(i flow.Instance) telemetry.Counter {
 	return telemetry.Counter{}
 }
 
-// counts waits until an instance has counted so many frames in and out: no more, and no less.
+// counts waits until an instance has counted exactly so many frames in and out.
 func (r *rig) counts(i flow.Instance, rx, tx uint64) {
 	r.Helper()
 	want := telemetry.Counter{Instance: i, RxPackets: rx, TxPackets: tx, RxBytes: rx * length}
@@ -298,7 +298,7 @@ func (r *rig) rules() []hw.RuleCount {
 	return got.Rules
 }
 
-// until waits for a condition. It is how a test meets a switch whose counters lag.
+// until waits for a condition, since a switch's counters may lag.
 func (r *rig) until(what string, holds func() (any, bool)) {
 	r.Helper()
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {

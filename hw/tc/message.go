@@ -11,7 +11,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// filter is a tc flower filter of ours, as it is asked for and as the kernel shows it.
+// filter is one of our tc flower filters, both as requested and as the kernel shows it.
 type filter struct {
 	dev    int    // index of the device at which the packets come in
 	pref   uint16 // of filters on a device, the one with the lowest is looked at first
@@ -22,7 +22,7 @@ type filter struct {
 	to     int // index of the device to which packets are redirected; 0 drops them
 	label  label
 
-	// What the kernel shows beside.
+	// What the kernel shows in addition.
 	inHW bool
 	count
 }
@@ -30,8 +30,7 @@ type filter struct {
 // count is what a filter has forwarded or dropped. Bytes are those of whole frames.
 type count struct{ packets, bytes uint64 }
 
-// label is the action's cookie, which the kernel keeps and does not look at: whose filter it is, and what it stands
-// for.
+// label is the action's cookie, which the kernel keeps without reading it: whose filter it is, and what it stands for.
 type label struct {
 	kind   byte
 	uplink uint32 // by index; tells the filters of drivers on several uplinks apart
@@ -86,7 +85,7 @@ func big16(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
 
 type request = *nl.NetlinkRequest
 
-// message begins one about filters.
+// message begins a message about filters.
 func (f *filter) message(kind, flags int) request {
 	m := nl.NewNetlinkRequest(kind, flags)
 	m.AddData(&nl.TcMsg{Ifindex: int32(f.dev), Handle: f.handle, Parent: parentIngress,
@@ -95,17 +94,17 @@ func (f *filter) message(kind, flags int) request {
 	return m
 }
 
-// add has the kernel take a new filter: one with the same key and pref, or the same handle, is an error.
+// add makes the kernel add a filter. It is an error if one has the same key and pref, or the same handle.
 func (f *filter) add() request {
 	return f.complete(f.message(unix.RTM_NEWTFILTER, unix.NLM_F_ACK|unix.NLM_F_EXCL|unix.NLM_F_CREATE))
 }
 
-// replace puts a filter in the place of the one with its handle, if there is one, before that one is taken away.
+// replace puts a filter in the place of the one with its handle, if any, before that one is removed.
 func (f *filter) replace() request {
 	return f.complete(f.message(unix.RTM_NEWTFILTER, unix.NLM_F_ACK|unix.NLM_F_CREATE))
 }
 
-// remove takes a filter away. The kernel shows it a last time.
+// remove removes a filter. The kernel shows it a last time.
 func (f *filter) remove() request {
 	return f.message(unix.RTM_DELTFILTER, unix.NLM_F_ACK|unix.NLM_F_ECHO)
 }
@@ -132,7 +131,7 @@ func (f *filter) complete(m request) request {
 	return m
 }
 
-// etherType is that of a five-tuple's packets.
+// etherType is the EtherType of a five-tuple's packets.
 func etherType(t flow.FiveTuple) uint16 {
 	if t.Src.Is4() {
 		return unix.ETH_P_IP
@@ -182,8 +181,8 @@ func words(all ...uint32) (b []byte) {
 	return b
 }
 
-// all has the kernel show every filter on a device with a pref. A brief answer lacks keys and where packets go, which
-// is two thirds of it; kernels before 5.8 do not know it and answer in full.
+// all makes the kernel show every filter on a device with a pref. A brief answer lacks keys and targets, two thirds of
+// the size; kernels before 5.8 do not know it and answer in full.
 func all(dev int, pref uint16, brief bool) request {
 	m := nl.NewNetlinkRequest(unix.RTM_GETTFILTER, unix.NLM_F_DUMP)
 	m.AddData(&nl.TcMsg{Ifindex: int32(dev), Parent: parentIngress, Info: uint32(pref) << 16})
@@ -195,7 +194,7 @@ func all(dev int, pref uint16, brief bool) request {
 	return m
 }
 
-// clsact has the kernel make the queueing discipline that filters hang on. It is an error if the device has it.
+// clsact makes the kernel add the queueing discipline for filters. It is an error if the device has it already.
 func clsact(dev int) request {
 	m := nl.NewNetlinkRequest(unix.RTM_NEWQDISC, unix.NLM_F_ACK|unix.NLM_F_EXCL|unix.NLM_F_CREATE)
 	m.AddData(&nl.TcMsg{Ifindex: int32(dev), Handle: 0xffff0000, Parent: 0xfffffff1})
@@ -231,7 +230,7 @@ func padded(b []byte, n int) []byte {
 	return b
 }
 
-// parseFilter reads a filter as the kernel shows it. It reports false for what is none of ours, or not of chain 0,
+// parseFilter reads a filter as the kernel shows it. It reports false if the filter is not ours or not in chain 0,
 // where ours are.
 func parseFilter(b []byte) (f filter, ours bool) {
 	if len(b) < nl.SizeofTcMsg {

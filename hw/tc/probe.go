@@ -21,8 +21,8 @@ type Probed struct {
 	Leftovers  int  // filters of a run under way or an earlier one
 }
 
-// Probe asks for a rule of an address that is nobody's (RFC 5737) as a run does, and takes it back. The error has the
-// kernel's words. What it makes for the rule to hang on stays, see the package's documentation.
+// Probe adds a rule for an address that nobody has (RFC 5737), as a run would, and removes it. The error has the
+// kernel's words. The queueing discipline for the rule stays: see the package's documentation.
 func Probe(cfg Config) (p Probed, err error) {
 	cfg.defaults()
 	d := &Driver{cfg: cfg}
