@@ -15,7 +15,8 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// do runs f on the goroutine that owns the card. f answers through the function that it is given, at once or later.
+// do runs f on the goroutine that owns the card. f calls the function that it is given with its answer, at once or
+// later.
 func (s *Switch) do(ctx context.Context, f func(answer func(error))) error {
 	answered := make(chan error, 1)
 	select {
@@ -35,7 +36,7 @@ func (s *Switch) do(ctx context.Context, f func(answer func(error))) error {
 	}
 }
 
-// lead has the rules of an instance go to its port of today, and answers then.
+// lead leads the rules of an instance to its present port, and answers when that is done.
 func (s *Switch) lead(i flow.Instance, answer func(error)) {
 	waiting := 1
 	one := func() {
@@ -81,7 +82,7 @@ func (s *Switch) attach(i flow.Instance, at hw.Ports) error {
 			return fmt.Errorf("port %q is the output of instance %d already", at.Out, id)
 		}
 	}
-	if err := s.settle(); err != nil { // what was counted until now is charged by what held until now
+	if err := s.settle(); err != nil { // what was counted so far is charged to the present instances
 		return err
 	}
 	a, out := s.instances[i], s.ports[at.Out]

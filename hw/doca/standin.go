@@ -23,14 +23,14 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 
-	// so that the go command compiles again when what C includes changes
+	// so that the go command recompiles when the stand-in's C files change
 	_ "github.com/smartinco/smartinco/hw/standins/doca"
 )
 
 // HasStandIn says whether this program has the stand-in for DOCA Flow.
 const HasStandIn = true
 
-// present gives the card the representors that it is expected to have, unless a test has given it some.
+// present gives the card the representors that the driver expects, unless a test has given it others.
 func (s *Switch) present() {
 	if !presented {
 		givenRepresentors(s.cfg.Ports)
@@ -50,7 +50,8 @@ func givenRepresentors(devices []string) {
 	}
 }
 
-// withRepresentors gives the card representors of these devices, whatever the driver expects; of none, it ends that.
+// withRepresentors gives the card representors of these devices, whatever the driver expects; without devices, it ends
+// that.
 func withRepresentors(devices ...string) {
 	presented = devices != nil
 	givenRepresentors(devices)
@@ -153,7 +154,7 @@ func receive(port int, frame []byte) verdict {
 // refuse makes a call of the SDK fail after so many that go well; "" ends that.
 func refuse(call string, after, times int) { refuseWith(call, after, times, C.DOCA_ERROR_DRIVER) }
 
-// busy makes it ask to be called again.
+// busy makes a call of the SDK ask to be called again.
 func busy(call string, after, times int) { refuseWith(call, after, times, C.DOCA_ERROR_AGAIN) }
 
 func refuseWith(call string, after, times int, err C.int) {
@@ -162,7 +163,7 @@ func refuseWith(call string, after, times int, err C.int) {
 	C.standin_fail(name, C.uint32_t(after), C.uint32_t(times), err)
 }
 
-// noteCalls has calls of the SDK noted; noted gives their names.
+// noteCalls begins to note calls of the SDK; noted returns their names.
 func noteCalls()      { C.standin_note() }
 func noted() []string { return strings.Fields(C.GoString(C.standin_noted())) }
 

@@ -23,12 +23,12 @@ type Plan struct {
 	Rounds  int           // how often each count is measured
 	Settle  time.Duration // under load before a measurement begins
 	Measure time.Duration
-	Rules   int // that are installed one after the other to see how long that takes
-	// of an instance while the others are under load, for the times that it takes; needs two instances
+	Rules   int // to be installed one after the other, to measure their latency
+	// of an instance while the others are under load, to measure its times; needs two instances
 	Starts int
 	Frame  units.Bytes // size of the packets
-	// Offered is the load on all instances together; 0 is six times what one was found to process, which is in
-	// proportion what a 100 Gbit/s line brings to a BlueField-2 at 64 B.
+	// Offered is the load on all instances together; 0 means six times what one instance processes, in proportion the
+	// load of a 100 Gbit/s line at 64 B on a BlueField-2.
 	Offered units.PPS
 }
 
@@ -55,7 +55,8 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// RingOf is the number of slots in an instance's command, the forwarder's or testpmd's, or 0.
+// RingOf is the number of ring slots that an instance's command names, for the forwarder or testpmd; 0 if it names
+// none.
 func RingOf(command []string) int {
 	for i, word := range command {
 		_, slots, found := strings.Cut(word, ",framecnt=")
@@ -75,7 +76,7 @@ type Measurement struct {
 	Switch string
 	Plan   Plan
 	Points []Point
-	// Of each instance that was started under load - of all if the plan has none - and of each rule.
+	// Of each instance that was started under load (of all if the plan has none), and of each rule.
 	Start []time.Duration // from the request to the engine until the container ran
 	Ready []time.Duration // from then until it took packets
 	Stop  []time.Duration // from the request until it was gone
@@ -90,10 +91,11 @@ type Point struct {
 	Each      []float64 // of these, by instance, as the switch counted them
 }
 
-// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules. The
-// counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. The
-// testbed must be locked: what an earlier run left there is removed before, and everything after. When the context
-// ends, the traffic does at once, and what is not removed within a second is left for the next to remove.
+// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules. It
+// measures the counts of instances in turn, as often as the plan says, so that a slow drift of the machine affects all
+// of them. The testbed must be locked. Calibrate removes what an earlier run has left before it begins, and everything
+// at its end. When the context ends, the traffic stops at once; what cannot be removed within a second is left for the
+// next run.
 func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(string)) (*Measurement, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
@@ -127,7 +129,7 @@ type measuring struct {
 	plan    Plan
 	say     func(string)
 	out     *Measurement
-	took    bool // what an earlier run left is removed
+	took    bool // what an earlier run has left is removed
 	running []hw.Container
 	flows   flow.ID   // the last that was used
 	rules   []flow.ID // installed
@@ -178,7 +180,7 @@ func (m *measuring) create(ctx context.Context, i flow.Instance) error {
 	return m.Switch.Attach(ctx, i, c.Ports)
 }
 
-// delete removes the instance that was created last.
+// delete removes the newest instance.
 func (m *measuring) delete(ctx context.Context) error {
 	last := len(m.running) - 1
 	i := m.running[last].Instance
@@ -194,13 +196,13 @@ func (m *measuring) delete(ctx context.Context) error {
 	return nil
 }
 
-// latencies measures rules, starts and stops while instances are under load, as they are when a scheduler and an
-// autoscaler ask for them: a rule after the other, and the last instance replaced again and again beside the others.
+// latencies measures rules, starts and stops while instances are under load, as when a scheduler and an autoscaler ask
+// for them. Rules come one after the other, and the last instance is replaced again and again beside the others.
 func (m *measuring) latencies(ctx context.Context, most int) error {
 	if err := m.load(ctx, max(most-1, 1), m.plan.Offered); err != nil {
 		return err
 	}
-	m.out.Rule = nil // those of load were asked for together
+	m.out.Rule = nil // load requests its rules together, so their latencies do not count
 	if m.plan.Rules > 0 {
 		m.say(fmt.Sprintf("%d rules, one after the other", m.plan.Rules))
 	}
@@ -287,7 +289,7 @@ func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point,
 	if point.Processed == 0 {
 		return Point{}, fmt.Errorf("%d instances were sent %s, and nothing came back", n, rate(point.Sent))
 	}
-	return point, sleep(ctx, 300*time.Millisecond) // for what still waits in the rings
+	return point, sleep(ctx, 300*time.Millisecond) // until the rings are empty
 }
 
 // load sends n flows, one to each of the first n instances.
@@ -307,7 +309,7 @@ func (m *measuring) load(ctx context.Context, n int, offered units.PPS) error {
 	return err
 }
 
-// longest is until when a load lasts if nobody ends it.
+// longest is how long a load lasts if nobody ends it.
 const longest = 10 * time.Minute
 
 func (m *measuring) unload(ctx context.Context) error {
@@ -317,7 +319,7 @@ func (m *measuring) unload(ctx context.Context) error {
 	return m.remove(ctx)
 }
 
-// tuple is the five-tuple of a flow. Nobody else's are used: 198.18.0.0/15 is for benchmarks (RFC 2544).
+// tuple is the five-tuple of a flow. The addresses are nobody's: 198.18.0.0/15 is for benchmarks (RFC 2544).
 func tuple(f flow.ID) flow.FiveTuple {
 	return flow.FiveTuple{
 		Src:     netip.AddrFrom4([4]byte{198, 18, byte(f >> 16), byte(f >> 8)}),
@@ -354,7 +356,7 @@ func (m *measuring) remove(ctx context.Context) error {
 	return m.confirm(ctx, n, hw.OpRemove)
 }
 
-// confirm waits for the answers to n requests, and for nothing else.
+// confirm waits for the answers to n requests.
 func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 	late := time.After(10 * time.Second)
 	for n > 0 {
@@ -384,7 +386,7 @@ func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 	return nil
 }
 
-// clean removes what run made.
+// clean removes what run has made.
 func (m *measuring) clean(ctx context.Context, hurry bool) error {
 	errs := []error{m.Generator.Stop(ctx), m.remove(ctx)}
 	if len(m.out.Stop) == 0 && !hurry { // those under load are not known

@@ -21,7 +21,7 @@ type runnable struct {
 	image   func(context.Context, *Config) (docker.Image, error)
 	command func(*Config) []string // in the container
 	ready   string                 // a line that it prints once it takes packets
-	more    string                 // more of the testbed's file, lines of the container engine
+	more    string                 // more lines for the container engine's part of the testbed's file
 }
 
 // programs are what an instance of a lab can run, by name.
@@ -36,8 +36,8 @@ var programs = map[string]runnable{
 		},
 		ready: forwarder.Ready,
 	},
-	// DPDK's, which polls. Its driver sets up the interfaces of its own namespace; and it says that they are up, if
-	// they are.
+	// DPDK's program, which polls. Its driver sets up the interfaces of its own namespace, and the line says that it is
+	// about to check them.
 	"testpmd": {testpmdMissing, testpmdImage, testpmdCommand, "Checking link statuses",
 		"    capabilities: [NET_ADMIN]\n"},
 }
@@ -45,8 +45,8 @@ var programs = map[string]runnable{
 // Programs are the names of what an instance of a lab can run.
 func Programs() []string { return slices.Sorted(maps.Keys(programs)) }
 
-// DPDK's program and what it loads when it runs - the driver of packet sockets, and that of its packet buffers - as
-// Debian's packages dpdk-dev, librte-net-af-packet and librte-mempool-ring have them.
+// DPDK's program and what it loads at run time: the driver of packet sockets and that of packet buffers. They are in
+// Debian's packages dpdk-dev, librte-net-af-packet and librte-mempool-ring.
 const testpmdName = "dpdk-testpmd"
 
 func testpmdDrivers() (found []string, err error) {
@@ -71,8 +71,8 @@ func testpmdMissing() error {
 	return errors.Join(append(all, err)...)
 }
 
-// testpmdImage is the machine's testpmd with the libraries that it and its driver want, and this program, which waits
-// for the interfaces.
+// testpmdImage makes an image of the machine's testpmd, the libraries of it and its driver, and this program, which
+// waits for the interfaces.
 func testpmdImage(ctx context.Context, c *Config) (docker.Image, error) {
 	path, err := exec.LookPath(testpmdName)
 	if err != nil {
@@ -91,8 +91,8 @@ func testpmdImage(ctx context.Context, c *Config) (docker.Image, error) {
 	return i, err
 }
 
-// testpmdCommand forwards between two packet sockets. Its two threads, the one that polls and the one that prints, are
-// on the instances' processors; memory is the kernel's usual pages.
+// testpmdCommand forwards between two packet sockets. Both threads, one that polls and one that prints, run on the
+// instances' processors; memory is in pages of the usual size.
 func testpmdCommand(c *Config) []string {
 	cpus := c.CPUs
 	if cpus == "" {
