@@ -196,7 +196,7 @@ static uint32_t under_way(void)
 	return shim.pending + (shim.pusher == COMING || shim.pusher == GOING) + (shim.fixed > 0 ? (uint32_t)shim.fixed : 0);
 }
 
-/* leave takes a rule's entry out of its pipe; what it counted is read first, since the card forgets it. */
+/* leave removes a rule's entry from its pipe. It reads the entry's counter first, since the card removes that too. */
 static doca_error_t leave(uint32_t id, uint32_t flags)
 {
 	struct rule *r = &shim.rule[id];
@@ -208,14 +208,14 @@ static doca_error_t leave(uint32_t id, uint32_t flags)
 
 static bool known(uint32_t id) { return id < shim.rules && shim.rule[id].stage == LIVE; }
 
-/* refuse answers a request that did not get as far as the card. */
+/* refuse answers a request that has not reached the card. */
 static bool refuse(const struct si_request *q, int16_t why)
 {
 	put((struct si_done){.cookie = q->cookie, .rule = q->rule, .op = q->op, .why = why});
 	return true;
 }
 
-/* request takes a request, or reports false for one that the card wants to be asked for later. */
+/* request takes a request, or reports false if the card wants to be asked again later. */
 static bool request(const struct si_request *q, uint32_t flags)
 {
 	shim.pending++;
@@ -280,8 +280,8 @@ int si_apply(const struct si_request *q, uint32_t n, uint32_t *taken)
 uint32_t si_pending(void) { return shim.pending + shim.dones; }
 
 /*
- * flush sends what is buffered because the request that should have taken it along was refused: it adds an entry for a
- * port that no packet comes from, or removes it.
+ * flush sends buffered entries whose last request was refused and so did not send them. To this end it adds an entry
+ * for a port from which no packet comes, or removes it.
  */
 static int flush(void)
 {
@@ -302,7 +302,7 @@ static int flush(void)
 	return SI_OK;
 }
 
-/* follow_up does what completions asked for: the second half of moves, and the end of idle rules. */
+/* follow_up does what completions have brought about: the second half of moves, and the end of idle rules. */
 static void follow_up(void)
 {
 	while (shim.again != NONE) {
@@ -374,7 +374,7 @@ int si_query(const uint32_t *rules, uint32_t n, struct si_count *c)
 
 /* ---- Egress ------------------------------------------------------------------------------------------------------ */
 
-/* make_room waits until the queue takes an entry more. */
+/* make_room waits until the queue takes one more entry. */
 static int make_room(void)
 {
 	for (int tries = 0; under_way() >= shim.cfg.queue_depth && tries < 500; tries++) {

@@ -11,10 +11,10 @@
 
 #include "state.h"
 
-/* start_dpdk starts DPDK, once in a process: ended, it could not be started again, so it is not ended either. */
+/* start_dpdk starts DPDK once in a process. DPDK is never ended, since it could not be started again. */
 static int start_dpdk(void)
 {
-	/* an address that is not there: nothing is probed unasked */
+	/* the address of no device, so that DPDK probes none by itself */
 	static char given[512], text[512], *args[64] = {"smartinco", "-a", "pci:00:00.0"};
 	static bool runs;
 	int n = 3;
@@ -54,7 +54,7 @@ static int open_device(void)
 	return SI_OK;
 }
 
-/* device_of is the network device that port p of DPDK is to be: nothing, if there is none. */
+/* device_of is the network device that port p of DPDK should be; empty if there is none. */
 static const char *device_of(uint16_t p)
 {
 	static char name[DOCA_DEVINFO_IFACE_NAME_SIZE];
@@ -71,8 +71,8 @@ static const char *device_of(uint16_t p)
 static bool probe_names(void) { return strstr(shim.cfg.probe, "representor=") != NULL; }
 
 /*
- * probe makes the device and its representors ports of DPDK: by their handles where there are such, unless the
- * arguments name them.
+ * probe makes the device and its representors ports of DPDK: by the representors' handles if the release has them,
+ * unless the arguments name them.
  */
 static int probe(void)
 {
@@ -98,7 +98,7 @@ static int probe(void)
 	return SI_OK;
 }
 
-/* check_representor sees to it that port p is the network device that it is taken for, and has its handle. */
+/* check_representor checks that port p is the expected network device, and gets its handle. */
 static int check_representor(uint16_t p)
 {
 	struct doca_dev_rep *rep = NULL;
@@ -117,7 +117,7 @@ static int check_representor(uint16_t p)
 	return SI_OK;
 }
 
-/* check_ports sees to it that there are as many as are named, and that each is the one that it is taken for. */
+/* check_ports checks that there are as many ports as are named, and that each is the expected one. */
 static int check_ports(void)
 {
 	uint16_t named = 1; /* the uplink */
@@ -216,7 +216,7 @@ static int start_flow_ports(void)
 	return SI_OK;
 }
 
-/* pipe makes one whose entries are told apart by match under mask. */
+/* pipe makes a pipe whose entries differ in match under mask. */
 static int pipe_with(const char *name, bool root, uint32_t entries, const struct doca_flow_match *match,
 		     const struct doca_flow_match *mask, const struct doca_flow_monitor *monitor,
 		     const struct doca_flow_fwd *fwd, const struct doca_flow_fwd *miss, struct doca_flow_pipe **pipe)
@@ -241,7 +241,7 @@ static int pipe_with(const char *name, bool root, uint32_t entries, const struct
 		: si_fail("pipe %s: %s (%s)", name, doca_error_get_descr(err), doca_error_get_name(err));
 }
 
-/* fixed_entry adds one of our own and waits for it. */
+/* fixed_entry adds an entry of our own and waits for it. */
 static int fixed_entry(const char *what, struct doca_flow_pipe *pipe, const struct doca_flow_match *m,
 		       const struct doca_flow_fwd *fwd)
 {
@@ -264,7 +264,7 @@ static int build(void)
 {
 	const struct doca_flow_match nothing = {0};
 	const struct doca_flow_monitor counted = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
-	/* each entry says */
+	/* each entry says when it ages */
 	const struct doca_flow_monitor counted_aged = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED,
 		.aging_sec = UINT32_MAX};
 	struct doca_flow_match m, mask;
@@ -364,7 +364,7 @@ int si_open(const struct si_config *cfg)
 	return SI_OK;
 }
 
-/* si_close takes down what there is, in the opposite order, but for DPDK itself. */
+/* si_close takes everything down in the opposite order, except DPDK itself. */
 int si_close(void)
 {
 	struct doca_flow_pipe *pipes[] = {shim.root, shim.egress, shim.dispatch, shim.flows[0], shim.flows[1],

@@ -1,8 +1,8 @@
 //go:build doca && standin
 
 /*
- * What the SDK is documented to refuse, done to the stand-in: each of these must be noticed, or the tests of the shim
- * prove nothing. A violation ends in the result of the call that is wrong.
+ * Calls that the SDK is documented to refuse, made to the stand-in. It must notice each, or the tests of the shim prove
+ * nothing. A violation returns the result of the wrong call.
  */
 #include <pthread.h>
 #include <string.h>
@@ -132,7 +132,7 @@ static const struct doca_flow_fwd drop = {.type = DOCA_FLOW_FWD_DROP},
 				  to_1 = {.type = DOCA_FLOW_FWD_PORT, .port_id = 1}, to_9 = {.type = DOCA_FLOW_FWD_PORT, .port_id = 9};
 static const struct doca_flow_monitor counted = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
 
-/* pipe makes one over the source port of UDP packets, under a mask if there is one. */
+/* pipe_of makes a pipe over the source port of UDP packets, under a mask if there is one. */
 static doca_error_t pipe_of(struct doca_flow_pipe **pipe, bool root, const struct doca_flow_monitor *monitor,
 	const struct doca_flow_fwd *fwd, const struct doca_flow_fwd *miss, uint16_t mask)
 {

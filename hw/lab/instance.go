@@ -36,8 +36,7 @@ var programs = map[string]runnable{
 		},
 		ready: forwarder.Ready,
 	},
-	// DPDK's program, which polls. Its driver sets up the interfaces of its own namespace, and the line says that it is
-	// about to check them.
+	// DPDK's program, which polls. It prints this line once its driver has set up the interfaces of its own namespace.
 	"testpmd": {testpmdMissing, testpmdImage, testpmdCommand, "Checking link statuses",
 		"    capabilities: [NET_ADMIN]\n"},
 }

@@ -57,7 +57,7 @@ type entry struct {
 type attached struct {
 	at      hw.Ports
 	counted telemetry.Counter
-	told    bool // that a port of it is gone
+	told    bool // that one of its ports has gone
 }
 
 // New makes a device. Frames that leave by a port that nothing is connected to are dropped.
@@ -73,8 +73,8 @@ func New(cfg Config) *Device {
 	return d
 }
 
-// Connect says who gets the frames that leave by a port. The function may call Send, and must not change the frame. A
-// port that was taken away is there again.
+// Connect says who gets the frames that leave by a port. The function may call Send, and must not change the frame.
+// Connect brings back a port that was taken away.
 func (d *Device) Connect(port string, out func(frame []byte)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -86,7 +86,7 @@ func (d *Device) Connect(port string, out func(frame []byte)) {
 	}
 }
 
-// Unplug takes a port away: nothing comes in there or leaves by it.
+// Unplug takes a port away: no frame enters or leaves by it any more.
 func (d *Device) Unplug(port string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,7 +114,7 @@ func (d *Device) has(port string) bool {
 	return ok
 }
 
-// Send is a frame that comes in at a port. When it returns the frame has left, or was dropped or sent up.
+// Send puts a frame in at a port. When it returns, the frame has left, was dropped, or was sent up.
 func (d *Device) Send(port string, frame []byte) {
 	if out := d.forward(port, frame); out != nil {
 		out(frame)
@@ -149,7 +149,7 @@ func (d *Device) forward(port string, frame []byte) func([]byte) {
 	return d.ports[d.foreign[port]]
 }
 
-// toInstance counts a frame for an instance and finds its way out.
+// toInstance counts a frame for an instance and returns the port's receiver, nil if there is none.
 func (d *Device) toInstance(i flow.Instance, frame []byte) func([]byte) {
 	a := d.instances[i]
 	if a == nil {
@@ -160,14 +160,14 @@ func (d *Device) toInstance(i flow.Instance, frame []byte) func([]byte) {
 	return d.ports[a.at.In]
 }
 
-// Forward sends what comes in at one port and is none of a driver's out of another: a rule of somebody else.
+// Forward adds a rule of somebody else: frames that come in at one port, and are no instance's, leave by another.
 func (d *Device) Forward(from, to string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.foreign[from] = to
 }
 
-// Limit changes how many rules the table holds. Those that are there stay.
+// Limit changes how many rules the table holds. Existing rules stay.
 func (d *Device) Limit(rules int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -230,7 +230,7 @@ type Switch struct {
 	work    chan struct{} // holds a token when there may be something to do
 
 	closed   bool      // under Device.mu, as is
-	requests []request // what was asked for and is not in force
+	requests []request // requests that are not in force yet
 }
 
 type request struct {
@@ -243,8 +243,8 @@ const packetInQueue = 1024
 
 var _ hw.Switch = (*Switch)(nil)
 
-// Open starts a driver, which takes over the rules and instances that an earlier one left, or removes them. A Device
-// has one driver at a time.
+// Open starts a driver, which adopts the rules and instances of an earlier driver, or removes them. A Device has one
+// driver at a time.
 func (d *Device) Open(adopt bool) (*Switch, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -297,7 +297,7 @@ func (s *Switch) write() {
 	}
 }
 
-// next carries out what is due. It reports whether more is to come, and when.
+// next carries out the requests that are due. It reports whether there are more, and how long to wait for the next.
 func (s *Switch) next() (time.Duration, bool) {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
@@ -435,7 +435,7 @@ func (s *Switch) Remove(flows ...flow.ID) error {
 	return s.ask(hw.OpRemove, len(flows), func(i int) hw.Rule { return hw.Rule{Flow: flows[i]} })
 }
 
-// reach locks the device for a request that waits for its answer; the caller unlocks it unless there is an error.
+// reach locks the device for a call that waits for its answer. The caller unlocks it unless there is an error.
 func (s *Switch) reach(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -551,7 +551,7 @@ func (s *Switch) Capabilities() hw.Capabilities {
 	return s.d.cfg.Capabilities()
 }
 
-// Capabilities are those of the driver of such a device.
+// Capabilities returns the capabilities of the driver of such a device.
 func (c Config) Capabilities() hw.Capabilities {
 	return hw.Capabilities{
 		Name: "simulated switch", MaxRules: c.Rules, IdleResolution: idleResolution, MoveIsAtomic: true,

@@ -46,8 +46,8 @@ func (h *sources) Pop() any {
 	return x
 }
 
-// check finds what add_stream lets pass: a packet that the interface does not take, a program that does not fit its
-// packet.
+// check finds mistakes that add_stream lets pass: a packet that the interface does not take, a program that does not
+// fit its packet.
 func (p *port) check(st *stream) (*program, error) {
 	if most := p.device.MTU() + ethernetHeader; len(st.packet) > most {
 		return nil, failed("*** error: stream %d has a packet of %d bytes, interface %s takes %d", st.id,
@@ -103,11 +103,11 @@ func (p *port) launch(src *source, at time.Duration) {
 	heap.Push(&p.sources, src)
 }
 
-// grace is how far traffic may lag behind its end before what is left of it is dropped.
+// grace is how long after its end traffic may still be sent; what is left then is dropped.
 const grace = 100 * time.Millisecond
 
-// advance sends what is due, at most so many packets, and ends what is over. It returns when the next packet is due,
-// which may be in the past, or a negative time if there is none.
+// advance sends the packets that are due, up to the given number, and ends what is over. It returns when the next
+// packet is due, which may be in the past; a negative time means that there is none.
 func (p *port) advance(now time.Duration, packets int) time.Duration {
 	for packets > 0 && len(p.sources) > 0 && p.sources[0].due <= now {
 		packets -= p.step(now, min(packets, batch))

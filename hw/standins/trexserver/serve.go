@@ -11,7 +11,7 @@ import (
 	"github.com/smartinco/smartinco/hw/trex/zmtp"
 )
 
-// What one client may take: connections and the time until it says what it is, until its next request is here, and
+// What one client may take: connections, and the times until it says what it is, until its next request has come, and
 // until it has taken an answer. TRex's own client asks every few seconds; ours opens a new connection after a pause.
 const (
 	maxConns      = 64 // a listener's
@@ -130,14 +130,14 @@ func (s *Server) reply(_ context.Context, tcp net.Conn, c *zmtp.Conn) error {
 }
 
 const (
-	// how often a sending port wakes; packets that became due meanwhile go out together
+	// how often a sending port wakes; packets that have become due since go out together
 	tick     = 250 * time.Microsecond
 	rest     = 50 * time.Microsecond // between two ticks, however long sending takes
 	patience = 2 * time.Millisecond  // waits from here on are left to Go's timers
 )
 
-// allowance is how many packets may go out at once, where a tick has lately taken so long. A port that was late catches
-// up at twice its rate, tick by tick: a burst would overflow queues that the traffic itself does not.
+// allowance is how many packets may go out at once if ticks have lately taken so long. A port that is late catches up
+// at twice its rate, tick by tick, since a burst would overflow queues that the traffic itself does not.
 func (p *port) allowance(tick time.Duration) int {
 	rate := 0.0 // packets a ns
 	for _, src := range p.sources {

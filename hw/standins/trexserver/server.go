@@ -19,7 +19,7 @@ type Device interface {
 	// keeps none of them.
 	Send(frames [][]byte) (int, error)
 	// Receive calls handle for each frame that arrives, with the time for which it has waited to be read. The frame is
-	// handle's only meanwhile. It returns after Close, or with an error if no frame can arrive any more.
+	// valid only during the call. Receive returns after Close, or with an error if no frame can arrive any more.
 	Receive(handle func(frame []byte, waited time.Duration)) error
 	// Dropped is how many frames arrived and were lost because they were not read in time.
 	Dropped() uint64
@@ -34,7 +34,7 @@ const defaultSpeed = 10e9
 // Server is the state behind the protocol. Its methods may be called from several goroutines.
 type Server struct {
 	now   func() time.Duration // since the server started
-	idle  time.Duration        // until a client that asks nothing is given up
+	idle  time.Duration        // until the server gives up a client that asks nothing
 	wake  chan struct{}        // tells the publisher of events
 	token func() string        // a new handle
 
@@ -55,7 +55,7 @@ type Server struct {
 // MaxPorts is how many ports a server has at most.
 const MaxPorts = 8
 
-// New makes a server of one port for each device, MaxPorts at most; ports 0 and 1, 2 and 3 and so on send to each
+// New makes a server with a port for each device, MaxPorts at most. Ports 0 and 1, 2 and 3 and so on send to each
 // other's MAC address. Serve closes the devices.
 func New(devices ...Device) *Server {
 	start := time.Now()
@@ -89,7 +89,7 @@ func token() string {
 	return string(b)
 }
 
-// shutdown begins the end: Serve returns a moment later, so that the answer can still go out.
+// shutdown makes Serve return a moment later, so that the answer can still go out.
 func (s *Server) shutdown() {
 	if !s.closed {
 		s.closed = true

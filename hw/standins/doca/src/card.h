@@ -85,7 +85,7 @@ static struct {
 	char noted[4096];
 } card = {.limit = UINT32_MAX, .every_ms = RELEASE >= 303 ? 1000 : 500};
 
-/* misused notes what the documentation forbids. The caller then refuses. */
+/* misused notes a call that the documentation forbids. The caller then refuses it. */
 static doca_error_t misused(doca_error_t err, const char *format, ...)
 {
 	if (card.misuse[0] == 0) {
@@ -123,7 +123,7 @@ static doca_error_t planned(const char *call)
 			return planned_err;                       \
 	} while (0)
 
-/* ticks is a clock that costs next to nothing to read; standin_spent knows how long a tick is. */
+/* ticks is a clock that costs almost nothing to read. standin_spent knows how long a tick is. */
 static uint64_t ticks(void)
 {
 #if defined(__x86_64__)

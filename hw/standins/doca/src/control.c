@@ -1,4 +1,4 @@
-/* The other side: standin.h. */
+/* What tests and the lab do to the card: see standin.h. */
 
 void standin_fail(const char *call, uint32_t after, uint32_t times, int error)
 {

@@ -73,7 +73,7 @@ doca_error_t doca_dev_close(struct doca_dev *dev)
 #if RELEASE >= 300
 static struct doca_devinfo_rep the_representors[MAX_PORTS];
 
-/* The list is in no order that anybody could rely on. */
+/* Nobody may rely on the order of the list. */
 doca_error_t doca_devinfo_rep_create_list(struct doca_dev *dev, int filter, struct doca_devinfo_rep ***list,
 	uint32_t *n)
 {
@@ -149,7 +149,7 @@ static int representors(const char *devargs)
 	if (at == NULL)
 		return -1;
 	at += strlen("representor=");
-	const char *functions = strstr(at, "vf"); /* behind the physical one's, if that is named */
+	const char *functions = strstr(at, "vf"); /* behind that of the physical function, if it is named */
 	for (at = functions ? functions : at; *at;) {
 		if (*at < '0' || *at > '9') {
 			at++;

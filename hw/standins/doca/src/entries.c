@@ -152,11 +152,11 @@ static uint64_t clock_ms(void)
 }
 
 /*
- * age_clock is the time by which entries age: it stands still but for standin_pass when counters are renewed by hand.
+ * age_clock is the time by which entries age. If counters are renewed by hand, only standin_pass moves it.
  */
 static uint64_t age_clock(void) { return card.passed_ms + (card.every_ms ? clock_ms() : 0); }
 
-/* renew begins an epoch when one is due: what is read in it is what was counted before it. */
+/* renew begins an epoch when one is due. Readings in an epoch show what was counted before it. */
 static void renew(void)
 {
 	if (card.every_ms == 0)

@@ -1,4 +1,4 @@
-/* Pipes: what of a packet they look at, and the table of their entries. */
+/* Pipes: the fields of a packet that they look at, and the table of their entries. */
 
 /* The parts of a match. Those of one layer overlap; the template's type says which holds. */
 enum { PORT, L3, L4, IP4_SRC, IP4_DST, IP6_SRC, IP6_DST, L4_SRC, L4_DST, FIELDS };
@@ -42,8 +42,8 @@ struct template {
 };
 
 /*
- * read_template says what each part of a pipe's match means: without a mask zeros ignore, ones change from entry to
- * entry, and anything else is constant; with one, what it leaves out is ignored.
+ * read_template says what each part of a pipe's match means. Without a mask, a part of zeros is ignored, a part of ones
+ * differs from entry to entry, and any other part is constant. With a mask, parts that it leaves out are ignored.
  */
 static void read_template(struct template *t, const struct doca_flow_match *match, const struct doca_flow_match *mask)
 {
@@ -63,8 +63,8 @@ static void read_template(struct template *t, const struct doca_flow_match *matc
 }
 
 /*
- * key_of collects what tells entries apart, or what of a packet is compared with that. It reports whether the constant
- * parts agree.
+ * key_of collects the parts in which entries differ, of an entry or of a packet. It reports whether the constant parts
+ * agree.
  */
 static bool key_of(const struct template *t, const struct doca_flow_match *m, uint8_t *key, size_t *n, bool packet)
 {
@@ -239,7 +239,7 @@ static void end_pipe(struct doca_flow_pipe *p)
 		}
 	if (card.root == p)
 		card.root = NULL;
-	for (uint32_t k = 0; k < card.queued; k++) { /* its operations under way end with it */
+	for (uint32_t k = 0; k < card.queued; k++) { /* its operations that are under way end with it */
 		struct operation *o = &card.queue[(card.first + k) % (card.depth + 1)];
 		if (o->entry == NULL || o->entry->pipe != p)
 			continue;

@@ -1,9 +1,7 @@
 /*
- * A DOCA Flow that keeps pipes, entries, counters and completions in memory, and breaks in the ways in which the real
- * one is documented, or was seen, to break. It is for tests of the shim and of the driver: nothing it does says
- * anything of a card's speed.
+ * The stand-in for DOCA Flow: see doc.go.
  *
- * It is compiled as one unit, so that its parts share what is nobody else's.
+ * It is compiled as one unit, so that its parts can share static functions and variables.
  */
 #include "card.h"
 #include "dpdk.c"

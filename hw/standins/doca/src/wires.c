@@ -1,8 +1,8 @@
 /*
  * Wires: the card's ports as network devices, so that it forwards real frames by its rules.
  *
- * One thread takes what comes in at any of them, asks packet() and sends on. A port's device may come and go - an
- * instance's does with its container - and the thread hears of that from the kernel.
+ * One thread receives frames at all ports, asks packet(), and sends them on. A port's device may come and go, as an
+ * instance's does with its container; the kernel notifies the thread.
  */
 
 #define BATCH 64
@@ -63,7 +63,7 @@ static void unplug(uint32_t w)
 	wires.wire[w].fd = 0, wires.wire[w].index = 0;
 }
 
-/* look finds the devices that there are now. */
+/* look finds the devices that exist now. */
 static void look(void)
 {
 	for (uint32_t w = 0; w < WIRES; w++) {
@@ -78,7 +78,7 @@ static void look(void)
 	}
 }
 
-/* send_to sends those of n frames that go out of a wire. */
+/* send_to sends those of n frames that leave by a wire. */
 static void send_to(uint32_t w, uint32_t n)
 {
 	uint32_t m = 0;
@@ -95,11 +95,11 @@ static void send_to(uint32_t w, uint32_t n)
 	}
 }
 
-/* forward takes what has come in at a port, up to a batch. */
+/* forward handles the frames that have come in at a port, up to a batch. */
 static void forward(uint32_t w)
 {
 	bool any[WIRES] = {false};
-	/* an error, of a device that has gone, is over with it */
+	/* a device that has gone causes an error, which needs no handling */
 	int n = recvmmsg(wires.wire[w].fd, wires.in, BATCH, MSG_DONTWAIT, NULL);
 	for (int k = 0; k < n; k++) {
 		struct standin_verdict v = standin_packet((uint16_t)w, wires.frame[k], wires.in[k].msg_len);
@@ -107,7 +107,7 @@ static void forward(uint32_t w)
 		if (whole && (up || v.kind == STANDIN_PORT))
 			any[wires.to[k] = up ? KERNEL : (uint8_t)v.port] = true;
 		else
-			/* nowhere: of what comes in at an instance's port, the kernel has seen the frame there */
+			/* nowhere: the kernel has already seen a frame that comes in at an instance's port */
 			wires.to[k] = WIRES;
 		COUNT(received, 1);
 		COUNT(left, v.kind != STANDIN_PORT);
@@ -120,8 +120,8 @@ static void forward(uint32_t w)
 static void *carry(void *unused)
 {
 	/*
-	 * Woken for each frame, it would take time of whoever sends them: as a card's interrupts, its wakings are
-	 * moderated.
+	 * If it woke for each frame, it would take time from the senders. So it wakes at a limited rate, like a card's
+	 * interrupts.
 	 */
 	const struct timespec rest = {.tv_nsec = 200000};
 	struct epoll_event events[WIRES];
@@ -188,8 +188,8 @@ const char *standin_wire(const char *const *devices, uint32_t ports, const char 
 		return trouble("pthread_create");
 	wires.runs = true;
 	/*
-	 * A card's eSwitch takes no processor from anybody, and waits for none: as far as this machine allows, so does
-	 * this.
+	 * A card's eSwitch takes no processor time from others, and waits for none. This thread comes as close to that as
+	 * the machine allows.
 	 */
 	if (card.cores > 0)
 		pthread_setaffinity_np(wires.thread, sizeof card.core, &card.core);
