@@ -74,9 +74,9 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 	CGO_CFLAGS="-g -O2" $(STATICCHECK) -tags doca,standin ./hw/doca
 	@echo "and built as with the SDK, which is found by pkg-config"
 	mkdir -p $(BIN)
-	$(CC) -std=gnu11 -Ihw/doca/standin/include -c hw/doca/standin/standin.c -o $(BIN)/standin.o
+	$(CC) -std=gnu11 -Ihw/standins/doca/include -c hw/standins/doca/src/standin.c -o $(BIN)/standin.o
 	ar rcs $(BIN)/libstandin.a $(BIN)/standin.o
-	PKG_CONFIG=$(CURDIR)/hw/doca/standin/pkg-config CGO_ENABLED=1 $(GO) build -tags doca -o $(BIN)/smartinco-doca ./cmd/smartinco
+	PKG_CONFIG=$(CURDIR)/hw/standins/doca/pkg-config CGO_ENABLED=1 $(GO) build -tags doca -o $(BIN)/smartinco-doca ./cmd/smartinco
 	$(BIN)/smartinco-doca version
 
 flower: ## the tc flower driver on a kernel that has it: that of Debian's package user-mode-linux

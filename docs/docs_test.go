@@ -89,7 +89,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		{under("sim"), under("hw", "plots", "cmd"), "a plant writes records and nothing else"},
 		{under("hw"), func(p string) bool { return under("sim", "plots", "cmd")(p) && p != "sim/contention" },
 			"one plant does not know the other; only the contention law, which is fitted to what the lab measures, is common"},
-		{under("hw/ovs", "hw/docker", "hw/trex", "hw/doca", "hw/tc", "hw/simswitch"), func(p string) bool {
+		{under("hw/ovs", "hw/docker", "hw/trex", "hw/doca", "hw/tc", "hw/standins"), func(p string) bool {
 			return p == "orchestrator" || under("scenarios", "results", "sim", "plots", "cmd")(p)
 		}, "a driver knows the interface that it implements, and neither the run nor the record"},
 		{under("flow", "units", "numeric"), under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"), "the shared words stand alone"},

@@ -7,8 +7,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// TupleOf finds the five-tuple of an Ethernet frame: IPv4 or IPv6, under any number of VLAN tags, TCP or UDP. It
-// reports false for everything else, later fragments included, which have no ports.
+// TupleOf finds the five-tuple of an Ethernet frame with TCP or UDP over IPv4 or IPv6, under any number of VLAN tags.
+// It reports false for every other frame, and for the later fragments of a packet, which have no ports.
 func TupleOf(frame []byte) (flow.FiveTuple, bool) {
 	if len(frame) < 14 {
 		return flow.FiveTuple{}, false

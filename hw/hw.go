@@ -1,18 +1,19 @@
-// Package hw is the real plant's view of its hardware. Its first part is the Switch: what steers each flow to an
-// instance, counts what it steered, and hands up the first packet of a flow that it does not know. Drivers live below
-// it - hw/ovs for Open vSwitch - and package switchtest is the suite that each of them passes.
+// Package hw says what the real plant wants of its hardware, in three interfaces: a Switch steers each flow to an
+// instance, counts what it steered, and hands up the first packet of a flow that it does not know; a ContainerEngine
+// (containers.go) starts and stops instances; a Generator (generator.go) offers the traffic. Drivers live below it -
+// hw/ovs for Open vSwitch - and package switchtest is the suite that each driver of a switch passes. Package hw/testbed
+// opens the three together, from a file; package hw/replay runs a scenario on them.
 //
-// A Switch is asynchronous, because a rule takes effect some time after it was asked for. Install, Move and Remove
-// return as soon as the request is on its way; what became of it comes as an Event, exactly one for each request:
-// Confirmed once the switch says that it is in force, or Rejected with a reason, and then what was in force stays so.
-// Requests for the same flow take effect in the order in which they were made, and are answered in that order. A switch
-// whose data path caches may treat some packets as before for a while after it has confirmed: Capabilities.RuleLag. So a
-// packet-in may come of a flow that has a rule, and a packet from an instance that the flow has left.
+// A Switch is asynchronous, because a rule takes effect some time after the request. Install, Move and Remove return as
+// soon as the request is on its way. Each request is answered by exactly one Event: Confirmed, once the switch says
+// that the rule is in force, or Rejected with a reason, and then the rule that was in force stays. Requests for the
+// same flow take effect, and are answered, in the order in which they were made. A switch whose data path has a cache
+// may treat some packets as before for a while after it has confirmed (Capabilities.RuleLag). So a packet-in may belong
+// to a flow that has a rule, and a packet may still reach an instance that its flow has left.
 //
-// Three more promises make a Switch fit for the orchestrator. A counter that it shows never goes back, not over a move,
-// nor over a restart of the switch (what was counted between the last reading and the crash is lost, since nobody
-// saw it). The rules asked for come back after such a restart. And nothing is touched that somebody else put into
-// the same switch.
+// A Switch keeps three more promises. Its counters never go back, neither when a rule is moved nor when the switch is
+// restarted. (What was counted between the last reading and a crash is lost, since nobody saw it.) Its rules come back
+// after such a restart. And it touches nothing that somebody else put into the same switch.
 package hw
 
 import (
@@ -25,7 +26,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// The errors that any Switch returns; others say more.
+// The errors that every Switch may return. Each driver has errors of its own besides.
 var (
 	ErrClosed = errors.New("switch is closed")
 	ErrDown   = errors.New("no connection to the switch")
@@ -35,14 +36,14 @@ var (
 // instance. All methods are safe for concurrent use. After Close each of them fails with ErrClosed or does nothing.
 // While the switch does not answer, Install, Move and Remove wait for it, and the others fail with ErrDown.
 type Switch interface {
-	// Attach says at which ports an instance is, and begins to count it from zero. Attached again, it goes on at the
-	// new ports and its counters go on. It returns when the switch has confirmed. Before it, rules for the instance
-	// are accepted but lead nowhere.
+	// Attach says at which ports an instance is, and starts its counters at zero. An instance that is attached already
+	// moves to the new ports and keeps its counters. Attach returns when the switch has confirmed. Rules for an
+	// instance that is not attached are accepted, and drop.
 	Attach(ctx context.Context, i flow.Instance, at Ports) error
-	// Detach forgets an instance and returns its last counters. Rules that still lead to it drop.
+	// Detach forgets an instance and returns its last counters. Rules that still lead to it drop from then on.
 	Detach(ctx context.Context, i flow.Instance) (telemetry.Counter, error)
 
-	// Install adds rules. A rule whose flow or five-tuple has one already is rejected.
+	// Install adds rules. It rejects a rule whose flow or five-tuple has one already.
 	Install(rules ...Rule) error
 	// Move changes the instances of rules and keeps their counters.
 	Move(moves ...Move) error
@@ -53,21 +54,22 @@ type Switch interface {
 
 	// Counters reads what was counted for the attached instances, in order of their numbers.
 	Counters(ctx context.Context) (Reading, error)
-	// Rules reads the rules in force with their counters, in order of the flows' numbers. After a driver was opened to
-	// adopt what an earlier run left, this is how to learn what that is.
+	// Rules reads the rules in force with their counters, in order of the flows' numbers. A driver that was opened to
+	// adopt the rules of an earlier run shows them here.
 	Rules(ctx context.Context) (RuleReading, error)
 
-	// Events is where everything is reported that was not asked for with a context. It is closed after Close. Rule
-	// events wait without limit for the reader; packet-ins beyond Capabilities.PacketInQueue are dropped.
+	// Events reports the answers to Install, Move and Remove, packet-ins, and what happens to the switch by itself. It
+	// is closed after Close. Packet-ins beyond Capabilities.PacketInQueue are dropped; all other events wait for the
+	// reader, however many they are.
 	Events() <-chan Event
 	Capabilities() Capabilities
 	Close() error
 }
 
-// Ports are an instance's ports by the names that the switch knows. They may be the same one.
+// Ports are an instance's ports, by the names that the switch knows. Both may be the same port.
 type Ports struct {
-	In  string // the switch sends the instance's packets out of it
-	Out string // what the instance has processed comes from it
+	In  string // where the switch sends packets to the instance
+	Out string // where the switch takes packets from the instance
 }
 
 // Rule forwards the packets of one flow to an instance; instance 0 drops them.
@@ -75,11 +77,13 @@ type Rule struct {
 	Flow     flow.ID
 	Tuple    flow.FiveTuple
 	Instance flow.Instance
-	Idle     time.Duration // without a packet for so long, the switch ends the rule; rounded up to its resolution; 0 for never
+	// Idle is how long the rule may go without a packet before the switch ends it, rounded up to the switch's
+	// resolution; 0 means for ever.
+	Idle time.Duration
 }
 
-// Check says what is wrong with a rule, whatever the switch: a flow or instance below 0, a five-tuple that is not one of
-// TCP or UDP between two addresses of one family without zone, a negative idle time. A Switch rejects such a rule.
+// Check says what is wrong with a rule, whatever the switch: a flow or an instance below 0, a protocol other than TCP
+// and UDP, addresses of two families or with a zone, a negative idle time. A Switch rejects such a rule.
 func (r *Rule) Check() error {
 	t := &r.Tuple
 	switch {
@@ -89,7 +93,8 @@ func (r *Rule) Check() error {
 		return fmt.Errorf("instance %d: want 0 or more", r.Instance)
 	case t.Proto != flow.TCP && t.Proto != flow.UDP:
 		return fmt.Errorf("protocol %s: want tcp or udp", flow.ProtoName(t.Proto))
-	case !t.Src.IsValid() || t.Src.Is4In6() || t.Dst.Is4In6() || t.Src.BitLen() != t.Dst.BitLen() || t.Src.Zone() != "" || t.Dst.Zone() != "":
+	case !t.Src.IsValid() || t.Src.Is4In6() || t.Dst.Is4In6() || t.Src.BitLen() != t.Dst.BitLen() ||
+		t.Src.Zone() != "" || t.Dst.Zone() != "":
 		return fmt.Errorf("addresses %v and %v: want two of one family, without zone", t.Src, t.Dst)
 	case r.Idle < 0:
 		return fmt.Errorf("idle time %v: want 0 or more", r.Idle)
@@ -97,21 +102,20 @@ func (r *Rule) Check() error {
 	return nil
 }
 
-// Move gives a rule another instance; 0 drops.
+// Move leads a flow's rule to another instance; 0 drops the flow's packets.
 type Move struct {
 	Flow     flow.ID
 	Instance flow.Instance
 }
 
-// Reading is what the switch showed at one time.
+// Reading holds the counters that the switch showed at one time.
 type Reading struct {
-	// At is when the answer came. The values are those that the data path held no more than Capabilities.CounterLag
-	// before.
+	// At is when the answer came. The data path held these values at most Capabilities.CounterLag earlier.
 	At       time.Time
 	Counters []telemetry.Counter
 }
 
-// RuleCount is a rule and what it has forwarded since it was installed.
+// RuleCount is a rule with what it has forwarded since it was installed; a rule that drops counts what it drops.
 type RuleCount struct {
 	Rule
 	Packets, Bytes uint64
@@ -126,15 +130,15 @@ type RuleReading struct {
 // EventKind says what happened in the switch.
 type EventKind uint8
 
-// The events. What carries a meaning beside Kind and At stands with each.
+// The events. Each names the fields that it fills in beside Kind and At.
 const (
-	PacketIn  EventKind = iota // Tuple, Frame: a packet that no rule was applied to came in at the uplink
+	PacketIn  EventKind = iota // Tuple, Frame: a packet without a rule came in at the uplink
 	Confirmed                  // Op, Flow, Instance, Latency; with OpRemove also Packets, Bytes: a request took effect
-	Rejected                   // Op, Flow, Instance, Reason: a request was refused; what was in force stays
-	Ended                      // Flow, Packets, Bytes, Reason: the switch, or somebody else, removed a rule; Idle if for lack of packets
+	Rejected                   // Op, Flow, Instance, Reason: a request was refused; the rule in force stays
+	Ended                      // Flow, Idle, Packets, Bytes, Reason: the switch, or somebody else, removed a rule
 	Lost                       // Reason: the switch does not answer; requests wait
-	Restored                   // the switch is back, and the rules in it
-	PortGone                   // Instance, Reason: a port of an attached instance, or with instance 0 uplink or sink, is no longer the switch's. Once, until it is there again
+	Restored                   // the switch is back, and so are the rules
+	PortGone                   // Instance, Reason: a port has left the switch; reported once, until it is back
 )
 
 func (k EventKind) String() string {
@@ -157,28 +161,40 @@ func (o Op) String() string { return [...]string{"install", "move", "remove"}[o]
 type Event struct {
 	Kind           EventKind
 	Op             Op
-	Idle           bool
+	Idle           bool // the rule ended for lack of packets
 	Flow           flow.ID
-	Instance       flow.Instance
-	At             time.Time // when the driver learnt of it
-	Latency        time.Duration
+	Instance       flow.Instance // of PortGone, whose port it is; 0 for uplink and sink
+	At             time.Time     // when the driver learnt of it
+	Latency        time.Duration // from the request until the switch confirmed it
 	Tuple          flow.FiveTuple
 	Frame          []byte // the reader's to keep
 	Packets, Bytes uint64 // everything that the rule forwarded
 	Reason         string
 }
 
-// Capabilities are what a switch can do, for those who must reckon with it. In JSON times are in nanoseconds.
+// Capabilities say what a switch can do. In JSON, times are in nanoseconds.
 type Capabilities struct {
-	Name           string        `json:"name"`            // driver and version, for the record
-	MaxRules       int           `json:"max_rules"`       // rules that it holds; 0 when it is not known before one is rejected
-	RuleLag        time.Duration `json:"rule_lag"`        // how long after Confirmed a data path that caches may treat packets as before
-	CounterLag     time.Duration `json:"counter_lag"`     // how old the values of a reading may be; a rate over a shorter time means nothing
-	IdleResolution time.Duration `json:"idle_resolution"` // of Rule.Idle; 0 if the switch does not end idle rules
-	MoveIsAtomic   bool          `json:"move_is_atomic"`  // no packet is missed or sent up during a move
-	PacketInQueue  int           `json:"packet_in_queue"` // packet-ins that wait for the reader of Events before others are dropped
-	PortEvents     bool          `json:"port_events"`     // PortGone is reported
-	InstallRate    float64       `json:"install_rate"`    // rules a second that it was measured to take, as docs/hardware.md says; 0 if nobody has measured it
-	Counting       string        `json:"counting"`        // in words: what counts packets
-	SlowPath       string        `json:"slow_path"`       // in words: how a packet without a rule comes up, and goes on
+	// Name is the driver with its version, for the record.
+	Name string `json:"name"`
+	// MaxRules is how many rules the switch holds; 0 if that is not known before it rejects one.
+	MaxRules int `json:"max_rules"`
+	// RuleLag is for how long after Confirmed a data path with a cache may treat packets as before.
+	RuleLag time.Duration `json:"rule_lag"`
+	// CounterLag is how old the values of a reading may be. A rate over a shorter time means nothing.
+	CounterLag time.Duration `json:"counter_lag"`
+	// IdleResolution is that of Rule.Idle; 0 if the switch does not end idle rules.
+	IdleResolution time.Duration `json:"idle_resolution"`
+	// MoveIsAtomic says that no packet is lost or sent up during a move.
+	MoveIsAtomic bool `json:"move_is_atomic"`
+	// PacketInQueue is how many packet-ins wait for the reader of Events before others are dropped.
+	PacketInQueue int `json:"packet_in_queue"`
+	// PortEvents says that the driver reports PortGone.
+	PortEvents bool `json:"port_events"`
+	// InstallRate is how many rules a second the switch was measured to take (docs/hardware.md); 0 if nobody has
+	// measured.
+	InstallRate float64 `json:"install_rate"`
+	// Counting says in words what counts packets.
+	Counting string `json:"counting"`
+	// SlowPath says in words how a packet without a rule reaches the driver, and leaves it.
+	SlowPath string `json:"slow_path"`
 }

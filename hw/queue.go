@@ -2,14 +2,14 @@ package hw
 
 import "sync"
 
-// Queue is the way from a driver to the reader of its Events. The driver must never wait for that reader: the reader
-// may itself be waiting for the switch, and the switch for the driver to take its messages. So a Queue takes every
-// event at once, except that it drops packet-ins when too many wait, as the slow path of any switch does.
+// Queue carries events from a driver to the reader of its Events. The driver must never wait for that reader: the
+// reader may itself wait for the switch, and the switch for the driver to take its messages. So a Queue takes every
+// event at once. When too many packet-ins wait it drops further ones, as the slow path of any switch does.
 type Queue struct {
 	out     chan Event
 	limit   int
 	mu      sync.Mutex
-	waiting []Event // what did not fit out, in order; while it is not empty a goroutine moves it there
+	waiting []Event // in order, what found no room in out; while there is any, a goroutine moves it there
 	moving  bool
 	packets int // packet-ins in waiting
 	dropped uint64

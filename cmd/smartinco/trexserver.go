@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/hw/standins/trexserver"
 	"github.com/smartinco/smartinco/hw/trex"
-	"github.com/smartinco/smartinco/hw/trex/server"
 )
 
 func newTrexServer() *cobra.Command {
@@ -36,8 +36,8 @@ it does not have are "not registered". See docs/hardware.md.`,
 	listen := c.Flags().String("listen", trex.DefaultAddr, "address of the RPC, without a host on the loopback interface; port 0 takes a free one")
 	publish := c.Flags().String("publish", "", "address of the publisher, which TRex's own client wants: 127.0.0.1:4500 (default none)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if n := len(*ports); n == 0 || n > server.MaxPorts {
-			return usagef("%d times --port, want 1 to %d network interfaces", n, server.MaxPorts)
+		if n := len(*ports); n == 0 || n > trexserver.MaxPorts {
+			return usagef("%d times --port, want 1 to %d network interfaces", n, trexserver.MaxPorts)
 		}
 		rpc, err := listenTCP("--listen", *listen)
 		if err != nil {
@@ -62,7 +62,7 @@ it does not have are "not registered". See docs/hardware.md.`,
 			fmt.Fprintf(c.OutOrStdout(), "publishing on %s\n", pub.Addr())
 		}
 		fmt.Fprintf(c.OutOrStdout(), "listening on %s\n", rpc.Addr())
-		return server.New(devices...).Serve(c.Context(), rpc, pub)
+		return trexserver.New(devices...).Serve(c.Context(), rpc, pub)
 	}
 	return c
 }
@@ -84,15 +84,15 @@ func listenTCP(flag, addr string) (net.Listener, error) {
 }
 
 // openPorts opens all interfaces or none.
-func openPorts(names []string, netns string) ([]server.Device, error) {
-	var devices []server.Device
+func openPorts(names []string, netns string) ([]trexserver.Device, error) {
+	var devices []trexserver.Device
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			return nil, usagef("--port: interface %s is given twice", name)
 		}
 	}
 	for _, name := range names {
-		d, err := server.OpenInterface(name, netns)
+		d, err := trexserver.OpenInterface(name, netns)
 		if err == nil {
 			devices = append(devices, d)
 			continue

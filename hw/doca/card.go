@@ -95,17 +95,19 @@ func (c *card) close() { C.si_close() }
 // release is the SDK's version.
 func (c *card) release() string { return C.GoString(C.si_release()) }
 
-// apply puts orders on their way and returns how many of them it took: less than all when the queue is full.
+// apply sends orders and returns how many it has taken: not all if the queue is full.
 func (c *card) apply(orders []order) int {
 	n := min(len(orders), batch)
 	for k, o := range orders[:n] {
 		q := &c.requests[k]
-		*q = C.struct_si_request{op: C.uint8_t(o.op), port: C.uint16_t(o.port), rule: C.uint32_t(o.rule), idle_s: C.uint32_t(o.idle), cookie: C.uint64_t(o.cookie)}
+		*q = C.struct_si_request{op: C.uint8_t(o.op), port: C.uint16_t(o.port), rule: C.uint32_t(o.rule),
+			idle_s: C.uint32_t(o.idle), cookie: C.uint64_t(o.cookie)}
 		if o.op != opAdd {
 			continue
 		}
 		t := &q.tuple
-		t.proto, t.src_port, t.dst_port = C.uint8_t(o.tuple.Proto), C.uint16_t(o.tuple.SrcPort), C.uint16_t(o.tuple.DstPort)
+		t.proto, t.src_port, t.dst_port = C.uint8_t(o.tuple.Proto), C.uint16_t(o.tuple.SrcPort),
+			C.uint16_t(o.tuple.DstPort)
 		src, dst := o.tuple.Src.AsSlice(), o.tuple.Dst.AsSlice()
 		if len(src) == 16 {
 			t.v6 = 1
@@ -119,25 +121,26 @@ func (c *card) apply(orders []order) int {
 	return int(taken)
 }
 
-// poll gives each answer that has come, and waits up to so long for one if none has.
+// poll gives each answer that has come. If none has, it waits for one up to the given time.
 func (c *card) poll(microseconds int, each func(outcome)) error {
 	var n C.uint32_t
 	if C.si_poll(C.uint64_t(microseconds), &c.answers[0], C.uint32_t(len(c.answers)), &n) != C.SI_OK {
 		return failed()
 	}
 	for _, a := range c.answers[:n] {
-		each(outcome{op: op(a.op), ok: a.ok != 0, gone: a.gone != 0, why: int16(a.why), rule: uint32(a.rule), cookie: uint64(a.cookie),
-			count: count{uint64(a.packets), uint64(a.bytes)}})
+		each(outcome{op: op(a.op), ok: a.ok != 0, gone: a.gone != 0, why: int16(a.why), rule: uint32(a.rule),
+			cookie: uint64(a.cookie),
+			count:  count{uint64(a.packets), uint64(a.bytes)}})
 	}
 	return nil
 }
 
 func (c *card) pending() int { return int(C.si_pending()) }
 
-// age has idle rules end; poll tells of them.
+// age makes idle rules end; poll reports them.
 func (c *card) age() { C.si_age(1000) }
 
-// query reads the counters of rules and gives each with its place.
+// query reads the counters of rules and gives each with its index.
 func (c *card) query(rules []uint32, each func(k int, c count)) error {
 	for at := 0; at < len(rules); at += batch {
 		part := rules[at:min(at+batch, len(rules))]

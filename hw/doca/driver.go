@@ -24,7 +24,7 @@ import (
 // Built says whether this program has DOCA Flow.
 const Built = true
 
-// Switch drives the card. One goroutine, that of thread, talks to it and owns everything below the line.
+// Switch drives the card. One goroutine, that of thread, talks to the card and owns all fields below the line.
 type Switch struct {
 	cfg     Config
 	queue   *hw.Queue
@@ -48,9 +48,9 @@ type Switch struct {
 	free      []int
 	idle      int // rules that may end for lack of packets
 	instances map[flow.Instance]*instance
-	backlog   []*request // not on their way
-	underway  []*request // not reported, in order
-	orders    []order    // made from requests that are underway, and not taken by the card
+	backlog   []*request // not sent yet
+	underway  []*request // in order, not reported yet
+	orders    []order    // of requests that are under way; the card has not taken them yet
 }
 
 // rule is an entry of the card, or one that is being added.
@@ -58,9 +58,9 @@ type rule struct {
 	hw.Rule
 	slot    int
 	id      uint32 // the shim's
-	live    bool   // there has been an answer
+	live    bool   // the card has answered
 	port    int    // to which it forwards
-	charged count  // of what it has counted, the part that instances were charged with
+	charged count  // the part of its count that instances were charged with
 	busy    *request
 }
 
@@ -69,7 +69,7 @@ type instance struct {
 	counted telemetry.Counter
 	out     int            // port with an entry in the egress pipe
 	before  uint64         // what came out by earlier ports
-	in      io.WriteCloser // what Forward writes to, from its first call until the instance is at another port
+	in      io.WriteCloser // what Forward writes to; opened at its first call, and again after a change of ports
 }
 
 func (a *instance) unplug() {
@@ -79,7 +79,7 @@ func (a *instance) unplug() {
 	}
 }
 
-// request is an Install, Move or Remove, or a new port for a rule whose instance has come, moved or gone.
+// request is an Install, Move or Remove, or a new port for a rule whose instance was attached, moved or detached.
 type request struct {
 	op     hw.Op
 	kind   hw.EventKind // of its end
@@ -95,8 +95,8 @@ type request struct {
 
 var _ hw.Switch = (*Switch)(nil)
 
-// thread calls functions on the one thread of this process that talks to the SDK: DPDK is started once in a process, and
-// pins the thread that starts it.
+// thread calls functions on the one thread of this process that talks to the SDK. DPDK can be started only once in a
+// process, and pins the thread that starts it.
 var thread = sync.OnceValue(func() chan<- func() {
 	calls := make(chan func())
 	go func() {
@@ -111,14 +111,15 @@ var thread = sync.OnceValue(func() chan<- func() {
 // taken says that the thread has a Switch.
 var taken atomic.Bool
 
-// Open starts the card and removes what it forwarded before. A process can have one card at a time.
+// Open starts the card, which removes all earlier rules. A process can have one card at a time.
 func Open(cfg Config) (hw.Switch, error) {
 	cfg.defaults()
 	switch {
 	case cfg.StandIn != nil && !HasStandIn:
 		return nil, errors.New("doca: this program has the SDK, and no stand-in for it")
 	case HasStandIn && cfg.StandIn == nil && cfg.Reader == nil:
-		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be told which devices to forward between (stand_in)")
+		return nil, errors.New("doca: this program has the stand-in for the SDK, and drives no card: it wants to be " +
+			"told which devices to forward between (stand_in)")
 	case cfg.Reader == nil:
 		cfg.Reader, cfg.Writer = netdev.Reader, netdev.Writer
 	}
@@ -149,7 +150,7 @@ func Open(cfg Config) (hw.Switch, error) {
 	return s, nil
 }
 
-// defaults fills in what Config leaves open.
+// defaults fills in the zero fields of a Config.
 func (c *Config) defaults() {
 	if c.Sink == "" {
 		c.Sink = c.Uplink

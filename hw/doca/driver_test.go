@@ -35,7 +35,8 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	newCard()
 	countersEvery(20) // rather than every half second
-	b := &bench{cfg: Config{PCI: "03:00.0", Representors: "vf0-6", Uplink: "p0", Sink: "vf6", Rules: 2048}, out: map[string]chan []byte{}}
+	b := &bench{cfg: Config{PCI: "03:00.0", Representors: "vf0-6", Uplink: "p0", Sink: "vf6", Rules: 2048},
+		out: map[string]chan []byte{}}
 	for _, p := range []string{"p0", "vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6"} {
 		b.out[p] = make(chan []byte, 4096)
 		if p != "p0" {
@@ -122,7 +123,8 @@ func TestSwitch(t *testing.T) {
 		name    string
 		inPlace bool
 		pace    int
-	}{{"moves=remove-and-add", false, 0}, {"moves=remove-and-add,completions=one-by-one", false, 1}, {"moves=in-place", true, 0}} {
+	}{{"moves=remove-and-add", false, 0}, {"moves=remove-and-add,completions=one-by-one", false, 1},
+		{"moves=in-place", true, 0}} {
 		t.Run(way.name, func(t *testing.T) {
 			if way.inPlace && release() == 302 {
 				b := newBench(t)
@@ -158,7 +160,8 @@ func open(t testing.TB, cfg Config) *Switch {
 }
 
 func tuple(n int) flow.FiveTuple {
-	return flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), Dst: netip.AddrFrom4([4]byte{10, 255, 0, 1}),
+	return flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}),
+		Dst:     netip.AddrFrom4([4]byte{10, 255, 0, 1}),
 		SrcPort: 1000, DstPort: 80, Proto: flow.UDP}
 }
 
@@ -250,7 +253,8 @@ func TestMovesLoseNothing(t *testing.T) {
 	}
 	for _, c := range counters.Counters {
 		if c.RxPackets != perInstance[c.Instance] {
-			t.Errorf("instance %d was charged with %d packets, want %d", c.Instance, c.RxPackets, perInstance[c.Instance])
+			t.Errorf("instance %d was charged with %d packets, want %d", c.Instance, c.RxPackets,
+				perInstance[c.Instance])
 		}
 	}
 	if n := entries() - before; n != flows {
@@ -279,7 +283,8 @@ func TestRoundsLeaveNothing(t *testing.T) {
 			first, left = m.HeapAlloc, objects()
 		}
 		if k > 1 && (m.HeapAlloc > first+first/4+1<<20 || objects() != left) {
-			t.Fatalf("round %d: %d B in Go's heap after %d B, %d objects of the SDK after %d", k, m.HeapAlloc, first, objects(), left)
+			t.Fatalf("round %d: %d B in Go's heap after %d B, %d objects of the SDK after %d", k, m.HeapAlloc, first,
+				objects(), left)
 		}
 	}
 }
@@ -310,9 +315,9 @@ func rulesTo(i flow.Instance, n int) []hw.Rule {
 	return rules
 }
 
-// BenchmarkRule measures what a rule costs: installed, read, removed, in batches as large as the queue allows. Of each, the
-// time that the stand-in itself took stands apart, since on a card that is the SDK's; the rest is the driver's, with its
-// reader's.
+// BenchmarkRule measures what a rule costs: installed, read, removed, in batches as large as the queue allows. Of each,
+// the time that the stand-in itself took stands apart, since on a card that is the SDK's; the rest is the driver's,
+// with its reader's.
 func BenchmarkRule(b *testing.B) {
 	for _, n := range []int{1000, 100_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

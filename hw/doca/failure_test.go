@@ -59,7 +59,8 @@ func TestOpenFails(t *testing.T) {
 				s.Close()
 			}
 			switch {
-			case err == nil && after == 0 && call != "doca_devinfo_rep_get_iface_name": // a representor may have no name
+			// a representor may have no name
+			case err == nil && after == 0 && call != "doca_devinfo_rep_get_iface_name":
 				t.Errorf("Open succeeded although %s failed", call)
 			case err == nil: // called less often than that
 			case !strings.Contains(err.Error(), "03:00.0: "):
@@ -106,8 +107,8 @@ func TestOpenRefusesItsConfiguration(t *testing.T) {
 	}
 }
 
-// What the card refuses after it had taken it: a rule that was never there, one that stays where it is, one that is lost on
-// its way.
+// What the card refuses after it had taken it: a rule that was never there, one that stays where it is, one that is
+// lost on its way.
 func TestTheCardRefuses(t *testing.T) {
 	b := newBench(t)
 	s := open(t, b.cfg)
@@ -207,8 +208,8 @@ func call(what string) string {
 	return "doca_flow_query_entry"
 }
 
-// Each call that a request makes fails on the spot: the request is rejected, what was in force stays, and the same request
-// succeeds afterwards.
+// Each call that a request makes fails on the spot: the request is rejected, what was in force stays, and the same
+// request succeeds afterwards.
 func TestCallsFail(t *testing.T) {
 	move := func(s *Switch) error { return s.Move(hw.Move{Flow: 0, Instance: 2}) }
 	remove := func(s *Switch) error { return s.Remove(0) }
@@ -292,7 +293,8 @@ func TestTheCardIsBusy(t *testing.T) {
 	}
 }
 
-// A pipe that is full rejects, and its flow stays with the kernel, until there is room again. The other pipes have theirs.
+// A pipe that is full rejects, and its flow stays with the kernel, until there is room again. The other pipes have
+// theirs.
 func TestAPipeIsFull(t *testing.T) {
 	b := newBench(t)
 	b.cfg.Rules = 4

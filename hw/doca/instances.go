@@ -15,7 +15,8 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// do runs f on the goroutine that owns the card. f answers through the function that it is given, at once or later.
+// do runs f on the goroutine that owns the card. f calls the function that it is given with its answer, at once or
+// later.
 func (s *Switch) do(ctx context.Context, f func(answer func(error))) error {
 	answered := make(chan error, 1)
 	select {
@@ -35,7 +36,7 @@ func (s *Switch) do(ctx context.Context, f func(answer func(error))) error {
 	}
 }
 
-// lead has the rules of an instance go to its port of today, and answers then.
+// lead leads the rules of an instance to its present port, and answers when that is done.
 func (s *Switch) lead(i flow.Instance, answer func(error)) {
 	waiting := 1
 	one := func() {
@@ -46,7 +47,8 @@ func (s *Switch) lead(i flow.Instance, answer func(error)) {
 	for _, id := range slices.Sorted(maps.Keys(s.flows)) {
 		if s.flows[id].Instance == i {
 			waiting++
-			s.backlog = append(s.backlog, &request{op: hw.OpMove, rule: hw.Rule{Flow: id}, asked: time.Now(), silent: one})
+			s.backlog = append(s.backlog, &request{op: hw.OpMove, rule: hw.Rule{Flow: id}, asked: time.Now(),
+				silent: one})
 		}
 	}
 	one()
@@ -80,7 +82,7 @@ func (s *Switch) attach(i flow.Instance, at hw.Ports) error {
 			return fmt.Errorf("port %q is the output of instance %d already", at.Out, id)
 		}
 	}
-	if err := s.settle(); err != nil { // what was counted until now is charged by what held until now
+	if err := s.settle(); err != nil { // what was counted so far is charged to the present instances
 		return err
 	}
 	a, out := s.instances[i], s.ports[at.Out]
@@ -199,7 +201,8 @@ func (s *Switch) Rules(ctx context.Context) (r hw.RuleReading, err error) {
 		r.Rules = make([]hw.RuleCount, 0, len(s.flows))
 		for _, q := range s.slots {
 			if q.live {
-				r.Rules = append(r.Rules, hw.RuleCount{Rule: q.Rule, Packets: q.charged.packets, Bytes: q.charged.bytes})
+				r.Rules = append(r.Rules, hw.RuleCount{Rule: q.Rule, Packets: q.charged.packets,
+					Bytes: q.charged.bytes})
 			}
 		}
 		slices.SortFunc(r.Rules, func(a, b hw.RuleCount) int { return cmp.Compare(a.Flow, b.Flow) })

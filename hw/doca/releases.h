@@ -1,5 +1,5 @@
 /*
- * DOCA Flow as one interface: what differs between the releases 2.7 to 3.3 is here, and nowhere else.
+ * DOCA Flow as one interface: all differences between the releases from 2.7 to 3.3 are here.
  */
 #ifndef SMARTINCO_DOCA_RELEASES_H
 #define SMARTINCO_DOCA_RELEASES_H
@@ -32,7 +32,9 @@
 
 #define QUEUE 0
 
-/* What the device is probed with, and the library's mode: those of NVIDIA's samples, flow_switch and flow_switch_rss. */
+/*
+ * What the device is probed with, and the library's mode: those of NVIDIA's samples, flow_switch and flow_switch_rss.
+ */
 #if RELEASE >= 303
 #define PROBE "dv_flow_en=2,fdb_def_rule_en=0,dv_xmeta_en=4"
 #define MODE "switch,hws,hairpinq_num=4"
@@ -54,7 +56,7 @@ static inline doca_error_t add_entry(struct doca_flow_pipe *pipe, const struct d
 #endif
 }
 
-/* In 3.2 the call is not known to exist, so nothing is moved in place there. */
+/* No source shows the call in 3.2, so nothing is moved in place there. */
 #define CAN_UPDATE (RELEASE != 302)
 
 static inline doca_error_t update_entry(struct doca_flow_pipe *pipe, const struct doca_flow_fwd *fwd, uint32_t flags,
@@ -100,7 +102,7 @@ static inline doca_error_t query_entry(struct doca_flow_pipe_entry *entry, struc
 #define MATCH_PORT parser_meta.port_meta
 #endif
 
-/* port_identity gives a port's configuration what the release wants to know of it. */
+/* port_identity fills in what the release wants in a port's configuration. */
 static inline doca_error_t port_identity(struct doca_flow_port_cfg *cfg, uint16_t port)
 {
 #if RELEASE >= 300
@@ -126,8 +128,8 @@ static inline doca_error_t port_memory(struct doca_flow_port_cfg *cfg, uint32_t 
 }
 
 /*
- * From 3.1 a representor has a handle: the samples open it, probe the device with it, and give it to its port. Before, the
- * probe's arguments name all representors, and that is the end of it.
+ * From 3.1 a representor has a handle: the samples open it, probe the device with it, and give it to its port. In
+ * earlier releases it is enough that the probe's arguments name all representors.
  */
 #define HANDLES (RELEASE >= 301)
 
@@ -144,7 +146,7 @@ static inline doca_error_t representor_open(struct doca_dev *dev, const char *de
 	for (uint32_t k = 0; k < n && err == DOCA_ERROR_NOT_FOUND; k++) {
 		char name[DOCA_DEVINFO_IFACE_NAME_SIZE];
 		if (doca_devinfo_rep_get_iface_name(list[k], name, sizeof name) == DOCA_SUCCESS && strcmp(name, device) == 0)
-			err = doca_dev_rep_open(list[k], rep); /* one without a name is not the one */
+			err = doca_dev_rep_open(list[k], rep); /* a representor without a name is another one */
 	}
 	doca_devinfo_rep_destroy_list(list);
 	return err;
@@ -155,8 +157,9 @@ static inline doca_error_t probe_with(struct doca_dev *dev, const char *args, st
 	return doca_dpdk_port_probe_with_representors(dev, args, reps, n);
 }
 
-/* representor_of opens the representor that is a port of DPDK, and says which network device that is. */
-static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep, char *device, uint32_t size)
+/* representor_of opens the representor of a port of DPDK, and says which network device that is. */
+static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep,
+	char *device, uint32_t size)
 {
 	doca_error_t err = doca_dpdk_open_dev_rep_by_port_id(port, dev, rep);
 	return err == DOCA_SUCCESS ? doca_devinfo_rep_get_iface_name(doca_dev_rep_as_devinfo(*rep), device, size) : err;
@@ -183,7 +186,8 @@ static inline doca_error_t probe_with(struct doca_dev *dev, const char *args, st
 	return (void)dev, (void)args, (void)reps, (void)n, DOCA_ERROR_NOT_SUPPORTED;
 }
 
-static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep, char *device, uint32_t size)
+static inline doca_error_t representor_of(uint16_t port, struct doca_dev *dev, struct doca_dev_rep **rep,
+	char *device, uint32_t size)
 {
 	return (void)port, (void)dev, (void)rep, (void)device, (void)size, DOCA_ERROR_NOT_SUPPORTED;
 }
@@ -196,7 +200,7 @@ static inline doca_error_t port_representor(struct doca_flow_port_cfg *cfg, stru
 static inline void representor_close(struct doca_dev_rep *rep) { (void)rep; }
 #endif
 
-/* default_rss is where packets go that nothing else is said of: to the one queue that there is. */
+/* default_rss is where packets go for which there is no rule: to the only queue. */
 static inline doca_error_t default_rss(struct doca_flow_cfg *cfg)
 {
 #if RELEASE <= 301
@@ -209,7 +213,7 @@ static inline doca_error_t default_rss(struct doca_flow_cfg *cfg)
 #endif
 }
 
-/* isolate has a DPDK port show the program nothing that no rule sends it. */
+/* isolate makes a DPDK port show the program only packets that a rule sends to it. */
 static inline int isolate(uint16_t port)
 {
 #if RELEASE <= 300

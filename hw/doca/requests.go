@@ -41,7 +41,10 @@ func (s *Switch) Install(rules ...hw.Rule) error {
 
 // Move implements hw.Switch.
 func (s *Switch) Move(moves ...hw.Move) error {
-	return s.ask(hw.OpMove, len(moves), func(k int) hw.Rule { return hw.Rule{Flow: moves[k].Flow, Instance: moves[k].Instance} })
+	return s.ask(hw.OpMove, len(moves), func(k int) hw.Rule {
+		return hw.Rule{Flow: moves[k].Flow,
+			Instance: moves[k].Instance}
+	})
 }
 
 // Remove implements hw.Switch.
@@ -49,7 +52,7 @@ func (s *Switch) Remove(flows ...flow.ID) error {
 	return s.ask(hw.OpRemove, len(flows), func(k int) hw.Rule { return hw.Rule{Flow: flows[k]} })
 }
 
-// submit puts requests on their way, in order, as far as the card takes them. It stops at one whose rule still waits for an
+// submit sends requests in order, as far as the card takes them. It stops at a request whose rule still waits for an
 // answer.
 func (s *Switch) submit() {
 	s.mu.Lock()
@@ -83,7 +86,7 @@ func (s *Switch) submit() {
 	s.report()
 }
 
-// subject is the rule that a request concerns, or that stands in its way.
+// subject is the rule that a request is about, or that prevents it.
 func (s *Switch) subject(q *request) *rule {
 	if r := s.flows[q.rule.Flow]; r != nil || q.op != hw.OpInstall {
 		return r
@@ -91,8 +94,8 @@ func (s *Switch) subject(q *request) *rule {
 	return s.tuples[q.rule.Tuple]
 }
 
-// prepare makes a request, with its subject, an order to the card, or says why it is refused. A request that needs no order
-// it ends.
+// prepare turns a request and its subject into an order to the card, or says why the request is refused. It ends a
+// request that needs no order.
 var prepare = [...]func(*Switch, *request, *rule) (order, string){
 	hw.OpInstall: func(s *Switch, q *request, r *rule) (order, string) {
 		switch err := q.rule.Check(); {
@@ -114,7 +117,8 @@ var prepare = [...]func(*Switch, *request, *rule) (order, string){
 		if r.Idle > 0 {
 			s.idle++
 		}
-		return order{op: opAdd, port: r.port, tuple: r.Tuple, idle: uint32((r.Idle + time.Second - 1) / time.Second), cookie: uint64(r.slot)}, ""
+		return order{op: opAdd, port: r.port, tuple: r.Tuple, idle: uint32((r.Idle + time.Second - 1) / time.Second),
+			cookie: uint64(r.slot)}, ""
 	},
 	hw.OpMove: func(s *Switch, q *request, r *rule) (order, string) {
 		switch {
@@ -144,7 +148,7 @@ var prepare = [...]func(*Switch, *request, *rule) (order, string){
 	},
 }
 
-// portOf is where the packets of an instance go: nowhere, if it is not attached.
+// portOf is the port to which an instance's packets go; dropPort if it is not attached.
 func (s *Switch) portOf(i flow.Instance) int {
 	if a := s.instances[i]; a != nil {
 		return s.ports[a.at.In]
@@ -202,7 +206,7 @@ func (s *Switch) complete(o outcome) {
 		q.last = o.count
 	case opAged:
 		if r.busy = q; !o.ok {
-			return // it will be found idle again
+			return // the card will report it as idle again
 		}
 		s.charge(r, o.count)
 		s.forget(r)
@@ -210,7 +214,7 @@ func (s *Switch) complete(o outcome) {
 	}
 }
 
-// charge gives the instance to which a rule led what the rule has counted since the last time.
+// charge charges the instance of a rule with what the rule has counted since the last time.
 func (s *Switch) charge(r *rule, c count) {
 	if c.packets < r.charged.packets {
 		return
@@ -236,7 +240,7 @@ func (s *Switch) ended(r *rule, idle bool, why string, c count) {
 		Packets: c.packets, Bytes: c.bytes, Reason: why})
 }
 
-// report tells of requests that have ended, in the order in which they were made.
+// report reports requests that have ended, in the order in which they were made.
 func (s *Switch) report() {
 	for len(s.underway) > 0 && s.underway[0].done {
 		q := s.underway[0]
@@ -245,7 +249,8 @@ func (s *Switch) report() {
 			q.silent()
 			continue
 		}
-		s.queue.Put(hw.Event{Kind: q.kind, Op: q.op, At: q.ended, Latency: q.ended.Sub(q.asked), Flow: q.rule.Flow, Instance: q.rule.Instance,
-			Tuple: q.rule.Tuple, Packets: q.last.packets, Bytes: q.last.bytes, Reason: q.reason})
+		s.queue.Put(hw.Event{Kind: q.kind, Op: q.op, At: q.ended, Latency: q.ended.Sub(q.asked), Flow: q.rule.Flow,
+			Instance: q.rule.Instance,
+			Tuple:    q.rule.Tuple, Packets: q.last.packets, Bytes: q.last.bytes, Reason: q.reason})
 	}
 }

@@ -52,7 +52,7 @@ const char *si_release(void)
 	return text;
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------------------ */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 static struct si_count sum(struct si_count a, struct si_count b)
 {
@@ -146,7 +146,7 @@ void si_completed(struct doca_flow_pipe_entry *entry, uint16_t queue, enum doca_
 	}
 }
 
-/* ---- Requests ----------------------------------------------------------------------------------------------------- */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 static void sent(uint32_t flags) { shim.buffered = flags == (uint32_t)LATER ? shim.buffered + 1 : 0; }
 
@@ -176,12 +176,15 @@ static doca_error_t enter(uint32_t id, uint32_t flags)
 	m.parser_meta.outer_l4_type = shape->tcp ? DOCA_FLOW_L4_META_TCP : DOCA_FLOW_L4_META_UDP;
 	m.outer.l4_type_ext = shape->tcp ? DOCA_FLOW_L4_TYPE_EXT_TCP : DOCA_FLOW_L4_TYPE_EXT_UDP;
 	if (shape->tcp)
-		m.outer.tcp.l4_port.src_port = htons(r->tuple.src_port), m.outer.tcp.l4_port.dst_port = htons(r->tuple.dst_port);
+		m.outer.tcp.l4_port.src_port = htons(r->tuple.src_port),
+			m.outer.tcp.l4_port.dst_port = htons(r->tuple.dst_port);
 	else
-		m.outer.udp.l4_port.src_port = htons(r->tuple.src_port), m.outer.udp.l4_port.dst_port = htons(r->tuple.dst_port);
+		m.outer.udp.l4_port.src_port = htons(r->tuple.src_port),
+			m.outer.udp.l4_port.dst_port = htons(r->tuple.dst_port);
 	struct doca_flow_monitor monitor = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED, .aging_sec = r->idle_s};
 	struct doca_flow_fwd fwd = towards(r->port);
-	doca_error_t err = add_entry(shim.flows[r->pipe], &m, &monitor, &fwd, flags, (void *)(uintptr_t)(id + 1), &r->entry);
+	doca_error_t err = add_entry(shim.flows[r->pipe], &m, &monitor, &fwd, flags, (void *)(uintptr_t)(id + 1),
+		&r->entry);
 	if (err == DOCA_SUCCESS)
 		sent(flags);
 	return err;
@@ -193,7 +196,7 @@ static uint32_t under_way(void)
 	return shim.pending + (shim.pusher == COMING || shim.pusher == GOING) + (shim.fixed > 0 ? (uint32_t)shim.fixed : 0);
 }
 
-/* leave takes a rule's entry out of its pipe; what it counted is read first, since the card forgets it. */
+/* leave removes a rule's entry from its pipe. It reads the entry's counter first, since the card removes that too. */
 static doca_error_t leave(uint32_t id, uint32_t flags)
 {
 	struct rule *r = &shim.rule[id];
@@ -205,14 +208,14 @@ static doca_error_t leave(uint32_t id, uint32_t flags)
 
 static bool known(uint32_t id) { return id < shim.rules && shim.rule[id].stage == LIVE; }
 
-/* refuse answers a request that did not get as far as the card. */
+/* refuse answers a request that has not reached the card. */
 static bool refuse(const struct si_request *q, int16_t why)
 {
 	put((struct si_done){.cookie = q->cookie, .rule = q->rule, .op = q->op, .why = why});
 	return true;
 }
 
-/* request takes a request, or reports false for one that the card wants to be asked for later. */
+/* request takes a request, or reports false if the card wants to be asked again later. */
 static bool request(const struct si_request *q, uint32_t flags)
 {
 	shim.pending++;
@@ -228,7 +231,8 @@ static bool request(const struct si_request *q, uint32_t flags)
 		uint32_t id = shim.free;
 		struct rule *r = &shim.rule[id];
 		shim.free = r->next, shim.held[pipe]++;
-		*r = (struct rule){.cookie = q->cookie, .port = q->port, .idle_s = q->idle_s, .stage = ADDING, .pipe = pipe, .tuple = q->tuple};
+		*r = (struct rule){.cookie = q->cookie, .port = q->port, .idle_s = q->idle_s, .stage = ADDING, .pipe = pipe,
+			.tuple = q->tuple};
 		err = enter(id, flags);
 		if (err == DOCA_ERROR_AGAIN)
 			release(id), shim.pending--;
@@ -275,8 +279,10 @@ int si_apply(const struct si_request *q, uint32_t n, uint32_t *taken)
 
 uint32_t si_pending(void) { return shim.pending + shim.dones; }
 
-/* flush sends what is buffered because the request that should have taken it along was refused: it adds an entry for a port
- * that no packet comes from, or removes it. */
+/*
+ * flush sends buffered entries whose last request was refused and so did not send them. To this end it adds an entry
+ * for a port from which no packet comes, or removes it.
+ */
 static int flush(void)
 {
 	struct doca_flow_match m = {.MATCH_PORT = 0xfffe};
@@ -285,7 +291,8 @@ static int flush(void)
 	if (shim.buffered == 0 || shim.pusher == COMING || shim.pusher == GOING)
 		return SI_OK;
 	bool there = shim.pusher == THERE;
-	doca_error_t err = there ? remove_entry(NOW, shim.pushing) : add_entry(shim.egress, &m, &monitor, &fwd, NOW, &shim.pusher, &shim.pushing);
+	doca_error_t err = there ? remove_entry(NOW, shim.pushing)
+		: add_entry(shim.egress, &m, &monitor, &fwd, NOW, &shim.pusher, &shim.pushing);
 	if (err == DOCA_ERROR_AGAIN)
 		return SI_OK; /* the next poll tries again */
 	if (err != DOCA_SUCCESS)
@@ -295,7 +302,7 @@ static int flush(void)
 	return SI_OK;
 }
 
-/* follow_up does what completions asked for: the second half of moves, and the end of idle rules. */
+/* follow_up does what completions have brought about: the second half of moves, and the end of idle rules. */
 static void follow_up(void)
 {
 	while (shim.again != NONE) {
@@ -365,9 +372,9 @@ int si_query(const uint32_t *rules, uint32_t n, struct si_count *c)
 	return SI_OK;
 }
 
-/* ---- Egress ------------------------------------------------------------------------------------------------------- */
+/* ---- Egress ------------------------------------------------------------------------------------------------------ */
 
-/* make_room waits until the queue takes an entry more. */
+/* make_room waits until the queue takes one more entry. */
 static int make_room(void)
 {
 	for (int tries = 0; under_way() >= shim.cfg.queue_depth && tries < 500; tries++) {

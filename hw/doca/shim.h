@@ -1,9 +1,9 @@
 /*
- * The shim between Go and DOCA Flow. No type of the SDK appears here, and no pointer to memory of the SDK or of Go crosses
- * it: rules and pipes are numbers, results are integers, and si_error() says in words what went wrong last.
+ * The shim between Go and DOCA Flow. No type of the SDK appears here, and no pointer to memory of the SDK or of Go
+ * crosses it: rules and pipes are numbers, results are integers, and si_error() says in words what went wrong last.
  *
- * All functions are for one thread, the one that called si_open first: DOCA Flow gives each thread a queue of its own, and
- * DPDK, which is started once in a process, pins the thread that starts it.
+ * All functions are for one thread, the one that called si_open first: DOCA Flow gives each thread a queue of its own,
+ * and DPDK, which is started once in a process, pins the thread that starts it.
  */
 #ifndef SMARTINCO_DOCA_SHIM_H
 #define SMARTINCO_DOCA_SHIM_H
@@ -56,7 +56,7 @@ struct si_done {
 	uint64_t packets, bytes; /* move, remove, aged: everything that the rule had counted by then */
 	uint32_t rule;
 	uint8_t op;
-	uint8_t ok; /* otherwise nothing has changed, but for a move that lost its rule: then `gone` */
+	uint8_t ok; /* otherwise nothing has changed, unless a move has lost its rule: then `gone` */
 	uint8_t gone;
 	int16_t why; /* if not ok: an error of the SDK, for si_reason, or one of these */
 };
@@ -70,20 +70,20 @@ struct si_count {
 int si_open(const struct si_config *);
 int si_close(void);
 
-/* si_egress sends what comes in at a port out of another, and counts it. si_egress_count reads that. */
+/* si_egress makes packets that come in at a port leave by another, and counts them. si_egress_count reads the count. */
 int si_egress(uint16_t port, uint16_t to);
 int si_egress_end(uint16_t port, struct si_count *last);
 int si_egress_count(uint16_t port, struct si_count *);
 
 /*
- * si_apply puts requests on their way and says how many it took; SI_BUSY when it did not take all. Each of those it took is
- * answered through si_poll, in order for the same rule.
+ * si_apply sends requests and says how many it has taken; SI_BUSY means not all. si_poll answers each of those taken,
+ * in order for the same rule.
  */
 int si_apply(const struct si_request *, uint32_t n, uint32_t *taken);
 int si_poll(uint64_t timeout_us, struct si_done *, uint32_t max, uint32_t *n);
 uint32_t si_pending(void); /* requests whose answer si_poll has not given */
 
-/* si_age looks for idle rules for up to so long; it removes them, and si_poll tells of each as SI_AGED. */
+/* si_age looks for idle rules, up to the given time, and removes them. si_poll reports each as SI_AGED. */
 int si_age(uint64_t quota_us);
 
 /* si_query reads the counters of rules, as fresh as the card shows them. */
@@ -91,6 +91,6 @@ int si_query(const uint32_t *rules, uint32_t n, struct si_count *);
 
 const char *si_error(void);
 const char *si_reason(int16_t why);
-const char *si_release(void); /* that it was compiled for, and that it runs with */
+const char *si_release(void); /* the release that it was compiled for, and the one that it runs with */
 
 #endif

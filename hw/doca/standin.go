@@ -4,7 +4,7 @@ package doca
 
 // The stand-in's release is chosen from outside: CGO_CFLAGS=-DSTANDIN_RELEASE=303.
 
-// #cgo CFLAGS: -std=gnu11 -Wall -I${SRCDIR}/standin/include -I${SRCDIR}/standin
+// #cgo CFLAGS: -std=gnu11 -Wall -I${SRCDIR}/../standins/doca/include -I${SRCDIR}/../standins/doca/src
 // #cgo LDFLAGS: -lpthread
 // #include <stdlib.h>
 // #include "doca_version.h"
@@ -13,7 +13,6 @@ package doca
 import "C"
 
 import (
-	"embed"
 	"fmt"
 	"os"
 	"slices"
@@ -23,17 +22,15 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
-)
 
-// The go command compiles the stand-in again when what is embedded here changes: it does not see what C includes.
-//
-//go:embed standin/*.c standin/*.h standin/include/*.h
-var _ embed.FS
+	// so that the go command recompiles when the stand-in's C files change
+	_ "github.com/smartinco/smartinco/hw/standins/doca"
+)
 
 // HasStandIn says whether this program has the stand-in for DOCA Flow.
 const HasStandIn = true
 
-// present gives the card the representors that it is expected to have, unless a test has given it some.
+// present gives the card the representors that the driver expects, unless a test has given it others.
 func (s *Switch) present() {
 	if !presented {
 		givenRepresentors(s.cfg.Ports)
@@ -53,7 +50,8 @@ func givenRepresentors(devices []string) {
 	}
 }
 
-// withRepresentors gives the card representors of these devices, whatever the driver expects; of none, it ends that.
+// withRepresentors gives the card representors of these devices, whatever the driver expects; without devices, it ends
+// that.
 func withRepresentors(devices ...string) {
 	presented = devices != nil
 	givenRepresentors(devices)
@@ -148,14 +146,15 @@ const (
 
 // receive puts a frame into the stand-in's card.
 func receive(port int, frame []byte) verdict {
-	v := C.standin_packet(C.uint16_t(port), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(frame))), C.uint32_t(len(frame)))
+	v := C.standin_packet(C.uint16_t(port), (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(frame))),
+		C.uint32_t(len(frame)))
 	return verdict{int(v.kind), int(v.port)}
 }
 
 // refuse makes a call of the SDK fail after so many that go well; "" ends that.
 func refuse(call string, after, times int) { refuseWith(call, after, times, C.DOCA_ERROR_DRIVER) }
 
-// busy makes it ask to be called again.
+// busy makes a call of the SDK ask to be called again.
 func busy(call string, after, times int) { refuseWith(call, after, times, C.DOCA_ERROR_AGAIN) }
 
 func refuseWith(call string, after, times int, err C.int) {
@@ -164,7 +163,7 @@ func refuseWith(call string, after, times int, err C.int) {
 	C.standin_fail(name, C.uint32_t(after), C.uint32_t(times), err)
 }
 
-// noteCalls has calls of the SDK noted; noted gives their names.
+// noteCalls begins to note calls of the SDK; noted returns their names.
 func noteCalls()      { C.standin_note() }
 func noted() []string { return strings.Fields(C.GoString(C.standin_noted())) }
 

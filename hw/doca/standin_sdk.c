@@ -1,3 +1,3 @@
 //go:build doca && standin
 
-#include "standin/standin.c"
+#include "../standins/doca/src/standin.c"

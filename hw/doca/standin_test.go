@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The tests of the shim and of the driver are worth what the stand-in notices: here it is shown each thing that it has to
-// notice.
+// The tests of the shim and of the driver are worth what the stand-in notices: here it is shown each thing that it has
+// to notice.
 func TestStandInRefusesWhatTheSDKRefuses(t *testing.T) {
 	b := newBench(t)
 	open(t, b.cfg).Close() // DPDK runs from now on

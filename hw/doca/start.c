@@ -11,14 +11,16 @@
 
 #include "state.h"
 
-/* start_dpdk starts DPDK, once in a process: ended, it could not be started again, so it is not ended either. */
+/* start_dpdk starts DPDK once in a process. DPDK is never ended, since it could not be started again. */
 static int start_dpdk(void)
 {
-	static char given[512], text[512], *args[64] = {"smartinco", "-a", "pci:00:00.0"}; /* an address that is not there: nothing is probed unasked */
+	/* the address of no device, so that DPDK probes none by itself */
+	static char given[512], text[512], *args[64] = {"smartinco", "-a", "pci:00:00.0"};
 	static bool runs;
 	int n = 3;
 	if (runs)
-		return strcmp(given, shim.cfg.eal) == 0 ? SI_OK : si_fail("DPDK runs in this process with other arguments: %s", given);
+		return strcmp(given, shim.cfg.eal) == 0 ? SI_OK
+			: si_fail("DPDK runs in this process with other arguments: %s", given);
 	if (strlen(shim.cfg.eal) >= sizeof text)
 		return si_fail("%zu bytes of arguments for DPDK: want less than %zu", strlen(shim.cfg.eal), sizeof text);
 	strcpy(given, shim.cfg.eal);
@@ -52,7 +54,7 @@ static int open_device(void)
 	return SI_OK;
 }
 
-/* device_of is the network device that port p of DPDK is to be: nothing, if there is none. */
+/* device_of is the network device that port p of DPDK should be; empty if there is none. */
 static const char *device_of(uint16_t p)
 {
 	static char name[DOCA_DEVINFO_IFACE_NAME_SIZE];
@@ -68,7 +70,10 @@ static const char *device_of(uint16_t p)
 /* probe_names says whether the arguments of the testbed name the representors. */
 static bool probe_names(void) { return strstr(shim.cfg.probe, "representor=") != NULL; }
 
-/* probe makes the device and its representors ports of DPDK: by their handles where there are such, unless the arguments name them. */
+/*
+ * probe makes the device and its representors ports of DPDK: by the representors' handles if the release has them,
+ * unless the arguments name them.
+ */
 static int probe(void)
 {
 	const char *given = *shim.cfg.probe ? shim.cfg.probe : PROBE;
@@ -93,7 +98,7 @@ static int probe(void)
 	return SI_OK;
 }
 
-/* check_representor sees to it that port p is the network device that it is taken for, and has its handle. */
+/* check_representor checks that port p is the expected network device, and gets its handle. */
 static int check_representor(uint16_t p)
 {
 	struct doca_dev_rep *rep = NULL;
@@ -112,7 +117,7 @@ static int check_representor(uint16_t p)
 	return SI_OK;
 }
 
-/* check_ports sees to it that there are as many as are named, and that each is the one that it is taken for. */
+/* check_ports checks that there are as many ports as are named, and that each is the expected one. */
 static int check_ports(void)
 {
 	uint16_t named = 1; /* the uplink */
@@ -211,7 +216,7 @@ static int start_flow_ports(void)
 	return SI_OK;
 }
 
-/* pipe makes one whose entries are told apart by match under mask. */
+/* pipe makes a pipe whose entries differ in match under mask. */
 static int pipe_with(const char *name, bool root, uint32_t entries, const struct doca_flow_match *match,
 		     const struct doca_flow_match *mask, const struct doca_flow_monitor *monitor,
 		     const struct doca_flow_fwd *fwd, const struct doca_flow_fwd *miss, struct doca_flow_pipe **pipe)
@@ -232,10 +237,11 @@ static int pipe_with(const char *name, bool root, uint32_t entries, const struct
 	if (err == DOCA_SUCCESS)
 		err = doca_flow_pipe_create(cfg, fwd, miss, pipe);
 	doca_flow_pipe_cfg_destroy(cfg);
-	return err == DOCA_SUCCESS ? SI_OK : si_fail("pipe %s: %s (%s)", name, doca_error_get_descr(err), doca_error_get_name(err));
+	return err == DOCA_SUCCESS ? SI_OK
+		: si_fail("pipe %s: %s (%s)", name, doca_error_get_descr(err), doca_error_get_name(err));
 }
 
-/* fixed_entry adds one of our own and waits for it. */
+/* fixed_entry adds an entry of our own and waits for it. */
 static int fixed_entry(const char *what, struct doca_flow_pipe *pipe, const struct doca_flow_match *m,
 		       const struct doca_flow_fwd *fwd)
 {
@@ -258,7 +264,9 @@ static int build(void)
 {
 	const struct doca_flow_match nothing = {0};
 	const struct doca_flow_monitor counted = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
-	const struct doca_flow_monitor counted_aged = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED, .aging_sec = UINT32_MAX}; /* each entry says */
+	/* each entry says when it ages */
+	const struct doca_flow_monitor counted_aged = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED,
+		.aging_sec = UINT32_MAX};
 	struct doca_flow_match m, mask;
 	struct doca_flow_target *target;
 	TRY(doca_flow_get_target(DOCA_FLOW_TARGET_KERNEL, &target));
@@ -275,7 +283,8 @@ static int build(void)
 		memset(&m, 0, sizeof m);
 		memset(&mask, 0, sizeof mask);
 		m.outer.l3_type = mask.outer.l3_type = shape->v6 ? DOCA_FLOW_L3_TYPE_IP6 : DOCA_FLOW_L3_TYPE_IP4;
-		m.outer.l4_type_ext = mask.outer.l4_type_ext = shape->tcp ? DOCA_FLOW_L4_TYPE_EXT_TCP : DOCA_FLOW_L4_TYPE_EXT_UDP;
+		m.outer.l4_type_ext = mask.outer.l4_type_ext = shape->tcp ? DOCA_FLOW_L4_TYPE_EXT_TCP
+			: DOCA_FLOW_L4_TYPE_EXT_UDP;
 		m.parser_meta.outer_l3_type = shape->v6 ? DOCA_FLOW_L3_META_IPV6 : DOCA_FLOW_L3_META_IPV4;
 		m.parser_meta.outer_l4_type = shape->tcp ? DOCA_FLOW_L4_META_TCP : DOCA_FLOW_L4_META_UDP;
 		memset(&mask.parser_meta.outer_l3_type, 0xff, sizeof mask.parser_meta.outer_l3_type);
@@ -294,7 +303,8 @@ static int build(void)
 			m.outer.udp.l4_port.src_port = mask.outer.udp.l4_port.src_port = UINT16_MAX;
 			m.outer.udp.l4_port.dst_port = mask.outer.udp.l4_port.dst_port = UINT16_MAX;
 		}
-		if (pipe_with(shape->name, false, shim.cfg.rules, &m, &mask, &counted_aged, &any_port, &kernel, &shim.flows[k]) != SI_OK)
+		if (pipe_with(shape->name, false, shim.cfg.rules, &m, &mask, &counted_aged, &any_port, &kernel,
+			&shim.flows[k]) != SI_OK)
 			return SI_FAILED;
 	}
 
@@ -345,7 +355,8 @@ int si_open(const struct si_config *cfg)
 	}
 	for (uint32_t id = shim.rules; id-- > 0; shim.free = id)
 		shim.rule[id].next = shim.free;
-	if (start_dpdk() != SI_OK || open_device() != SI_OK || probe() != SI_OK || start_ports() != SI_OK || start_flow() != SI_OK ||
+	if (start_dpdk() != SI_OK || open_device() != SI_OK || probe() != SI_OK || start_ports() != SI_OK ||
+		start_flow() != SI_OK ||
 	    start_flow_ports() != SI_OK || build() != SI_OK) {
 		si_close();
 		return SI_FAILED;
@@ -353,10 +364,11 @@ int si_open(const struct si_config *cfg)
 	return SI_OK;
 }
 
-/* si_close takes down what there is, in the opposite order, but for DPDK itself. */
+/* si_close takes everything down in the opposite order, except DPDK itself. */
 int si_close(void)
 {
-	struct doca_flow_pipe *pipes[] = {shim.root, shim.egress, shim.dispatch, shim.flows[0], shim.flows[1], shim.flows[2], shim.flows[3], shim.kernel};
+	struct doca_flow_pipe *pipes[] = {shim.root, shim.egress, shim.dispatch, shim.flows[0], shim.flows[1],
+		shim.flows[2], shim.flows[3], shim.kernel};
 	for (unsigned k = 0; k < sizeof pipes / sizeof *pipes; k++)
 		if (pipes[k])
 			doca_flow_pipe_destroy(pipes[k]);

@@ -14,8 +14,10 @@ func TestProbeAndModeAreThoseOfTheRelease(t *testing.T) {
 		until       int
 		probe, mode string
 	}{
-		{300, "dv_flow_en=2,fdb_def_rule_en=0,vport_match=1,repr_matching_en=0,dv_xmeta_en=4,representor=vf0-6", "switch,hws,isolated,hairpinq_num=4"},
-		{302, "dv_flow_en=2,fdb_def_rule_en=0,vport_match=1,repr_matching_en=0,dv_xmeta_en=4", "switch,hws,isolated,hairpinq_num=4"},
+		{300, "dv_flow_en=2,fdb_def_rule_en=0,vport_match=1,repr_matching_en=0,dv_xmeta_en=4,representor=vf0-6",
+			"switch,hws,isolated,hairpinq_num=4"},
+		{302, "dv_flow_en=2,fdb_def_rule_en=0,vport_match=1,repr_matching_en=0,dv_xmeta_en=4",
+			"switch,hws,isolated,hairpinq_num=4"},
 		{303, "dv_flow_en=2,fdb_def_rule_en=0,dv_xmeta_en=4", "switch,hws,hairpinq_num=4"},
 	} {
 		if release() > of.until {
@@ -37,15 +39,17 @@ func TestProbeAndModeAreThoseOfTheRelease(t *testing.T) {
 		if release() < 301 {
 			own += ",representor=vf0-6"
 		}
-		opened("with arguments of its own", own, "switch,hws", func(c *Config) { c.Probe, c.Mode = "dv_flow_en=2", "switch,hws" })
+		opened("with arguments of its own", own, "switch,hws", func(c *Config) {
+			c.Probe, c.Mode = "dv_flow_en=2", "switch,hws"
+		})
 		named := "dv_flow_en=2,representor=(pf0)vf[0-6]"
 		opened("with representors named there", named, of.mode, func(c *Config) { c.Probe = named })
 		break
 	}
 }
 
-// From 3.1 on the card says which network device a port of DPDK is. One that is not where it was taken to be would be given
-// another's packets.
+// From 3.1 on the card says which network device a port of DPDK is. One that is not where it was taken to be would be
+// given another's packets.
 func TestRepresentorsAreThoseThatWereNamed(t *testing.T) {
 	if release() < 301 {
 		t.Skip("does not apply: the release cannot tell")
@@ -56,9 +60,11 @@ func TestRepresentorsAreThoseThatWereNamed(t *testing.T) {
 		probe, says string
 	}{
 		{[]string{"vf1", "vf0", "pf0hpf", "vf2", "vf3", "vf4", "vf5", "vf6"}, "", ""}, // found by name
-		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", ""}, "", ""},       // the last has none, and is listed first
+		// the last has none, and is listed first
+		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", ""}, "", ""},
 		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5"}, "", "representor vf6 of 03:00.0: "},
-		{[]string{"vf1", "vf0", "vf2", "vf3", "vf4", "vf5", "vf6"}, "dv_flow_en=2,representor=vf[0-6]", "DPDK port 1 is vf1, and vf0 was named in its place"},
+		{[]string{"vf1", "vf0", "vf2", "vf3", "vf4", "vf5", "vf6"}, "dv_flow_en=2,representor=vf[0-6]",
+			"DPDK port 1 is vf1, and vf0 was named in its place"},
 		{[]string{"vf0", "vf1", "vf2", "vf3", "vf4", "vf5", "vf6", "vf7"}, "dv_flow_en=2,representor=vf[0-7]",
 			"the card shows 9 ports for probe dv_flow_en=2,representor=vf[0-7], and 8 are named"},
 	} {

@@ -1,5 +1,5 @@
 /*
- * What the two halves of the shim share: start.c, which opens the card, and shim.c, which carries out requests.
+ * What both halves of the shim share: start.c, which opens the card, and shim.c, which carries out requests.
  */
 #ifndef SMARTINCO_DOCA_STATE_H
 #define SMARTINCO_DOCA_STATE_H
@@ -20,7 +20,7 @@ enum stage { FREE, ADDING, LIVE, UPDATING, MOVING_OUT, MOVED_OUT, MOVING_IN, REM
 
 struct rule {
 	struct doca_flow_pipe_entry *entry;
-	struct si_count before; /* counted by the entries that it had before this one */
+	struct si_count before; /* counted by its earlier entries */
 	struct si_count last;	/* counted by this one, once it is being removed */
 	uint64_t cookie;
 	uint32_t next; /* in the list of free rules, or of those to be added again */
@@ -39,7 +39,7 @@ struct shim {
 	uint16_t ports;
 	bool flow;
 	struct doca_flow_port *port[RTE_MAX_ETHPORTS];
-	struct doca_dev_rep *rep[RTE_MAX_ETHPORTS]; /* in the releases that want them */
+	struct doca_dev_rep *rep[RTE_MAX_ETHPORTS]; /* in the releases that have them */
 	struct doca_flow_port *proxy;
 	struct doca_flow_pipe *kernel, *flows[TUPLE_PIPES], *dispatch, *egress, *root;
 	struct doca_flow_pipe_entry *from[RTE_MAX_ETHPORTS]; /* in the pipe egress */
@@ -50,9 +50,9 @@ struct shim {
 	struct rule *rule;
 	uint32_t rules, free, again;
 
-	uint32_t pending;  /* requests that were taken and are not answered */
+	uint32_t pending;  /* requests that were taken and not answered yet */
 	uint32_t buffered; /* entries given to the SDK to be sent with a later one */
-	int fixed;	   /* pipes' own entries under way; -1 after one failed */
+	int fixed;	   /* pipes' own entries that are under way; -1 after one has failed */
 	struct si_done *done;
 	uint32_t first, dones, room;
 };
@@ -63,15 +63,16 @@ extern struct shim shim;
 int si_fail(const char *format, ...);
 int si_refused(const char *what, doca_error_t);
 
-#define TRY(call)                                                                                                              \
-	do {                                                                                                                   \
-		doca_error_t try_err = (call);                                                                                 \
-		if (try_err != DOCA_SUCCESS)                                                                                   \
-			return si_refused(#call, try_err);                                                                     \
+#define TRY(call)                              \
+	do {                                       \
+		doca_error_t try_err = (call);         \
+		if (try_err != DOCA_SUCCESS)           \
+			return si_refused(#call, try_err); \
 	} while (0)
 
 /* si_completed is the callback for what the card has answered. */
-void si_completed(struct doca_flow_pipe_entry *, uint16_t queue, enum doca_flow_entry_status, enum doca_flow_entry_op, void *ctx);
+void si_completed(struct doca_flow_pipe_entry *, uint16_t queue, enum doca_flow_entry_status, enum doca_flow_entry_op,
+	void *ctx);
 
 /* si_settle waits for pipes' own entries. */
 int si_settle(const char *what);

@@ -1,8 +1,8 @@
 //go:build doca && standin
 
 /*
- * What the SDK is documented to refuse, done to the stand-in: each of these must be noticed, or the tests of the shim prove
- * nothing. A violation ends in the result of the call that is wrong.
+ * Calls that the SDK is documented to refuse, made to the stand-in. It must notice each, or the tests of the shim prove
+ * nothing. A violation returns the result of the wrong call.
  */
 #include <pthread.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include <rte_eal.h>
 
 #include "releases.h"
-#include "standin/standin.h"
+#include "standin.h"
 #include "violations.h"
 
 #define PORTS 3
@@ -25,14 +25,15 @@ static struct {
 } rig;
 
 /* OK ends a step at the first error. */
-#define OK(call)                                                                                                               \
-	do {                                                                                                                   \
-		doca_error_t ok_err = (call);                                                                                  \
-		if (ok_err != DOCA_SUCCESS)                                                                                    \
-			return ok_err;                                                                                         \
+#define OK(call)                      \
+	do {                              \
+		doca_error_t ok_err = (call); \
+		if (ok_err != DOCA_SUCCESS)   \
+			return ok_err;            \
 	} while (0)
 
-static void count(struct doca_flow_pipe_entry *e, uint16_t queue, enum doca_flow_entry_status status, enum doca_flow_entry_op op, void *ctx)
+static void count(struct doca_flow_pipe_entry *e, uint16_t queue, enum doca_flow_entry_status status,
+	enum doca_flow_entry_op op, void *ctx)
 {
 	(void)e, (void)queue, (void)op, (void)ctx;
 	rig.completions += status == DOCA_FLOW_ENTRY_STATUS_SUCCESS;
@@ -126,13 +127,14 @@ static void down(void)
 		doca_dev_close(rig.dev);
 }
 
-static const struct doca_flow_fwd drop = {.type = DOCA_FLOW_FWD_DROP}, any_port = {.type = DOCA_FLOW_FWD_PORT, .port_id = 0xffff},
+static const struct doca_flow_fwd drop = {.type = DOCA_FLOW_FWD_DROP},
+	any_port = {.type = DOCA_FLOW_FWD_PORT, .port_id = 0xffff},
 				  to_1 = {.type = DOCA_FLOW_FWD_PORT, .port_id = 1}, to_9 = {.type = DOCA_FLOW_FWD_PORT, .port_id = 9};
 static const struct doca_flow_monitor counted = {.counter_type = DOCA_FLOW_RESOURCE_TYPE_NON_SHARED};
 
-/* pipe makes one over the source port of UDP packets, under a mask if there is one. */
-static doca_error_t pipe_of(struct doca_flow_pipe **pipe, bool root, const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd,
-			    const struct doca_flow_fwd *miss, uint16_t mask)
+/* pipe_of makes a pipe over the source port of UDP packets, under a mask if there is one. */
+static doca_error_t pipe_of(struct doca_flow_pipe **pipe, bool root, const struct doca_flow_monitor *monitor,
+	const struct doca_flow_fwd *fwd, const struct doca_flow_fwd *miss, uint16_t mask)
 {
 	struct doca_flow_pipe_cfg *cfg;
 	struct doca_flow_match m = {.outer = {.l4_type_ext = DOCA_FLOW_L4_TYPE_EXT_UDP}}, bits = m;
@@ -160,7 +162,8 @@ static doca_error_t with_pipe(const struct doca_flow_monitor *monitor, const str
 	return pipe_of(&pipe_, false, monitor, fwd, NULL, mask);
 }
 
-static doca_error_t add(uint16_t src_port, const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd, uint32_t flags)
+static doca_error_t add(uint16_t src_port, const struct doca_flow_monitor *monitor, const struct doca_flow_fwd *fwd,
+	uint32_t flags)
 {
 	struct doca_flow_match m = {.outer = {.l4_type_ext = DOCA_FLOW_L4_TYPE_EXT_UDP}};
 	m.outer.udp.l4_port.src_port = src_port;
@@ -169,7 +172,7 @@ static doca_error_t add(uint16_t src_port, const struct doca_flow_monitor *monit
 
 static doca_error_t process(void) { return doca_flow_entries_process(rig.port[0], QUEUE, 0, 0); }
 
-/* ---- The violations ----------------------------------------------------------------------------------------------- */
+/* ---- The violations ---------------------------------------------------------------------------------------------- */
 
 static doca_error_t probe_without_steering(void) { return dpdk("representor=vf0-1", false); }
 
@@ -387,7 +390,7 @@ static doca_error_t removed_before_it_is_there(void)
 	return remove_entry(NOW, entry_);
 }
 
-/* ---- What is no violation, but a limit or a delay ----------------------------------------------------------------- */
+/* ---- What is no violation, but a limit or a delay ---------------------------------------------------------------- */
 
 static doca_error_t batch_without_end(void)
 {
@@ -459,7 +462,10 @@ static const struct violation violations[] = {
 #undef V
 };
 
-const struct violation *violation(uint32_t k) { return k < sizeof violations / sizeof *violations ? &violations[k] : NULL; }
+const struct violation *violation(uint32_t k)
+{
+	return k < sizeof violations / sizeof *violations ? &violations[k] : NULL;
+}
 
 int violate(const struct violation *v)
 {

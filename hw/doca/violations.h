@@ -10,7 +10,7 @@
 
 struct violation {
 	const char *name;
-	const char *said; /* a part of what standin_misuse has to say; empty for a refusal that is nobody's mistake */
+	const char *said; /* a part of what standin_misuse must say; empty if the refusal is nobody's mistake */
 	doca_error_t (*commit)(void);
 };
 

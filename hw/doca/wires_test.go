@@ -26,7 +26,8 @@ func newNetwork(t *testing.T) *network {
 	newCard()
 	n := &network{Namespace: nettest.New(t), sockets: map[string]*nettest.Socket{}}
 	n.cfg = Config{
-		PCI: "03:00.0", Representors: "vf0-6", Uplink: "uplink", Ports: []string{"a", "b", "c", "d", "e", "f", "sink"}, Sink: "sink",
+		PCI: "03:00.0", Representors: "vf0-6", Uplink: "uplink", Ports: []string{"a", "b", "c", "d", "e", "f", "sink"},
+		Sink:  "sink",
 		Rules: 2048, CounterLag: 20 * time.Millisecond, StandIn: &StandIn{Netns: string(n.Namespace), Wire: "wire"},
 	}
 	n.Pair(t, "uplink", "kernel")
@@ -67,8 +68,8 @@ func TestSwitchOnWires(t *testing.T) {
 	})
 }
 
-// Nothing is lost or made on the way: what came in at the uplink has left by the ports to which the rules lead, or came up;
-// what instances sent left by the sink. Devices come and go meanwhile, as those of containers do.
+// Nothing is lost or made on the way: what came in at the uplink has left by the ports to which the rules lead, or came
+// up; what instances sent left by the sink. Devices come and go meanwhile, as those of containers do.
 func TestWiresConserve(t *testing.T) {
 	n := newNetwork(t)
 	n.plug(t, "sink", "sink")
@@ -150,11 +151,13 @@ func TestWiresConserve(t *testing.T) {
 	}
 	for _, c := range counters.Counters {
 		if c.RxPackets != flows/2*(1+each) || c.TxPackets != each {
-			t.Errorf("instance %d counted %d frames in and %d out, want %d and %d", c.Instance, c.RxPackets, c.TxPackets, flows/2*(1+each), each)
+			t.Errorf("instance %d counted %d frames in and %d out, want %d and %d", c.Instance, c.RxPackets,
+				c.TxPackets, flows/2*(1+each), each)
 		}
 	}
 	if received, left, _, _ := carried(); received != flows+flows*each+2*each || left != flows {
-		t.Errorf("%d frames came in and %d were left to the kernel, want %d and %d", received, left, flows+flows*each+2*each, flows)
+		t.Errorf("%d frames came in and %d were left to the kernel, want %d and %d", received, left,
+			flows+flows*each+2*each, flows)
 	}
 	for port, socket := range n.sockets {
 		if len(socket.C) != 0 {

@@ -1,23 +1,25 @@
-// Package docker starts and stops instances with a Docker Engine, on this machine or, from a card, on the host beside it.
+// Package docker starts and stops instances with a Docker Engine, on this machine or, from a card, on the host beside
+// it.
 //
 // # What is whose
 //
-// Each container bears labels: the testbed, the owner, the instance's number and its port. List finds containers by them,
-// running or dead, so what a killed process left can be taken over or removed; containers without them are never touched.
-// Their names follow from the labels too, so that the engine itself refuses a second container for an instance.
+// Each container has labels: the testbed, the owner, the instance's number and its port. List finds containers by these
+// labels, running or dead, so that what a killed process has left can be taken over or removed. Containers without the
+// labels are never touched. The containers' names follow from the labels too, so that the engine itself refuses a
+// second container for an instance.
 //
 // # Ports
 //
-// An instance gets a port of a pool, and gives it back when it is deleted. A port is a name for what already exists - the
-// representors of a card's virtual functions, the sockets of vhost-user - or, with Veth, a pair of virtual Ethernet devices
-// for each direction, made when it is taken: one end in the network namespace of the switch, under the name that the pool
-// gives, the other in the container as "in" and "out". The name is how a device is found again that a killed process
-// left.
+// An instance gets a port of a pool, and gives it back when it is deleted. A port names something that exists already,
+// such as the representors of a card's virtual functions or the sockets of vhost-user. With Veth, a port is made when
+// it is taken: a pair of virtual Ethernet devices for each direction, with one end in the network namespace of the
+// switch, under the name that the pool gives, and the other in the container as "in" or "out". By that name a device is
+// found again that a killed process has left.
 //
 // # Ready
 //
-// A container that runs is not yet an instance that takes packets. Create waits for its probe: a line that it prints, or a
-// command that succeeds inside it. Both go through the engine, so they work over TCP and without any network in the
+// A container that runs may not take packets yet. Create waits for its probe: a line that the container prints, or a
+// command that succeeds inside it. Both go through the engine, so they work over TCP and without a network in the
 // container.
 package docker
 
@@ -35,16 +37,16 @@ import (
 
 // Config says which engine, what an instance is, and which ports there are.
 type Config struct {
-	// Host is the engine's address: unix:///var/run/docker.sock or tcp://HOST:PORT. Empty is DOCKER_HOST from the
-	// environment with its companions, or the local socket.
+	// Host is the engine's address: unix:///var/run/docker.sock or tcp://HOST:PORT. If it is empty, DOCKER_HOST and its
+	// companions in the environment decide, or else the local socket is used.
 	Host string
-	// TLS authenticates both sides of a TCP connection. Whoever may speak to an engine is root on its machine, so
-	// another machine's engine is not spoken to without it, unless PlainTCP says so.
+	// TLS authenticates both sides of a TCP connection. Whoever may speak to an engine is root on its machine, so the
+	// driver speaks to another machine's engine only with TLS, unless PlainTCP is set.
 	TLS      *TLS
 	PlainTCP bool
 
 	Testbed string // name of the testbed, 1 to 40 letters, digits, - and _
-	Owner   string // tells orchestrators apart that share a testbed; may be empty
+	Owner   string // tells apart orchestrators that share a testbed; may be empty
 
 	Image        string
 	Command      []string // of the container; empty is the image's
@@ -61,18 +63,18 @@ type Config struct {
 	Probe        Probe
 	Grace        time.Duration // between SIGTERM and SIGKILL at Delete; 0 for SIGKILL at once
 
-	// Cleaning opens the engine for what List and Delete can do, also where devices of an earlier run cannot be taken off
-	// the switch, as when it is down. Close says so.
+	// Cleaning opens the engine for List and Delete even if devices of an earlier run cannot be taken off the switch,
+	// as when the switch is down. Close then returns an error.
 	Cleaning bool
 
 	Ports []Port // the pool
-	Veth  *Veth  // makes the ports' devices; without it they exist
+	Veth  *Veth  // makes the ports' devices; if nil, they exist already
 }
 
 // TLS names files in PEM.
 type TLS struct{ CA, Cert, Key string }
 
-// Probe says when an instance takes packets. Exactly one of Log and Exec is wanted.
+// Probe says when an instance takes packets. Exactly one of Log and Exec must be given.
 type Probe struct {
 	Log     string        // a line of its output contains this
 	Exec    []string      // this command, run in the container again and again, exits with 0
@@ -83,14 +85,14 @@ type Probe struct {
 // back. The engine must be on this machine.
 type Veth struct {
 	Namespace string // network namespace of the switch, by the name that ip-netns knows; empty for this process' own
-	// Plug and Unplug tell the switch that devices have come and will go. They may be nil if it need not know.
+	// Plug and Unplug tell the switch that devices have come or will go. They may be nil if the switch need not know.
 	Plug, Unplug Plug
 }
 
-// Plug adds devices to the switch, or takes them from it, by name. Both may be asked for what is so already.
+// Plug adds devices to the switch, or removes them from it, by name. It is no error if that has been done already.
 type Plug func(ctx context.Context, devices ...string) error
 
-// Port is a port that an instance can have, and what an instance must be given to use it.
+// Port is a port that an instance can have, with what the container needs to use it.
 type Port struct {
 	At      hw.Ports // by the names that the switch knows; Out may be the same as In, or empty, which means that
 	CPUs    string   // instead of Config.CPUs
@@ -101,8 +103,8 @@ type Port struct {
 	Move    []Move   // network devices that move into the container
 }
 
-// Move is a network device of the engine's machine, which must be this one, and its name in the container. When the
-// container ends, the kernel moves it back and names it as it likes if the old name is taken.
+// Move is a network device of the engine's machine, which must be this one, and the device's name in the container.
+// When the container ends, the kernel moves the device back; if its old name is taken, the kernel chooses another.
 type Move struct{ Device, As string }
 
 // ErrNoPort is returned by Create when all ports of the pool are taken.
@@ -127,7 +129,8 @@ func (c *Config) check() error {
 	}
 	for _, name := range c.Capabilities {
 		if n := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(name)), "CAP_"); n == "ALL" {
-			return fmt.Errorf("capabilities: %q: want those that an instance needs, by name, never all of them: it would be root on the engine's machine", name)
+			return fmt.Errorf("capabilities: %q: want those that an instance needs, by name, never all of them: it "+
+				"would be root on the engine's machine", name)
 		}
 	}
 	for _, p := range c.Ports {
@@ -151,8 +154,10 @@ func isName(s string, most int) bool {
 
 // checkHost refuses to speak to another machine's engine without TLS, and to move devices into its containers.
 func (c *Config) checkHost(host string) error {
-	if !strings.HasPrefix(host, "unix:") && strings.Contains(host, "@") { // which may be a secret: it is not repeated
-		return errors.New("host: found a user or password in it, want tcp://HOST:PORT: an engine asks for certificates (tls), and for no password")
+	// it may be a secret, so the error does not repeat it
+	if !strings.HasPrefix(host, "unix:") && strings.Contains(host, "@") {
+		return errors.New("host: found a user or password in it, want tcp://HOST:PORT: an engine asks for " +
+			"certificates (tls), and for no password")
 	}
 	u, err := url.Parse(host)
 	if err != nil {
@@ -170,14 +175,16 @@ func (c *Config) checkHost(host string) error {
 		return nil
 	}
 	if c.TLS == nil && !c.PlainTCP {
-		return fmt.Errorf("host %s is another machine: TLS with ca, cert and key is wanted, since whoever reaches an engine without it is root there (or insecure: true in the testbed file)", host)
+		return fmt.Errorf("host %s is another machine: TLS with ca, cert and key is wanted, since whoever reaches an "+
+			"engine without it is root there (or insecure: true in the testbed file)", host)
 	}
 	if c.Veth != nil {
 		return fmt.Errorf("host %s is another machine: veth pairs cannot be moved into its containers", host)
 	}
 	for _, p := range c.Ports {
 		if len(p.Move) > 0 {
-			return fmt.Errorf("host %s is another machine: device %s cannot be moved into its containers", host, p.Move[0].Device)
+			return fmt.Errorf("host %s is another machine: device %s cannot be moved into its containers", host,
+				p.Move[0].Device)
 		}
 	}
 	return nil

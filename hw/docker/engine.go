@@ -42,18 +42,19 @@ type Engine struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
-	unswept error // why devices are left, where Config.Cleaning lets that pass
+	unswept error // why devices are left, if Config.Cleaning tolerates it
 
 	mu    sync.Mutex
-	alive map[string]flow.Instance // containers, by ID, whose end is a Death
-	dead  map[string]bool          // those whose Death was reported: the engine lists them as running a moment longer
-	owed  map[int]flow.Instance    // ports that are to be given back, with the instance that had each
+	alive map[string]flow.Instance // by ID, the containers whose end is a Death
+	// those whose Death was reported; the engine may list them as running for a moment longer
+	dead map[string]bool
+	owed map[int]flow.Instance // ports still to be given back, with the instance that had each
 }
 
 var _ hw.ContainerEngine = (*Engine)(nil)
 
-// Open connects to the engine, agrees on a version of its API, and finds which ports are taken by containers of an
-// earlier run. Devices of the pool that belong to no container are removed.
+// Open connects to the engine, agrees on a version of its API, and finds the ports that containers of an earlier run
+// have. It removes devices of the pool that belong to no container.
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	e, err := open(ctx, c)
 	if err != nil {
@@ -90,7 +91,7 @@ func open(ctx context.Context, c Config) (*Engine, error) {
 	return e, nil
 }
 
-// connect makes a client, without a message to the engine.
+// connect makes a client and sends the engine nothing.
 func connect(c *Config) (*client.Client, error) {
 	opts := []client.Opt{client.WithAPIVersionNegotiation(), client.WithUserAgent("smartinco")}
 	check := *c
@@ -119,20 +120,21 @@ func connect(c *Config) (*client.Client, error) {
 	return cli, nil
 }
 
-// leastAPI is what Docker Engine 20.10 speaks, the oldest that this was tried with.
+// leastAPI is the version that Docker Engine 20.10 speaks, the oldest engine that this driver was tried with.
 const leastAPI = "1.41"
 
-// oldest refuses an engine that is older than that.
+// oldest refuses an engine that speaks only older versions.
 func oldest(cli *client.Client) error {
 	if v := cli.ClientVersion(); versions.LessThan(v, leastAPI) {
-		return fmt.Errorf("the engine at %s speaks version %s of the API: want Docker Engine 20.10 or later, which speaks %s", cli.DaemonHost(), v, leastAPI)
+		return fmt.Errorf("the engine at %s speaks version %s of the API: want Docker Engine 20.10 or later, which "+
+			"speaks %s", cli.DaemonHost(), v, leastAPI)
 	}
 	return nil
 }
 
-// isTLS says whether an error is about certificates, or about one side that speaks TLS and another that does not. Some of
-// them the client keeps as text alone: of those that are the connection's, since the engine and the containers may speak of
-// other certificates. An engine that speaks TLS answers one that does not.
+// isTLS says whether an error is about certificates, or about TLS that only one side speaks. The client keeps some of
+// these errors as text only. Of texts, only those about the connection count, since the engine and the containers may
+// speak of other certificates. An engine with TLS answers a client without.
 func isTLS(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -157,11 +159,13 @@ func isTLS(err error) bool {
 // reachable says what to do about an engine that does not answer.
 func reachable(cli *client.Client, err error) error {
 	if err != nil && isTLS(err) {
-		return fmt.Errorf("TLS with the engine at %s failed (are ca, cert and key those that it wants, valid today, its own certificate for this address, and does it speak TLS at this port?): %w", cli.DaemonHost(), err)
+		return fmt.Errorf("TLS with the engine at %s failed (are ca, cert and key those that it wants, valid today, "+
+			"its own certificate for this address, and does it speak TLS at this port?): %w", cli.DaemonHost(), err)
 	}
 	if client.IsErrConnectionFailed(err) {
-		if strings.Contains(err.Error(), "permission denied") { // all that the client keeps of the reason
-			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w", cli.DaemonHost(), err)
+		if strings.Contains(err.Error(), "permission denied") { // the client keeps no more of the reason
+			return fmt.Errorf("this user may not speak to the engine at %s (be root, or of its group): %w",
+				cli.DaemonHost(), err)
 		}
 		return fmt.Errorf("no engine answers at %s (start it: systemctl start docker): %w", cli.DaemonHost(), err)
 	}
@@ -170,7 +174,8 @@ func reachable(cli *client.Client, err error) error {
 
 // filter finds this testbed's containers.
 func (e *Engine) filter() filters.Args {
-	return filters.NewArgs(filters.Arg("label", labelTestbed+"="+e.config.Testbed), filters.Arg("label", labelOwner+"="+e.config.Owner))
+	return filters.NewArgs(filters.Arg("label", labelTestbed+"="+e.config.Testbed),
+		filters.Arg("label", labelOwner+"="+e.config.Owner))
 }
 
 func (e *Engine) containerName(i flow.Instance) string {
@@ -194,13 +199,13 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 	begin := time.Now()
 	slot, err := e.pool.take()
 	if errors.Is(err, ErrNoPort) {
-		_ = e.giveBack(ctx, 0) // as many as can be by now
+		_ = e.giveBack(ctx, 0) // as many as possible by now
 		slot, err = e.pool.take()
 	}
 	if err != nil {
 		return hw.Container{}, err
 	}
-	// What is undone is undone even when ctx has ended.
+	// What must be undone is undone even after ctx has ended.
 	undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	defer func() {
@@ -241,7 +246,7 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		return hw.Container{}, e.ended(ctx, made.ID)
 	}
 	if err := e.pool.attach(ctx, slot, state.State.Pid); err != nil {
-		if errors.Is(err, fs.ErrNotExist) { // its process, which is gone; the engine will know in a moment
+		if errors.Is(err, fs.ErrNotExist) { // its process has ended, and the engine will soon know
 			waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
 			gone, _ := e.cli.ContainerWait(waiting, made.ID, container.WaitConditionNotRunning)
@@ -253,7 +258,7 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		}
 		return hw.Container{}, err
 	}
-	// From here on a death is one that the probe sees, or that Deaths reports.
+	// From here on, the probe or Deaths reports a death.
 	if err := e.probe(ctx, made.ID); err != nil {
 		return hw.Container{}, err
 	}
@@ -261,7 +266,7 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 	e.mu.Lock()
 	e.alive[made.ID] = i
 	e.mu.Unlock()
-	// It may have died before it was in that list.
+	// The container may have died before it was in that list.
 	if state, err = e.cli.ContainerInspect(ctx, made.ID); err == nil && !state.State.Running {
 		err = e.ended(ctx, made.ID)
 	}
@@ -271,14 +276,16 @@ func (e *Engine) create(ctx context.Context, i flow.Instance) (_ hw.Container, e
 		e.mu.Unlock()
 		return hw.Container{}, err
 	}
-	return hw.Container{Instance: i, ID: made.ID, Ports: e.pool.ports(slot), Running: true, Started: started, Ready: ready}, nil
+	return hw.Container{Instance: i, ID: made.ID, Ports: e.pool.ports(slot), Running: true, Started: started,
+		Ready: ready}, nil
 }
 
 // remove ends a container, at once or after the time of grace.
 func (e *Engine) remove(ctx context.Context, id string) error {
 	if e.config.Grace > 0 {
 		seconds := int((e.config.Grace + time.Second - 1) / time.Second)
-		if err := e.cli.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil && !errdefs.IsNotFound(err) {
+		if err := e.cli.ContainerStop(ctx, id, container.StopOptions{Timeout: &seconds}); err != nil &&
+			!errdefs.IsNotFound(err) {
 			return err
 		}
 	}
@@ -343,15 +350,15 @@ func (e *Engine) owe(slot int, i flow.Instance) {
 	e.owed[slot] = i
 }
 
-// giveBack gives back the ports that an instance had, or all that are to be given back if i is 0. Those whose devices cannot
-// be removed stay owed.
+// giveBack gives back the ports that the instance had, or all owed ports if i is 0. A port whose devices cannot be
+// removed stays owed.
 func (e *Engine) giveBack(ctx context.Context, i flow.Instance) error {
 	e.mu.Lock()
 	due := map[int]flow.Instance{}
 	for slot, of := range e.owed {
 		if i == 0 || of == i {
 			due[slot] = of
-			delete(e.owed, slot) // nobody else gives it back meanwhile, when it may be another's
+			delete(e.owed, slot) // nobody else may give it back meanwhile, when another instance may have it
 		}
 	}
 	e.mu.Unlock()
@@ -374,7 +381,7 @@ func (e *Engine) Kill(ctx context.Context, i flow.Instance) error {
 	return nil
 }
 
-// List implements hw.ContainerEngine. From then on the ends of those that run are reported as deaths.
+// List implements hw.ContainerEngine. From then on, Deaths reports the running containers too.
 func (e *Engine) List(ctx context.Context) ([]hw.Container, error) {
 	found, err := e.list(ctx)
 	if err != nil {
@@ -401,9 +408,11 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	for _, c := range found {
 		n, err := strconv.ParseInt(c.Labels[labelInstance], 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance, c.Labels[labelInstance])
+			return nil, fmt.Errorf("container %.12s: label %s is %q: want an instance's number", c.ID, labelInstance,
+				c.Labels[labelInstance])
 		}
-		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning && !e.dead[c.ID], Created: time.Unix(c.Created, 0)}
+		h := hw.Container{Instance: flow.Instance(n), ID: c.ID, Running: c.State == container.StateRunning &&
+			!e.dead[c.ID], Created: time.Unix(c.Created, 0)}
 		if slot, ok := e.pool.byName(c.Labels[labelPort]); ok {
 			h.Ports = e.pool.ports(slot)
 		}
@@ -413,7 +422,7 @@ func (e *Engine) list(ctx context.Context) ([]hw.Container, error) {
 	return out, nil
 }
 
-// Now is the time by the engine's clock, which is that of Created.
+// Now is the time by the engine's clock, on which Container.Created is based.
 func (e *Engine) Now(ctx context.Context) (time.Time, error) {
 	info, err := e.cli.Info(ctx)
 	if err != nil {
@@ -446,7 +455,8 @@ func (e *Engine) openPool(ctx context.Context) (err error) {
 	return nil
 }
 
-// Close ends the watch for deaths. Containers go on. With Config.Cleaning it is an error if Open has left devices.
+// Close ends the watch for deaths. Containers go on. With Config.Cleaning, it returns an error if Open could not remove
+// devices.
 func (e *Engine) Close() error {
 	e.stop()
 	<-e.done
@@ -462,7 +472,7 @@ type Facts struct {
 	CgroupDriver string // cgroupfs or systemd
 }
 
-// Info asks the engine of a configuration, of which only Host, TLS and PlainTCP are read.
+// Info asks the engine for facts. Of the configuration it reads Host, TLS and PlainTCP alone.
 func Info(ctx context.Context, c Config) (Facts, error) {
 	cli, err := connect(&c)
 	if err != nil {

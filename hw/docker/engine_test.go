@@ -189,8 +189,10 @@ func TestLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if h := state.HostConfig; h.Privileged || h.CpusetCpus != "0" || h.CPUQuota != 5000 || h.CPUPeriod != 10000 || h.NetworkMode != "none" {
-		t.Errorf("the container has privileged %v, CPUs %q, quota %d/%d, network %q", h.Privileged, h.CpusetCpus, h.CPUQuota, h.CPUPeriod, h.NetworkMode)
+	if h := state.HostConfig; h.Privileged || h.CpusetCpus != "0" || h.CPUQuota != 5000 || h.CPUPeriod != 10000 ||
+		h.NetworkMode != "none" {
+		t.Errorf("the container has privileged %v, CPUs %q, quota %d/%d, network %q", h.Privileged, h.CpusetCpus,
+			h.CPUQuota, h.CPUPeriod, h.NetworkMode)
 	}
 	if err := e.Delete(ctx, 7); err != nil {
 		t.Fatal(err)
@@ -219,11 +221,17 @@ func TestCreateUndoes(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{"command fails", func(c *Config) { c.Command = []string{"--ring", "3"} }, "exit code 2; its last output: smartinco: ring of 3 slots"},
-		{"never ready", func(c *Config) { c.Probe = Probe{Log: "a line that never comes", Timeout: 500 * time.Millisecond} }, "not ready after 500ms; it"},
-		{"no image", func(c *Config) { c.Image = "smartinco-none:latest" }, `image "smartinco-none:latest": build or load it first`},
+		{"command fails", func(c *Config) { c.Command = []string{"--ring", "3"} },
+			"exit code 2; its last output: smartinco: ring of 3 slots"},
+		{"never ready", func(c *Config) {
+			c.Probe = Probe{Log: "a line that never comes",
+				Timeout: 500 * time.Millisecond}
+		}, "not ready after 500ms; it"},
+		{"no image", func(c *Config) { c.Image = "smartinco-none:latest" },
+			`image "smartinco-none:latest": build or load it first`},
 		{"no such device", func(c *Config) { c.Devices = []string{"/dev/nonesuch"} }, "/dev/nonesuch"},
-		{"switch refuses", func(c *Config) { c.Veth.Plug = func(context.Context, ...string) error { return trouble } }, trouble.Error()},
+		{"switch refuses", func(c *Config) { c.Veth.Plug = func(context.Context, ...string) error { return trouble } },
+			trouble.Error()},
 		{"no CPU of that number", func(c *Config) { c.CPUs = "9999" }, "9999"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -317,7 +325,8 @@ func TestAdoption(t *testing.T) {
 	if err != nil || len(found) != 1 || found[0].ID != c.ID || found[0].Ports != c.Ports || !found[0].Running {
 		t.Errorf("found %+v, %v; want %+v", found, err, c)
 	}
-	if got := strings.Fields(devices(t, first.config.Veth.Namespace)); len(got) != 4 { // the container's two and the stranger's two
+	// the container's two and the stranger's two
+	if got := strings.Fields(devices(t, first.config.Veth.Namespace)); len(got) != 4 {
 		t.Errorf("devices %v: want those of the container and the other's, not that of the free port", got)
 	}
 	d, err := second.Create(ctx, 4)

@@ -88,11 +88,13 @@ func TestNegotiation(t *testing.T) {
 		s := httptest.NewServer(f)
 		facts, err := Info(t.Context(), Config{Host: "tcp" + strings.TrimPrefix(s.URL, "http")})
 		s.Close()
-		if err != nil || facts.Version != "99" || facts.CgroupDriver != "cgroupfs" || facts.API == test.engine != (test.spoken != "") {
+		if err != nil || facts.Version != "99" || facts.CgroupDriver != "cgroupfs" ||
+			facts.API == test.engine != (test.spoken != "") {
 			t.Errorf("engine with API %s: %+v, %v", test.engine, facts, err)
 		}
 		f.mu.Lock()
-		if last := f.seen[len(f.seen)-1]; test.spoken != "" && !strings.Contains(strings.Join(f.seen, "\n"), "/v"+test.spoken+"/info") {
+		if last := f.seen[len(f.seen)-1]; test.spoken != "" &&
+			!strings.Contains(strings.Join(f.seen, "\n"), "/v"+test.spoken+"/info") {
 			t.Errorf("engine with API %s was asked %s", test.engine, last)
 		}
 		f.mu.Unlock()
@@ -136,7 +138,8 @@ func TestCleaningWithoutASwitch(t *testing.T) {
 	if _, err := e.List(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := e.Close(); !errors.Is(err, down) || !strings.Contains(err.Error(), "devices of ports that no container has") {
+	if err := e.Close(); !errors.Is(err, down) ||
+		!strings.Contains(err.Error(), "devices of ports that no container has") {
 		t.Errorf("closed: %v", err)
 	}
 }
@@ -163,7 +166,8 @@ func TestAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.List(t.Context()); err == nil || !strings.Contains(err.Error(), `container 0123456789ab: label smartinco.instance is "x"`) {
+		if _, err := e.List(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), `container 0123456789ab: label smartinco.instance is "x"`) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -178,7 +182,8 @@ func TestAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "docker: instance 1: ") || !strings.Contains(err.Error(), "no such device") {
+		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "docker: instance 1: ") ||
+			!strings.Contains(err.Error(), "no such device") {
 			t.Errorf("error %v", err)
 		}
 		f.mu.Lock()
@@ -216,8 +221,8 @@ func TestNow(t *testing.T) {
 	}
 }
 
-// A port that could not be given back is given back later: with the next Delete of its instance, which finds no container
-// any more, or when it is missed.
+// A port that could not be given back is given back later: with the next Delete of its instance, which finds no
+// container any more, or when it is missed.
 func TestAPortIsGivenBackLater(t *testing.T) {
 	down := errors.New("no connection to the switch")
 	for _, by := range []string{"delete", "create"} {
@@ -276,7 +281,8 @@ func TestOthersSpeakOfTLS(t *testing.T) {
 		answer map[string]string // of a container's request
 		want   string
 	}{
-		{"engine", map[string]string{"POST /containers/c1/start": "500 bind source path does not exist: /etc/TLS"}, "/etc/TLS"},
+		{"engine", map[string]string{"POST /containers/c1/start": "500 bind source path does not exist: /etc/TLS"},
+			"/etc/TLS"},
 		{"container", map[string]string{
 			"POST /containers/c1/start": "",
 			"GET /containers/c1/json":   `{"Id":"c1","State":{"Running":false,"ExitCode":1}}`,
@@ -288,7 +294,8 @@ func TestOthersSpeakOfTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "TLS with the engine") {
+		if _, err := e.Create(t.Context(), 1); err == nil || !strings.Contains(err.Error(), c.want) ||
+			strings.Contains(err.Error(), "TLS with the engine") {
 			t.Errorf("%s: error %v, want one with %q, and not that TLS failed", c.name, err, c.want)
 		}
 	}
@@ -304,7 +311,8 @@ func TestHost(t *testing.T) {
 		{"tcp://192.0.2.1:2375", nil, "TLS with ca, cert and key is wanted"},
 		{"tcp://host.example:2376", nil, "is another machine"},
 		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Veth = true, &Veth{} }, "veth pairs cannot be moved"},
-		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Ports[0].Move = true, []Move{{"ens1f0v0", "in"}} }, "device ens1f0v0 cannot be moved"},
+		{"tcp://192.0.2.1:2375", func(c *Config) { c.PlainTCP, c.Ports[0].Move = true, []Move{{"ens1f0v0", "in"}} },
+			"device ens1f0v0 cannot be moved"},
 		{"tcp://192.0.2.1:2376", func(c *Config) { c.TLS = &TLS{CA: "nonesuch.pem"} }, "nonesuch.pem"},
 		{"tcp://user:secret@127.0.0.1:2376", nil, "found a user or password"},
 		{"ssh://host.example", nil, "want unix:///PATH or tcp://HOST:PORT"},
@@ -315,7 +323,8 @@ func TestHost(t *testing.T) {
 		if test.change != nil {
 			test.change(&c)
 		}
-		if _, err := Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
+		if _, err := Open(context.Background(), c); err == nil || !strings.Contains(err.Error(), test.want) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: error %v, want one with %q", test.host, err, test.want)
 		}
 	}

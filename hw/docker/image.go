@@ -21,13 +21,13 @@ import (
 	"github.com/docker/docker/api/types/image"
 )
 
-// Image is what an image is made of.
+// Image says what to put into an image.
 type Image struct {
 	Files map[string]string // files of this machine, links followed, by their paths in the image
 	Entry []string          // the program in it, and its first arguments
 }
 
-// Program is an image of a single program, which must be static, and its first arguments.
+// Program makes an Image of a single program, which must be linked statically, and its first arguments.
 func Program(path string, args ...string) (Image, error) {
 	if err := static(path); err != nil {
 		return Image{}, fmt.Errorf("docker: %w", err)
@@ -36,8 +36,8 @@ func Program(path string, args ...string) (Image, error) {
 	return Image{Files: map[string]string{name: path}, Entry: append([]string{name}, args...)}, nil
 }
 
-// AddLinked adds a program or library of this machine, and the libraries that it is linked with, at the paths that they
-// have here.
+// AddLinked adds a program or library of this machine with the libraries that it is linked to, at the same paths as
+// here.
 func (i *Image) AddLinked(ctx context.Context, path string) error {
 	out, err := exec.CommandContext(ctx, "ldd", path).Output()
 	if err != nil {
@@ -52,8 +52,8 @@ func (i *Image) AddLinked(ctx context.Context, path string) error {
 	return nil
 }
 
-// Import makes an image. No registry is asked. The image bears the testbed's label, by which Purge finds it. Of the
-// configuration only Host, TLS, PlainTCP and Testbed are read.
+// Import makes an image without asking a registry. The image has the testbed's label, by which Purge finds it. Of the
+// configuration, Import reads Host, TLS, PlainTCP and Testbed alone.
 func Import(ctx context.Context, c Config, ref string, i Image) error {
 	if err := importImage(ctx, &c, ref, i); err != nil {
 		return fmt.Errorf("docker: image %s: %w", ref, err)
@@ -116,14 +116,15 @@ func add(t *tar.Writer, name, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: info.Size(), Format: tar.FormatUSTAR}); err != nil {
+	if err := t.WriteHeader(&tar.Header{Name: strings.TrimPrefix(name, "/"), Mode: 0o755, Size: info.Size(),
+		Format: tar.FormatUSTAR}); err != nil {
 		return err
 	}
 	_, err = io.Copy(t, f)
 	return err
 }
 
-// static refuses a program that needs a loader, of which the image has none.
+// static refuses a program that needs a loader, since the image has none.
 func static(program string) error {
 	f, err := elf.Open(program)
 	if err != nil {
@@ -132,7 +133,8 @@ func static(program string) error {
 	defer f.Close()
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
-			return fmt.Errorf("%s is linked dynamically, and an image with nothing else in it cannot run it: build it with CGO_ENABLED=0", program)
+			return fmt.Errorf("%s is linked dynamically, and an image with nothing else in it cannot run it: build "+
+				"it with CGO_ENABLED=0", program)
 		}
 	}
 	return nil
@@ -161,14 +163,15 @@ func Purge(ctx context.Context, c Config) error {
 		return fmt.Errorf("docker: %w", err)
 	}
 	for _, i := range images {
-		if _, err := cli.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil && !errdefs.IsNotFound(err) {
+		if _, err := cli.ImageRemove(ctx, i.ID, image.RemoveOptions{Force: true}); err != nil &&
+			!errdefs.IsNotFound(err) {
 			return fmt.Errorf("docker: image %.19s: %w", i.ID, err)
 		}
 	}
 	return nil
 }
 
-// Count is how many images and containers, running or not, bear a testbed's label.
+// Count counts the images and the containers, running or not, that have a testbed's label.
 func Count(ctx context.Context, c Config) (images, containers int, err error) {
 	cli, err := connect(&c)
 	if err != nil {

@@ -19,7 +19,7 @@ const (
 	deviceOut = "out"
 )
 
-// pool is the ports of a testbed and who has them.
+// pool holds the ports of a testbed, and which containers have them.
 type pool struct {
 	config *Config
 	links  *netlink.Handle // in the switch's network namespace; nil without Veth
@@ -105,7 +105,7 @@ func (p *pool) take() (int, error) {
 	return 0, fmt.Errorf("%w: the testbed has %d, and a container for each", ErrNoPort, len(p.slots))
 }
 
-// give takes a port back. It stays taken when its devices cannot be removed, since they would be in the way.
+// give takes a port back. If its devices cannot be removed, the port stays taken, since they would be in the way.
 func (p *pool) give(ctx context.Context, i int) error {
 	if err := p.detach(ctx, i); err != nil {
 		return fmt.Errorf("port %s: %w", p.slots[i].name, err)
@@ -116,7 +116,7 @@ func (p *pool) give(ctx context.Context, i int) error {
 	return nil
 }
 
-// sweep removes the devices of the ports that nobody has.
+// sweep removes the devices of all free ports.
 func (p *pool) sweep(ctx context.Context) error {
 	if p.links == nil {
 		return nil
@@ -130,7 +130,7 @@ func (p *pool) sweep(ctx context.Context) error {
 	return p.removeDevices(ctx, devices)
 }
 
-// attach gives a container its devices, and the switch theirs.
+// attach gives a container its devices, and the switch their other ends.
 func (p *pool) attach(ctx context.Context, i, pid int) error {
 	s := &p.slots[i]
 	if p.links == nil && len(s.port.Move) == 0 {
@@ -165,7 +165,7 @@ func (p *pool) attach(ctx context.Context, i, pid int) error {
 	return nil
 }
 
-// devices are the names of a port's devices at the switch: two, or one for both directions.
+// devices returns the names of a port's devices at the switch: two, or one for both directions.
 func (p *Port) devices() []string {
 	if p.At.In == p.At.Out {
 		return []string{p.At.In}
@@ -179,7 +179,7 @@ func (p *pool) pair(h *netlink.Handle, inside netns.NsHandle, name, peer string)
 	v.PeerName, v.PeerNamespace = peer, netlink.NsFd(inside)
 	err := p.links.LinkAdd(v)
 	if errors.Is(err, unix.EEXIST) {
-		// One that a killed process left. What is its peer can be nobody's: this port was free.
+		// A killed process has left it. Nobody uses its peer, since this port was free.
 		if err = p.unlink(name); err == nil {
 			err = p.links.LinkAdd(v)
 		}
@@ -193,7 +193,7 @@ func (p *pool) pair(h *netlink.Handle, inside netns.NsHandle, name, peer string)
 	return up(h, peer)
 }
 
-// up makes a device carry packets, and none of the kernel's own.
+// up makes a device carry packets, but none that the kernel sends by itself.
 func up(h *netlink.Handle, name string) error {
 	l, err := h.LinkByName(name)
 	if err != nil {
@@ -202,7 +202,7 @@ func up(h *netlink.Handle, name string) error {
 	if err := h.LinkSetARPOff(l); err != nil {
 		return err
 	}
-	_ = h.LinkSetIP6AddrGenMode(l, 1) // none; refused where the kernel has no IPv6, and then there is no need
+	_ = h.LinkSetIP6AddrGenMode(l, 1) // none; a kernel without IPv6 refuses it, and does not need it
 	return h.LinkSetUp(l)
 }
 
@@ -225,7 +225,8 @@ func move(h *netlink.Handle, inside netns.NsHandle, m Move) error {
 	return h.LinkSetUp(moved)
 }
 
-// detach removes what attach made. Devices that were moved go back when the container's namespace ends.
+// detach removes what attach has made. Devices that were moved go back by themselves when the container's namespace
+// ends.
 func (p *pool) detach(ctx context.Context, i int) error {
 	if p.links == nil {
 		return nil
@@ -233,7 +234,7 @@ func (p *pool) detach(ctx context.Context, i int) error {
 	return p.removeDevices(ctx, p.slots[i].port.devices())
 }
 
-// removeDevices takes devices off the switch and deletes them. They go also where the switch does not answer.
+// removeDevices takes devices off the switch and deletes them, even if the switch does not answer.
 func (p *pool) removeDevices(ctx context.Context, devices []string) error {
 	if len(devices) == 0 {
 		return nil
@@ -250,8 +251,8 @@ func (p *pool) removeDevices(ctx context.Context, devices []string) error {
 	return errors.Join(errs...)
 }
 
-// unlink deletes a device; that there is none is no error. The kernel deletes it too, at about the same time, if the
-// container has just ended.
+// unlink deletes a device; it is no error if there is none. If the container has just ended, the kernel deletes it at
+// about the same time.
 func (p *pool) unlink(name string) error {
 	l, err := p.links.LinkByName(name)
 	if err == nil {

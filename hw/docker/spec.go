@@ -18,14 +18,16 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// spec is what the engine is asked for: no network but the ports, no capability but those named, never privileged.
+// spec is the container that the engine is asked for: no network but the ports, no capability but those named, never
+// privileged.
 func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.HostConfig) {
 	c, p := &e.config, e.pool.slots[slot].port
 	config := &container.Config{
 		Image: c.Image,
 		Env:   slices.Concat(c.Env, p.Env, []string{"SMARTINCO_INSTANCE=" + strconv.Itoa(int(i))}),
 		Labels: map[string]string{
-			labelTestbed: c.Testbed, labelOwner: c.Owner, labelInstance: strconv.Itoa(int(i)), labelPort: e.pool.slots[slot].name,
+			labelTestbed: c.Testbed, labelOwner: c.Owner, labelInstance: strconv.Itoa(int(i)),
+			labelPort: e.pool.slots[slot].name,
 		},
 	}
 	if len(c.Command)+len(p.Args) > 0 {
@@ -55,7 +57,8 @@ func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.
 		host.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: c.Hugepages, Target: c.Hugepages}}
 	}
 	for _, d := range slices.Concat(c.Devices, p.Devices) {
-		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d, CgroupPermissions: "rwm"})
+		host.Devices = append(host.Devices, container.DeviceMapping{PathOnHost: d, PathInContainer: d,
+			CgroupPermissions: "rwm"})
 	}
 	return config, host
 }
@@ -106,7 +109,8 @@ func (e *Engine) probeLog(ctx context.Context, id string) error {
 
 func (e *Engine) probeExec(ctx context.Context, id string) error {
 	for {
-		x, err := e.cli.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: e.config.Probe.Exec, AttachStdout: true})
+		x, err := e.cli.ContainerExecCreate(ctx, id,
+			container.ExecOptions{Cmd: e.config.Probe.Exec, AttachStdout: true})
 		if err != nil {
 			if state, e2 := e.cli.ContainerInspect(ctx, id); e2 == nil && !state.State.Running {
 				return e.ended(ctx, id)
@@ -153,7 +157,7 @@ func (e *Engine) ended(ctx context.Context, id string) error {
 	return errors.New(text + e.lastLines(ctx, id))
 }
 
-// lastLines is the end of a container's output, for an error.
+// lastLines returns the end of a container's output, for an error.
 func (e *Engine) lastLines(ctx context.Context, id string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -33,7 +33,8 @@ func (a *authority) issue(t *testing.T, name string, usage ...x509.ExtKeyUsage) 
 	}
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, ExtKeyUsage: usage,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	if a.cert == nil {
 		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
@@ -76,7 +77,8 @@ func TestTLS(t *testing.T) {
 		t.Fatal("no authority ", err)
 	}
 	s := httptest.NewUnstartedServer(&fake{api: "1.41"})
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert,
+		ClientCAs: pool}
 	s.StartTLS()
 	defer s.Close()
 	for _, test := range []struct {
@@ -90,10 +92,12 @@ func TestTLS(t *testing.T) {
 	} {
 		_, err := Info(t.Context(), Config{
 			Host: strings.Replace(s.URL, "https", "tcp", 1),
-			TLS:  &TLS{CA: test.ca.file("ca.pem"), Cert: test.client.file("client.pem"), Key: test.client.file("client-key.pem")},
+			TLS: &TLS{CA: test.ca.file("ca.pem"), Cert: test.client.file("client.pem"),
+				Key: test.client.file("client-key.pem")},
 		})
 		const named = "TLS with the engine at tcp://127.0.0.1:"
-		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), named)) {
+		if test.want == "" && err != nil || test.want != "" &&
+			(err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), named)) {
 			t.Errorf("%s: error %v, want one with %q", test.name, err, test.want)
 		}
 	}
@@ -101,10 +105,12 @@ func TestTLS(t *testing.T) {
 	plain := httptest.NewServer(&fake{api: "1.41"})
 	defer plain.Close()
 	for name, c := range map[string]Config{
-		"the engine speaks none": {Host: strings.Replace(plain.URL, "http", "tcp", 1), TLS: &TLS{CA: ours.file("ca.pem"), Cert: ours.file("client.pem"), Key: ours.file("client-key.pem")}},
-		"we speak none":          {Host: strings.Replace(s.URL, "https", "tcp", 1)},
+		"the engine speaks none": {Host: strings.Replace(plain.URL, "http", "tcp", 1),
+			TLS: &TLS{CA: ours.file("ca.pem"), Cert: ours.file("client.pem"), Key: ours.file("client-key.pem")}},
+		"we speak none": {Host: strings.Replace(s.URL, "https", "tcp", 1)},
 	} {
-		if _, err := Info(t.Context(), c); err == nil || !strings.Contains(err.Error(), "TLS with the engine at tcp://127.0.0.1:") {
+		if _, err := Info(t.Context(), c); err == nil ||
+			!strings.Contains(err.Error(), "TLS with the engine at tcp://127.0.0.1:") {
 			t.Errorf("%s: error %v, want one about TLS", name, err)
 		}
 	}

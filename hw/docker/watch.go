@@ -13,8 +13,8 @@ import (
 	"github.com/smartinco/smartinco/hw"
 )
 
-// watch reports deaths. Each time that the stream of events is opened anew - the engine was restarted, the connection
-// was lost - it looks which containers are gone, since their events are too.
+// watch reports deaths. Each time it opens the stream of events anew, after a restart of the engine or a lost
+// connection, it looks which containers are gone, since it has missed their events.
 func (e *Engine) watch(ctx context.Context) {
 	defer close(e.done)
 	defer close(e.deaths)
@@ -39,8 +39,8 @@ func (e *Engine) follow(ctx context.Context) bool {
 	filter := e.filter()
 	filter.Add("type", string(events.ContainerEventType))
 	filter.Add("event", string(events.ActionDie))
-	// The engine has opened the stream when Events returns: what dies before that, reconcile finds, and the stream has
-	// the rest. Reconciling goes on, for a connection can die without a word.
+	// When Events returns, the engine has opened the stream: reconcile finds deaths before that, and the stream reports
+	// those after it. Reconciling goes on, since a connection can be lost without notice.
 	messages, failed := e.cli.Events(ctx, events.ListOptions{Filters: filter})
 	if e.reconcile(ctx) != nil {
 		return false
@@ -79,7 +79,7 @@ func (e *Engine) died(ctx context.Context, id, reason string, at time.Time) {
 	}
 }
 
-// reconcile looks which of the living do not run.
+// reconcile looks which containers that should be alive do not run.
 func (e *Engine) reconcile(ctx context.Context) error {
 	e.mu.Lock()
 	ids := make([]string, 0, len(e.alive))

@@ -23,11 +23,12 @@ type Plan struct {
 	Rounds  int           // how often each count is measured
 	Settle  time.Duration // under load before a measurement begins
 	Measure time.Duration
-	Rules   int         // that are installed one after the other to see how long that takes
-	Starts  int         // of an instance while the others are under load, for the times that it takes; needs two instances
-	Frame   units.Bytes // size of the packets
-	// Offered is the load on all instances together; 0 is six times what one was found to process, which is in proportion
-	// what a 100 Gbit/s line brings to a BlueField-2 at 64 B.
+	Rules   int // to be installed one after the other, to measure their latency
+	// of an instance while the others are under load, to measure its times; needs two instances
+	Starts int
+	Frame  units.Bytes // size of the packets
+	// Offered is the load on all instances together; 0 means six times what one instance processes, in proportion the
+	// load of a 100 Gbit/s line at 64 B on a BlueField-2.
 	Offered units.PPS
 }
 
@@ -54,7 +55,8 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// RingOf is the number of slots in an instance's command, the forwarder's or testpmd's, or 0.
+// RingOf is the number of ring slots that an instance's command names, for the forwarder or testpmd; 0 if it names
+// none.
 func RingOf(command []string) int {
 	for i, word := range command {
 		_, slots, found := strings.Cut(word, ",framecnt=")
@@ -74,7 +76,7 @@ type Measurement struct {
 	Switch string
 	Plan   Plan
 	Points []Point
-	// Of each instance that was started under load - of all if the plan has none - and of each rule.
+	// Of each instance that was started under load (of all if the plan has none), and of each rule.
 	Start []time.Duration // from the request to the engine until the container ran
 	Ready []time.Duration // from then until it took packets
 	Stop  []time.Duration // from the request until it was gone
@@ -89,15 +91,17 @@ type Point struct {
 	Each      []float64 // of these, by instance, as the switch counted them
 }
 
-// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules.
-// The counts are taken in turn, as often as the plan says, so that a slow drift of the machine meets all of them. The testbed
-// must be locked: what an earlier run left there is removed before, and everything after. When the context ends, the traffic
-// does at once, and what is not removed within a second is left for the next to remove.
+// Calibrate measures what instances process: real packets of a generator, steered to real containers by real rules. It
+// measures the counts of instances in turn, as often as the plan says, so that a slow drift of the machine affects all
+// of them. The testbed must be locked. Calibrate removes what an earlier run has left before it begins, and everything
+// at its end. When the context ends, the traffic stops at once; what cannot be removed within a second is left for the
+// next run.
 func Calibrate(ctx context.Context, h replay.Hardware, p Plan, progress func(string)) (*Measurement, error) {
 	if err := p.Check(); err != nil {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name, Plan: p}}
+	m := &measuring{Hardware: h, plan: p, say: progress, out: &Measurement{Switch: h.Switch.Capabilities().Name,
+		Plan: p}}
 	defer context.AfterFunc(ctx, func() {
 		stop, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -125,7 +129,7 @@ type measuring struct {
 	plan    Plan
 	say     func(string)
 	out     *Measurement
-	took    bool // what an earlier run left is removed
+	took    bool // what an earlier run has left is removed
 	running []hw.Container
 	flows   flow.ID   // the last that was used
 	rules   []flow.ID // installed
@@ -159,7 +163,8 @@ func (m *measuring) run(ctx context.Context) error {
 				return err
 			}
 			m.out.Points = append(m.out.Points, point)
-			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n, rate(point.Processed), rate(point.Sent)))
+			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n,
+				rate(point.Processed), rate(point.Sent)))
 		}
 	}
 	return m.latencies(ctx, most)
@@ -175,7 +180,7 @@ func (m *measuring) create(ctx context.Context, i flow.Instance) error {
 	return m.Switch.Attach(ctx, i, c.Ports)
 }
 
-// delete removes the instance that was created last.
+// delete removes the newest instance.
 func (m *measuring) delete(ctx context.Context) error {
 	last := len(m.running) - 1
 	i := m.running[last].Instance
@@ -191,13 +196,13 @@ func (m *measuring) delete(ctx context.Context) error {
 	return nil
 }
 
-// latencies measures rules, starts and stops while instances are under load, as they are when a scheduler and an
-// autoscaler ask for them: a rule after the other, and the last instance replaced again and again beside the others.
+// latencies measures rules, starts and stops while instances are under load, as when a scheduler and an autoscaler ask
+// for them. Rules come one after the other, and the last instance is replaced again and again beside the others.
 func (m *measuring) latencies(ctx context.Context, most int) error {
 	if err := m.load(ctx, max(most-1, 1), m.plan.Offered); err != nil {
 		return err
 	}
-	m.out.Rule = nil // those of load were asked for together
+	m.out.Rule = nil // load requests its rules together, so their latencies do not count
 	if m.plan.Rules > 0 {
 		m.say(fmt.Sprintf("%d rules, one after the other", m.plan.Rules))
 	}
@@ -215,7 +220,8 @@ func (m *measuring) latencies(ctx context.Context, most int) error {
 			if err := m.create(ctx, flow.Instance(most+1+n)); err != nil {
 				return err
 			}
-			m.say(fmt.Sprintf("start %d of %d, beside %d under load: it ran after %v and took packets %v later", n+1, m.plan.Starts, most-1,
+			m.say(fmt.Sprintf("start %d of %d, beside %d under load: it ran after %v and took packets %v later", n+1,
+				m.plan.Starts, most-1,
 				m.out.Start[n].Round(time.Millisecond), m.out.Ready[n].Round(time.Millisecond)))
 		}
 	}
@@ -236,7 +242,8 @@ func (m *measuring) explore(ctx context.Context) error {
 			return nil
 		}
 		if point.Sent < 0.9*float64(offered) {
-			return fmt.Errorf("the generator sends %s at most, and one instance processes that: there is nothing to measure (give the instances more work)", rate(point.Sent))
+			return fmt.Errorf("the generator sends %s at most, and one instance processes that: there is nothing to "+
+				"measure (give the instances more work)", rate(point.Sent))
 		}
 	}
 	return errors.New("one instance processes 20 Mpps: there is nothing to measure")
@@ -282,7 +289,7 @@ func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point,
 	if point.Processed == 0 {
 		return Point{}, fmt.Errorf("%d instances were sent %s, and nothing came back", n, rate(point.Sent))
 	}
-	return point, sleep(ctx, 300*time.Millisecond) // for what still waits in the rings
+	return point, sleep(ctx, 300*time.Millisecond) // until the rings are empty
 }
 
 // load sends n flows, one to each of the first n instances.
@@ -292,7 +299,8 @@ func (m *measuring) load(ctx context.Context, n int, offered units.PPS) error {
 	}
 	var streams []hw.Stream
 	for _, f := range m.rules {
-		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: offered / units.PPS(n), FrameSize: m.plan.Frame})
+		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: offered / units.PPS(n),
+			FrameSize: m.plan.Frame})
 	}
 	if err := m.Generator.Load(ctx, streams); err != nil {
 		return err
@@ -301,7 +309,7 @@ func (m *measuring) load(ctx context.Context, n int, offered units.PPS) error {
 	return err
 }
 
-// longest is until when a load lasts if nobody ends it.
+// longest is how long a load lasts if nobody ends it.
 const longest = 10 * time.Minute
 
 func (m *measuring) unload(ctx context.Context) error {
@@ -311,10 +319,11 @@ func (m *measuring) unload(ctx context.Context) error {
 	return m.remove(ctx)
 }
 
-// tuple is the five-tuple of a flow. Nobody else's are used: 198.18.0.0/15 is for benchmarks (RFC 2544).
+// tuple is the five-tuple of a flow. The addresses are nobody's: 198.18.0.0/15 is for benchmarks (RFC 2544).
 func tuple(f flow.ID) flow.FiveTuple {
 	return flow.FiveTuple{
-		Src: netip.AddrFrom4([4]byte{198, 18, byte(f >> 16), byte(f >> 8)}), Dst: netip.AddrFrom4([4]byte{198, 19, 0, 1}),
+		Src:     netip.AddrFrom4([4]byte{198, 18, byte(f >> 16), byte(f >> 8)}),
+		Dst:     netip.AddrFrom4([4]byte{198, 19, 0, 1}),
 		SrcPort: 1024 + uint16(f&0xff), DstPort: 9, Proto: flow.UDP,
 	}
 }
@@ -347,7 +356,7 @@ func (m *measuring) remove(ctx context.Context) error {
 	return m.confirm(ctx, n, hw.OpRemove)
 }
 
-// confirm waits for the answers to n requests, and for nothing else.
+// confirm waits for the answers to n requests.
 func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 	late := time.After(10 * time.Second)
 	for n > 0 {
@@ -377,7 +386,7 @@ func (m *measuring) confirm(ctx context.Context, n int, op hw.Op) error {
 	return nil
 }
 
-// clean removes what run made.
+// clean removes what run has made.
 func (m *measuring) clean(ctx context.Context, hurry bool) error {
 	errs := []error{m.Generator.Stop(ctx), m.remove(ctx)}
 	if len(m.out.Stop) == 0 && !hurry { // those under load are not known

@@ -14,7 +14,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
@@ -34,7 +34,8 @@ func (c *containers) Create(_ context.Context, i flow.Instance) (hw.Container, e
 	}
 	c.there[i] = true
 	name := string(rune('a' + min(i, 4) - 1)) // the fourth port is that of those that come later, too
-	return hw.Container{Instance: i, Ports: hw.Ports{In: name, Out: name}, Started: 3 * time.Millisecond, Ready: 5 * time.Millisecond}, nil
+	return hw.Container{Instance: i, Ports: hw.Ports{In: name, Out: name}, Started: 3 * time.Millisecond,
+		Ready: 5 * time.Millisecond}, nil
 }
 
 func (c *containers) Delete(ctx context.Context, i flow.Instance) error {
@@ -126,8 +127,8 @@ func brief() Plan {
 	return Plan{Counts: []int{1, 2, 4}, Rounds: 2, Measure: 20 * time.Millisecond, Rules: 3, Starts: 2, Frame: 64}
 }
 
-// What is measured is what the testbed does; what to offer is found out; nothing is left; and what is written is a piece
-// of a scenario that says the same.
+// What is measured is what the testbed does; what to offer is found out; nothing is left; and what is written is a
+// piece of a scenario that says the same.
 func TestCalibrate(t *testing.T) {
 	law := func(n int) float64 { return 1e6 * float64(n) / (1 + 0.3*float64(n-1)) }
 	h, d, c, g := memory(t, law)
@@ -160,7 +161,8 @@ func TestCalibrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	sc := st.Runs[0].Scenario
-	if v := sc.VNF; v.Buffer != 256 || v.Contention.Model != "table" || len(v.Contention.Points) != 3 || v.StartLatency != 2*units.Millisecond {
+	if v := sc.VNF; v.Buffer != 256 || v.Contention.Model != "table" || len(v.Contention.Points) != 3 ||
+		v.StartLatency != 2*units.Millisecond {
 		t.Errorf("vnf %+v", v)
 	}
 	if got, want := float64(sc.VNF.Contention.Points[4]), law(4)/4; got < 0.98*want || got > 1.02*want {
@@ -192,7 +194,8 @@ func TestCalibrateFails(t *testing.T) {
 			if test.change != nil {
 				test.change(&p, c)
 			}
-			if _, err := Calibrate(t.Context(), h, p, func(string) {}); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := Calibrate(t.Context(), h, p, func(string) {}); err == nil ||
+				!strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
 			if d.Len() != 0 || len(c.there) != 0 {
@@ -202,8 +205,8 @@ func TestCalibrateFails(t *testing.T) {
 	}
 }
 
-// Who is interrupted does not wait, not even for a generator and an engine that do not answer. The traffic ends, and what is
-// left is told.
+// Who is interrupted does not wait, not even for a generator and an engine that do not answer. The traffic ends, and
+// what is left is told.
 func TestCalibrateIsInterrupted(t *testing.T) {
 	for _, blocks := range []bool{false, true} {
 		h, d, c, g := memory(t, func(int) float64 { return 1e6 })
@@ -237,14 +240,16 @@ func TestCalibrateIsInterrupted(t *testing.T) {
 			t.Fatalf("told %v, want once what is left", told)
 		}
 		if !g.stopped.Load() || told[0] == nil && (d.Len() != 0 || len(c.there) != 0) {
-			t.Errorf("left %d rules, %d instances, and told %v; generator stopped: %v", d.Len(), len(c.there), told[0], g.stopped.Load())
+			t.Errorf("left %d rules, %d instances, and told %v; generator stopped: %v", d.Len(), len(c.there), told[0],
+				g.stopped.Load())
 		}
 	}
 }
 
 // One round in which the machine had something else to do does not change the result, and is pointed out.
 func TestDisturbance(t *testing.T) {
-	m := Measurement{Points: []Point{{N: 1, Processed: 100}, {N: 2, Processed: 150}, {N: 1, Processed: 40}, {N: 2, Processed: 152}, {N: 1, Processed: 102}}}
+	m := Measurement{Points: []Point{{N: 1, Processed: 100}, {N: 2, Processed: 150}, {N: 1, Processed: 40},
+		{N: 2, Processed: 152}, {N: 1, Processed: 102}}}
 	got := m.middles()
 	if len(got) != 2 || got[0].median != 100 || got[0].spread != 0.6 || got[1].median != 151 {
 		t.Errorf("%+v", got)

@@ -20,9 +20,10 @@ import (
 	"github.com/smartinco/smartinco/hw/internal/process"
 )
 
-// The machine's clock belongs to everybody, and a time namespace shifts every clock but this one. So a program of a test is
-// made to ask the kernel for the time of day - Go's runtime reads it from a page that the kernel shares with it, and does not
-// find that page under another name - and a seccomp filter hands the question to the test, which answers.
+// The machine's clock belongs to everybody, and a time namespace shifts every clock but this one. So a program of a
+// test is made to ask the kernel for the time of day - Go's runtime reads it from a page that the kernel shares with
+// it, and does not find that page under another name - and a seccomp filter hands the question to the test, which
+// answers.
 
 // stepped is the clock of a program whose hands the test moves.
 type stepped struct {
@@ -38,7 +39,8 @@ func withClock(t *testing.T, program string, args ...string) (*exec.Cmd, *steppe
 		t.Fatal(err)
 	}
 	found := 0
-	for _, name := range []string{"__vdso_clock_gettime", "__vdso_gettimeofday", "__kernel_clock_gettime"} { // amd64, arm64
+	// amd64, arm64
+	for _, name := range []string{"__vdso_clock_gettime", "__vdso_gettimeofday", "__kernel_clock_gettime"} {
 		found += bytes.Count(text, []byte(name))
 		text = bytes.ReplaceAll(text, []byte(name), []byte(name[:len(name)-1]+"!"))
 	}
@@ -96,7 +98,8 @@ func becomeClocked() error {
 		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
 	}
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	fd, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, uintptr(unsafe.Pointer(&prog)))
+	fd, _, e := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER,
+		uintptr(unsafe.Pointer(&prog)))
 	if e != 0 {
 		return fmt.Errorf("seccomp: %w", e)
 	}
@@ -132,11 +135,13 @@ func (s *stepped) serve(fd int) {
 	defer unix.Close(fd)
 	for {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(poll, -1); err != nil && err != unix.EINTR || n == 1 && poll[0].Revents&unix.POLLIN == 0 {
+		if n, err := unix.Poll(poll, -1); err != nil && err != unix.EINTR || n == 1 &&
+			poll[0].Revents&unix.POLLIN == 0 {
 			return
 		}
 		var q question
-		if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV, uintptr(unsafe.Pointer(&q))); e != 0 {
+		if _, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SECCOMP_IOCTL_NOTIF_RECV,
+			uintptr(unsafe.Pointer(&q))); e != 0 {
 			continue // it ended while it asked
 		}
 		s.asked.Add(1)
@@ -153,8 +158,9 @@ func (s *stepped) serve(fd int) {
 
 func (s *stepped) step(to time.Duration) { s.offset.Store(int64(to)) }
 
-// The wall clock of the orchestrator's machine, and of the generator's, is set back by a day, and forth again and beyond
-// in steps of an hour, while they work: the run takes as long as it takes, nothing times out, and times and rates are right.
+// The wall clock of the orchestrator's machine, and of the generator's, is set back by a day, and forth again and
+// beyond in steps of an hour, while they work: the run takes as long as it takes, nothing times out, and times and
+// rates are right.
 func TestClockStepped(t *testing.T) {
 	t.Parallel()
 	lab := config(t, "lclock", func(c *Config) { c.Work, c.Wait = 0, 0 })
@@ -182,14 +188,16 @@ func TestClockStepped(t *testing.T) {
 	r.Cmd, orchestrators = withClock(t, c.Program, args...)
 	r.start(t)
 	r.underWay(t)
-	for to := -24 * time.Hour; to <= 15*time.Hour; to += time.Hour { // seldom is a clock read twice without a step between
+	// seldom is a clock read twice without a step between
+	for to := -24 * time.Hour; to <= 15*time.Hour; to += time.Hour {
 		orchestrators.step(to)
 		generators.step(to)
 		time.Sleep(77 * time.Millisecond)
 	}
 	code, rec := r.ends(t)
 	if orchestrators.asked.Load() == 0 || generators.asked.Load() == 0 {
-		t.Fatalf("the clocks were asked %d and %d times: the test does not work here", orchestrators.asked.Load(), generators.asked.Load())
+		t.Fatalf("the clocks were asked %d and %d times: the test does not work here", orchestrators.asked.Load(),
+			generators.asked.Load())
 	}
 	if code != 0 || !rec.Run.Complete || !rec.Run.Conservation.Holds {
 		t.Fatalf("exit code %d, %+v\n%s", code, rec.Run, r.log)

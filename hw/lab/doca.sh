@@ -19,7 +19,8 @@ for run in ovs doca ovs-again; do
 	for policy in "${policies[@]}"; do
 		record=$out/$policy/$run
 		echo "== $policy, $run; load average $(cut -d' ' -f1 /proc/loadavg)"
-		"$program" replay lab/fig9 --set "scheduler.policy=$policy" --testbed /run/smartinco/docalab/testbed.yaml --force -o "$record"
+		"$program" replay lab/fig9 --set "scheduler.policy=$policy" --testbed /run/smartinco/docalab/testbed.yaml \
+			--force -o "$record"
 		"$program" verify "$record"
 	done
 	"$program" lab down "${lab[@]}"

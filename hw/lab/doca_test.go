@@ -16,7 +16,8 @@ import (
 // standIn is the program with the stand-in for DOCA Flow, as make standin builds it.
 var standIn = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("smartinco-lab-test-%d", os.Getpid()), "smartinco-standin")
-	build := exec.Command("go", "build", "-tags", "doca,standin,netgo,osusergo", "-ldflags", "-linkmode external -extldflags -static",
+	build := exec.Command("go", "build", "-tags", "doca,standin,netgo,osusergo", "-ldflags",
+		"-linkmode external -extldflags -static",
 		"-o", path, "../../cmd/smartinco")
 	build.Env = append(os.Environ(), "CGO_ENABLED=1", "CGO_CFLAGS=-g -O2")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -25,8 +26,8 @@ var standIn = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// The same lab with another switch: the driver for DOCA Flow and its shim, on the stand-in for the SDK, which forwards the
-// packets. Whatever the lab's other tests find of runs holds here too.
+// The same lab with another switch: the driver for DOCA Flow and its shim, on the stand-in for the SDK, which forwards
+// the packets. Whatever the lab's other tests find of runs holds here too.
 func TestReplayOnDOCA(t *testing.T) {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		needs.This(t, "no gcc: the stand-in for DOCA Flow is in C")
@@ -44,15 +45,18 @@ func TestReplayOnDOCA(t *testing.T) {
 	}
 	other := lab
 	other.Switch = "ovs"
-	if err := Up(t.Context(), other, func(string) {}); err == nil || !strings.Contains(err.Error(), "up with switch doca") {
+	if err := Up(t.Context(), other, func(string) {}); err == nil ||
+		!strings.Contains(err.Error(), "up with switch doca") {
 		t.Errorf("up with another switch: %v", err)
 	}
-	if out := smartinco(t, c, "hw", "doctor", "--testbed", c.Testbed()); strings.Contains(out, "FAIL") || !strings.Contains(out, "running stand-in") {
+	if out := smartinco(t, c, "hw", "doctor", "--testbed", c.Testbed()); strings.Contains(out, "FAIL") ||
+		!strings.Contains(out, "running stand-in") {
 		t.Errorf("the doctor says:\n%s", out)
 	}
 	nothing := func(t *testing.T) {
 		t.Helper()
-		if _, containers, err := docker.Count(t.Context(), docker.Config{Testbed: c.Name}); err != nil || containers != 0 {
+		if _, containers, err := docker.Count(t.Context(), docker.Config{Testbed: c.Name}); err != nil ||
+			containers != 0 {
 			t.Errorf("%d containers are left, %v", containers, err)
 		}
 	}
@@ -61,7 +65,8 @@ func TestReplayOnDOCA(t *testing.T) {
 		r := begin(t, c, "4s")
 		code, rec := r.ends(t)
 		total := &rec.Run.Totals
-		if code != 0 || !rec.Run.Complete || !rec.Run.Conservation.Holds || total.Offered < 1000 || total.Processed < 0.5*total.Offered || total.RulesInstalled != 4 {
+		if code != 0 || !rec.Run.Complete || !rec.Run.Conservation.Holds || total.Offered < 1000 ||
+			total.Processed < 0.5*total.Offered || total.RulesInstalled != 4 {
 			t.Fatalf("exit code %d, %+v\n%s", code, rec.Run, r.log)
 		}
 		flows, err := rec.Flows()
@@ -106,7 +111,8 @@ func TestReplayOnDOCA(t *testing.T) {
 			t.Errorf("the killed run has left %d containers, %v", containers, err)
 		}
 		next := begin(t, c, "2s")
-		if code, rec := next.ends(t); code != 0 || !rec.Run.Complete || !strings.Contains(next.log.String(), "2 containers and 0 rules") {
+		if code, rec := next.ends(t); code != 0 || !rec.Run.Complete ||
+			!strings.Contains(next.log.String(), "2 containers and 0 rules") {
 			t.Errorf("the next run: exit code %d, %+v\n%s", code, rec.Run, next.log)
 		}
 		nothing(t)

@@ -42,7 +42,8 @@ func newDockerd(t testing.TB, liveRestore bool) *dockerd {
 	}
 	d := &dockerd{TB: t, dir: dir, liveRestore: liveRestore}
 	t.Cleanup(d.remove)
-	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
+	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = "+
+		"[\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = %q\n",
 		d.path("containerd"), d.path("containerd-state"), d.path("containerd.sock"))
 	for name, text := range map[string]string{"containerd.toml": config, "daemon.json": "{}"} {
 		if err := os.WriteFile(d.path(name), []byte(text), 0o600); err != nil {
@@ -146,8 +147,8 @@ func (d *dockerd) remove() {
 	}
 }
 
-// An engine that is restarted under a run. Where Docker lets containers go on without the daemon, the run does not notice
-// a crash of it; where it does not, all instances die, and others take their place once the engine is back.
+// An engine that is restarted under a run. Where Docker lets containers go on without the daemon, the run does not
+// notice a crash of it; where it does not, all instances die, and others take their place once the engine is back.
 func TestDockerRestarted(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -177,8 +178,10 @@ func TestDockerRestarted(t *testing.T) {
 				before := len(r.windows())
 				waitFor(t, "three more windows", func() bool { return len(r.windows()) >= before+3 })
 				rec := r.interrupt(t)
-				if total := &rec.Run.Totals; total.Processed < 0.99*total.Offered || strings.Contains(r.log.String(), "died") {
-					t.Errorf("%.0f of %.0f packets were processed: want a run that did not notice\n%s", total.Processed, total.Offered, r.log)
+				if total := &rec.Run.Totals; total.Processed < 0.99*total.Offered ||
+					strings.Contains(r.log.String(), "died") {
+					t.Errorf("%.0f of %.0f packets were processed: want a run that did not notice\n%s", total.Processed,
+						total.Offered, r.log)
 				}
 			} else {
 				r.until(t, "two instances in the place of the first", func(states map[int32]string) bool {

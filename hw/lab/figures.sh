@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Figures 6 to 10 in the lab: brings it up, measures what it can carry, runs the scaled figures on it, simulates the same
-# with what was measured, holds both against each other, and takes the lab down whatever happens. About fifteen minutes.
+# Figures 6 to 10 in the lab: brings it up, measures what it can carry, runs the scaled figures on it, simulates them
+# with what was measured, compares the two, and takes the lab down whatever happens. About fifteen minutes.
 #
 #   hw/lab/figures.sh PROGRAM OUT
 set -euo pipefail
@@ -23,7 +23,8 @@ for study in fig6 fig7 fig9 fig10; do
 		run=$(basename "$hw")
 		"$program" verify "$hw"
 		printf '\n== %s, %s: the lab, and its simulation\n' "$study" "$run" | tee -a "$out/comparison.txt"
-		"$program" compare "$hw" "$out/records/sim/$study/$run" -o "$out/compare-$run.pdf" | tee -a "$out/comparison.txt"
+		"$program" compare "$hw" "$out/records/sim/$study/$run" -o "$out/compare-$run.pdf" |
+			tee -a "$out/comparison.txt"
 	done
 done
 echo "figures and comparison.txt are in $out"

@@ -12,8 +12,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Contention is what was measured as the law takes it: the rate of one instance when n process, a point for each run, in
-// order of n.
+// Contention returns the measurement as the contention law takes it: for each run, the rate of one instance when n
+// process, in order of n.
 func (m *Measurement) Contention() []contention.Point {
 	var points []contention.Point
 	for _, p := range m.Points {
@@ -23,32 +23,37 @@ func (m *Measurement) Contention() []contention.Point {
 	return points
 }
 
-// Fragment is the part of a scenario that describes the measured testbed, in YAML: nic and vnf. Laid over a scenario, it
-// makes the simulator predict what the testbed does. The contention is the table of the medians, so that what the
-// simulation adds to it is prediction and not the residual of a law. A ring of 0 slots leaves vnf.buffer as it is.
+// Fragment returns the part of a scenario that describes the measured testbed, nic and vnf, in YAML. With it, the
+// simulator predicts what the testbed does. The contention is the table of the medians, so that what the simulation
+// adds is prediction and not the residual of a law. A ring of 0 slots leaves vnf.buffer unchanged.
 func (m *Measurement) Fragment(testbed string, ring int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Measured by smartinco lab calibrate on testbed %s (%s):\n", testbed, m.Switch)
-	fmt.Fprintf(&b, "# %d rounds of %v, packets of %v, %s offered to all instances together.\n", m.Plan.Rounds, m.Plan.Measure, m.Plan.Frame, rate(float64(m.Plan.Offered)))
+	fmt.Fprintf(&b, "# %d rounds of %v, packets of %v, %s offered to all instances together.\n", m.Plan.Rounds,
+		m.Plan.Measure, m.Plan.Frame, rate(float64(m.Plan.Offered)))
 	fmt.Fprintf(&b, "# smartinco run SCENARIO --set @THIS-FILE simulates on it.\n")
-	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n  frame_overhead: 20B # of Ethernet, which traffic given in bit/s includes\n")
-	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)), len(m.Rule), span(quantile(m.Rule, 0.99)))
-	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers, started beside others under load: from the request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
+	fmt.Fprintf(&b, "nic:\n  profile: ideal # no limit of the switch was met\n  frame_overhead: 20B # of Ethernet, "+
+		"which traffic given in bit/s includes\n")
+	fmt.Fprintf(&b, "  install_latency: %v # median of %d rules; 99 %% within %v\n", span(quantile(m.Rule, 0.5)),
+		len(m.Rule), span(quantile(m.Rule, 0.99)))
+	fmt.Fprintf(&b, "  engine_latency: %v # median of %d containers, started beside others under load: from the "+
+		"request until it ran\n", span(quantile(m.Start, 0.5)), len(m.Start))
 	fmt.Fprintf(&b, "vnf:\n")
 	if ring > 0 {
 		fmt.Fprintf(&b, "  buffer: %d\n", ring)
 	}
 	fmt.Fprintf(&b, "  start_latency: %v # median: from then until it took packets\n", span(quantile(m.Ready, 0.5)))
 	fmt.Fprintf(&b, "  stop_latency: %v # median\n", span(quantile(m.Stop, 0.5)))
-	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the rounds were from their median\n")
+	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the "+
+		"rounds were from their median\n")
 	for _, p := range m.middles() {
 		fmt.Fprintf(&b, "      %d: %s # %s, ±%.1f %%\n", p.n, rate(p.median/float64(p.n)), rate(p.median), 100*p.spread)
 	}
 	return []byte(b.String())
 }
 
-// middle is what n instances processed together, the median of the rounds, and the largest relative distance from it. A
-// round in which something else had the processor shows in the distance and not in the median.
+// middle returns what n instances processed together, as the median of the rounds, and the largest relative distance of
+// a round from it. A round that something else disturbed shows in the distance and not in the median.
 type middle struct {
 	n              int
 	median, spread float64
@@ -72,8 +77,8 @@ func (m *Measurement) middles() []middle {
 	return out
 }
 
-// Disturbed names the numbers of instances whose rounds differ by more than a tenth from their median: the machine had
-// something else to do, and it is better to measure again.
+// Disturbed returns the numbers of instances of which a round differs from the median by more than a tenth. The machine
+// had something else to do then, and it is better to measure again.
 func (m *Measurement) Disturbed() []int {
 	var out []int
 	for _, p := range m.middles() {
@@ -84,7 +89,7 @@ func (m *Measurement) Disturbed() []int {
 	return out
 }
 
-// quantile is the smallest of the values that at least the share q of them do not exceed; 0 of none.
+// quantile returns the smallest value that at least the share q of the values do not exceed; 0 if there are no values.
 func quantile(all []time.Duration, q float64) time.Duration {
 	if len(all) == 0 {
 		return 0
@@ -93,12 +98,12 @@ func quantile(all []time.Duration, q float64) time.Duration {
 	return sorted[min(max(int(math.Ceil(q*float64(len(sorted))))-1, 0), len(sorted)-1)]
 }
 
-// span prints a time as a scenario has it, to the microsecond.
+// span prints a time to the microsecond, in the notation of scenarios.
 func span(d time.Duration) units.Time {
 	return units.Time(d.Round(time.Microsecond)) * units.Nanosecond
 }
 
-// short is a time for people, of three or four digits.
+// short rounds a time to three or four digits, for people.
 func short(d time.Duration) time.Duration {
 	switch {
 	case d > 10*time.Second:
@@ -118,7 +123,7 @@ func rate(pps float64) string {
 	return units.PPS(v).String()
 }
 
-// Summary says in a few lines what was measured, beside the contention.
+// Summary says in a few lines what was measured besides the contention.
 func (m *Measurement) Summary() string {
 	var b strings.Builder
 	for _, x := range []struct {
@@ -128,7 +133,8 @@ func (m *Measurement) Summary() string {
 		{"a rule is in force after", m.Rule}, {"a container runs after", m.Start},
 		{"and takes packets after another", m.Ready}, {"and is gone after", m.Stop},
 	} {
-		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, short(quantile(x.all, 0.5)), len(x.all), short(quantile(x.all, 0)), short(quantile(x.all, 1)))
+		fmt.Fprintf(&b, "%s %v (median of %d; %v to %v)\n", x.what, short(quantile(x.all, 0.5)), len(x.all),
+			short(quantile(x.all, 0)), short(quantile(x.all, 1)))
 	}
 	return b.String()
 }

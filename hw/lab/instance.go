@@ -21,7 +21,7 @@ type runnable struct {
 	image   func(context.Context, *Config) (docker.Image, error)
 	command func(*Config) []string // in the container
 	ready   string                 // a line that it prints once it takes packets
-	more    string                 // more of the testbed's file, lines of the container engine
+	more    string                 // more lines for the container engine's part of the testbed's file
 }
 
 // programs are what an instance of a lab can run, by name.
@@ -36,22 +36,24 @@ var programs = map[string]runnable{
 		},
 		ready: forwarder.Ready,
 	},
-	// DPDK's, which polls. Its driver sets up the interfaces of its own namespace; and it says that they are up, if they are.
-	"testpmd": {testpmdMissing, testpmdImage, testpmdCommand, "Checking link statuses", "    capabilities: [NET_ADMIN]\n"},
+	// DPDK's program, which polls. It prints this line once its driver has set up the interfaces of its own namespace.
+	"testpmd": {testpmdMissing, testpmdImage, testpmdCommand, "Checking link statuses",
+		"    capabilities: [NET_ADMIN]\n"},
 }
 
 // Programs are the names of what an instance of a lab can run.
 func Programs() []string { return slices.Sorted(maps.Keys(programs)) }
 
-// DPDK's program and what it loads when it runs - the driver of packet sockets, and that of its packet buffers - as
-// Debian's packages dpdk-dev, librte-net-af-packet and librte-mempool-ring have them.
+// DPDK's program and what it loads at run time: the driver of packet sockets and that of packet buffers. They are in
+// Debian's packages dpdk-dev, librte-net-af-packet and librte-mempool-ring.
 const testpmdName = "dpdk-testpmd"
 
 func testpmdDrivers() (found []string, err error) {
 	for _, name := range []string{"librte_net_af_packet.so", "librte_mempool_ring.so"} {
 		at, e := filepath.Glob("/usr/lib/*/dpdk/pmds-*/" + name)
 		if e != nil || len(at) == 0 {
-			err = errors.Join(err, fmt.Errorf("no %s: install it (Debian 12: librte-net-af-packet23, librte-mempool-ring23)", name))
+			err = errors.Join(err, fmt.Errorf("no %s: install it (Debian 12: librte-net-af-packet23, "+
+				"librte-mempool-ring23)", name))
 			continue
 		}
 		found = append(found, at[0])
@@ -68,8 +70,8 @@ func testpmdMissing() error {
 	return errors.Join(append(all, err)...)
 }
 
-// testpmdImage is the machine's testpmd with the libraries that it and its driver want, and this program, which waits for
-// the interfaces.
+// testpmdImage makes an image of the machine's testpmd, the libraries of it and its driver, and this program, which
+// waits for the interfaces.
 func testpmdImage(ctx context.Context, c *Config) (docker.Image, error) {
 	path, err := exec.LookPath(testpmdName)
 	if err != nil {
@@ -88,8 +90,8 @@ func testpmdImage(ctx context.Context, c *Config) (docker.Image, error) {
 	return i, err
 }
 
-// testpmdCommand forwards between two packet sockets. Its two threads, the one that polls and the one that prints, are on
-// the instances' processors; memory is the kernel's usual pages.
+// testpmdCommand forwards between two packet sockets. Both threads, one that polls and one that prints, run on the
+// instances' processors; memory is in pages of the usual size.
 func testpmdCommand(c *Config) []string {
 	cpus := c.CPUs
 	if cpus == "" {
@@ -99,7 +101,9 @@ func testpmdCommand(c *Config) []string {
 		return fmt.Sprintf("--vdev=net_af_packet%d,iface=%s,framecnt=%d", n, device, c.Ring)
 	}
 	return []string{
-		"--no-huge", "-m", "64", "--no-pci", "--no-telemetry", "--no-shconf", "--lcores", fmt.Sprintf("0@(%s),1@(%s)", cpus, cpus),
-		port(0, "in"), port(1, "out"), "--", "--auto-start", "--stats-period=1", "--total-num-mbufs=8192", "--no-mlockall",
+		"--no-huge", "-m", "64", "--no-pci", "--no-telemetry", "--no-shconf", "--lcores",
+		fmt.Sprintf("0@(%s),1@(%s)", cpus, cpus),
+		port(0, "in"), port(1, "out"), "--", "--auto-start", "--stats-period=1", "--total-num-mbufs=8192",
+		"--no-mlockall",
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/smartinco/smartinco/hw/testbed"
 )
 
-// DPDK's testpmd in containers of an image that is made of what this machine has. It polls, and gets a part of a processor
-// for that, so that whatever else is being tested has the rest.
+// DPDK's testpmd in containers of an image that is made of what this machine has. It polls, and gets a part of a
+// processor for that, so that whatever else is being tested has the rest.
 func TestTestpmd(t *testing.T) {
 	if err := testpmdMissing(); err != nil {
 		needs.This(t, err.Error())
@@ -22,7 +22,8 @@ func TestTestpmd(t *testing.T) {
 	mustUp(t, lab)
 	text, err := os.ReadFile(c.Testbed())
 	if err == nil {
-		err = os.WriteFile(c.Testbed(), bytes.Replace(text, []byte("    cpus:"), []byte("    quota: 0.3\n    cpus:"), 1), 0o644)
+		err = os.WriteFile(c.Testbed(), bytes.Replace(text, []byte("    cpus:"), []byte("    quota: 0.3\n    cpus:"),
+			1), 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +44,8 @@ func TestTestpmd(t *testing.T) {
 func TestKinds(t *testing.T) {
 	c := Defaults()
 	c.Runs = "l2fwd"
-	if err := Up(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), `an instance runs "l2fwd": want forward or testpmd`) {
+	if err := Up(t.Context(), c, nil); err == nil ||
+		!strings.Contains(err.Error(), `an instance runs "l2fwd": want forward or testpmd`) {
 		t.Errorf("error %v", err)
 	}
 	for name, k := range programs {
@@ -63,7 +65,8 @@ func TestKinds(t *testing.T) {
 	}
 	t.Setenv("PATH", t.TempDir())
 	c.Runs = "testpmd"
-	if err := Missing(t.Context(), c); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "no dpdk-testpmd: install DPDK (Debian: dpdk-dev)") {
+	if err := Missing(t.Context(), c); !errors.Is(err, ErrMissing) ||
+		!strings.Contains(err.Error(), "no dpdk-testpmd: install DPDK (Debian: dpdk-dev)") {
 		t.Errorf("error %v", err)
 	}
 }

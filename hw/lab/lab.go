@@ -1,4 +1,5 @@
-// Package lab is a whole testbed on one Linux machine: a switch, a traffic generator and instances, all real, all small.
+// Package lab makes a whole testbed on one Linux machine: a switch, a traffic generator and instances, all real and
+// small.
 //
 //	          ┌───────────── network namespace smartinco-lab ──────────────┐
 //	trex-server ── gen0 ══ uplink ──┐              ┌── sink ══ gen1 ── trex-server
@@ -8,14 +9,15 @@
 //	                                  in out    in out
 //	                                 container  container    each with a namespace of its own
 //
-// The Open vSwitch is an instance beside any other, with its own database and sockets, and the userspace datapath. In its
-// place the lab can have the stand-in for DOCA Flow, which forwards in the program that runs an experiment. The
-// containers come from the machine's Docker Engine; their image is made of this program, which is its own forwarder
-// (package forwarder), or of the machine's testpmd. The generator is this program too, speaking TRex's protocol. Nothing of it polls: everything
-// sleeps when there is nothing to do, so two cores are enough.
+// The Open vSwitch is a private one, with its own database and sockets and the userspace datapath. The lab can have the
+// stand-in for DOCA Flow instead, which forwards in the program that runs an experiment. The containers come from the
+// machine's Docker Engine. Their image is made of this program, which is its own forwarder (package forwarder), or of
+// the machine's testpmd. The generator is this program too, speaking TRex's protocol. But for testpmd nothing polls:
+// everything sleeps when there is nothing to do, so two cores are enough.
 //
-// All that makes up a lab is found again by its name: the namespace, the processes that run in it, the folder, the label of
-// its containers and of its image. So Down removes a lab whose maker was killed as well as any other, and nothing else.
+// Everything that belongs to a lab is found again by the lab's name: the namespace, the processes that run in it, the
+// folder, the label of its containers and of its image. So Down also removes a lab whose maker was killed, and touches
+// nothing else.
 package lab
 
 import (
@@ -43,10 +45,10 @@ import (
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
 )
 
-// Config is what can be chosen about a lab. Defaults has what is usual.
+// Config is the configuration of a lab. Defaults returns the usual one.
 type Config struct {
 	Switch  string        // one of Switches
-	Name    string        // 1 to 20 letters and digits, small: of the namespace and of the labels
+	Name    string        // of the namespace and of the labels: 1 to 20 small letters and digits
 	Dir     string        // where sockets, logs and the testbed's file are
 	Program string        // smartinco, statically linked: the generator, and the instances' image
 	Listen  string        // address of the generator's RPC
@@ -55,16 +57,16 @@ type Config struct {
 	Ports   int           // of instances
 	Ring    int           // slots of an instance's receive ring
 	Work    time.Duration // CPU time that a packet costs an instance, if it runs forward
-	Wait    time.Duration // other time that a packet costs it, likewise
+	Wait    time.Duration // other time that a packet costs an instance, if it runs forward
 	CPUs    string        // the instances' processors; empty for all
 	Rest    string        // the processors of switch and generator; empty for all
 }
 
-// Defaults is a lab for this machine. The instances share its last processor and everything else has the others, so
-// that the traffic takes no time from the instances, and they contend with each other alone.
+// Defaults returns a configuration for this machine. The instances share the last processor, and everything else has
+// the others. So the traffic takes no time from the instances, which contend with each other alone.
 //
-// The costs give the proportions of figure 7: where half of the 300 µs of a packet are on a shared processor, one instance
-// alone processes 3.3 kpps, and any number of them not quite twice that, as 25 and 43 Mpps are published.
+// The costs give the proportions of figure 7. A packet takes 300 µs, half of them on the shared processor. So one
+// instance processes 3.3 kpps, and any number of them not quite twice that; the published rates are 25 and 43 Mpps.
 func Defaults() Config {
 	c := Config{
 		Switch: "ovs", Runs: "forward", Name: "lab", Dir: "/run/smartinco/lab", Listen: "127.0.0.1:4511",
@@ -122,10 +124,10 @@ func (c *Config) check() (err error) {
 	return f.Check()
 }
 
-// ErrMissing marks what this machine lacks to have a lab.
+// ErrMissing says, in the sense of errors.Is, that this machine lacks something that a lab needs.
 var ErrMissing = errors.New("missing")
 
-// Missing says what the machine lacks, each with how to mend it.
+// Missing says what the machine lacks, and how to mend each lack.
 func Missing(ctx context.Context, c Config) error {
 	var all []error
 	add := func(format string, args ...any) {
@@ -150,8 +152,8 @@ func Missing(ctx context.Context, c Config) error {
 	return errors.Join(all...)
 }
 
-// Up makes a lab, or what is missing of it, and writes its testbed file. What it made before an error stays, for Down or
-// for another Up.
+// Up makes a lab, or the parts that are missing, and writes its testbed file. After an error, the parts that are made
+// stay, for Down or another Up.
 func Up(ctx context.Context, c Config, progress func(string)) error {
 	if err := c.Check(); err != nil {
 		return err
@@ -177,8 +179,8 @@ func Up(ctx context.Context, c Config, progress func(string)) error {
 	return nil
 }
 
-// within does a step, and leaves it under way when the context ends: whoever is interrupted is not kept waiting, and another
-// Up or Down finds what there is.
+// within does a step, and abandons it when the context ends, so that an interrupt need not wait. Another Up or Down
+// finds what there is.
 func within(ctx context.Context, step func(context.Context) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -193,8 +195,8 @@ func within(ctx context.Context, step func(context.Context) error) error {
 	}
 }
 
-// Down removes a lab, whatever there is of it. That there is nothing is no error. It goes on after an error, with what it
-// can, and ends with its context.
+// Down removes whatever there is of a lab. It is no error if there is nothing. After an error it goes on with the rest,
+// until its context ends.
 func Down(ctx context.Context, c Config) error {
 	if err := c.Check(); err != nil {
 		return err
@@ -213,7 +215,7 @@ func Down(ctx context.Context, c Config) error {
 		{"control group", func(context.Context) error { return c.downGroup() }},
 		{"folder", func(context.Context) error {
 			if len(failed) > 0 {
-				return nil // what is left is described there
+				return nil // the testbed's file describes what is left
 			}
 			return c.removeDir()
 		}},
@@ -228,7 +230,7 @@ func Down(ctx context.Context, c Config) error {
 	return errors.Join(failed...)
 }
 
-// removeDir removes the lab's own files. A folder in which there is more stays.
+// removeDir removes the lab's own files. The folder stays if it holds more.
 func (c *Config) removeDir() error {
 	for _, name := range []string{"ovs", "generator.log", "testbed.yaml", "testbed.yaml.new"} {
 		if err := os.RemoveAll(c.path(name)); err != nil {
@@ -309,7 +311,7 @@ func (c *Config) downNetwork() error {
 	if _, err := os.Lstat(filepath.Join("/run/netns", c.namespace())); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	// The devices first: those of a namespace whose name is gone live as long as a socket in it.
+	// The devices go first: those of a namespace without a name live as long as a socket in it.
 	if h, err := c.links(); err == nil {
 		all, err := h.LinkList()
 		if err == nil {
@@ -335,13 +337,13 @@ func (c *Config) upImage(ctx context.Context) error {
 	return docker.Import(ctx, docker.Config{Host: c.Docker, Testbed: c.Name}, c.image(), i)
 }
 
-// onRest runs something whose child processes are to stay on the processors that the instances do not have.
+// onRest runs something whose child processes are to stay off the instances' processors.
 func (c *Config) onRest(do func() error) error {
 	set, err := cpuSet(c.Rest)
 	if err != nil || set == nil {
 		return errors.Join(err, do())
 	}
-	// A child inherits the processors of the thread that makes it.
+	// A child inherits the processors of the thread that starts it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before unix.CPUSet
@@ -355,7 +357,7 @@ func (c *Config) onRest(do func() error) error {
 	return do()
 }
 
-// cpuSet reads a list such as 0-2,5; it is nil for an empty one.
+// cpuSet reads a list such as 0-2,5; the set is nil if the list is empty.
 func cpuSet(list string) (*unix.CPUSet, error) {
 	if list == "" {
 		return nil, nil
@@ -378,7 +380,7 @@ func cpuSet(list string) (*unix.CPUSet, error) {
 	return &set, nil
 }
 
-// upGenerator starts the generator in the background, unless it runs. One that listens elsewhere makes way.
+// upGenerator starts the generator in the background, unless it runs. It ends one that listens elsewhere.
 func (c *Config) upGenerator(ctx context.Context) error {
 	same := func(args []string) bool { return c.generates(args) && slices.Equal(args[2:], c.generatorArgs()) }
 	if len(process.Find(same)) > 0 {
@@ -448,7 +450,7 @@ func (c *Config) writeTestbed(ctx context.Context) error {
 			group = "/" + filepath.Base(dir)
 		}
 	}
-	written := c.Testbed() + ".new" // a lab that is killed meanwhile leaves no half of one
+	written := c.Testbed() + ".new" // a program that is killed meanwhile leaves no half-written file
 	if err := os.WriteFile(written, []byte(c.testbed(group)), 0o644); err != nil {
 		return err
 	}

@@ -123,7 +123,8 @@ func TestUpAndDown(t *testing.T) {
 	}
 
 	other := docker.Config{
-		Testbed: c.Name + "x", Image: "smartinco/" + c.Name + "x:latest", Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
+		Testbed: c.Name + "x", Image: "smartinco/" + c.Name + "x:latest",
+		Probe: docker.Probe{Exec: []string{"/smartinco", "version"}},
 		Ports: []docker.Port{{}},
 	}
 	other.Ports[0].At.In = "none"
@@ -167,7 +168,8 @@ func TestUpAndDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Points) != 2 || m.Points[1].Processed <= 0 || len(m.Points[1].Each) != 2 || len(m.Rule) != 5 || len(m.Ready) != 2 || len(m.Stop) != 2 {
+	if len(m.Points) != 2 || m.Points[1].Processed <= 0 || len(m.Points[1].Each) != 2 || len(m.Rule) != 5 ||
+		len(m.Ready) != 2 || len(m.Stop) != 2 {
 		t.Errorf("measured %+v", m)
 	}
 	if _, err := h.Containers.Create(ctx, 9); err != nil { // for Down to find
@@ -181,7 +183,8 @@ func TestUpAndDown(t *testing.T) {
 	if got := status(t, c); got != "" {
 		t.Errorf("after down there is still: %s", got)
 	}
-	if images, containers, err := docker.Count(ctx, docker.Config{Testbed: c.Name}); err != nil || images+containers != 0 {
+	if images, containers, err := docker.Count(ctx, docker.Config{Testbed: c.Name}); err != nil ||
+		images+containers != 0 {
 		t.Errorf("left %d images, %d containers, %v", images, containers, err)
 	}
 	if found, err := stranger.List(ctx); err != nil || len(found) != 1 || !found[0].Running {
@@ -221,7 +224,8 @@ func TestRemoveGroupWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = removeGroup(dir, 50*time.Millisecond)
-	if want := fmt.Sprintf("process %d (sleep) in rest", sleep.Process.Pid); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("process %d (sleep) in rest", sleep.Process.Pid); !errors.Is(err, unix.EBUSY) ||
+		!strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want one with %q", err, want)
 	}
 	time.AfterFunc(200*time.Millisecond, func() {
@@ -339,7 +343,8 @@ func TestAStepIsAbandoned(t *testing.T) {
 	}
 	close(release)
 	<-ended
-	if err := within(ctx, func(context.Context) error { t.Error("a step after the interrupt"); return nil }); !errors.Is(err, context.Canceled) {
+	err := within(ctx, func(context.Context) error { t.Error("a step after the interrupt"); return nil })
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
 	}
 }
@@ -353,7 +358,8 @@ func TestUpSaysWhatIsWrong(t *testing.T) {
 	}
 	defer l.Close()
 	err = Up(t.Context(), c, func(string) {})
-	if err == nil || !strings.Contains(err.Error(), "lab: generator at "+c.Listen) || !strings.Contains(err.Error(), "address already in use") {
+	if err == nil || !strings.Contains(err.Error(), "lab: generator at "+c.Listen) ||
+		!strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -391,7 +397,8 @@ func TestTestbedFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := f.Containers.Docker
-		if len(d.Ports) != c.Ports || d.Ports[9].In != "i10" || d.Cgroup != group || d.CPUs != "1" || d.Host != c.Docker || f.Generator.TRex.Receive != 1 || d.Veth.Netns != "smartinco-lab" {
+		if len(d.Ports) != c.Ports || d.Ports[9].In != "i10" || d.Cgroup != group || d.CPUs != "1" ||
+			d.Host != c.Docker || f.Generator.TRex.Receive != 1 || d.Veth.Netns != "smartinco-lab" {
 			t.Errorf("read as %+v", f)
 		}
 	}
@@ -401,7 +408,8 @@ func TestTestbedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 1+2*c.Ports || d.Representors != "vf[0-20]" || d.EAL != "-l 0-2" || d.StandIn.Netns != "smartinco-lab" || f.Containers.Docker.Veth.Bridge != "" {
+	if d := f.Switch.DOCA; d == nil || len(d.Ports) != 1+2*c.Ports || d.Representors != "vf[0-20]" ||
+		d.EAL != "-l 0-2" || d.StandIn.Netns != "smartinco-lab" || f.Containers.Docker.Veth.Bridge != "" {
 		t.Errorf("read as %+v", f)
 	}
 }

@@ -13,22 +13,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A lab has a control group, in which its processors' time weighs as much as the kernel allows: what else the machine
-// does then disturbs a measurement less. Its instances are groups in it, equal among themselves; rest is the group of
-// switch and generator.
+// A lab has a control group whose share of processor time has the greatest weight that the kernel allows, so that other
+// work on the machine disturbs a measurement less. Each instance is a group in it, all of equal weight; rest is the
+// group of switch and generator.
 //
-// Only an engine that makes groups itself (cgroup driver cgroupfs) puts containers there; with systemd's, a lab goes
-// without.
+// Only an engine that makes groups itself (cgroup driver cgroupfs) puts containers there. With systemd's driver, a lab
+// has no such group.
 
 const cgroups = "/sys/fs/cgroup"
 
-// weights are the files of a group's share of processor time and the most that they take: cgroup v1 and v2.
+// weights are the files that hold a group's weight, with the greatest value, in cgroup v1 and v2.
 var weights = [...]struct{ root, file, most string }{
 	{cgroups + "/cpu", "cpu.shares", "262144"},
 	{cgroups, "cpu.weight", "10000"},
 }
 
-// upGroup makes the group; it returns where, or nothing if this machine has no such groups.
+// upGroup makes the group and returns its path, which is empty if this machine has no such groups.
 func (c *Config) upGroup() (string, error) {
 	for _, w := range weights {
 		if w.root == cgroups {
@@ -63,7 +63,7 @@ func (c *Config) prefer(pids ...int) error {
 	return nil
 }
 
-// downGroup removes the group, under every controller where the engine has made it too.
+// downGroup removes the group, also under the other controllers, where the engine has made it.
 func (c *Config) downGroup() error {
 	all := []string{filepath.Join(cgroups, c.namespace())}
 	under, _ := filepath.Glob(filepath.Join(cgroups, "*", c.namespace()))
@@ -75,11 +75,12 @@ func (c *Config) downGroup() error {
 	return nil
 }
 
-// emptying is how long a group has to become empty. A process counts in its group until the kernel is through with it,
-// which on a busy machine is some time after its arguments are gone from /proc, or the engine has removed its container.
+// emptying is how long a group may take to become empty. A process stays in its group until the kernel has finished
+// with it. On a busy machine that is some time after its arguments are gone from /proc, or its container from the
+// engine.
 const emptying = 10 * time.Second
 
-// removeGroup removes a group and those in it, once no process is left in them. Processes that stay are named.
+// removeGroup removes a group and the groups in it once they have no process left. The error names processes that stay.
 func removeGroup(dir string, limit time.Duration) error {
 	for begun := time.Now(); ; time.Sleep(10 * time.Millisecond) {
 		var inside []string
@@ -113,7 +114,8 @@ func occupants(groups []string) string {
 		pids, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 		for _, pid := range strings.Fields(string(pids)) {
 			name, _ := os.ReadFile("/proc/" + pid + "/comm")
-			all = append(all, fmt.Sprintf("process %s (%s) in %s", pid, strings.TrimSpace(string(name)), filepath.Base(dir)))
+			all = append(all, fmt.Sprintf("process %s (%s) in %s", pid, strings.TrimSpace(string(name)),
+				filepath.Base(dir)))
 		}
 	}
 	if all == nil {

@@ -133,8 +133,10 @@ func (r *replaying) interrupt(t *testing.T) *results.Record {
 		t.Fatal(err)
 	}
 	code, rec := r.ends(t)
-	if code != 143 || rec.Run.Complete || !strings.HasPrefix(rec.Run.Error, "stopped at ") || rec.Run.Tables == nil || !rec.Run.Conservation.Holds {
-		t.Errorf("exit code %d, complete %v, error %q, conservation %+v\n%s", code, rec.Run.Complete, rec.Run.Error, rec.Run.Conservation, r.log)
+	if code != 143 || rec.Run.Complete || !strings.HasPrefix(rec.Run.Error, "stopped at ") || rec.Run.Tables == nil ||
+		!rec.Run.Conservation.Holds {
+		t.Errorf("exit code %d, complete %v, error %q, conservation %+v\n%s", code, rec.Run.Complete, rec.Run.Error,
+			rec.Run.Conservation, r.log)
 	}
 	return rec
 }
@@ -186,7 +188,8 @@ func left(t *testing.T, c *Config) (l leftovers) {
 	var err error
 	_, l.containers, err = docker.Count(ctx, docker.Config{Host: c.Docker, Testbed: c.Name})
 	must(err)
-	out, err := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow13", "dump-flows", "unix:"+c.path("ovs/"+bridge+".mgmt")).Output()
+	out, err := exec.CommandContext(ctx, "ovs-ofctl", "-O", "OpenFlow13", "dump-flows",
+		"unix:"+c.path("ovs/"+bridge+".mgmt")).Output()
 	must(err)
 	l.rules = len(regexp.MustCompile(`cookie=0x51dc`).FindAll(out, -1))
 	ports, err := c.vswitch(t).Database().Vsctl(ctx, "list-ports", bridge)
@@ -239,7 +242,8 @@ func (c *Config) containers(t *testing.T) (pids map[int]int, namespaces []string
 		t.Fatal(err)
 	}
 	defer cli.Close()
-	list, err := cli.ContainerList(t.Context(), container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "smartinco.testbed="+c.Name))})
+	list, err := cli.ContainerList(t.Context(),
+		container.ListOptions{Filters: filters.NewArgs(filters.Arg("label", "smartinco.testbed="+c.Name))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +281,8 @@ func TestReplay(t *testing.T) {
 			t.Fatalf("exit code %d, %+v\n%s", code, rec.Run, r.log)
 		}
 		total := &rec.Run.Totals
-		if !rec.Run.Conservation.Holds || total.Offered < 1000 || total.Processed < 0.5*total.Offered || total.RulesInstalled < 4 {
+		if !rec.Run.Conservation.Holds || total.Offered < 1000 || total.Processed < 0.5*total.Offered ||
+			total.RulesInstalled < 4 {
 			t.Errorf("conservation %+v, totals %+v", rec.Run.Conservation, total)
 		}
 		flows, err := rec.Flows()
@@ -306,7 +311,8 @@ func TestReplay(t *testing.T) {
 		t.Run("killed, cleared by "+by, func(t *testing.T) {
 			r := begin(t, c, "10min")
 			r.underWay(t)
-			if out, err := exec.Command(c.Program, "hw", "clean", "--testbed", c.Testbed()).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("the testbed is in use")) {
+			if out, err := exec.Command(c.Program, "hw", "clean", "--testbed", c.Testbed()).CombinedOutput(); err ==
+				nil || !bytes.Contains(out, []byte("the testbed is in use")) {
 				t.Errorf("clean during a run: %v, %s", err, out)
 			}
 			pids, namespaces := c.containers(t)
@@ -318,7 +324,8 @@ func TestReplay(t *testing.T) {
 				t.Errorf("the record of the killed run: %d windows, complete %v, %v", len(ws), rec.Run.Complete, err)
 			}
 			smartinco(t, c, "verify", r.out)
-			if l := left(t, c); l.containers != 2 || l.rules == 0 || len(l.ports) != 4 || len(l.devices) != 4 || len(pids) != 2 {
+			if l := left(t, c); l.containers != 2 || l.rules == 0 || len(l.ports) != 4 || len(l.devices) != 4 ||
+				len(pids) != 2 {
 				t.Errorf("the killed run has left %+v and processes %v, want those of 2 instances", l, pids)
 			}
 			said := ""
@@ -350,8 +357,8 @@ func TestReplay(t *testing.T) {
 		})
 	}
 
-	// The flows of a killed instance move to another, a new one takes its place, and the loss is counted. That there is a
-	// loss is certain, since the instance was stopped first, and packets waited in it.
+	// The flows of a killed instance move to another, a new one takes its place, and the loss is counted. That there is
+	// a loss is certain, since the instance was stopped first, and packets waited in it.
 	t.Run("instance killed", func(t *testing.T) {
 		r := begin(t, c, "10min")
 		r.underWay(t)
@@ -372,7 +379,8 @@ func TestReplay(t *testing.T) {
 		if !strings.Contains(r.log.String(), "instance 1 died: exit code 137: killed") {
 			t.Errorf("said: %s", r.log)
 		}
-		if total := &rec.Run.Totals; total.Dropped.Instance < 50 || total.Processed+total.Dropped.Instance < 0.5*total.Offered || !rec.Run.Conservation.Holds {
+		if total := &rec.Run.Totals; total.Dropped.Instance < 50 ||
+			total.Processed+total.Dropped.Instance < 0.5*total.Offered || !rec.Run.Conservation.Holds {
 			t.Errorf("totals %+v, conservation %+v: want a loss at the instance", total, rec.Run.Conservation)
 		}
 		flows, err := rec.Flows()

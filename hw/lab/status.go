@@ -10,14 +10,14 @@ import (
 	"github.com/smartinco/smartinco/hw/docker"
 )
 
-// Part is what a lab consists of.
+// Part is one part of a lab.
 type Part struct {
 	Name   string `json:"part"`
 	Up     bool   `json:"up"`
 	Detail string `json:"detail"`
 }
 
-// Status looks at each part of a lab. One that is not there is no error.
+// Status looks at each part of a lab. A part that does not exist is no error.
 func Status(ctx context.Context, c Config) ([]Part, error) {
 	if err := c.Check(); err != nil {
 		return nil, err

@@ -23,7 +23,8 @@ func TestUsedUp(t *testing.T) {
 	t.Run("rule table", func(t *testing.T) {
 		const fixed = 4 + 2 // the misses, and what comes back from two instances
 		db := c.vswitch(t).Database()
-		if _, err := db.Vsctl(t.Context(), "--", "--id=@t", "create", "Flow_Table", fmt.Sprintf("flow_limit=%d", fixed+2),
+		if _, err := db.Vsctl(t.Context(), "--", "--id=@t", "create", "Flow_Table",
+			fmt.Sprintf("flow_limit=%d", fixed+2),
 			"--", "set", "bridge", bridge, "flow_tables:0=@t"); err != nil {
 			t.Fatal(err)
 		}
@@ -37,10 +38,12 @@ func TestUsedUp(t *testing.T) {
 			t.Fatalf("exit code %d, %+v\n%s", code, rec.Run.Conservation, r.log)
 		}
 		if total.RulesInstalled != 2 || total.RulesRejected < 2 {
-			t.Errorf("%d rules installed and %d rejected, want 2 and at least the other 2", total.RulesInstalled, total.RulesRejected)
+			t.Errorf("%d rules installed and %d rejected, want 2 and at least the other 2", total.RulesInstalled,
+				total.RulesRejected)
 		}
 		if total.SlowPath < 0.2*total.Offered || total.Processed < 0.5*total.Offered {
-			t.Errorf("of %.0f packets %.0f went by the orchestrator, and %.0f were processed: want half of them, and most", total.Offered, total.SlowPath, total.Processed)
+			t.Errorf("of %.0f packets %.0f went by the orchestrator, and %.0f were processed: want half of them, and "+
+				"most", total.Offered, total.SlowPath, total.Processed)
 		}
 		flows, err := rec.Flows()
 		if err != nil {
@@ -71,7 +74,8 @@ func TestUsedUp(t *testing.T) {
 		defer os.WriteFile(c.Testbed(), text, 0o644)
 		r := begin(t, c, "6s", "autoscaler.policy=target-utilization", "scheduler.limit=100pps")
 		code, rec := r.ends(t)
-		if code != 0 || !rec.Run.Complete || !strings.Contains(r.log.String(), "could not be started: instance 3: docker: instance 3: no port is free: the testbed has 2") {
+		if code != 0 || !rec.Run.Complete || !strings.Contains(r.log.String(),
+			"could not be started: instance 3: docker: instance 3: no port is free: the testbed has 2") {
 			t.Fatalf("exit code %d\n%s", code, r.log)
 		}
 		if total := &rec.Run.Totals; total.Processed < 0.5*total.Offered {
@@ -122,8 +126,8 @@ func TestUsedUp(t *testing.T) {
 	})
 }
 
-// A switch that does not come back ends the run, and its record says so. What could not be removed from it, the next run
-// removes.
+// A switch that does not come back ends the run, and its record says so. What could not be removed from it, the next
+// run removes.
 func TestSwitchAway(t *testing.T) {
 	t.Parallel()
 	lab := config(t, "laway", func(c *Config) { c.Work, c.Wait = 0, 0 })

@@ -24,7 +24,7 @@ type switchKind struct {
 	links    []link
 	up       func(*Config, context.Context) error
 	testbed  func(*Config) string // its part of the testbed's file
-	bridge   func(*Config) string // what the pool's veth says of it there
+	bridge   func(*Config) string // its part of the pool's veth in that file
 }
 
 // link is a pair of devices.
@@ -56,12 +56,12 @@ const (
 	bridge   = "br0"
 	maxPorts = 1000
 
-	wire      = "wire" // where the traffic comes in: with DOCA Flow, uplink is what the kernel sees of that port
-	docaPorts = 31     // of instances, which have two each of DPDK's 64
+	wire      = "wire" // where the traffic comes in; with DOCA Flow, uplink is the kernel's view of that port
+	docaPorts = 31     // of instances; each takes two of DPDK's 64
 
-	// How often the switch brings what its datapath has counted to the rules, and how old their counters may be then. It
-	// takes the smaller of max-revalidator, which it does not let fall below 100 ms, and max-idle. That a flow without
-	// packets for so long leaves the datapath's cache as well costs it a look at the rules when it comes back.
+	// How often the switch brings its datapath's counts to the rules, and so how old their counters may be. The switch
+	// takes the smaller of max-revalidator, which cannot be below 100 ms, and max-idle. A side effect: a flow without
+	// packets for so long leaves the datapath's cache, and its next packet has to be looked up in the rules.
 	maxIdle   = 20 * time.Millisecond
 	staleness = 50 * time.Millisecond
 )
@@ -88,7 +88,8 @@ func (c *Config) upOVS(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".", fmt.Sprintf("other_config:max-idle=%d", maxIdle.Milliseconds()))
+		_, err = s.Database().Vsctl(ctx, "set", "Open_vSwitch", ".",
+			fmt.Sprintf("other_config:max-idle=%d", maxIdle.Milliseconds()))
 		return err
 	})
 }
@@ -130,7 +131,7 @@ func (c *Config) docaTestbed() string {
 `, len(ports)-1, eal, strings.Join(ports, ", "), staleness.Milliseconds(), c.namespace(), wire)
 }
 
-// switchIn is the switch that the devices of a lab were made for, or nothing.
+// switchIn returns the switch that the devices of a lab were made for; empty if there are none.
 func switchIn(h *netlink.Handle) string {
 	for name, k := range switches {
 		l, err := h.LinkByName(k.links[0].port)
@@ -144,20 +145,22 @@ func switchIn(h *netlink.Handle) string {
 	return ""
 }
 
-// switchStatus looks at the switch. That of the stand-in for DOCA Flow is up while a run is: what there is of it otherwise
-// is its devices.
+// switchStatus looks at the switch. The stand-in for DOCA Flow is up only during a run; otherwise only its devices
+// exist.
 func (c *Config) switchStatus(ctx context.Context) Part {
 	if h, err := c.links(); err == nil {
 		there := switchIn(h)
 		h.Close()
 		if there == "doca" {
-			return Part{Name: "switch", Up: true, Detail: "the stand-in for DOCA Flow in the program that runs, from device " + wire}
+			return Part{Name: "switch", Up: true, Detail: "the stand-in for DOCA Flow in the program that runs, from " +
+				"device " + wire}
 		}
 	}
 	p := Part{Name: "switch", Detail: c.path("ovs")}
 	if s, err := vswitch.At(c.path("ovs"), c.namespace()); err == nil && s.Running() {
 		ports, err := s.Database().Vsctl(ctx, "list-ports", bridge)
-		p.Up, p.Detail = err == nil, fmt.Sprintf("bridge %s with ports %s", bridge, strings.Join(strings.Fields(ports), " "))
+		p.Up, p.Detail = err == nil, fmt.Sprintf("bridge %s with ports %s", bridge,
+			strings.Join(strings.Fields(ports), " "))
 		if err != nil {
 			p.Detail = err.Error()
 		}

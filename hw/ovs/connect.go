@@ -22,9 +22,9 @@ type snapshot struct {
 	foreign []openflow.FlowStats          // where our rules would stand
 }
 
-// connect opens a connection, and brings switch and state to agree. The first time there is a ready, which learns the
-// outcome, and leftovers are adopted or removed. What must be written is on its way when it returns, and the caller must
-// read.
+// connect opens a connection and makes switch and state agree. On the first connection, ready gets the outcome, and the
+// rules of an earlier run are adopted or removed. When connect returns, the messages are on their way, and the caller
+// must read.
 func (d *Driver) connect(ctx context.Context, ready chan<- error) (*openflow.Conn, error) {
 	conn, err := openflow.Dial(ctx, d.cfg.Address, writeTimeout)
 	if err != nil {
@@ -35,7 +35,7 @@ func (d *Driver) connect(ctx context.Context, ready chan<- error) (*openflow.Con
 	if err == nil {
 		err = d.agree(conn, s, ready)
 	}
-	stop() // too late is no harm: who reads from a closed connection sees to the rest
+	stop() // if this is too late, the reader of the closed connection does the rest
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
@@ -43,12 +43,12 @@ func (d *Driver) connect(ctx context.Context, ready chan<- error) (*openflow.Con
 	return conn, nil
 }
 
-// look reads ports and rules. Nobody else uses the connection yet.
+// look reads ports and rules while nobody else uses the connection.
 func (d *Driver) look(conn *openflow.Conn, first bool) (*snapshot, error) {
 	const config, desc, ports, rules = 1, 2, 3, 4 // xids: none of the state's is under way
 	mask := ownMask
 	if first {
-		mask = 0 // others' rules too, to keep clear of them
+		mask = 0 // others' rules too, so as not to collide with them
 	}
 	asked := time.Now()
 	m := openflow.AppendSetConfig(nil, config, 0xffff)
@@ -108,7 +108,7 @@ func (d *Driver) look(conn *openflow.Conn, first bool) (*snapshot, error) {
 	return s, nil
 }
 
-// note takes one part of an answer into the snapshot.
+// note adds one part of an answer to the snapshot.
 func (d *Driver) note(s *snapshot, part *openflow.Multipart) {
 	if part.Desc != (openflow.Desc{}) {
 		s.desc = part.Desc
@@ -120,17 +120,19 @@ func (d *Driver) note(s *snapshot, part *openflow.Multipart) {
 		switch {
 		case f.Cookie&ownMask == d.cfg.own():
 			s.own[f.Cookie] = f
-		case f.Table == d.cfg.InstanceTable, f.Table == d.cfg.Table && (f.Priority == d.cfg.Priority || f.Priority == d.cfg.Priority-1):
+		case f.Table == d.cfg.InstanceTable, f.Table == d.cfg.Table &&
+			(f.Priority == d.cfg.Priority || f.Priority == d.cfg.Priority-1):
 			s.foreign = append(s.foreign, f)
 		}
 	}
 }
 
-// fits says why this driver cannot work at such a switch.
+// fits says why this driver cannot work with such a switch.
 func (s *snapshot) fits(c *Config) error {
 	if len(s.foreign) > 0 {
 		f := &s.foreign[0]
-		return fmt.Errorf("a rule of somebody else (cookie %#x, table %d, priority %d) and %d more stand where ours would: choose another table or priority",
+		return fmt.Errorf("a rule of somebody else (cookie %#x, table %d, priority %d) and %d more stand where ours "+
+			"would: choose another table or priority",
 			f.Cookie, f.Table, f.Priority, len(s.foreign)-1)
 	}
 	if err := isPort(s.ports, "the uplink", c.Uplink); err != nil {
@@ -139,8 +141,8 @@ func (s *snapshot) fits(c *Config) error {
 	return isPort(s.ports, "the sink", c.Sink)
 }
 
-// Probe looks whether Open would succeed, and how many rules of flows an earlier run, or one that is under way, has
-// there. It changes nothing.
+// Probe checks whether Open would succeed, and counts the rules of flows that an earlier run has left or that a run
+// under way has. It changes nothing.
 func Probe(ctx context.Context, cfg Config) (rules int, err error) {
 	d, err := newDriver(cfg)
 	if err != nil {
@@ -167,7 +169,7 @@ func Probe(ctx context.Context, cfg Config) (rules int, err error) {
 	return rules, nil
 }
 
-// agree writes what it takes to make the switch hold what was asked for, and publishes the connection.
+// agree writes what the switch lacks of what was asked for, and publishes the connection.
 func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) error {
 	if err := s.fits(&d.cfg); err != nil {
 		if ready == nil {
@@ -196,7 +198,7 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 	d.seal(d.ops)
 	d.tellGone()
 	d.mu.Unlock()
-	go func() { // the caller reads meanwhile: a switch that cannot get its errors rid stops taking messages
+	go func() { // the caller reads meanwhile: a switch that cannot send its errors stops taking messages
 		defer d.order.Unlock()
 		if conn.Write(d.buf) != nil {
 			_ = conn.Close()
@@ -205,7 +207,8 @@ func (d *Driver) agree(conn *openflow.Conn, s *snapshot, ready chan<- error) err
 	return nil
 }
 
-// tellUnfit reports why there is no connection, once: rules of others are not looked for again, so it is uplink or sink.
+// tellUnfit reports, once, why there is no connection. The cause is the uplink or the sink, since rules of others are
+// not looked for again.
 func (d *Driver) tellUnfit(why error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -224,7 +227,8 @@ func (d *Driver) begin(s *snapshot) {
 			d.leaving[c] = true
 		}
 		clear(s.own)
-		f := openflow.FlowMod{Command: openflow.Delete, Table: openflow.AnyTable, Cookie: d.cfg.own(), CookieMask: ownMask}
+		f := openflow.FlowMod{Command: openflow.Delete, Table: openflow.AnyTable, Cookie: d.cfg.own(),
+			CookieMask: ownMask}
 		d.add(op{kind: opAgain, rule: leftover(0)}, &f)
 	}
 	adopted := map[uint64]bool{}
@@ -238,7 +242,7 @@ func (d *Driver) begin(s *snapshot) {
 	}
 }
 
-// settle writes what the switch should have and has not, and deletes what it has and should not have.
+// settle writes the rules that the switch lacks, and deletes those that it should not have.
 func (d *Driver) settle(s *snapshot) {
 	restarted := true // nothing of ours is there
 	for c := range s.own {
@@ -251,7 +255,7 @@ func (d *Driver) settle(s *snapshot) {
 		r := d.rules[c]
 		have, there := s.own[c]
 		if there {
-			// One that is younger than the loss of the connection was put back by somebody and counts from zero.
+			// A rule that is younger than the loss of the connection was put back by somebody and counts from zero.
 			if !d.lostAt.IsZero() && have.Age < s.asked.Sub(d.lostAt) {
 				r.reset()
 			}
@@ -278,12 +282,13 @@ func (d *Driver) settle(s *snapshot) {
 	for _, c := range slices.Sorted(maps.Keys(s.own)) {
 		f := s.own[c]
 		d.leaving[c] = true
-		m := only(openflow.DeleteStrict, openflow.FlowMod{Table: f.Table, Priority: f.Priority, Cookie: c, Match: f.Match})
+		m := only(openflow.DeleteStrict, openflow.FlowMod{Table: f.Table, Priority: f.Priority, Cookie: c,
+			Match: f.Match})
 		d.add(op{kind: opAgain, rule: leftover(c)}, &m)
 	}
 }
 
-// replace writes a rule under another cookie: what it matches has changed, as when a port got another number.
+// replace writes a rule under another cookie, since its match has changed, as when a port has got another number.
 func (d *Driver) replace(r *rule) {
 	delete(d.rules, r.cookie)
 	d.leaving[r.cookie] = true
@@ -293,7 +298,7 @@ func (d *Driver) replace(r *rule) {
 	d.add(op{kind: opAgain, rule: r}, &f)
 }
 
-// adopt takes over what an earlier run left: flows, and instances at the ports that their rules name.
+// adopt takes over the flows that an earlier run left, and the instances at the ports that their rules name.
 func (d *Driver) adopt(s *snapshot) {
 	names := make(map[uint32]string, len(s.ports))
 	for name, n := range s.ports {
@@ -307,11 +312,12 @@ func (d *Driver) adopt(s *snapshot) {
 		}
 		t := f.Match
 		r := &rule{what: c & number, cookie: c, installed: true, Rule: hw.Rule{
-			Flow: flow.ID(c & number), Instance: flow.Instance(f.Do.Metadata), Idle: time.Duration(f.Idle) * time.Second,
+			Flow: flow.ID(c & number), Instance: flow.Instance(f.Do.Metadata),
+			Idle:  time.Duration(f.Idle) * time.Second,
 			Tuple: flow.FiveTuple{Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort, Proto: t.IPProto},
 		}}
 		if d.whyNot(&r.Rule) != nil {
-			continue // what is left of a rule on its way out
+			continue // the rest of a rule that was being removed
 		}
 		r.inForce = r.Instance
 		d.rules[c], d.flows[r.Flow], d.tuples[r.Tuple] = r, r, r
@@ -320,7 +326,7 @@ func (d *Driver) adopt(s *snapshot) {
 		if a.in != nil && len(a.out) > 0 {
 			d.rules[a.in.cookie], d.rules[a.egress().cookie] = a.in, a.egress()
 		} else {
-			delete(d.instances, id) // half of one, on its way in or out
+			delete(d.instances, id) // one half of an instance that was being added or removed
 		}
 	}
 }
@@ -353,7 +359,7 @@ func (d *Driver) adoptFixed(f *openflow.FlowStats, names map[uint32]string) {
 	}
 }
 
-// RemoveAll deletes every rule of an owner from a switch, whoever put them there. It is how a killed run is cleaned up.
+// RemoveAll deletes every rule of an owner from a switch, whoever put it there: it cleans up after a killed run.
 func RemoveAll(ctx context.Context, address string, owner uint8) error {
 	conn, err := openflow.Dial(ctx, address, writeTimeout)
 	if err != nil {

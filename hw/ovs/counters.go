@@ -17,7 +17,7 @@ type query struct {
 	done chan error // with room for one
 }
 
-// ask sends a multipart request and waits until its answer has been taken into the state.
+// ask sends a multipart request and waits until the state has its answer.
 func (d *Driver) ask(ctx context.Context, request func(b []byte, xid uint32) []byte) error {
 	q := &query{done: make(chan error, 1)}
 	d.order.Lock()
@@ -52,7 +52,7 @@ func (d *Driver) ask(ctx context.Context, request func(b []byte, xid uint32) []b
 	}
 }
 
-// answer takes one part of a multipart reply into the state.
+// answer adds one part of a multipart reply to the state.
 func (d *Driver) answer(xid uint32, body []byte) error {
 	if err := d.part.Parse(body); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (d *Driver) answer(xid uint32, body []byte) error {
 	return nil
 }
 
-// learnPorts asks the switch for its ports if one of these is not known: it may have been added a moment ago.
+// learnPorts asks the switch for its ports if one of the given ones is unknown, since it may be new.
 func (d *Driver) learnPorts(ctx context.Context, names ...string) error {
 	d.mu.Lock()
 	unknown := slices.ContainsFunc(names, func(n string) bool { return d.ports[n] == 0 })

@@ -1,41 +1,42 @@
 // Package ovs drives Open vSwitch: on any Linux machine with its userspace datapath, and on a BlueField, whose eSwitch
-// is programmed through it. It speaks OpenFlow 1.3 itself, on the bridge's management socket or TCP. Bridges and ports
-// are package vswitch's work.
+// is programmed through it. It speaks OpenFlow 1.3 itself, on the bridge's management socket or TCP. Package vswitch
+// makes bridges and ports.
 //
 // # Rules
 //
 // A flow's rule stands in the first table, matches uplink and five-tuple, writes the instance's number into the
 // metadata register and goes on to a second table. There one rule for each instance matches the register and sends the
-// packet out of the instance's port. So the switch itself adds up what each instance got, over all of its flows, those
-// that are long gone included, and reading eight instances takes eight rules and not ten thousand. A move changes the
-// register's value: the flow's counter goes on, and from that moment on the new instance is charged. What comes back
-// from an instance is counted, and sent to the sink, by a rule on the port it comes from. Four rules of low priority,
-// one for each of IPv4 and IPv6 with TCP and UDP, send up what matches no flow. All other traffic passes us by.
+// packet out of the instance's port. So the switch itself adds up what each instance got over all of its flows,
+// including those that are long gone, and reading eight instances takes eight rules instead of ten thousand. A move
+// changes the register's value: the flow's counter goes on, and the new instance is charged from then on. A rule on
+// each instance's port counts what comes back from it and sends it to the sink. Four rules of low priority, for TCP and
+// UDP over IPv4 and IPv6, send up packets that match no flow. All other traffic is left alone.
 //
 // The switch's datapath caches the outcome of both tables in one entry, so the second table costs nothing per packet.
 // Its counters reach the rules when a revalidator thread looks at the cache, every half a second by default
-// (max-revalidator); with hardware offload the driver of the card refreshes its own counters only once a second. Packets
-// counted in the cache at the moment of a move are charged to the new instance, and at the moment of a removal to nobody.
+// (max-revalidator); with hardware offload the driver of the card refreshes its own counters only once a second.
+// Packets that are counted in the cache alone when a rule is moved are charged to the new instance; when it is removed,
+// to nobody.
 //
 // # Identity
 //
 // The cookie says whose a rule is: 16 bits that stand for this project, 8 for the owner (two orchestrators may share a
-// bridge), one bit that tells the fixed rules from the flows', and the number of the flow or instance. Others' rules are
-// never changed: every deletion and change names our cookie, and Open refuses priorities at which somebody else has
-// rules. Another 8 bits tell a rule from an earlier one of the same flow, because Open vSwitch may report the end of the
-// earlier one after it has confirmed the later.
+// bridge), one bit that tells the fixed rules from the flows', and the number of the flow or instance. Others' rules
+// are never changed: every deletion and change names our cookie, and Open refuses priorities at which somebody else has
+// rules. Another 8 bits tell a rule from an earlier one of the same flow, because Open vSwitch may report the end of
+// the earlier one after it has confirmed the later.
 //
 // # Confirmation and restart
 //
 // Every batch of requests ends with a barrier. An error names the request that it refuses and comes before the
-// barrier's reply; whatever has none by then is in force. The time from the request to the barrier's reply is the
-// rule's latency. A removal reads the rule's counters just before. The barrier speaks for the tables: a cached packet
-// follows when the revalidators have been through the cache (Capabilities.RuleLag).
+// barrier's reply; a request without an error by then is in force. The time from the request to the barrier's reply is
+// the rule's latency. A removal reads the rule's counters just before. The barrier speaks for the tables only: packets
+// with an entry in the cache follow the rule once the revalidators have been through the cache (Capabilities.RuleLag).
 //
 // The driver keeps what was asked for. After a connection was lost, it reads what the switch holds and adds, changes
-// and deletes what differs. A rule that is younger than the loss was put back by someone after a restart of the
-// switch and counts from zero: what it had counted is added to the driver's own sum. A rule with a timeout that is gone
-// while the switch was not restarted has ended in between.
+// and deletes what differs. A rule that is younger than the loss was put back by somebody after a restart of the switch
+// and counts from zero, so the driver adds what the old one had counted. If the switch was not restarted and a rule
+// with a timeout is gone, that rule has ended meanwhile.
 package ovs
 
 import "time"

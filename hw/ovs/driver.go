@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	writeTimeout = 5 * time.Second // until a switch that does not read is given up
-	echoEvery    = 2 * time.Second // a silent connection is asked so often whether it lives, and closed after three times that
-	retryFirst   = 20 * time.Millisecond
-	retryMost    = time.Second
-	portPause    = 100 * time.Millisecond // in which a port that has gone may come back
+	writeTimeout = 5 * time.Second // until the driver gives up a switch that does not read
+	// how often a silent connection is tested with an echo; it is closed after three times as long
+	echoEvery  = 2 * time.Second
+	retryFirst = 20 * time.Millisecond
+	retryMost  = time.Second
+	portPause  = 100 * time.Millisecond // within this time a port that has gone may come back
 )
 
 // Driver is a hw.Switch.
@@ -59,9 +60,10 @@ type Driver struct {
 
 var _ hw.Switch = (*Driver)(nil)
 
-// Open connects to the switch, removes or adopts what an earlier run left there, and sends up from now on what misses.
-// The context bounds that alone. Errors: the address does not answer, the uplink or sink is no port of the bridge,
-// the tables' numbers or the priority do not fit, or rules of others stand where ours would.
+// Open connects to the switch, removes or adopts what an earlier run left there, and makes the switch send up packets
+// without a rule from now on. The context bounds Open alone. It fails if the address does not answer, the uplink or
+// sink is no port of the bridge, the tables' numbers or the priority do not fit, or rules of others are where ours
+// would be.
 func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	d, err := newDriver(cfg)
 	if err != nil {
@@ -90,23 +92,26 @@ func Open(ctx context.Context, cfg Config) (*Driver, error) {
 	return d, nil
 }
 
-// newDriver makes one that is not connected.
+// newDriver makes a driver that is not connected.
 func newDriver(cfg Config) (*Driver, error) {
 	cfg.defaults()
 	if cfg.InstanceTable <= cfg.Table || cfg.InstanceTable >= 254 {
-		return nil, fmt.Errorf("ovs: instance table %d: want a number above the flow table's, %d, and below 254", cfg.InstanceTable, cfg.Table)
+		return nil, fmt.Errorf("ovs: instance table %d: want a number above the flow table's, %d, and below 254",
+			cfg.InstanceTable, cfg.Table)
 	}
 	if cfg.Priority < 2 {
 		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
 	}
 	return &Driver{
-		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), opened: time.Now(), xid: 4, // look has used these
-		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{},
+		// look has used these
+		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), opened: time.Now(), xid: 4,
+		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{},
+		tuples:    map[flow.FiveTuple]*rule{},
 		instances: map[flow.Instance]*attached{}, sent: map[uint32]*op{}, reads: map[uint32]*query{},
 	}, nil
 }
 
-// run reads until Close, and connects again when a connection is lost.
+// run reads until Close, and reconnects when the connection is lost.
 func (d *Driver) run(ctx context.Context, conn *openflow.Conn) {
 	defer close(d.stopped)
 	wait := retryFirst
@@ -129,7 +134,8 @@ func (d *Driver) run(ctx context.Context, conn *openflow.Conn) {
 	}
 }
 
-// drop takes leave of a connection. Requests for rules wait for the next; who waits for an answer is told.
+// drop gives up a connection. Requests for rules wait for the next connection; callers that wait for an answer get an
+// error.
 func (d *Driver) drop(conn *openflow.Conn, why error) {
 	_ = conn.Close()
 	d.mu.Lock()
@@ -176,7 +182,7 @@ func (d *Driver) read(conn *openflow.Conn) error {
 	}
 }
 
-// dispatch handles a message. An error means that the connection is of no more use.
+// dispatch handles a message. After an error the connection is useless.
 func (d *Driver) dispatch(conn *openflow.Conn, h openflow.Header, body []byte) error {
 	switch h.Type {
 	case openflow.TypeEchoRequest:
@@ -243,8 +249,8 @@ func (d *Driver) portChanged(p *openflow.PortStatus) error {
 	return fmt.Errorf("port %s got number %d", p.Port.Name, p.Port.Port)
 }
 
-// askGone reports ports that have gone and are not back when the switch has done what it was about. One that gets another
-// number goes and comes again; the barrier's reply follows both. Without a connection, the next one will show.
+// askGone reports ports that have gone and are not back when the switch has done what it was about. One that gets
+// another number goes and comes again; the barrier's reply follows both. Without a connection, the next one will show.
 func (d *Driver) askGone() {
 	_ = d.submit(func() {
 		if d.conn != nil {
@@ -258,7 +264,8 @@ func (d *Driver) tellGone() {
 	tell := func(told *bool, i flow.Instance, ports ...string) {
 		at := slices.IndexFunc(ports, func(p string) bool { return d.ports[p] == 0 })
 		if at >= 0 && !*told {
-			d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(), Reason: fmt.Sprintf("port %q is no longer on the bridge", ports[at])})
+			d.queue.Put(hw.Event{Kind: hw.PortGone, Instance: i, At: time.Now(),
+				Reason: fmt.Sprintf("port %q is no longer on the bridge", ports[at])})
 		}
 		*told = at >= 0
 	}
@@ -379,8 +386,9 @@ func (c Config) Capabilities() hw.Capabilities {
 	c.defaults()
 	return hw.Capabilities{
 		Name: "Open vSwitch, OpenFlow 1.3", MaxRules: c.MaxRules, RuleLag: revalidator, CounterLag: c.CounterLag,
-		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, PortEvents: true, InstallRate: 25_000,
-		Counting: "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
+		IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue, PortEvents: true,
+		InstallRate: 25_000,
+		Counting:    "each rule and each instance", SlowPath: "OpenFlow's packet-in and packet-out",
 	}
 }
 

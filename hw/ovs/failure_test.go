@@ -93,7 +93,8 @@ func (r *rig) shows(f flow.ID, i flow.Instance, packets uint64) {
 	for _, q := range got.Rules {
 		if q.Flow == f {
 			if q.Packets != packets || q.Bytes != 100*packets || q.Instance != i {
-				r.Errorf("flow %d leads to %d with %d packets, %d B: want %d with %d", f, q.Instance, q.Packets, q.Bytes, i, packets)
+				r.Errorf("flow %d leads to %d with %d packets, %d B: want %d with %d", f, q.Instance, q.Packets,
+					q.Bytes, i, packets)
 			}
 			return
 		}
@@ -155,7 +156,8 @@ func TestEachRefusalIsMapped(t *testing.T) {
 	t.Run("attach", func(t *testing.T) {
 		r := newRig(t)
 		refusing(r, command(openflow.Add))
-		if err := r.d.Attach(r.context(), 3, hw.Ports{In: "c", Out: "c"}); err == nil || !strings.Contains(err.Error(), full) {
+		if err := r.d.Attach(r.context(), 3, hw.Ports{In: "c", Out: "c"}); err == nil ||
+			!strings.Contains(err.Error(), full) {
 			r.Errorf("error %v, want %s", err, full)
 		}
 		refusing(r, nil)
@@ -181,7 +183,8 @@ func TestEachRefusalIsMapped(t *testing.T) {
 			r.Errorf("rules: error %v, want %s", err, full)
 		}
 		// A port that is not known is asked for, and so is this.
-		if err := r.d.Attach(r.context(), 3, hw.Ports{In: "x", Out: "x"}); err == nil || !strings.Contains(err.Error(), full) {
+		if err := r.d.Attach(r.context(), 3, hw.Ports{In: "x", Out: "x"}); err == nil ||
+			!strings.Contains(err.Error(), full) {
 			r.Errorf("ports: error %v, want %s", err, full)
 		}
 	})
@@ -214,7 +217,8 @@ func TestEachRefusalIsMapped(t *testing.T) {
 			f.refuse = refuse
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			if _, err := ovs.Open(ctx, ovs.Config{Address: f.address, Uplink: "uplink"}); err == nil || !strings.Contains(err.Error(), full) {
+			if _, err := ovs.Open(ctx, ovs.Config{Address: f.address, Uplink: "uplink"}); err == nil ||
+				!strings.Contains(err.Error(), full) {
 				t.Errorf("error %v, want %s", err, full)
 			}
 		})
@@ -295,7 +299,8 @@ func TestRulesThatDoNotFitAfterARestartEnd(t *testing.T) {
 	r.shows(0, 1, 0)
 }
 
-// Whoever restarts the switch may have saved and restored its rules, as ovs-ctl does: they are ours, and count from zero.
+// Whoever restarts the switch may have saved and restored its rules, as ovs-ctl does: they are ours, and count from
+// zero.
 func TestRulesPutBackBySomebodyElseGoOnCounting(t *testing.T) {
 	r := newRig(t)
 	r.install(0, 1)
@@ -359,7 +364,8 @@ func TestPortsMayChangeTheirNumbers(t *testing.T) {
 	r.shows(0, 1, 3)
 	r.f.with(func() {
 		for _, x := range r.f.rules {
-			if x.mod.Match.Has&openflow.InPort != 0 && x.mod.Match.InPort < 11 || x.mod.Do.Out != 0 && x.mod.Do.Out < 11 {
+			if x.mod.Match.Has&openflow.InPort != 0 && x.mod.Match.InPort < 11 || x.mod.Do.Out != 0 &&
+				x.mod.Do.Out < 11 {
 				r.Errorf("a rule of the old numbers is left: %+v", x.mod)
 			}
 		}
@@ -371,8 +377,8 @@ func TestPortsMayChangeTheirNumbers(t *testing.T) {
 	r.shows(0, 1, 5)
 }
 
-// An instance that loses a port is reported each time that it does, whether it is seen or found out after the connection
-// was lost; that of nobody is not.
+// An instance that loses a port is reported each time that it does, whether it is seen or found out after the
+// connection was lost; that of nobody is not.
 func TestPortsThatGoAreReported(t *testing.T) {
 	r := newRig(t)
 	gone := func(i flow.Instance, port string) {
@@ -415,8 +421,8 @@ func TestPortsThatGoAreReported(t *testing.T) {
 	r.install(0, 2)
 }
 
-// Without uplink or sink there is no connection: that it went while there was none is reported, once, and so is that another
-// went later.
+// Without uplink or sink there is no connection: that it went while there was none is reported, once, and so is that
+// another went later.
 func TestAnUplinkOrSinkThatWentWithTheConnectionIsReported(t *testing.T) {
 	r := newRig(t)
 	for _, port := range []string{"uplink", "sink"} {
@@ -463,7 +469,8 @@ func TestASilentSwitchIsLost(t *testing.T) {
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
 	f := newFake(t)
-	f.rules["foreign"] = &fakeRule{mod: openflow.FlowMod{Table: 100, Priority: 7, Cookie: 0xbeef}, match: []byte{0, 1, 0, 4, 0, 0, 0, 0}}
+	f.rules["foreign"] = &fakeRule{mod: openflow.FlowMod{Table: 100, Priority: 7, Cookie: 0xbeef},
+		match: []byte{0, 1, 0, 4, 0, 0, 0, 0}}
 	for _, c := range []struct {
 		config ovs.Config
 		says   string
@@ -471,7 +478,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		{ovs.Config{Address: "unix:/nowhere/br0.mgmt", Uplink: "uplink"}, "/nowhere/br0.mgmt"},
 		{ovs.Config{Address: f.address, Uplink: "uplink", Table: 100}, "instance table 100"},
 		{ovs.Config{Address: f.address, Uplink: "uplink", Priority: 1}, "priority 1"},
-		{ovs.Config{Address: f.address, Uplink: "p0", InstanceTable: 50}, `the uplink "p0" is not a port of the bridge, which has a, b, c, d, sink, uplink`},
+		{ovs.Config{Address: f.address, Uplink: "p0", InstanceTable: 50},
+			`the uplink "p0" is not a port of the bridge, which has a, b, c, d, sink, uplink`},
 		{ovs.Config{Address: f.address, Uplink: "uplink", Sink: "p1", InstanceTable: 50}, `the sink "p1"`},
 		{ovs.Config{Address: f.address, Uplink: "uplink"}, "somebody else (cookie 0xbeef, table 100, priority 7)"},
 	} {

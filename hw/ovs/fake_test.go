@@ -248,7 +248,8 @@ func (f *fake) multipart(xid uint32, body []byte) []byte {
 	return answer(openflow.TypeMultipartReply, xid, reply...)
 }
 
-// setPort gives a port a number, or with 0 takes it away, and says so. One that gets another number goes and comes again.
+// setPort gives a port a number, or with 0 takes it away, and says so. One that gets another number goes and comes
+// again.
 func (f *fake) setPort(name string, number uint32) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

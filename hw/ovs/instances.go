@@ -54,8 +54,8 @@ func (d *Driver) write(r *rule, c openflow.Command) {
 	d.add(op{kind: opFixed, rule: r}, &f)
 }
 
-// Attach implements hw.Switch. After ErrDown, or an error of the context, the instance may be attached in part: Detach it,
-// or Attach it again.
+// Attach implements hw.Switch. After ErrDown, or an error of the context, the instance may be attached in part: Detach
+// it, or Attach it again.
 func (d *Driver) Attach(ctx context.Context, i flow.Instance, at hw.Ports) error {
 	if i < 1 {
 		return fmt.Errorf("ovs: instance %d: want 1 or more", i)

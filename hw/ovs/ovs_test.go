@@ -131,7 +131,8 @@ func (l *lab) room(n int) error {
 	if _, err := fmt.Sscanf(out[strings.Index(out, "flow_count="):], "flow_count=%d", &used); err != nil {
 		return fmt.Errorf("%q: %w", out, err)
 	}
-	return l.vsctl("--", "--id=@t", "create", "Flow_Table", fmt.Sprintf("flow_limit=%d", used+n), "--", "set", "bridge", bridge, "flow_tables:0=@t")
+	return l.vsctl("--", "--id=@t", "create", "Flow_Table", fmt.Sprintf("flow_limit=%d", used+n), "--", "set", "bridge",
+		bridge, "flow_tables:0=@t")
 }
 
 func (l *lab) bench(t *testing.T) *switchtest.Bench {
@@ -155,7 +156,8 @@ func (l *lab) bench(t *testing.T) *switchtest.Bench {
 			return err
 		},
 		Delete: func(r hw.Rule) error {
-			_, err := l.ofctl("del-flows", fmt.Sprintf("cookie=%#x/%#x", 0x51dc<<48|uint64(r.Flow), uint64(0xffffff807fffffff)))
+			_, err := l.ofctl("del-flows", fmt.Sprintf("cookie=%#x/%#x", 0x51dc<<48|uint64(r.Flow),
+				uint64(0xffffff807fffffff)))
 			return err
 		},
 		Unplug: func(port string) error { return l.vsctl("del-port", bridge, port) },

@@ -95,7 +95,7 @@ func (d *Driver) submit(build func()) error {
 	d.seal(d.ops[n:])
 	d.mu.Unlock()
 	if conn.Write(d.buf) != nil {
-		_ = conn.Close() // the reader sees to the rest
+		_ = conn.Close() // the reader does the rest
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (d *Driver) whyNot(q *hw.Rule) error {
 	return nil
 }
 
-// maxIdle is the longest time that a rule's idle timeout can say.
+// maxIdle is the longest idle timeout that a rule can have.
 const maxIdle = 0xffff * time.Second
 
 func noRule(f flow.ID) error { return fmt.Errorf("flow %d has no rule", f) }
@@ -183,7 +183,8 @@ func (d *Driver) Remove(flows ...flow.ID) error {
 	})
 }
 
-// refused notes the switch's refusal of a message. That of a barrier ends the connection: nothing could be confirmed.
+// refused notes that the switch has refused a message. A refused barrier ends the connection, since nothing could be
+// confirmed.
 func (d *Driver) refused(xid uint32, e openflow.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -223,7 +224,7 @@ func (d *Driver) barrier(xid uint32) error {
 	return nil
 }
 
-// resolve gives the answer to a request. An error means that the connection is of no use.
+// resolve answers a request. After an error the connection is useless.
 func (d *Driver) resolve(o *op, now time.Time) error {
 	r := o.rule
 	switch o.kind {
@@ -264,7 +265,8 @@ func (d *Driver) resolve(o *op, now time.Time) error {
 		}
 		delete(d.leaving, r.cookie) // a removal that had nothing to remove
 	}
-	e := hw.Event{Kind: hw.Confirmed, Op: hw.Op(o.kind), At: now, Flow: o.flow, Instance: o.instance, Latency: now.Sub(o.asked)}
+	e := hw.Event{Kind: hw.Confirmed, Op: hw.Op(o.kind), At: now, Flow: o.flow, Instance: o.instance,
+		Latency: now.Sub(o.asked)}
 	if r != nil {
 		e.Tuple = r.Tuple
 	}
@@ -283,7 +285,7 @@ func (d *Driver) resolve(o *op, now time.Time) error {
 	return nil
 }
 
-// undo returns to what is in force after a refusal.
+// undo returns, after a refusal, to the rule that is in force.
 func (d *Driver) undo(o *op) {
 	r := o.rule
 	switch {

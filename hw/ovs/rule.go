@@ -13,9 +13,9 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// The cookie, from its highest bit: 16 bits of magic, 8 of owner, one that is set for the fixed rules, 8 that tell apart
-// rules with the same number, and the number of the flow or instance. Of the 8 bits, a fixed rule has its kind in the
-// upper two.
+// The cookie has, from its highest bit: 16 bits of magic, 8 bits of owner, one bit that is set for fixed rules, 8 bits
+// of serial that tell apart rules with the same number, and the number of the flow or instance. A fixed rule has its
+// kind in the upper two bits of its serial.
 const (
 	magic     = 0x51dc << 48
 	ownMask   = uint64(1<<24-1) << 40
@@ -43,7 +43,7 @@ var missProtocols = [...]struct {
 
 type counts struct{ packets, bytes uint64 }
 
-// meter makes a counter that never goes back out of one that is sometimes reset.
+// meter turns a counter that is sometimes reset into one that never goes back.
 type meter struct{ base, last counts }
 
 func (m *meter) read(packets, bytes uint64) {
@@ -53,7 +53,7 @@ func (m *meter) read(packets, bytes uint64) {
 	m.last = counts{packets, bytes}
 }
 
-// reset says that the switch counts from zero again.
+// reset notes that the switch counts from zero again.
 func (m *meter) reset() {
 	m.base, m.last = m.total(), counts{}
 }
@@ -62,18 +62,18 @@ func (m *meter) total() counts {
 	return counts{m.base.packets + m.last.packets, m.base.bytes + m.last.bytes}
 }
 
-// rule is one that the switch should hold: a flow's, or a fixed one.
+// rule is a rule that the switch should hold, of a flow or fixed.
 type rule struct {
 	what   uint64 // the cookie without owner and serial
 	cookie uint64
 	meter
-	fixed func() (openflow.FlowMod, bool) // nil for a flow's; reports false while the rule is not wanted
+	fixed func() (openflow.FlowMod, bool) // nil for a flow's rule; reports false while the rule is not wanted
 
-	hw.Rule                 // a flow's, as it was asked for last
+	hw.Rule                 // of a flow, as it was requested last
 	inForce   flow.Instance // what the switch has confirmed
 	installed bool          // the switch has confirmed it
 	removing  bool          // its removal was asked for
-	gone      string        // why the switch no longer has it, though nobody here asked for its removal
+	gone      string        // why the switch has lost it, if nobody here asked for its removal
 }
 
 // attached is an instance with its rules.
@@ -81,10 +81,10 @@ type attached struct {
 	id        flow.Instance
 	at        hw.Ports
 	in        *rule
-	out       []*rule // by the port that it was at; the last is in force
+	out       []*rule // one for each port that it was at; the last is in force
 	slow      counts  // forwarded by packet-out, past the rules
 	detaching bool
-	toldGone  bool // that a port of it is none any more
+	toldGone  bool // that one of its ports has gone
 }
 
 func (a *attached) egress() *rule { return a.out[len(a.out)-1] }
@@ -98,8 +98,8 @@ func (a *attached) counter() telemetry.Counter {
 	return c
 }
 
-// name finds a cookie that no rule has, nor one of which the end is still to be reported. It fails if all that differ in
-// nothing but their serial are taken.
+// name finds a cookie that is not in use, neither by a rule nor by one whose end is still to be reported. It fails if
+// all serials are taken.
 func (d *Driver) name(what uint64) (uint64, bool) {
 	serials := uint64(256)
 	if what&fixedRule != 0 {
@@ -123,8 +123,10 @@ func (d *Driver) mod(r *rule) (openflow.FlowMod, bool) {
 	f := d.blank(r)
 	f.Idle = uint16((r.Idle + time.Second - 1) / time.Second)
 	f.Match = openflow.Match{
-		Has:    openflow.InPort | openflow.EthType | openflow.IPProto | openflow.Src | openflow.Dst | openflow.SrcPort | openflow.DstPort,
-		InPort: d.ports[d.cfg.Uplink], EthType: openflow.EthIPv6, IPProto: t.Proto, Src: t.Src, Dst: t.Dst, SrcPort: t.SrcPort, DstPort: t.DstPort,
+		Has: openflow.InPort | openflow.EthType | openflow.IPProto |
+			openflow.Src | openflow.Dst | openflow.SrcPort | openflow.DstPort,
+		InPort: d.ports[d.cfg.Uplink], EthType: openflow.EthIPv6, IPProto: t.Proto, Src: t.Src, Dst: t.Dst,
+		SrcPort: t.SrcPort, DstPort: t.DstPort,
 	}
 	if t.Src.Is4() {
 		f.Match.EthType = openflow.EthIPv4
@@ -136,7 +138,8 @@ func (d *Driver) mod(r *rule) (openflow.FlowMod, bool) {
 }
 
 func (d *Driver) blank(r *rule) openflow.FlowMod {
-	return openflow.FlowMod{Table: d.cfg.Table, Priority: d.cfg.Priority, Flags: openflow.SendFlowRemoved, Cookie: r.cookie}
+	return openflow.FlowMod{Table: d.cfg.Table, Priority: d.cfg.Priority, Flags: openflow.SendFlowRemoved,
+		Cookie: r.cookie}
 }
 
 // only limits a message to the rule that it names.
@@ -145,7 +148,7 @@ func only(c openflow.Command, f openflow.FlowMod) openflow.FlowMod {
 	return f
 }
 
-// hold takes a rule among those that the switch should have, under a new cookie. It reports false if there is none left.
+// hold adds a rule to those that the switch should have, under a new cookie. It reports false if no cookie is left.
 func (d *Driver) hold(r *rule) (ok bool) {
 	if r.cookie, ok = d.name(r.what); ok {
 		d.rules[r.cookie] = r
@@ -169,7 +172,7 @@ func (d *Driver) missRule(k int) *rule {
 	return r
 }
 
-// ingressRule sends an instance what the rules of flows lead to it.
+// ingressRule sends an instance the packets of the flows that lead to it.
 func (d *Driver) ingressRule(a *attached) *rule {
 	r := &rule{what: fixedRule | ingressKind | uint64(a.id)}
 	r.fixed = func() (openflow.FlowMod, bool) {
@@ -182,7 +185,7 @@ func (d *Driver) ingressRule(a *attached) *rule {
 	return r
 }
 
-// egressRule sends what comes from an instance to the sink.
+// egressRule sends the packets that come from an instance to the sink.
 func (d *Driver) egressRule(a *attached, port string) *rule {
 	r := &rule{what: fixedRule | egressKind | uint64(a.id)}
 	r.fixed = func() (openflow.FlowMod, bool) {
@@ -199,10 +202,11 @@ func leftover(cookie uint64) *rule {
 	return &rule{cookie: cookie, fixed: func() (openflow.FlowMod, bool) { return openflow.FlowMod{}, false }}
 }
 
-// isPort says that a name is not among the ports, or nothing.
+// isPort returns an error if a name is not among the ports.
 func isPort(ports map[string]uint32, what, name string) error {
 	if ports[name] != 0 {
 		return nil
 	}
-	return fmt.Errorf("%s %q is not a port of the bridge, which has %s", what, name, strings.Join(slices.Sorted(maps.Keys(ports)), ", "))
+	return fmt.Errorf("%s %q is not a port of the bridge, which has %s", what, name,
+		strings.Join(slices.Sorted(maps.Keys(ports)), ", "))
 }

@@ -27,13 +27,13 @@ func several(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// Clean removes every rule and every container of the testbed, whoever made them: what a run leaves that was killed. What
-// cannot be removed keeps it from nothing else, nor does a part of the testbed that is not open, which is nil. It takes the
-// switch's events, so no run may go on.
+// Clean removes every rule and every container of the testbed, whoever made them, such as those that a killed run has
+// left. If something cannot be removed, Clean removes the rest all the same, and it passes over a part of the testbed
+// that is not open (nil). No run may be under way, since Clean takes the switch's events.
 func Clean(ctx context.Context, h Hardware) (found Found, err error) {
 	if h.Switch != nil {
 		found.Rules, err = cleanRules(ctx, h.Switch)
-		err = errors.Join(err, detachAll(ctx, h.Switch)) // before their ports go with the containers
+		err = errors.Join(err, detachAll(ctx, h.Switch)) // their ports go with the containers
 	}
 	if h.Containers != nil {
 		var e error
@@ -43,7 +43,7 @@ func Clean(ctx context.Context, h Hardware) (found Found, err error) {
 	return found, err
 }
 
-// detachAll detaches the instances that the switch knows, also those whose containers somebody else has removed.
+// detachAll detaches all instances that the switch knows, including those whose containers somebody else has removed.
 func detachAll(ctx context.Context, sw hw.Switch) error {
 	r, err := sw.Counters(ctx)
 	if err != nil {
@@ -81,7 +81,7 @@ func cleanContainers(ctx context.Context, h Hardware) (int, error) {
 	return n, nil
 }
 
-// cleanRules removes the rules, waits for the switch's answers, and looks whether they are gone.
+// cleanRules removes the rules, waits for the switch's answers, and checks that the rules are gone.
 func cleanRules(ctx context.Context, sw hw.Switch) (int, error) {
 	r, err := sw.Rules(ctx)
 	if err != nil {
@@ -101,12 +101,14 @@ func cleanRules(ctx context.Context, sw hw.Switch) (int, error) {
 	for len(wait) > 0 {
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("removing %s: %d are not confirmed: %w", several(len(ids), "rule"), len(wait), ctx.Err())
+			return 0, fmt.Errorf("removing %s: %d are not confirmed: %w", several(len(ids), "rule"), len(wait),
+				ctx.Err())
 		case e, open := <-sw.Events():
 			if !open {
 				return 0, fmt.Errorf("removing %s: %w", several(len(ids), "rule"), hw.ErrClosed)
 			}
-			if e.Kind == hw.Confirmed && e.Op == hw.OpRemove || e.Kind == hw.Rejected && e.Op == hw.OpRemove || e.Kind == hw.Ended {
+			if e.Kind == hw.Confirmed && e.Op == hw.OpRemove || e.Kind == hw.Rejected && e.Op == hw.OpRemove ||
+				e.Kind == hw.Ended {
 				delete(wait, e.Flow)
 			}
 		}

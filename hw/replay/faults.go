@@ -9,15 +9,16 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// faults carries out those of the scenario. An instance's death is real: its container is killed. The others happen
-// between the plant and its hardware, which cannot be told to fail: requests to the container engine wait or fail,
-// counters keep their values, rules are refused without being asked for.
+// faults carries out the faults of the scenario. An instance's death is real: its container is killed. The hardware
+// cannot be told to fail in other ways, so the plant imitates them: requests to the container engine wait or fail,
+// counters keep their values, and rules are refused without asking the switch.
 type faults struct {
 	list   []scenarios.Fault
-	steps  []step // not done yet, in order of time
+	steps  []step // still to be done, in order of time
 	active map[string]int
-	held   []func()               // requests that wait for a stalled container engine
-	frozen []orchestrator.Counter // what stalled counters show
+	held   []func()                   // requests that wait for a stalled container engine
+	frozen []orchestrator.Counter     // what stalled counters show
+	rules  []orchestrator.RuleCounter // what those of the rules show
 }
 
 type step struct {
@@ -69,7 +70,7 @@ func (f *faults) fire(p *plant) {
 		}
 		if !s.over {
 			if f.active[x.Kind]++; f.active[x.Kind] == 1 && x.Kind == "counters-stall" {
-				f.frozen = p.meter.newest(p)
+				f.frozen, f.rules = p.meter.newest(p), p.rules.newest
 			}
 			p.say("the scenario's fault begins: %s", x.Kind)
 			continue

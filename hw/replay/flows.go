@@ -12,19 +12,19 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// flows is what the control plane knows of the run's flows. A packet-in tells its flow by the five-tuple; where several
-// flows of the traffic have the same one after each other, by the time.
+// flows is what the control plane knows of the run's flows. A packet-in belongs to the flow of its five-tuple. If
+// several flows of the traffic have the same five-tuple, one after the other, the time decides.
 type flows struct {
 	list    []flowState
 	byTuple map[flow.FiveTuple][]flow.ID // in order of their start
 	ends    []ending                     // in order of time
-	ended   int                          // of ends, those that are past
+	ended   int                          // how many of ends are past
 	active  int32
 
 	installed, rejected, moves int64
-	packetIns                  uint64 // first packets and those that came before a rule was in force
-	dropped                    uint64 // of those, the ones that no instance was there for
-	foreign                    uint64 // packets of flows that are not the run's
+	packetIns                  uint64 // first packets, and later ones that came before a rule was in force
+	dropped                    uint64 // of those, how many found no instance
+	foreign                    uint64 // packets that belong to no flow of the run
 	drops                      int    // rules that drop, in force or asked for
 	dropCounted                uint64 // packets that such rules had dropped when they were removed
 }
@@ -34,23 +34,23 @@ type ending struct {
 	flow flow.ID
 }
 
-// flowState is a flow's life. Requests to the switch are answered in order, so the answer to the newest is the one that
-// finds sent and answered equal; those before it are of no interest any more.
+// flowState is what is known of one flow. The switch answers requests in order, so the newest request is answered when
+// sent equals answered. Answers to older requests no longer matter.
 type flowState struct {
 	has            bool          // a rule is in force
 	rule           flow.Instance // where it leads
-	want, last     flow.Instance // where the newest request leads; the last instance to which its packets went
-	at             flow.Instance // to which they go now, by rule or by the slow path; 0 for none
-	routed         bool          // want has been said: the slow path may forward
+	want, last     flow.Instance // where the newest request leads; the last instance that got its packets
+	at             flow.Instance // the instance that gets them now, by rule or by the slow path; 0 for none
+	routed         bool          // want is known, so that the slow path may forward
 	removing       bool          // the newest request removes the rule
 	sent, answered uint32        // requests
 	moves          int32
 	seen, ended    bool
-	forwarded      uint64 // packets that went to an instance by way of the orchestrator
-	counted        uint64 // packets counted by rules that are no more
+	forwarded      uint64 // packets that reached an instance by the slow path
+	counted        uint64 // packets counted by rules that are gone
 }
 
-// early is how long before its start a flow's first packet may come, by two clocks that drift apart.
+// early is how long before the flow's start its first packet may come, since two clocks drift apart.
 const early = 100 * units.Millisecond
 
 func (f *flows) init(w *traces.Workload) {
@@ -73,8 +73,8 @@ func (f *flows) due() units.Time {
 	return f.ends[f.ended].at
 }
 
-// fire ends the flows that have sent their last packet, once it has come through. That a flow has ended is known from the
-// scenario, as it is in simulation: a switch knows only that it has been idle.
+// fire ends the flows whose last packet has come through. The scenario says when a flow ends, as in simulation: a
+// switch knows only that a flow has been idle.
 func (f *flows) fire(p *plant) {
 	for f.due() <= p.now() {
 		id := f.ends[f.ended].flow
@@ -87,7 +87,7 @@ func (f *flows) fire(p *plant) {
 	}
 }
 
-// find is the flow that a packet belongs to: the last of its five-tuple that has begun.
+// find returns the flow that a packet belongs to: of the flows with its five-tuple, the last that has begun.
 func (p *plant) find(t flow.FiveTuple) (flow.ID, bool) {
 	ids := p.flows.byTuple[t]
 	if len(ids) == 0 {
@@ -141,7 +141,7 @@ func (p *plant) close(id flow.ID) {
 	p.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: id})
 }
 
-// write asks for a flow's rule, or for another target of the one that it has.
+// write asks the switch for a flow's rule, or for another target of the rule that the flow has.
 func (p *plant) write(id flow.ID, to flow.Instance) {
 	s := &p.flows.list[id]
 	p.assign(s, to)
@@ -150,7 +150,8 @@ func (p *plant) write(id flow.ID, to flow.Instance) {
 	}
 	if p.faults.rulesRejected() {
 		p.flows.rejected++
-		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: id, Instance: to, Reason: "rule refused by the scenario's fault"})
+		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: id, Instance: to,
+			Reason: "rule refused by the scenario's fault"})
 		return
 	}
 	var err error
@@ -168,7 +169,7 @@ func (p *plant) write(id flow.ID, to flow.Instance) {
 	s.removing = false
 }
 
-// ruled says whether a rule is in force, or will be when all requests are through.
+// ruled says whether a rule is in force, or will be once all requests are answered.
 func (s *flowState) ruled() bool {
 	if s.sent == s.answered {
 		return s.has
@@ -214,7 +215,7 @@ func (p *plant) leave(s *flowState) {
 	s.at = 0
 }
 
-// unrule takes the flow's rule out, in force or under way.
+// unrule removes the flow's rule, whether it is in force or under way.
 func (p *plant) unrule(id flow.ID) {
 	s := &p.flows.list[id]
 	p.unassign(s)
@@ -255,7 +256,8 @@ func (p *plant) answered(e *hw.Event) {
 			if s.has { // and stays
 				p.follow(s, s.rule)
 			}
-			p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: e.Flow, Instance: e.Instance, Reason: e.Reason})
+			p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: e.Flow, Instance: e.Instance,
+				Reason: e.Reason})
 		}
 		return
 	}
@@ -283,8 +285,8 @@ func (p *plant) gone(s *flowState, packets uint64) {
 	s.has = false
 }
 
-// ruleEnded takes in that somebody else has removed a rule. To the orchestrator the flow has ended; its next packet
-// makes it a new one.
+// ruleEnded takes in that somebody else has removed a rule. For the orchestrator the flow has ended, and its next
+// packet begins a new one.
 func (p *plant) ruleEnded(e *hw.Event) {
 	if int(e.Flow) >= len(p.flows.list) || e.Flow < 0 {
 		return
@@ -331,6 +333,7 @@ func (f *flows) write(p *plant, rules hw.RuleReading) {
 		p.rec.Flow(&row)
 	}
 	if p.meter.traffic.Flows == nil {
-		p.note("the generator does not tell flows apart: a flow's offered packets are those that the switch counted, and what became of them is not known, so that they stand under queued")
+		p.note("the generator does not tell flows apart: a flow's offered packets are those that the switch counted, " +
+			"and what became of them is not known, so that they stand under queued")
 	}
 }

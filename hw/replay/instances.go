@@ -46,7 +46,7 @@ func (s *instance) forwarding() bool {
 	return s.state == results.StateReady || s.state == results.StateStopping
 }
 
-// start makes a container and attaches it to the switch. What it had made before an error it has removed.
+// start makes a container and attaches it to the switch. If it fails, it leaves nothing behind.
 func (p *plant) start(ctx context.Context, i flow.Instance) (hw.Container, error) {
 	c, err := p.hw.Containers.Create(ctx, i)
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *plant) attach(ctx context.Context, i flow.Instance, at hw.Ports) error 
 	}
 }
 
-// next makes a goroutine that works on an instance, once what was asked of it before is done.
+// next starts a goroutine that works on an instance once all earlier requests for that instance are done.
 func (p *plant) next(s *instance, work func()) {
 	before, done := s.last, make(chan struct{})
 	s.last = done
@@ -138,7 +138,7 @@ func (p *plant) created(i flow.Instance, err error) {
 	}
 }
 
-// delete stops an instance. One that is being created is given up.
+// delete stops an instance. If it is still being created, its creation is cancelled.
 func (p *plant) delete(i flow.Instance) {
 	s := p.instance(i)
 	if s.state == results.StateStarting || s.state == results.StateReady {
@@ -157,8 +157,8 @@ func (p *plant) delete(i flow.Instance) {
 	})
 }
 
-// remove takes an instance off the switch, once the packets in it have come through, and its container away, and then
-// calls after in the loop.
+// remove waits until the packets in an instance have come through, detaches it from the switch, deletes its container,
+// and then calls after in the loop.
 func (p *plant) remove(i flow.Instance, after func(error)) {
 	s := p.instance(i)
 	wait := settle + p.caps.RuleLag
@@ -192,8 +192,8 @@ func (p *plant) remove(i flow.Instance, after func(error)) {
 	})
 }
 
-// deleteContainer takes an instance's container away. An engine that does not answer may be restarted, so it is asked
-// until it does or the run ends: a port that is not given back is missing for as long as the run lasts.
+// deleteContainer deletes an instance's container. An engine that does not answer may be restarting, so deleteContainer
+// asks until the engine answers or the run ends: a port that is not given back is missing for the rest of the run.
 func (p *plant) deleteContainer(i flow.Instance) error {
 	for first := true; ; first = false {
 		ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
@@ -219,13 +219,13 @@ func newer(a, b telemetry.Counter) telemetry.Counter {
 		TxPackets: max(a.TxPackets, b.TxPackets), RxBytes: max(a.RxBytes, b.RxBytes)}
 }
 
-// died takes in that a container has ended by itself.
+// died takes in that a container has ended without being asked to.
 func (p *plant) died(d hw.Death) {
 	p.lose(d.Instance, "died", d.Reason)
 }
 
-// lose takes in that an instance takes no packets any more. A container that dies takes its port with it, and the two
-// reports come in either order: the second is no news.
+// lose takes in that an instance takes no packets any more. A container that dies takes its port with it. The two
+// reports come in either order, and the second is ignored.
 func (p *plant) lose(i flow.Instance, how, reason string) {
 	if i < 1 || int(i) > len(p.instances) {
 		return

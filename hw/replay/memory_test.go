@@ -15,7 +15,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 )
 
 // rack is a testbed in memory: a switch, containers that forward, and a generator.
@@ -54,7 +54,8 @@ func newRack(rules int) *rack {
 	for i := range poolSize {
 		ports = append(ports, port(i))
 	}
-	d := simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: ports, Rules: rules, Latency: time.Millisecond})
+	d := simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink", Ports: ports, Rules: rules,
+		Latency: time.Millisecond})
 	r := &rack{Device: d, engine: newEngine(d), generator: &generator{d: d}, calls: &calls{}}
 	r.engine.calls, r.generator.calls = r.calls, r.calls
 	d.Connect("sink", r.generator.back)
@@ -156,7 +157,8 @@ func (e *engine) Create(ctx context.Context, i flow.Instance) (hw.Container, err
 		}
 		e.d.Send(p, frame)
 	})
-	return hw.Container{Instance: i, ID: p, Ports: hw.Ports{In: p, Out: p}, Running: true, Started: e.takes, Ready: e.takes}, nil
+	return hw.Container{Instance: i, ID: p, Ports: hw.Ports{In: p, Out: p}, Running: true, Started: e.takes,
+		Ready: e.takes}, nil
 }
 
 func (e *engine) Delete(_ context.Context, i flow.Instance) error {
@@ -289,7 +291,13 @@ func (g *generator) Start(context.Context) (time.Time, error) {
 					if f == unsent {
 						continue
 					}
-					g.count(s.Tuple, func(c *hw.FlowCounts) { c.Sent++; g.traffic.Sent++; g.traffic.SentB += uint64(s.FrameSize) - 4 })
+					g.count(s.Tuple,
+						func(c *hw.FlowCounts) {
+							c.Sent++
+							g.traffic.Sent++
+							g.traffic.SentB += uint64(
+								s.FrameSize) - 4
+						})
 					switch f {
 					case lostBefore:
 						continue

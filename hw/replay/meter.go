@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"sync"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -17,14 +16,13 @@ import (
 )
 
 // meter turns the counters of switch and generator into the record's windows. A window ends when the switch's counters
-// were read, which the orchestrator asks for once a window; it has no row if they could not be read, and the next is so
-// much longer.
+// are read, which the orchestrator asks for once a window. If they cannot be read, the window has no row, and the next
+// window is longer by as much.
 type meter struct {
-	busy     bool           // a reading goes on
-	underWay bool           // and the orchestrator has not been given its counters
-	idle     sync.WaitGroup // of readings
-	asked    chan bool      // to the sampler: whether rules drop
-	since    time.Time      // since when the generator has not answered; zero while it does
+	busy     bool      // a reading goes on
+	underWay bool      // and the orchestrator has not got its counters yet
+	asked    chan bool // to the sampler: whether rules drop
+	since    time.Time // when the generator stopped answering; zero while it answers
 
 	t       units.Time // end of the last row's window
 	traffic hw.Traffic // the newest
@@ -32,11 +30,11 @@ type meter struct {
 	uplink  ledger     // between the generator and the instances
 	sink    ledger     // between the instances and the generator
 	slow    float64    // first packets dropped before the orchestrator saw them
-	passed  float64    // packets that the switch does not show on their way to an instance, but what came of them is
+	passed  float64    // packets that the switch forwarded without showing it: their outcome shows that it did
 	rows    []results.Instance
 }
 
-// cumulated are packets since the beginning, as the rows have shown them.
+// cumulated holds packets since the beginning of the run, as the rows have shown them.
 type cumulated struct {
 	sent, sentBytes, received, receivedBytes float64
 	ingress, egress                          float64
@@ -46,12 +44,12 @@ type cumulated struct {
 	packetIns, reordered                     float64
 }
 
-// ledger tells what was lost between two counters from what is under way.
+// ledger divides the packets that are missing between two counters into lost ones and those still under way.
 type ledger struct{ lost, queued float64 }
 
-// update is given what the upstream counter is ahead by, how much of that may still be under way or have been counted a
-// moment too early, and how much of what is behind it may not have been counted yet. What is beyond the former is lost, and
-// what the upstream counter is ahead by less, and the latter does not explain, was not lost after all.
+// update takes how far the upstream counter is ahead, how much of that is uncertain (under way, or counted a moment too
+// early), and how much the downstream counter may still be late by. What is ahead beyond the uncertain part is lost. If
+// the lead shrinks by more than lateness explains, the difference was not lost after all.
 func (l *ledger) update(ahead, uncertain, late float64) {
 	l.lost = max(0, ahead-uncertain, min(l.lost, ahead+late))
 	l.queued = max(0, ahead-l.lost)
@@ -67,23 +65,23 @@ type sample struct {
 
 func (m *meter) init() { m.asked = make(chan bool, 1) }
 
-// read asks for a reading, unless one goes on: then the orchestrator does without.
+// read asks for a reading. If one is under way, the orchestrator does without.
 func (m *meter) read(p *plant) {
 	if m.busy {
 		return
 	}
 	m.busy, m.underWay = true, true
-	m.idle.Add(1)
+	p.readings.Add(1)
 	m.asked <- p.flows.drops > 0
 }
 
-// sampler reads when it is asked to, in a goroutine of its own.
+// sampler takes readings when asked, in a goroutine of its own.
 func (p *plant) sampler() {
 	for {
 		select {
 		case rules := <-p.meter.asked:
 			p.sample(rules)
-			p.meter.idle.Done()
+			p.readings.Done()
 		case <-p.over:
 			return
 		}
@@ -98,9 +96,7 @@ func (p *plant) sample(rules bool) {
 	if err != nil {
 		p.post(func() {
 			p.meter.busy, p.meter.underWay = false, false
-			if p.lostSince.IsZero() && ctx.Err() != context.Canceled {
-				p.say("the switch's counters could not be read: %v", err)
-			}
+			p.unread("counters", err)
 		})
 		return
 	}
@@ -110,6 +106,13 @@ func (p *plant) sample(rules bool) {
 		p.meter.busy = false
 		p.measured(&s, err)
 	})
+}
+
+// unread tells of a reading of the switch that has failed, unless the switch is known to be lost or the run is over.
+func (p *plant) unread(what string, err error) {
+	if p.lostSince.IsZero() && p.ctx.Err() == nil {
+		p.say("the switch's %s could not be read: %v", what, err)
+	}
 }
 
 func readSwitch(ctx context.Context, sw hw.Switch, rules bool) (sample, error) {
@@ -135,7 +138,7 @@ func (p *plant) counted(s *sample) {
 	p.deliver(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: sampled, Counters: s.counters})
 }
 
-// measured ends a window with a reading.
+// measured ends a window by a complete reading.
 func (p *plant) measured(s *sample, err error) {
 	if err != nil {
 		p.generatorSilent(err)
@@ -143,14 +146,14 @@ func (p *plant) measured(s *sample, err error) {
 	}
 	p.meter.since = time.Time{}
 	p.watch(s.traffic.Down)
-	// What is left of the run after this reading makes one window with it if it is short.
+	// If little of the run is left after this reading, the rest joins this window.
 	if at := p.at(s.switchAt); at > p.meter.t && p.end-at > p.sc.Telemetry.Window/2 && !p.ended {
 		p.meter.record(p, s, at)
 		p.opts.Progress(at, p.end)
 	}
 }
 
-// watch tells of the links of the generator's ports.
+// watch tells when links of the generator's ports go down or come back.
 func (p *plant) watch(down string) {
 	switch {
 	case down == p.linkDown:
@@ -171,7 +174,8 @@ func (p *plant) generatorSilent(err error) {
 		p.meter.since = time.Now()
 		p.say("the generator does not answer: %v", err)
 	}
-	if limit := min(patience, max(2*time.Second, 3*duration(p.sc.Telemetry.Window))); time.Since(p.meter.since) >= limit {
+	limit := min(patience, max(2*time.Second, 3*duration(p.sc.Telemetry.Window)))
+	if time.Since(p.meter.since) >= limit {
 		p.fail(fmt.Errorf("the generator has not answered for %v: %w", limit, err))
 	}
 }
@@ -189,8 +193,8 @@ func (m *meter) newest(p *plant) []orchestrator.Counter {
 	return c
 }
 
-// everything reads the switch and then the generator. A switch that is being restarted is waited for, and so is a generator
-// that does not answer at once.
+// everything reads the switch and then the generator. It waits for a switch that is being restarted, and for a
+// generator that does not answer at once.
 func (m *meter) everything(ctx context.Context, p *plant, rules bool) (s sample, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
@@ -209,11 +213,12 @@ func (m *meter) everything(ctx context.Context, p *plant, rules bool) (s sample,
 	}
 }
 
-// last writes the window that the run's end, at at, cuts off.
+// last writes the window that the end of the run cuts off at the time at.
 func (m *meter) last(ctx context.Context, p *plant, at units.Time) error {
 	s, err := m.everything(ctx, p, p.flows.drops > 0)
 	if err != nil {
-		err = fmt.Errorf("the counters could not be read at the end of the run, so the last %.3f s are missing: %w", (at - m.t).Seconds(), err)
+		err = fmt.Errorf("the counters could not be read at the end of the run, so the last %.3f s are missing: %w",
+			(at - m.t).Seconds(), err)
 		p.say("%v", err)
 		return err
 	}
@@ -223,8 +228,8 @@ func (m *meter) last(ctx context.Context, p *plant, at units.Time) error {
 	return nil
 }
 
-// settled waits until everything under way has come through, which it has when two readings are alike that are further
-// apart than counters are old, and takes the counters of the whole run. It returns the rules that are in force then.
+// settled waits until everything under way has come through, and then takes the counters of the whole run. It knows by
+// two equal readings that are further apart than counters may be old. It returns the rules in force at that time.
 func (m *meter) settled(ctx context.Context, p *plant) (hw.RuleReading, error) {
 	begun := time.Now()
 	time.Sleep(settle)
@@ -237,30 +242,36 @@ func (m *meter) settled(ctx context.Context, p *plant) (hw.RuleReading, error) {
 		time.Sleep(max(settle, p.caps.CounterLag))
 		before := s
 		if s, err = m.everything(ctx, p, true); err == nil {
-			still = s.traffic.Received == before.traffic.Received && s.traffic.Sent == before.traffic.Sent && slices.Equal(s.counters, before.counters)
+			still = s.traffic.Received == before.traffic.Received && s.traffic.Sent == before.traffic.Sent &&
+				slices.Equal(s.counters, before.counters)
 		}
 	}
 	if err != nil {
-		err = fmt.Errorf("the counters could not be read after the run, so the totals are those of its last window: %w", err)
+		err = fmt.Errorf("the counters could not be read after the run, so the totals are those of its last window: %w",
+			err)
 		p.say("%v", err)
 		return s.rules, err
 	}
 	m.shown = m.take(p, &s, nil)
 	if m.passed > 0 {
-		p.note("%.0f packets were steered to instances, by what became of them there, and the switch has lost count of them: they are not lost at the eSwitch", m.passed)
+		p.note("%.0f packets were steered to instances, by what became of them there, and the switch has lost count "+
+			"of them: they are not lost at the eSwitch", m.passed)
 	}
-	// What has come back to the generator was not lost at an instance, even where the switch's last counters lack it.
-	over := m.shown.received + m.shown.slow + m.shown.rejected + m.shown.lostUplink + m.shown.lostInstances + m.shown.lostSink - m.shown.sent
+	// A packet that has come back to the generator was not lost at an instance, even if the switch's last counters lack
+	// it.
+	over := m.shown.received + m.shown.slow + m.shown.rejected + m.shown.lostUplink + m.shown.lostInstances +
+		m.shown.lostSink - m.shown.sent
 	if back := min(m.shown.lostInstances, m.shown.received-m.shown.egress, over); back > 0 {
 		m.shown.lostInstances -= back
-		p.note("%.0f packets came back from instances after the switch had last shown their counters: they are processed", back)
+		p.note("%.0f packets came back from instances after the switch had last shown their counters: they are "+
+			"processed", back)
 	}
 	return s.rules, nil
 }
 
 // take takes in a reading and returns what has been counted since the beginning. uncertain says how many packets may be
-// under way to the instances or in one, and how many of those may have been counted late; nil after the run, when none is, and counters that contradict each other are
-// taken as they are.
+// under way to the instances or in one, and how many of those may have been counted late. After the run it is nil: no
+// packet is under way, and counters that contradict each other are taken as they are.
 func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWay, late float64)) cumulated {
 	for _, c := range s.counters {
 		if int(c.Instance) <= len(p.instances) && c.Instance > 0 && !p.instances[c.Instance-1].final {
@@ -285,7 +296,8 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 	for i := range s.traffic.Flows {
 		now.reordered += float64(s.traffic.Flows[i].Reordered)
 	}
-	var in, out, inside, last float64 // as the counters have it; last is what is inside of those that are counted no more
+	// as the counters show it; last is what is inside of instances that are no longer counted
+	var in, out, inside, last float64
 	for i := range p.instances {
 		x, underWay, late := &p.instances[i], 0.0, 0.0
 		if uncertain != nil && !x.final {
@@ -298,7 +310,7 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 		}
 		x.now = x.counter
 		if uncertain != nil && !x.final {
-			x.now.TxPackets = min(x.now.TxPackets, x.now.RxPackets) // refreshed a moment later than the other
+			x.now.TxPackets = min(x.now.TxPackets, x.now.RxPackets) // it was refreshed a moment after the other
 		}
 		x.before = x.ledger
 		x.ledger.update(float64(x.now.RxPackets)-float64(x.now.TxPackets), underWay, late)
@@ -312,9 +324,9 @@ func (m *meter) take(p *plant, s *sample, uncertain func(flow.Instance) (underWa
 	}
 	toSwitch := now.sent - now.slow - now.rejected
 	m.uplink.update(toSwitch-now.ingress, underWay, late)
-	// A switch forgets what it counted last when it is restarted, and some do with each rule that goes. What came out of an
-	// instance went into one all the same, and so did what came back to the generator beside what stayed inside - unless it
-	// is from inside, of an instance whose last counters lack it.
+	// A switch forgets its newest counts when it is restarted, and some switches do so with each rule that is removed.
+	// But what came out of an instance must have gone into one. So must what came back to the generator, and what
+	// stayed inside - unless it comes from inside an instance whose last counters lack it.
 	in = max(in, now.received+inside-min(last, max(0, now.received-out)))
 	lost := m.uplink.lost
 	m.uplink.lost = min(lost, max(0, toSwitch-in)+late)
@@ -344,8 +356,9 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 			continue
 		}
 		row := results.Instance{T: w.T, Instance: int32(id), State: x.state, Flows: x.flows,
-			Offered: float64(x.now.RxPackets-x.shown.RxPackets) / d, Processed: float64(x.now.TxPackets-x.shown.TxPackets) / d,
-			Dropped: (x.ledger.lost - x.before.lost) / d, Queue: x.ledger.queued}
+			Offered:   float64(x.now.RxPackets-x.shown.RxPackets) / d,
+			Processed: float64(x.now.TxPackets-x.shown.TxPackets) / d,
+			Dropped:   (x.ledger.lost - x.before.lost) / d, Queue: x.ledger.queued}
 		if x.state == results.StateReady && p.orch.Draining(id) {
 			row.State = results.StateDraining
 		}
@@ -361,7 +374,8 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 			w.Used++
 		}
 	}
-	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d, (now.received-was.received)/d
+	w.Offered, w.Ingress, w.Processed = (now.sent-was.sent)/d, (now.ingress-was.ingress)/d,
+		(now.received-was.received)/d
 	w.ProcessedBits = 8 * (now.receivedBytes - was.receivedBytes) / d
 	w.SlowPath = (now.packetIns + now.slow - was.packetIns - was.slow) / d
 	w.Reordered = now.reordered - was.reordered
@@ -378,11 +392,11 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 	}
 }
 
-// frameBytes adds the frame check sequence, which a generator does not count.
+// frameBytes adds the frame check sequences, which a generator does not count.
 func frameBytes(bytes, packets uint64) float64 { return float64(bytes + 4*packets) }
 
-// planned is how many packets the scenario sends in the span before at: in all, and for each instance by the flows that
-// it has.
+// planned is how many packets the scenario sends in the span before at: in all, and to each instance by the flows that
+// it has now.
 func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow.Instance]float64) {
 	byInstance = map[flow.Instance]float64{}
 	for i := range p.traffic.Flows {
@@ -406,8 +420,11 @@ func (p *plant) planned(at, before units.Time) (all float64, byInstance map[flow
 // totals sums the run up.
 func (m *meter) totals(p *plant) results.Totals {
 	c := &m.shown
-	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.received, ProcessedBytes: c.receivedBytes,
-		Dropped: results.Drops{Link: c.lostSink, ESwitch: c.lostUplink, Instance: c.lostInstances, SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
+	return results.Totals{Offered: c.sent, OfferedBytes: c.sentBytes, Processed: c.received,
+		ProcessedBytes: c.receivedBytes,
+		Dropped: results.Drops{Link: c.lostSink, ESwitch: c.lostUplink, Instance: c.lostInstances,
+			SlowPath: c.slow, Rejected: c.rejected}, Queued: c.queued,
 		SlowPath: c.packetIns + c.slow, Reordered: c.reordered,
-		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed, RulesRejected: p.flows.rejected}
+		Flows: int64(len(p.traffic.Flows)), Moves: p.flows.moves, RulesInstalled: p.flows.installed,
+		RulesRejected: p.flows.rejected}
 }

@@ -65,19 +65,22 @@ func NewMetrics() *Metrics {
 		rate:      gauges("packets_per_second", "Packets a second in the last window, by stage.", "stage"),
 		dropped:   gauges("dropped_packets_per_second", "Packets a second lost in the last window, by cause.", "cause"),
 		instances: gauges("instances", "Instances at the end of the last window, by state.", "state"),
-		load:      gauges("instance_packets_per_second", "Packets a second that each instance got and gave back in the last window.", "instance", "stage"),
+		load: gauges("instance_packets_per_second",
+			"Packets a second that each instance got and gave back in the last window.", "instance", "stage"),
 		flows:     gauge("flows", "Active flows at the end of the last window."),
 		queued:    gauge("queued_packets", "Packets under way at the end of the last window."),
 		switchUp:  gauge("switch_up", "1 while the switch answers."),
 		elapsed:   gauge("run_seconds", "End of the last window, since the beginning of the run."),
 		events:    counters("events_total", "Events that the orchestrator has handled, by kind.", "kind"),
 		leftovers: counters("removed_total", "What was removed from the testbed at the end of runs.", "what"),
-		placed:    times("placement_seconds", "From the arrival of a first packet at the driver until its rule was written.", 10e-6, 16),
+		placed: times("placement_seconds", "From the arrival of a first packet at the driver until its rule was "+
+			"written.", 10e-6, 16),
 		confirmed: times("rule_seconds", "From the request for a rule until the switch confirmed it.", 50e-6, 16),
 		ready:     times("instance_ready_seconds", "From the request for an instance until it took packets.", 0.05, 10),
 		stopped:   times("instance_stop_seconds", "From the request to stop an instance until it was gone.", 0.05, 10),
 	}
-	m.rejected = prometheus.NewCounter(prometheus.CounterOpts{Name: "smartinco_rules_rejected_total", Help: "Requests that the switch refused."})
+	m.rejected = prometheus.NewCounter(prometheus.CounterOpts{Name: "smartinco_rules_rejected_total",
+		Help: "Requests that the switch refused."})
 	r.MustRegister(m.rejected)
 	m.switchUp.Set(1)
 	return m
@@ -90,9 +93,11 @@ func (m *Metrics) Handler() http.Handler {
 
 var eventNames = [...]string{
 	orchestrator.Start: "start", orchestrator.FlowArrived: "flow-arrived", orchestrator.FlowEnded: "flow-ended",
-	orchestrator.CountersRead: "counters-read", orchestrator.InstanceReady: "instance-ready", orchestrator.InstanceFailed: "instance-failed",
-	orchestrator.InstanceGone: "instance-gone", orchestrator.RuleInstalled: "rule-installed", orchestrator.RuleRejected: "rule-rejected",
-	orchestrator.Tick: "tick",
+	orchestrator.CountersRead: "counters-read", orchestrator.InstanceReady: "instance-ready",
+	orchestrator.InstanceFailed: "instance-failed",
+	orchestrator.InstanceGone:   "instance-gone", orchestrator.RuleInstalled: "rule-installed",
+	orchestrator.RuleRejected: "rule-rejected",
+	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {
@@ -110,10 +115,12 @@ func (m *Metrics) window(w *results.Window, rows []results.Instance) {
 	m.elapsed.Set(w.T)
 	m.flows.Set(float64(w.Flows))
 	m.queued.Set(w.Queued)
-	for stage, v := range map[string]float64{"offered": w.Offered, "ingress": w.Ingress, "processed": w.Processed, "slow_path": w.SlowPath} {
+	for stage, v := range map[string]float64{"offered": w.Offered, "ingress": w.Ingress, "processed": w.Processed,
+		"slow_path": w.SlowPath} {
 		m.rate.WithLabelValues(stage).Set(v)
 	}
-	for cause, v := range map[string]float64{"instance": w.DroppedInstance, "eswitch": w.DroppedESwitch, "link": w.DroppedLink, "slow_path": w.DroppedSlowPath, "rejected": w.DroppedRejected} {
+	for cause, v := range map[string]float64{"instance": w.DroppedInstance, "eswitch": w.DroppedESwitch,
+		"link": w.DroppedLink, "slow_path": w.DroppedSlowPath, "rejected": w.DroppedRejected} {
 		m.dropped.WithLabelValues(cause).Set(v)
 	}
 	m.instances.Reset()

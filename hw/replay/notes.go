@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// latencies are how long the hardware took for what it was asked.
+// latencies are how long the hardware took for requests.
 type latencies struct{ ready, stop, rules []time.Duration }
 
 // notes are what the record says in words: what happened, and how the hardware did.
@@ -26,7 +26,8 @@ func (p *plant) notes() []string {
 		}
 	}
 	if p.began {
-		p.note("switch: %s, counters up to %v old; a packet that has not come through %v after that counts as lost", p.caps.Name, p.caps.CounterLag, settle)
+		p.note("switch: %s, counters up to %v old; a packet that has not come through %v after that counts as lost",
+			p.caps.Name, p.caps.CounterLag, settle)
 	}
 	if d := p.sc.Measure.Delay; d != "" && d != "none" {
 		p.note("no delays, which the scenario asks for (measure.delay: %s): packets carry no time stamps here", d)
@@ -37,12 +38,12 @@ func (p *plant) notes() []string {
 	return p.told
 }
 
-// note is for the record alone.
+// note tells the record alone.
 func (p *plant) note(format string, args ...any) {
 	p.told = append(p.told, fmt.Sprintf(format, args...))
 }
 
-// short is a duration of three digits or so.
+// short rounds a duration to about three digits.
 func short(d time.Duration) time.Duration {
 	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
 		if d >= 10*unit {

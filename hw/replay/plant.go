@@ -29,47 +29,49 @@ type plant struct {
 	zero    time.Time // of the run's time
 	began   bool      // Start was delivered
 	ended   bool      // nothing is delivered any more
-	sending bool      // the generator has been started and not stopped; under halting
+	sending bool      // the generator was started and not stopped; guarded by halting
 	halting sync.Mutex
 	last    units.Time // of the last event
 
-	ctx    context.Context // of what the loop has started
+	ctx    context.Context // of everything that the loop has started
 	cancel context.CancelFunc
 	inbox  chan func() // what goroutines hand to the loop
 	over   chan struct{}
 	fatal  error
 
+	readings sync.WaitGroup // readings of the switch that are under way
+
 	backlog    []orchestrator.Event // to be delivered, in order
 	delivering bool
-	timers     [orchestrator.Timers]units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
+	timers     []units.Time // when each of the orchestrator's timers is due; units.Never if it is not set
 
 	flows     flows
 	instances []instance // instance i is instances[i-1]
 	faults    faults
 	meter     meter
+	rules     ruleReader
 	latencies latencies
 	lostSince time.Time // when the switch was lost; zero while it answers
-	linkDown  string    // ports of the generator without a link, as last said
+	linkDown  string    // ports of the generator without a link, as last told
 	told      []string  // notes for the record
 }
 
 func newPlant(sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) *plant {
 	p := &plant{sc: sc, traffic: w, end: sc.End(w), hw: h, caps: h.Switch.Capabilities(), rec: rec, opts: o,
-		inbox: make(chan func(), 256), over: make(chan struct{}),
-		timers: [orchestrator.Timers]units.Time{units.Never, units.Never, units.Never, units.Never}}
+		inbox: make(chan func(), 256), over: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.flows.init(w)
 	p.meter.init()
 	return p
 }
 
-// now is the time of the run. It never goes back.
+// now is the present time of the run. It never goes back.
 func (p *plant) now() units.Time {
 	p.last = max(p.last, p.at(time.Now()))
 	return p.last
 }
 
-// at is an instant as a time of the run, by the monotonic clock.
+// at converts an instant to a time of the run, by the monotonic clock.
 func (p *plant) at(t time.Time) units.Time { return max(0, span(t.Sub(p.zero))) }
 
 // say tells the operator, and the record.
@@ -84,7 +86,7 @@ func (p *plant) say(format string, args ...any) {
 	}
 }
 
-// maxNotes bounds what one run can tell its record.
+// maxNotes bounds the notes in one record.
 const maxNotes = 200
 
 // post hands the loop something to do. After the loop has ended it does nothing.
@@ -95,14 +97,14 @@ func (p *plant) post(f func()) {
 	}
 }
 
-// loop runs until the end of the run, the context's, or a failure that cannot be mended.
+// loop runs until the run ends, the context ends, or a failure occurs that cannot be mended.
 func (p *plant) loop(ctx context.Context) error {
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	deaths, events := p.hw.Containers.Deaths(), p.hw.Switch.Events()
 	for {
 		due := p.due()
-		alarm.Reset(time.Until(p.zero.Add(duration(due) + 1))) // never before it, for rounding to nanoseconds
+		alarm.Reset(time.Until(p.zero.Add(duration(due) + 1))) // rounding to nanoseconds must not make it early
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("stopped at %.3f s of %v: %w", p.now().Seconds(), p.end, ctx.Err())
@@ -132,7 +134,7 @@ func (p *plant) loop(ctx context.Context) error {
 	}
 }
 
-// due is when the next thing is to be done that only time brings.
+// due is when the next fault, end of a flow, or timer is due.
 func (p *plant) due() units.Time {
 	due := min(p.end, p.flows.due(), p.faults.due())
 	for t := range p.timers {
@@ -146,14 +148,14 @@ func (p *plant) due() units.Time {
 	return due
 }
 
-// held says that a timer waits: the autoscaler's for the counters that the telemetry's has asked for, at the same instant
-// or before, so that it acts on those as it does in simulation. They come within readLimit, or not at all.
+// held says whether a timer has to wait. The autoscaler's timer waits for a reading of the counters that is under way,
+// so that the autoscaler acts on those counters, as it does in simulation. They come within readLimit, or not at all.
 func (p *plant) held(t orchestrator.Timer) bool {
 	return t == orchestrator.AutoscaleTimer && p.meter.underWay
 }
 
-// fire does what has become due: faults, then ends of flows, then the orchestrator's timers, telemetry first, as in
-// simulation.
+// fire does what is due: faults, then ends of flows, then the orchestrator's timers, telemetry first. The order is that
+// of the simulation.
 func (p *plant) fire() {
 	if !p.lostSince.IsZero() && time.Since(p.lostSince) > patience {
 		p.fail(fmt.Errorf("the switch has not answered for %v", patience))
@@ -176,8 +178,8 @@ func (p *plant) fail(err error) {
 	}
 }
 
-// deliver hands an event to the orchestrator and carries out what it wants. What happens at once while this is done, such
-// as a request that the switch refuses to take, is delivered behind it.
+// deliver hands an event to the orchestrator and carries out the actions. An event that arises meanwhile, such as a
+// request that the switch refuses at once, is delivered after it.
 func (p *plant) deliver(e orchestrator.Event) {
 	if p.ended {
 		return
@@ -215,8 +217,17 @@ func (p *plant) act(a *orchestrator.Action) {
 	case orchestrator.ReadCounters:
 		p.meter.read(p)
 	case orchestrator.SetTimer:
-		p.timers[a.Timer] = a.At
+		p.set(a.Timer, a.At)
+	case orchestrator.ReadRules:
+		p.rules.read(p)
 	}
+}
+
+func (p *plant) set(t orchestrator.Timer, at units.Time) {
+	for len(p.timers) <= int(t) {
+		p.timers = append(p.timers, units.Never)
+	}
+	p.timers[t] = at
 }
 
 // happened takes in what the switch reports.
@@ -247,27 +258,27 @@ func (p *plant) happened(e *hw.Event) {
 	}
 }
 
-// finish stops the traffic, writes the last window and the flows, and clears the testbed. Of a run that has come to its
-// end so far, it returns what else keeps it from being complete.
+// finish stops the traffic, writes the last window and the flows, and clears the testbed. complete says that the run
+// has reached its end; the error is what makes its record incomplete all the same.
 func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	at := p.end
 	if !complete && p.began {
 		at = min(p.now(), p.end)
 	}
 	p.ended = true
-	p.cancel() // a reading or a creation under way ends; what it had made is removed
+	p.cancel() // ends a reading or a creation under way, and a creation cleans up
 	ctx, cancel := context.WithTimeout(context.Background(), cleanLimit)
 	defer cancel()
 	var sends error
 	if !complete {
 		sends = p.halt(ctx)
 	}
-	p.await(ctx, p.meter.idle.Wait)
+	p.await(ctx, p.readings.Wait)
 	if p.began {
 		missing = p.meter.last(ctx, p, at)
 	}
 	if complete {
-		time.Sleep(settle) // the last packets are sent
+		time.Sleep(settle) // the last packets are still being sent
 		sends = p.halt(ctx)
 	}
 	var busy []chan struct{}
@@ -309,16 +320,18 @@ func (p *plant) finish(run *results.Run, complete bool) (missing error) {
 	return missing
 }
 
-// halt ends the traffic, and says if it could not.
+// halt ends the traffic, and tells if it could not.
 func (p *plant) halt(ctx context.Context) error {
 	err := p.stop(ctx)
 	if err != nil {
-		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it answers", err)
+		p.say("the generator could not be stopped, and may go on to send: %v; smartinco hw clean stops it, once it "+
+			"answers", err)
 	}
 	return err
 }
 
-// stop ends the traffic, in any goroutine. A generator that does not answer is asked again: it sends until it is told not to.
+// stop ends the traffic. Any goroutine may call it. It asks a generator that does not answer again, since that goes on
+// sending until it is told to stop.
 func (p *plant) stop(ctx context.Context) (err error) {
 	p.halting.Lock()
 	defer p.halting.Unlock()
@@ -338,7 +351,7 @@ func (p *plant) stop(ctx context.Context) (err error) {
 	return err
 }
 
-// compareSent says whether the generator has sent what the scenario plans.
+// compareSent tells if the generator has not sent what the scenario plans.
 func (p *plant) compareSent() {
 	planned := 0.0
 	streams, _ := Streams(p.traffic, p.end)
@@ -346,11 +359,12 @@ func (p *plant) compareSent() {
 		planned += streams[i].Packets()
 	}
 	if sent := p.meter.shown.sent; sent != planned {
-		p.say("the generator has sent %.0f packets, and the scenario plans %.0f: %+.3g %%", sent, planned, 100*(sent-planned)/planned)
+		p.say("the generator has sent %.0f packets, and the scenario plans %.0f: %+.3g %%", sent, planned,
+			100*(sent-planned)/planned)
 	}
 }
 
-// await waits for goroutines, and takes in what they report.
+// await waits for goroutines and takes in what they report meanwhile.
 func (p *plant) await(ctx context.Context, wait func()) {
 	done := make(chan struct{})
 	go func() {

@@ -1,36 +1,36 @@
-// Package replay is the real testbed: a switch, containers and a traffic generator around the very orchestrator that
-// the simulator drives.
+// Package replay runs a scenario on a real testbed: a switch, containers and a traffic generator, around the same
+// orchestrator that the simulator drives.
 //
-// It is the second plant, and has the simulated one's two ends: events in, actions out, and the same record. One
-// goroutine owns the orchestrator and everything that is known of flows and instances. Whatever takes time - starting a
-// container, reading counters - goes on in goroutines of its own, which hand what came of it to that one. An event is
-// handled at the time at which that goroutine takes it up; this time is in the record, so that the record's events fed
-// to the orchestrator again give the record's actions.
+// It is the second plant, and has the interface of the simulated one: events in, actions out, and the same record. One
+// goroutine, the loop, owns the orchestrator and everything that is known of flows and instances. What takes time -
+// starting a container, reading counters - runs in goroutines of its own, which hand their results to the loop. An
+// event is handled at the time when the loop takes it up. The record has this time, so that the record's events, fed to
+// the orchestrator again, give the record's actions.
 //
-// Time is monotonic and counted from the moment at which the generator began to send. A clock that is set while a run
-// goes changes nothing.
+// Time is monotonic and starts when the generator begins to send. Setting the machine's clock during a run changes
+// nothing.
 //
 // # A run
 //
-// What an earlier run left on the testbed is removed (Clean). The instances that the scenario begins with are started,
-// since the experiments begin with them running. The generator gets its traffic and begins, and with it the run. At its
-// end the generator stops, the packets under way come through, the counters are read a last time, and rules and
-// containers are removed. The same happens when the run is interrupted or something fails that cannot be mended; then
-// the record says so.
+// First, Clean removes what an earlier run has left on the testbed. The generator loads its traffic, and the scenario's
+// initial instances are started, since the experiments begin with them running. When the generator begins to send, the
+// run begins. At its end the generator stops, the packets under way come through, the counters are read a last time,
+// and rules and containers are removed. The same happens when the run is interrupted, or when something fails that
+// cannot be mended; then the record says so.
 //
 // # Counters
 //
-// Four of them stand on a packet's way: sent by the generator, forwarded to an instance and come back from it by the
-// switch, received by the generator. The switch is read first and the generator after it, so that no packet can have been
-// counted at an instance that was not counted as sent before. What is missing at the next counter is either under way or
-// lost. It counts as lost once it was sent longer ago than counters may be old (hw.Capabilities.CounterLag), plus the time
-// between the two readings, plus settle; as queued before. An instance may besides hold as many as its ring has slots. So a loss may show in the record by
-// that time late. One that turns out to be none, because its packets came after all, is taken back. At the end the counters
-// are read until they stand still. See meter.go, and docs/record.md for what this makes of the conservation check.
+// A packet passes four counters: sent (generator), forwarded to an instance and come back from it (switch), received
+// (generator). The switch is read before the generator, so that every packet counted at an instance is also counted as
+// sent. A packet that the next counter lacks is either under way or lost. At first it counts as queued. It counts as
+// lost once it was sent longer ago than the age of counters (hw.Capabilities.CounterLag), plus the time between the two
+// readings, plus settle. In addition, an instance may hold as many packets as its ring has slots. So the record may
+// show a loss late by that time. A loss is taken back if its packets come after all. At the end the counters are read
+// until they stand still. See meter.go, and docs/record.md for the effect on the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
-// meter.go the windows, faults.go the scenario's faults, clean.go what earlier runs left, metrics.go what an operator
-// watches.
+// meter.go the windows, rules.go the counters of the rules, faults.go the scenario's faults, clean.go what earlier runs
+// left, metrics.go what an operator watches.
 package replay
 
 import (
@@ -56,10 +56,10 @@ type Hardware struct {
 	Switch     hw.Switch
 	Containers hw.ContainerEngine
 	Generator  hw.Generator
-	Left       func(error) // called when a run is over: with nil if nothing of it or an earlier one is left; may be nil
+	Left       func(error) // called after a run: with nil if no run has left anything on the testbed; may be nil
 }
 
-// Options are what a caller may want of a run beside its record.
+// Options are what a caller may want from a run besides its record.
 type Options struct {
 	Version  string                    // of the program, for the record
 	Progress func(now, end units.Time) // called at the end of each window; may be nil
@@ -67,7 +67,7 @@ type Options struct {
 	Metrics  *Metrics                  // may be nil
 }
 
-// ErrRefused is, in the sense of errors.Is, a scenario that cannot run on hardware, or not on this testbed.
+// ErrRefused says, in the sense of errors.Is, that a scenario cannot run on hardware, or not on this testbed.
 var ErrRefused = errors.New("refused")
 
 func refusef(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
@@ -77,25 +77,28 @@ type refusal struct{ error }
 func (refusal) Is(target error) bool { return target == ErrRefused }
 func (r refusal) Unwrap() error      { return r.error }
 
-// How long things may take. None of them is part of a measurement.
+// How long things may take. None of these times is part of a measurement.
 const (
-	settle     = 100 * time.Millisecond // after it a packet has come through or is lost; as long as TRex itself waits
-	readLimit  = 5 * time.Second        // for one reading of counters
-	stopTries  = 3                      // to stop the generator
-	stillLimit = 10 * time.Second       // until counters stand still after a run
-	cleanLimit = 60 * time.Second       // for removing what a run made
-	patience   = 30 * time.Second       // without an answer of switch or generator, until the run ends
+	// after this time a packet has come through or is lost; TRex itself waits as long
+	settle     = 100 * time.Millisecond
+	readLimit  = 5 * time.Second  // for one reading of counters
+	stopTries  = 3                // to stop the generator
+	stillLimit = 10 * time.Second // until counters stand still after a run
+	cleanLimit = 60 * time.Second // for removing what a run made
+	patience   = 30 * time.Second // without an answer from switch or generator, before the run ends
 )
 
-// Check says, before anything is touched, why a scenario cannot be replayed: ErrRefused.
+// Check says why a scenario cannot be replayed (ErrRefused), before any hardware is touched.
 func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error {
 	for i, f := range sc.Faults {
 		if f.Kind == "link-down" {
-			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the fault out, or unplug the cable by hand", sc.Name, i)
+			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the "+
+				"fault out, or unplug the cable by hand", sc.Name, i)
 		}
 	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
-		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",
+		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+
+			"over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",
 			sc.Name, sc.Telemetry.Window, lag)
 	}
 	streams, _ := Streams(w, sc.End(w))
@@ -105,8 +108,8 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 	return nil
 }
 
-// Streams is the traffic as a generator sends it, up to end, and how many flows it lacks: those that are neither TCP nor
-// UDP, whose first packets a switch does not hand up.
+// Streams returns the traffic up to end as a generator sends it, and how many flows it leaves out: those that are
+// neither TCP nor UDP, whose first packets a switch does not hand up.
 func Streams(w *traces.Workload, end units.Time) (streams []hw.Stream, left int64) {
 	for i := range w.Flows {
 		f := &w.Flows[i]
@@ -119,14 +122,15 @@ func Streams(w *traces.Workload, end units.Time) (streams []hw.Stream, left int6
 				continue
 			}
 			size := units.Bytes(s.Bytes/s.Packets + 0.5)
-			streams = append(streams, hw.Stream{Flow: flow.ID(i), Tuple: f.Tuple, Start: duration(s.Start), End: duration(min(s.End, end)),
+			streams = append(streams, hw.Stream{Flow: flow.ID(i), Tuple: f.Tuple, Start: duration(s.Start),
+				End:  duration(min(s.End, end)),
 				Rate: units.PPS(s.Rate()), FrameSize: max(size, 64)})
 		}
 	}
 	return streams, left
 }
 
-// Header is the record's description of a run that has not begun.
+// Header describes, for the record, a run that has not begun.
 func Header(sc *scenarios.Scenario, w *traces.Workload, testbed, version string) *results.Run {
 	run := results.NewRun(results.Hardware, testbed, version, sc, w)
 	if _, left := Streams(w, sc.End(w)); left > 0 {
@@ -135,14 +139,15 @@ func Header(sc *scenarios.Scenario, w *traces.Workload, testbed, version string)
 	return run
 }
 
-// Skew is how far apart the counters of one balance may have been read on a switch, for results.Options.
+// Skew is how far apart in time the counters of one balance may have been read on a switch, for results.Options.
 func Skew(c hw.Capabilities) units.Time { return span(c.CounterLag + settle) }
 
-// Run replays a scenario with its traffic and writes its record, whatever happens: rec is closed in every case. The
-// error is the record's, an inconsistent scenario's, the context's, or that of the hardware; with any of them the record
-// says that it is incomplete. When Run returns, no rule and no container of it is left, unless the error or the record's
-// notes say what could not be removed.
-func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder, o Options) error {
+// Run replays a scenario with its traffic and writes its record. It closes rec whatever happens. The error comes from
+// the record, an inconsistent scenario, the context, or the hardware; the record then says that it is incomplete. When
+// Run returns, none of its rules and containers is left, unless the error or the record's notes say what could not be
+// removed.
+func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hardware, rec results.Recorder,
+	o Options) error {
 	if o.Say == nil {
 		o.Say = func(string) {}
 	}
@@ -155,8 +160,8 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 	p := newPlant(sc, w, h, rec, o)
 	err := p.begin(ctx)
 	if err == nil {
-		// An interrupt stops the traffic whatever the loop waits for.
-		done := context.AfterFunc(ctx, func() { _ = p.stop(context.WithoutCancel(ctx)) }) // finish tries again, and says so
+		// An interrupt stops the traffic whatever the loop waits for. If it fails, finish tries again and tells.
+		done := context.AfterFunc(ctx, func() { _ = p.stop(context.WithoutCancel(ctx)) })
 		err = p.loop(ctx)
 		done()
 	}
@@ -175,7 +180,7 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 	return err
 }
 
-// begin brings the testbed to the run's beginning, and the run to its Start.
+// begin prepares the testbed, starts the traffic, and delivers Start.
 func (p *plant) begin(ctx context.Context) error {
 	var err error
 	if p.orch, err = orchestrator.New(p.sc.Orchestrator(), p.rec); err != nil {
@@ -188,7 +193,7 @@ func (p *plant) begin(ctx context.Context) error {
 	if found.Any() {
 		p.say("found and removed what an earlier run left: %v", found)
 	}
-	for old := true; old; { // deaths of what is gone now
+	for old := true; old; { // deaths of containers that are gone now
 		select {
 		case _, old = <-p.hw.Containers.Deaths():
 		default:
@@ -203,7 +208,7 @@ func (p *plant) begin(ctx context.Context) error {
 		return err
 	}
 	p.faults.schedule(p)
-	p.sending = true // whatever becomes of the answer
+	p.sending = true // even if the answer gets lost
 	if p.zero, err = p.hw.Generator.Start(ctx); err != nil {
 		return fmt.Errorf("starting the traffic: %w", err)
 	}
@@ -213,7 +218,7 @@ func (p *plant) begin(ctx context.Context) error {
 	return nil
 }
 
-// startInitial starts the instances that are there when the run begins: those that the orchestrator asks for at Start.
+// startInitial starts the instances that run when the run begins: those that the orchestrator asks for at Start.
 func (p *plant) startInitial(ctx context.Context) error {
 	n := p.sc.Instances.Initial
 	made := make([]hw.Container, n)

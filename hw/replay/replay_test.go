@@ -84,7 +84,8 @@ func run(ctx context.Context, t *testing.T, r *rack, text string, sets ...string
 }
 
 // replay runs once, and returns the longest time for which a goroutine that wanted to run did not.
-func (o *outcome) replay(ctx context.Context, t *testing.T, r *rack, sc *scenarios.Scenario, w *traces.Workload) (stood time.Duration) {
+func (o *outcome) replay(ctx context.Context, t *testing.T, r *rack, sc *scenarios.Scenario,
+	w *traces.Workload) (stood time.Duration) {
 	t.Helper()
 	h := r.open(t)
 	defer h.Switch.Close()
@@ -110,7 +111,8 @@ func (o *outcome) replay(ctx context.Context, t *testing.T, r *rack, sc *scenari
 			}
 		}
 	}()
-	o.err = replay.Run(ctx, sc, w, h, o.Memory, replay.Options{Version: "test", Say: func(s string) { o.said += s + "\n" }})
+	o.err = replay.Run(ctx, sc, w, h, o.Memory,
+		replay.Options{Version: "test", Say: func(s string) { o.said += s + "\n" }})
 	close(stop)
 	<-stopped
 	return stood
@@ -128,7 +130,8 @@ func (o *outcome) fedAgain(t *testing.T, sc *scenarios.Scenario) {
 		t.Fatal(err)
 	}
 	if d := v.Difference; d != nil {
-		t.Fatalf("fed again, line %d of the log gives\n%s\nwant\n%s", d.Line, strings.Join(d.Replayed, "\n"), strings.Join(d.Recorded, "\n"))
+		t.Fatalf("fed again, line %d of the log gives\n%s\nwant\n%s", d.Line, strings.Join(d.Replayed, "\n"),
+			strings.Join(d.Recorded, "\n"))
 	}
 	if v.Actions == 0 {
 		t.Fatal("no actions")
@@ -175,7 +178,8 @@ func TestReplayDecidesAsTheSimulationDoes(t *testing.T) {
 		t.Errorf("%.0f packets offered, %.0f simulated", r.Totals.Offered, s.Totals.Offered)
 	}
 	if lost := r.Totals.Offered - r.Totals.Processed; lost != 0 || r.Totals.Queued != 0 {
-		t.Errorf("%.0f of %.0f packets lost, %.0f queued, on a testbed that loses none: %+v", lost, r.Totals.Offered, r.Totals.Queued, r.Totals)
+		t.Errorf("%.0f of %.0f packets lost, %.0f queued, on a testbed that loses none: %+v", lost, r.Totals.Offered,
+			r.Totals.Queued, r.Totals)
 	}
 	if len(o.Flows) != 6 || len(o.Windows) < 3 || o.Windows[len(o.Windows)-1].T != 1 {
 		t.Errorf("%d flows, %d windows, the last %+v", len(o.Flows), len(o.Windows), o.Windows[len(o.Windows)-1])
@@ -208,7 +212,8 @@ func TestOverloadIsLossAtTheInstance(t *testing.T) {
 
 func TestLoadBringsInstances(t *testing.T) {
 	t.Parallel()
-	o := run(context.Background(), t, newRack(0), short, "duration=1500ms", "instances.initial=1", "autoscaler.policy=target-utilization",
+	o := run(context.Background(), t, newRack(0), short, "duration=1500ms", "instances.initial=1",
+		"autoscaler.policy=target-utilization",
 		"autoscaler.target=0.5", "scheduler.limit=1kpps")
 	if o.err != nil {
 		t.Fatal(o.err)
@@ -220,14 +225,16 @@ func TestLoadBringsInstances(t *testing.T) {
 	if most < 3 {
 		t.Errorf("at most %d instances, want 3 or more for 3 kpps at 500 pps each", most)
 	}
-	if !strings.Contains(strings.Join(o.Run.Notes, "\n"), "instances started, from the request until they took packets") {
+	if !strings.Contains(strings.Join(o.Run.Notes, "\n"),
+		"instances started, from the request until they took packets") {
 		t.Errorf("notes: %q", o.Run.Notes)
 	}
 }
 
 func TestDeadInstance(t *testing.T) {
 	t.Parallel()
-	o := run(context.Background(), t, newRack(0), short, "instances.initial=2", "faults=[{kind: instance-death, at: 700ms, instance: 1}]")
+	o := run(context.Background(), t, newRack(0), short, "instances.initial=2",
+		"faults=[{kind: instance-death, at: 700ms, instance: 1}]")
 	if o.err != nil {
 		t.Fatal(o.err)
 	}
@@ -248,8 +255,8 @@ func TestDeadInstance(t *testing.T) {
 	}
 }
 
-// The port of a dead instance is given back once the container engine answers again: there are two, and the one that takes
-// the dead one's place needs it. Meanwhile no packet is counted twice, which run looks at.
+// The port of a dead instance is given back once the container engine answers again: there are two, and the one that
+// takes the dead one's place needs it. Meanwhile no packet is counted twice, which run looks at.
 func TestEngineAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -259,7 +266,8 @@ func TestEngineAwayForAWhile(t *testing.T) {
 		time.AfterFunc(400*time.Millisecond, func() { r.engine.leave(errors.New("connection refused")) })
 		time.AfterFunc(900*time.Millisecond, func() { r.engine.leave(nil) })
 	}
-	o := run(context.Background(), t, r, short, "duration=2500ms", "instances.initial=2", "instances.min=2", "faults=[{kind: instance-death, at: 600ms, instance: 1}]")
+	o := run(context.Background(), t, r, short, "duration=2500ms", "instances.initial=2", "instances.min=2",
+		"faults=[{kind: instance-death, at: 600ms, instance: 1}]")
 	if o.err != nil {
 		t.Fatal(o.err)
 	}
@@ -275,7 +283,8 @@ func TestPortPoolUsedUp(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
 	r.pool = r.pool[:1]
-	o := run(context.Background(), t, r, short, "instances.initial=1", "autoscaler.policy=target-utilization", "scheduler.limit=500pps")
+	o := run(context.Background(), t, r, short, "instances.initial=1", "autoscaler.policy=target-utilization",
+		"scheduler.limit=500pps")
 	if o.err != nil {
 		t.Fatal(o.err)
 	}
@@ -283,7 +292,8 @@ func TestPortPoolUsedUp(t *testing.T) {
 		t.Errorf("said: %s", o.said)
 	}
 	if o.Run.Totals.Processed != o.Run.Totals.Offered {
-		t.Errorf("processed %.0f of %.0f: the instance that is there serves on", o.Run.Totals.Processed, o.Run.Totals.Offered)
+		t.Errorf("processed %.0f of %.0f: the instance that is there serves on", o.Run.Totals.Processed,
+			o.Run.Totals.Offered)
 	}
 }
 
@@ -312,7 +322,8 @@ func TestFullRuleTableLeavesFlowsOnTheSlowPath(t *testing.T) {
 		t.Fatal(o.err)
 	}
 	if o.Run.Totals.RulesRejected == 0 || o.Run.Totals.RulesInstalled != 4 {
-		t.Errorf("%d rules installed, %d rejected; want 4 and some", o.Run.Totals.RulesInstalled, o.Run.Totals.RulesRejected)
+		t.Errorf("%d rules installed, %d rejected; want 4 and some", o.Run.Totals.RulesInstalled,
+			o.Run.Totals.RulesRejected)
 	}
 	if o.Run.Totals.SlowPath < 300 {
 		t.Errorf("%.0f packets on the slow path, want those of the two flows without a rule", o.Run.Totals.SlowPath)
@@ -362,7 +373,8 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
 	defer cancel()
 	o := run(ctx, t, newRack(0), short, "duration=30s")
-	if !errors.Is(o.err, context.DeadlineExceeded) || o.Run.Complete || !strings.HasPrefix(o.Run.Error, "stopped at 0.") {
+	if !errors.Is(o.err, context.DeadlineExceeded) || o.Run.Complete ||
+		!strings.HasPrefix(o.Run.Error, "stopped at 0.") {
 		t.Errorf("error %v, complete %v, %q", o.err, o.Run.Complete, o.Run.Error)
 	}
 	if n := len(o.Windows); n < 2 || o.Windows[n-1].T > 5 {
@@ -397,8 +409,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A run that was killed leaves rules and containers. The next removes them, and says so. A container that somebody has removed
-// meanwhile leaves its ports to others.
+// A run that was killed leaves rules and containers. The next removes them, and says so. A container that somebody has
+// removed meanwhile leaves its ports to others.
 func TestWhatAKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -421,7 +433,8 @@ func TestWhatAKilledRunLeft(t *testing.T) {
 		}
 	}
 	_, w := load(t, short)
-	if err := sw.Install(hw.Rule{Flow: 1, Tuple: w.Flows[1].Tuple, Instance: 1}, hw.Rule{Flow: 9, Tuple: w.Flows[0].Tuple, Instance: 2}); err != nil {
+	if err := sw.Install(hw.Rule{Flow: 1, Tuple: w.Flows[1].Tuple, Instance: 1},
+		hw.Rule{Flow: 9, Tuple: w.Flows[0].Tuple, Instance: 2}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -448,24 +461,28 @@ func TestInjectedFaults(t *testing.T) {
 		t.Parallel()
 		o := run(context.Background(), t, newRack(0), short, "faults=[{kind: rule-reject, at: 0s, for: 300ms}]")
 		if o.err != nil || o.Run.Totals.RulesRejected == 0 || o.Run.Totals.RulesInstalled < 6 {
-			t.Errorf("error %v, %d rules rejected, %d installed", o.err, o.Run.Totals.RulesRejected, o.Run.Totals.RulesInstalled)
+			t.Errorf("error %v, %d rules rejected, %d installed", o.err, o.Run.Totals.RulesRejected,
+				o.Run.Totals.RulesInstalled)
 		}
 	})
 	t.Run("counters-stall", func(t *testing.T) {
 		t.Parallel()
-		o := run(context.Background(), t, newRack(0), short, "instances.initial=1", "autoscaler.policy=target-utilization", "scheduler.limit=500pps",
+		o := run(context.Background(), t, newRack(0), short, "instances.initial=1",
+			"autoscaler.policy=target-utilization", "scheduler.limit=500pps",
 			"faults=[{kind: counters-stall, at: 0s}]")
 		most := int32(0)
 		for _, w := range o.Windows {
 			most = max(most, w.Instances)
 		}
 		if o.err != nil || most != 1 || o.Run.Totals.Processed == 0 {
-			t.Errorf("error %v, at most %d instances, %.0f processed; want no scale-out while counters stand still, and a true record", o.err, most, o.Run.Totals.Processed)
+			t.Errorf("error %v, at most %d instances, %.0f processed; want no scale-out while counters stand still, "+
+				"and a true record", o.err, most, o.Run.Totals.Processed)
 		}
 	})
 	t.Run("engine-stall", func(t *testing.T) {
 		t.Parallel()
-		o := run(context.Background(), t, newRack(0), short, "instances.initial=1", "autoscaler.policy=target-utilization", "scheduler.limit=500pps",
+		o := run(context.Background(), t, newRack(0), short, "instances.initial=1",
+			"autoscaler.policy=target-utilization", "scheduler.limit=500pps",
 			"faults=[{kind: engine-stall, at: 0s}]")
 		if last := o.Windows[len(o.Windows)-1]; o.err != nil || last.Instances != 1 {
 			t.Errorf("error %v, last window %+v", o.err, last)
@@ -500,11 +517,13 @@ func TestCheck(t *testing.T) {
 		caps hw.Capabilities
 		want string
 	}{
-		{nil, hw.Capabilities{CounterLag: 2 * time.Second}, "telemetry.window is 150ms, but the switch's counters may be 2s old"},
+		{nil, hw.Capabilities{CounterLag: 2 * time.Second},
+			"telemetry.window is 150ms, but the switch's counters may be 2s old"},
 		{[]string{"faults=[{kind: link-down, at: 1s}]"}, hw.Capabilities{}, "faults.0: link-down"},
 	} {
 		sc, w := load(t, short, c.sets...)
-		if err := replay.Check(sc, w, c.caps); !errors.Is(err, replay.ErrRefused) || !strings.Contains(err.Error(), c.want) {
+		if err := replay.Check(sc, w, c.caps); !errors.Is(err, replay.ErrRefused) ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
@@ -515,14 +534,16 @@ func TestMetrics(t *testing.T) {
 	r := newRack(0)
 	sc, w := load(t, short)
 	m := replay.NewMetrics()
-	if err := replay.Run(context.Background(), sc, w, r.open(t), results.NewMemory(), replay.Options{Metrics: m}); err != nil {
+	if err := replay.Run(context.Background(), sc, w, r.open(t), results.NewMemory(),
+		replay.Options{Metrics: m}); err != nil {
 		t.Fatal(err)
 	}
 	answer := httptest.NewRecorder()
 	m.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	for _, want := range []string{
 		"smartinco_switch_up 1\n", "smartinco_run_seconds 1\n", `smartinco_instances{state="ready"} 3`,
-		`smartinco_events_total{kind="flow-arrived"}`, `smartinco_packets_per_second{stage="offered"}`, "smartinco_rule_seconds_count 6", "smartinco_instance_ready_seconds_count 3",
+		`smartinco_events_total{kind="flow-arrived"}`, `smartinco_packets_per_second{stage="offered"}`,
+		"smartinco_rule_seconds_count 6", "smartinco_instance_ready_seconds_count 3",
 	} {
 		if !bytes.Contains(answer.Body.Bytes(), []byte(want)) {
 			t.Errorf("no %s in\n%s", want, answer.Body.Bytes())

@@ -20,10 +20,11 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// What makes a record one that can be trusted: that it says so when it is not whole, that its losses are losses, and that
-// no column is forgotten.
+// What makes a record one that can be trusted: that it says so when it is not whole, that its losses are losses, and
+// that no column is forgotten.
 
-// A switch that goes before the run's end takes the last windows with it: whatever the rest says, the run is not complete.
+// A switch that goes before the run's end takes the last windows with it: whatever the rest says, the run is not
+// complete.
 func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -41,7 +42,8 @@ func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
 			m := results.NewMemory()
 			r.during()
 			err := replay.Run(context.Background(), sc, w, r.open(t), m, replay.Options{})
-			if err == nil || !strings.Contains(err.Error(), "the counters could not be read at the end of the run, so the last ") {
+			if err == nil || !strings.Contains(err.Error(),
+				"the counters could not be read at the end of the run, so the last ") {
 				t.Errorf("error %v", err)
 			}
 			if m.Run.Complete || m.Run.Error == "" {
@@ -97,8 +99,8 @@ func TestLinkOfTheGenerator(t *testing.T) {
 	}
 }
 
-// An instance whose port is taken off the switch gets no packets: its flows go elsewhere, and another takes its place. That
-// its container is gone as well, with the same port, is no news.
+// An instance whose port is taken off the switch gets no packets: its flows go elsewhere, and another takes its place.
+// That its container is gone as well, with the same port, is no news.
 func TestPortTakenAway(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -115,7 +117,8 @@ func TestPortTakenAway(t *testing.T) {
 			unplugged = i.Instance
 		}
 	}
-	if unplugged == 0 || !strings.Contains(o.said, fmt.Sprintf("instance %d lost its port: port %s was taken away", unplugged, port(0))) || states[3] != "ready" {
+	if unplugged == 0 || !strings.Contains(o.said, fmt.Sprintf("instance %d lost its port: port %s was taken away",
+		unplugged, port(0))) || states[3] != "ready" {
 		t.Errorf("states %v, said %s", states, o.said)
 	}
 	for _, f := range o.Flows {
@@ -125,7 +128,8 @@ func TestPortTakenAway(t *testing.T) {
 	}
 }
 
-// The generator is told to stop before anything else is done, whatever goes on: it would send for as long as that takes.
+// The generator is told to stop before anything else is done, whatever goes on: it would send for as long as that
+// takes.
 func TestAnInterruptStopsTheTrafficFirst(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -173,7 +177,8 @@ func TestAnInterruptStopsTheTrafficOfALoopThatWaits(t *testing.T) {
 	go func() { ended <- replay.Run(ctx, sc, w, h, results.NewMemory(), replay.Options{}) }()
 	<-blocked
 	cancel()
-	for deadline := time.Now().Add(20 * time.Second); !slices.Contains(r.calls.since(0), "stop"); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); !slices.Contains(r.calls.since(0),
+		"stop"); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Error("the traffic goes on while the switch takes no rule")
 			break
@@ -210,8 +215,8 @@ func (h hanging) Counters(ctx context.Context) (hw.Reading, error) {
 	return h.Switch.Counters(ctx)
 }
 
-// Packets that stay in an instance for longer than anybody expects are lost at first, and processed when they come: in no
-// window, and not in the end, are more of them processed and lost than were sent.
+// Packets that stay in an instance for longer than anybody expects are lost at first, and processed when they come: in
+// no window, and not in the end, are more of them processed and lost than were sent.
 func TestALossThatIsNoneIsTakenBack(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -294,11 +299,12 @@ func TestTheAutoscalerWaitsForItsCounters(t *testing.T) {
 // unknown are the columns that no run on hardware can fill, and why.
 var unknown = map[string]string{
 	"Totals.Queued": "after the run nothing is under way",
-	"Flow.Queued":   "0 where the generator tells flows apart; TestGeneratorThatDoesNotTellFlowsApart has it where it does not",
+	"Flow.Queued": "0 where the generator tells flows apart; TestGeneratorThatDoesNotTellFlowsApart has it where " +
+		"it does not",
 }
 
-// Every column that hardware can know has a value other than 0 in a run in which everything happens: one that is new, and
-// that nobody fills here, fails this test.
+// Every column that hardware can know has a value other than 0 in a run in which everything happens: one that is new,
+// and that nobody fills here, fails this test.
 func TestEveryColumnIsFilled(t *testing.T) {
 	t.Parallel()
 	r := newRack(5) // of the 12 flows' rules
@@ -308,7 +314,8 @@ func TestEveryColumnIsFilled(t *testing.T) {
 	}
 	r.wrap = func(sw hw.Switch) hw.Switch { return dropping{sw, r.generator} }
 	o := run(context.Background(), t, r, short, "duration=3s", "instances={initial: 2, min: 2, max: 3}", "vnf.buffer=8",
-		"scheduler={policy: best-fit, limit: 1200pps, nofit: reject}", "workload=[{cbr: {flows: 12, interval: 120ms, rate: 500pps}}]",
+		"scheduler={policy: best-fit, limit: 1200pps, nofit: reject}",
+		"workload=[{cbr: {flows: 12, interval: 120ms, rate: 500pps}}]",
 		"faults=[{kind: instance-death, at: 300ms, instance: 1}]")
 	if o.err != nil {
 		t.Fatal(o.err)
@@ -393,14 +400,17 @@ func TestWhatASwitchForgetsIsNotLost(t *testing.T) {
 				return &forgetful{Switch: sw, forget: c.forget}
 			}
 			o := run(context.Background(), t, r, short, "duration=2s", "vnf.buffer=1",
-				"workload=[{cbr: {flows: 6, interval: 120ms, rate: 500pps}}, {flows: [{rate: 500pps, end: 500ms}, {rate: 500pps, end: 700ms}, {rate: 500pps, end: 900ms}]}]")
+				"workload=[{cbr: {flows: 6, interval: 120ms, rate: 500pps}}, {flows: [{rate: 500pps, end: 500ms}, "+
+					"{rate: 500pps, end: 700ms}, {rate: 500pps, end: 900ms}]}]")
 			if o.err != nil {
 				t.Fatal(o.err)
 			}
 			total := &o.Run.Totals
 			d := &total.Dropped
-			if d.ESwitch != float64(before.Load()) || d.Link != float64(behind.Load()) || (d.Instance > 0) != (c.capacity > 0) {
-				t.Errorf("totals %+v: want %d lost at the eSwitch, %d on the link, and in instances: %v", total, before.Load(), behind.Load(), c.capacity > 0)
+			if d.ESwitch != float64(before.Load()) || d.Link != float64(behind.Load()) ||
+				(d.Instance > 0) != (c.capacity > 0) {
+				t.Errorf("totals %+v: want %d lost at the eSwitch, %d on the link, and in instances: %v", total,
+					before.Load(), behind.Load(), c.capacity > 0)
 			}
 			if total.Processed+d.Sum() != total.Offered {
 				t.Errorf("totals %+v: want %.0f processed or lost", total, total.Offered)
@@ -412,7 +422,8 @@ func TestWhatASwitchForgetsIsNotLost(t *testing.T) {
 				last = w.T
 			}
 			if open := 800.0; lost > float64(before.Load())+open {
-				t.Errorf("%.0f packets are lost at the eSwitch in the windows, want %d and at most %.0f more", lost, before.Load(), open)
+				t.Errorf("%.0f packets are lost at the eSwitch in the windows, want %d and at most %.0f more", lost,
+					before.Load(), open)
 			}
 		})
 	}
@@ -461,7 +472,8 @@ func forgetRestart(n uint64) func(*forgetful, *telemetry.Counter) {
 	}
 }
 
-// Whoever has the testbed learns when nothing is left on it, and when something is: a container, or a generator that sends.
+// Whoever has the testbed learns when nothing is left on it, and when something is: a container, or a generator that
+// sends.
 func TestWhatIsLeftIsTold(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("connection refused")

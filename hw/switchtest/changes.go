@@ -135,12 +135,13 @@ func deleted(r *rig) {
 	r.install(rule(0, 1))
 }
 
-// unplugged has an instance lose its ports, one after the other. That is reported once, keeps no other instance from being
-// counted, and the instance's own counters stay as they were.
+// unplugged makes an instance lose its ports, one after the other. The driver reports it once, goes on counting the
+// other instances, and keeps the instance's own counters.
 func unplugged(r *rig) {
 	switch reports := r.sw.Capabilities().PortEvents; {
 	case reports != (r.Unplug != nil):
-		r.Fatalf("the driver reports ports that are taken away: %v; the bench takes some away: %v", reports, r.Unplug != nil)
+		r.Fatalf("the driver reports ports that are taken away: %v; the bench takes some away: %v", reports,
+			r.Unplug != nil)
 	case !reports:
 		r.Skip("does not apply: the driver does not notice it")
 	}

@@ -2,6 +2,7 @@ package switchtest
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,7 +32,7 @@ func missesGoUp(r *rig) {
 	for f := range 4 {
 		r.goesUp(f)
 	}
-	// Neither what is no flow, nor what comes in elsewhere.
+	// Neither a frame without a flow, nor one that comes in at another port.
 	arp := append([]byte{255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1, 8, 6}, make([]byte, 46)...)
 	r.must(r.Send(r.Uplink, arp))
 	r.must(r.Send(r.Ports[0], frame(tuple(5), length)))
@@ -92,6 +93,42 @@ func moves(r *rig) {
 	r.nothing()
 }
 
+// movesWhileRead moves a rule to and fro while others read it: each reading has it, with all that it has counted.
+func movesWhileRead(r *rig) {
+	r.attach(1, 2)
+	r.install(rule(0, 1))
+	r.send(0, 5)
+	r.ruleCounts(0, 1, 5)
+	const readings = 50
+	ctx, read := r.context(), make(chan error)
+	go func() {
+		for range readings {
+			got, err := r.sw.Rules(ctx)
+			if err == nil && (len(got.Rules) != 1 || got.Rules[0].Flow != 0 || got.Rules[0].Packets != 5) {
+				err = fmt.Errorf("read %+v, want the rule of flow 0 with 5 frames", got.Rules)
+			}
+			if err != nil {
+				read <- err
+				return
+			}
+		}
+		read <- nil
+	}()
+	for to := flow.Instance(2); ; to = 3 - to {
+		r.must(r.sw.Move(hw.Move{Flow: 0, Instance: to}))
+		r.confirmed(hw.OpMove, 0, to)
+		select {
+		case err := <-read:
+			r.must(err)
+			r.settle()
+			r.send(0, 1)
+			r.ruleCounts(0, to, 6)
+			return
+		default:
+		}
+	}
+}
+
 func drops(r *rig) {
 	r.attach(1)
 	r.install(rule(0, 0))
@@ -137,7 +174,7 @@ func removes(r *rig) {
 	r.confirmed(hw.OpRemove, 0, 1)
 	r.settle()
 	r.goesUp(0)
-	r.goesUp(4) // and what was steered did not come up besides
+	r.goesUp(4) // and no packet that was steered came up as well
 	if len(r.stashed) > 0 {
 		r.Errorf("events that nobody asked for: %+v", r.stashed)
 	}
@@ -231,7 +268,7 @@ func instances(r *rig) {
 		}
 	}
 
-	// Input and output may be one port, and those of one that has gone are free.
+	// Input and output may be the same port, and a detached instance's ports are free.
 	last, err := r.sw.Detach(ctx, 1)
 	r.must(err)
 	if want := (telemetry.Counter{Instance: 1, RxPackets: 5, TxPackets: 4, RxBytes: 5 * length}); last != want {
@@ -310,7 +347,7 @@ func thousand(r *rig) {
 	}
 }
 
-// concurrent has several callers work on flows of their own, while frames come in and others read.
+// concurrent makes several callers work on flows of their own while frames come in and others read.
 func concurrent(r *rig) {
 	r.attach(1, 2)
 	const callers, rounds = 4, 25
@@ -319,7 +356,8 @@ func concurrent(r *rig) {
 		g.Go(func() error {
 			for k := range rounds {
 				f := rule(callers*k+c, 1)
-				if err := errors.Join(r.sw.Install(f), r.sw.Move(hw.Move{Flow: f.Flow, Instance: 2}), r.sw.Remove(f.Flow)); err != nil {
+				if err := errors.Join(r.sw.Install(f), r.sw.Move(hw.Move{Flow: f.Flow, Instance: 2}),
+					r.sw.Remove(f.Flow)); err != nil {
 					return err
 				}
 			}
@@ -429,7 +467,7 @@ func fullTable(r *rig) {
 	}
 	r.rejected(hw.OpInstall, 3, 1)
 	r.rejected(hw.OpInstall, 4, 1)
-	r.goesUp(4) // the slow path is what is left
+	r.goesUp(4) // only the slow path is left
 	r.must(r.sw.Move(hw.Move{Flow: 1}))
 	r.confirmed(hw.OpMove, 1, 0)
 	r.must(r.sw.Remove(1))
@@ -446,7 +484,7 @@ func closed(r *rig) {
 	r.close()
 	for range r.sw.Events() {
 	}
-	r.close() // twice is once
+	r.close() // closing twice is no error
 	ctx := r.context()
 	_, counters := r.sw.Counters(ctx)
 	_, rules := r.sw.Rules(ctx)

@@ -18,7 +18,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
-// rig is a bench with a driver.
+// rig is a bench with an open driver.
 type rig struct {
 	*testing.T
 	*Bench
@@ -52,7 +52,7 @@ func (r *rig) close() {
 	}
 }
 
-// tuple is that of the n-th flow: TCP and UDP, IPv4 and IPv6 in turn.
+// tuple returns the five-tuple of the n-th flow: TCP and UDP, IPv4 and IPv6 in turn.
 func tuple(n int) flow.FiveTuple {
 	t := flow.FiveTuple{
 		Src: netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), Dst: netip.MustParseAddr("10.2.0.1"),
@@ -67,23 +67,27 @@ func tuple(n int) flow.FiveTuple {
 	return t
 }
 
-// frame is one of a flow, of the given length.
+// frame makes a frame of a flow, of the given length.
 func frame(t flow.FiveTuple, length int) []byte {
-	eth := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: layers.EthernetTypeIPv4}
+	eth := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2},
+		EthernetType: layers.EthernetTypeIPv4}
 	var ip gopacket.SerializableLayer
 	var network gopacket.NetworkLayer
 	overhead := 14
 	if t.Src.Is4() {
-		l := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(), DstIP: t.Dst.AsSlice()}
+		l := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(),
+			DstIP: t.Dst.AsSlice()}
 		ip, network, overhead = l, l, overhead+20
 	} else {
-		l := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(), DstIP: t.Dst.AsSlice()}
+		l := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(t.Proto), SrcIP: t.Src.AsSlice(),
+			DstIP: t.Dst.AsSlice()}
 		eth.EthernetType = layers.EthernetTypeIPv6
 		ip, network, overhead = l, l, overhead+40
 	}
 	var transport gopacket.SerializableLayer
 	if t.Proto == flow.TCP {
-		l := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), ACK: true, Window: 1000}
+		l := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), ACK: true,
+			Window: 1000}
 		_ = l.SetNetworkLayerForChecksum(network)
 		transport, overhead = l, overhead+20
 	} else {
@@ -100,7 +104,7 @@ func frame(t flow.FiveTuple, length int) []byte {
 	return b.Bytes()
 }
 
-// ports are those of an instance: Ports in pairs.
+// ports returns the ports of an instance: each has a pair of Bench.Ports.
 func (r *rig) ports(i flow.Instance) hw.Ports {
 	return hw.Ports{In: r.Ports[2*i-2], Out: r.Ports[2*i-1]}
 }
@@ -144,7 +148,7 @@ func (r *rig) event(packetIn bool) hw.Event {
 	}
 }
 
-// answer waits for the next event that is no packet-in, and wants it to be the one given, as far as that is given.
+// answer waits for the next event that is no packet-in, and wants it to be the given one in the fields that matter.
 func (r *rig) answer(want hw.Event) hw.Event {
 	r.Helper()
 	e := r.event(false)
@@ -169,7 +173,7 @@ func (r *rig) confirmed(op hw.Op, f int, i flow.Instance) hw.Event {
 	return r.answer(hw.Event{Kind: hw.Confirmed, Op: op, Flow: flow.ID(f), Instance: i})
 }
 
-// settle waits until packets are treated as was confirmed.
+// settle waits until packets are treated as the switch has confirmed.
 func (r *rig) settle() {
 	r.Helper()
 	if r.Settle != nil {
@@ -260,7 +264,7 @@ func (r *rig) counter(i flow.Instance) telemetry.Counter {
 	return telemetry.Counter{}
 }
 
-// counts waits until an instance has counted so many frames in and out: no more, and no less.
+// counts waits until an instance has counted exactly so many frames in and out.
 func (r *rig) counts(i flow.Instance, rx, tx uint64) {
 	r.Helper()
 	want := telemetry.Counter{Instance: i, RxPackets: rx, TxPackets: tx, RxBytes: rx * length}
@@ -278,11 +282,13 @@ func (r *rig) counts(i flow.Instance, rx, tx uint64) {
 // ruleCounts waits until a rule is in force with this instance and so many frames.
 func (r *rig) ruleCounts(f int, i flow.Instance, packets uint64) {
 	r.Helper()
-	r.until(fmt.Sprintf("the rule of flow %d leads to %d and has counted %d frames", f, i, packets), func() (any, bool) {
-		got := r.rules()
-		at := slices.IndexFunc(got, func(q hw.RuleCount) bool { return q.Flow == flow.ID(f) })
-		return got, at >= 0 && got[at].Tuple == tuple(f) && got[at].Instance == i && got[at].Packets == packets && got[at].Bytes == packets*length
-	})
+	r.until(fmt.Sprintf("the rule of flow %d leads to %d and has counted %d frames", f, i, packets),
+		func() (any, bool) {
+			got := r.rules()
+			at := slices.IndexFunc(got, func(q hw.RuleCount) bool { return q.Flow == flow.ID(f) })
+			return got, at >= 0 && got[at].Tuple == tuple(f) && got[at].Instance == i && got[at].Packets == packets &&
+				got[at].Bytes == packets*length
+		})
 }
 
 func (r *rig) rules() []hw.RuleCount {
@@ -292,7 +298,7 @@ func (r *rig) rules() []hw.RuleCount {
 	return got.Rules
 }
 
-// until waits for a condition. It is how a test meets a switch whose counters lag.
+// until waits for a condition, since a switch's counters may lag.
 func (r *rig) until(what string, holds func() (any, bool)) {
 	r.Helper()
 	for begin := time.Now(); ; time.Sleep(20 * time.Millisecond) {

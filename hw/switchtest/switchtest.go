@@ -1,5 +1,5 @@
-// Package switchtest holds every hw.Switch to one contract: that of its documentation, seen from outside, with frames
-// that come in at ports and frames that leave by them.
+// Package switchtest holds every hw.Switch to one contract, that of its documentation. It looks from outside, with
+// frames that enter and leave by ports.
 package switchtest
 
 import (
@@ -9,23 +9,24 @@ import (
 	"github.com/smartinco/smartinco/hw"
 )
 
-// Bench is a switch with its ports wired to the test. What is nil the switch cannot do, and is skipped.
+// Bench is a switch with its ports wired to the test. A nil function means that the switch cannot do this, and its
+// tests are skipped.
 type Bench struct {
 	Uplink, Sink string
-	Ports        [6]string // for instances: no two the same, and none of them the uplink or the sink
+	Ports        [6]string // for instances: all different, and neither uplink nor sink
 
-	// Open starts a driver that adopts, or removes, what an earlier one left. The test closes it.
+	// Open starts a driver that adopts or removes what an earlier driver has left. The test closes it.
 	Open func(adopt bool) (hw.Switch, error)
 	// Send puts a frame into the switch at a port.
 	Send func(port string, frame []byte) error
-	// Out gives the frames that leave by a port, each time the same channel. It must have room for some hundred.
+	// Out gives the frames that leave by a port, always by the same channel, which must have room for some hundred.
 	Out func(port string) <-chan []byte
 
-	// Settle waits until the data path does what the switch has confirmed, and the switch is sure of what the data path has
-	// done; nil if both are always so.
+	// Settle waits until the data path follows what the switch has confirmed, and the switch knows what the data path
+	// has counted; nil if both are always so.
 	Settle func() error
 
-	// Volatile says that rules end with their driver, so that there is nothing to adopt.
+	// Volatile says that rules end with their driver, so that nothing can be adopted.
 	Volatile bool
 
 	// Room leaves room for n more rules in the table.
@@ -36,12 +37,12 @@ type Bench struct {
 	Foreign func(from, to string) error
 	// Delete removes a flow's rule from the switch behind the driver's back.
 	Delete func(r hw.Rule) error
-	// Unplug takes a port away from the switch. It must be there if the driver says that it reports such ports, and only then.
+	// Unplug takes a port away from the switch. It must be set exactly if the driver's Capabilities have PortEvents.
 	Unplug func(port string) error
 }
 
-// Run holds a switch to the contract. The factory makes a bench with no rule of ours in it for each part; it cleans up
-// by t.Cleanup.
+// Run holds a switch to the contract. For each part the factory makes a bench without rules of ours, which cleans up by
+// t.Cleanup.
 func Run(t *testing.T, factory func(t *testing.T) *Bench) {
 	for _, part := range []struct {
 		name string
@@ -52,6 +53,7 @@ func Run(t *testing.T, factory func(t *testing.T) *Bench) {
 		{"ASecondRuleIsRejected", duplicates},
 		{"ImpossibleRulesAreRejected", impossible},
 		{"MoveKeepsCounters", moves},
+		{"AMoveDisturbsNoReading", movesWhileRead},
 		{"InstanceZeroDrops", drops},
 		{"RemoveReturnsCounters", removes},
 		{"IdleRulesEnd", idles},

@@ -14,7 +14,9 @@ func (c Config) Capabilities() hw.Capabilities {
 		name += ", in software where the card does not take it"
 	}
 	return hw.Capabilities{
-		Name: name, MaxRules: c.Rules, CounterLag: c.CounterLag, IdleResolution: time.Second, MoveIsAtomic: true, PacketInQueue: c.PacketInQueue,
-		PortEvents: true, Counting: "each rule; an instance's is the sum", SlowPath: "packet sockets on uplink and representors",
+		Name: name, MaxRules: c.Rules, CounterLag: c.CounterLag, IdleResolution: time.Second, MoveIsAtomic: true,
+		PacketInQueue: c.PacketInQueue,
+		PortEvents:    true, Counting: "each rule; an instance's is the sum",
+		SlowPath: "packet sockets on uplink and representors",
 	}
 }

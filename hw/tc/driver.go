@@ -81,8 +81,10 @@ var _ hw.Switch = (*Driver)(nil)
 func Open(cfg Config) (*Driver, error) {
 	cfg.defaults()
 	d := &Driver{
-		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), wake: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
-		steered: steered{spans: map[flow.FiveTuple][]span{}}, flows: map[flow.ID]*rule{}, tuples: map[flow.FiveTuple]*rule{}, instances: map[flow.Instance]*instance{},
+		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), wake: make(chan struct{}, 1), closing: make(chan struct{}),
+		done:    make(chan struct{}),
+		steered: steered{spans: map[flow.FiveTuple][]span{}}, flows: map[flow.ID]*rule{},
+		tuples: map[flow.FiveTuple]*rule{}, instances: map[flow.Instance]*instance{},
 	}
 	if err := d.open(); err != nil {
 		d.release()
@@ -110,7 +112,8 @@ func (d *Driver) connect() (found []filter, foreign int, err error) {
 }
 
 func (d *Driver) othersFilters(n int) error {
-	return fmt.Errorf("%s has %d filters of somebody else at pref %d or %d: want those for this driver alone", d.cfg.Uplink, n, d.cfg.Pref, d.cfg.Pref+1)
+	return fmt.Errorf("%s has %d filters of somebody else at pref %d or %d: want those for this driver alone",
+		d.cfg.Uplink, n, d.cfg.Pref, d.cfg.Pref+1)
 }
 
 func (d *Driver) open() error {
@@ -209,7 +212,8 @@ func (d *Driver) adopt(found []filter) error {
 		if f.label.kind != kindFlow {
 			continue
 		}
-		r := &rule{Rule: hw.Rule{Flow: flow.ID(f.handle - 1), Tuple: f.tuple, Instance: flow.Instance(f.label.a), Idle: time.Duration(f.label.b) * time.Millisecond},
+		r := &rule{Rule: hw.Rule{Flow: flow.ID(f.handle - 1), Tuple: f.tuple, Instance: flow.Instance(f.label.a),
+			Idle: time.Duration(f.label.b) * time.Millisecond},
 			to: f.to, used: time.Now()}
 		d.hold(r)
 		d.see(r, f.count)

@@ -29,7 +29,8 @@ func open(t testing.TB, c Config) *Driver {
 }
 
 func tupleOf(n int) flow.FiveTuple {
-	return flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), Dst: netip.AddrFrom4([4]byte{10, 255, 0, 1}),
+	return flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}),
+		Dst:     netip.AddrFrom4([4]byte{10, 255, 0, 1}),
 		SrcPort: 1000, DstPort: 80, Proto: flow.UDP}
 }
 
@@ -89,7 +90,8 @@ func TestTheKernelsWordsAreTheReason(t *testing.T) {
 			t.Errorf("rejected because %q, want %q", e.Reason, k.refuse)
 		}
 	}
-	if err := d.Attach(ctx, 2, hw.Ports{In: "vf2", Out: "vf3"}); err == nil || !strings.Contains(err.Error(), "instance 2 at vf3") || !strings.Contains(err.Error(), k.refuse) {
+	if err := d.Attach(ctx, 2, hw.Ports{In: "vf2", Out: "vf3"}); err == nil ||
+		!strings.Contains(err.Error(), "instance 2 at vf3") || !strings.Contains(err.Error(), k.refuse) {
 		t.Errorf("attached with %v", err)
 	}
 	if r, err := d.Rules(ctx); err != nil || len(r.Rules) != 1 || r.Rules[0].Instance != 1 {
@@ -144,8 +146,8 @@ func TestOpenKeepsOffOthersFilters(t *testing.T) {
 	}
 }
 
-// An output's filter that somebody removes is put back, and its counter goes on; one whose port has gone does not keep the
-// next run from adopting the rest.
+// An output's filter that somebody removes is put back, and its counter goes on; one whose port has gone does not keep
+// the next run from adopting the rest.
 func TestOutputsAreMended(t *testing.T) {
 	k := newFakeKernel(true, devices...)
 	d := open(t, k.config())
@@ -298,7 +300,8 @@ func TestMovesLoseNothing(t *testing.T) {
 	}
 	for _, c := range counters.Counters {
 		if c.RxPackets != perInstance[c.Instance] {
-			t.Errorf("instance %d was charged with %d packets, want %d", c.Instance, c.RxPackets, perInstance[c.Instance])
+			t.Errorf("instance %d was charged with %d packets, want %d", c.Instance, c.RxPackets,
+				perInstance[c.Instance])
 		}
 	}
 	if n := k.count("p0"); n != flows {
@@ -317,9 +320,10 @@ func frameOf(n int) []byte {
 	return f
 }
 
-// In software the packet socket shows what has met a rule, too, and is read late on a busy machine. What comes up are the
-// packets that came while their flow had no rule, whatever has become of it since, and those that came right before its rule
-// was taken away, which may have met it or not: none is lost, and none that a rule has forwarded for certain comes up besides.
+// In software the packet socket shows what has met a rule, too, and is read late on a busy machine. What comes up are
+// the packets that came while their flow had no rule, whatever has become of it since, and those that came right before
+// its rule was taken away, which may have met it or not: none is lost, and none that a rule has forwarded for certain
+// comes up besides.
 func TestPacketsComeUpByTheTimeOfTheirArrival(t *testing.T) {
 	k := newFakeKernel(false, devices...)
 	d := open(t, k.config())
@@ -361,7 +365,8 @@ func TestPacketsComeUpByTheTimeOfTheirArrival(t *testing.T) {
 		up = append(up, e.Frame[len(e.Frame)-1])
 	}
 	if string(up) != "ade" {
-		t.Errorf("%q came up, want %q: from before the rule, right before its removal, and between that and the next", up, "ade")
+		t.Errorf("%q came up, want %q: from before the rule, right before its removal, and between that and the next",
+			up, "ade")
 	}
 	if n := len(d.steered.ended); n != 0 {
 		t.Errorf("%d rules that have ended are remembered", n)
@@ -455,7 +460,8 @@ func BenchmarkInstallRemove(b *testing.B) {
 	c.system = y
 	d := open(b, c)
 	// It would find that no rule is there.
-	if err := d.do(context.Background(), func() error { d.looked = time.Now().Add(time.Hour); return nil }); err != nil {
+	if err := d.do(context.Background(), func() error { d.looked = time.Now().Add(time.Hour); return nil }); err !=
+		nil {
 		b.Fatal(err)
 	}
 	const n = 1000

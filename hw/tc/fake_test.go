@@ -19,8 +19,8 @@ import (
 	"github.com/smartinco/smartinco/hw"
 )
 
-// fakeKernel is a kernel with flower, as far as the driver can tell, at the level of netlink messages and frames. It reads
-// messages with package nl, not with the driver's own parser.
+// fakeKernel is a kernel with flower, as far as the driver can tell, at the level of netlink messages and frames. It
+// reads messages with package nl, not with the driver's own parser.
 type fakeKernel struct {
 	card bool // the filters are a card's: a packet socket does not see what they forward
 
@@ -54,7 +54,8 @@ type fakeFilter struct {
 }
 
 func newFakeKernel(card bool, ports ...string) *fakeKernel {
-	k := &fakeKernel{card: card, ports: slices.Clone(ports), clsact: map[int]bool{}, out: map[string]chan []byte{}, up: make(chan arrival, 4096)}
+	k := &fakeKernel{card: card, ports: slices.Clone(ports), clsact: map[int]bool{}, out: map[string]chan []byte{},
+		up: make(chan arrival, 4096)}
 	for _, p := range ports {
 		k.out[p] = make(chan []byte, 4096)
 	}
@@ -247,7 +248,8 @@ func (s *fakeSocket) acknowledge(m syscall.NetlinkMessage, err error) {
 }
 
 func (s *fakeSocket) answer(m syscall.NetlinkMessage, kind, flags int, body []byte) {
-	r := nl.NetlinkRequest{NlMsghdr: unix.NlMsghdr{Type: uint16(kind), Flags: uint16(flags), Seq: m.Header.Seq}, RawData: body}
+	r := nl.NetlinkRequest{NlMsghdr: unix.NlMsghdr{Type: uint16(kind), Flags: uint16(flags), Seq: m.Header.Seq},
+		RawData: body}
 	s.answers = append(s.answers, r.Serialize())
 }
 
@@ -338,7 +340,8 @@ func (k *fakeKernel) add(t nl.TcMsg, flags uint16, options []syscall.NetlinkRout
 			f.key = append(f.key, nl.NewRtAttr(int(a.Attr.Type), a.Value).Serialize()...)
 		}
 	}
-	if f.tuple = (&filter{}).tupleOf(f.key); int(binary.NativeEndian.Uint32(f.flags)&nl.TCA_CLS_FLAGS_SKIP_SW) == 0 == k.card {
+	if f.tuple = (&filter{}).tupleOf(f.key); int(binary.NativeEndian.Uint32(f.flags)&nl.TCA_CLS_FLAGS_SKIP_SW) == 0 ==
+		k.card {
 		return said{unix.EOPNOTSUPP, "not what this kernel is for"}
 	}
 	var kind string

@@ -125,7 +125,8 @@ func (d *Driver) attach(i flow.Instance, next instance) (err error) {
 
 // output is the filter that sends what comes out of an instance to the sink.
 func (d *Driver) output(i flow.Instance, a *instance) filter {
-	return filter{dev: a.out, pref: d.cfg.Pref, proto: unix.ETH_P_ALL, handle: uint32(i), skipSW: !d.cfg.Software, to: d.sink,
+	return filter{dev: a.out, pref: d.cfg.Pref, proto: unix.ETH_P_ALL, handle: uint32(i), skipSW: !d.cfg.Software,
+		to:    d.sink,
 		label: label{kind: kindOutput, uplink: uint32(d.uplink), a: uint32(i), b: uint32(a.in)}}
 }
 
@@ -239,8 +240,8 @@ func (d *Driver) see(r *rule, c count) {
 	}
 }
 
-// settle reads the counters of all rules and charges the instances. A rule that is not there has been removed, unless the
-// uplink has gone with all of them: the kernel shows no filter of a device that is not there, and no error.
+// settle reads the counters of all rules and charges the instances. A rule that is not there has been removed, unless
+// the uplink has gone with all of them: the kernel shows no filter of a device that is not there, and no error.
 func (d *Driver) settle() error {
 	d.round++
 	began := time.Now()
@@ -275,8 +276,8 @@ func (d *Driver) settle() error {
 	return nil
 }
 
-// tellGone reports instances of which a device has gone, and uplink or sink, each once: a device that comes back is another.
-// Without the uplink there is nothing left to drive.
+// tellGone reports instances of which a device has gone, and uplink or sink, each once: a device that comes back is
+// another. Without the uplink there is nothing left to drive.
 func (d *Driver) tellGone() error {
 	there, err := d.cfg.system.devices()
 	if err != nil {

@@ -134,8 +134,8 @@ func (e brokenError) Unwrap() error { return e.error }
 // batch is how many requests go to the kernel in one datagram. Their answers must fit into the socket's buffer.
 const batch = 64
 
-// do makes requests, which the kernel carries out in order, each whatever became of the others. The error is that of the
-// socket; then it is not known what was done.
+// do makes requests, which the kernel carries out in order, each whatever became of the others. The error is that of
+// the socket; then it is not known what was done.
 func (c *conn) do(requests ...request) ([]answer, error) {
 	if len(requests) == 0 {
 		return nil, nil // netlink takes no empty datagram

@@ -119,7 +119,8 @@ type kernelBench struct {
 
 func newKernelBench(t *testing.T) *kernelBench {
 	n := newNamespace(t)
-	b := &kernelBench{n, Config{Uplink: "p0", Sink: "p1", Software: true, CounterLag: 1, system: n}, map[string]io.Writer{}, map[string]chan []byte{}}
+	b := &kernelBench{n, Config{Uplink: "p0", Sink: "p1", Software: true, CounterLag: 1, system: n},
+		map[string]io.Writer{}, map[string]chan []byte{}}
 	for _, p := range devices {
 		peer := "to-" + p
 		var err error
@@ -198,7 +199,8 @@ func TestKernelUplinkGone(t *testing.T) {
 	uplinkIsGone(t, d)
 }
 
-// The kernel shows no filter of a device that is not there, and no error either: the driver must not take silence for an answer.
+// The kernel shows no filter of a device that is not there, and no error either: the driver must not take silence for
+// an answer.
 func TestKernelShowsNothingOfAMissingDevice(t *testing.T) {
 	s, err := newNamespace(t).dial()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// filter is a tc flower filter of ours, as it is asked for and as the kernel shows it.
+// filter is one of our tc flower filters, both as requested and as the kernel shows it.
 type filter struct {
 	dev    int    // index of the device at which the packets come in
 	pref   uint16 // of filters on a device, the one with the lowest is looked at first
@@ -22,7 +22,7 @@ type filter struct {
 	to     int // index of the device to which packets are redirected; 0 drops them
 	label  label
 
-	// What the kernel shows beside.
+	// What the kernel shows in addition.
 	inHW bool
 	count
 }
@@ -30,11 +30,12 @@ type filter struct {
 // count is what a filter has forwarded or dropped. Bytes are those of whole frames.
 type count struct{ packets, bytes uint64 }
 
-// label is the action's cookie, which the kernel keeps and does not look at: whose filter it is, and what it stands for.
+// label is the action's cookie, which the kernel keeps without reading it: whose filter it is, and what it stands for.
 type label struct {
 	kind   byte
 	uplink uint32 // by index; tells the filters of drivers on several uplinks apart
-	a, b   uint32 // of a flow: its instance, its idle time in milliseconds; of an output: its instance, the input's device
+	// of a flow: its instance, its idle time in milliseconds; of an output: its instance, the input's device
+	a, b uint32
 }
 
 // The kinds of filters. None is somebody else's.
@@ -61,7 +62,8 @@ func labelOf(b []byte) label {
 	if len(b) != labelSize || binary.BigEndian.Uint32(b)&^0xff != magic {
 		return label{}
 	}
-	return label{kind: b[3], uplink: binary.BigEndian.Uint32(b[4:]), a: binary.BigEndian.Uint32(b[8:]), b: binary.BigEndian.Uint32(b[12:])}
+	return label{kind: b[3], uplink: binary.BigEndian.Uint32(b[4:]), a: binary.BigEndian.Uint32(b[8:]),
+		b: binary.BigEndian.Uint32(b[12:])}
 }
 
 // The constants of linux/pkt_cls.h, linux/tc_act and linux/gen_stats.h that package nl lacks.
@@ -83,25 +85,26 @@ func big16(v uint16) []byte { return binary.BigEndian.AppendUint16(nil, v) }
 
 type request = *nl.NetlinkRequest
 
-// message begins one about filters.
+// message begins a message about filters.
 func (f *filter) message(kind, flags int) request {
 	m := nl.NewNetlinkRequest(kind, flags)
-	m.AddData(&nl.TcMsg{Ifindex: int32(f.dev), Handle: f.handle, Parent: parentIngress, Info: uint32(f.pref)<<16 | uint32(swap(f.proto))})
+	m.AddData(&nl.TcMsg{Ifindex: int32(f.dev), Handle: f.handle, Parent: parentIngress,
+		Info: uint32(f.pref)<<16 | uint32(swap(f.proto))})
 	m.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated("flower")))
 	return m
 }
 
-// add has the kernel take a new filter: one with the same key and pref, or the same handle, is an error.
+// add makes the kernel add a filter. It is an error if one has the same key and pref, or the same handle.
 func (f *filter) add() request {
 	return f.complete(f.message(unix.RTM_NEWTFILTER, unix.NLM_F_ACK|unix.NLM_F_EXCL|unix.NLM_F_CREATE))
 }
 
-// replace puts a filter in the place of the one with its handle, if there is one, before that one is taken away.
+// replace puts a filter in the place of the one with its handle, if any, before that one is removed.
 func (f *filter) replace() request {
 	return f.complete(f.message(unix.RTM_NEWTFILTER, unix.NLM_F_ACK|unix.NLM_F_CREATE))
 }
 
-// remove takes a filter away. The kernel shows it a last time.
+// remove removes a filter. The kernel shows it a last time.
 func (f *filter) remove() request {
 	return f.message(unix.RTM_DELTFILTER, unix.NLM_F_ACK|unix.NLM_F_ECHO)
 }
@@ -128,7 +131,7 @@ func (f *filter) complete(m request) request {
 	return m
 }
 
-// etherType is that of a five-tuple's packets.
+// etherType is the EtherType of a five-tuple's packets.
 func etherType(t flow.FiveTuple) uint16 {
 	if t.Src.Is4() {
 		return unix.ETH_P_IP
@@ -163,7 +166,8 @@ func (f *filter) action(a *nl.RtAttr) {
 		a.AddRtAttr(actOptions, nil).AddRtAttr(nl.TCA_GACT_PARMS, words(0, 0, actShot, 0, 0))
 	} else {
 		a.AddRtAttr(nl.TCA_ACT_KIND, nl.ZeroTerminated("mirred"))
-		a.AddRtAttr(actOptions, nil).AddRtAttr(nl.TCA_MIRRED_PARMS, words(0, 0, actStolen, 0, 0, egressRedirect, uint32(f.to)))
+		a.AddRtAttr(actOptions, nil).AddRtAttr(nl.TCA_MIRRED_PARMS,
+			words(0, 0, actStolen, 0, 0, egressRedirect, uint32(f.to)))
 	}
 	a.AddRtAttr(nl.TCA_ACT_COOKIE, f.label.bytes())
 }
@@ -177,8 +181,8 @@ func words(all ...uint32) (b []byte) {
 	return b
 }
 
-// all has the kernel show every filter on a device with a pref. A brief answer lacks keys and where packets go, which is
-// two thirds of it; kernels before 5.8 do not know it and answer in full.
+// all makes the kernel show every filter on a device with a pref. A brief answer lacks keys and targets, two thirds of
+// the size; kernels before 5.8 do not know it and answer in full.
 func all(dev int, pref uint16, brief bool) request {
 	m := nl.NewNetlinkRequest(unix.RTM_GETTFILTER, unix.NLM_F_DUMP)
 	m.AddData(&nl.TcMsg{Ifindex: int32(dev), Parent: parentIngress, Info: uint32(pref) << 16})
@@ -190,7 +194,7 @@ func all(dev int, pref uint16, brief bool) request {
 	return m
 }
 
-// clsact has the kernel make the queueing discipline that filters hang on. It is an error if the device has it.
+// clsact makes the kernel add the queueing discipline for filters. It is an error if the device has it already.
 func clsact(dev int) request {
 	m := nl.NewNetlinkRequest(unix.RTM_NEWQDISC, unix.NLM_F_ACK|unix.NLM_F_EXCL|unix.NLM_F_CREATE)
 	m.AddData(&nl.TcMsg{Ifindex: int32(dev), Handle: 0xffff0000, Parent: 0xfffffff1})
@@ -226,8 +230,8 @@ func padded(b []byte, n int) []byte {
 	return b
 }
 
-// parseFilter reads a filter as the kernel shows it. It reports false for what is none of ours, or not of chain 0, where
-// ours are.
+// parseFilter reads a filter as the kernel shows it. It reports false if the filter is not ours or not in chain 0,
+// where ours are.
 func parseFilter(b []byte) (f filter, ours bool) {
 	if len(b) < nl.SizeofTcMsg {
 		return f, false
@@ -286,9 +290,9 @@ func (f *filter) parseAction(b []byte) {
 	}
 }
 
-// parseStats reads an action's counters: what it saw in hardware and in software together, and in hardware alone. A count
-// of packets beyond 32 bits follows its own counter in another attribute. In software the kernel counts packets as it has
-// them when they come in, without their Ethernet header.
+// parseStats reads an action's counters: what it saw in hardware and in software together, and in hardware alone. A
+// count of packets beyond 32 bits follows its own counter in another attribute. In software the kernel counts packets
+// as it has them when they come in, without their Ethernet header.
 func parseStats(b []byte) count {
 	var both, hw count
 	last := &both

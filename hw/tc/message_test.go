@@ -20,7 +20,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-var capture = flag.Bool("capture", false, "write testdata/requests.txt anew, from what the tc command sends (takes root, tc and strace)")
+var capture = flag.Bool("capture", false, "write testdata/requests.txt anew, from what the tc command sends (takes "+
+	"root, tc and strace)")
 
 const requestsFile = "testdata/requests.txt"
 
@@ -28,15 +29,18 @@ const requestsFile = "testdata/requests.txt"
 const p0, v0 = 10, 20
 
 func five(src, dst string, sport, dport uint16, proto uint8) flow.FiveTuple {
-	return flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: sport, DstPort: dport, Proto: proto}
+	return flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: sport, DstPort: dport,
+		Proto: proto}
 }
 
 var (
 	udp4 = filter{dev: p0, pref: 10, proto: unix.ETH_P_IP, handle: 6, skipSW: true, to: v0,
-		tuple: five("10.1.0.5", "10.2.0.1", 1029, 443, flow.UDP), label: label{kind: kindFlow, uplink: p0, a: 1, b: 1000}}
+		tuple: five("10.1.0.5", "10.2.0.1", 1029, 443, flow.UDP),
+		label: label{kind: kindFlow, uplink: p0, a: 1, b: 1000}}
 	tcp6 = filter{dev: p0, pref: 11, proto: unix.ETH_P_IPV6, handle: 7,
 		tuple: five("2001:db8::1", "2001:db8::2", 1029, 443, flow.TCP), label: label{kind: kindFlow, uplink: p0, a: 2}}
-	output = filter{dev: v0, pref: 10, proto: unix.ETH_P_ALL, handle: 1, skipSW: true, to: p0, label: label{kind: kindOutput, uplink: p0, a: 1, b: v0}}
+	output = filter{dev: v0, pref: 10, proto: unix.ETH_P_ALL, handle: 1, skipSW: true, to: p0,
+		label: label{kind: kindOutput, uplink: p0, a: 1, b: v0}}
 )
 
 // The driver's requests, and the tc commands that make the same.
@@ -46,14 +50,20 @@ var requests = []struct {
 	differs string // what tc sends and the driver does not, as the kernel does not look at it
 }{
 	{"tc qdisc add dev p0 clsact", func() request { return clsact(p0) }, ""},
-	{"tc filter add dev p0 ingress pref 10 protocol ip handle 6 flower skip_sw ip_proto udp src_ip 10.1.0.5 dst_ip 10.2.0.1 src_port 1029 dst_port 443 action mirred egress redirect dev v0 cookie 51dc0c010000000a00000001000003e8",
+	{"tc filter add dev p0 ingress pref 10 protocol ip handle 6 flower skip_sw ip_proto udp src_ip 10.1.0.5 dst_ip " +
+		"10.2.0.1 src_port 1029 dst_port 443 action mirred egress redirect dev v0 cookie " +
+		"51dc0c010000000a00000001000003e8",
 		udp4.add, ""},
-	{"tc filter replace dev p0 ingress pref 11 protocol ipv6 handle 7 flower ip_proto tcp src_ip 2001:db8::1 dst_ip 2001:db8::2 src_port 1029 dst_port 443 action drop cookie 51dc0c010000000a0000000200000000",
+	{"tc filter replace dev p0 ingress pref 11 protocol ipv6 handle 7 flower ip_proto tcp src_ip 2001:db8::1 dst_ip " +
+		"2001:db8::2 src_port 1029 dst_port 443 action drop cookie 51dc0c010000000a0000000200000000",
 		tcp6.replace, ""},
-	{"tc filter add dev v0 ingress pref 10 protocol all handle 1 flower skip_sw action mirred egress redirect dev p0 cookie 51dc0c020000000a0000000100000014",
+	{"tc filter add dev v0 ingress pref 10 protocol all handle 1 flower skip_sw action mirred egress redirect dev p0 " +
+		"cookie 51dc0c020000000a0000000100000014",
 		output.add, ""},
-	{"tc filter del dev p0 ingress pref 10 protocol ip handle 6 flower", udp4.remove, "options, and no wish to be shown what goes"},
-	{"tc filter get dev p0 ingress pref 10 protocol ip handle 6 flower", udp4.show, "options, and no wish for an acknowledgement"},
+	{"tc filter del dev p0 ingress pref 10 protocol ip handle 6 flower", udp4.remove,
+		"options, and no wish to be shown what goes"},
+	{"tc filter get dev p0 ingress pref 10 protocol ip handle 6 flower", udp4.show,
+		"options, and no wish for an acknowledgement"},
 	{"tc filter show dev p0 ingress pref 10 chain 0", func() request { return all(p0, 10, false) }, ""},
 	{"tc -br filter show dev p0 ingress pref 10 chain 0", func() request { return all(p0, 10, true) }, ""},
 }
@@ -113,9 +123,11 @@ func captureRequests(t *testing.T) {
 	}
 	text := "# What the tc command sends for the driver's requests: " + strings.TrimSpace(string(version)) +
 		"\n# Written by go test ./hw/tc -run TC -capture. p0 has index 10, v0 20; sequence numbers are 0.\n"
-	script := "ip link add name p0 index 10 type veth peer name q0 index 11; ip link add name v0 index 20 type veth peer name w0 index 21; exec strace -e trace=sendmsg -e write=all "
+	script := "ip link add name p0 index 10 type veth peer name q0 index 11; ip link add name v0 index 20 type veth " +
+		"peer name w0 index 21; exec strace -e trace=sendmsg -e write=all "
 	for _, c := range requests {
-		out, _ := exec.Command("unshare", "-n", "sh", "-c", script+c.command).CombinedOutput() // the kernel may refuse it
+		// the kernel may refuse it
+		out, _ := exec.Command("unshare", "-n", "sh", "-c", script+c.command).CombinedOutput()
 		var sent []byte
 		for _, dump := range strings.Split(string(out), "bytes in buffer 0") {
 			b := undump(t, dump)
@@ -184,7 +196,8 @@ func TestParseStats(t *testing.T) {
 	}{
 		{"nothing", nil, count{}},
 		{"in software, without the Ethernet header", []part{{nl.TCA_STATS_BASIC, basic(2, 172)}}, count{2, 200}},
-		{"in hardware", []part{{nl.TCA_STATS_BASIC, basic(2, 200)}, {nl.TCA_STATS_BASIC_HW, basic(2, 200)}}, count{2, 200}},
+		{"in hardware", []part{{nl.TCA_STATS_BASIC, basic(2, 200)}, {nl.TCA_STATS_BASIC_HW, basic(2, 200)}},
+			count{2, 200}},
 		{"in both", []part{{nl.TCA_STATS_BASIC, basic(3, 286)}, {nl.TCA_STATS_BASIC_HW, basic(2, 200)}}, count{3, 300}},
 		{"beyond 32 bits, in hardware", []part{
 			{nl.TCA_STATS_BASIC, basic(1, 500<<32)}, {nl.TCA_STATS_PKT64, nl.Uint64Attr(5<<32 + 1)},
@@ -225,7 +238,8 @@ func TestVerdict(t *testing.T) {
 		{"acknowledged", unix.NLMSG_ERROR, unix.NLM_F_CAPPED, join(make([]byte, 4), request[:16]), ""},
 		{"no words", unix.NLMSG_ERROR, 0, join(minus, request), "operation not supported"},
 		{"words behind the request", unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, join(minus, request, words), said},
-		{"words behind its header", unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED, join(minus, request[:16], words), said},
+		{"words behind its header", unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS | unix.NLM_F_CAPPED,
+			join(minus, request[:16], words), said},
 		{"at the end of many", unix.NLMSG_DONE, unix.NLM_F_ACK_TLVS, join(minus, words), said},
 		{"cut short", unix.NLMSG_ERROR, unix.NLM_F_ACK_TLVS, minus, "operation not supported"},
 	} {
@@ -252,6 +266,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("ours: %+v", x)
 		}
 		activeFeature(b, "hw-tc-offload")
-		_ = verdict(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.NLMSG_ERROR, Flags: unix.NLM_F_ACK_TLVS}, Data: b})
+		_ = verdict(syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: unix.NLMSG_ERROR, Flags: unix.NLM_F_ACK_TLVS},
+			Data: b})
 	})
 }

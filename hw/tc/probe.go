@@ -21,8 +21,8 @@ type Probed struct {
 	Leftovers  int  // filters of a run under way or an earlier one
 }
 
-// Probe asks for a rule of an address that is nobody's (RFC 5737) as a run does, and takes it back. The error has the
-// kernel's words. What it makes for the rule to hang on stays, see the package's documentation.
+// Probe adds a rule for an address that nobody has (RFC 5737), as a run would, and removes it. The error has the
+// kernel's words. The queueing discipline for the rule stays: see the package's documentation.
 func Probe(cfg Config) (p Probed, err error) {
 	cfg.defaults()
 	d := &Driver{cfg: cfg}
@@ -36,7 +36,8 @@ func Probe(cfg Config) (p Probed, err error) {
 	}
 	p.Leftovers = len(found)
 	nobody := netip.MustParseAddr("192.0.2.1")
-	f := d.filterOf(&rule{Rule: hw.Rule{Flow: math.MaxInt32 - 1, Tuple: flow.FiveTuple{Src: nobody, Dst: nobody, SrcPort: 9, DstPort: 9, Proto: flow.UDP}}})
+	f := d.filterOf(&rule{Rule: hw.Rule{Flow: math.MaxInt32 - 1,
+		Tuple: flow.FiveTuple{Src: nobody, Dst: nobody, SrcPort: 9, DstPort: 9, Proto: flow.UDP}}})
 	if _, err := d.conn.one(f.add()); err != nil {
 		return p, fmt.Errorf("tc: a rule on %s: %w", cfg.Uplink, err)
 	}

@@ -53,7 +53,10 @@ func (d *Driver) Install(rules ...hw.Rule) error {
 
 // Move implements hw.Switch.
 func (d *Driver) Move(moves ...hw.Move) error {
-	return d.ask(hw.OpMove, len(moves), func(k int) hw.Rule { return hw.Rule{Flow: moves[k].Flow, Instance: moves[k].Instance} })
+	return d.ask(hw.OpMove, len(moves), func(k int) hw.Rule {
+		return hw.Rule{Flow: moves[k].Flow,
+			Instance: moves[k].Instance}
+	})
 }
 
 // Remove implements hw.Switch.
@@ -67,7 +70,7 @@ type task struct {
 	done     func([]answer)
 }
 
-// exchange does tasks, as many in one datagram as may be.
+// exchange does tasks, as many in one datagram as possible.
 func (d *Driver) exchange(tasks []task) error {
 	for len(tasks) > 0 {
 		var requests []request
@@ -124,7 +127,7 @@ func (d *Driver) work(jobs []job) error {
 	return flush()
 }
 
-// subject is the rule that a job concerns, or that stands in its way.
+// subject is the rule that a job is about, or that prevents it.
 func (d *Driver) subject(j *job) *rule {
 	if r := d.flows[j.rule.Flow]; r != nil || j.op != hw.OpInstall {
 		return r
@@ -132,7 +135,7 @@ func (d *Driver) subject(j *job) *rule {
 	return d.tuples[j.rule.Tuple]
 }
 
-// prepare makes a job a task, or one that refuses it.
+// prepare turns a job into a task, which may be one that refuses it.
 var prepare = [...]func(*Driver, *job) task{
 	hw.OpInstall: func(d *Driver, j *job) task {
 		if why := d.whyNot(&j.rule); why != nil {
@@ -199,7 +202,7 @@ func (d *Driver) redirect(r *rule, i flow.Instance, done func(error)) task {
 	}}
 }
 
-// remove takes a rule's filter out of the kernel. It is no error if somebody else has done so.
+// remove removes a rule's filter from the kernel. It is no error if somebody else has done so.
 func (d *Driver) remove(r *rule, done func(error)) task {
 	f, asked := d.filterOf(r), time.Now()
 	return task{[]request{f.remove()}, func(a []answer) {
@@ -217,11 +220,13 @@ func (d *Driver) remove(r *rule, done func(error)) task {
 	}}
 }
 
-// filterOf is a rule's filter.
+// filterOf makes a rule's filter.
 func (d *Driver) filterOf(r *rule) filter {
 	f := filter{
-		dev: d.uplink, pref: d.cfg.Pref, proto: etherType(r.Tuple), handle: uint32(r.Flow) + 1, skipSW: !d.cfg.Software, tuple: r.Tuple, to: r.to,
-		label: label{kind: kindFlow, uplink: uint32(d.uplink), a: uint32(r.Instance), b: uint32((r.Idle + time.Millisecond - 1) / time.Millisecond)},
+		dev: d.uplink, pref: d.cfg.Pref, proto: etherType(r.Tuple), handle: uint32(r.Flow) + 1, skipSW: !d.cfg.Software,
+		tuple: r.Tuple, to: r.to,
+		label: label{kind: kindFlow, uplink: uint32(d.uplink), a: uint32(r.Instance),
+			b: uint32((r.Idle + time.Millisecond - 1) / time.Millisecond)},
 	}
 	if f.proto == unix.ETH_P_IPV6 {
 		f.pref++
@@ -258,14 +263,15 @@ func (d *Driver) whyNot(r *hw.Rule) error {
 	return nil
 }
 
-// refuse is a task that the kernel is not bothered with.
+// refuse makes a task that needs nothing from the kernel.
 func (d *Driver) refuse(j *job, why error) task {
 	return task{done: func([]answer) { d.reject(j, why) }}
 }
 
 func (d *Driver) event(j *job, kind hw.EventKind) hw.Event {
 	now := time.Now()
-	return hw.Event{Kind: kind, Op: j.op, Flow: j.rule.Flow, Instance: j.rule.Instance, At: now, Latency: max(now.Sub(j.asked), 1)}
+	return hw.Event{Kind: kind, Op: j.op, Flow: j.rule.Flow, Instance: j.rule.Instance, At: now,
+		Latency: max(now.Sub(j.asked), 1)}
 }
 
 func (d *Driver) reject(j *job, why error) {

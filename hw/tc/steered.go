@@ -7,23 +7,23 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// steered knows when packets of which five-tuples met a rule. In software a packet socket sees a packet before the filters
-// do, whether it meets one or not, and it is read from there when a busy machine comes to it: its rule may have come, or gone,
-// since. So what counts is when the packet came. One that came while its rule was on its way in or out may have met it or
-// not; it is taken not to have, so that it is delivered twice at worst. It is lost if it took longer than onItsWay from its
-// time to the filters, and its rule was removed meanwhile.
+// steered knows when packets of a five-tuple certainly met a rule. In software a packet socket sees every packet before
+// the filters do, and a busy machine may read it late, when its rule has come or gone. So the time of arrival decides.
+// A packet that came while its rule was being added or removed may have met it or not. It is taken not to have met it,
+// so at worst it is delivered twice. It is lost if it took longer than onItsWay to reach the filters and its rule was
+// removed meanwhile.
 type steered struct {
 	mu    sync.Mutex
 	spans map[flow.FiveTuple][]span
 	ended []flow.FiveTuple // in order, once for each span that has
 }
 
-// onItsWay is how long a packet may take from when the kernel notes its time, which is before it waits for a processor, to
-// the filters.
+// onItsWay is how long a packet may take to the filters after the kernel has noted its time, which is before it waits
+// for a processor.
 const onItsWay = 10 * time.Millisecond
 
-// span is a time in which packets came that met a rule for certain: since the kernel said that it was in force, until
-// onItsWay before its removal was asked for.
+// span is a time in which every packet certainly met a rule: from the kernel's confirmation that it was in force until
+// onItsWay before the request for its removal.
 type span struct{ from, to time.Time } // to is zero while it is
 
 func (s *steered) begin(t flow.FiveTuple, at time.Time) {
@@ -42,8 +42,8 @@ func (s *steered) end(t flow.FiveTuple, at time.Time) {
 	}
 }
 
-// met reports whether a packet that came at a time met a rule for certain. Packets are asked for in the order in which they
-// came, so what ended before this one is forgotten.
+// met reports whether a packet that came at a time certainly met a rule. Callers ask in the order of arrival, so spans
+// that ended before this packet are forgotten.
 func (s *steered) met(t flow.FiveTuple, at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -74,7 +74,10 @@ func TestConformance(t *testing.T) {
 		card bool
 	}{{"Card", true}, {"Software", false}} {
 		t.Run(way.name, func(t *testing.T) {
-			switchtest.Run(t, func(t *testing.T) *switchtest.Bench { return newFakeKernel(way.card, devices...).bench(t) })
+			switchtest.Run(t, func(t *testing.T) *switchtest.Bench {
+				return newFakeKernel(way.card,
+					devices...).bench(t)
+			})
 		})
 	}
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a test binary, linked statically, on the kernel of Debian's package user-mode-linux: a Linux that is a process, and
+# Runs a test binary, linked statically, on the kernel of Debian's package user-mode-linux. That kernel is a process and
 # has the flower classifier, which the machine's own kernel may lack. It sees the machine's files and can write none.
 #
 #     hw/tc/uml.sh bin/tc.test -test.run Kernel -test.v
@@ -12,8 +12,8 @@ if [ "$$" -ne 1 ]; then
 	shift
 	dir=$(mktemp -d)
 	trap 'rm -rf "$dir"' EXIT
-	timeout 300 linux.uml mem=1G quiet rootfstype=hostfs ro init="$(realpath "$0")" uml_dir="$dir" con=null con0=fd:0,fd:1 \
-		-- "$program" "$@" </dev/null >"$dir/said" 2>&1 || true
+	timeout 300 linux.uml mem=1G quiet rootfstype=hostfs ro init="$(realpath "$0")" uml_dir="$dir" \
+		con=null con0=fd:0,fd:1 -- "$program" "$@" </dev/null >"$dir/said" 2>&1 || true
 	sed -n '/^uml: begin/,/^uml: exit/p' "$dir/said"
 	grep -q '^uml: exit 0' "$dir/said" || { cat "$dir/said"; exit 1; }
 	exit

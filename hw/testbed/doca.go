@@ -14,7 +14,8 @@ import (
 func openDOCA(_ context.Context, f *File) (hw.Switch, error) {
 	d := f.Switch.DOCA
 	c := doca.Config{PCI: d.PCI, Representors: d.Representors, Uplink: d.Uplink, Ports: d.Ports, Sink: d.Sink,
-		Probe: d.Probe, Mode: d.Mode, EAL: d.EAL, Rules: d.Rules, QueueDepth: d.QueueDepth, MoveInPlace: d.MoveInPlace, DropOthers: d.DropOthers,
+		Probe: d.Probe, Mode: d.Mode, EAL: d.EAL, Rules: d.Rules, QueueDepth: d.QueueDepth, MoveInPlace: d.MoveInPlace,
+		DropOthers: d.DropOthers,
 		CounterLag: duration(d.CounterLag), PacketInQueue: d.PacketInQueue}
 	if s := d.StandIn; s != nil {
 		c.StandIn = &doca.StandIn{Netns: s.Netns, Wire: s.Wire}
@@ -36,20 +37,23 @@ func checkDOCA(f *File) []check {
 				return "", doca.ErrNotBuilt
 			}
 			if d.MoveInPlace {
-				return "attention, move_in_place: public programs saw entries that can be changed once, or not removed after it", nil
+				return "attention, move_in_place: public programs saw entries that can be changed once, or not " +
+					"removed after it", nil
 			}
 			return "", nil
 		},
 	}, {
 		what: "the physical function " + d.PCI,
-		mend: "lspci -D | grep -i mellanox lists the card's functions; the address is that of the ARM side, and the card must be in DPU mode",
+		mend: "lspci -D | grep -i mellanox lists the card's functions; the address is that of the ARM side, and the " +
+			"card must be in DPU mode",
 		do: func(context.Context) (string, error) {
 			_, err := os.Stat("/sys/bus/pci/devices/" + d.PCI)
 			return "", err
 		},
 	}, {
 		what: fmt.Sprintf("network devices %s and %s", d.Uplink, strings.Join(d.Ports, ", ")),
-		mend: "virtual functions are made on the host (echo 8 > /sys/class/net/NAME/device/sriov_numvfs); ip -br link on the ARM side lists their representors",
+		mend: "virtual functions are made on the host (echo 8 > /sys/class/net/NAME/device/sriov_numvfs); ip -br " +
+			"link on the ARM side lists their representors",
 		do: func(context.Context) (string, error) {
 			var missing []error
 			for _, name := range append([]string{d.Uplink}, d.Ports...) {
@@ -75,7 +79,8 @@ func checkDOCA(f *File) []check {
 		},
 	}, {
 		what: "nobody else programs the eSwitch",
-		mend: "systemctl stop openvswitch-switch, or take the ports off its bridges: both put rules into the same table",
+		mend: "systemctl stop openvswitch-switch, or take the ports off its bridges: " +
+			"both put rules into the same table",
 		do: func(context.Context) (string, error) {
 			for _, name := range append([]string{d.Uplink}, d.Ports...) {
 				if master, err := os.Readlink("/sys/class/net/" + name + "/master"); err == nil {
@@ -87,7 +92,7 @@ func checkDOCA(f *File) []check {
 	}}
 }
 
-// checkStandIn opens it: there is no card that it could be taken from.
+// checkStandIn opens the stand-in: there is no card that this could disturb.
 func checkStandIn(f *File) []check {
 	return []check{{
 		what: "the stand-in for DOCA Flow, between the devices of namespace " + f.Switch.DOCA.StandIn.Netns,

@@ -58,7 +58,7 @@ func (f *File) DockerConfig() docker.Config {
 	return c
 }
 
-// plug is how devices come to a bridge of Open vSwitch, and leave it.
+// plug returns functions that add devices to a bridge of Open vSwitch, and remove them.
 func plug(db vswitch.Database, bridge string) (plug, unplug docker.Plug) {
 	return func(ctx context.Context, devices ...string) error {
 			b := vswitch.Bridge{Name: bridge}
@@ -76,7 +76,8 @@ func checkDocker(f *File) []check {
 	checks := []check{
 		{
 			what: "Docker Engine at " + d.Host,
-			mend: "is it running (systemctl start docker), may this user speak to it (group docker, or root), and are the certificates those that it wants?",
+			mend: "is it running (systemctl start docker), may this user speak to it (group docker, or root), and " +
+				"are the certificates those that it wants?",
 			do: func(ctx context.Context) (string, error) {
 				e, err := docker.Open(ctx, f.DockerConfig())
 				if err != nil {
@@ -93,14 +94,17 @@ func checkDocker(f *File) []check {
 				}
 				said := fmt.Sprintf("version %s, API %s; %d ports in the pool", facts.Version, facts.API, len(d.Ports))
 				if n := len(list); n > 0 {
-					said += fmt.Sprintf("; %d containers of an earlier run, which the next run or smartinco hw clean removes", n)
+					said += fmt.Sprintf("; %d containers of an earlier run, which the next run or smartinco hw clean "+
+						"removes", n)
 				}
 				return said, nil
 			},
 		},
 		{
 			what: "an instance of " + d.Image + ": started, ready, stopped",
-			mend: "does the engine have the image (docker images), does the program print or do what ready says (docker logs), do the devices of the ports exist on the engine's machine, and may this user make network devices (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)?",
+			mend: "does the engine have the image (docker images), does the program print or do what ready says " +
+				"(docker logs), do the devices of the ports exist on the engine's machine, and may this user make " +
+				"network devices (root, or CAP_NET_ADMIN and CAP_SYS_ADMIN)?",
 			do: func(ctx context.Context) (_ string, err error) {
 				e, err := docker.Open(ctx, f.DockerConfig())
 				if err != nil {
@@ -120,11 +124,13 @@ func checkDocker(f *File) []check {
 					return "", err
 				}
 				begun := time.Now()
-				if err := e.Delete(context.WithoutCancel(ctx), number); err != nil { // an interrupt leaves nothing
+				// even an interrupt leaves no container behind
+				if err := e.Delete(context.WithoutCancel(ctx), number); err != nil {
 					return "", err
 				}
 				return fmt.Sprintf("runs after %v, ready after %v, gone %v after the request, at ports %s and %s",
-					c.Started.Round(time.Millisecond), c.Ready.Round(time.Millisecond), time.Since(begun).Round(time.Millisecond), c.Ports.In, c.Ports.Out), nil
+					c.Started.Round(time.Millisecond), c.Ready.Round(time.Millisecond),
+					time.Since(begun).Round(time.Millisecond), c.Ports.In, c.Ports.Out), nil
 			},
 		},
 	}
@@ -138,7 +144,7 @@ func checkDocker(f *File) []check {
 	return checks
 }
 
-// hugepages says how many are free in a hugetlbfs.
+// hugepages says how many huge pages are free in a hugetlbfs.
 func hugepages(folder string) (string, error) {
 	const hugetlbfs = 0x958458f6
 	var s unix.Statfs_t
@@ -154,5 +160,5 @@ func hugepages(folder string) (string, error) {
 	return fmt.Sprintf("%d of %d pages of %d kB free", s.Bavail, s.Blocks, s.Bsize/1024), nil
 }
 
-// duration is a time of the file as the drivers take it.
+// duration converts a time of the file for the drivers.
 func duration(t units.Time) time.Duration { return time.Duration(t / units.Nanosecond) }

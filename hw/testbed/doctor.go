@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// check is one thing that must be so for a run to succeed.
+// check is one condition for a run to succeed.
 type check struct {
 	what string
-	mend string // what to look at if it is not
+	mend string // what to look at if it fails
 	do   func(context.Context) (said string, err error)
 }
 
@@ -19,16 +19,16 @@ type check struct {
 type Finding struct {
 	What string `json:"what"`
 	Said string `json:"said,omitempty"`  // what was found, if all is well
-	Err  string `json:"error,omitempty"` // why it is not
+	Err  string `json:"error,omitempty"` // why it is not well
 	Mend string `json:"mend,omitempty"`  // what to do then
 }
 
-// checkLimit is for one check.
+// checkLimit bounds the time of one check.
 const checkLimit = time.Minute
 
-// Doctor checks the testbed, step by step, and hands each finding to report. It reports whether all is well. The checks
-// do what a run does - the miss rules are written, an instance is started - and undo it; so no run may go on, which is
-// the first thing that is checked, and the last if it is not so.
+// Doctor checks the testbed step by step and hands each finding to report. It returns whether all is well. The checks
+// do what a run does, such as writing the miss rules and starting an instance, and undo it. So no run may be under way:
+// this is checked first, and if one is, nothing else is checked.
 func (f *File) Doctor(ctx context.Context, report func(Finding)) (well bool) {
 	well = true
 	try := func(c check) bool {
@@ -45,14 +45,17 @@ func (f *File) Doctor(ctx context.Context, report func(Finding)) (well bool) {
 		return err == nil
 	}
 	var unlock func()
-	if !try(check{"testbed file " + f.path, "wait until the run that uses the testbed has ended, or end it", func(context.Context) (said string, err error) {
-		unlock, err = f.Lock()
-		return fmt.Sprintf("testbed %s, scale %g of the rates and %g of the times", f.Name, f.Scale.Rate, f.Scale.Time), err
-	}}) {
+	if !try(check{"testbed file " + f.path, "wait until the run that uses the testbed has ended, or end it",
+		func(context.Context) (said string, err error) {
+			unlock, err = f.Lock()
+			return fmt.Sprintf("testbed %s, scale %g of the rates and %g of the times", f.Name, f.Scale.Rate,
+				f.Scale.Time), err
+		}}) {
 		return false
 	}
 	defer unlock()
-	try(check{"clock", "a slow clock costs microseconds each time it is read; choose another in /sys/devices/system/clocksource/clocksource0", clock})
+	try(check{"clock", "a slow clock costs microseconds each time it is read; choose another in " +
+		"/sys/devices/system/clocksource/clocksource0", clock})
 	for _, of := range []func() ([]check, error){
 		func() ([]check, error) { return checksOf("switch", switches, f) },
 		func() ([]check, error) { return checksOf("containers", engines, f) },
@@ -64,7 +67,7 @@ func (f *File) Doctor(ctx context.Context, report func(Finding)) (well bool) {
 		}
 		for _, c := range checks {
 			if !try(c) {
-				break // what follows stands on it
+				break // the checks that follow depend on it
 			}
 		}
 	}

@@ -6,19 +6,20 @@ import (
 
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/doca"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 )
 
-// SwitchDriver is a driver of switches with what it can do where the testbed's file leaves all else open.
+// SwitchDriver is a driver of switches, with what it can do by default.
 type SwitchDriver struct {
 	Key          string          `json:"driver"` // in a testbed's file; simulated is for tests alone
 	Capabilities hw.Capabilities `json:"capabilities"`
 }
 
-// SwitchDrivers are all of them.
+// SwitchDrivers returns all drivers of switches.
 func SwitchDrivers() []SwitchDriver {
 	file := func(sw string) *File {
-		f, err := Parse("least", []byte("name: t\nswitch: {"+sw+"}\ncontainers: {docker: {image: i, ports: [{in: a}]}}\ngenerator: {trex: {}}\n"), ".")
+		f, err := Parse("least", []byte("name: t\nswitch: {"+sw+"}\ncontainers: {docker: {image: i, ports: [{in: "+
+			"a}]}}\ngenerator: {trex: {}}\n"), ".")
 		if err != nil {
 			panic(err)
 		}
@@ -28,7 +29,8 @@ func SwitchDrivers() []SwitchDriver {
 	return []SwitchDriver{
 		{"simulated", simswitch.Config{}.Capabilities()},
 		{"ovs", ovsConfig(file(`ovs: {address: "unix:/a", uplink: p0}`)).Capabilities()},
-		{"doca", doca.Config{Rules: d.Rules, CounterLag: duration(d.CounterLag), MoveInPlace: d.MoveInPlace, PacketInQueue: d.PacketInQueue}.Capabilities()},
+		{"doca", doca.Config{Rules: d.Rules, CounterLag: duration(d.CounterLag), MoveInPlace: d.MoveInPlace,
+			PacketInQueue: d.PacketInQueue}.Capabilities()},
 		{"tc", tcConfig(file("tc: {uplink: p0}")).Capabilities()},
 	}
 }
@@ -46,7 +48,10 @@ var properties = []struct {
 	}},
 	{"counters", func(c *hw.Capabilities) string { return c.Counting }},
 	{"a counter's age", func(c *hw.Capabilities) string { return upTo(c.CounterLag, "none", "") }},
-	{"packets follow a rule", func(c *hw.Capabilities) string { return upTo(c.RuleLag, "once it is confirmed", " later") }},
+	{"packets follow a rule", func(c *hw.Capabilities) string {
+		return upTo(c.RuleLag, "once it is confirmed",
+			" later")
+	}},
 	{"during a move", func(c *hw.Capabilities) string {
 		if c.MoveIsAtomic {
 			return "no packet is missed"
@@ -82,7 +87,7 @@ func upTo(d time.Duration, none, more string) string {
 	return "up to " + d.String() + more
 }
 
-// SwitchTable sets drivers side by side: a row of their names, and one for each of their properties.
+// SwitchTable compares drivers: a row of their names, and a row for each property.
 func SwitchTable(drivers []SwitchDriver) [][]string {
 	table := [][]string{{""}}
 	for _, d := range drivers {

@@ -35,7 +35,8 @@ func TestTheDocumentedDriversAreThePrograms(t *testing.T) {
 		return
 	}
 	if table != b.String() {
-		t.Errorf("%s has another table of drivers: go test ./hw/testbed -update\ngot\n%s\nwant\n%s", hardware, table, b.String())
+		t.Errorf("%s has another table of drivers: go test ./hw/testbed -update\ngot\n%s\nwant\n%s", hardware, table,
+			b.String())
 	}
 }
 

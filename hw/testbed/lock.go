@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrBusy is, in the sense of errors.Is, a testbed that somebody else uses.
+// ErrBusy says, in the sense of errors.Is, that somebody else uses the testbed.
 var ErrBusy = errors.New("the testbed is in use")
 
-// Lock takes the testbed for this process, until unlock is called or the process ends, however it ends. What is locked are
-// its devices - the switch, the containers' name at their engine, the generator's ports - by their own names, so that two
-// files which describe the same devices exclude each other. It holds off other processes of this machine alone.
+// Lock takes the testbed for this process until unlock is called or the process ends, however it ends. It locks the
+// devices - the switch, the containers' name at their engine, the generator's ports - by their own names, so that two
+// files that describe the same devices exclude each other. It excludes other processes of this machine only.
 //
-// A lock is a file that is held (flock). It is removed in the end; one that is there and not held was left by a process that
-// was killed, or that could not remove what it had made, and what stands on the testbed is that one's. It stays until a run
-// or Clean has removed that.
+// A lock is a file that is held (flock) and removed at the end. A file that exists and is not held was left by a
+// process that was killed, or that could not remove what it had made; what is on the testbed belongs to that process.
+// The file stays until a run or Clean has removed that.
 func (f *File) Lock() (unlock func(), err error) {
 	type lock struct {
 		*os.File
@@ -32,7 +32,7 @@ func (f *File) Lock() (unlock func(), err error) {
 	var held []lock
 	unlock = func() {
 		for _, l := range held {
-			if f.cleaned || !l.left && !f.leaves { // what a killed run has left is there until somebody has removed it
+			if f.cleaned || !l.left && !f.leaves { // what a killed run has left stays until somebody removes it
 				_ = os.Remove(l.Name())
 			}
 			l.Close()
@@ -51,10 +51,10 @@ func (f *File) Lock() (unlock func(), err error) {
 	return unlock, nil
 }
 
-// leave notes that all is removed that stood on the testbed, or why not all is.
+// leave notes that everything on the testbed has been removed, or why something has not.
 func (f *File) leave(err error) { f.cleaned, f.leaves = err == nil, err != nil }
 
-// parts are the names of what the testbed consists of, sorted, each once.
+// parts returns the names of the testbed's parts, sorted and without duplicates.
 func (f *File) parts() []string {
 	var all []string
 	for i := range switches {
@@ -76,7 +76,7 @@ func (f *File) parts() []string {
 	return slices.Compact(all)
 }
 
-// lockFile is where a part is locked: a folder that everybody may write to, the same for every user.
+// lockFile is the file that locks a part, in a folder that is the same for all users and that all may write to.
 func lockFile(part string) string {
 	dir := "/run/lock"
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm()&0o002 == 0 {
@@ -86,7 +86,7 @@ func lockFile(part string) string {
 	return filepath.Join(dir, fmt.Sprintf("smartinco-%x.lock", sum[:12]))
 }
 
-// hold takes the lock of a part, and says whether it was there already.
+// hold takes the lock of a part, and says whether its file existed already.
 func hold(part string) (_ *os.File, left bool, err error) {
 	path := lockFile(part)
 	for {
@@ -109,7 +109,7 @@ func hold(part string) (_ *os.File, left bool, err error) {
 			}
 			return nil, false, fmt.Errorf("%s: %w", path, err)
 		}
-		// It may have been removed between the two.
+		// The file may have been removed between opening and locking it.
 		is, err1 := file.Stat()
 		now, err2 := os.Lstat(path)
 		if err1 == nil && err2 == nil && os.SameFile(is, now) {
@@ -119,7 +119,8 @@ func hold(part string) (_ *os.File, left bool, err error) {
 	}
 }
 
-// place is an address without what is accidental in it: unix:PATH without symbolic links, HOST:PORT with an IP address.
+// place normalises an address, so that it names a place in one way: unix:PATH without symbolic links, HOST:PORT with an
+// IP address.
 func place(network, address string) string {
 	if network == "unix" {
 		path, err := filepath.Abs(address)

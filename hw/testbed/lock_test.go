@@ -15,7 +15,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
-	"github.com/smartinco/smartinco/hw/simswitch"
+	"github.com/smartinco/smartinco/hw/standins/simswitch"
 	"github.com/smartinco/smartinco/hw/trex"
 )
 
@@ -23,13 +23,15 @@ import (
 func flowOf(t *testing.T) trex.Flow {
 	t.Helper()
 	a, b := netip.MustParseAddr("16.0.0.1"), netip.MustParseAddr("48.0.0.1")
-	return trex.Flow{Tuple: flow.FiveTuple{Src: a, Dst: b, SrcPort: 1025, DstPort: 12, Proto: flow.UDP}, Rate: 1000, Total: 1e6, Frame: 128}
+	return trex.Flow{Tuple: flow.FiveTuple{Src: a, Dst: b, SrcPort: 1025, DstPort: 12, Proto: flow.UDP}, Rate: 1000,
+		Total: 1e6, Frame: 128}
 }
 
 // rack is a testbed's file of this test's own devices; what is replaced is given in pairs.
 func rack(t *testing.T, dir string, replace ...string) *File {
 	t.Helper()
-	text := fmt.Sprintf("name: lock%d\nswitch: {ovs: {address: \"unix:%s/ovs/br.mgmt\", uplink: p0}}\n", os.Getpid(), dir) +
+	text := fmt.Sprintf("name: lock%d\nswitch: {ovs: {address: \"unix:%s/ovs/br.mgmt\", uplink: p0}}\n", os.Getpid(),
+		dir) +
 		fmt.Sprintf("containers: {docker: {image: i, host: \"unix://%s/docker.sock\", ports: [{in: a}]}}\n", dir) +
 		fmt.Sprintf("generator: {trex: {address: \"127.0.0.1:%d\", send: 0, receive: 1}}\n", 20000+os.Getpid()%20000)
 	return parse(t, strings.NewReplacer(replace...).Replace(text))
@@ -57,12 +59,18 @@ func TestOneUserATestbed(t *testing.T) {
 		what    string // is in use; empty if nothing is
 	}{
 		{"a copy", nil, "containers of "},
-		{"another name and another generator", []string{"name: ", "name: x", "send: 0, receive: 1", "send: 2, receive: 3"}, "switch "},
-		{"the same switch by another path", []string{"name: ", "name: x", "/ovs/", "/link/", "send: 0, receive: 1", "send: 2, receive: 3"}, "switch "},
-		{"the same port of the generator by another name", []string{"name: ", "name: x", "ovs/br.mgmt", otherSwitch, "127.0.0.1", "localhost", "send: 0, receive: 1", "send: 1, receive: 2"}, "port 1 of the generator "},
-		{"the same containers", []string{"ovs/br.mgmt", otherSwitch, "send: 0, receive: 1", "send: 2, receive: 3"}, "containers of "},
-		{"other rules on the same switch", []string{"name: ", "name: x", "uplink: p0", "uplink: p0, owner: 1", "send: 0, receive: 1", "send: 2, receive: 3"}, ""},
-		{"everything else", []string{"name: ", "name: x", "ovs/br.mgmt", otherSwitch, "docker.sock", otherEngine, "send: 0, receive: 1", "send: 2, receive: 3"}, ""},
+		{"another name and another generator", []string{"name: ", "name: x", "send: 0, receive: 1",
+			"send: 2, receive: 3"}, "switch "},
+		{"the same switch by another path", []string{"name: ", "name: x", "/ovs/", "/link/", "send: 0, receive: 1",
+			"send: 2, receive: 3"}, "switch "},
+		{"the same port of the generator by another name", []string{"name: ", "name: x", "ovs/br.mgmt", otherSwitch,
+			"127.0.0.1", "localhost", "send: 0, receive: 1", "send: 1, receive: 2"}, "port 1 of the generator "},
+		{"the same containers", []string{"ovs/br.mgmt", otherSwitch, "send: 0, receive: 1", "send: 2, receive: 3"},
+			"containers of "},
+		{"other rules on the same switch", []string{"name: ", "name: x", "uplink: p0", "uplink: p0, owner: 1",
+			"send: 0, receive: 1", "send: 2, receive: 3"}, ""},
+		{"everything else", []string{"name: ", "name: x", "ovs/br.mgmt", otherSwitch, "docker.sock", otherEngine,
+			"send: 0, receive: 1", "send: 2, receive: 3"}, ""},
 	} {
 		other := rack(t, dir, c.replace...)
 		free, err := other.Lock()
@@ -172,8 +180,8 @@ func TestLockOfAKilledProcess(t *testing.T) {
 	unlock()
 }
 
-// standIns are, until the test ends, the drivers of a switch, an engine and a generator that do nothing. What it returns
-// says what opening the switch fails with.
+// standIns are, until the test ends, the drivers of a switch, an engine and a generator that do nothing. What it
+// returns says what opening the switch fails with.
 func standIns(t *testing.T, fails error) (fail func(error)) {
 	t.Helper()
 	s, e, g := switches, engines, generators
@@ -185,8 +193,10 @@ func standIns(t *testing.T, fails error) (fail func(error)) {
 		}
 		return simswitch.New(simswitch.Config{Uplink: "up", Sink: "sink"}).Open(true)
 	}, nil, ovsParts}}
-	engines = []driver[hw.ContainerEngine]{{"docker", always, func(context.Context, *File) (hw.ContainerEngine, error) { return boxes{}, nil }, nil, dockerParts}}
-	generators = []driver[hw.Generator]{{"trex", always, func(context.Context, *File) (hw.Generator, error) { return idle{}, nil }, nil, trexParts}}
+	engines = []driver[hw.ContainerEngine]{{"docker", always,
+		func(context.Context, *File) (hw.ContainerEngine, error) { return boxes{}, nil }, nil, dockerParts}}
+	generators = []driver[hw.Generator]{{"trex", always,
+		func(context.Context, *File) (hw.Generator, error) { return idle{}, nil }, nil, trexParts}}
 	return func(err error) { fails = err }
 }
 
@@ -227,7 +237,8 @@ func TestAPortThatSendsIsNoLeftover(t *testing.T) {
 		}
 	}
 	f := with(t, "", "", fmt.Sprintf("trex: {address: %q, send: 0, receive: 1}", addr))
-	if _, err := openTRex(t.Context(), f); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "port 0 sends (TX)") {
+	if _, err := openTRex(t.Context(), f); !errors.Is(err, ErrBusy) ||
+		!strings.Contains(err.Error(), "port 0 sends (TX)") {
 		t.Errorf("opened beside a run: %v", err)
 	}
 	sends(true)
@@ -264,7 +275,8 @@ func TestCleanWithoutASwitch(t *testing.T) {
 	if s, err := c.Status(t.Context(), 0); err != nil || s.State != trex.Idle || s.Owner != "" {
 		t.Errorf("port 0: %+v, %v; want it idle and free", s, err)
 	}
-	if done, err := with(t, "", "", `trex: {address: "127.0.0.1:1"}`).Clean(t.Context()); err == nil || !strings.Contains(err.Error(), "the generator may go on to send: ") || done.Any() {
+	if done, err := with(t, "", "", `trex: {address: "127.0.0.1:1"}`).Clean(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "the generator may go on to send: ") || done.Any() {
 		t.Errorf("without a generator: %+v, %v", done, err)
 	}
 }
@@ -296,7 +308,9 @@ func TestYoungContainersAreNoLeftovers(t *testing.T) {
 		for _, ahead := range []time.Duration{0, -time.Hour, time.Hour} { // the engine's clock, of ours
 			now := time.Now().Add(ahead)
 			f := &File{Name: "t", left: c.left}
-			err := f.fresh(t.Context(), replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running, Created: now.Add(-c.age)}}, now: now}})
+			err := f.fresh(t.Context(),
+				replay.Hardware{Containers: boxes{list: []hw.Container{{Instance: 1, Running: c.running,
+					Created: now.Add(-c.age)}}, now: now}})
 			if errors.Is(err, ErrBusy) != c.busy || err != nil && !c.busy {
 				t.Errorf("%s, clock %v ahead: %v", c.name, ahead, err)
 			}

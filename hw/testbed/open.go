@@ -10,13 +10,13 @@ import (
 	"github.com/smartinco/smartinco/hw/replay"
 )
 
-// driver is one way to a part of a testbed.
+// driver is one way to open a part of a testbed.
 type driver[T any] struct {
 	name   string
 	chosen func(*File) bool
 	open   func(context.Context, *File) (T, error)
-	checks func(*File) []check  // what doctor looks at beside opening it
-	parts  func(*File) []string // what only one process may use at a time, by the devices' own names
+	checks func(*File) []check  // what doctor checks besides opening it
+	parts  func(*File) []string // what only one process at a time may use, by the devices' own names
 }
 
 // The drivers by kind.
@@ -34,7 +34,7 @@ var (
 	}
 )
 
-// choose is the driver that the file names. Parse has seen to it that there is one.
+// choose returns the driver that the file names. Parse has made sure that there is one.
 func choose[T any](kind string, drivers []driver[T], f *File) (*driver[T], error) {
 	for i := range drivers {
 		if drivers[i].chosen(f) {
@@ -51,18 +51,18 @@ func open[T any](ctx context.Context, kind string, drivers []driver[T], f *File)
 		return t, err
 	}
 	opened, err := d.open(ctx, f)
-	if err != nil { // opened may be a nil pointer in an interface that is not nil
+	if err != nil { // opened may hold a nil pointer, and then is not nil
 		return t, fmt.Errorf("testbed %s: %s: %w: %w", f.Name, kind, ErrUnavailable, err)
 	}
 	return opened, nil
 }
 
-// ErrUnavailable is, in the sense of errors.Is, hardware that cannot be opened.
+// ErrUnavailable says, in the sense of errors.Is, that hardware cannot be opened.
 var ErrUnavailable = errors.New("unavailable")
 
-// Open opens all of the testbed, and takes over what an earlier run left there: replay.Clean removes it. What looks as if a
-// run went on, on another machine, is no leftover: ErrBusy. What it had opened before an error it has closed. Close closes
-// the result.
+// Open opens the whole testbed and takes over what an earlier run left there, which replay.Clean removes. It returns
+// ErrBusy if a run seems to be under way from another machine. After an error nothing stays open. Close closes the
+// result.
 func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
 	defer func() {
 		if err != nil {
@@ -83,11 +83,11 @@ func (f *File) Open(ctx context.Context) (h replay.Hardware, err error) {
 	return h, err
 }
 
-// young is the age below which a container is not taken for one that an earlier run has left.
+// young is the age below which a container is not taken for a leftover of an earlier run.
 const young = 30 * time.Second
 
-// fresh looks whether containers are so new that their run probably goes on. Those of an earlier run of this machine, of
-// which it is known that it left some, may be.
+// fresh checks whether containers are so new that their run is probably still under way. If an earlier run of this
+// machine is known to have left containers, they may be that new.
 func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	if f.left {
 		return nil
@@ -99,14 +99,16 @@ func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 	now := time.Now()
 	if clock, ok := h.Containers.(interface {
 		Now(context.Context) (time.Time, error)
-	}); ok && len(list) > 0 { // that of the containers' ages may differ from ours
+	}); ok && len(list) > 0 { // the engine's clock, which gives the containers' ages, may differ from ours
 		if now, err = clock.Now(ctx); err != nil {
 			return err
 		}
 	}
 	for _, c := range list {
 		if age := now.Sub(c.Created); c.Running && age < young {
-			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, so its run may go on; wait until that has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance, age.Round(time.Second))
+			return fmt.Errorf("testbed %s: %w: the container of instance %d was made %v ago, so its run may go on; "+
+				"wait until that has ended, or end it, or smartinco hw clean", f.Name, ErrBusy, c.Instance,
+				age.Round(time.Second))
 		}
 	}
 	return nil
@@ -115,11 +117,11 @@ func (f *File) fresh(ctx context.Context, h replay.Hardware) error {
 // Cleaned is what Clean has done.
 type Cleaned struct {
 	replay.Found
-	Generator string // what was found of its ports; empty if nothing
+	Generator string // what was found at its ports; empty if nothing
 }
 
 // Clean stops the generator and removes the rules and containers of the testbed, as far as it can reach them. The error
-// says of each part what is left.
+// says what is left of each part.
 func (f *File) Clean(ctx context.Context) (done Cleaned, err error) {
 	var errs []error
 	if t := f.Generator.TRex; t != nil {

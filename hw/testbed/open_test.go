@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/smartinco/smartinco/hw/standins/trexserver"
 	"github.com/smartinco/smartinco/hw/trex"
-	"github.com/smartinco/smartinco/hw/trex/server"
 )
 
 // silent is an interface of a generator at which nothing arrives.
@@ -39,7 +39,7 @@ func generates(t *testing.T) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- server.New(silent{make(chan struct{})}, silent{make(chan struct{})}).Serve(ctx, l, nil)
+		ended <- trexserver.New(silent{make(chan struct{})}, silent{make(chan struct{})}).Serve(ctx, l, nil)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -89,8 +89,8 @@ func with(t *testing.T, sw, engine, generator string) *File {
 	return parse(t, fmt.Sprintf("name: t\nswitch: {%s}\ncontainers: {%s}\ngenerator: {%s}\n", sw, engine, generator))
 }
 
-// A part that cannot be opened is an error, and nothing that could be taken for a part: a nil pointer in an interface is
-// not nil, and whoever closes it panics.
+// A part that cannot be opened is an error, and nothing that could be taken for a part: a nil pointer in an interface
+// is not nil, and whoever closes it panics.
 func TestWhatCannotBeOpenedIsNil(t *testing.T) {
 	ctx := t.Context()
 	none := func(kind string, part any, err error) {
@@ -100,7 +100,8 @@ func TestWhatCannotBeOpenedIsNil(t *testing.T) {
 	}
 	taken := generates(t)
 	user(t, taken, "alice")
-	for _, sw := range []string{"", "doca: {pci: a, representors: vf0, uplink: p0, ports: [b]}", "tc: {uplink: nosuch0}"} {
+	for _, sw := range []string{"", "doca: {pci: a, representors: vf0, uplink: p0, ports: [b]}",
+		"tc: {uplink: nosuch0}"} {
 		f := with(t, sw, "", "")
 		d, err := choose("switch", switches, f)
 		if err != nil {
@@ -124,15 +125,17 @@ func TestWhatCannotBeOpenedIsNil(t *testing.T) {
 			t.Errorf("%v: want ErrUnavailable", err)
 		}
 	}
-	if _, err := openTRex(ctx, with(t, "", "", fmt.Sprintf("trex: {address: %q}", taken))); err == nil || !strings.Contains(err.Error(), "port is already taken by 'alice'") {
+	if _, err := openTRex(ctx, with(t, "", "", fmt.Sprintf("trex: {address: %q}", taken))); err == nil ||
+		!strings.Contains(err.Error(), "port is already taken by 'alice'") {
 		t.Errorf("a port of alice's: %v", err)
 	}
 	// Any driver that makes the mistake.
 	f = with(t, "", "", "")
-	part, err := open(ctx, "generator", []driver[part]{{"typed", func(*File) bool { return true }, func(context.Context, *File) (part, error) {
-		var nothing *typed
-		return nothing, errors.New("no")
-	}, nil, nil}}, f)
+	part, err := open(ctx, "generator", []driver[part]{{"typed", func(*File) bool { return true },
+		func(context.Context, *File) (part, error) {
+			var nothing *typed
+			return nothing, errors.New("no")
+		}, nil, nil}}, f)
 	if err == nil || part != nil {
 		t.Errorf("opened as %#v, %v", part, err)
 	}

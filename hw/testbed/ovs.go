@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/hw/ovs"
 )
 
-// ovsSwitch is an Open vSwitch that is left without any rule of ours when it is closed.
+// ovsSwitch is an Open vSwitch that removes all of our rules when it is closed.
 type ovsSwitch struct {
 	*ovs.Driver
 	cfg ovs.Config
@@ -28,8 +28,9 @@ func openOVS(ctx context.Context, f *File) (hw.Switch, error) {
 func ovsConfig(f *File) ovs.Config {
 	o := f.Switch.OVS
 	return ovs.Config{Address: o.Address, Uplink: o.Uplink, Sink: o.Sink, Owner: uint8(o.Owner), Table: uint8(o.Table),
-		InstanceTable: uint8(o.InstanceTable), Priority: uint16(o.Priority), Adopt: true, CounterLag: duration(o.CounterLag),
-		MaxRules: o.Rules, PacketInQueue: o.PacketInQueue}
+		InstanceTable: uint8(o.InstanceTable), Priority: uint16(o.Priority), Adopt: true,
+		CounterLag: duration(o.CounterLag),
+		MaxRules:   o.Rules, PacketInQueue: o.PacketInQueue}
 }
 
 // Close implements hw.Switch.
@@ -48,7 +49,9 @@ func checkOVS(f *File) []check {
 	}
 	return []check{{
 		what: fmt.Sprintf("Open vSwitch at %s, uplink %s, sink %s", o.Address, o.Uplink, sink),
-		mend: "is Open vSwitch running (systemctl status openvswitch-switch), is this the socket of the bridge (ls /var/run/openvswitch/*.mgmt), may this user open it, are these ports on the bridge (ovs-vsctl list-ports BRIDGE), and does it speak OpenFlow 1.3 (ovs-vsctl add bridge BRIDGE protocols OpenFlow13)?",
+		mend: "is Open vSwitch running (systemctl status openvswitch-switch), is this the socket of the bridge (ls " +
+			"/var/run/openvswitch/*.mgmt), may this user open it, are these ports on the bridge (ovs-vsctl " +
+			"list-ports BRIDGE), and does it speak OpenFlow 1.3 (ovs-vsctl add bridge BRIDGE protocols OpenFlow13)?",
 		do: func(ctx context.Context) (string, error) {
 			n, err := ovs.Probe(ctx, ovsConfig(f))
 			if err != nil {
@@ -56,7 +59,8 @@ func checkOVS(f *File) []check {
 			}
 			said := "OpenFlow 1.3"
 			if n > 0 {
-				said += fmt.Sprintf("; %d rules of a run under way or an earlier one, which the next run or smartinco hw clean removes", n)
+				said += fmt.Sprintf("; %d rules of a run under way or an earlier one, which the next run or "+
+					"smartinco hw clean removes", n)
 			}
 			return said, nil
 		},

@@ -14,7 +14,7 @@ import (
 	"github.com/smartinco/smartinco/hw/tc"
 )
 
-// tcSwitch is an eSwitch that is left without any rule of ours when it is closed.
+// tcSwitch is an eSwitch that removes all of our rules when it is closed.
 type tcSwitch struct {
 	*tc.Driver
 	cfg tc.Config
@@ -55,11 +55,13 @@ func checkTC(f *File) []check {
 	}
 	checks := []check{{
 		what: "network devices " + strings.Join(devices, ", "),
-		mend: "virtual functions are made on the host (echo 8 > /sys/class/net/NAME/device/sriov_numvfs); ip -br link lists their representors, and ip link set NAME up turns one on",
-		do:   func(context.Context) (string, error) { return "up", errors.Join(each(devices, isUp)...) },
+		mend: "virtual functions are made on the host (echo 8 > /sys/class/net/NAME/device/sriov_numvfs); ip -br " +
+			"link lists their representors, and ip link set NAME up turns one on",
+		do: func(context.Context) (string, error) { return "up", errors.Join(each(devices, isUp)...) },
 	}, {
 		what: "nobody else programs the eSwitch",
-		mend: "take the ports off the bridge, or stop what owns it (systemctl stop openvswitch-switch): both put rules into the same table",
+		mend: "take the ports off the bridge, or stop what owns it (systemctl stop openvswitch-switch): both put " +
+			"rules into the same table",
 		do: func(context.Context) (string, error) {
 			return "none of these devices is a bridge's", errors.Join(each(devices, hasNoMaster)...)
 		},
@@ -67,7 +69,8 @@ func checkTC(f *File) []check {
 	if !t.Software {
 		checks = append(checks, check{
 			what: "eSwitch of " + t.Uplink + " in switchdev mode",
-			mend: "devlink dev eswitch set pci/ADDRESS mode switchdev, on the side that owns the eSwitch (of a BlueField in DPU mode, the ARM side)",
+			mend: "devlink dev eswitch set pci/ADDRESS mode switchdev, on the side that owns the eSwitch (of a " +
+				"BlueField in DPU mode, the ARM side)",
 			do: func(context.Context) (string, error) {
 				mode, err := tc.EswitchMode(t.Uplink)
 				if err == nil && mode != "switchdev" {
@@ -89,7 +92,9 @@ func checkTC(f *File) []check {
 	}
 	return append(checks, check{
 		what: fmt.Sprintf("a flower rule on %s, pref %d", t.Uplink, t.Pref),
-		mend: "does the kernel have CONFIG_NET_CLS_FLOWER, CONFIG_NET_ACT_MIRRED and CONFIG_NET_SCH_INGRESS (modprobe cls_flower), is this user root, and does the card take this pref? Where there is no card, software: true has the kernel forward",
+		mend: "does the kernel have CONFIG_NET_CLS_FLOWER, CONFIG_NET_ACT_MIRRED and CONFIG_NET_SCH_INGRESS " +
+			"(modprobe cls_flower), is this user root, and does the card take this pref? Where there is no card, " +
+			"software: true has the kernel forward",
 		do: func(context.Context) (string, error) {
 			p, err := tc.Probe(tcConfig(f))
 			if err != nil {
@@ -100,14 +105,15 @@ func checkTC(f *File) []check {
 				said = "in hardware"
 			}
 			if p.Leftovers > 0 {
-				said += fmt.Sprintf("; %d rules of an earlier run, which the next run or smartinco hw clean removes", p.Leftovers)
+				said += fmt.Sprintf("; %d rules of an earlier run, which the next run or smartinco hw clean removes",
+					p.Leftovers)
 			}
 			return said, nil
 		},
 	})
 }
 
-// each is what a check says of each device.
+// each lists what a check says of each device.
 func each(devices []string, check func(string) error) (errs []error) {
 	for _, name := range devices {
 		errs = append(errs, check(name))

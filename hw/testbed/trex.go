@@ -17,7 +17,8 @@ func (t *TRex) options() trex.Options {
 
 func openTRex(ctx context.Context, f *File) (hw.Generator, error) {
 	t := f.Generator.TRex
-	o := trex.GeneratorOptions{Options: t.options(), TxPort: t.Send, RxPort: t.Receive, Force: t.Force, Ordered: t.Ordered}
+	o := trex.GeneratorOptions{Options: t.options(), TxPort: t.Send, RxPort: t.Receive, Force: t.Force,
+		Ordered: t.Ordered}
 	for _, x := range []struct {
 		key, text string
 		mac       *net.HardwareAddr
@@ -44,9 +45,9 @@ func openTRex(ctx context.Context, f *File) (hw.Generator, error) {
 	return g, nil
 }
 
-// leftover says whether the ports belong to our own user and to no other: to an earlier run, then, since whoever opens a
-// testbed holds its lock. Such ports are taken by force. One that sends is left alone, unless a run of this machine was
-// killed: another machine's may go on.
+// leftover says whether the ports belong to our own user and to no other. Then an earlier run has left them, since
+// whoever opens a testbed holds its lock, and they are taken by force. A port that sends is left alone unless a run of
+// this machine was killed: a run of another machine may be under way.
 func (t *TRex) leftover(ctx context.Context, killed bool) (bool, error) {
 	c, err := trex.Dial(ctx, t.options())
 	if err != nil {
@@ -63,14 +64,15 @@ func (t *TRex) leftover(ctx context.Context, killed bool) (bool, error) {
 			return false, nil
 		}
 		if s.State.Busy() && !killed {
-			return false, fmt.Errorf("%w: port %d sends (%s), and no run of this machine is known to have left it so; wait until that run has ended, or end it, or smartinco hw clean", ErrBusy, port, s.State)
+			return false, fmt.Errorf("%w: port %d sends (%s), and no run of this machine is known to have left it "+
+				"so; wait until that run has ended, or end it, or smartinco hw clean", ErrBusy, port, s.State)
 		}
 		ours = ours || s.Owner == t.User
 	}
 	return ours, nil
 }
 
-// clean ends what our own user has at the ports: traffic, streams, ownership. It says what it found.
+// clean ends what our own user has at the ports: traffic, streams, ownership. It returns what it found.
 func (t *TRex) clean(ctx context.Context) (said string, err error) {
 	c, err := trex.Dial(ctx, t.options())
 	if err != nil {
@@ -119,7 +121,8 @@ func checkTRex(f *File) []check {
 	return []check{
 		{
 			what: "TRex at " + t.Address,
-			mend: "is it running there (t-rex-64 -i on the generator's machine; smartinco lab up, or smartinco trex-server), and does no firewall hold off its port?",
+			mend: "is it running there (t-rex-64 -i on the generator's machine; smartinco lab up, or smartinco " +
+				"trex-server), and does no firewall hold off its port?",
 			do: func(ctx context.Context) (string, error) {
 				c, err := trex.Dial(ctx, t.options())
 				if err != nil {
@@ -135,7 +138,8 @@ func checkTRex(f *File) []check {
 		},
 		{
 			what: fmt.Sprintf("its ports %d, which sends, and %d, which receives", t.Send, t.Receive),
-			mend: "whose are they, and may they be taken (force: true)? A link that is down is a cable or a peer that is down",
+			mend: "whose are they, and may they be taken (force: true)? A link that is down is a cable or a peer " +
+				"that is down",
 			do: func(ctx context.Context) (string, error) {
 				c, err := trex.Dial(ctx, t.options())
 				if err != nil {

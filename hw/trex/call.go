@@ -44,8 +44,8 @@ type response struct {
 // withoutHandle are the methods that need no handle from the handshake.
 var withoutHandle = map[string]bool{"api_sync_v2": true, "api_sync": true, "ping": true, "get_version": true}
 
-// Call makes one call and decodes its result. A refusal is an *Error. "Try again" is tried again and work in progress
-// is waited for, until ctx ends.
+// Call makes one call and decodes its result. A refusal is an *Error. Until ctx ends, it tries again if the server says
+// so, and waits for work in progress.
 func (c *Client) Call(ctx context.Context, method string, params Params, result any) error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		err := c.Batch(ctx, []Call{{method, params, result}})
@@ -64,8 +64,8 @@ func (c *Client) Call(ctx context.Context, method string, params Params, result 
 	}
 }
 
-// Batch makes calls in order, in as few messages as the server takes. The server carries out every call of a message
-// whatever became of the one before; the error joins the refusals, each an *Error. A call that cannot be sent ends it.
+// Batch makes calls in order, in as few messages as possible. The server carries out every call of a message, even if
+// an earlier one failed. The error joins the refusals, each an *Error. Batch ends at a call that cannot be sent.
 func (c *Client) Batch(ctx context.Context, calls []Call) error {
 	var errs []error
 	var body []byte

@@ -58,7 +58,8 @@ func open(ctx context.Context, l link, o Options) (*Client, error) {
 	var h struct {
 		Handle string `json:"api_h"`
 	}
-	if err := c.Call(ctx, "api_sync_v2", Params{"name": APIName, "major": APIMajor, "minor": APIMinor}, &h); err != nil {
+	if err := c.Call(ctx, "api_sync_v2", Params{"name": APIName, "major": APIMajor, "minor": APIMinor}, &h); err !=
+		nil {
 		return nil, fmt.Errorf("handshake for API %s %d.%d: %w", APIName, APIMajor, APIMinor, err)
 	}
 	c.handle = h.Handle

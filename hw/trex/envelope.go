@@ -29,8 +29,7 @@ func Pack(body []byte) []byte {
 }
 
 // Unpack returns a message's content, and whether it came in an envelope. Like the original, it takes the size in the
-// envelope for the space to reserve: the content may be shorter, not longer. Content of more than limit bytes is an
-// ErrTooLarge.
+// envelope as a bound: the content may be shorter but not longer. Content of more than limit bytes is an ErrTooLarge.
 func Unpack(b []byte, limit int) (body []byte, packed bool, err error) {
 	if len(b) < 4 || binary.BigEndian.Uint32(b) != magic {
 		if len(b) > limit {
@@ -39,7 +38,8 @@ func Unpack(b []byte, limit int) (body []byte, packed bool, err error) {
 		return b, false, nil
 	}
 	if len(b) < envelopeLen {
-		return nil, true, fmt.Errorf("compressed message of %d bytes has no size: want %d bytes of header", len(b), envelopeLen)
+		return nil, true, fmt.Errorf("compressed message of %d bytes has no size: want %d bytes of header", len(b),
+			envelopeLen)
 	}
 	size := int64(binary.BigEndian.Uint32(b[4:]))
 	r, err := zlib.NewReader(bytes.NewReader(b[envelopeLen:]))

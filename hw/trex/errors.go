@@ -21,7 +21,7 @@ const (
 	CodeNoResults      Code = -32003 // the ticket is not known
 )
 
-// maxText is how much of a server's text is told.
+// maxText bounds how much of a server's text an error repeats.
 const maxText = 1000
 
 // Error is the server's refusal of a call.

@@ -45,8 +45,8 @@ func (c *Client) Events(ctx context.Context) ([]Event, error) {
 	return r.Data, err
 }
 
-// WaitDone waits until none of the ports sends, and returns the events that it fetched meanwhile. What it goes by is
-// the ports' state.
+// WaitDone waits until none of the ports sends, and returns the events that it fetched meanwhile. It decides by the
+// ports' state.
 func (c *Client) WaitDone(ctx context.Context, ports ...*Port) ([]Event, error) {
 	var events []Event
 	for {

@@ -21,14 +21,14 @@ type GeneratorOptions struct {
 	Options
 	TxPort, RxPort int              // where traffic goes out and where it comes back; they may be the same
 	Force          bool             // take the ports from whoever owns them
-	SrcMAC, DstMAC net.HardwareAddr // of the frames; where empty, what TRex has for the port and its peer
-	// Ordered numbers each packet, so that reordering is counted: each stream becomes a latency stream of TRex. It costs:
-	// a real TRex makes such packets in software, far below line rate; each stream needs a counter of its own, and its
-	// frames 16 bytes of payload.
+	SrcMAC, DstMAC net.HardwareAddr // of the frames; if empty, those that TRex has for the port and its peer
+	// Ordered numbers each packet, so that reordering is counted: each stream becomes a latency stream of TRex. This
+	// has a cost. A real TRex makes such packets in software, far below line rate. Each stream needs a counter of its
+	// own, and its frames 16 bytes of payload.
 	Ordered bool
 }
 
-// Generator is a TRex as the plant sees it.
+// Generator is a hw.Generator that drives a TRex.
 type Generator struct {
 	client  *Client
 	tx, rx  *Port
@@ -65,7 +65,7 @@ func (g *Generator) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	// What an earlier session left may still be sending.
+	// An earlier session may have left traffic that is still being sent.
 	if err := g.tx.Stop(ctx); err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (g *Generator) open(ctx context.Context) (err error) {
 
 // Load makes a burst of each stream, which the server validates. Streams of less than a packet are left out.
 //
-// Each flow is counted by the server if it can: if there are counters for all of them, and all are IPv4. Otherwise
-// Counters tells of the ports alone, or, with Ordered, Load fails.
+// The server counts each flow if it has enough counters and all flows are IPv4. Otherwise Counters returns the ports'
+// counts alone, or, with Ordered, Load fails.
 func (g *Generator) Load(ctx context.Context, streams []hw.Stream) error {
 	system, err := g.client.System(ctx)
 	if err != nil {
@@ -104,7 +104,8 @@ func (g *Generator) Load(ctx context.Context, streams []hw.Stream) error {
 		return err
 	}
 	if use := graph.Rate.MaxLineUtil; use > 100 {
-		return fmt.Errorf("port %d: the streams exceed the line rate: %.4g Gbit/s with gaps and preambles, %.4g %% of it", g.tx.ID, graph.Rate.MaxBPSL1/1e9, use)
+		return fmt.Errorf("port %d: the streams exceed the line rate: %.4g Gbit/s with gaps and preambles, %.4g %% "+
+			"of it", g.tx.ID, graph.Rate.MaxBPSL1/1e9, use)
 	}
 	for group := range owners {
 		g.groups = append(g.groups, group)
@@ -113,7 +114,7 @@ func (g *Generator) Load(ctx context.Context, streams []hw.Stream) error {
 	return nil
 }
 
-// plan turns streams into TRex's, and says which flow each group counts. No groups mean that flows are not told apart.
+// plan turns streams into TRex's, and says which flow each group counts. Without groups, flows are not told apart.
 func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]flow.ID, error) {
 	var flows []Flow
 	owners := map[uint32]flow.ID{}
@@ -121,7 +122,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 	countable := true
 	for i, s := range streams {
 		if s.Start < 0 || s.End <= s.Start {
-			return nil, nil, fmt.Errorf("stream %d, flow %d: it runs from %v to %v, want an end after its start", i, s.Flow, s.Start, s.End)
+			return nil, nil, fmt.Errorf("stream %d, flow %d: it runs from %v to %v, want an end after its start", i,
+				s.Flow, s.Start, s.End)
 		}
 		if !(s.Rate > 0) || math.IsInf(float64(s.Rate), 0) {
 			return nil, nil, fmt.Errorf("stream %d, flow %d: rate is %v, want more than 0pps", i, s.Flow, s.Rate)
@@ -131,7 +133,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 			continue
 		}
 		if packets > math.MaxUint32 {
-			return nil, nil, fmt.Errorf("stream %d, flow %d: %.0f packets, TRex counts a stream up to %d", i, s.Flow, packets, uint32(math.MaxUint32))
+			return nil, nil, fmt.Errorf("stream %d, flow %d: %.0f packets, TRex counts a stream up to %d", i, s.Flow,
+				packets, uint32(math.MaxUint32))
 		}
 		group, ok := groupOf[s.Flow]
 		if !ok || g.options.Ordered {
@@ -139,7 +142,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 			groupOf[s.Flow], owners[group] = group, s.Flow
 		}
 		countable = countable && s.Tuple.Src.Is4()
-		flows = append(flows, Flow{Tuple: s.Tuple, Rate: s.Rate, Start: units.Time(s.Start.Nanoseconds()) * units.Nanosecond,
+		flows = append(flows, Flow{Tuple: s.Tuple, Rate: s.Rate,
+			Start: units.Time(s.Start.Nanoseconds()) * units.Nanosecond,
 			Total: uint64(packets), Frame: s.FrameSize, Group: group, Latency: g.options.Ordered,
 			SrcMAC: g.options.SrcMAC, DstMAC: g.options.DstMAC})
 	}
@@ -150,7 +154,8 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 		return flows, owners, nil
 	}
 	if g.options.Ordered {
-		return nil, nil, fmt.Errorf("%d streams cannot be told apart: the server counts %d, of IPv4 alone", len(owners), counters)
+		return nil, nil, fmt.Errorf("%d streams cannot be told apart: the server counts %d, of IPv4 alone", len(owners),
+			counters)
 	}
 	for i := range flows {
 		flows[i].Group = 0
@@ -158,10 +163,11 @@ func (g *Generator) plan(streams []hw.Stream, counters int) ([]Flow, map[uint32]
 	return flows, nil, nil
 }
 
-// ahead is how far in the future a start is asked for: TRex wants 0.1 s at least.
+// ahead is how far in the future the start is: TRex wants at least 0.1 s.
 const ahead = 250 * time.Millisecond
 
-// Start begins to send a quarter of a second from now. The time returned is exact to half of a round trip to the server.
+// Start begins to send a quarter of a second from now. The time returned is exact to half of a round trip to the
+// server.
 func (g *Generator) Start(ctx context.Context) (time.Time, error) {
 	if err := g.end(ctx); err != nil {
 		return time.Time{}, err
@@ -175,15 +181,15 @@ func (g *Generator) Start(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	start := before.Add(time.Since(before) / 2).Add(ahead)
-	g.started = true // whatever becomes of the answer
+	g.started = true // even if the answer gets lost
 	if _, err := g.tx.Start(ctx, Run{At: clock + ahead.Seconds()}); err != nil {
 		return time.Time{}, err
 	}
 	return start, nil
 }
 
-// Counters reads what was sent and received. Where flows are told apart, the totals are theirs; otherwise they are the
-// ports', with whatever else arrived there.
+// Counters reads what was sent and received. If flows are told apart, the totals are the sums over the flows. Otherwise
+// they are the ports' counts, including everything else that arrived there.
 func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	down, err := g.down(ctx)
 	if err != nil {
@@ -213,7 +219,8 @@ func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	for _, group := range g.groups {
 		n, ok := stats.Flows[group]
 		if !ok {
-			return hw.Traffic{}, fmt.Errorf("the server no longer counts group %d: somebody else has removed the streams", group)
+			return hw.Traffic{}, fmt.Errorf("the server no longer counts group %d: somebody else has removed the "+
+				"streams", group)
 		}
 		id := g.flows[group]
 		i, seen := index[id]
@@ -233,7 +240,7 @@ func (g *Generator) Counters(ctx context.Context) (hw.Traffic, error) {
 	return t, nil
 }
 
-// down names the ports whose link is down. A server whose link goes down goes on, and says so nowhere else.
+// down names the ports whose link is down. A server whose link goes down goes on sending, and reports it nowhere else.
 func (g *Generator) down(ctx context.Context) (string, error) {
 	var down []string
 	for _, p := range []*Port{g.tx, g.rx} {
@@ -254,7 +261,7 @@ func (g *Generator) down(ctx context.Context) (string, error) {
 // Stop ends all streams. Packets under way are counted as they arrive, until the next Load or Start.
 func (g *Generator) Stop(ctx context.Context) error { return g.tx.Halt(ctx) }
 
-// end makes an end of a run that was started, if there is one.
+// end ends the run that was started, if any.
 func (g *Generator) end(ctx context.Context) error {
 	if !g.started {
 		return nil

@@ -31,7 +31,8 @@ func TestPlan(t *testing.T) {
 		{"numbered, each stream has its own", two, 3, true, []uint32{1, 2, 3}, map[uint32]flow.ID{1: 7, 2: 3, 3: 7}},
 		{"too few counters: flows are not told apart", two, 1, false, []uint32{0, 0, 0}, nil},
 		{"nor where one of them is IPv6", []hw.Stream{two[0], stream(4, v6, 0, s)}, 9, false, []uint32{0, 0}, nil},
-		{"less than a packet is left out", []hw.Stream{stream(1, v4, 0, 100*time.Microsecond), stream(2, v4, 0, s)}, 9, false, []uint32{1}, map[uint32]flow.ID{1: 2}},
+		{"less than a packet is left out", []hw.Stream{stream(1, v4, 0, 100*time.Microsecond), stream(2, v4, 0, s)}, 9,
+			false, []uint32{1}, map[uint32]flow.ID{1: 2}},
 	} {
 		g := &Generator{options: GeneratorOptions{Ordered: c.ordered}}
 		flows, owners, err := g.plan(c.streams, c.counters)
@@ -52,13 +53,15 @@ func TestPlan(t *testing.T) {
 	}
 
 	flows, _, err := (&Generator{}).plan(two, 9)
-	if f := flows[1]; err != nil || f.Start != 10*units.Second || f.Total != 320_000 || f.Rate != 1000 || f.Frame != 128 {
+	if f := flows[1]; err != nil || f.Start != 10*units.Second || f.Total != 320_000 || f.Rate != 1000 ||
+		f.Frame != 128 {
 		t.Errorf("from 10 s to 330 s at 1000 pps: %+v, %v", f, err)
 	}
 }
 
 func TestPlanRefuses(t *testing.T) {
-	good := hw.Stream{Flow: 9, Tuple: tuple("16.0.0.1", "48.0.0.1", flow.UDP), End: time.Second, Rate: 1000, FrameSize: 64}
+	good := hw.Stream{Flow: 9, Tuple: tuple("16.0.0.1", "48.0.0.1", flow.UDP), End: time.Second, Rate: 1000,
+		FrameSize: 64}
 	for _, c := range []struct {
 		change  func(*hw.Stream)
 		ordered bool

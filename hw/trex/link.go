@@ -11,14 +11,14 @@ import (
 	"github.com/smartinco/smartinco/hw/trex/zmtp"
 )
 
-// maxResponse bounds an unpacked answer; the largest seen, all streams with their packets, is under 1 MB.
+// maxResponse bounds an unpacked answer. The largest seen, all streams with their packets, has less than 1 MB.
 const maxResponse = 16 << 20
 
 // compressFrom is the length from which compressing a request saves more than it costs.
 const compressFrom = 256
 
-// idle is how long a connection may be unused until the next exchange opens another: the server, or something on the way,
-// may have given it up.
+// idle is how long a connection may be unused. After that the next exchange opens another, since the server, or
+// something on the way, may have closed it.
 const idle = time.Minute
 
 // link carries one request at a time to the server and its answer back. The zero-dependency interface lets the
@@ -75,7 +75,7 @@ func (l *reqLink) try(ctx context.Context, request []byte) ([]byte, error) {
 	if err := l.tcp.SetDeadline(deadline); err != nil {
 		return nil, err
 	}
-	// A cancelled context ends a read that would otherwise wait for its deadline.
+	// Cancelling the context ends a read that would otherwise wait for its deadline.
 	tcp := l.tcp
 	ends := context.AfterFunc(ctx, func() { tcp.SetDeadline(time.Unix(1, 0)) })
 	defer func() {

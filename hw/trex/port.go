@@ -50,10 +50,11 @@ type Port struct {
 }
 
 // Acquire takes ownership of a port. If another user or session owns it, that is an error that names the owner, unless
-// force is set: then the owner loses the port. Take force only from a person who said so.
+// force is set: then the owner loses the port. Set force only if a person has said so.
 func (c *Client) Acquire(ctx context.Context, port int, force bool) (*Port, error) {
 	p := &Port{ID: port, client: c}
-	err := c.Call(ctx, "acquire", Params{"port_id": port, "user": c.user, "session_id": c.session, "force": force}, &p.handler)
+	err := c.Call(ctx, "acquire", Params{"port_id": port, "user": c.user, "session_id": c.session, "force": force},
+		&p.handler)
 	if err != nil {
 		return nil, fmt.Errorf("port %d: %w", port, err)
 	}
@@ -84,13 +85,14 @@ func (p *Port) SetPromiscuous(ctx context.Context, on bool) error {
 	return p.call(ctx, "set_port_attr", Params{"attr": Params{"promiscuous": Params{"enabled": on}}}, nil)
 }
 
-// Replace removes all streams of the port, adds the given ones in as few messages as possible, and lets the server
-// validate them: it is only then that it looks at field engines. Streams get the ids 1, 2, ... in order. The port must
-// not be sending.
+// Replace removes all streams of the port, adds the given ones in as few messages as possible, and makes the server
+// validate them, since only then it looks at field engines. Streams get the ids 1, 2, ... in order. The port must not
+// be sending.
 func (p *Port) Replace(ctx context.Context, streams []Stream) (Graph, error) {
 	calls := []Call{{Method: "remove_all_streams", Params: p.params(nil)}}
 	for i := range streams {
-		calls = append(calls, Call{Method: "add_stream", Params: p.params(Params{"stream_id": i + 1, "stream": &streams[i]})})
+		calls = append(calls, Call{Method: "add_stream",
+			Params: p.params(Params{"stream_id": i + 1, "stream": &streams[i]})})
 	}
 	if err := p.client.Batch(ctx, calls); err != nil {
 		return Graph{}, fmt.Errorf("port %d: %w", p.ID, err)
@@ -168,7 +170,8 @@ func (p *Port) Start(ctx context.Context, r Run) (multiplier float64, err error)
 	if r.Duration <= 0 {
 		duration = -1
 	}
-	params := Params{"mul": r.Factor.params("abs"), "duration": duration, "force": r.Force, "core_mask": uint64(math.MaxUint64)}
+	params := Params{"mul": r.Factor.params("abs"), "duration": duration, "force": r.Force,
+		"core_mask": uint64(math.MaxUint64)}
 	if r.At > 0 {
 		params["start_at_ts"] = r.At
 	}
@@ -200,17 +203,17 @@ func (p *Port) Pause(ctx context.Context) error { return p.call(ctx, "pause_traf
 // Resume goes on after Pause.
 func (p *Port) Resume(ctx context.Context) error { return p.call(ctx, "resume_traffic", nil, nil) }
 
-// settle is how long after the last packet it may still be under way to the receiving port: TRex's own client waits
-// this long on network cards.
+// settle is how long the last packet may be under way to the receiving port: TRex's own client waits this long on
+// network cards.
 const settle = 100 * time.Millisecond
 
-// Halt ends the traffic. What is under way is still counted where it arrives; before the next Start there must be a
-// Stop.
+// Halt ends the traffic. Packets under way are still counted where they arrive. Before the next Start, Stop must be
+// called.
 func (p *Port) Halt(ctx context.Context) error { return p.call(ctx, "stop_traffic", nil, nil) }
 
-// Stop ends the traffic, waits for packets under way, and removes the receive filters: without that the next run's
-// received packets would not be counted. It may be called when the traffic has already ended, and on a port without
-// streams, which has no filters: there TRex refuses to remove them.
+// Stop ends the traffic, waits for packets under way, and removes the receive filters, without which the next run's
+// received packets would not be counted. It may be called after the traffic has ended, and on a port without streams.
+// Such a port has no filters, and TRex refuses to remove them.
 func (p *Port) Stop(ctx context.Context) error {
 	if err := p.Halt(ctx); err != nil {
 		return err

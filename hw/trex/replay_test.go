@@ -130,7 +130,8 @@ func TestEveryRecordedCall(t *testing.T) {
 				delete(calls[i].Params, "api_h")
 			}
 			if sent.Method != calls[i].Method || !reflect.DeepEqual(sent.Params, calls[i].Params) {
-				t.Errorf("%d %s: sent %s %v, recorded %s %v", e.N, e.Label, sent.Method, sent.Params, calls[i].Method, calls[i].Params)
+				t.Errorf("%d %s: sent %s %v, recorded %s %v", e.N, e.Label, sent.Method, sent.Params, calls[i].Method,
+					calls[i].Params)
 			}
 		}
 		var answers []map[string]any
@@ -144,7 +145,8 @@ func TestEveryRecordedCall(t *testing.T) {
 			if refusal, ok := a["error"].(map[string]any); ok {
 				var got *Error
 				specific, _ := refusal["specific_err"].(string)
-				if !errors.As(err, &got) || !strings.Contains(err.Error(), specific) || !strings.Contains(err.Error(), fmt.Sprint(refusal["code"])) {
+				if !errors.As(err, &got) || !strings.Contains(err.Error(), specific) ||
+					!strings.Contains(err.Error(), fmt.Sprint(refusal["code"])) {
 					t.Errorf("%d %s: error %v, want %v", e.N, e.Label, err, refusal)
 				}
 			} else if !reflect.DeepEqual(results[i], a["result"]) {
@@ -175,22 +177,26 @@ func TestTypedResults(t *testing.T) {
 	port := func(n int) *Port { return &Port{client: answering(t, n), handler: "h"} }
 
 	s, err := answering(t, 15).System(ctx)
-	if err != nil || s.PortCount != 2 || s.Ports[0].Index != 0 || s.Ports[0].MAC != "02:00:00:00:00:00" || s.Ports[1].RX.Counters != 1023 {
+	if err != nil || s.PortCount != 2 || s.Ports[0].Index != 0 || s.Ports[0].MAC != "02:00:00:00:00:00" ||
+		s.Ports[1].RX.Counters != 1023 {
 		t.Errorf("system %+v, %v: want two ports in order", s, err)
 	}
 	st, err := answering(t, 113).Status(ctx, 0)
-	if err != nil || st.State != Sending || !st.State.Busy() || st.Owner != "gosim" || st.Attr.SpeedGbps != 10 || !st.Attr.Link.Up {
+	if err != nil || st.State != Sending || !st.State.Busy() || st.Owner != "gosim" || st.Attr.SpeedGbps != 10 ||
+		!st.Attr.Link.Up {
 		t.Errorf("status %+v, %v", st, err)
 	}
 	p, err := answering(t, 50).Acquire(ctx, 0, true)
 	if err != nil || p.handler != "42QL30a7" {
 		t.Errorf("acquired %+v, %v: want the handler, a bare string", p, err)
 	}
-	if _, err := answering(t, 48).Acquire(ctx, 0, false); err == nil || err.Error() != "port 0: trex: acquire: port is already taken by 'gosim' (code -32000)" {
+	if _, err := answering(t, 48).Acquire(ctx, 0, false); err == nil ||
+		err.Error() != "port 0: trex: acquire: port is already taken by 'gosim' (code -32000)" {
 		t.Errorf("a port of another: %v", err)
 	}
 	g, err := port(588).Validate(ctx)
-	if err != nil || g.Rate.MaxPPS != 3200 || len(g.Graph.Events) != 32 || g.Graph.Events[31].TimeUsec != 310e6 || g.Graph.ExpectedDuration != -1 {
+	if err != nil || g.Rate.MaxPPS != 3200 || len(g.Graph.Events) != 32 || g.Graph.Events[31].TimeUsec != 310e6 ||
+		g.Graph.ExpectedDuration != -1 {
 		t.Errorf("graph %+v, %v", g.Rate, err)
 	}
 	n, err := answering(t, 182).PortStats(ctx, 0)
@@ -206,14 +212,16 @@ func TestTypedResults(t *testing.T) {
 	if tx != 4977 || rx != 4975 || bytes != 318400 || f.Flows[5].RxPackets[1] != 4975 || f.Version[6] != 3 {
 		t.Errorf("group 5: %+v", f.Flows[5])
 	}
-	if l := f.Latency[6]; l.Average != 524 || l.Min != 7 || l.Max != 5566 || l.Histogram[5000] != 1 || len(f.Latency) != 1 {
+	if l := f.Latency[6]; l.Average != 524 || l.Min != 7 || l.Max != 5566 || l.Histogram[5000] != 1 ||
+		len(f.Latency) != 1 {
 		t.Errorf("latency %+v", f.Latency)
 	}
 	if f, err := answering(t, 395).FlowStats(ctx); err != nil || len(f.Flows) != 0 {
 		t.Errorf("nothing to show, which is null: %+v, %v", f, err)
 	}
 	events, err := answering(t, 435).Events(ctx)
-	if err != nil || len(events) != 3 || events[0].Type != EventProfile+EventStarted || events[2].Type != EventAcquired ||
+	if err != nil || len(events) != 3 || events[0].Type != EventProfile+EventStarted ||
+		events[2].Type != EventAcquired ||
 		events[2].Data.Who != "thief" || !events[2].Data.Force || events[2].Seq != 49 {
 		t.Errorf("events %+v, %v", events, err)
 	}
@@ -228,7 +236,8 @@ func TestTypedResults(t *testing.T) {
 // A message as a whole may be refused, or answered with something else altogether.
 func TestAnswersThatDoNotFit(t *testing.T) {
 	for _, c := range []struct{ answer, want string }{
-		{`{"error":{"code":-32603,"message":"Request is too large (1000060 bytes)."},"id":null,"jsonrpc":"2.0"}`, "too large"},
+		{`{"error":{"code":-32603,"message":"Request is too large (1000060 bytes)."},"id":null,"jsonrpc":"2.0"}`,
+			"too large"},
 		{`null`, "id"},
 		{`5`, "answer"},
 		{`[]`, "0 answers to 1 calls"},
@@ -285,7 +294,8 @@ func (linkFunc) Close() error                                           { return
 
 // A busy server is asked again, and work in progress is waited for by its ticket.
 func TestTryAgainAndTickets(t *testing.T) {
-	answers := []string{`"error":{"code":-32001,"message":"busy"}`, `"error":{"code":-32002,"message":"wait","specific_err":"42"}`,
+	answers := []string{`"error":{"code":-32001,"message":"busy"}`,
+		`"error":{"code":-32002,"message":"wait","specific_err":"42"}`,
 		`"error":{"code":-32002,"message":"wait","specific_err":"42"}`, `"result":"done"`}
 	var asked []string
 	c := &Client{link: linkFunc(func(b []byte) ([]byte, error) {

@@ -19,7 +19,7 @@ type Counters struct {
 	RxErrors  uint64 `json:"ierrors"`
 }
 
-// Since is what was counted after b was read. A counter that went back, because the server was started anew, counts
+// Since returns what was counted after b was read. A counter that went back, because the server was restarted, counts
 // from 0.
 func (a Counters) Since(b Counters) Counters {
 	return Counters{since(a.TxPackets, b.TxPackets), since(a.TxBytes, b.TxBytes), since(a.RxPackets, b.RxPackets),
@@ -86,7 +86,7 @@ type Order struct {
 type FlowStats struct {
 	Flows   map[uint32]FlowCounters
 	Latency map[uint32]Latency
-	// Version changes when a group is removed and added again: its counters began anew.
+	// Version changes when a group is removed and added again, and its counters begin anew.
 	Version map[uint32]int
 }
 
@@ -97,7 +97,7 @@ type baseline struct {
 	flows FlowStats
 }
 
-// Mark makes PortStats and FlowStats count from now on. The server has no way to clear counters.
+// Mark makes PortStats and FlowStats count from now on, since the server cannot clear counters.
 func (c *Client) Mark(ctx context.Context) error {
 	s, err := c.System(ctx)
 	if err != nil {
@@ -136,7 +136,7 @@ func (c *Client) portStats(ctx context.Context, port int) (n Counters, err error
 }
 
 // FlowStats are the counters of the given groups, or of all, since Mark or since the group was added. A group that the
-// server does not have is absent. The times of Latency are not since Mark: there are no sums that could be subtracted.
+// server does not have is absent. The times of Latency are not since Mark, since there are no sums to subtract.
 func (c *Client) FlowStats(ctx context.Context, groups ...uint32) (FlowStats, error) {
 	now, err := c.flowStats(ctx, groups...)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 )
 
 func tuple(src, dst string, proto uint8) flow.FiveTuple {
-	return flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: 1025, DstPort: 12, Proto: proto}
+	return flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: 1025, DstPort: 12,
+		Proto: proto}
 }
 
 // The thirty-second stream of the recorded ramp, which sends 64-byte frames at 100 packets a second from 310 s on, from
@@ -27,14 +28,16 @@ func TestStreamAsRecorded(t *testing.T) {
 			recorded = requests(e.Request)[31].Params["stream"].(map[string]any)
 		}
 	}
-	s, err := Streams([]Flow{{Tuple: tuple("16.0.0.1", "48.0.0.1", flow.UDP), Count: 254, Rate: 100, Start: 310 * units.Second, Frame: 64, Group: 131}})
+	s, err := Streams([]Flow{{Tuple: tuple("16.0.0.1", "48.0.0.1", flow.UDP), Count: 254, Rate: 100,
+		Start: 310 * units.Second, Frame: 64, Group: 131}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b, _ := json.Marshal(s[0])
 	var got map[string]any
 	unmarshal(b, &got)
-	for _, key := range []string{"enabled", "self_start", "flags", "action_count", "next_stream_id", "mode", "flow_stats"} {
+	for _, key := range []string{"enabled", "self_start", "flags", "action_count", "next_stream_id", "mode",
+		"flow_stats"} {
 		if a, b := mustJSON(got[key]), mustJSON(recorded[key]); a != b {
 			t.Errorf("%s is %s, recorded %s", key, a, b)
 		}
@@ -62,8 +65,10 @@ func mustJSON(v any) string {
 // Packets are read by an independent decoder, and their checksums verified by summing to zero.
 func TestPackets(t *testing.T) {
 	for _, tt := range []flow.FiveTuple{
-		tuple("10.0.0.1", "10.0.0.2", flow.UDP), tuple("10.0.0.1", "10.0.0.2", flow.TCP), tuple("10.0.0.1", "10.0.0.2", flow.ICMP),
-		tuple("fd00::1", "fd00::2", flow.UDP), tuple("fd00::1", "fd00::2", flow.TCP), tuple("fd00::1", "fd00::2", flow.ICMPv6),
+		tuple("10.0.0.1", "10.0.0.2", flow.UDP), tuple("10.0.0.1", "10.0.0.2", flow.TCP),
+		tuple("10.0.0.1", "10.0.0.2", flow.ICMP),
+		tuple("fd00::1", "fd00::2", flow.UDP), tuple("fd00::1", "fd00::2", flow.TCP),
+		tuple("fd00::1", "fd00::2", flow.ICMPv6),
 	} {
 		for _, frame := range []units.Bytes{78, 79, 1518, MaxFrame} {
 			f := Flow{Tuple: tt, Frame: frame}
@@ -85,10 +90,12 @@ func TestPackets(t *testing.T) {
 					t.Errorf("%v: ports %v, %v", tt, s, d)
 				}
 			}
-			if l, ok := p.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4); ok && l.TypeCode != layers.CreateICMPv4TypeCode(1, 12) {
+			if l, ok := p.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4); ok &&
+				l.TypeCode != layers.CreateICMPv4TypeCode(1, 12) {
 				t.Errorf("%v: type and code %v", tt, l.TypeCode)
 			}
-			if l, ok := p.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6); ok && l.TypeCode != layers.CreateICMPv6TypeCode(1, 12) {
+			if l, ok := p.Layer(layers.LayerTypeICMPv6).(*layers.ICMPv6); ok &&
+				l.TypeCode != layers.CreateICMPv6TypeCode(1, 12) {
 				t.Errorf("%v: type and code %v", tt, l.TypeCode)
 			}
 			for _, l := range p.Layers() {
@@ -134,12 +141,15 @@ func TestFlowsThatCannotBeSent(t *testing.T) {
 func TestFlowsOfAWorkload(t *testing.T) {
 	w := &traces.Workload{Flows: []traces.Flow{
 		{Tuple: tuple("10.0.0.1", "10.0.0.9", flow.UDP), Segments: []traces.Segment{
-			{Start: 0, End: units.Second, Packets: 100, Bytes: 6400}, {Start: 2 * units.Second, End: 4 * units.Second, Packets: 400, Bytes: 400 * 128}}},
-		{Tuple: tuple("10.0.0.2", "10.0.0.9", flow.UDP), Segments: []traces.Segment{{Start: 5, End: units.Second, Packets: 0.2, Bytes: 10}}},
+			{Start: 0, End: units.Second, Packets: 100, Bytes: 6400},
+			{Start: 2 * units.Second, End: 4 * units.Second, Packets: 400, Bytes: 400 * 128}}},
+		{Tuple: tuple("10.0.0.2", "10.0.0.9", flow.UDP),
+			Segments: []traces.Segment{{Start: 5, End: units.Second, Packets: 0.2, Bytes: 10}}},
 	}}
 	flows := Flows(w, 7)
 	if len(flows) != 2 || flows[0].Total != 100 || flows[0].Rate != 100 || flows[0].Frame != 64 ||
-		flows[1].Total != 400 || flows[1].Rate != 200 || flows[1].Frame != 128 || flows[1].Start != 2*units.Second || flows[1].Group != 7 {
+		flows[1].Total != 400 || flows[1].Rate != 200 || flows[1].Frame != 128 || flows[1].Start != 2*units.Second ||
+		flows[1].Group != 7 {
 		t.Errorf("%+v", flows)
 	}
 	s, err := Streams(flows)

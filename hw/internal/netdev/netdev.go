@@ -1,5 +1,5 @@
-// Package netdev reads and writes the frames of a network device, as a switch's driver does it with the devices that
-// stand for the ports of a card.
+// Package netdev reads and writes the frames of a network device. A switch's driver does so with the devices that
+// represent the ports of a card.
 package netdev
 
 import (
@@ -18,18 +18,18 @@ import (
 // all is ETH_P_ALL in network byte order.
 var all = binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL})
 
-// Reader opens a device for what comes in at it, whomever it is addressed to: each Read gives one frame. What is sent at
-// the device is not read.
+// Reader opens a device for the frames that come in at it, whatever their address. Each Read returns one frame. Frames
+// that leave by the device are not read.
 func Reader(name string) (io.ReadCloser, error) { return open(name, all) }
 
-// Arrivals reads what comes in at a device, as Reader does, and when it came.
+// Arrivals reads the frames that come in at a device, as Reader does, with their times of arrival.
 type Arrivals struct {
 	f   *os.File
 	raw syscall.RawConn
 	oob [64]byte
 }
 
-// ReaderOfArrivals opens a device for them.
+// ReaderOfArrivals opens a device to read frames with their times.
 func ReaderOfArrivals(name string) (*Arrivals, error) {
 	f, err := open(name, all)
 	if err != nil {
@@ -38,7 +38,10 @@ func ReaderOfArrivals(name string) (*Arrivals, error) {
 	a := &Arrivals{f: f}
 	var e error
 	if a.raw, err = f.SyscallConn(); err == nil {
-		err = a.raw.Control(func(fd uintptr) { e = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+		err = a.raw.Control(func(fd uintptr) {
+			e = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS,
+				1)
+		})
 	}
 	if err = errors.Join(err, e); err != nil {
 		f.Close()
@@ -93,7 +96,8 @@ func open(name string, protocol uint16) (*os.File, error) {
 			promiscuous := unix.PacketMreq{Ifindex: int32(ifc.Index), Type: unix.PACKET_MR_PROMISC}
 			err = errors.Join(
 				unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &promiscuous),
-				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20), // some thousand first packets at once
+				// some thousand first packets at once
+				unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20),
 			)
 		}
 	}

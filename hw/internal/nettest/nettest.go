@@ -24,7 +24,7 @@ import (
 // Namespace is a network namespace, by the name that ip-netns knows.
 type Namespace string
 
-// Missing says what the machine lacks for a namespace, or nothing.
+// Missing says what the machine lacks for a namespace; it is empty if nothing is missing.
 func Missing() string {
 	if _, err := exec.LookPath("ip"); err != nil {
 		return "no ip: install iproute2"
@@ -35,7 +35,7 @@ func Missing() string {
 	return ""
 }
 
-// New makes a namespace for the time of a test, without IPv6's own chatter.
+// New makes a namespace for the time of a test, in which IPv6 sends nothing by itself.
 func New(t testing.TB) Namespace {
 	t.Helper()
 	needs.This(t, Missing())

@@ -1,5 +1,5 @@
-// Package process finds programs that run on their own, by their arguments, and ends them. No file says which they are: it
-// may be gone while the program runs, and a number in it may be another's by now.
+// Package process finds programs that run in the background, by their arguments, and ends them. It reads no file with
+// their numbers: such a file may be gone while the program runs, and the number may belong to another process by now.
 package process
 
 import (
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find is the processes of this machine of whose arguments, the program's name first, ours is true. One that is ending
-// has no arguments any more.
+// Find returns the processes of this machine for whose arguments, the program's name first, ours is true. A process
+// that is ending has no arguments any more.
 func Find(ours func(args []string) bool) []int {
 	all, _ := filepath.Glob("/proc/[0-9]*")
 	var found []int
@@ -35,9 +35,9 @@ func is(pid int, ours func([]string) bool) bool {
 	return ours(strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00"))
 }
 
-// End sends a signal to every process that Find finds, and SIGKILL to one that has not ended after a while. When it
-// returns without an error, they have let go of everything: a socket's address, a lock on a file, a network namespace. A
-// process lets go of its arguments long before these.
+// End sends a signal to every process that Find finds, and SIGKILL to those that have not ended after a while. When it
+// returns without an error, the processes have released everything: a socket's address, a lock on a file, a network
+// namespace. A process loses its arguments long before it releases these.
 func End(ours func(args []string) bool, signal unix.Signal, patience time.Duration) error {
 	for {
 		found := Find(ours)
@@ -58,7 +58,7 @@ func end(pid int, ours func([]string) bool, signal unix.Signal, patience time.Du
 		return ignore(err, unix.ESRCH)
 	}
 	defer unix.Close(fd)
-	if !is(pid, ours) { // the number is somebody else's by now
+	if !is(pid, ours) { // the number belongs to another process by now
 		return nil
 	}
 	for _, signal := range []unix.Signal{signal, unix.SIGKILL} {
@@ -66,7 +66,8 @@ func end(pid int, ours func([]string) bool, signal unix.Signal, patience time.Du
 			return err
 		}
 		for late := time.Now().Add(patience); time.Now().Before(late); {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(time.Until(late).Milliseconds())+1)
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}},
+				int(time.Until(late).Milliseconds())+1)
 			if err = ignore(err, unix.EINTR); n > 0 || err != nil {
 				return err
 			}

@@ -1,25 +1,25 @@
-// Package forwarder is the lab's network function: it takes each packet that arrives at one interface and sends it out of
-// another. It sleeps when there is nothing to do, so that many of them can share a core.
+// Package forwarder is the lab's network function: it takes each packet that arrives at one interface and sends it out
+// of another. It sleeps when there is nothing to do, so that many of them can share a core.
 //
 // # A server with a finite ring
 //
-// Packets arrive in a ring that the kernel fills (a packet socket's TPACKET_V2 ring, mapped into memory). It has a fixed
-// number of slots. A packet holds its slot until its service has ended; a packet that finds no free slot is dropped by the
-// kernel, and counted. That is what the receive ring of a NIC does, and what vnf.buffer means in a scenario.
+// Packets arrive in a ring that the kernel fills (a packet socket's TPACKET_V2 ring, mapped into memory). It has a
+// fixed number of slots. A packet holds its slot until its service has ended. The kernel drops and counts a packet that
+// finds no free slot. The receive ring of a NIC does the same, and vnf.buffer means the same in a scenario.
 //
 // # What a packet costs
 //
-// Two costs can be set, and both are what they say on any machine:
+// Two costs can be set. Both are the same on any machine:
 //
-//   - Work is time on the CPU: rounds of SHA-256 over the frame until the thread's own CPU clock has advanced by so much.
-//     Instances that share a core share it for this part, which is how contention arises here. It is the load that is
-//     prescribed and not the outcome: what an instance processes beside others is decided by the kernel's scheduler, and
+//   - Work is time on the CPU: rounds of SHA-256 over the frame until the thread's own CPU clock has advanced by so
+//     much. Instances on the same core compete for it in this part: this is how contention arises here. Work prescribes
+//     the load and not the outcome. The kernel's scheduler decides what an instance processes beside others, and that
 //     must be measured.
-//   - Wait is time that passes without use of the CPU, as while an accelerator or a memory is waited for. A sleep that
-//     lasted too long is made up for by the next packets, as long as some are waiting: a timer's imprecision, which can be
-//     larger than Wait itself, so does not become a part of the cost.
+//   - Wait is time without use of the CPU, as if waiting for an accelerator or for memory. After a sleep that was too
+//     long, the next packets wait less, as long as some are in the ring. So the imprecision of timers, which can exceed
+//     Wait itself, does not become a part of the cost.
 //
-// With neither, a packet costs what the two system calls cost, some microseconds.
+// Without either, a packet costs two system calls, some microseconds.
 package forwarder
 
 import (
@@ -39,7 +39,7 @@ import (
 
 // Config says what to forward, and at which cost.
 type Config struct {
-	In, Out string        // interfaces; may be the same, and then the two MAC addresses are swapped
+	In, Out string        // interfaces; if they are the same, the two MAC addresses are swapped
 	Ring    int           // slots of the receive ring: an even number from 2
 	Work    time.Duration // CPU time for each packet
 	Wait    time.Duration // other time for each packet
@@ -58,17 +58,17 @@ func (c *Config) Check() error {
 	return nil
 }
 
-// Ready is the line that Run prints when packets are forwarded from now on.
+// Ready is the line that Run prints when it begins to forward packets.
 const Ready = "forwarder: ready"
 
 // Counts are what a forwarder has done so far. Its fields may be read while it runs.
 type Counts struct {
 	Forwarded atomic.Uint64
-	Dropped   atomic.Uint64 // packets that found the ring full, those that out refused included
+	Dropped   atomic.Uint64 // packets that found the ring full, and those that out refused
 }
 
-// Run waits for the interfaces to appear, says Ready, and forwards until the context ends; that is no error. That an
-// interface disappears is one.
+// Run waits for the interfaces to appear, prints Ready, and forwards until the context ends, which is no error. It is
+// an error if an interface disappears.
 func Run(ctx context.Context, c Config, out io.Writer, counts *Counts) error {
 	if err := c.Check(); err != nil {
 		return fmt.Errorf("forwarder: %w", err)
@@ -100,7 +100,8 @@ func Run(ctx context.Context, c Config, out io.Writer, counts *Counts) error {
 }
 
 func (c *Config) loop(ctx context.Context, r *ring, tx int, counts *Counts) error {
-	free := clock(unix.CLOCK_MONOTONIC) // when the service of the packet before this one ended, had no sleep been too long
+	// when the service of the previous packet would have ended if no sleep had been too long
+	free := clock(unix.CLOCK_MONOTONIC)
 	for ctx.Err() == nil {
 		frame, ok := r.next()
 		if !ok {
@@ -126,7 +127,8 @@ func (c *Config) loop(ctx context.Context, r *ring, tx int, counts *Counts) erro
 		switch err := unix.Send(tx, frame, 0); {
 		case err == nil:
 			counts.Forwarded.Add(1)
-		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR), errors.Is(err, unix.EMSGSIZE):
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR),
+			errors.Is(err, unix.EMSGSIZE):
 			counts.Dropped.Add(1)
 		default:
 			return fmt.Errorf("forwarder: %s: %w", c.Out, err)
@@ -172,7 +174,7 @@ func sleepUntil(t time.Duration) {
 	}
 }
 
-// waitUp waits until an interface is there and up: a container starts before it has any.
+// waitUp waits until an interface exists and is up, since a container starts before it has any.
 func waitUp(ctx context.Context, name string) (*net.Interface, error) {
 	for {
 		i, err := net.InterfaceByName(name)
@@ -187,7 +189,7 @@ func waitUp(ctx context.Context, name string) (*net.Interface, error) {
 	}
 }
 
-// Await waits until interfaces are there and up, as Run does.
+// Await waits, as Run does, until interfaces exist and are up.
 func Await(ctx context.Context, names ...string) error {
 	for _, name := range names {
 		if _, err := waitUp(ctx, name); err != nil {
@@ -197,7 +199,7 @@ func Await(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// ring is the receive ring: slots of 2 KiB, each with a header whose status says whose it is.
+// ring is the receive ring: slots of 2 KiB, each with a header whose status says who owns the slot.
 type ring struct {
 	fd    int
 	mem   []byte
@@ -226,10 +228,12 @@ func openRing(in *net.Interface, slots int) (_ *ring, err error) {
 	page := max(unix.Getpagesize(), 2*slotSize)
 	perBlock := page / slotSize
 	if slots%perBlock != 0 {
-		return nil, fmt.Errorf("ring of %d slots: want a multiple of %d with memory pages of %d bytes", slots, perBlock, unix.Getpagesize())
+		return nil, fmt.Errorf("ring of %d slots: want a multiple of %d with memory pages of %d bytes", slots, perBlock,
+			unix.Getpagesize())
 	}
 	blocks := slots / perBlock
-	request := unix.TpacketReq{Block_size: uint32(page), Block_nr: uint32(blocks), Frame_size: slotSize, Frame_nr: uint32(slots)}
+	request := unix.TpacketReq{Block_size: uint32(page), Block_nr: uint32(blocks), Frame_size: slotSize,
+		Frame_nr: uint32(slots)}
 	if err := unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &request); err != nil {
 		return nil, fmt.Errorf("ring of %d slots: %w", slots, err)
 	}
@@ -240,8 +244,9 @@ func openRing(in *net.Interface, slots int) (_ *ring, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("mapping the ring: %w", err)
 	}
-	// Bound last, so that nothing of another interface is ever in the ring.
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNet(unix.ETH_P_ALL), Ifindex: in.Index}); err != nil {
+	// It is bound last, so that no packet of another interface gets into the ring.
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNet(unix.ETH_P_ALL), Ifindex: in.Index}); err !=
+		nil {
 		unix.Munmap(mem)
 		return nil, err
 	}

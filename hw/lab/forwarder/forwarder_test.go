@@ -82,7 +82,8 @@ func socket(t *testing.T, name string) int {
 	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 16<<20)
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNet(unix.ETH_P_ALL), Ifindex: i.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: hostToNet(unix.ETH_P_ALL), Ifindex: i.Index}); err !=
+		nil {
 		t.Fatal(err)
 	}
 	return fd
@@ -163,14 +164,16 @@ func TestRingIsFinite(t *testing.T) {
 	}
 	f, d := b.counts.Forwarded.Load(), b.counts.Dropped.Load()
 	if f+d < n || uint64(got) > f || got < ring || got > ring+n/10 {
-		t.Errorf("of %d packets sent at once to a ring of %d, %d came out; %d forwarded, %d dropped", n, ring, got, f, d)
+		t.Errorf("of %d packets sent at once to a ring of %d, %d came out; %d forwarded, %d dropped", n, ring, got, f,
+			d)
 	}
 }
 
 // A cost is not less than what was asked for, and a wait is no more than that on the average, though sleeps are.
 func TestCost(t *testing.T) {
 	const n, cost = 100, 2 * time.Millisecond
-	for _, c := range []Config{{Ring: 256, Wait: cost}, {Ring: 256, Work: cost}, {Ring: 256, Wait: cost / 2, Work: cost / 2}} {
+	for _, c := range []Config{{Ring: 256, Wait: cost}, {Ring: 256, Work: cost},
+		{Ring: 256, Wait: cost / 2, Work: cost / 2}} {
 		b := newBench(t, c)
 		begin := time.Now()
 		for i := range n {
@@ -199,13 +202,15 @@ func TestRefuses(t *testing.T) {
 		{Config{In: "a", Out: "b", Ring: 3}, "even number"},
 		{Config{In: "a", Out: "b", Ring: 2, Wait: -1}, "0 or more"},
 	} {
-		if err := Run(t.Context(), test.c, io.Discard, new(Counts)); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := Run(t.Context(), test.c, io.Discard, new(Counts)); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want one with %q", err, test.want)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := Run(ctx, Config{In: "nonesuch", Out: "lo", Ring: 2}, io.Discard, new(Counts)); err == nil || !strings.Contains(err.Error(), "no interface nonesuch") {
+	if err := Run(ctx, Config{In: "nonesuch", Out: "lo", Ring: 2}, io.Discard, new(Counts)); err == nil ||
+		!strings.Contains(err.Error(), "no interface nonesuch") {
 		t.Errorf("error %v", err)
 	}
 }

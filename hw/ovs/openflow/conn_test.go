@@ -69,7 +69,8 @@ func TestHandshake(t *testing.T) {
 
 func TestBadAddressIsExplained(t *testing.T) {
 	for _, a := range []string{"", "br0", "unix:", "ssl:1.2.3.4:6653"} {
-		if _, err := Dial(context.Background(), a, 0); err == nil || !strings.Contains(err.Error(), "want unix:PATH or tcp:HOST:PORT") {
+		if _, err := Dial(context.Background(), a, 0); err == nil ||
+			!strings.Contains(err.Error(), "want unix:PATH or tcp:HOST:PORT") {
 			t.Errorf("%q: %v", a, err)
 		}
 	}

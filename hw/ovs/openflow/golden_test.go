@@ -56,8 +56,11 @@ func find(t *testing.T, name string, toSwitch bool, typ Type) []byte {
 }
 
 var (
-	v4     = Match{Has: InPort | EthType | IPProto | Src | Dst | SrcPort | DstPort, InPort: PortLocal, EthType: EthIPv4, IPProto: TCP, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), SrcPort: 1000, DstPort: 80}
-	v6     = Match{Has: v4.Has, InPort: PortLocal, EthType: EthIPv6, IPProto: TCP, Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: 1000, DstPort: 80}
+	v4 = Match{Has: InPort | EthType | IPProto | Src | Dst | SrcPort | DstPort, InPort: PortLocal, EthType: EthIPv4,
+		IPProto: TCP, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), SrcPort: 1000,
+		DstPort: 80}
+	v6 = Match{Has: v4.Has, InPort: PortLocal, EthType: EthIPv6, IPProto: TCP,
+		Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: 1000, DstPort: 80}
 	steer3 = Instructions{Write: true, Metadata: 3, Goto: 100}
 	steer4 = Instructions{Write: true, Metadata: 4, Goto: 100}
 )
@@ -69,22 +72,29 @@ func udp(m Match) Match { m.IPProto = UDP; return m }
 // Each flow-mod that ovs-ofctl sent is what this package writes for the same request.
 func TestFlowModsAreThoseOfOvsOfctl(t *testing.T) {
 	for name, f := range map[string]FlowMod{
-		"add-tcp4":     {Priority: 100, Idle: 10, Flags: SendFlowRemoved, Cookie: cookie, Match: v4, Do: steer3},
-		"add-udp4":     {Priority: 100, Cookie: cookie, Match: udp(v4)},
-		"add-tcp6":     {Priority: 100, Cookie: cookie, Match: v6, Do: steer3},
-		"add-udp6":     {Priority: 100, Cookie: cookie, Match: udp(v6)},
-		"add-instance": {Table: 100, Priority: 100, Cookie: cookie, Match: Match{Has: Metadata, Metadata: 3}, Do: Instructions{Out: 5}},
-		"add-miss": {Priority: 1, Cookie: cookie, Match: Match{Has: InPort | EthType | IPProto, InPort: PortLocal, EthType: EthIPv4, IPProto: TCP},
+		"add-tcp4": {Priority: 100, Idle: 10, Flags: SendFlowRemoved, Cookie: cookie, Match: v4, Do: steer3},
+		"add-udp4": {Priority: 100, Cookie: cookie, Match: udp(v4)},
+		"add-tcp6": {Priority: 100, Cookie: cookie, Match: v6, Do: steer3},
+		"add-udp6": {Priority: 100, Cookie: cookie, Match: udp(v6)},
+		"add-instance": {Table: 100, Priority: 100, Cookie: cookie, Match: Match{Has: Metadata, Metadata: 3},
+			Do: Instructions{Out: 5}},
+		"add-miss": {Priority: 1, Cookie: cookie, Match: Match{Has: InPort | EthType | IPProto, InPort: PortLocal,
+			EthType: EthIPv4, IPProto: TCP},
 			Do: Instructions{Out: PortController, MaxLen: 0xffff}},
-		"mod-strict": {Command: ModifyStrict, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: v4, Do: steer4},
-		"del-strict": {Command: DeleteStrict, Table: AnyTable, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: v4},
-		"add-miss-udp": {Priority: 29999, Cookie: 0x51dc<<48 | 1<<39 | 1, Match: Match{Has: InPort | EthType | IPProto, InPort: 1, EthType: EthIPv4, IPProto: UDP},
-			Do: Instructions{Out: PortController, MaxLen: 0xffff}},
-		"add-egress": {Priority: 30000, Flags: SendFlowRemoved, Cookie: 0x51dc<<48 | 0x81<<32 | 3, Match: Match{Has: InPort, InPort: 5}, Do: Instructions{Out: 1}},
+		"mod-strict": {Command: ModifyStrict, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: v4,
+			Do: steer4},
+		"del-strict": {Command: DeleteStrict, Table: AnyTable, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0),
+			Match: v4},
+		"add-miss-udp": {Priority: 29999, Cookie: 0x51dc<<48 | 1<<39 | 1,
+			Match: Match{Has: InPort | EthType | IPProto, InPort: 1, EthType: EthIPv4, IPProto: UDP},
+			Do:    Instructions{Out: PortController, MaxLen: 0xffff}},
+		"add-egress": {Priority: 30000, Flags: SendFlowRemoved, Cookie: 0x51dc<<48 | 0x81<<32 | 3,
+			Match: Match{Has: InPort, InPort: 5}, Do: Instructions{Out: 1}},
 		"mod-instance": {Command: ModifyStrict, Table: 100, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0),
 			Match: Match{Has: Metadata, Metadata: 3}, Do: Instructions{Out: 7}},
-		"del-table": {Command: DeleteStrict, Table: 100, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0), Match: Match{Has: Metadata, Metadata: 3}},
-		"del-all":   {Command: Delete, Table: AnyTable, Priority: 0x8000, Cookie: 0x51dc << 48, CookieMask: 0xffff << 48},
+		"del-table": {Command: DeleteStrict, Table: 100, Priority: 100, Cookie: cookie, CookieMask: ^uint64(0),
+			Match: Match{Has: Metadata, Metadata: 3}},
+		"del-all": {Command: Delete, Table: AnyTable, Priority: 0x8000, Cookie: 0x51dc << 48, CookieMask: 0xffff << 48},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := find(t, name, true, TypeFlowMod)
@@ -110,9 +120,16 @@ func TestOtherRequestsAreThoseOfOvsOfctl(t *testing.T) {
 		{"show", TypeFeaturesRequest, func(x uint32) []byte { return AppendFeaturesRequest(nil, x) }},
 		{"show", TypeMultipartRequest, func(x uint32) []byte { return AppendPortDescRequest(nil, x) }},
 		{"add-tcp4", TypeBarrierRequest, func(x uint32) []byte { return AppendBarrierRequest(nil, x) }},
-		{"dump-flows", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, AnyTable, 0, 0) }},
-		{"dump-cookie", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, 0x51dc<<48, 0xffff<<48) }},
-		{"dump-exact", TypeMultipartRequest, func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, cookie, ^uint64(0)) }},
+		{"dump-flows", TypeMultipartRequest, func(x uint32) []byte {
+			return AppendFlowStatsRequest(nil, x, AnyTable, 0,
+				0)
+		}},
+		{"dump-cookie", TypeMultipartRequest,
+			func(x uint32) []byte { return AppendFlowStatsRequest(nil, x, 0, 0x51dc<<48, 0xffff<<48) }},
+		{"dump-exact", TypeMultipartRequest, func(x uint32) []byte {
+			return AppendFlowStatsRequest(nil, x, 0, cookie,
+				^uint64(0))
+		}},
 		{"dump-desc", TypeMultipartRequest, func(x uint32) []byte { return AppendDescRequest(nil, x) }},
 		{"monitor", TypeSetConfig, func(x uint32) []byte { return AppendSetConfig(nil, x, 0xffff) }},
 		{"dump-ports", TypeMultipartRequest, func(x uint32) []byte { return AppendPortStatsRequest(nil, x, PortAny) }},
@@ -127,7 +144,8 @@ func TestOtherRequestsAreThoseOfOvsOfctl(t *testing.T) {
 
 func TestAnswersOfOpenVSwitchAreRead(t *testing.T) {
 	var f Features
-	if err := f.Parse(find(t, "show", false, TypeFeaturesReply)[HeaderLen:]); err != nil || f.Tables != 254 || f.DatapathID != 0xfec661b92c41 {
+	if err := f.Parse(find(t, "show", false, TypeFeaturesReply)[HeaderLen:]); err != nil || f.Tables != 254 ||
+		f.DatapathID != 0xfec661b92c41 {
 		t.Errorf("features %+v, %v", f, err)
 	}
 	var m Multipart
@@ -144,7 +162,8 @@ func TestAnswersOfOpenVSwitchAreRead(t *testing.T) {
 		t.Errorf("port counters %+v, %v", m.Ports, err)
 	}
 	var e Error
-	if err := e.Parse(find(t, "bad-flow", false, TypeError)[HeaderLen:]); err != nil || e.Error() != "bad action: bad output group" {
+	if err := e.Parse(find(t, "bad-flow", false, TypeError)[HeaderLen:]); err != nil ||
+		e.Error() != "bad action: bad output group" {
 		t.Errorf("error %v, %v", e, err)
 	}
 	if err := m.Parse(find(t, "dump-flows", false, TypeMultipartReply)[HeaderLen:]); err != nil || m.More {
@@ -181,7 +200,8 @@ func TestAnswersOfOpenVSwitchAreRead(t *testing.T) {
 // What Open vSwitch says unasked: a packet that a rule sent up, the ends of two rules, a port that comes and goes.
 func TestReportsOfOpenVSwitchAreRead(t *testing.T) {
 	var p PacketIn
-	if err := p.Parse(find(t, "monitor", false, TypePacketIn)[HeaderLen:]); err != nil || p.Total != 106 || len(p.Frame) != 106 ||
+	if err := p.Parse(find(t, "monitor", false, TypePacketIn)[HeaderLen:]); err != nil || p.Total != 106 ||
+		len(p.Frame) != 106 ||
 		p.Cookie != 0x51dc<<48|1<<39|1 || p.Reason != 1 || p.Match != (Match{Has: InPort, InPort: 1}) {
 		t.Errorf("packet-in %+v, %v", p, err)
 	}
@@ -207,7 +227,8 @@ func TestReportsOfOpenVSwitchAreRead(t *testing.T) {
 	}
 	if want := []FlowRemoved{
 		{Cookie: cookie, Priority: 30000, Reason: RemovedIdle, Match: ended},
-		{Cookie: 0x51dc<<48 | 0x81<<32 | 3, Priority: 30000, Reason: RemovedDelete, Match: Match{Has: InPort, InPort: 5}},
+		{Cookie: 0x51dc<<48 | 0x81<<32 | 3, Priority: 30000, Reason: RemovedDelete,
+			Match: Match{Has: InPort, InPort: 5}},
 	}; !slices.Equal(removed, want) {
 		t.Errorf("got  %+v\nwant %+v", removed, want)
 	}
@@ -237,7 +258,8 @@ func TestShortInputIsAnError(t *testing.T) {
 		}
 	}
 	for i, p := range []interface{ Parse([]byte) error }{
-		new(Header), new(Features), new(PacketIn), new(Error), new(FlowMod), new(FlowRemoved), new(Multipart), new(PortStatus),
+		new(Header), new(Features), new(PacketIn), new(Error), new(FlowMod), new(FlowRemoved), new(Multipart),
+		new(PortStatus),
 	} {
 		if p.Parse([]byte{4, 0}) == nil {
 			t.Errorf("parser %d accepts two bytes", i)

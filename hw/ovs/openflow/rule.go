@@ -225,7 +225,8 @@ func (in *Instructions) parse(b []byte) error {
 			in.Goto = b[4]
 		case t == instWrite && n == 24 && be.Uint64(b[16:]) == ^uint64(0) && !in.Write:
 			in.Write, in.Metadata = true, be.Uint64(b[8:])
-		case t == instApply && n == 8+outputBytes && be.Uint16(b[8:]) == actionOut && be.Uint32(b[12:]) != 0 && in.Out == 0:
+		case t == instApply && n == 8+outputBytes && be.Uint16(b[8:]) == actionOut && be.Uint32(b[12:]) != 0 &&
+			in.Out == 0:
 			in.Out, in.MaxLen = be.Uint32(b[12:]), be.Uint16(b[16:])
 		default:
 			in.Other = true
@@ -285,7 +286,8 @@ func (f *FlowMod) Parse(body []byte) error {
 	}
 	*f = FlowMod{
 		Cookie: be.Uint64(body), CookieMask: be.Uint64(body[8:]), Table: body[16], Command: Command(body[17]),
-		Idle: be.Uint16(body[18:]), Hard: be.Uint16(body[20:]), Priority: be.Uint16(body[22:]), Flags: be.Uint16(body[36:]),
+		Idle: be.Uint16(body[18:]), Hard: be.Uint16(body[20:]), Priority: be.Uint16(body[22:]),
+		Flags: be.Uint16(body[36:]),
 	}
 	n, err := f.Match.parse(body[40:])
 	if err != nil {

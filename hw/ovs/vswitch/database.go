@@ -1,5 +1,5 @@
-// Package vswitch configures Open vSwitch: bridges and ports by ovs-vsctl, and switches of one's own beside that of the
-// system, as a test or a lab needs them. Rules are package ovs' work.
+// Package vswitch configures Open vSwitch: it makes bridges and ports by ovs-vsctl, and runs private switches beside
+// that of the system, as tests and the lab need them. Package ovs writes the rules.
 package vswitch
 
 import (
@@ -18,7 +18,7 @@ import (
 type Database string
 
 // Vsctl runs ovs-vsctl and returns what it printed, without surrounding space. It waits at most 10 s for the switch to
-// take a change up.
+// take over a change.
 func (db Database) Vsctl(ctx context.Context, args ...string) (string, error) {
 	all := []string{"--timeout=10"}
 	if db != "" {
@@ -60,9 +60,9 @@ type BridgePort struct {
 // mark is the key in external_ids of the bridges and ports that Ensure made; its value is the bridge's name.
 const mark = "smartinco"
 
-// Ensure makes the bridge and the ports that are missing, so that calling it again changes nothing. What is there
-// already keeps its settings, and will not be deleted by Remove. A bridge that does not speak OpenFlow 1.3 and a port
-// that belongs to another bridge are errors. A bridge that Ensure makes forwards nothing without a rule.
+// Ensure makes the bridge and the ports that are missing, so that calling it again changes nothing. What exists already
+// keeps its settings, and Remove will not delete it. A bridge that does not speak OpenFlow 1.3 and a port that belongs
+// to another bridge are errors. A bridge that Ensure makes forwards nothing without a rule.
 func (db Database) Ensure(ctx context.Context, b Bridge) error {
 	if err := db.ensure(ctx, b); err != nil {
 		return fmt.Errorf("vswitch: bridge %s: %w", b.Name, err)
@@ -70,14 +70,15 @@ func (db Database) Ensure(ctx context.Context, b Bridge) error {
 	return nil
 }
 
-// Name lengths: a bridge has a network device of its name, and a port's must not look like the UUID of a record.
+// Limits of names: a bridge has a network device of the same name, and a port's name must not look like the UUID of a
+// record.
 const (
 	maxBridge = 15
 	maxPort   = 35
 )
 
-// checkName says why a name must not reach ovs-vsctl: it would be taken for an option (-v), for the end of a command (--) or
-// for another record (@x, a UUID). What is left are names that a network device can have.
+// checkName says why a name must not reach ovs-vsctl, which would take it for an option (-v), for the end of a command
+// (--) or for another record (@x, a UUID). The names that remain are those that a network device can have.
 func checkName(what, name string, longest int) error {
 	for k, c := range []byte(name) {
 		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
@@ -108,7 +109,8 @@ func (db Database) ensure(ctx context.Context, b Bridge) error {
 		return err
 	}
 	if !slices.Contains(bridges, b.Name) {
-		args := []string{"add-br", b.Name, "--", "set", "bridge", b.Name, "fail_mode=secure", "protocols=OpenFlow10,OpenFlow13",
+		args := []string{"add-br", b.Name, "--", "set", "bridge", b.Name, "fail_mode=secure",
+			"protocols=OpenFlow10,OpenFlow13",
 			"external_ids:" + mark + "=" + b.Name}
 		if b.Datapath != "" {
 			args = append(args, "datapath_type="+b.Datapath)
@@ -161,7 +163,7 @@ func (db Database) ensurePort(ctx context.Context, bridge string, p BridgePort) 
 	return fmt.Errorf("the switch cannot open it: %s", trouble)
 }
 
-// RemovePorts deletes ports of a bridge, whoever made them. That one is not there is no error.
+// RemovePorts deletes ports of a bridge, whoever made them. A port that does not exist is no error.
 func (db Database) RemovePorts(ctx context.Context, bridge string, names ...string) error {
 	b := Bridge{Name: bridge}
 	var args []string
@@ -179,8 +181,8 @@ func (db Database) RemovePorts(ctx context.Context, bridge string, names ...stri
 	return nil
 }
 
-// Remove deletes the ports of the bridge that Ensure made, and the bridge if Ensure made it. Nothing of this being
-// there is no error.
+// Remove deletes the ports of the bridge that Ensure made, and the bridge if Ensure made it. It is no error if there is
+// nothing to delete.
 func (db Database) Remove(ctx context.Context, bridge string) error {
 	if err := checkName("bridge", bridge, maxBridge); err != nil {
 		return fmt.Errorf("vswitch: %w", err)

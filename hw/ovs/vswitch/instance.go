@@ -16,8 +16,8 @@ import (
 	"github.com/smartinco/smartinco/hw/internal/process"
 )
 
-// Instance is an Open vSwitch of one's own beside any other: database, sockets and logs are in its folder. It outlives
-// the program that started it, and At finds it again by the folder alone.
+// Instance is a private Open vSwitch beside any other, with database, sockets and logs in its folder. It outlives the
+// program that started it, and At finds it again by the folder alone.
 type Instance struct {
 	dir   string
 	netns string
@@ -34,7 +34,7 @@ const schema = "/usr/share/openvswitch/vswitch.ovsschema"
 // maxSocket is the longest path of a Unix socket.
 const maxSocket = 107
 
-// Missing says what the machine lacks to run an Instance and how to get it, or nothing.
+// Missing says what the machine lacks to run an Instance and how to get it; it is empty if nothing is missing.
 func Missing() string {
 	for _, p := range []string{"ovsdb-tool", server, daemon, "ovs-vsctl", "ovs-appctl"} {
 		if _, err := exec.LookPath(p); err != nil {
@@ -50,8 +50,8 @@ func Missing() string {
 	return ""
 }
 
-// At is the instance in a folder, whether it runs or not. The network namespace, by the name that ip-netns knows, is
-// where its switch has its devices; empty is the caller's.
+// At returns the instance in a folder, whether it runs or not. Its switch has its devices in the network namespace,
+// named as by ip-netns; empty means the caller's namespace.
 func At(dir, netns string) (*Instance, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -59,13 +59,14 @@ func At(dir, netns string) (*Instance, error) {
 	}
 	i := &Instance{dir: dir, netns: netns}
 	if longest := i.path("123456789012345.snoop"); len(longest) > maxSocket { // a bridge's name and what is made for it
-		return nil, fmt.Errorf("vswitch: folder %s: its path is too long for a socket's, which has %d B at most", dir, maxSocket)
+		return nil, fmt.Errorf("vswitch: folder %s: its path is too long for a socket's, which has %d B at most", dir,
+			maxSocket)
 	}
 	return i, nil
 }
 
-// Start starts the instance in a folder, which it makes, or finds that it runs already. On the database of an earlier
-// run the bridges of that run come back.
+// Start starts the instance in a folder, unless it runs already, and makes the folder if necessary. The bridges of an
+// earlier run come back from the database.
 func Start(ctx context.Context, dir, netns string) (*Instance, error) {
 	if m := Missing(); m != "" {
 		return nil, fmt.Errorf("vswitch: %s", m)
@@ -96,10 +97,11 @@ func (i *Instance) Management(bridge string) string { return "unix:" + i.path(br
 
 // run starts a program with the folder in its environment.
 func (i *Instance) run(ctx context.Context, args ...string) (string, error) {
-	return command(ctx, []string{"OVS_RUNDIR=" + i.dir, "OVS_DBDIR=" + i.dir, "OVS_LOGDIR=" + i.dir}, args[0], args[1:]...)
+	return command(ctx, []string{"OVS_RUNDIR=" + i.dir, "OVS_DBDIR=" + i.dir, "OVS_LOGDIR=" + i.dir}, args[0],
+		args[1:]...)
 }
 
-// options are those with which a program goes into the background, and by which it is found there.
+// options make a program go into the background, and are how it is found there.
 func (i *Instance) options(program string) []string {
 	return []string{
 		i.mark(program), "--unixctl=" + i.path(program+".ctl"), "--log-file=" + i.path(program+".log"),
@@ -126,8 +128,8 @@ func (i *Instance) startServer(ctx context.Context) error {
 	return err
 }
 
-// StartDaemon starts the switch alone, after Kill, or finds that it runs already. When it returns, the bridges of the
-// database are there.
+// StartDaemon starts the switch alone, after Kill, unless it runs already. When it returns, the bridges of the database
+// exist.
 func (i *Instance) StartDaemon(ctx context.Context) error {
 	if len(i.processes(daemon)) > 0 {
 		return nil
@@ -156,12 +158,12 @@ func (i *Instance) Running() bool {
 // Kill ends the switch as a crash would, and leaves the database running.
 func (i *Instance) Kill() error { return i.end(daemon, syscall.SIGKILL) }
 
-// Stop ends switch and database; the folder stays. That they do not run is no error.
+// Stop ends switch and database; the folder stays. It is no error if they do not run.
 func (i *Instance) Stop() error {
 	return errors.Join(i.end(daemon, syscall.SIGTERM), i.end(server, syscall.SIGTERM))
 }
 
-// gentle is how long a program has to end by itself.
+// gentle is how long a program may take to end by itself.
 const gentle = 5 * time.Second
 
 // end ends a program, and removes what a killed one leaves.

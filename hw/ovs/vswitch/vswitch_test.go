@@ -103,8 +103,8 @@ func TestAPathTooLongForASocketIsRefused(t *testing.T) {
 	}
 }
 
-// A name from a file reaches no program as an option, as another command or as another record. No switch is asked: there
-// is none at this address, and the error is another.
+// A name from a file reaches no program as an option, as another command or as another record. No switch is asked:
+// there is none at this address, and the error is another.
 func TestNamesAreChecked(t *testing.T) {
 	ctx := context.Background()
 	db := vswitch.Database("unix:/nowhere/db.sock")
@@ -113,8 +113,9 @@ func TestNamesAreChecked(t *testing.T) {
 		"6a3ec8f4-7d16-4f0b-8d8f-4a7c5b3c2e10",
 	} {
 		for what, err := range map[string]error{
-			"bridge of Ensure":      db.Ensure(ctx, vswitch.Bridge{Name: name}),
-			"port of Ensure":        db.Ensure(ctx, vswitch.Bridge{Name: "br0", Ports: []vswitch.BridgePort{{Name: name}}}),
+			"bridge of Ensure": db.Ensure(ctx, vswitch.Bridge{Name: name}),
+			"port of Ensure": db.Ensure(ctx,
+				vswitch.Bridge{Name: "br0", Ports: []vswitch.BridgePort{{Name: name}}}),
 			"bridge of Remove":      db.Remove(ctx, name),
 			"bridge of RemovePorts": db.RemovePorts(ctx, name, "p0"),
 			"port of RemovePorts":   db.RemovePorts(ctx, "br0", name),
@@ -140,17 +141,20 @@ func TestEnsureTouchesNothingOfTheUser(t *testing.T) {
 	for _, p := range [][2]string{{"theirs", "x0"}, {"shared", "x1"}, {"ours", "x2"}} {
 		n.Pair(t, p[0], p[1])
 	}
-	vsctl(t, i, "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "other_config:hwaddr=02:00:00:00:00:07",
+	vsctl(t, i, "add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
+		"other_config:hwaddr=02:00:00:00:00:07",
 		"--", "add-port", "br0", "shared", "--", "set", "port", "shared", "tag=7", "external_ids:owner=them",
 		"--", "add-br", "br1", "--", "set", "bridge", "br1", "datapath_type=netdev", "--", "add-port", "br1", "theirs")
 	configured := func() string {
-		return vsctl(t, i, "--columns=name,other_config,external_ids,fail_mode,protocols,datapath_type", "list", "bridge") + "\n" +
+		return vsctl(t, i, "--columns=name,other_config,external_ids,fail_mode,protocols,datapath_type", "list",
+			"bridge") + "\n" +
 			vsctl(t, i, "--columns=name,tag,external_ids,other_config", "list", "port") + "\n" +
 			vsctl(t, i, "--columns=name,type,options", "list", "interface")
 	}
 	before := configured()
 
-	want := vswitch.Bridge{Name: "br0", Datapath: "netdev", Ports: []vswitch.BridgePort{{Name: "shared"}, {Name: "ours"}}}
+	want := vswitch.Bridge{Name: "br0", Datapath: "netdev",
+		Ports: []vswitch.BridgePort{{Name: "shared"}, {Name: "ours"}}}
 	must(t, db.Ensure(ctx, want))
 	once := configured()
 	if got := vsctl(t, i, "list-ports", "br0"); got != "ours\nshared" {
@@ -186,7 +190,8 @@ func TestEnsureTouchesNothingOfTheUser(t *testing.T) {
 	}
 
 	// A bridge that Ensure made goes with its ports.
-	must(t, db.Ensure(ctx, vswitch.Bridge{Name: "br2", Datapath: "netdev", Ports: []vswitch.BridgePort{{Name: "ours"}}}))
+	must(t, db.Ensure(ctx, vswitch.Bridge{Name: "br2", Datapath: "netdev",
+		Ports: []vswitch.BridgePort{{Name: "ours"}}}))
 	if got := vsctl(t, i, "get", "bridge", "br2", "fail_mode"); got != "secure" {
 		t.Errorf("fail mode %s: a bridge of ours forwards nothing by itself", got)
 	}

@@ -1,9 +1,9 @@
 // Package zmtp is the part of the ZeroMQ Message Transport Protocol, version 3.0, that the TRex server speaks: the
 // NULL mechanism over one TCP connection, for REQ with REP and for SUB with PUB.
 //
-// It exists because no maintained ZeroMQ module in pure Go reads from an untrusted peer safely: the one there is asks
-// for a maintainer, allocates whatever length a frame announces, and cannot give up a read. What TRex needs is a
-// greeting, one command and a frame header, which is less than the code to guard against those.
+// It exists because no maintained ZeroMQ module in pure Go reads safely from an untrusted peer. The only one looks for
+// a maintainer, allocates whatever length a frame announces, and cannot cancel a read. TRex needs a greeting, one
+// command and a frame header, which is less code than protection from those faults.
 //
 // The protocol is RFC 23 (rfc.zeromq.org/spec/23). Each side sends a greeting of 64 bytes and then a READY command
 // that names its socket type; after that come messages, each of one or more frames:

@@ -49,7 +49,8 @@ func TestHandshakeAndRequestAsRecorded(t *testing.T) {
 	}
 	// The recorded client's signature has a 1 in the unused eighth byte; ours has 0, as the RFC has it.
 	want := unhex(t, "ff00000000000000007f 0300"+nullRest+
-		"04260552454144590b536f636b65742d5479706500000003524551084964656e7469747900000000"+"0100003b"+hex.EncodeToString([]byte(ping)))
+		"04260552454144590b536f636b65742d5479706500000003524551084964656e7469747900000000"+"0100003b"+
+		hex.EncodeToString([]byte(ping)))
 	if !bytes.Equal(s.said.Bytes(), want) {
 		t.Errorf("we said\n%x\nwant\n%x", s.said.Bytes(), want)
 	}
@@ -147,7 +148,8 @@ func TestHostileFrames(t *testing.T) {
 
 // Whatever arrives, Handshake and Recv end with a message or an error, and what they accept has the limits promised.
 func FuzzConn(f *testing.F) {
-	f.Add(unhex(f, "ff00000000000000017f 0300"+nullRest+"04190552454144590b536f636b65742d5479706500000003524550"+"0100000141"))
+	f.Add(unhex(f, "ff00000000000000017f 0300"+nullRest+"04190552454144590b536f636b65742d5479706500000003524550"+
+		"0100000141"))
 	f.Add(unhex(f, "ff00000000000000017f 0300"+nullRest+"0405052345"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := Handshake(&script{Reader: bytes.NewReader(b)}, REQ)
