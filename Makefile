@@ -106,7 +106,7 @@ bluefield: cross ## the Debian package for the ARM cores of a BlueField, without
 	install -D -m 644 hw/bluefield/testbed.yaml $(BIN)/deb/etc/smartinco/testbed.yaml
 	install -D -m 644 hw/bluefield/60-smartinco.conf $(BIN)/deb/etc/sysctl.d/60-smartinco.conf
 	install -D -m 644 hw/bluefield/smartinco.logrotate $(BIN)/deb/etc/logrotate.d/smartinco
-	install -D -m 644 -t $(BIN)/deb/usr/share/doc/smartinco docs/hardware.md docs/testbed.md docs/scenarios.md
+	install -D -m 644 -t $(BIN)/deb/usr/share/doc/smartinco LICENSE NOTICE docs/hardware.md docs/testbed.md docs/scenarios.md
 	sed 's/@VERSION@/0~$(subst -,.,$(VERSION))/' hw/bluefield/control > $(BIN)/deb/DEBIAN/control
 	install -m 644 -t $(BIN)/deb/DEBIAN hw/bluefield/conffiles
 	install -m 755 -t $(BIN)/deb/DEBIAN hw/bluefield/postinst
