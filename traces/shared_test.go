@@ -15,7 +15,7 @@ func shared(t testing.TB, name string) string {
 	}
 	path := filepath.Join(dir, filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the shared trace %s is not here: %v", name, err)
+		t.Skip("wants recordings that are not shipped, in $SMARTINCO_TRACES: docs/traces.md")
 	}
 	return path
 }
