@@ -42,7 +42,7 @@ var mistakes = []struct {
 	{what: "twice", text: minimal + "seed: 1\nseed: 2", want: []string{`t.yaml:3:1: seed: found the key a second time, expected it once; the first is on line 2`}},
 	{what: "anchor", text: minimal + "name: &a x\nengine: *a", want: []string{`t.yaml:2:7: name: found an anchor or alias, expected the value itself`, `t.yaml:3:9: engine: found an anchor or alias, expected the value itself`}},
 	{what: "mapping as a key", text: minimal + "? {a: 1}\n: 2", want: []string{`t.yaml:2:3: found a mapping as a key, expected a name`}},
-	{what: "unknown profile", text: minimal + "nic: bluefeld2", want: []string{`t.yaml:2:6: nic: found "bluefeld2", expected a profile: one of bluefield2, ideal, or the path of a .yaml file; did you mean bluefield2?`}},
+	{what: "unknown profile", text: minimal + "nic: bluefeld2", want: []string{`t.yaml:2:6: nic: found "bluefeld2", expected a profile: one of ` + strings.Join(Profiles(), ", ") + `, or the path of a .yaml file; did you mean bluefield2?`}},
 	{what: "nic list", text: minimal + "nic: [a]", want: []string{`t.yaml:2:6: nic: found a list, expected a profile's name or a mapping with the keys profile, link, frame_overhead, eswitch_limit, eswitch_queue, rules, install_rate, install_latency, slowpath_rate, slowpath_queue, engine_latency`}},
 	{what: "several, in order", text: "engine: x\nseed: y\nnmae: z\n" + minimal, want: []string{
 		`t.yaml:1:9: engine: found "x", expected one of fluid, packet`,
