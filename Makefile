@@ -35,7 +35,12 @@ lab: build ## figures 6 to 10 on this machine's real parts and simulated (root, 
 test: ## all tests, and what was skipped for which reason
 	@$(GO) test -v ./... 2>&1 | awk ' \
 		/^=== / { test = $$3 } \
-		/^ +[^ ]+\.go:[0-9]+: / { said[test] = $$0; sub(/^ +[^ ]+ /, "", said[test]) } \
+		/^ +[^ ]+\.go:[0-9]+: / { \
+			why = $$0; sub(/^ +[^ ]+ /, "", why); \
+			if (why ~ /root/) why = "needs root"; \
+			if ($$1 ~ /^(contract|changes)\.go/) why = "the switch does not offer it (hw/switchtest)"; \
+			said[test] = why \
+		} \
 		/^ *--- SKIP/ { skipped[said[$$3]]++ } \
 		{ line[++n] = $$0 } \
 		/^FAIL/ { bad = 1 } \
