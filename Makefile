@@ -37,7 +37,7 @@ test: ## all tests, and what was skipped for which reason
 		/^=== / { test = $$3 } \
 		/^ +[^ ]+\.go:[0-9]+: / { \
 			why = $$0; sub(/^ +[^ ]+ /, "", why); \
-			if (why ~ /root/) why = "needs root"; \
+			if (index(why, "root")) why = "needs root"; \
 			if ($$1 ~ /^(contract|changes)\.go/) why = "the switch does not offer it (hw/switchtest)"; \
 			said[test] = why \
 		} \
