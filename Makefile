@@ -27,14 +27,14 @@ reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside th
 theory: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
 
-lab: build ## figures 6 to 10 on real parts on this machine, beside their simulation (root, Open vSwitch, Docker; 15 minutes)
+lab: build ## figures 6 to 10 on this machine's real parts and simulated (root, Open vSwitch, Docker; 15 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab
 
 # The go command is silent about what a passing package skipped.
 test: ## all tests, with what was skipped and why
 	@$(GO) test -v ./... 2>&1 | awk -f .ci/test.awk
 
-# The detector makes a test some ten times slower, and needs each path once: make test has the full number of random scenarios.
+# The detector makes a test some ten times slower and needs each path once, so there are fewer random scenarios.
 race: ## all tests under the race detector, with fewer random scenarios (needs a C compiler)
 	$(GO) test -race -short -timeout 30m ./...
 
@@ -42,7 +42,8 @@ bench: ## all benchmarks, in the format that benchstat reads
 	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./...
 
 lint: ## gofmt, go vet, staticcheck
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 
@@ -50,7 +51,8 @@ lint: ## gofmt, go vet, staticcheck
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@grep -rE --include='*_test.go' -o '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file decl; do \
 		echo "fuzz $${decl#func } in $$(dirname $$file)"; \
-		$(GO) test -run '^$$' -fuzz "^$${decl#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$(dirname $$file) || exit 1; \
+		$(GO) test -run '^$$' -fuzz "^$${decl#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s \
+			$$(dirname $$file) || exit 1; \
 	done
 
 # A program with the stand-in for DOCA Flow, static, since the lab's instances are made of it too.
@@ -60,7 +62,7 @@ STANDIN := CGO_ENABLED=1 CGO_CFLAGS='-g -O2' $(GO) build -trimpath -tags doca,st
 standin: ## bin/smartinco-standin: with the stand-in for DOCA Flow, for a lab without a card (needs a C compiler)
 	$(STANDIN) -o $(BIN)/smartinco-standin ./cmd/smartinco
 
-docalab: standin ## figure 9 in the lab on Open vSwitch, on the stand-in for DOCA Flow, and compared (as make lab; 8 minutes)
+docalab: standin ## figure 9 in the lab on Open vSwitch and on the stand-in for DOCA Flow, compared (8 minutes)
 	hw/lab/doca.sh $(BIN)/smartinco-standin out/docalab
 
 # -asan needs gcc or clang with its runtime. One of the releases does two million moves and a million rules.
@@ -76,7 +78,8 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 	mkdir -p $(BIN)
 	$(CC) -std=gnu11 -Ihw/standins/doca/include -c hw/standins/doca/src/standin.c -o $(BIN)/standin.o
 	ar rcs $(BIN)/libstandin.a $(BIN)/standin.o
-	PKG_CONFIG=$(CURDIR)/hw/standins/doca/pkg-config CGO_ENABLED=1 $(GO) build -tags doca -o $(BIN)/smartinco-doca ./cmd/smartinco
+	PKG_CONFIG=$(CURDIR)/hw/standins/doca/pkg-config CGO_ENABLED=1 \
+		$(GO) build -tags doca -o $(BIN)/smartinco-doca ./cmd/smartinco
 	$(BIN)/smartinco-doca version
 
 flower: ## the tc flower driver on a kernel that has it: that of Debian's package user-mode-linux
@@ -96,7 +99,8 @@ bluefield: cross ## the Debian package for the ARM cores of a BlueField, without
 	install -D -m 644 hw/bluefield/testbed.yaml $(BIN)/deb/etc/smartinco/testbed.yaml
 	install -D -m 644 hw/bluefield/60-smartinco.conf $(BIN)/deb/etc/sysctl.d/60-smartinco.conf
 	install -D -m 644 hw/bluefield/smartinco.logrotate $(BIN)/deb/etc/logrotate.d/smartinco
-	install -D -m 644 -t $(BIN)/deb/usr/share/doc/smartinco docs/hardware.md docs/testbed.md docs/scenarios.md
+	install -D -m 644 -t $(BIN)/deb/usr/share/doc/smartinco LICENSE NOTICE \
+		docs/hardware.md docs/testbed.md docs/scenarios.md
 	sed 's/@VERSION@/0~$(subst -,.,$(VERSION))/' hw/bluefield/control > $(BIN)/deb/DEBIAN/control
 	install -m 644 -t $(BIN)/deb/DEBIAN hw/bluefield/conffiles
 	install -m 755 -t $(BIN)/deb/DEBIAN hw/bluefield/postinst

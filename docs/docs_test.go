@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/smartinco/smartinco/plots"
 )
 
 const module = "github.com/smartinco/smartinco/"
@@ -74,6 +76,11 @@ func under(folders ...string) func(string) bool {
 	}
 }
 
+// below matches what lies in the folder, and not the folder itself.
+func below(folder string) func(string) bool {
+	return func(p string) bool { return strings.HasPrefix(p, folder+"/") }
+}
+
 func TestDependenciesPointOneWay(t *testing.T) {
 	graph := imports(t)
 	if len(graph) == 0 {
@@ -83,17 +90,32 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		who, mayNotReach func(string) bool
 		why              string
 	}{
-		{under("orchestrator"), under("sim", "hw", "results", "plots", "cmd"), "the orchestrator does not know which plant drives it"},
+		{under("orchestrator"), under("sim", "hw", "results", "plots", "cmd"),
+			"the orchestrator does not know which plant drives it"},
+		{under("orchestrator/policy"), func(p string) bool {
+			return p == "orchestrator" || under("orchestrator/scheduler", "orchestrator/autoscaler", "scenarios")(p)
+		}, "a contract does not know who is bound by it"},
+		{below("orchestrator/scheduler"), func(p string) bool {
+			return p == "orchestrator" || p == "orchestrator/scheduler"
+		}, "a policy knows its contract, and not its host"},
 		{under("plots"), under("sim", "hw", "cmd"), "figures are made from records alone"},
+		{under("plots/chart"), func(p string) bool { return p == "plots" || under("results", "scenarios")(p) },
+			"who draws does not know what the numbers mean"},
 		{under("results"), under("sim", "hw", "cmd"), "a record does not depend on who wrote it"},
 		{under("sim"), under("hw", "plots", "cmd"), "a plant writes records and nothing else"},
 		{under("hw"), func(p string) bool { return under("sim", "plots", "cmd")(p) && p != "sim/contention" },
-			"one plant does not know the other; only the contention law, which is fitted to what the lab measures, is common"},
-		{under("hw/ovs", "hw/docker", "hw/trex", "hw/doca", "hw/tc", "hw/standins"), func(p string) bool {
-			return p == "orchestrator" || under("scenarios", "results", "sim", "plots", "cmd")(p)
-		}, "a driver knows the interface that it implements, and neither the run nor the record"},
-		{under("flow", "units", "numeric"), under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"), "the shared words stand alone"},
-		{under("study"), under("plots", "cmd"), "a study leaves records; what is drawn from them is the command line's to say"},
+			"one plant does not know the other; they share the contention law alone, which is fitted to measurements"},
+		{under("hw/ovs", "hw/docker", "hw/trex", "hw/doca", "hw/tc", "hw/standins"),
+			func(p string) bool {
+				return p == "orchestrator" || under("scenarios", "results", "sim", "plots", "cmd")(p)
+			}, "a driver knows the interface that it implements, and neither the run nor the record"},
+		{under("scenarios/strictyaml"), func(p string) bool {
+			return p == "scenarios" || under("orchestrator", "traces", "results")(p)
+		}, "who reads YAML strictly does not know what it says"},
+		{under("flow", "units", "numeric"),
+			under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"),
+			"the shared words stand alone"},
+		{under("study"), under("plots", "cmd"), "a study leaves records; the command line says what is drawn from them"},
 		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"), "the command line alone runs studies"},
 	} {
 		for _, dir := range slices.Sorted(maps.Keys(graph)) {
@@ -107,22 +129,45 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	}
 }
 
-var link = regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+var (
+	link    = regexp.MustCompile(`\]\(([^)#: ]*)(?:#([^)]*))?\)`)
+	heading = regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// anchors are the names by which the headings of a page are linked to, as GitHub makes them.
+func anchors(page []byte) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range heading.FindAllStringSubmatch(string(page), -1) {
+		names[strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+	}
+	return names
+}
 
 func TestLinksLeadSomewhere(t *testing.T) {
-	files, err := filepath.Glob("*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range append(files, "../README.md") {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
-				t.Errorf("%s links to %s, which is not there", file, m[1])
+	for _, file := range files(t, func(f string) bool { return path.Ext(f) == ".md" && free(f) != nil }) {
+		for _, m := range link.FindAllStringSubmatch(string(read(t, file)), -1) {
+			to, anchor := path.Join(path.Dir(file), m[1]), m[2]
+			if m[1] == "" {
+				to = file
 			}
+			if _, err := os.Stat(filepath.Join("..", to)); err != nil {
+				t.Errorf("%s links to %s, which is not there", file, m[1])
+				continue
+			}
+			if anchor != "" && path.Ext(to) == ".md" && !anchors(read(t, to))[anchor] {
+				t.Errorf("%s links to %s#%s, and no heading there makes that name", file, m[1], anchor)
+			}
+		}
+	}
+}
+
+// Who looks for a figure finds what it shows and what it is drawn from.
+func TestEveryFigureIsDocumented(t *testing.T) {
+	page := string(read(t, "docs/figures.md"))
+	for _, f := range plots.Figures() {
+		if !strings.Contains(page, "\n| `"+f.ID+"` | ") {
+			t.Errorf("docs/figures.md: the table of figures has no row for %s: want one", f.ID)
 		}
 	}
 }

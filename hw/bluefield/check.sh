@@ -14,6 +14,7 @@ dpkg-deb --raw-extract "$deb" "$work"
 want="DEBIAN/conffiles DEBIAN/control DEBIAN/postinst
 etc/logrotate.d/smartinco etc/smartinco/testbed.yaml etc/sysctl.d/60-smartinco.conf
 lib/systemd/system/smartinco@.service usr/bin/smartinco usr/lib/smartinco/health
+usr/share/doc/smartinco/LICENSE usr/share/doc/smartinco/NOTICE
 usr/share/doc/smartinco/hardware.md usr/share/doc/smartinco/scenarios.md usr/share/doc/smartinco/testbed.md"
 got=$(cd "$work" && find . -type f -printf '%P\n' | sort)
 diff <(printf '%s\n' $want | sort) <(echo "$got") || bad "the files are not those that are wanted"
