@@ -1,7 +1,8 @@
 // Package numeric is the arithmetic that all parts must do alike, with the same bits on amd64 and on arm64.
 //
-// math.Exp and math.Log have an implementation for each architecture, and Go may fuse a product and a sum unless a conversion
-// stands between them. What is here is written in plain operations, each rounded, and so are the draws that are made of it.
+// math.Exp and math.Log have an implementation for each architecture, and Go may fuse a product and a sum unless a
+// conversion stands between them. What is here is written in plain operations, each rounded, and so are the draws that
+// are made of it.
 package numeric
 
 import "math"
@@ -10,8 +11,8 @@ import "math"
 // added up, divided and compared in floating point, and far less than anybody could measure.
 const Slack = 1e-9
 
-// Exceeds reports whether a load of 0 or more is beyond a limit of 0 or more, in any one unit. A load that equals the limit
-// within the rounding of both is not.
+// Exceeds reports whether a load of 0 or more is beyond a limit of 0 or more, in any one unit. A load that equals the
+// limit within the rounding of both is not.
 func Exceeds(load, limit float64) bool { return load > float64(limit*(1+Slack)) }
 
 // Ceil is the least whole number, 0 or more, that x does not exceed. Numbers beyond most count as most.

@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 )
 
-// Stream is the generator of the consumer that has this name, such as "scheduler/power-of-d". It depends on the seed and on
-// the name alone: a new consumer takes a new name and changes no draw of another. One consumer, one name.
+// Stream is the generator of the consumer that has this name, such as "scheduler/power-of-d". It depends on the seed
+// and on the name alone: a new consumer takes a new name and changes no draw of another. One consumer, one name.
 func Stream(seed uint64, name string) *rand.Rand { return rand.New(Streams(name).At(seed, 0)) }
 
-// Numbered is a family of streams under one name, for a consumer that draws for each of many things: instances, flows, blocks
-// of work. No stream depends on another, so they can be drawn from in any order and on any number of cores.
+// Numbered is a family of streams under one name, for a consumer that draws for each of many things: instances, flows,
+// blocks of work. No stream depends on another, so they can be drawn from in any order and on any number of cores.
 type Numbered struct {
 	base, step uint64
 	mixed      bool
@@ -39,9 +39,10 @@ func Streams(name string) Numbered {
 	return Numbered{base: binary.BigEndian.Uint64(hash[:]), step: golden, mixed: true}
 }
 
-// At is the source of stream number i, of which rand.New makes a generator. It is a PCG whose state begins with the seed in the
-// upper 64 bits and a word made from name and number in the lower 64. Unless the name is in the table, the word is the first
-// 8 bytes of the name's SHA-256 plus i times golden, mixed. Different numbers have different words, and near ones far words.
+// At is the source of stream number i, of which rand.New makes a generator. It is a PCG whose state begins with the
+// seed in the upper 64 bits and a word made from name and number in the lower 64. Unless the name is in the table, the
+// word is the first 8 bytes of the name's SHA-256 plus i times golden, mixed. Different numbers have different words,
+// and near ones far words.
 func (n Numbered) At(seed, i uint64) *rand.PCG {
 	x := n.base + i*n.step
 	if n.mixed {

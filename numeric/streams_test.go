@@ -105,8 +105,8 @@ func TestStreamsAreApart(t *testing.T) {
 	}
 }
 
-// The names in the code are written out, at least in their beginning, and each stands in one place: two consumers do not share
-// a stream by accident.
+// The names in the code are written out, at least in their beginning, and each stands in one place: two consumers do
+// not share a stream by accident.
 func TestNamesInTheCodeAreDistinct(t *testing.T) {
 	type use struct {
 		name  string // or its beginning
@@ -162,10 +162,12 @@ func TestNamesInTheCodeAreDistinct(t *testing.T) {
 	room := regexp.MustCompile(`^[a-z-]+(/[a-z-]+)*/`)
 	for i, u := range uses {
 		if !room.MatchString(u.name) || u.whole && strings.HasSuffix(u.name, "/") {
-			t.Errorf("%v: stream %q, want a room, a slash and the consumer written out, or all but the end", u.at, u.name)
+			t.Errorf("%v: stream %q, want a room, a slash and the consumer written out, or all but the end", u.at,
+				u.name)
 		}
 		for _, v := range uses[:i] {
-			if u.name == v.name || !u.whole && strings.HasPrefix(v.name, u.name) || !v.whole && strings.HasPrefix(u.name, v.name) {
+			if u.name == v.name || !u.whole && strings.HasPrefix(v.name, u.name) ||
+				!v.whole && strings.HasPrefix(u.name, v.name) {
 				t.Errorf("%v and %v: streams %q and %q may be the same", v.at, u.at, v.name, u.name)
 			}
 		}

@@ -99,13 +99,14 @@ func (a Arrivals) check(until units.Time) error {
 	case a.Process == "on-off" && (a.On <= 0 || a.Off <= 0 || a.On > maxSpan || a.Off > maxSpan):
 		return fmt.Errorf("on for %v and off for %v, want times above 0", a.On, a.Off)
 	case a.Process == "on-off" && until/(a.On+a.Off) > maxFlows:
-		return fmt.Errorf("on for %v and off for %v are more than %d phases in %v, want longer ones", a.On, a.Off, maxFlows, until)
+		return fmt.Errorf("on for %v and off for %v are more than %d phases in %v, want longer ones", a.On, a.Off,
+			maxFlows, until)
 	}
 	return nil
 }
 
-// after is x picoseconds after t, to the nearest one, or until if that is earlier. Rounded down, each gap would be half a
-// picosecond too short in the mean. The conversion of x keeps its last multiplication apart from the addition.
+// after is x picoseconds after t, to the nearest one, or until if that is earlier. Rounded down, each gap would be half
+// a picosecond too short in the mean. The conversion of x keeps its last multiplication apart from the addition.
 func after(t units.Time, x float64, until units.Time) units.Time {
 	if !(x < float64(until-t)) {
 		return until
@@ -115,7 +116,8 @@ func after(t units.Time, x float64, until units.Time) units.Time {
 
 func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	mean := float64(units.Second) / a.Rate
-	for t := after(0, mean*numeric.Exponential(r), until); t < until && add(t); t = after(t, mean*numeric.Exponential(r), until) {
+	next := func(t units.Time) units.Time { return after(t, mean*numeric.Exponential(r), until) }
+	for t := next(0); t < until && add(t); t = next(t) {
 	}
 	return nil
 }
@@ -142,7 +144,8 @@ func onOff(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool
 			continue
 		}
 		end := after(start, on*numeric.Exponential(r), until)
-		for t := after(start, mean*numeric.Exponential(r), end); t < end; t = after(t, mean*numeric.Exponential(r), end) {
+		next := func(t units.Time) units.Time { return after(t, mean*numeric.Exponential(r), end) }
+		for t := next(start); t < end; t = next(t) {
 			if !add(t) {
 				return nil
 			}

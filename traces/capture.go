@@ -48,7 +48,8 @@ type Capture struct {
 var supported = map[uint32]bool{linkNull: true, linkEthernet: true, linkRawBSD: true, linkRawBSDI: true, linkRaw: true,
 	linkLoop: true, linkSLL: true, linkIPv4: true, linkIPv6: true, linkSLL2: true}
 
-// longFrame is the longest frame of an Ethernet with an MTU of 1500 bytes and two VLAN tags, without its check sequence.
+// longFrame is the longest frame of an Ethernet with an MTU of 1500 bytes and two VLAN tags, without its check
+// sequence.
 const longFrame = 1522
 
 // OpenCapture opens a capture and reads its header. Close it when done.
@@ -76,7 +77,8 @@ func newCapture(src *source, path string) (*Capture, error) {
 		if err := foreign(head, ""); err != nil {
 			return nil, fmt.Errorf("traces: %s: %w", path, err)
 		}
-		return nil, fmt.Errorf("traces: %s: not a packet capture: it begins with % x, want pcap (d4c3b2a1, a1b2c3d4, 4d3cb2a1, a1b23c4d) or pcapng (0a0d0d0a)", path, magic)
+		return nil, fmt.Errorf("traces: %s: not a packet capture: it begins with % x, want pcap (d4c3b2a1, a1b2c3d4, "+
+			"4d3cb2a1, a1b23c4d) or pcapng (0a0d0d0a)", path, magic)
 	}
 	if err := c.records.open(); err != nil {
 		return nil, fmt.Errorf("traces: %s: %s header: %w", path, c.Format(), err)
@@ -100,8 +102,8 @@ func (c *Capture) Format() string {
 }
 
 // Next reads a packet. The error is io.EOF after the last one, and ErrTruncated, wrapped, if the file ends inside one;
-// it names the packet, counted from 1. A packet more than 100 days after the first is an error. After an error Next returns
-// it again.
+// it names the packet, counted from 1. A packet more than 100 days after the first is an error. After an error Next
+// returns it again.
 func (c *Capture) Next() (p Packet, err error) {
 	err = c.Read(&p)
 	return
@@ -121,7 +123,8 @@ func (c *Capture) Read(p *Packet) error {
 
 // tooFar is the error of the last packet where its time does not fit.
 func (c *Capture) tooFar() error {
-	return fmt.Errorf("traces: %s: packet %d: time %v is more than %v after the first packet's: want a cut that leaves it out", c.path, c.n, c.first.plus(c.last), maxSpan)
+	return fmt.Errorf("traces: %s: packet %d: time %v is more than %v after the first packet's: want a cut that "+
+		"leaves it out", c.path, c.n, c.first.plus(c.last), maxSpan)
 }
 
 // next is Read that keeps the record as the file holds it, and takes any time: one that does not fit is units.Never.
@@ -133,7 +136,8 @@ func (c *Capture) next(p *Packet, f *record) error {
 		if err != io.EOF {
 			err = fmt.Errorf("traces: %s: packet %d: %w", c.path, c.n+1, err)
 		} else if c.n > 0 && c.alien == c.n {
-			err = fmt.Errorf("traces: %s: packet 1: link type %d is not supported, and no packet is of another", c.path, c.link)
+			err = fmt.Errorf("traces: %s: packet 1: link type %d is not supported, and no packet is of another", c.path,
+				c.link)
 		}
 		c.err = err
 		return err

@@ -70,7 +70,8 @@ func (c *captureWriter) begin(link layers.LinkType) (i int, err error) {
 		c.classic = pcapgo.NewWriter(c.buf)
 		return 0, c.classic.WriteFileHeader(maxSnap, link)
 	}
-	c.ng, err = pcapgo.NewNgWriterInterface(c.w, iface, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "smartinco"}})
+	c.ng, err = pcapgo.NewNgWriterInterface(c.w, iface,
+		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "smartinco"}})
 	return 0, err
 }
 

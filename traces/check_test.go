@@ -24,7 +24,8 @@ func check(t testing.TB, w *Workload) {
 		before = f.Segments[0].Start
 		end := f.Segments[0].Start
 		for j, s := range f.Segments {
-			if s.Start < end || s.End <= s.Start || !(s.Packets > 0) || !(s.Bytes >= 0) || math.IsInf(s.Packets+s.Bytes, 0) {
+			if s.Start < end || s.End <= s.Start || !(s.Packets > 0) || !(s.Bytes >= 0) ||
+				math.IsInf(s.Packets+s.Bytes, 0) {
 				t.Fatalf("flow %d: segment %d after %v is %+v", i, j, end, s)
 			}
 			end = s.End

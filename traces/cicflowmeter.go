@@ -39,11 +39,12 @@ var cicTimes = []string{"2/1/2006 3:04:05 PM", "2/1/2006 15:04:05", "2/1/2006 15
 
 var cicFlowMeter = flowLog{
 	name: "cicflowmeter", title: "CICFlowMeter CSV", want: "the CSV of CICFlowMeter",
-	begins: func(line string) bool { return hasColumns(line, "Timestamp", "Flow Duration", "Protocol") }, read: readCICFlowMeter,
+	begins: func(line string) bool { return hasColumns(line, "Timestamp", "Flow Duration", "Protocol") },
+	read:   readCICFlowMeter,
 }
 
-// readCICFlowMeter reads the output of CICFlowMeter. A row is a flow in both directions. Its times are taken as UTC, its
-// durations are microseconds, which some of its versions write as negative numbers.
+// readCICFlowMeter reads the output of CICFlowMeter. A row is a flow in both directions. Its times are taken as UTC,
+// its durations are microseconds, which some of its versions write as negative numbers.
 func readCICFlowMeter(l *lines, log *logged) error {
 	log.layer = PayloadBytes
 	t := table{lines: l, log: log, columns: cicColumns}

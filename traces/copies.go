@@ -14,14 +14,15 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// transform applies speed-up and copies to a workload read at trace time, orders it, and says what was done. sp holds its
-// packets; nil if they are not wanted.
+// transform applies speed-up and copies to a workload read at trace time, orders it, and says what was done. sp holds
+// its packets; nil if they are not wanted.
 func (w *Workload) transform(path, format string, o Options, sp *spool) (*Workload, error) {
 	if len(w.Flows) == 0 {
 		return nil, fmt.Errorf("traces: %s: no packets%s", path, cutText(o.From, o.To))
 	}
 	packets, bytes := w.Totals()
-	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets), whole(bytes), len(w.Flows), cutText(o.From, o.To))
+	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets),
+		whole(bytes), len(w.Flows), cutText(o.From, o.To))
 	if o.MTU > 0 {
 		text += fmt.Sprintf(", split at an MTU of %d B", o.MTU)
 	}
@@ -40,7 +41,8 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 		return nil, fmt.Errorf("traces: %s: %v at speedup %g is longer than %v", path, span, o.Speedup, longest)
 	}
 	if n := w.segments(); o.Copies > 1 && (o.Copies > maxFlows/len(w.Flows) || o.Copies > maxSegments/n) {
-		return nil, fmt.Errorf("traces: %s: %d copies of %d flows with %d spans of constant rate, want at most %d flows and %d spans: fewer copies or a coarser resolution",
+		return nil, fmt.Errorf("traces: %s: %d copies of %d flows with %d spans of constant rate, want at most %d "+
+			"flows and %d spans: fewer copies or a coarser resolution",
 			path, o.Copies, len(w.Flows), n, maxFlows, maxSegments)
 	}
 	if o.Speedup != 1 {
@@ -87,8 +89,8 @@ func speed(ss []Segment, by float64) {
 var phaseStreams = numeric.Streams("traces/phases") // by copy
 
 // copies superposes. Copy 0 is the original. Copy k starts at a phase drawn uniformly from the length of the original,
-// from a random stream of its own: it does not wrap around, so the whole lasts up to twice as long, and it depends on no
-// other copy.
+// from a random stream of its own: it does not wrap around, so the whole lasts up to twice as long, and it depends on
+// no other copy.
 func (w *Workload) copies(o Options, sp *spool) {
 	original, span, segments := len(w.Flows), w.End(), w.segments()
 	w.Flows = slices.Grow(w.Flows, original*(o.Copies-1))

@@ -35,8 +35,8 @@ func phases(t *testing.T, copies int, seed uint64) (late []units.Time) {
 	return late
 }
 
-// The original stays where it is. Every copy begins at a phase of its own, uniform over the length of the original, that depends on the
-// seed and its number alone.
+// The original stays where it is. Every copy begins at a phase of its own, uniform over the length of the original,
+// that depends on the seed and its number alone.
 func TestCopiesBeginAtPhasesOfTheSeed(t *testing.T) {
 	const n = 4000
 	all := phases(t, n, 7)

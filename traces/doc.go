@@ -1,9 +1,9 @@
 // Package traces makes the traffic of a run, from recordings and from rules.
 //
-// Whatever the source - a packet capture, a flow log, a load curve, a flow model, a staircase of constant-rate flows - the
-// result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of constant
-// rate. Two numbers survive every reader exactly: the packets and the bytes of the source. What a reader cannot use it
-// counts in Workload.Skipped, and what was done to the source it says in Workload.Provenance.
+// Whatever the source - a packet capture, a flow log, a load curve, a flow model, a staircase of constant-rate flows -
+// the result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of
+// constant rate. Two numbers survive every reader exactly: the packets and the bytes of the source. What a reader
+// cannot use it counts in Workload.Skipped, and what was done to the source it says in Workload.Provenance.
 //
 // # Time
 //
@@ -19,8 +19,8 @@
 //
 // # To files
 //
-// A [Stream] plays a workload, or a model without ever holding it, packet by packet into a capture or flow by flow into a
-// CSV file; [ConvertToCapture] and [ConvertToFlows] do so with what was recorded.
+// A [Stream] plays a workload, or a model without ever holding it, packet by packet into a capture or flow by flow into
+// a CSV file; [ConvertToCapture] and [ConvertToFlows] do so with what was recorded.
 //
 // # Frames that are not IP
 //

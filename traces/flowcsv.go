@@ -6,7 +6,8 @@ import "fmt"
 // what its bytes are; the names are those of Layer.
 var flowColumns = []column{
 	{names: []string{"start_s"}}, {names: []string{"duration_s"}}, {names: []string{"proto"}}, {names: []string{"src"}},
-	{names: []string{"src_port"}}, {names: []string{"dst"}}, {names: []string{"dst_port"}}, {names: []string{"packets"}},
+	{names: []string{"src_port"}}, {names: []string{"dst"}}, {names: []string{"dst_port"}},
+	{names: []string{"packets"}},
 	{names: layerNames[:]},
 }
 
@@ -50,7 +51,8 @@ func readFlowCSV(l *lines, log *logged) error {
 	t.named = func(names []string) error {
 		layer, _ := parseLayer(names[t.index[fBytes]])
 		if log.records > 0 && layer != log.layer {
-			return fmt.Errorf("column %s, and %s before: files of which one counts other bytes cannot be joined", layerNames[layer], layerNames[log.layer])
+			return fmt.Errorf("column %s, and %s before: files of which one counts other bytes cannot be joined",
+				layerNames[layer], layerNames[log.layer])
 		}
 		log.layer = layer
 		return nil

@@ -72,8 +72,8 @@ func (g *logged) add(line int, directions ...connection) (err error) {
 	return nil
 }
 
-// date judges the time of a record. One of 1970 has none, unless all are of 1970: the clock was never set, or counts from
-// the beginning.
+// date judges the time of a record. One of 1970 has none, unless all are of 1970: the clock was never set, or counts
+// from the beginning.
 func (g *logged) date(line int, at instant) error {
 	if err := at.plausible(); err != nil {
 		return err
@@ -88,7 +88,8 @@ func (g *logged) date(line int, at instant) error {
 	if g.undated == 0 || g.dated == 0 {
 		return nil
 	}
-	return fmt.Errorf("the record of line %d begins in 1970, and that of line %d in another year: the former has no time, and is to be left out", g.undated, g.dated)
+	return fmt.Errorf("the record of line %d begins in 1970, and that of line %d in another year: the former has no "+
+		"time, and is to be left out", g.undated, g.dated)
 }
 
 func (g *logged) skip(reason string) { g.skipped = count(g.skipped, reason, 1) }
@@ -138,11 +139,11 @@ func (f *flowLog) each(src *source, take func(*logged, connection) error) (*logg
 	return g, nil
 }
 
-// ReadFlowLog reads flow records, packed or not: a Zeek conn.log in its tab-separated form or in JSON, the CSV of nfdump or
-// of CICFlowMeter, or the flow CSV of this program; the content decides. A record becomes a flow in each direction that has
-// packets, of constant rate from its start for its duration, or for o.Resolution if that is 0 or unset. Bytes are those
-// that the format counts, see Layer. A record that the cut divides keeps its share. o.Timeout is not used: the flows are
-// separate already. A file without a packet in the cut is an error.
+// ReadFlowLog reads flow records, packed or not: a Zeek conn.log in its tab-separated form or in JSON, the CSV of
+// nfdump or of CICFlowMeter, or the flow CSV of this program; the content decides. A record becomes a flow in each
+// direction that has packets, of constant rate from its start for its duration, or for o.Resolution if that is 0 or
+// unset. Bytes are those that the format counts, see Layer. A record that the cut divides keeps its share. o.Timeout is
+// not used: the flows are separate already. A file without a packet in the cut is an error.
 func ReadFlowLog(path string, o Options) (*Workload, error) { return readLog(path, o, flowLogs) }
 
 // readLog reads a log of one of the formats.
@@ -240,7 +241,8 @@ func (c *connection) segment(base instant, width, from, to units.Time) (Segment,
 		s.Bytes *= x
 	}
 	if s.Start, s.End = start.minus(zero).time(), end.minus(zero).time(); s.End > maxSpan {
-		return s, fmt.Errorf("line %d: the record ends at %v, more than %v after %v, at which the traffic begins: want from and to", c.line, end, maxSpan, zero)
+		return s, fmt.Errorf("line %d: the record ends at %v, more than %v after %v, at which the traffic begins: "+
+			"want from and to", c.line, end, maxSpan, zero)
 	}
 	return s, nil
 }
@@ -314,8 +316,8 @@ func (t *table) name(names []string) error {
 	return nil
 }
 
-// row reads the next row with values; ok is false at the end, and on an error. A line of column names in the middle, as in
-// files that were joined, names the columns anew.
+// row reads the next row with values; ok is false at the end, and on an error. A line of column names in the middle, as
+// in files that were joined, names the columns anew.
 func (t *table) row() (ok bool, err error) {
 	for {
 		text, ok := t.line()
@@ -337,7 +339,8 @@ func (t *table) row() (ok bool, err error) {
 			return false, err
 		}
 		switch first := t.index[0]; {
-		case first < len(t.cells) && slices.Contains(t.columns[0].names, t.cells[first]), slices.Equal(t.cells, t.names):
+		case first < len(t.cells) && slices.Contains(t.columns[0].names, t.cells[first]),
+			slices.Equal(t.cells, t.names):
 			t.log.skip("lines that repeat the column names")
 			if err := t.name(t.cells); err != nil {
 				return false, err
@@ -364,7 +367,8 @@ func (t *table) cell(i int) string {
 }
 
 // record reads the columns of a record that all formats have into c; the error names the column.
-func (t *table) record(c *connection, src, dst, srcPort, dstPort, proto int, number func(string) (uint8, error)) (err error) {
+func (t *table) record(c *connection, src, dst, srcPort, dstPort, proto int,
+	number func(string) (uint8, error)) (err error) {
 	if c.tuple.Proto, err = number(t.cell(proto)); err != nil {
 		return t.fail(proto, err)
 	}
@@ -428,7 +432,8 @@ func parseCount(s string) (int64, error) {
 
 // protocols are transports by the names that flow logs give them, in lower case.
 var protocols = map[string]uint8{
-	"icmp": flow.ICMP, "igmp": 2, "ipip": 4, "tcp": flow.TCP, "egp": 8, "udp": flow.UDP, "rdp": 27, "dccp": 33, "ipv6": 41,
+	"icmp": flow.ICMP, "igmp": 2, "ipip": 4, "tcp": flow.TCP, "egp": 8, "udp": flow.UDP, "rdp": 27, "dccp": 33,
+	"ipv6": 41,
 	"rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "icmp6": flow.ICMPv6, "icmpv6": flow.ICMPv6, "ipv6-icmp": flow.ICMPv6,
 	"eigrp": 88, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115, "sctp": flow.SCTP, "udplite": 136,
 }

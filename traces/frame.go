@@ -14,9 +14,9 @@ import (
 
 // framer makes Ethernet frames, without check sequence, of which only the headers say something: the payload is zero.
 // IP and transport checksums are valid. MAC addresses are 02:00:00:00:00:01 and :02 for all. TCP segments acknowledge
-// (ACK alone) and their sequence numbers count the flow's payload; ICMP has the type and the code that the tuple's ports
-// hold. Of protocols that gopacket does not write, the ports stand first. A protocol 0, which flow logs give what they did
-// not know, is written as 253 (RFC 3692).
+// (ACK alone) and their sequence numbers count the flow's payload; ICMP has the type and the code that the tuple's
+// ports hold. Of protocols that gopacket does not write, the ports stand first. A protocol 0, which flow logs give what
+// they did not know, is written as 253 (RFC 3692).
 type framer struct {
 	buf gopacket.SerializeBuffer
 }
@@ -45,7 +45,8 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 	}
 	payload := gopacket.Payload(nothing[:size-least])
 	eth := layers.Ethernet{SrcMAC: frameMACs[0], DstMAC: frameMACs[1], EthernetType: layers.EthernetTypeIPv4}
-	ip4 := layers.IPv4{Version: 4, IHL: 5, TTL: 64, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocol(t.Proto)}
+	ip4 := layers.IPv4{Version: 4, IHL: 5, TTL: 64, Flags: layers.IPv4DontFragment,
+		Protocol: layers.IPProtocol(t.Proto)}
 	ip6 := layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(t.Proto)}
 	if t.Proto == 0 {
 		ip4.Protocol, ip6.NextHeader = unknownProto, unknownProto
@@ -62,7 +63,8 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 	var transport gopacket.SerializableLayer
 	switch t.Proto {
 	case flow.TCP:
-		tcp := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), Seq: 1 + sent, Ack: 1, ACK: true, Window: 65535}
+		tcp := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), Seq: 1 + sent,
+			Ack: 1, ACK: true, Window: 65535}
 		_ = tcp.SetNetworkLayerForChecksum(network)
 		transport = tcp
 	case flow.UDP:
@@ -81,11 +83,13 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 		binary.BigEndian.PutUint16(head[:], t.SrcPort)
 		binary.BigEndian.PutUint16(head[2:], t.DstPort)
 		if t.Proto == flow.SCTP { // gopacket's own sums what the buffer held before
-			binary.LittleEndian.PutUint32(head[8:], crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, payload))
+			binary.LittleEndian.PutUint32(head[8:], crc32.Update(crc32.Checksum(head[:], castagnoli),
+				castagnoli, payload))
 		}
 		transport = gopacket.Payload(head[:transportHeader[t.Proto]])
 	}
-	err := gopacket.SerializeLayers(f.buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, &eth, ip, transport, payload)
+	err := gopacket.SerializeLayers(f.buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+		&eth, ip, transport, payload)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", t, err)
 	}

@@ -49,11 +49,13 @@ const (
 // walker finds the five-tuple of frames. It remembers first fragments; when their number reaches maxFragments it
 // forgets them all, so memory stays bounded.
 type walker struct {
-	enter         bool // tunnels, and find the five-tuple inside
-	tunnelled     bool // the current frame has a tunnel
-	depth         int  // tunnels entered in the current frame
-	fragments     map[fragment]flow.FiveTuple
-	ip, transport int // bytes captured of the last frame from its IP header on, and from what follows that and its extensions; in a tunnel, of what is inside
+	enter     bool // tunnels, and find the five-tuple inside
+	tunnelled bool // the current frame has a tunnel
+	depth     int  // tunnels entered in the current frame
+	fragments map[fragment]flow.FiveTuple
+	// bytes captured of the last frame from its IP header on, and from what follows that and its extensions; in a
+	// tunnel, of what is inside
+	ip, transport int
 
 	outer, inner int64 // packets in tunnels of which none was entered, and one was
 }
@@ -104,7 +106,8 @@ func (w *walker) link(link uint32, b []byte) (flow.FiveTuple, Kind) {
 			return nonIP(nil, nil, 0), Malformed
 		}
 		return w.ether(b[12:12+min(8, b[11])], nil, binary.BigEndian.Uint16(b), b[20:])
-	case linkNull, linkLoop: // address family(4), in the byte order of the machine that captured; the IP version decides
+	// address family(4), in the byte order of the machine that captured; the IP version decides
+	case linkNull, linkLoop:
 		if len(b) < 4 {
 			return nonIP(nil, nil, 0), Malformed
 		}
@@ -113,8 +116,8 @@ func (w *walker) link(link uint32, b []byte) (flow.FiveTuple, Kind) {
 	return w.raw(b)
 }
 
-// plainIPv4 recognises most frames there are: IPv4 without options, not a fragment, with ports, and in no tunnel. The long
-// way gives the same.
+// plainIPv4 recognises most frames there are: IPv4 without options, not a fragment, with ports, and in no tunnel. The
+// long way gives the same.
 func plainIPv4(b []byte) (p *[24]byte, ok bool) {
 	if len(b) < 14+20+4 || b[12] != 8 || b[13] != 0 || b[14] != 0x45 || !ported[b[14+9]] || b[14+6]&^0x40|b[14+7] != 0 {
 		return nil, false
@@ -136,8 +139,8 @@ func (w *walker) raw(b []byte) (flow.FiveTuple, Kind) {
 	return nonIP(nil, nil, 0), NonIP
 }
 
-// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100), MPLS labels
-// (RFC 3032) and the header of a PPPoE session (RFC 2516).
+// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100), MPLS
+// labels (RFC 3032) and the header of a PPPoE session (RFC 2516).
 func (w *walker) ether(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple, Kind) {
 	for proto == 0x8100 || proto == 0x88a8 || proto == 0x9100 {
 		if len(b) < 4 {
@@ -300,8 +303,8 @@ func (w *walker) recall(key fragment, t *flow.FiveTuple) Kind {
 	return Fragment
 }
 
-// payload completes t from what follows the IP header, and enters a tunnel if there is one. A packet of which the inside
-// cannot be read stays in the flow of the tunnel.
+// payload completes t from what follows the IP header, and enters a tunnel if there is one. A packet of which the
+// inside cannot be read stays in the flow of the tunnel.
 func (w *walker) payload(t flow.FiveTuple, b []byte) (flow.FiveTuple, Kind) {
 	k := ports(&t, b)
 	if k != IP || t.Proto != flow.UDP || len(b) < 8 {
@@ -393,7 +396,8 @@ func nonIP(src, dst []byte, proto uint16) flow.FiveTuple {
 	return flow.FiveTuple{Src: linkLocal(src), Dst: linkLocal(dst), SrcPort: proto, Proto: notIP}
 }
 
-// linkLocal is the link-local address of a MAC address (RFC 4291, appendix A), the unspecified address if there is none.
+// linkLocal is the link-local address of a MAC address (RFC 4291, appendix A), the unspecified address if there is
+// none.
 func linkLocal(mac []byte) netip.Addr {
 	if len(mac) == 0 {
 		return netip.IPv6Unspecified()

@@ -15,11 +15,12 @@ import (
 
 // Summary says what is in a capture or a flow log.
 type Summary struct {
-	File       string      `json:"file"`
-	Format     string      `json:"format"` // pcap, pcapng, zeek, nfdump, cicflowmeter or flows
-	Packets    int64       `json:"packets"`
-	Bytes      int64       `json:"bytes"`      // see Counted
-	Counted    Layer       `json:"counted"`    // what the bytes are: frame_bytes of a capture, without check sequence; see Layer
+	File    string `json:"file"`
+	Format  string `json:"format"` // pcap, pcapng, zeek, nfdump, cicflowmeter or flows
+	Packets int64  `json:"packets"`
+	Bytes   int64  `json:"bytes"` // see Counted
+	// what the bytes are: frame_bytes of a capture, without check sequence; see Layer
+	Counted    Layer       `json:"counted"`
 	Duration   float64     `json:"duration_s"` // first to last packet, or first start to last end of a connection
 	FlowsUni   int         `json:"flows_uni"`  // distinct directed five-tuples of IP packets
 	FlowsBi    int         `json:"flows_bi"`   // distinct five-tuples, both directions folded together
@@ -57,8 +58,8 @@ var peakWindows = [...]units.Time{units.Second, 10 * units.Millisecond, units.Mi
 // sizeLimits are the upper ends of the size classes; RFC 2544 frames fall in different ones.
 var sizeLimits = [...]int{64, 127, 511, 1023, 1518, 0}
 
-// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it. It takes times of any distance.
-// Of the options, it uses Inner and Context.
+// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it. It takes times of any
+// distance. Of the options, it uses Inner and Context.
 func Inspect(path string, o Options) (*Summary, error) {
 	src, f, err := openTraffic(path, o.Context)
 	if err != nil {
@@ -156,7 +157,8 @@ func inspectFlowLog(src *source, path string, f *flowLog) (*Summary, error) {
 	if len(cs) == 0 {
 		return nil, errNoPackets
 	}
-	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: g.layer, Packets: g.packets, Bytes: g.bytes, Notes: g.skipped}
+	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: g.layer, Packets: g.packets, Bytes: g.bytes,
+		Notes: g.skipped}
 	index := map[flow.FiveTuple]bool{}
 	var tuples []flow.FiveTuple
 	var lives []life

@@ -66,8 +66,8 @@ func (a instant) add(t units.Time) instant {
 	return instant{a.sec + int64(t/units.Second) + ps/int64(picos), ps % int64(picos)}
 }
 
-// lastDate is in the year 2255: a pcapng holds 64 bits of nanoseconds. Milliseconds since 1970 that are taken for seconds
-// are beyond it from April 1970 on.
+// lastDate is in the year 2255: a pcapng holds 64 bits of nanoseconds. Milliseconds since 1970 that are taken for
+// seconds are beyond it from April 1970 on.
 const lastDate = 9_000_000_000
 
 // plausible judges a time since 1970 that a text holds.
@@ -78,7 +78,8 @@ func (a instant) plausible() error {
 	case a.sec <= lastDate:
 		return nil
 	}
-	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, time.Unix(a.sec, 0).UTC().Year())
+	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec,
+		time.Unix(a.sec, 0).UTC().Year())
 }
 
 // String is a as a date.

@@ -19,7 +19,8 @@ const (
 )
 
 // layerNames name the column of bytes in a flow CSV.
-var layerNames = [...]string{FramesWithFCS: "frame_fcs_bytes", Frames: "frame_bytes", IPBytes: "ip_bytes", PayloadBytes: "payload_bytes"}
+var layerNames = [...]string{FramesWithFCS: "frame_fcs_bytes", Frames: "frame_bytes", IPBytes: "ip_bytes",
+	PayloadBytes: "payload_bytes"}
 
 // String is how a sentence calls the bytes.
 func (l Layer) String() string {

@@ -50,8 +50,8 @@ func (l *lines) line() (text string, ok bool) {
 	return tidy(l.scan.Text()), true
 }
 
-// tidy takes from a line what programs put around it: a byte order mark, which stands at the beginning of a file and so of
-// each of several that were joined, and a CR.
+// tidy takes from a line what programs put around it: a byte order mark, which stands at the beginning of a file and so
+// of each of several that were joined, and a CR.
 func tidy(line string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(line, "\ufeff"), "\r")
 }

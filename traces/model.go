@@ -104,8 +104,8 @@ const (
 	leastGap    = units.Microsecond
 )
 
-// Duration draws the time from the first to the last packet of a flow of two packets or more: log-normal with parameters
-// by the number of packets, at most 300 s, and at least 1 us for each gap.
+// Duration draws the time from the first to the last packet of a flow of two packets or more: log-normal with
+// parameters by the number of packets, at most 300 s, and at least 1 us for each gap.
 func Duration(r *rand.Rand, packets int64) units.Time {
 	i := 0
 	for packets >= durations[i].below && i < len(durations)-1 {
@@ -178,7 +178,8 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 		return nil, fmt.Errorf("traces: %v: %w", m, err)
 	}
 	if segments.Load() > maxSegments {
-		return nil, fmt.Errorf("traces: %v: more than %d spans of constant rate, want fewer sessions, a shorter time or a coarser resolution", m, maxSegments)
+		return nil, fmt.Errorf("traces: %v: more than %d spans of constant rate, want fewer sessions, a shorter time "+
+			"or a coarser resolution", m, maxSegments)
 	}
 	w := &Workload{Layer: m.Layer()}
 	for _, flows := range made {
@@ -186,7 +187,8 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 	}
 	w.sort()
 	packets, octets := w.Totals()
-	w.Provenance = []string{fmt.Sprintf("model %v; %s: %s packets, %s bytes, %d flows, seed %d", m, o.Arrivals, whole(packets), whole(octets), len(w.Flows), o.Seed)}
+	w.Provenance = []string{fmt.Sprintf("model %v; %s: %s packets, %s bytes, %d flows, seed %d", m, o.Arrivals,
+		whole(packets), whole(octets), len(w.Flows), o.Seed)}
 	return w, nil
 }
 
@@ -196,7 +198,8 @@ func Generated(m Sessions, o GenerateOptions, end units.Time) (*Stream, error) {
 	if err := o.Arrivals.check(o.Until); err != nil {
 		return nil, fmt.Errorf("traces: %v: %w", m, err)
 	}
-	s := &Stream{Layer: m.Layer(), End: end, Provenance: []string{fmt.Sprintf("model %v; %s, seed %d", m, o.Arrivals, o.Seed)}}
+	s := &Stream{Layer: m.Layer(), End: end, Provenance: []string{fmt.Sprintf("model %v; %s, seed %d", m, o.Arrivals,
+		o.Seed)}}
 	s.flows = func(yield func(begun, error) bool) {
 		i := 0
 		var r *rand.Rand

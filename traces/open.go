@@ -38,8 +38,8 @@ type source struct {
 	err    error // first error of the input, the end included
 }
 
-// OpenFile opens a file to read. One that is not regular is refused: a pipe that nobody writes to would hang for ever, and
-// a run reads its inputs more than once, to vouch for them.
+// OpenFile opens a file to read. One that is not regular is refused: a pipe that nobody writes to would hang for ever,
+// and a run reads its inputs more than once, to vouch for them.
 func OpenFile(path string) (*os.File, os.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe opens at once
 	if err != nil {
@@ -228,5 +228,6 @@ func sniff(src *source) (*flowLog, error) {
 	for _, f := range flowLogs {
 		wants = append(wants, f.want)
 	}
-	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", head[:min(4, len(head))], strings.Join(wants, ", "))
+	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", head[:min(4, len(head))],
+		strings.Join(wants, ", "))
 }

@@ -29,13 +29,13 @@ type Packets struct {
 
 // PacketReader yields packets in order of time.
 type PacketReader interface {
-	// Read puts the next packets into p, which has room for one at least, and says how many. It is 0 only with an error, which
-	// at the end is io.EOF.
+	// Read puts the next packets into p, which has room for one at least, and says how many. It is 0 only with an
+	// error, which at the end is io.EOF.
 	Read(p []Arrival) (int, error)
 }
 
-// PacketMerge merges packets in order of time; of those of one instant, the ones of earlier Packets come first. It holds a
-// bounded part of each.
+// PacketMerge merges packets in order of time; of those of one instant, the ones of earlier Packets come first. It
+// holds a bounded part of each.
 type PacketMerge struct {
 	lanes     []lane
 	ahead     int      // packets that are read at a time
@@ -56,8 +56,8 @@ type lane struct {
 
 // lender is a PacketReader that has its packets in memory, or knows better than its caller where to put them.
 type lender interface {
-	// lend gives some of the next packets, n at most if they have to be read, and what to add to their times. They stay as
-	// they are until the next call, and are not to be written to.
+	// lend gives some of the next packets, n at most if they have to be read, and what to add to their times. They stay
+	// as they are until the next call, and are not to be written to.
 	lend(n int) (p []Arrival, phase units.Time, err error)
 }
 
@@ -103,8 +103,8 @@ func (s *PacketMerge) refill(l *lane) {
 const idleKey = 1<<63 - 1
 
 // build plays the tournament (Knuth, The Art of Computer Programming 3, 5.4.1) with the time of each lane's next packet
-// since base, shifted, and the lane's number as its key. A lane whose next packet is too far away for a key is idle until the
-// others are, too.
+// since base, shifted, and the lane's number as its key. A lane whose next packet is too far away for a key is idle
+// until the others are, too.
 func (s *PacketMerge) build() {
 	s.base = units.Never
 	for i := range s.lanes {
@@ -171,8 +171,8 @@ func (s *PacketMerge) Read(p []Arrival) (n int, err error) {
 }
 
 // spool keeps the packets of a recording, once their flows are known: up to a number in memory, where all copies share
-// them, and else in a temporary file, 16 bytes a packet. The file has no name, so nothing is left of it when the process ends,
-// however it does.
+// them, and else in a temporary file, 16 bytes a packet. The file has no name, so nothing is left of it when the
+// process ends, however it does.
 type spool struct {
 	held []Arrival // all of them, if there is no file; Flow is the number in the recording
 	most int       // in memory

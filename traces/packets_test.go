@@ -93,7 +93,8 @@ func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 			for _, s := range r.Segments {
 				n, b = n+s.Packets, b+s.Bytes
 			}
-			if s := f.Segments[0]; len(f.Segments) != 1 || f.Tuple != r.Tuple || s.Start != r.Segments[0].Start || s.End != r.Segments[len(r.Segments)-1].End ||
+			if s := f.Segments[0]; len(f.Segments) != 1 || f.Tuple != r.Tuple || s.Start != r.Segments[0].Start ||
+				s.End != r.Segments[len(r.Segments)-1].End ||
 				s.Packets != n || s.Bytes != b || count[i] != n || bytes[i] != b {
 				t.Fatalf("%+v: flow %d: %+v with %g packets of %g bytes, want %+v", o, i, f, count[i], bytes[i], r)
 			}
@@ -161,7 +162,8 @@ func TestStreamMergesInOrderOfTimeAndThenOfSources(t *testing.T) {
 			}
 			ps = append(ps, Packets{Flows: []flow.ID{f}, Open: func() PacketReader { s := slices.Clone(s); return &s }})
 		}
-		slices.SortStableFunc(want, func(a, b Arrival) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Flow, b.Flow)) })
+		slices.SortStableFunc(want,
+			func(a, b Arrival) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Flow, b.Flow)) })
 		if got := readAll(t, MergePackets(ps)); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
 		}

@@ -51,7 +51,8 @@ func peers(b []byte) (lines []string, err error) {
 		if len(ci.AncillaryData) > 0 {
 			link = ci.AncillaryData[0].(layers.LinkType)
 		}
-		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", ci.Timestamp.Unix(), ci.Timestamp.Nanosecond(), link, ci.InterfaceIndex, ci.Length, data))
+		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", ci.Timestamp.Unix(),
+			ci.Timestamp.Nanosecond(), link, ci.InterfaceIndex, ci.Length, data))
 	}
 }
 
@@ -73,7 +74,8 @@ func ours(t testing.TB, b []byte) (lines []string, joined int64, err error) {
 		} else if err != nil {
 			return lines, x.joined, err
 		}
-		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", f.at.sec, f.at.ps/1000, f.link, f.iface, f.length, f.data))
+		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", f.at.sec, f.at.ps/1000, f.link,
+			f.iface, f.length, f.data))
 	}
 }
 
@@ -121,7 +123,8 @@ func TestRandomCapturesAreThoseThatGopacketReads(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		var ng, old bytes.Buffer
-		w, err := pcapgo.NewNgWriterInterface(&ng, pcapgo.NgInterface{LinkType: layers.LinkTypeEthernet, TimestampResolution: 9, SnapLength: 0, Name: "one"}, pcapgo.NgWriterOptions{})
+		w, err := pcapgo.NewNgWriterInterface(&ng, pcapgo.NgInterface{LinkType: layers.LinkTypeEthernet,
+			TimestampResolution: 9, SnapLength: 0, Name: "one"}, pcapgo.NgWriterOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +139,8 @@ func TestRandomCapturesAreThoseThatGopacketReads(t *testing.T) {
 			for i := range min(100, len(data)) {
 				data[i] = byte(r.Uint32())
 			}
-			ci := gopacket.CaptureInfo{Timestamp: time.Unix(1e9+r.Int64N(1e8), r.Int64N(1e9)), CaptureLength: len(data), Length: len(data) + r.IntN(3)}
+			ci := gopacket.CaptureInfo{Timestamp: time.Unix(1e9+r.Int64N(1e8), r.Int64N(1e9)), CaptureLength: len(data),
+				Length: len(data) + r.IntN(3)}
 			if err := p.WritePacket(ci, data); err != nil {
 				t.Fatal(err)
 			}

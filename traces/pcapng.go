@@ -49,7 +49,8 @@ func (x *records) block() (kind uint32, body []byte, err error) {
 		return 0, nil, errRecord
 	}
 	if size < 12 || size%4 != 0 || kind == ngSection && size < 28 {
-		return 0, nil, fmt.Errorf("block of type %#x is %d bytes long, want a multiple of 4 that holds its header", kind, size)
+		return 0, nil, fmt.Errorf("block of type %#x is %d bytes long, want a multiple of 4 that holds its header",
+			kind, size)
 	}
 	if b, err = x.need(int(size)); err != nil {
 		return 0, nil, midway(err)

@@ -9,8 +9,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Period is the time between two packets of a constant rate: Num/Den picoseconds, in lowest terms. Packets come at whole picoseconds
-// and the remainder is carried, so that a rate is met to the packet however long it lasts. The zero value is no period.
+// Period is the time between two packets of a constant rate: Num/Den picoseconds, in lowest terms. Packets come at
+// whole picoseconds and the remainder is carried, so that a rate is met to the packet however long it lasts. The zero
+// value is no period.
 type Period struct {
 	Num units.Time // above 0
 	Den int64      // at least 1
@@ -26,10 +27,12 @@ const (
 func Every(t units.Time) Period { return Period{t, 1} }
 
 // PeriodOf is the period of a rate in packets per second: of all fractions that the rate may mean, being a rounded
-// quotient of decimals, the simplest. The error of a rate from outside the range of LeastRate to MostRate says what the range is.
+// quotient of decimals, the simplest. The error of a rate from outside the range of LeastRate to MostRate says what the
+// range is.
 func PeriodOf(rate float64) (Period, error) {
 	if !(rate >= LeastRate && rate <= MostRate) {
-		return Period{}, fmt.Errorf("a rate of %v, want %v to %v, one packet a picosecond", units.PPS(rate), units.PPS(LeastRate), units.PPS(MostRate))
+		return Period{}, fmt.Errorf("a rate of %v, want %v to %v, one packet a picosecond", units.PPS(rate),
+			units.PPS(LeastRate), units.PPS(MostRate))
 	}
 	r, _ := new(big.Float).SetFloat64(rate).Rat(nil)
 	return near(r.Quo(big.NewRat(int64(units.Second), 1), r)), nil
@@ -76,8 +79,8 @@ func (p Period) Whole() bool { return p.Den == 1 }
 // Mean is the period in picoseconds.
 func (p Period) Mean() float64 { return float64(p.Num) / float64(p.Den) }
 
-// At is when packet n of a flow comes after packet 0: n periods, to the nearest picosecond, and of two the later; Never if that is
-// beyond the range of a time. n is not negative.
+// At is when packet n of a flow comes after packet 0: n periods, to the nearest picosecond, and of two the later; Never
+// if that is beyond the range of a time. n is not negative.
 func (p Period) At(n int64) units.Time {
 	hi, lo := bits.Mul64(uint64(n), 2*uint64(p.Num))
 	lo, carry := bits.Add64(lo, uint64(p.Den), 0)
@@ -88,8 +91,8 @@ func (p Period) At(n int64) units.Time {
 	return units.Time(min(t, math.MaxInt64))
 }
 
-// Before is how many packets of a flow come less than t after its packet 0, that one included; math.MaxInt64 if they are
-// more.
+// Before is how many packets of a flow come less than t after its packet 0, that one included; math.MaxInt64 if they
+// are more.
 func (p Period) Before(t units.Time) int64 {
 	if t <= 0 {
 		return 0

@@ -9,11 +9,13 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Stream is traffic that is played: its flows come one by one, in order of time, and are forgotten when they have ended.
+// Stream is traffic that is played: its flows come one by one, in order of time, and are forgotten when they have
+// ended.
 type Stream struct {
 	Layer      Layer
 	Provenance []string
-	End        units.Time // of the traffic, as far as it is known in advance; no packet is played from then on unless it is 0
+	// of the traffic, as far as it is known in advance; no packet is played from then on unless it is 0
+	End units.Time
 
 	flows iter.Seq2[begun, error]
 }
@@ -67,8 +69,8 @@ func (w *Workload) Stream() *Stream {
 	}}
 }
 
-// playing is a flow on its way. Its packets are those of the packet engine: in a segment, evenly spaced from its start on, as
-// many as the sum of the segments' packets, rounded, grows by.
+// playing is a flow on its way. Its packets are those of the packet engine: in a segment, evenly spaced from its start
+// on, as many as the sum of the segments' packets, rounded, grows by.
 type playing struct {
 	flow     Flow
 	constant Periodic
@@ -143,8 +145,8 @@ type played struct {
 	playing *playing
 }
 
-// packets plays streams together, packet by packet in order of time; of packets at the same time, those of the flow that
-// came first come first. Nothing comes from end on, unless it is 0.
+// packets plays streams together, packet by packet in order of time; of packets at the same time, those of the flow
+// that came first come first. Nothing comes from end on, unless it is 0.
 func packets(flows iter.Seq2[begun, error], end units.Time) iter.Seq2[played, error] {
 	if end == 0 {
 		end = units.Never

@@ -34,7 +34,8 @@ func TestSharedCaptures(t *testing.T) {
 				}
 			}
 			if packets != c.packets || ip != c.uni || math.Abs(bytes/packets-c.mean) > 0.05 {
-				t.Errorf("got %v packets, %d IP flows of %d, mean %.2f B; want %v, %d, %.1f\n%v", packets, ip, len(w.Flows), bytes/packets, c.packets, c.uni, c.mean, w.Skipped)
+				t.Errorf("got %v packets, %d IP flows of %d, mean %.2f B; want %v, %d, %.1f\n%v", packets, ip,
+					len(w.Flows), bytes/packets, c.packets, c.uni, c.mean, w.Skipped)
 			}
 		})
 	}
@@ -58,7 +59,8 @@ func TestSharedZeekLogs(t *testing.T) {
 			check(t, w)
 			packets, bytes := w.Totals()
 			if packets != c.packets || math.Abs(bytes/1e6-c.megabytes) > 0.05 || math.Abs(bytes/packets-c.mean) > 0.05 {
-				t.Errorf("got %v packets, %.2f MB, mean %.2f B; want %v, %.1f, %.1f", packets, bytes/1e6, bytes/packets, c.packets, c.megabytes, c.mean)
+				t.Errorf("got %v packets, %.2f MB, mean %.2f B; want %v, %.1f, %.1f", packets, bytes/1e6, bytes/packets,
+					c.packets, c.megabytes, c.mean)
 			}
 		})
 	}
@@ -71,9 +73,13 @@ func TestSharedLoadCurves(t *testing.T) {
 		mean, peak float64 // packets per second
 		end        units.Time
 	}{
-		{"load/agh_20150610T1900_30min_per_second.csv", LoadOptions{Column: "packets", Time: "second_of_day_utc", Flows: 7, Size: 64}, 149736, 190739, 30 * units.Minute},
-		{"load/worldcup98_requests_per_minute.csv.gz", LoadOptions{Column: "count", Time: "period", Scale: 1. / 60, Size: 64}, 10797. / 60, 229426. / 60, 125310 * units.Minute}, // ten minutes are missing: the row before them holds,
-		{"load/azure_llm_2023_conv_requests.csv.gz", LoadOptions{Column: RowCount, Time: "TIMESTAMP", Size: 64}, 5.53, 19, 3503 * units.Second},
+		{"load/agh_20150610T1900_30min_per_second.csv", LoadOptions{Column: "packets", Time: "second_of_day_utc",
+			Flows: 7, Size: 64}, 149736, 190739, 30 * units.Minute},
+		// ten minutes are missing: the row before them holds,
+		{"load/worldcup98_requests_per_minute.csv.gz", LoadOptions{Column: "count", Time: "period", Scale: 1. / 60,
+			Size: 64}, 10797. / 60, 229426. / 60, 125310 * units.Minute},
+		{"load/azure_llm_2023_conv_requests.csv.gz", LoadOptions{Column: RowCount, Time: "TIMESTAMP", Size: 64},
+			5.53, 19, 3503 * units.Second},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			w, err := ReadLoad(shared(t, c.file), c.o)
@@ -88,7 +94,8 @@ func TestSharedLoadCurves(t *testing.T) {
 			}
 			mean := packets / w.End().Seconds()
 			if math.Abs(mean/c.mean-1) > 2e-3 || math.Abs(peak/c.peak-1) > 1e-6 || w.End() != c.end {
-				t.Errorf("got mean %.2f, peak %.2f, end %v; want %.2f, %.2f, %v", mean, peak, w.End(), c.mean, c.peak, c.end)
+				t.Errorf("got mean %.2f, peak %.2f, end %v; want %.2f, %.2f, %v", mean, peak, w.End(), c.mean, c.peak,
+					c.end)
 			}
 		})
 	}

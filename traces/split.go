@@ -2,8 +2,8 @@ package traces
 
 import "github.com/smartinco/smartinco/flow"
 
-// split is what a frame is before a NIC cuts it up: a host that leaves this to its NIC (TCP segmentation offload) captures
-// frames that were never on a wire.
+// split is what a frame is before a NIC cuts it up: a host that leaves this to its NIC (TCP segmentation offload)
+// captures frames that were never on a wire.
 type split struct {
 	mtu            int64 // of IP packets; 0 leaves all frames whole
 	frames, pieces int64
@@ -12,8 +12,9 @@ type split struct {
 // LeastMTU is the smallest MTU to which frames are split, that which every host takes (RFC 791).
 const LeastMTU = 576
 
-// of is into how many packets a frame is cut, and the bytes of each on the wire: size, but for the last. Each piece has the frame's link and IP
-// headers. TCP segments and UDP datagrams have headers of their own as well; other protocols are cut into IP fragments.
+// of is into how many packets a frame is cut, and the bytes of each on the wire: size, but for the last. Each piece has
+// the frame's link and IP headers. TCP segments and UDP datagrams have headers of their own as well; other protocols
+// are cut into IP fragments.
 func (s *split) of(w *walker, f *record, p *Packet) (n int64, size, last int32) {
 	whole := int64(f.length)
 	link := int64(len(f.data) - w.ip) // headers before IP's

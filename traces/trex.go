@@ -24,12 +24,12 @@ import (
 // Mix is a traffic mix of the TRex traffic generator: templates, which are captures of one session of an application
 // each, and how many new sessions of each there are a second.
 //
-// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, between one client
-// and one server: the first packet's sender is the client, and of the other hosts, those that talk to a server's are the
-// client too, as in a call that is set up from one address and answered at another. Addresses are from the profile's ranges:
-// session i of the mix, counted over all templates, is between client i and server i, each modulo the number of them.
-// The client's ports from 1024 on are counted on with every session of the client, so that no two sessions share a
-// five-tuple until its ports are used up.
+// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, between one
+// client and one server: the first packet's sender is the client, and of the other hosts, those that talk to a server's
+// are the client too, as in a call that is set up from one address and answered at another. Addresses are from the
+// profile's ranges: session i of the mix, counted over all templates, is between client i and server i, each modulo the
+// number of them. The client's ports from 1024 on are counted on with every session of the client, so that no two
+// sessions share a five-tuple until its ports are used up.
 type Mix struct {
 	Rate float64 // new sessions a second, of all templates
 
@@ -105,14 +105,17 @@ const (
 	mostSessions    = 1e9 // a second
 )
 
-// ReadMix reads a TRex profile (YAML, gzip or not) and the captures that it names. A capture is looked for beside the profile and
-// in the folder above, by its path and by its name alone, as it is and with .gz. resolution is that of ReadCapture.
+// ReadMix reads a TRex profile (YAML, gzip or not) and the captures that it names. A capture is looked for beside the
+// profile and in the folder above, by its path and by its name alone, as it is and with .gz. resolution is that of
+// ReadCapture.
 func ReadMix(file string, resolution units.Time) (*Mix, error) {
 	p, err := readProfile(file)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", file, err)
 	}
-	return newMix(file, p, func(name string) (*Workload, error) { return readTemplate(filepath.Dir(file), name, resolution) })
+	return newMix(file, p, func(name string) (*Workload, error) {
+		return readTemplate(filepath.Dir(file), name, resolution)
+	})
 }
 
 // newMix makes a mix of a profile and of the captures that it names.
@@ -122,11 +125,13 @@ func newMix(file string, p *profile, capture func(name string) (*Workload, error
 		to         *addresses
 		key        string
 		start, end string
-	}{{&m.clients, "clients", p.Generator.ClientsStart, p.Generator.ClientsEnd}, {&m.servers, "servers", p.Generator.ServersStart, p.Generator.ServersEnd}} {
+	}{{&m.clients, "clients", p.Generator.ClientsStart, p.Generator.ClientsEnd},
+		{&m.servers, "servers", p.Generator.ServersStart, p.Generator.ServersEnd}} {
 		first, err1 := netip.ParseAddr(x.start)
 		last, err2 := netip.ParseAddr(x.end)
 		if err := errors.Join(err1, err2); err != nil || !first.Is4() || !last.Is4() || last.Less(first) {
-			return nil, fmt.Errorf("traces: %s: generator: %s_start %q and %s_end %q, want IPv4 addresses in order", file, x.key, clip(x.start), x.key, clip(x.end))
+			return nil, fmt.Errorf("traces: %s: generator: %s_start %q and %s_end %q, want IPv4 addresses in order",
+				file, x.key, clip(x.start), x.key, clip(x.end))
 		}
 		a, b := first.As4(), last.As4()
 		x.to.first = binary.BigEndian.Uint32(a[:])
@@ -135,7 +140,8 @@ func newMix(file string, p *profile, capture func(name string) (*Workload, error
 	var weights []int64
 	for i, c := range p.CapInfo {
 		if c.Name == "" || !(c.CPS > 0 && c.CPS <= mostSessions) {
-			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a rate above 0 and at most %g", file, i+1, clip(c.Name), c.CPS, mostSessions)
+			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a "+
+				"rate above 0 and at most %g", file, i+1, clip(c.Name), c.CPS, mostSessions)
 		}
 		w, err := capture(c.Name)
 		if err != nil {
@@ -148,7 +154,8 @@ func newMix(file string, p *profile, capture func(name string) (*Workload, error
 		weights = append(weights, int64(float64(c.CPS*1e6)+0.5))
 	}
 	if m.Rate > mostSessions {
-		return nil, fmt.Errorf("traces: %s: cap_info: %g sessions a second in all, want at most %g", file, m.Rate, mostSessions)
+		return nil, fmt.Errorf("traces: %s: cap_info: %g sessions a second in all, want at most %g", file, m.Rate,
+			mostSessions)
 	}
 	weights[slices.Index(weights, slices.Max(weights))]++ // so that one is positive
 	m.draw = numeric.NewAlias(weights)
@@ -177,7 +184,8 @@ func parseProfile(src *source) (*profile, error) {
 		return nil, fmt.Errorf("not a TRex profile: %w", err)
 	}
 	if len(ps) != 1 || len(ps[0].CapInfo) == 0 || len(ps[0].CapInfo) > mostTemplates {
-		return nil, fmt.Errorf("%d profiles, want a list of one, with a list cap_info of 1 to %d templates", len(ps), mostTemplates)
+		return nil, fmt.Errorf("%d profiles, want a list of one, with a list cap_info of 1 to %d templates", len(ps),
+			mostTemplates)
 	}
 	if p := &ps[0]; p.CapIPG != nil && !*p.CapIPG {
 		return nil, errors.New("cap_ipg is false, want true: packets have the gaps of their capture")
@@ -212,8 +220,8 @@ func templatePaths(dir, name string) (paths []string) {
 	return paths
 }
 
-// MixFiles lists the captures that a TRex profile names, by name and path, as ReadMix finds them; those that it does not
-// find are left out. A capture that is named twice is listed twice.
+// MixFiles lists the captures that a TRex profile names, by name and path, as ReadMix finds them; those that it does
+// not find are left out. A capture that is named twice is listed twice.
 func MixFiles(file string) (names, paths []string, err error) {
 	p, err := readProfile(file)
 	if err != nil {

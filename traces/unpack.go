@@ -17,7 +17,8 @@ func unpack(r io.Reader, buffer int) (raw, packed io.Reader, err error) {
 	switch magic, _ := br.Peek(4); {
 	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
 		packed, err = newMembers(br)
-	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18"):
+	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 &&
+		string(magic[1:]) == "\x2a\x4d\x18"):
 		packed, err = newZstd(br)
 	default:
 		return br, nil, nil
@@ -31,8 +32,8 @@ func gunzip(r io.Reader) (io.Reader, error) {
 	return raw, err
 }
 
-// members reads gzip data of one member or several. Zeros after the last one, which tapes and block devices add, are left
-// out, as by gzip itself.
+// members reads gzip data of one member or several. Zeros after the last one, which tapes and block devices add, are
+// left out, as by gzip itself.
 type members struct {
 	br      *bufio.Reader
 	z       *gzip.Reader

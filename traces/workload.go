@@ -29,8 +29,8 @@ type Workload struct {
 	// constant-rate one; it is empty or as long as Flows. No period says that the flow is not constant.
 	Constant []Periodic
 
-	// Packets holds, for the packet engine, the packets of flows that have times and sizes of their own. Such a flow begins at
-	// its first packet and ends after its last one, and nothing else of its segments is exact.
+	// Packets holds, for the packet engine, the packets of flows that have times and sizes of their own. Such a flow
+	// begins at its first packet and ends after its last one, and nothing else of its segments is exact.
 	Packets []Packets
 
 	// Layer is what the Bytes of the flows count. Of merged workloads it is that of the first.

@@ -58,10 +58,11 @@ func (p *pulse) beat(progress func() (done, total float64)) error {
 }
 
 // WriteCapture plays the stream into a capture: Ethernet frames whose headers, sizes and checksums are valid, and whose
-// payload is zero. Frames have no check sequence, as in every capture: a frame of 64 B is written with 60 B, and is 64 B
-// again when an interface sends it. A frame that is smaller than its headers is enlarged and noted. Times count from
+// payload is zero. Frames have no check sequence, as in every capture: a frame of 64 B is written with 60 B, and is 64
+// B again when an interface sends it. A frame that is smaller than its headers is enlarged and noted. Times count from
 // 1970. Memory holds the flows that send at one time.
-func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFormat, report Progress) (Written, error) {
+func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFormat,
+	report Progress) (Written, error) {
 	done, err := s.writeCapture(ctx, w, format, instant{}, report)
 	if err != nil {
 		return done, fmt.Errorf("traces: capture: %w", err)
@@ -69,7 +70,8 @@ func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFo
 	return done, nil
 }
 
-func (s *Stream) writeCapture(ctx context.Context, w io.Writer, format CaptureFormat, base instant, report Progress) (done Written, err error) {
+func (s *Stream) writeCapture(ctx context.Context, w io.Writer, format CaptureFormat, base instant,
+	report Progress) (done Written, err error) {
 	out := newCaptureWriter(w, format)
 	done.Layer = Frames
 	var f framer

@@ -31,11 +31,13 @@ const (
 // zeekValues are the values of zeekFields in a record, empty if they are unset.
 type zeekValues [len(zeekFields)]string
 
-// zeekProtos are the transports that Zeek names. In a connection of icmp, the ports are the ICMP type and code. What Zeek did not recognise gets protocol 0.
-var zeekProtos = map[string]uint8{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "sctp": flow.SCTP, "unknown_transport": 0}
+// zeekProtos are the transports that Zeek names. In a connection of icmp, the ports are the ICMP type and code. What
+// Zeek did not recognise gets protocol 0.
+var zeekProtos = map[string]uint8{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "sctp": flow.SCTP,
+	"unknown_transport": 0}
 
-// ReadZeek is ReadFlowLog of a Zeek conn.log, tab-separated or in JSON. Bytes are IP bytes (orig_ip_bytes, resp_ip_bytes):
-// without the link header.
+// ReadZeek is ReadFlowLog of a Zeek conn.log, tab-separated or in JSON. Bytes are IP bytes (orig_ip_bytes,
+// resp_ip_bytes): without the link header.
 func ReadZeek(path string, o Options) (*Workload, error) {
 	return readLog(path, o, []*flowLog{&zeek, &zeekJSON})
 }
@@ -45,7 +47,8 @@ var zeek = flowLog{
 	begins: func(line string) bool { return strings.HasPrefix(line, "#") }, read: readZeek,
 }
 
-// readZeek reads the tab-separated form, whatever its #separator. Each of the files that were joined has its own header.
+// readZeek reads the tab-separated form, whatever its #separator. Each of the files that were joined has its own
+// header.
 func readZeek(l *lines, log *logged) (err error) {
 	log.layer = IPBytes
 	separator, unset, empty := "\t", "-", "(empty)"
@@ -63,7 +66,8 @@ func readZeek(l *lines, log *logged) (err error) {
 				continue
 			}
 			if fields == 0 {
-				return errors.New("no #fields line before the first record: want a Zeek conn.log in its tab-separated form")
+				return errors.New("no #fields line before the first record: want a Zeek conn.log in its " +
+					"tab-separated form")
 			}
 			values := strings.Split(text, separator)
 			if !slices.ContainsFunc(values, func(v string) bool { return v != "" && v != unset && v != empty }) {

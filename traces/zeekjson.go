@@ -23,8 +23,8 @@ var zeekJSON = flowLog{
 // zeekNeeds are the fields without which a record in JSON, which leaves out those that are unset, is none of conn.log.
 var zeekNeeds = [...]int{zTime, zProto, zOrigHost, zRespHost, zOrigPort, zRespPort}
 
-// readZeekJSON reads the form with a JSON object on each line. ts is a number of seconds or a date. Objects of another log,
-// by their _path, are left out.
+// readZeekJSON reads the form with a JSON object on each line. ts is a number of seconds or a date. Objects of another
+// log, by their _path, are left out.
 func readZeekJSON(l *lines, log *logged) error {
 	log.layer = IPBytes
 	others := 0
@@ -54,7 +54,8 @@ func readZeekJSON(l *lines, log *logged) error {
 			}
 		}
 		if v[zOrigPackets]+v[zRespPackets]+v[zOrigBytes]+v[zRespBytes] == "" {
-			return errors.New("none of orig_pkts, orig_ip_bytes, resp_pkts and resp_ip_bytes: want the records of a Zeek conn.log")
+			return errors.New("none of orig_pkts, orig_ip_bytes, resp_pkts and resp_ip_bytes: want the records of a " +
+				"Zeek conn.log")
 		}
 		if err := v.add(l.n, log); err != nil {
 			return err
@@ -66,7 +67,8 @@ func readZeekJSON(l *lines, log *logged) error {
 	return nil
 }
 
-// decode reads an object. Of the fields that are used, one that is null is unset, and one that is there twice is an error.
+// decode reads an object. Of the fields that are used, one that is null is unset, and one that is there twice is an
+// error.
 func (v *zeekValues) decode(text string) (path string, members int, err error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
