@@ -365,7 +365,7 @@ func FuzzCapture(f *testing.F) {
 	})
 }
 
-// sourceOf is a source of bytes, without a file; nil of what is packed and damaged.
+// sourceOf is a source of bytes, without a file; nil if they are compressed and damaged.
 func sourceOf(b []byte) *source {
 	src, err := newSource(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -432,7 +432,7 @@ func BenchmarkCapture(b *testing.B) {
 	})
 }
 
-// Files that were joined, of whatever kind, are read one after the other.
+// Files of whatever kind that were joined are read one after the other.
 func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	pcap, ng := pcapOf(linkEthernet, stamped{0, frame}), pcapngOf(linkEthernet, stamped{0, frame})
@@ -464,8 +464,7 @@ func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 	}
 }
 
-// Versions up to 2.3 of pcap had the two lengths the other way round, of 2.3 some writers.
-// deepest is a reader that knows the most calls that it was within.
+// deepest is a reader that records the greatest depth of calls that it was read at.
 type deepest struct {
 	io.Reader
 	calls int
@@ -476,7 +475,7 @@ func (d *deepest) Read(p []byte) (int, error) {
 	return d.Reader.Read(p)
 }
 
-// However many files without a packet are joined, the stack is that of one.
+// However many files without a packet are joined, the stack stays as deep as for one.
 func TestManyJoinedCapturesTakeNoStack(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
 	const joined = 10_000
@@ -509,6 +508,7 @@ func TestManyJoinedCapturesTakeNoStack(t *testing.T) {
 	}
 }
 
+// pcap versions before 2.3 had the two lengths the other way round, and so had some writers of 2.3.
 func TestLengthsOfOldCaptures(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	file := func(minor uint16, captured, length int) []byte {
@@ -535,7 +535,7 @@ func TestLengthsOfOldCaptures(t *testing.T) {
 	}
 }
 
-// The time of a record is known where a carry is missing, and not beyond.
+// A time whose fraction lacks a carry is known up to a second in either direction.
 func TestFractionsOfASecond(t *testing.T) {
 	x := records{pcap: iface{ticks: 1e6, factor: 1e6}}
 	for _, c := range []struct {

@@ -21,7 +21,7 @@ const (
 	PCAP                        // times in microseconds, one link type a file; TRex reads no other
 )
 
-// captureWriter writes packets in a format. What it writes says nothing of the machine that wrote it.
+// captureWriter writes packets in a format. The file says nothing of the machine that wrote it.
 type captureWriter struct {
 	w       io.Writer
 	format  CaptureFormat

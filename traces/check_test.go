@@ -7,7 +7,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// check holds what every workload promises.
+// check checks what every workload promises.
 func check(t testing.TB, w *Workload) {
 	t.Helper()
 	if len(w.Constant) != 0 && len(w.Constant) != len(w.Flows) {

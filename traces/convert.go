@@ -14,8 +14,8 @@ import (
 )
 
 // ConvertToCapture writes recorded traffic of any format that Read knows as a capture. The frames of a capture are
-// copied as they are, in their order, with their times cut to those of the format. The records of a flow log are played
-// evenly, as WriteCapture does, from their own times on.
+// copied as they are, in their order; their times are cut to the precision of the format. The records of a flow log are
+// played evenly, as WriteCapture does, from their own times on.
 func ConvertToCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat,
 	report Progress) (done Written, err error) {
 	src, f, err := openTraffic(path, ctx)
@@ -32,9 +32,9 @@ func ConvertToCapture(ctx context.Context, path string, w io.Writer, format Capt
 	return
 }
 
-// ConvertToFlows writes recorded traffic of any format that Read knows as a flow CSV: the records of a flow log one by
-// one, a capture as a flow for each directed five-tuple, from its first packet to its last. Of the options, it uses
-// Inner.
+// ConvertToFlows writes recorded traffic of any format that Read knows as a flow CSV. The records of a flow log are
+// written one by one. A capture gives a flow for each directed five-tuple, from its first packet to its last. Inner is
+// the only option used.
 func ConvertToFlows(ctx context.Context, path string, o Options, w io.Writer,
 	report Progress) (done Written, err error) {
 	src, f, err := openTraffic(path, ctx)

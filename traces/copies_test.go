@@ -7,7 +7,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// phases are how much later than the original each copy is, having checked that all flows of a copy are as much later.
+// phases returns how much later than the original each copy is. It checks that all flows of a copy are as much later.
 func phases(t *testing.T, copies int, seed uint64) (late []units.Time) {
 	t.Helper()
 	w := &Workload{Flows: []Flow{

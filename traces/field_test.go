@@ -13,7 +13,7 @@ import (
 
 const fieldDir = "testdata/field"
 
-// Files as they are found: what each holds, and what is said of it.
+// Files as they are found in the field: what each holds, and what is said of it.
 func TestFilesAsTheyAreFound(t *testing.T) {
 	tested := []string{"ORIGIN.md"}
 	for _, c := range []struct {
@@ -79,7 +79,7 @@ func TestFilesAsTheyAreFound(t *testing.T) {
 		if got != c.want || !slices.Equal(s.Notes, c.notes) {
 			t.Errorf("%s: got %s, %v\nwant %s, %v", c.file, got, s.Notes, c.want, c.notes)
 		}
-		// A run reads the same, except that the span is for its cut to choose.
+		// A run reads the same, but its cut must leave a span that it can hold.
 		w, err := Read(path, Options{To: 100 * units.Second})
 		if err != nil {
 			t.Errorf("%s: inspect reads it, and a run does not: %v", c.file, err)
@@ -162,7 +162,7 @@ func TestTheLimitOfASpanIsAskedOfWhatTheCutLeaves(t *testing.T) {
 	}
 }
 
-// A cut leaves packets at any distance from the first, beyond the range of a time as well.
+// A cut may leave packets at any distance from the first, even beyond the range of a time.
 func TestACutBeyondTheRangeOfATime(t *testing.T) {
 	const day = 24 * units.Hour
 	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))

@@ -2,8 +2,8 @@ package traces
 
 import "fmt"
 
-// The flow CSV of this program: a line a flow and direction, with these columns in any order. The last one's name says
-// what its bytes are; the names are those of Layer.
+// The flow CSV of this program has a line for each flow and direction, with these columns in any order. The name of the
+// last column says what its bytes count; the names are those of Layer.
 var flowColumns = []column{
 	{names: []string{"start_s"}}, {names: []string{"duration_s"}}, {names: []string{"proto"}}, {names: []string{"src"}},
 	{names: []string{"src_port"}}, {names: []string{"dst"}}, {names: []string{"dst_port"}},
@@ -28,7 +28,7 @@ var flowCSV = flowLog{
 	begins: func(line string) bool { return hasColumns(line, "start_s", "duration_s", "src_port") }, read: readFlowCSV,
 }
 
-// hasColumns tells whether a line of CSV has all the names.
+// hasColumns reports whether a line of CSV has all the names.
 func hasColumns(line string, names ...string) bool {
 	cells, err := splitCSV(line)
 	if err != nil {

@@ -129,7 +129,7 @@ func TestMistakesInFlowLogsNameLineAndColumn(t *testing.T) {
 	}
 }
 
-// fuzzFlowLog holds what any flow log that is read promises, and that our own format keeps all of it.
+// fuzzFlowLog checks what every flow log that is read promises, and that our own format keeps all of it.
 func fuzzFlowLog(f *testing.F, header string, seeds ...string) {
 	for _, name := range seeds {
 		b, err := os.ReadFile(filepath.Join("testdata", name))

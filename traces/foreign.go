@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// packings and binaries are files that are not read, by the bytes at an offset, with what to do instead.
+// packings and binaries are files that are not read, by the bytes at an offset, with what the user can do instead.
 var (
 	packings = []foreignMagic{
 		{0, "\x1f\x8b", "gzip inside another packing", "unpack it once"},
@@ -94,7 +94,7 @@ var foreignColumns = []struct {
 		"write the flows with nfdump -o csv"},
 }
 
-// foreign says by its name what an input is that is none of ours, and what to do; nil if that is not known.
+// foreign names an input that is in none of our formats, and says what to do; it is nil if the input is not known.
 func foreign(head []byte, first string) error {
 	for _, x := range slices.Concat(packings, binaries) {
 		if len(head) >= x.at && bytes.HasPrefix(head[x.at:], []byte(x.magic)) {

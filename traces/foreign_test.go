@@ -127,7 +127,7 @@ func TestAPipeIsRefusedAndNotWaitedFor(t *testing.T) {
 	}
 }
 
-// endless repeats the end of a file for ever, and cancels at a read.
+// endless repeats the end of a file for ever, and cancels its context at some read.
 type endless struct {
 	t          *testing.T
 	head, body []byte
@@ -201,7 +201,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Whatever byte of a log is a control character, and however long a value is: what is said of it can be printed.
+// Every error can be printed, whichever byte of a log is a control character and however long a value is.
 func TestErrorsQuoteWhatTheFileHolds(t *testing.T) {
 	for _, s := range samplers {
 		if s.capture {

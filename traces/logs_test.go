@@ -22,7 +22,7 @@ func conn(ts, duration, counts string) string {
 	return ts + "\t10.0.0.1\t1025\t10.0.0.2\t53\tudp\t" + duration + "\t" + strings.ReplaceAll(counts, " ", "\t") + "\n"
 }
 
-// jsonConn is a record of a Zeek log in JSON, with more members.
+// jsonConn is a record of a Zeek log in JSON, with the given members added.
 func jsonConn(more string) string {
 	return `{"id.orig_h":"10.0.0.1","id.orig_p":1025,"id.resp_h":"10.0.0.2","id.resp_p":53,"proto":"udp",` +
 		`"orig_pkts":4,"orig_ip_bytes":400,"resp_pkts":2,"resp_ip_bytes":300,` + more + "}\n"
@@ -106,7 +106,7 @@ func TestHostileLogsAreRefusedByLine(t *testing.T) {
 	}
 }
 
-// A file that cannot be read on names the line at which it breaks off.
+// A file that breaks off names the line where it does.
 func TestTheLineOfAFault(t *testing.T) {
 	row := conn("1", "1", "1 1 1 1")
 	for _, c := range []struct {

@@ -255,7 +255,7 @@ func FuzzMix(f *testing.F) {
 }
 
 // The rates of TRex's own mix at multiplier 1 are those of the README beside the shared traces, which were computed
-// from the same files: exactly in what is read, and in what is drawn as closely as chance allows.
+// from the same files. What is read meets them exactly, and what is drawn as closely as chance allows.
 func TestTheSFRMixHasItsRates(t *testing.T) {
 	file := shared(t, "trex-sfr/sfr_delay_10_1g.yaml")
 	p, err := readProfile(file)

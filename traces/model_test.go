@@ -49,7 +49,7 @@ func distance(draws []int64, rows []aghRow) (worst float64, at int64) {
 }
 
 // The distance of a sample of n to its own distribution exceeds 1.95/sqrt(n) once in a thousand times. The mixtures are
-// fits: their distances are what their authors' fit leaves.
+// fits: their distances are those that their authors' fit leaves.
 func TestAGHDrawsFollowThePublishedHistograms(t *testing.T) {
 	const n = 200_000
 	sampled := 1.95 / math.Sqrt(n)
@@ -118,7 +118,7 @@ func TestAGHDrawsFollowThePublishedHistograms(t *testing.T) {
 	}
 }
 
-// The totals that the data's authors publish, and the means, survived joining the bins.
+// The totals that the data's authors publish, and the means, are still those after bins were joined.
 func TestAGHHistogramsHoldThePublishedTotals(t *testing.T) {
 	for _, c := range []struct {
 		protocol               string

@@ -41,9 +41,9 @@ func isNfdump(line string) bool {
 	return hasColumns(line, "ts", "td", "sa", "da", "ipkt") || hasColumns(line, "firstSeen", "srcAddr", "packets")
 }
 
-// readNfdump reads the output of nfdump -o csv. Its times are taken as UTC. ipkt and ibyt are of the direction from sa
-// to da; opkt and obyt, which flows merged by nfdump -b have, are of the other. The summary at the end of an output is
-// left out; another output may follow. Of ICMP, dp is type.code: the type becomes the source port and the code the
+// readNfdump reads the output of nfdump -o csv. Its times are taken as UTC. ipkt and ibyt count the direction from sa
+// to da. opkt and obyt, which flows merged by nfdump -b have, count the other. The summary at the end of an output is
+// left out; another output may follow. For ICMP, dp is type.code: the type becomes the source port and the code the
 // destination port, as in a Zeek log.
 func readNfdump(l *lines, log *logged) error {
 	log.layer = IPBytes
@@ -94,8 +94,8 @@ func readNfdump(l *lines, log *logged) error {
 	}
 }
 
-// nfdumpSummary tells the three lines of a summary - its title, names and values - and sees that nothing but the column
-// names of another output follows them.
+// nfdumpSummary recognises the three lines of a summary - its title, names and values - and checks that nothing follows
+// but the column names of another output.
 func nfdumpSummary() func(string) (bool, error) {
 	left := -1 // of the lines of a summary; -1 among records
 	return func(text string) (bool, error) {

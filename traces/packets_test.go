@@ -29,7 +29,7 @@ func readAll(t testing.TB, s *PacketMerge) (all []Arrival) {
 	}
 }
 
-// holding is ReadCapture that holds so many packets in memory.
+// holding is ReadCapture with at most so many packets in memory.
 func holding(t testing.TB, path string, o Options, held int) (*Workload, error) {
 	t.Helper()
 	src, err := openSource(path)
@@ -40,8 +40,8 @@ func holding(t testing.TB, path string, o Options, held int) (*Workload, error) 
 	return readCapture(src, path, o, held)
 }
 
-// Packet by packet is flow by flow with more detail: the same flows with the same lives and totals, and the packets are
-// those of the file, cut, sped up and copied as the flows are.
+// Packet by packet is flow by flow with more detail. The flows have the same lives and totals. The packets are those of
+// the file, cut, sped up and copied as the flows are.
 func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 	for _, o := range []Options{
 		{},
@@ -102,7 +102,7 @@ func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 	}
 }
 
-// What is allocated to replay a capture does not depend on how many packets it has.
+// The memory allocated to replay a capture does not depend on how many packets it has.
 func TestAReplayTakesNoMemoryAPacket(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	used := func(n int) uint64 {
@@ -170,7 +170,7 @@ func TestStreamMergesInOrderOfTimeAndThenOfSources(t *testing.T) {
 	}
 }
 
-// cpuTime is what this process has used of all cores, in seconds.
+// cpuTime is the time that this process has used on all cores, in seconds.
 func cpuTime(t testing.TB) float64 {
 	t.Helper()
 	var u syscall.Rusage

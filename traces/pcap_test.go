@@ -178,7 +178,7 @@ func TestClocksOfEveryResolution(t *testing.T) {
 	}
 }
 
-// The short way through the headers is the long one.
+// The short way through the headers gives what the long one gives.
 func FuzzFrame(f *testing.F) {
 	udp := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
 	for i := range udp {
@@ -199,7 +199,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// older says whether a pcap is of a version before 2.4, whose two lengths gopacket does not know to be swapped.
+// older reports whether a pcap is of a version before 2.4. gopacket does not know that their two lengths are swapped.
 func older(b []byte) bool {
 	if magics[string(b[:4])].big {
 		return binary.BigEndian.Uint16(b[6:]) < 4
@@ -207,7 +207,7 @@ func older(b []byte) bool {
 	return binary.LittleEndian.Uint16(b[6:]) < 4
 }
 
-// carries says whether a pcap has a time with a second or more in its fraction, of which gopacket loses bits.
+// carries reports whether a pcap has a time with a second or more in its fraction, of which gopacket loses bits.
 func carries(b []byte) bool {
 	m := magics[string(b[:4])]
 	number := func(b []byte) uint64 {

@@ -17,7 +17,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// sampler writes files of one format, of records of three packets and of a second each.
+// sampler writes files of one format. Each record has three packets and lasts a second.
 type sampler struct {
 	name      string
 	capture   bool
@@ -88,7 +88,7 @@ func frames(at []int64, write func(gopacket.CaptureInfo, []byte) error) {
 	}
 }
 
-// rows are the records of a log at such times.
+// rows are the records of a log at the given times.
 func (s *sampler) rows(at ...int64) (text string) {
 	for _, t := range at {
 		text += s.record(t, "1", "1025", "300")
@@ -96,7 +96,7 @@ func (s *sampler) rows(at ...int64) (text string) {
 	return text
 }
 
-// file is one with records at such times.
+// file is a file with records at the given times.
 func (s *sampler) file(at ...int64) []byte {
 	if s.capture {
 		return s.files(at...)
@@ -104,7 +104,7 @@ func (s *sampler) file(at ...int64) []byte {
 	return []byte(s.header + s.rows(at...))
 }
 
-// log is a file of two records of which the last is changed; nil of a capture.
+// log is a file of two records, the last of which is changed; nil for a capture.
 func (s *sampler) log(change func(record string) string) []byte {
 	if s.capture {
 		return nil
@@ -112,8 +112,8 @@ func (s *sampler) log(change func(record string) string) []byte {
 	return []byte(s.header + s.rows(sampleStart) + change(s.rows(sampleStart+1)))
 }
 
-// peculiarities are the rows of the table: a file with it, nil where there is no such thing, and the packets that are
-// read.
+// peculiarities are the rows of the table: a file with the peculiarity, nil for a format that cannot have it, and the
+// number of packets that are read.
 var peculiarities = map[string]struct {
 	packets float64
 	to      units.Time
@@ -242,13 +242,13 @@ var peculiarities = map[string]struct {
 	"no packets":          {0, 0, func(s *sampler) []byte { return s.file() }},
 }
 
-// wholeFile are the rows of which an error has no line or packet to name.
+// wholeFile are the rows whose errors have no line or packet to name.
 var wholeFile = map[string]bool{"another packing (xz, zip, bzip2, 7z, ...)": true, "nothing in the file": true,
 	"no packets": true}
 
 var ofFile, inFile = regexp.MustCompile(`/x: `), regexp.MustCompile(`/x: (line|packet) \d+: `)
 
-// rest is what makes a file of one record one of two.
+// rest is what turns a file of one record into one of two.
 func (s *sampler) rest() []byte {
 	return bytes.TrimPrefix(s.file(sampleStart, sampleStart+1), s.file(sampleStart))
 }
@@ -261,7 +261,7 @@ func zstandard(b []byte) []byte {
 	return z.EncodeAll(b, nil)
 }
 
-// read is what a run makes of a file: its packets, and what it notes of the file besides the cut.
+// read returns what a run makes of a file: its packets, and what it notes of the file besides the cut.
 func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, notes []Count, err error) {
 	path := write(t, "x", b)
 	var w *Workload
@@ -284,7 +284,7 @@ func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, 
 	return packets, notes, nil
 }
 
-// The table of docs/traces.md says what each reader does with each peculiarity; every cell is tried.
+// The table of docs/traces.md says what each reader does with each peculiarity. Every cell is tried.
 func TestTheTableOfPeculiarities(t *testing.T) {
 	b, err := os.ReadFile("../docs/traces.md")
 	if err != nil {

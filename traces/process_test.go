@@ -29,8 +29,8 @@ func readOf(w *Workload) (all []Arrival) {
 	}
 }
 
-// Gaps of a Poisson process are exponential and independent: Kolmogorov and Smirnov's distance, and the correlation of
-// neighbours. Bounds are those of 1 in 10,000; the seed is fixed.
+// Gaps of a Poisson process are exponential (Kolmogorov and Smirnov's distance) and independent (the correlation of
+// neighbours). The bounds are exceeded by chance once in 10,000 times; the seed is fixed.
 func TestPoissonArrivals(t *testing.T) {
 	const mean = 100 * units.Nanosecond
 	all := randomFlow(Process{Kind: "poisson", Seed: 1}, mean, 20*units.Millisecond)
@@ -86,7 +86,7 @@ func TestBurstsHaveTheMeanRate(t *testing.T) {
 				even++
 			}
 		}
-		// A gap is as it is in a burst unless the burst ends in it.
+		// A gap has the length of one in a burst unless the burst ends in it.
 		share := math.Exp(-float64(gap) / float64(c.on))
 		n := float64(len(all))
 		if got := float64(even) / n; math.Abs(got-share) > 4*math.Sqrt(share*(1-share)/n)+1e-3 {
@@ -108,7 +108,7 @@ func TestProcessesAreChecked(t *testing.T) {
 	}
 }
 
-// Each flow has a stream of its own, the same on every machine, whoever else there is.
+// Each flow has a stream of its own, the same on every machine and beside any other flows.
 func TestRandomFlowsDependOnTheSeedAndTheirNumberAlone(t *testing.T) {
 	of := func(flows int, p Process) (w *Workload) {
 		return Staircase(StaircaseOptions{Flows: flows, Interval: units.Microsecond, End: units.Millisecond, Rate: 1e6,

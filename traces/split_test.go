@@ -8,8 +8,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// TCP and UDP payloads are cut into segments with headers of their own, anything else into IP fragments; a frame that
-// the MTU allows, and one that is not IP, stays whole.
+// TCP and UDP payloads are cut into segments with headers of their own, anything else into IP fragments. A frame that
+// fits the MTU, and one that is not IP, stays whole.
 func TestFramesBeyondTheMTUAreSplit(t *testing.T) {
 	tcp := make([]byte, 32+4000) // 12 B of options
 	copy(tcp, udpPorts[:4])
@@ -72,7 +72,7 @@ func TestFramesBeyondTheMTUAreSplit(t *testing.T) {
 	}
 }
 
-// Without an MTU the capture of a host that leaves segmentation to its NIC is kept as it is; with one, no frame is
+// Without an MTU, the capture of a host that leaves segmentation to its NIC is kept as it is. With one, no frame is
 // longer.
 func TestOffloadedSegmentsOfASharedCapture(t *testing.T) {
 	path := shared(t, "pcap/open5gs-5g-roaming-lbo.pcapng")

@@ -28,7 +28,7 @@ type ConstantOptions struct {
 	Size   float64    // frame bytes of each packet
 	Offset int        // index of the flow among all synthetic flows of the run, for its address
 
-	// how packets come: with another than constant, Period is the mean time between two, and Phase the flow's start
+	// how packets come; unless it is constant, Period is the mean time between two, and Phase the flow's start
 	Process Process
 	Stream  int // which of the process' streams of random numbers is the flow's
 }
@@ -67,8 +67,8 @@ func Constant(o ConstantOptions) *Workload {
 	return w
 }
 
-// constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets, less than one fewer than the packet
-// engine counts where none comes at random.
+// constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets. If packets are evenly spaced, the
+// packet engine counts less than one more than that.
 func (w *Workload) constant(o ConstantOptions) {
 	if o.Process.random() {
 		w.Packets = append(w.Packets, o.Process.packets(flow.ID(len(w.Flows)), o.Stream, o))
@@ -85,7 +85,7 @@ func (w *Workload) constant(o ConstantOptions) {
 
 // SyntheticTuple is the five-tuple of the i-th synthetic flow of a run: UDP from 16.0.0.1 + i to 48.0.0.1, ports 1025
 // and 12, which are the defaults of the TRex traffic generator. Each flow has a source address of its own, as in the
-// thesis; after the 2^24-2 of 16.0.0.0/8 the source port counts on. i is not negative.
+// thesis. After the 2^24-2 addresses of 16.0.0.0/8 the source port counts on. i is not negative.
 func SyntheticTuple(i int) flow.FiveTuple {
 	const hosts = 1<<24 - 2
 	host := uint32(i%hosts) + 1

@@ -98,8 +98,8 @@ func TestTunnelsAreEnteredOnDemand(t *testing.T) {
 	}
 }
 
-// What is inside decides the flow; packets and bytes are those of the wire, and later fragments of the tunnel follow
-// their first.
+// What is inside the tunnel decides the flow. Packets and bytes are those of the wire, and later fragments of the
+// tunnel follow their first.
 func TestAFlowInATunnel(t *testing.T) {
 	vni := []byte{8, 0, 0, 0, 0, 0, 7, 0}
 	whole := datagram(4789, cat(vni, macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, cat(udpPorts, make([]byte, 100)))))

@@ -86,8 +86,8 @@ func TestMergeOrdersByFirstPacketAndKeepsTheOrderOfSources(t *testing.T) {
 	}
 }
 
-// Totals survive grouping whatever the options, and each packet lies in a segment that covers it: checked packet by
-// packet.
+// Grouping keeps the totals whatever the options, and each packet lies in a segment that covers it. This is checked
+// packet by packet.
 func TestGroupingAgreesWithCountingPacketByPacket(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))

@@ -27,7 +27,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// workloads are one of each kind.
+// workloads has a workload of each kind.
 func workloads(t testing.TB) map[string]*Workload {
 	t.Helper()
 	generate := func(m Sessions, err error) *Workload {
@@ -64,7 +64,7 @@ func workloads(t testing.TB) map[string]*Workload {
 	}
 }
 
-// sent is a packet as the obvious way makes it: all of them, then sorted.
+// sent is a packet that is made in the obvious way: all packets, then sorted.
 type sent struct {
 	at    units.Time
 	tuple flow.FiveTuple
@@ -132,8 +132,8 @@ func TestPacketsArePlayedInOrder(t *testing.T) {
 	}
 }
 
-// What is written is read again, by this package and by gopacket, with every checksum in order; and both files hold the
-// same packets.
+// What is written can be read again, by this package and by gopacket, with every checksum right; and both files hold
+// the same packets.
 func TestWrittenTrafficIsReadAgain(t *testing.T) {
 	for name, w := range workloads(t) {
 		for _, end := range []units.Time{0, 1500 * units.Millisecond} {
@@ -189,7 +189,7 @@ func TestWrittenTrafficIsReadAgain(t *testing.T) {
 	}
 }
 
-// checkFrame holds a frame against gopacket's decoder.
+// checkFrame compares a frame with what gopacket decodes.
 func checkFrame(t *testing.T, data []byte) gopacket.Packet {
 	t.Helper()
 	p := gopacket.NewPacket(data, layers.LayerTypeEthernet, gopacket.Default)
@@ -266,7 +266,7 @@ func TestFramesHaveTheirTupleAndSize(t *testing.T) {
 	}
 }
 
-// A model that is played as it is drawn gives the file of the model that is drawn first.
+// A model that is played while it is drawn gives the same file as a model that is drawn first.
 func TestPlayedModelsAreTheDrawnOnes(t *testing.T) {
 	agh, err := NewAGH(AGHOptions{})
 	if err != nil {
@@ -345,7 +345,7 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 	}
 }
 
-// Seconds of a flow CSV are not negative, and neither are those of a log or of a load curve.
+// The seconds of a flow CSV, of a log and of a load curve are not negative.
 func TestTimesBefore1970AreRefused(t *testing.T) {
 	early := pcapOf(linkEthernet, stamped{0, cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))})
 	binary.LittleEndian.PutUint32(early[24:], 0)
@@ -389,7 +389,7 @@ func TestTimesBefore1970AreRefused(t *testing.T) {
 	}
 }
 
-// A pcap holds the same frames as a pcapng, with times in microseconds, where it can hold them.
+// A pcap holds the same frames as a pcapng, with times in microseconds, wherever its format can.
 func TestCapturesInTheOlderFormat(t *testing.T) {
 	path := filepath.Join("data", "tls2.pcap.gz") // which has microseconds
 	var one, two bytes.Buffer

@@ -50,11 +50,11 @@ var (
 		{"GiB", 1 << 30}}
 )
 
-// longest is how many characters a quantity has at most. Reading digits takes time that grows with the square of their
+// longest is the largest number of characters of a quantity. The time to read digits grows with the square of their
 // number.
 const longest = 100
 
-// clip is s in quotation marks, or its beginning if it is long.
+// clip quotes s, or its beginning if s is long.
 func clip(s string) string {
 	if len(s) <= longest {
 		return strconv.Quote(s)

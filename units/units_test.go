@@ -89,7 +89,7 @@ func FuzzTime(f *testing.F) {
 	})
 }
 
-// A text that is accepted prints as one that means the same; none panics.
+// A text that is accepted prints as one with the same meaning, and no text panics.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"10s", "2.5ms", "1e3ps", "Inf h", "0x1p4ns", "25Mpps", "64B", "1_0s"} {
 		f.Add(s)
