@@ -48,5 +48,6 @@ func ProtoName(p uint8) string {
 }
 
 func (t FiveTuple) String() string {
-	return fmt.Sprintf("%s %s > %s", ProtoName(t.Proto), netip.AddrPortFrom(t.Src, t.SrcPort), netip.AddrPortFrom(t.Dst, t.DstPort))
+	return fmt.Sprintf("%s %s > %s", ProtoName(t.Proto), netip.AddrPortFrom(t.Src, t.SrcPort),
+		netip.AddrPortFrom(t.Dst, t.DstPort))
 }

@@ -11,16 +11,16 @@ func Normal(r *rand.Rand) float64 { return NormalQuantile(Uniform(r)) }
 // Exponential draws from the exponential distribution of mean 1, by inversion.
 func Exponential(r *rand.Rand) float64 { return -Log(Uniform(r)) }
 
-// Alias draws an index with a probability in proportion to its weight, in constant time and exactly, in integers. It is the
-// alias method (Walker 1977) with the table of Vose, IEEE Transactions on Software Engineering 17 (1991) 972-975.
+// Alias draws an index with a probability in proportion to its weight, in constant time and exactly, in integers. It is
+// the alias method (Walker 1977) with the table of Vose, IEEE Transactions on Software Engineering 17 (1991) 972-975.
 type Alias struct {
 	keep  []uint64 // out of total: how often cell i is i and not other[i]
 	other []int32
 	total uint64
 }
 
-// NewAlias makes the table. The weights must not be negative, at least one must be positive, and their sum times their number
-// must be below 2^63.
+// NewAlias makes the table. The weights must not be negative, at least one must be positive, and their sum times their
+// number must be below 2^63.
 func NewAlias(weights []int64) Alias {
 	n := uint64(len(weights))
 	a := Alias{make([]uint64, n), make([]int32, n), 0}

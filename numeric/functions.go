@@ -25,8 +25,8 @@ func Exp(x float64) float64 {
 	return math.Ldexp(sum, int(k))
 }
 
-// Log is the natural logarithm of a positive, finite x, within 3 units in the last place. It takes the power of 2 out and
-// sums the series of 2 artanh((f-1)/(f+1)).
+// Log is the natural logarithm of a positive, finite x, within 3 units in the last place. It takes the power of 2 out
+// and sums the series of 2 artanh((f-1)/(f+1)).
 func Log(x float64) float64 {
 	f, k := math.Frexp(x)
 	if f < math.Sqrt2/2 {
@@ -42,8 +42,8 @@ func Log(x float64) float64 {
 	return float64(float64(k)*ln2Hi) + (float64(float64(k)*ln2Lo) + float64(float64(2*s)*float64(1+sum)))
 }
 
-// NormalQuantile is the quantile of the standard normal distribution for a probability p above 0 and below 1, within one
-// part in 10^15. It is algorithm AS 241, PPND16 (Wichura, Applied Statistics 37 (1988) 477-484).
+// NormalQuantile is the quantile of the standard normal distribution for a probability p above 0 and below 1, within
+// one part in 10^15. It is algorithm AS 241, PPND16 (Wichura, Applied Statistics 37 (1988) 477-484).
 func NormalQuantile(p float64) float64 {
 	q := p - 0.5
 	if math.Abs(q) <= 0.425 {

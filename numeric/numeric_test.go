@@ -13,11 +13,12 @@ func sum(share float64, n int) (s float64) {
 	return s
 }
 
-// Loads that are sums, products and quotients of the same numbers equal their limit, whatever rounding made of them: some of
-// these sums are above it in floating point, and some below.
+// Loads that are sums, products and quotients of the same numbers equal their limit, whatever rounding made of them.
+// In floating point some of these sums are above the limit, and some below.
 func TestALoadThatEqualsItsLimitIsNotBeyondIt(t *testing.T) {
 	above, below := 0, 0
-	for _, target := range []float64{.1, .15, .2, .25, .3, .35, .4, .45, .465, .5, .55, .6, .65, .7, .75, .8, .85, .9, .95, 1} {
+	for _, target := range []float64{.1, .15, .2, .25, .3, .35, .4, .45, .465, .5, .55, .6, .65, .7, .75, .8, .85, .9,
+		.95, 1} {
 		for _, limit := range []float64{1, 3, 7, 1e3, 4.65e6, 7.7e6, 10e6, 13.3e6, 25e6, 148.8e6} {
 			share := float64(target * limit)
 			for n := 1; n <= 100; n++ {
@@ -54,8 +55,8 @@ func TestCeil(t *testing.T) {
 		x    float64
 		want int
 	}{
-		{-1, 0}, {0, 0}, {math.NaN(), 0}, {1e-300, 1}, {1e-9, 1}, {0.5, 1}, {1, 1}, {math.Nextafter(1, 2), 1}, {1 + 2e-9, 2},
-		{99.5, 100}, {100.5, 100}, {1e300, 100}, {math.Inf(1), 100},
+		{-1, 0}, {0, 0}, {math.NaN(), 0}, {1e-300, 1}, {1e-9, 1}, {0.5, 1}, {1, 1}, {math.Nextafter(1, 2), 1},
+		{1 + 2e-9, 2}, {99.5, 100}, {100.5, 100}, {1e300, 100}, {math.Inf(1), 100},
 	} {
 		if got := Ceil(c.x, 100); got != c.want {
 			t.Errorf("Ceil(%v) = %d, want %d", c.x, got, c.want)

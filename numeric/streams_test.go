@@ -65,9 +65,9 @@ func TestFirstDraws(t *testing.T) {
 		{"traces/packets", 1, 2147483651, [3]uint64{0x5bce680905703431, 0xec7980bd378fd765, 0x55aed6ef479dc6b6}},
 		{"traces/phases", 1, 1, [3]uint64{0xff4ae39f6bb44fb8, 0x1a3d1e601c115a0b, 0xdd1a8567d1b67dac}},
 		{"traces/phases", 1, 99, [3]uint64{0xc1cc084454a9868a, 0x409b94fe957493b6, 0xf33baee96542de65}},
-		// The names of consumers to come.
-		{"scheduler/power-of-d", 1, 0, [3]uint64{0x5874584ca53e675a, 0x8d86962a595912da, 0x4a70ea46a55772ae}},
-		{"scheduler/power-of-d", 1, 2, [3]uint64{0x9f6bd61c3dc251, 0x2bf39b509513bfab, 0x7e8cc9e699e1cb7a}},
+		// A name that is hashed, computed from the comment of At by another program.
+		{"scheduler/policy/power-of-d", 1, 0, [3]uint64{0xac8c95f99b02974b, 0x532db5f34056a35, 0x80d3a4f547429b00}},
+		{"scheduler/policy/power-of-d", 1, 2, [3]uint64{0xeef181ca8ce3eb3f, 0x334b320bd8cdf630, 0xa80f471c7442aeef}},
 	} {
 		r := Streams(c.name).At(c.seed, c.i)
 		if got := [3]uint64{r.Uint64(), r.Uint64(), r.Uint64()}; got != c.want {
@@ -105,8 +105,8 @@ func TestStreamsAreApart(t *testing.T) {
 	}
 }
 
-// The names in the code are written out, at least in their beginning, and each stands in one place: two consumers do not share
-// a stream by accident.
+// The names in the code are written out, at least in their beginning, and each stands in one place: two consumers do
+// not share a stream by accident.
 func TestNamesInTheCodeAreDistinct(t *testing.T) {
 	type use struct {
 		name  string // or its beginning
@@ -162,10 +162,12 @@ func TestNamesInTheCodeAreDistinct(t *testing.T) {
 	room := regexp.MustCompile(`^[a-z-]+(/[a-z-]+)*/`)
 	for i, u := range uses {
 		if !room.MatchString(u.name) || u.whole && strings.HasSuffix(u.name, "/") {
-			t.Errorf("%v: stream %q, want a room, a slash and the consumer written out, or all but the end", u.at, u.name)
+			t.Errorf("%v: stream %q, want a room, a slash and the consumer written out, or all but the end",
+				u.at, u.name)
 		}
 		for _, v := range uses[:i] {
-			if u.name == v.name || !u.whole && strings.HasPrefix(v.name, u.name) || !v.whole && strings.HasPrefix(u.name, v.name) {
+			if u.name == v.name || !u.whole && strings.HasPrefix(v.name, u.name) ||
+				!v.whole && strings.HasPrefix(u.name, v.name) {
 				t.Errorf("%v and %v: streams %q and %q may be the same", v.at, u.at, v.name, u.name)
 			}
 		}

@@ -24,7 +24,8 @@ var aghFiles embed.FS
 // AGHOptions chooses a part of the AGH 2015 campus model (see data/agh_2015/ORIGIN.md) and a way to draw from it.
 type AGHOptions struct {
 	Protocol string // all, tcp or udp; empty is all
-	Feature  string // which feature is drawn, length (packets) or size (bytes); the other follows from it; empty is length
+	// length (packets) or size (bytes) is drawn, and the other follows from it; empty is length
+	Feature  string
 	Sampling string // histogram, as published, or mixture, the fitted distribution; empty is histogram
 }
 
@@ -37,11 +38,11 @@ type aghRow struct {
 
 // agh draws flows from the AGH 2015 model.
 //
-// By histogram: a bin is drawn with the number of its flows as weight, exactly; in it the feature is uniform. By mixture:
-// a component by its weight, then U(loc, loc+scale) or loc + scale exp(s Z), of which the integer above is the feature,
-// at least 64 of bytes. Either way the other feature is the feature times the ratio of packets to octets in its bin,
-// rounded at random so that the mean is exact. The protocol has its share in the bin or, by mixture, in all flows: the
-// mixtures miss the small sizes, of which TCP and UDP have quite different shares.
+// By histogram: a bin is drawn with the number of its flows as weight, exactly, and the feature is uniform within the
+// bin. By mixture: a component is drawn by its weight, then x from U(loc, loc+scale) or as loc + scale exp(s Z); the
+// feature is the next integer above x, and at least 64 for bytes. Either way the other feature is this one times the
+// ratio of packets to octets in its bin, rounded at random so that the mean is exact. The protocol has its share in the
+// bin or, by mixture, in all flows: the mixtures miss the small sizes, in which the shares of TCP and UDP differ most.
 type agh struct {
 	o     AGHOptions
 	rows  []aghRow
@@ -71,7 +72,8 @@ func NewAGH(o AGHOptions) (Holdings, error) {
 			*x.value = x.choices[0]
 		}
 		if !slices.Contains(x.choices, *x.value) {
-			return nil, fmt.Errorf("traces: agh-2015: %s is %q, want one of %s", x.key, *x.value, strings.Join(x.choices, ", "))
+			return nil, fmt.Errorf("traces: agh-2015: %s is %q, want one of %s", x.key, *x.value,
+				strings.Join(x.choices, ", "))
 		}
 	}
 	m := &agh{o: o, rows: aghHistogram(o.Protocol, o.Feature)}
@@ -128,7 +130,7 @@ func (m *agh) Draw(r *rand.Rand) Holding {
 	return h
 }
 
-// row is the bin of x, or that below it if x falls between two.
+// row is the bin that holds x or, if x falls between two, the one below it.
 func (m *agh) row(x int64) *aghRow {
 	i, found := slices.BinarySearchFunc(m.rows, x, func(r aghRow, x int64) int { return cmp.Compare(r.lo, x) })
 	if !found {
@@ -160,7 +162,8 @@ func aghHistogram(protocol, feature string) []aghRow {
 		for _, x := range []struct {
 			name string
 			to   func(*aghRow) *int64
-		}{{"tcp-" + feature, func(r *aghRow) *int64 { return &r.tcp }}, {"udp-" + feature, func(r *aghRow) *int64 { return &r.udp }}} {
+		}{{"tcp-" + feature, func(r *aghRow) *int64 { return &r.tcp }},
+			{"udp-" + feature, func(r *aghRow) *int64 { return &r.udp }}} {
 			part := aghRead(x.name)
 			for i, j := 0, 0; i < len(rows) && j < len(part); i++ {
 				if rows[i].lo == part[j].lo {

@@ -24,7 +24,7 @@ type Arrivals struct {
 	Load   LoadOptions // series: its columns; a row's load times Scale is sessions per second
 }
 
-// String says it for the provenance.
+// String describes the arrivals for the provenance.
 func (a Arrivals) String() string {
 	switch a.Process {
 	case "series":
@@ -42,7 +42,7 @@ func (a Arrivals) process() string {
 	return a.Process
 }
 
-// arrivalProcesses are the kinds of arrivals; each calls add in order of time until it says false.
+// arrivalProcesses are the kinds of arrivals. Each calls add in order of time until add returns false.
 var arrivalProcesses = map[string]func(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error{
 	"poisson":  poisson,
 	"constant": evenly,
@@ -52,7 +52,7 @@ var arrivalProcesses = map[string]func(a Arrivals, r *rand.Rand, until units.Tim
 
 var errFlows = fmt.Errorf("more than %d sessions, want fewer or a shorter time", maxFlows)
 
-// times are the beginnings of the sessions, in order; ctx may be nil.
+// times returns the beginnings of the sessions, in order. ctx may be nil.
 func (a Arrivals) times(ctx context.Context, r *rand.Rand, until units.Time) (ts []units.Time, err error) {
 	if err := a.check(until); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (a Arrivals) times(ctx context.Context, r *rand.Rand, until units.Time) (ts
 	return ts, err
 }
 
-// each calls add with the beginning of each session, in order, until add says false. The arrivals are checked.
+// each calls add with the beginning of each session, in order, until add returns false. The arrivals have been checked.
 func (a Arrivals) each(r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	return arrivalProcesses[a.process()](a, r, until, add)
 }
@@ -99,13 +99,15 @@ func (a Arrivals) check(until units.Time) error {
 	case a.Process == "on-off" && (a.On <= 0 || a.Off <= 0 || a.On > maxSpan || a.Off > maxSpan):
 		return fmt.Errorf("on for %v and off for %v, want times above 0", a.On, a.Off)
 	case a.Process == "on-off" && until/(a.On+a.Off) > maxFlows:
-		return fmt.Errorf("on for %v and off for %v are more than %d phases in %v, want longer ones", a.On, a.Off, maxFlows, until)
+		return fmt.Errorf("on for %v and off for %v are more than %d phases in %v, want longer ones", a.On, a.Off,
+			maxFlows, until)
 	}
 	return nil
 }
 
-// after is x picoseconds after t, to the nearest one, or until if that is earlier. Rounded down, each gap would be half a
-// picosecond too short in the mean. The conversion of x keeps its last multiplication apart from the addition.
+// after is the time x picoseconds after t, to the nearest one, or until if that is earlier. If times were rounded down,
+// each gap would be half a picosecond too short in the mean. The conversion of x keeps its last multiplication apart
+// from the addition.
 func after(t units.Time, x float64, until units.Time) units.Time {
 	if !(x < float64(until-t)) {
 		return until
@@ -115,7 +117,8 @@ func after(t units.Time, x float64, until units.Time) units.Time {
 
 func poisson(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	mean := float64(units.Second) / a.Rate
-	for t := after(0, mean*numeric.Exponential(r), until); t < until && add(t); t = after(t, mean*numeric.Exponential(r), until) {
+	next := func(t units.Time) units.Time { return after(t, mean*numeric.Exponential(r), until) }
+	for t := next(0); t < until && add(t); t = next(t) {
 	}
 	return nil
 }
@@ -130,8 +133,8 @@ func evenly(a Arrivals, _ *rand.Rand, until units.Time, add func(units.Time) boo
 	return err
 }
 
-// onOff is an interrupted Poisson process: exponential phases, arrivals in the first kind alone, at the rate that makes
-// Rate their mean. It begins as if it had run for ever.
+// onOff is an interrupted Poisson process. Its phases are exponential and alternate; sessions arrive in the first kind
+// alone, at the rate that makes Rate their mean. It begins as if it had run for ever.
 func onOff(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	on, off := float64(a.On), float64(a.Off)
 	mean := float64(units.Second) / a.Rate * (on / (on + off))
@@ -142,7 +145,8 @@ func onOff(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool
 			continue
 		}
 		end := after(start, on*numeric.Exponential(r), until)
-		for t := after(start, mean*numeric.Exponential(r), end); t < end; t = after(t, mean*numeric.Exponential(r), end) {
+		next := func(t units.Time) units.Time { return after(t, mean*numeric.Exponential(r), end) }
+		for t := next(start); t < end; t = next(t) {
 			if !add(t) {
 				return nil
 			}
@@ -152,8 +156,8 @@ func onOff(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool
 	return nil
 }
 
-// series puts as many arrivals into each row as it says, at uniform times; what is not whole is carried on.
-// Neighbouring rows of equal load are one.
+// series puts as many arrivals into each row as the row says, at uniform times. A fraction of an arrival is carried to
+// the next row. Neighbouring rows of equal load count as one.
 func series(a Arrivals, r *rand.Rand, until units.Time, add func(units.Time) bool) error {
 	o := a.Load
 	o.Flows, o.Size, o.Offset = 1, 0, 0

@@ -18,8 +18,8 @@ type Packet struct {
 	Kind  Kind
 }
 
-// Capture reads a packet capture, pcap or pcapng, packed or not, packet by packet: in constant memory and without an
-// allocation a packet. Link types: Ethernet, Linux cooked (SLL and SLL2), raw IP, and BSD loopback; in pcapng,
+// Capture reads a packet capture, pcap or pcapng, compressed or not, packet by packet. It takes constant memory and
+// does not allocate per packet. Link types: Ethernet, Linux cooked (SLL and SLL2), raw IP, and BSD loopback; in pcapng,
 // each interface may have its own.
 type Capture struct {
 	path    string
@@ -48,7 +48,8 @@ type Capture struct {
 var supported = map[uint32]bool{linkNull: true, linkEthernet: true, linkRawBSD: true, linkRawBSDI: true, linkRaw: true,
 	linkLoop: true, linkSLL: true, linkIPv4: true, linkIPv6: true, linkSLL2: true}
 
-// longFrame is the longest frame of an Ethernet with an MTU of 1500 bytes and two VLAN tags, without its check sequence.
+// longFrame is the longest frame of an Ethernet with an MTU of 1500 bytes and two VLAN tags, without its check
+// sequence.
 const longFrame = 1522
 
 // OpenCapture opens a capture and reads its header. Close it when done.
@@ -76,7 +77,8 @@ func newCapture(src *source, path string) (*Capture, error) {
 		if err := foreign(head, ""); err != nil {
 			return nil, fmt.Errorf("traces: %s: %w", path, err)
 		}
-		return nil, fmt.Errorf("traces: %s: not a packet capture: it begins with % x, want pcap (d4c3b2a1, a1b2c3d4, 4d3cb2a1, a1b23c4d) or pcapng (0a0d0d0a)", path, magic)
+		return nil, fmt.Errorf("traces: %s: not a packet capture: it begins with % x, want pcap (d4c3b2a1, a1b2c3d4, "+
+			"4d3cb2a1, a1b23c4d) or pcapng (0a0d0d0a)", path, magic)
 	}
 	if err := c.records.open(); err != nil {
 		return nil, fmt.Errorf("traces: %s: %s header: %w", path, c.Format(), err)
@@ -99,15 +101,15 @@ func (c *Capture) Format() string {
 	return "pcap"
 }
 
-// Next reads a packet. The error is io.EOF after the last one, and ErrTruncated, wrapped, if the file ends inside one;
-// it names the packet, counted from 1. A packet more than 100 days after the first is an error. After an error Next returns
-// it again.
+// Next reads a packet. The error is io.EOF after the last one. It is a wrapped ErrTruncated if the file ends inside a
+// packet, which it names, counted from 1. A packet more than 100 days after the first is an error. After an error Next
+// returns the same error again.
 func (c *Capture) Next() (p Packet, err error) {
 	err = c.Read(&p)
 	return
 }
 
-// Read is Next into a packet of the caller's, which is faster. After an error the packet is not to be used.
+// Read is Next into a packet of the caller's, which is faster. After an error the packet must not be used.
 func (c *Capture) Read(p *Packet) error {
 	var f record
 	if err := c.next(p, &f); err != nil {
@@ -119,12 +121,14 @@ func (c *Capture) Read(p *Packet) error {
 	return c.err
 }
 
-// tooFar is the error of the last packet where its time does not fit.
+// tooFar is the error for the last packet if its time does not fit.
 func (c *Capture) tooFar() error {
-	return fmt.Errorf("traces: %s: packet %d: time %v is more than %v after the first packet's: want a cut that leaves it out", c.path, c.n, c.first.plus(c.last), maxSpan)
+	return fmt.Errorf("traces: %s: packet %d: time %v is more than %v after the first packet's: want a cut that "+
+		"leaves it out", c.path, c.n, c.first.plus(c.last), maxSpan)
 }
 
-// next is Read that keeps the record as the file holds it, and takes any time: one that does not fit is units.Never.
+// next is Read for a caller that also wants the record as the file holds it. It accepts any time: one that does not fit
+// becomes units.Never.
 func (c *Capture) next(p *Packet, f *record) error {
 	if c.err != nil {
 		return c.err
@@ -133,7 +137,8 @@ func (c *Capture) next(p *Packet, f *record) error {
 		if err != io.EOF {
 			err = fmt.Errorf("traces: %s: packet %d: %w", c.path, c.n+1, err)
 		} else if c.n > 0 && c.alien == c.n {
-			err = fmt.Errorf("traces: %s: packet 1: link type %d is not supported, and no packet is of another", c.path, c.link)
+			err = fmt.Errorf("traces: %s: packet 1: link type %d is not supported, and no packet is of another", c.path,
+				c.link)
 		}
 		c.err = err
 		return err
@@ -142,7 +147,7 @@ func (c *Capture) next(p *Packet, f *record) error {
 	return nil
 }
 
-// All are the packets; the last pair holds the error if there was one other than io.EOF.
+// All iterates over the packets. The last pair holds the error if there was one other than io.EOF.
 func (c *Capture) All() iter.Seq2[Packet, error] {
 	return func(yield func(Packet, error) bool) {
 		for {
@@ -191,8 +196,8 @@ func (c *Capture) read(p *Packet, f *record) (err error) {
 	return nil
 }
 
-// time rebases a timestamp to the first one. One that goes backwards counts, and becomes that of the packet before.
-// A pcapng simple packet has none, and is taken to come with the packet before.
+// time rebases a timestamp to the first one. A timestamp that goes backwards is counted and replaced by that of the
+// packet before. A pcapng simple packet has no timestamp, and is taken to come with the packet before.
 func (c *Capture) time(at instant) {
 	if !c.began {
 		c.first, c.began = at, true
@@ -204,7 +209,7 @@ func (c *Capture) time(at instant) {
 	}
 }
 
-// notes count what was peculiar in the packets read so far; all of them were kept.
+// notes counts what was peculiar in the packets read so far. All of them were kept.
 func (c *Capture) notes() []Count {
 	var cs []Count
 	for _, n := range []Count{

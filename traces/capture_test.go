@@ -52,7 +52,8 @@ func pcapOf(link uint16, frames ...stamped) []byte {
 	w := pcapgo.NewWriter(&b)
 	w.WriteFileHeader(65535, layers.LinkType(link))
 	for _, f := range frames {
-		w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(1e9, int64(f.us)*1000), CaptureLength: len(f.data), Length: len(f.data)}, f.data)
+		w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(1e9, int64(f.us)*1000), CaptureLength: len(f.data),
+			Length: len(f.data)}, f.data)
 	}
 	return b.Bytes()
 }
@@ -61,7 +62,8 @@ func pcapngOf(link uint16, frames ...stamped) []byte {
 	var b bytes.Buffer
 	w, _ := pcapgo.NewNgWriter(&b, layers.LinkType(link))
 	for _, f := range frames {
-		w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(1e9, int64(f.us)*1000), CaptureLength: len(f.data), Length: len(f.data)}, f.data)
+		w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(1e9, int64(f.us)*1000), CaptureLength: len(f.data),
+			Length: len(f.data)}, f.data)
 	}
 	w.Flush()
 	return b.Bytes()
@@ -95,8 +97,10 @@ func ip6(next byte, payload []byte) []byte {
 var (
 	udpPorts = []byte{0x04, 0x01, 0x00, 0x35, 0, 8, 0, 0} // 1025 to 53
 	macs     = []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1}
-	tuple4   = flow.FiveTuple{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), SrcPort: 1025, DstPort: 53, Proto: flow.UDP}
-	tuple6   = flow.FiveTuple{Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"), SrcPort: 1025, DstPort: 53, Proto: flow.UDP}
+	tuple4   = flow.FiveTuple{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("10.0.0.2"), SrcPort: 1025,
+		DstPort: 53, Proto: flow.UDP}
+	tuple6 = flow.FiveTuple{Src: netip.MustParseAddr("2001:db8::1"), Dst: netip.MustParseAddr("2001:db8::2"),
+		SrcPort: 1025, DstPort: 53, Proto: flow.UDP}
 )
 
 func TestFramesOfEveryLinkTypeGiveTheirFiveTuple(t *testing.T) {
@@ -107,7 +111,8 @@ func TestFramesOfEveryLinkTypeGiveTheirFiveTuple(t *testing.T) {
 		t.Proto, t.SrcPort, t.DstPort = proto, kind, code
 		return t
 	}
-	arp := flow.FiveTuple{Src: netip.MustParseAddr("fe80::ff:fe00:1"), Dst: netip.MustParseAddr("fe80::ff:fe00:2"), SrcPort: 0x806, Proto: notIP}
+	arp := flow.FiveTuple{Src: netip.MustParseAddr("fe80::ff:fe00:1"), Dst: netip.MustParseAddr("fe80::ff:fe00:2"),
+		SrcPort: 0x806, Proto: notIP}
 	nothing := flow.FiveTuple{Src: netip.IPv6Unspecified(), Dst: netip.IPv6Unspecified(), Proto: notIP}
 	sll := cat([]byte{0, 0, 0, 1, 0, 6}, macs[6:], []byte{0, 0, 8, 0})
 	sll2 := cat([]byte{8, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 6}, macs[6:], []byte{0, 0})
@@ -133,15 +138,23 @@ func TestFramesOfEveryLinkTypeGiveTheirFiveTuple(t *testing.T) {
 			b[0] = 0x46
 			return b
 		}(), tuple4, IP},
-		{"IPv6 hop-by-hop and destination options", linkRaw, ip6(0, cat([]byte{60, 0, 1, 4, 0, 0, 0, 0}, []byte{17, 1}, make([]byte, 14), udpPorts)), tuple6, IP},
+		{"IPv6 hop-by-hop and destination options", linkRaw, ip6(0, cat([]byte{60, 0, 1, 4, 0, 0, 0, 0}, []byte{17, 1},
+			make([]byte, 14), udpPorts)), tuple6, IP},
 		{"IPv6 authentication header", linkRaw, ip6(51, cat([]byte{17, 4}, make([]byte, 22), udpPorts)), tuple6, IP},
-		{"ICMP, echo", linkRaw, ip4(flow.ICMP, 1, 0, []byte{8, 0, 0, 0, 0, 1, 0, 1}), icmp(tuple4, flow.ICMP, 8, 0), IP},
-		{"ICMP, reply", linkEthernet, cat(macs, []byte{8, 0}, ip4(flow.ICMP, 1, 0, []byte{0, 0, 0, 0, 0, 1, 0, 1})), icmp(tuple4, flow.ICMP, 0, 0), IP},
-		{"ICMP, port unreachable", linkRaw, ip4(flow.ICMP, 1, 0, cat([]byte{3, 3, 0, 0, 0, 0, 0, 0}, udp4)), icmp(tuple4, flow.ICMP, 3, 3), IP},
-		{"ICMPv6, echo, behind an option", linkRaw, ip6(0, cat([]byte{58, 0, 1, 4, 0, 0, 0, 0}, []byte{128, 0, 0, 0})), icmp(tuple6, flow.ICMPv6, 128, 0), IP},
-		{"ICMP, cut in type and code", linkRaw, ip4(flow.ICMP, 1, 0, []byte{8}), icmp(tuple4, flow.ICMP, 0, 0), Malformed},
-		{"ICMP, first fragment", linkRaw, ip4(flow.ICMP, 9, 0x2000, []byte{8, 0, 0, 0, 0, 1, 0, 1}), icmp(tuple4, flow.ICMP, 8, 0), IP},
-		{"ICMP, lost first fragment", linkRaw, ip4(flow.ICMP, 9, 185, []byte{8, 8, 8, 8, 8, 8, 8, 8}), icmp(tuple4, flow.ICMP, 0, 0), Orphan},
+		{"ICMP, echo", linkRaw, ip4(flow.ICMP, 1, 0, []byte{8, 0, 0, 0, 0, 1, 0, 1}), icmp(tuple4, flow.ICMP, 8, 0),
+			IP},
+		{"ICMP, reply", linkEthernet, cat(macs, []byte{8, 0}, ip4(flow.ICMP, 1, 0, []byte{0, 0, 0, 0, 0, 1, 0, 1})),
+			icmp(tuple4, flow.ICMP, 0, 0), IP},
+		{"ICMP, port unreachable", linkRaw, ip4(flow.ICMP, 1, 0, cat([]byte{3, 3, 0, 0, 0, 0, 0, 0}, udp4)),
+			icmp(tuple4, flow.ICMP, 3, 3), IP},
+		{"ICMPv6, echo, behind an option", linkRaw, ip6(0, cat([]byte{58, 0, 1, 4, 0, 0, 0, 0}, []byte{128, 0, 0, 0})),
+			icmp(tuple6, flow.ICMPv6, 128, 0), IP},
+		{"ICMP, cut in type and code", linkRaw, ip4(flow.ICMP, 1, 0, []byte{8}), icmp(tuple4, flow.ICMP, 0, 0),
+			Malformed},
+		{"ICMP, first fragment", linkRaw, ip4(flow.ICMP, 9, 0x2000, []byte{8, 0, 0, 0, 0, 1, 0, 1}),
+			icmp(tuple4, flow.ICMP, 8, 0), IP},
+		{"ICMP, lost first fragment", linkRaw, ip4(flow.ICMP, 9, 185, []byte{8, 8, 8, 8, 8, 8, 8, 8}),
+			icmp(tuple4, flow.ICMP, 0, 0), Orphan},
 		{"ARP", linkEthernet, cat(macs, []byte{8, 6}, make([]byte, 28)), arp, NonIP},
 		{"cut in the Ethernet header", linkEthernet, macs, nothing, Malformed},
 		{"cut in the ports", linkRaw, udp4[:22], noPorts4, Malformed},
@@ -249,7 +262,8 @@ func TestEveryWrappingOfACaptureReadsTheSame(t *testing.T) {
 		check(t, w)
 		size, end := float64(len(frame)), 100*units.Millisecond
 		want := []Segment{{0, end, 3, 3 * size}, {end, 2 * end, 1, size}}
-		if len(w.Flows) != 1 || len(w.Flows[0].Segments) != 2 || w.Flows[0].Segments[0] != want[0] || w.Flows[0].Segments[1] != want[1] {
+		if len(w.Flows) != 1 || len(w.Flows[0].Segments) != 2 || w.Flows[0].Segments[0] != want[0] ||
+			w.Flows[0].Segments[1] != want[1] {
 			t.Errorf("%s: got %v, want segments %v", name, w.Flows, want)
 		}
 		if len(w.Skipped) != 1 || w.Skipped[0].N != 1 || !strings.Contains(w.Skipped[0].Reason, "backwards") {
@@ -260,7 +274,8 @@ func TestEveryWrappingOfACaptureReadsTheSame(t *testing.T) {
 
 func TestACaptureCutAnywhereIsTruncatedOrShorter(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
-	for name, whole := range map[string][]byte{"pcap": pcapOf(linkEthernet, stamped{0, frame}, stamped{1, frame}), "pcapng": pcapngOf(linkEthernet, stamped{0, frame}, stamped{1, frame})} {
+	for name, whole := range map[string][]byte{"pcap": pcapOf(linkEthernet, stamped{0, frame}, stamped{1, frame}),
+		"pcapng": pcapngOf(linkEthernet, stamped{0, frame}, stamped{1, frame})} {
 		clean := 0
 		for n := 4; n < len(whole); n++ {
 			_, err := ReadCapture(write(t, "x", whole[:n]), Options{})
@@ -275,7 +290,8 @@ func TestACaptureCutAnywhereIsTruncatedOrShorter(t *testing.T) {
 			t.Errorf("%s: %d cuts went unnoticed, want those between records alone", name, clean)
 		}
 	}
-	_, err := ReadCapture(write(t, "two.pcap", pcapOf(linkEthernet, stamped{0, frame}, stamped{1, frame})[:24+16+len(frame)+16]), Options{})
+	_, err := ReadCapture(write(t, "two.pcap", pcapOf(linkEthernet, stamped{0, frame},
+		stamped{1, frame})[:24+16+len(frame)+16]), Options{})
 	if err == nil || !strings.Contains(err.Error(), "two.pcap: packet 2:") {
 		t.Errorf("got %v, want an error that names the file and packet 2", err)
 	}
@@ -326,7 +342,8 @@ func TestAPacketTakesNoAllocation(t *testing.T) {
 
 func FuzzCapture(f *testing.F) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
-	pcap, ng := pcapOf(linkEthernet, stamped{0, frame}, stamped{9, frame}), pcapngOf(linkRaw, stamped{0, ip6(44, make([]byte, 16))})
+	pcap, ng := pcapOf(linkEthernet, stamped{0, frame}, stamped{9, frame}),
+		pcapngOf(linkRaw, stamped{0, ip6(44, make([]byte, 16))})
 	for _, b := range [][]byte{nil, pcap, ng, zipped(ng), zipped(pcap), pcap[:70]} {
 		f.Add(b)
 	}
@@ -348,7 +365,7 @@ func FuzzCapture(f *testing.F) {
 	})
 }
 
-// sourceOf is a source of bytes, without a file; nil of what is packed and damaged.
+// sourceOf is a source of bytes, without a file; nil if they are compressed and damaged.
 func sourceOf(b []byte) *source {
 	src, err := newSource(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
@@ -415,7 +432,7 @@ func BenchmarkCapture(b *testing.B) {
 	})
 }
 
-// Files that were joined, of whatever kind, are read one after the other.
+// Files of whatever kind that were joined are read one after the other.
 func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	pcap, ng := pcapOf(linkEthernet, stamped{0, frame}), pcapngOf(linkEthernet, stamped{0, frame})
@@ -437,7 +454,8 @@ func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 			joined += n.N
 		}
 		if packets != float64(len(c.files)) || len(w.Flows) != 1 || joined != c.joined {
-			t.Errorf("got %g packets in %d flows, %v; want %d in one, %d joined", packets, len(w.Flows), w.Skipped, len(c.files), c.joined)
+			t.Errorf("got %g packets in %d flows, %v; want %d in one, %d joined", packets, len(w.Flows),
+				w.Skipped, len(c.files), c.joined)
 		}
 	}
 	_, err := ReadCapture(write(t, "x", cat(pcap, pcapOf(105, stamped{0, frame}))), Options{})
@@ -446,8 +464,7 @@ func TestJoinedCapturesAreReadAsOne(t *testing.T) {
 	}
 }
 
-// Versions up to 2.3 of pcap had the two lengths the other way round, of 2.3 some writers.
-// deepest is a reader that knows the most calls that it was within.
+// deepest is a reader that records the greatest depth of calls that it was read at.
 type deepest struct {
 	io.Reader
 	calls int
@@ -458,7 +475,7 @@ func (d *deepest) Read(p []byte) (int, error) {
 	return d.Reader.Read(p)
 }
 
-// However many files without a packet are joined, the stack is that of one.
+// However many files without a packet are joined, the stack stays as deep as for one.
 func TestManyJoinedCapturesTakeNoStack(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
 	const joined = 10_000
@@ -491,6 +508,7 @@ func TestManyJoinedCapturesTakeNoStack(t *testing.T) {
 	}
 }
 
+// pcap versions before 2.3 had the two lengths the other way round, and so had some writers of 2.3.
 func TestLengthsOfOldCaptures(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	file := func(minor uint16, captured, length int) []byte {
@@ -504,7 +522,8 @@ func TestLengthsOfOldCaptures(t *testing.T) {
 	for _, c := range []struct {
 		file []byte
 		over int64
-	}{{file(4, n, 1500), 0}, {file(3, n, 1500), 0}, {file(3, 1500, n), 0}, {file(2, 1500, n), 0}, {file(4, n, n-4), 1}} {
+	}{{file(4, n, 1500), 0}, {file(3, n, 1500), 0}, {file(3, 1500, n), 0}, {file(2, 1500, n), 0},
+		{file(4, n, n-4), 1}} {
 		s, err := Inspect(write(t, "x", c.file), Options{})
 		want := int64(1500)
 		if c.over > 0 {
@@ -516,7 +535,7 @@ func TestLengthsOfOldCaptures(t *testing.T) {
 	}
 }
 
-// The time of a record is known where a carry is missing, and not beyond.
+// A time whose fraction lacks a carry is known up to a second in either direction.
 func TestFractionsOfASecond(t *testing.T) {
 	x := records{pcap: iface{ticks: 1e6, factor: 1e6}}
 	for _, c := range []struct {
@@ -524,7 +543,8 @@ func TestFractionsOfASecond(t *testing.T) {
 		want     instant
 		carried  int64
 	}{
-		{999_999, instant{5, 999_999_000_000}, 0}, {1_000_000, instant{6, 0}, 1}, {1_999_999, instant{6, 999_999_000_000}, 1},
+		{999_999, instant{5, 999_999_000_000}, 0}, {1_000_000, instant{6, 0}, 1},
+		{1_999_999, instant{6, 999_999_000_000}, 1},
 		{-1, instant{4, 999_999_000_000}, 1}, {-999_999, instant{4, 1_000_000}, 1},
 	} {
 		x.carried = 0

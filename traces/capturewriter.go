@@ -21,7 +21,7 @@ const (
 	PCAP                        // times in microseconds, one link type a file; TRex reads no other
 )
 
-// captureWriter writes packets in a format. What it writes says nothing of the machine that wrote it.
+// captureWriter writes packets in a format. The file says nothing of the machine that wrote it.
 type captureWriter struct {
 	w       io.Writer
 	format  CaptureFormat
@@ -70,7 +70,8 @@ func (c *captureWriter) begin(link layers.LinkType) (i int, err error) {
 		c.classic = pcapgo.NewWriter(c.buf)
 		return 0, c.classic.WriteFileHeader(maxSnap, link)
 	}
-	c.ng, err = pcapgo.NewNgWriterInterface(c.w, iface, pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "smartinco"}})
+	c.ng, err = pcapgo.NewNgWriterInterface(c.w, iface,
+		pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{Application: "smartinco"}})
 	return 0, err
 }
 

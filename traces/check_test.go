@@ -7,7 +7,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// check holds what every workload promises.
+// check checks what every workload promises.
 func check(t testing.TB, w *Workload) {
 	t.Helper()
 	if len(w.Constant) != 0 && len(w.Constant) != len(w.Flows) {
@@ -24,7 +24,8 @@ func check(t testing.TB, w *Workload) {
 		before = f.Segments[0].Start
 		end := f.Segments[0].Start
 		for j, s := range f.Segments {
-			if s.Start < end || s.End <= s.Start || !(s.Packets > 0) || !(s.Bytes >= 0) || math.IsInf(s.Packets+s.Bytes, 0) {
+			if s.Start < end || s.End <= s.Start || !(s.Packets > 0) || !(s.Bytes >= 0) ||
+				math.IsInf(s.Packets+s.Bytes, 0) {
 				t.Fatalf("flow %d: segment %d after %v is %+v", i, j, end, s)
 			}
 			end = s.End

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// cicColumns are the columns of CICFlowMeter, by their names in its versions and in the data sets made with them.
+// cicColumns are the columns of CICFlowMeter, by the names that its versions and the data sets made with them use.
 var cicColumns = []column{
 	{names: []string{"Timestamp"}}, {names: []string{"Flow Duration"}}, {names: []string{"Protocol"}},
 	{names: []string{"Src IP", "Source IP"}}, {names: []string{"Src Port", "Source Port"}},
@@ -33,17 +33,18 @@ const (
 	cBwdBytes
 )
 
-// cicTimes are the ways in which CICFlowMeter and its data sets write a time, the day first. Without AM or PM the hour
-// is taken as it stands, although some data sets count it to twelve.
+// cicTimes are the layouts in which CICFlowMeter and its data sets write a time, with the day first. Without AM or PM
+// the hour is taken as it stands, although some data sets count it to twelve.
 var cicTimes = []string{"2/1/2006 3:04:05 PM", "2/1/2006 15:04:05", "2/1/2006 15:04", time.DateTime}
 
 var cicFlowMeter = flowLog{
 	name: "cicflowmeter", title: "CICFlowMeter CSV", want: "the CSV of CICFlowMeter",
-	begins: func(line string) bool { return hasColumns(line, "Timestamp", "Flow Duration", "Protocol") }, read: readCICFlowMeter,
+	begins: func(line string) bool { return hasColumns(line, "Timestamp", "Flow Duration", "Protocol") },
+	read:   readCICFlowMeter,
 }
 
-// readCICFlowMeter reads the output of CICFlowMeter. A row is a flow in both directions. Its times are taken as UTC, its
-// durations are microseconds, which some of its versions write as negative numbers.
+// readCICFlowMeter reads the output of CICFlowMeter. A row is a flow in both directions. Times are taken as UTC.
+// Durations are in microseconds; some versions write them as negative numbers.
 func readCICFlowMeter(l *lines, log *logged) error {
 	log.layer = PayloadBytes
 	t := table{lines: l, log: log, columns: cicColumns}

@@ -13,10 +13,11 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// ConvertToCapture writes recorded traffic of any format that Read knows as a capture. The frames of a capture are copied
-// as they are, in their order, with their times cut to those of the format. The records of a flow log are played evenly, as
-// WriteCapture does, from their own times on.
-func ConvertToCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
+// ConvertToCapture writes recorded traffic of any format that Read knows as a capture. The frames of a capture are
+// copied as they are, in their order; their times are cut to the precision of the format. The records of a flow log are
+// played evenly, as WriteCapture does, from their own times on.
+func ConvertToCapture(ctx context.Context, path string, w io.Writer, format CaptureFormat,
+	report Progress) (done Written, err error) {
 	src, f, err := openTraffic(path, ctx)
 	if err != nil {
 		return done, err
@@ -31,9 +32,11 @@ func ConvertToCapture(ctx context.Context, path string, w io.Writer, format Capt
 	return
 }
 
-// ConvertToFlows writes recorded traffic of any format that Read knows as a flow CSV: the records of a flow log one by
-// one, a capture as a flow for each directed five-tuple, from its first packet to its last. Of the options, it uses Inner.
-func ConvertToFlows(ctx context.Context, path string, o Options, w io.Writer, report Progress) (done Written, err error) {
+// ConvertToFlows writes recorded traffic of any format that Read knows as a flow CSV. The records of a flow log are
+// written one by one. A capture gives a flow for each directed five-tuple, from its first packet to its last. Inner is
+// the only option used.
+func ConvertToFlows(ctx context.Context, path string, o Options, w io.Writer,
+	report Progress) (done Written, err error) {
 	src, f, err := openTraffic(path, ctx)
 	if err != nil {
 		return done, err
@@ -42,7 +45,8 @@ func ConvertToFlows(ctx context.Context, path string, o Options, w io.Writer, re
 	return convertToFlows(ctx, src, f, path, o, w, report)
 }
 
-func convertToFlows(ctx context.Context, src *source, f *flowLog, path string, o Options, w io.Writer, report Progress) (done Written, err error) {
+func convertToFlows(ctx context.Context, src *source, f *flowLog, path string, o Options, w io.Writer,
+	report Progress) (done Written, err error) {
 	if f == nil {
 		return captureFlows(ctx, src, path, o, w, report)
 	}
@@ -53,7 +57,8 @@ func convertToFlows(ctx context.Context, src *source, f *flowLog, path string, o
 }
 
 // play plays a log's records.
-func (f *flowLog) play(ctx context.Context, src *source, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
+func (f *flowLog) play(ctx context.Context, src *source, w io.Writer, format CaptureFormat,
+	report Progress) (done Written, err error) {
 	var cs []connection
 	g, err := f.each(src, func(_ *logged, c connection) error { cs = append(cs, c); return nil })
 	if err != nil {
@@ -115,7 +120,8 @@ func (f *flowLog) flows(ctx context.Context, src *source, w io.Writer) (done Wri
 }
 
 // copyCapture copies frames.
-func copyCapture(ctx context.Context, src *source, path string, w io.Writer, format CaptureFormat, report Progress) (done Written, err error) {
+func copyCapture(ctx context.Context, src *source, path string, w io.Writer, format CaptureFormat,
+	report Progress) (done Written, err error) {
 	c, err := newCapture(src, path)
 	if err != nil {
 		return done, err
@@ -155,7 +161,8 @@ func copyCapture(ctx context.Context, src *source, path string, w io.Writer, for
 }
 
 // captureFlows sums up a capture's packets by five-tuple.
-func captureFlows(ctx context.Context, src *source, path string, o Options, w io.Writer, report Progress) (done Written, err error) {
+func captureFlows(ctx context.Context, src *source, path string, o Options, w io.Writer,
+	report Progress) (done Written, err error) {
 	c, err := newCapture(src, path)
 	if err != nil {
 		return done, err

@@ -14,14 +14,15 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// transform applies speed-up and copies to a workload read at trace time, orders it, and says what was done. sp holds its
-// packets; nil if they are not wanted.
+// transform applies speed-up and copies to a workload read at trace time, orders it, and describes what was done. sp
+// holds its packets; it is nil if they are not wanted.
 func (w *Workload) transform(path, format string, o Options, sp *spool) (*Workload, error) {
 	if len(w.Flows) == 0 {
 		return nil, fmt.Errorf("traces: %s: no packets%s", path, cutText(o.From, o.To))
 	}
 	packets, bytes := w.Totals()
-	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets), whole(bytes), len(w.Flows), cutText(o.From, o.To))
+	text := fmt.Sprintf("%s %s: %s packets, %s bytes, %d flows%s", format, filepath.Base(path), whole(packets),
+		whole(bytes), len(w.Flows), cutText(o.From, o.To))
 	if o.MTU > 0 {
 		text += fmt.Sprintf(", split at an MTU of %d B", o.MTU)
 	}
@@ -40,7 +41,8 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 		return nil, fmt.Errorf("traces: %s: %v at speedup %g is longer than %v", path, span, o.Speedup, longest)
 	}
 	if n := w.segments(); o.Copies > 1 && (o.Copies > maxFlows/len(w.Flows) || o.Copies > maxSegments/n) {
-		return nil, fmt.Errorf("traces: %s: %d copies of %d flows with %d spans of constant rate, want at most %d flows and %d spans: fewer copies or a coarser resolution",
+		return nil, fmt.Errorf("traces: %s: %d copies of %d flows with %d spans of constant rate, want at most %d "+
+			"flows and %d spans: fewer copies or a coarser resolution",
 			path, o.Copies, len(w.Flows), n, maxFlows, maxSegments)
 	}
 	if o.Speedup != 1 {
@@ -65,7 +67,7 @@ func (w *Workload) transform(path, format string, o Options, sp *spool) (*Worklo
 	return w, nil
 }
 
-// segments counts those of all flows.
+// segments counts the segments of all flows.
 func (w *Workload) segments() (n int) {
 	for i := range w.Flows {
 		n += len(w.Flows[i].Segments)
@@ -86,9 +88,9 @@ func speed(ss []Segment, by float64) {
 
 var phaseStreams = numeric.Streams("traces/phases") // by copy
 
-// copies superposes. Copy 0 is the original. Copy k starts at a phase drawn uniformly from the length of the original,
-// from a random stream of its own: it does not wrap around, so the whole lasts up to twice as long, and it depends on no
-// other copy.
+// copies superposes copies of the workload. Copy 0 is the original. Copy k starts at a phase drawn uniformly from the
+// length of the original, from a random stream of its own. It does not wrap around, so the whole lasts up to twice as
+// long, and it depends on no other copy.
 func (w *Workload) copies(o Options, sp *spool) {
 	original, span, segments := len(w.Flows), w.End(), w.segments()
 	w.Flows = slices.Grow(w.Flows, original*(o.Copies-1))
@@ -114,8 +116,8 @@ func (w *Workload) copies(o Options, sp *spool) {
 	}
 }
 
-// ShiftTuple gives flow t of a recording the addresses that it has in copy k: to each address, as a number, it adds
-// k times 2654435769 (2^32 over the golden ratio), modulo 2^32 on the low 32 bits. The shift is one to one; flows that
+// ShiftTuple returns the five-tuple that flow t of a recording has in copy k. To each address, as a number, it adds k
+// times 2654435769 (2^32 over the golden ratio), modulo 2^32 on the low 32 bits. The shift is one to one: flows that
 // talked to the same host still do. Copy 0 keeps its addresses.
 func ShiftTuple(t flow.FiveTuple, k int) flow.FiveTuple {
 	t.Src, t.Dst = shift(t.Src, k), shift(t.Dst, k)
@@ -150,7 +152,7 @@ func cutText(from, to units.Time) string {
 	return fmt.Sprintf(", cut from %v to %v", from, to)
 }
 
-// whole prints a count, which is whole unless a cut divided a connection.
+// whole prints a count. It is a whole number unless a cut divided a connection.
 func whole(x float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", x), ".0")
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// phases are how much later than the original each copy is, having checked that all flows of a copy are as much later.
+// phases returns how much later than the original each copy is. It checks that all flows of a copy are as much later.
 func phases(t *testing.T, copies int, seed uint64) (late []units.Time) {
 	t.Helper()
 	w := &Workload{Flows: []Flow{
@@ -35,8 +35,8 @@ func phases(t *testing.T, copies int, seed uint64) (late []units.Time) {
 	return late
 }
 
-// The original stays where it is. Every copy begins at a phase of its own, uniform over the length of the original, that depends on the
-// seed and its number alone.
+// The original stays where it is. Every copy begins at a phase of its own, uniform over the length of the original,
+// that depends on the seed and its number alone.
 func TestCopiesBeginAtPhasesOfTheSeed(t *testing.T) {
 	const n = 4000
 	all := phases(t, n, 7)

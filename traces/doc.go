@@ -1,9 +1,9 @@
 // Package traces makes the traffic of a run, from recordings and from rules.
 //
-// Whatever the source - a packet capture, a flow log, a load curve, a flow model, a staircase of constant-rate flows - the
-// result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of constant
-// rate. Two numbers survive every reader exactly: the packets and the bytes of the source. What a reader cannot use it
-// counts in Workload.Skipped, and what was done to the source it says in Workload.Provenance.
+// Whatever the source - a packet capture, a flow log, a load curve, a flow model, a staircase of constant-rate flows -
+// the result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of
+// constant rate. Every reader keeps two numbers exactly: the packets and the bytes of the source. Workload.Skipped
+// counts what a reader could not use, and Workload.Provenance says what was done to the source.
 //
 // # Time
 //
@@ -19,13 +19,13 @@
 //
 // # To files
 //
-// A [Stream] plays a workload, or a model without ever holding it, packet by packet into a capture or flow by flow into a
-// CSV file; [ConvertToCapture] and [ConvertToFlows] do so with what was recorded.
+// A [Stream] plays a workload, or a model without ever holding it, packet by packet into a capture or flow by flow into
+// a CSV file; [ConvertToCapture] and [ConvertToFlows] do so with what was recorded.
 //
 // # Frames that are not IP
 //
-// They occupied the wire, so they are kept: one flow for each pair of MAC addresses and EtherType, with protocol 255
-// (reserved by IANA), the EtherType as source port, and as addresses the IPv6 link-local addresses that RFC 4291,
-// appendix A, derives from the MACs. Frames whose headers are cut or damaged are kept the same way, with what could be
-// read.
+// Such frames occupied the wire, so they are kept. Each pair of MAC addresses and EtherType makes one flow, with
+// protocol 255 (reserved by IANA), the EtherType as source port, and as addresses the IPv6 link-local addresses that
+// RFC 4291, appendix A, derives from the MACs. Frames whose headers are cut or damaged are kept the same way, with
+// whatever could be read.
 package traces

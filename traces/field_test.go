@@ -13,7 +13,7 @@ import (
 
 const fieldDir = "testdata/field"
 
-// Files as they are found: what each holds, and what is said of it.
+// Files as they are found in the field: what each holds, and what is said of it.
 func TestFilesAsTheyAreFound(t *testing.T) {
 	tested := []string{"ORIGIN.md"}
 	for _, c := range []struct {
@@ -22,32 +22,48 @@ func TestFilesAsTheyAreFound(t *testing.T) {
 		notes []Count
 		err   string
 	}{
-		{file: "nfdump-two-dumps.csv", want: "8 packets, 800 B, 1.1 s, 2 flows", notes: []Count{{"lines that repeat the column names", 1}}},
+		{file: "nfdump-two-dumps.csv", want: "8 packets, 800 B, 1.1 s, 2 flows",
+			notes: []Count{{"lines that repeat the column names", 1}}},
 		{file: "zk_cutdigit.log", err: "line 10: 20 values, want 21"},
 		{file: "nf17_cutdigit.csv", err: "line 3: 9 values, want 10"},
 		{file: "cic_cutdigit.csv", err: "line 3: 12 values, want 13"},
 		{file: "own_cutdigit.csv", want: "20 packets, 1100 B, 1 s, 1 flows", notes: []Count{
-			{"directions of fewer bytes than their packets' headers have, kept", 1}, {"last lines without a newline: a value may be cut there", 1}}},
-		{file: "usec_neg.pcap", want: "5 packets, 500 B, 3 s, 2 flows", notes: []Count{{"timestamps with a fraction below 0 or of a second or more, carried", 1}}},
-		{file: "usec_big.pcap", want: "2 packets, 200 B, 0.500002 s, 2 flows", notes: []Count{{"timestamps with a fraction below 0 or of a second or more, carried", 1}}},
-		{file: "span200d.pcap", want: "3 packets, 300 B, 1.728e+07 s, 2 flows", notes: []Count{{"packets more than 100 days after the first, for which a run needs a cut", 1}}},
-		{file: "zk_zero_ts.log", err: "line 10: the record of line 9 begins in 1970, and that of line 10 in another year"},
+			{"directions of fewer bytes than their packets' headers have, kept", 1},
+			{"last lines without a newline: a value may be cut there", 1}}},
+		{file: "usec_neg.pcap", want: "5 packets, 500 B, 3 s, 2 flows",
+			notes: []Count{{"timestamps with a fraction below 0 or of a second or more, carried", 1}}},
+		{file: "usec_big.pcap", want: "2 packets, 200 B, 0.500002 s, 2 flows",
+			notes: []Count{{"timestamps with a fraction below 0 or of a second or more, carried", 1}}},
+		{file: "span200d.pcap", want: "3 packets, 300 B, 1.728e+07 s, 2 flows",
+			notes: []Count{{"packets more than 100 days after the first, for which a run needs a cut", 1}}},
+		{file: "zk_zero_ts.log", err: "line 10: the record of line 9 begins in 1970, and that of line 10 in " +
+			"another year"},
 		{file: "nf17_1970.csv", err: "line 3: the record of line 2 begins in 1970, and that of line 3 in another year"},
-		{file: "cic17_blankrows.csv", want: "4 packets, 24 B, 3e-06 s, 1 flows", notes: []Count{{"directions of connections without packets", 2}, {"rows without values", 5}}},
-		{file: "nf17_hdr2.csv", want: "13 packets, 3540 B, 1.85 s, 2 flows", notes: []Count{{"lines that repeat the column names", 1}}},
+		{file: "cic17_blankrows.csv", want: "4 packets, 24 B, 3e-06 s, 1 flows",
+			notes: []Count{{"directions of connections without packets", 2}, {"rows without values", 5}}},
+		{file: "nf17_hdr2.csv", want: "13 packets, 3540 B, 1.85 s, 2 flows",
+			notes: []Count{{"lines that repeat the column names", 1}}},
 		{file: "zk_bom.log", want: "24 packets, 6314 B, 12 s, 4 flows"},
-		{file: "nf17_negdur.csv", want: "12 packets, 3456 B, 0.1 s, 1 flows", notes: []Count{{"negative durations, taken as 0", 1}}},
-		{file: "zk_negdur.log", want: "24 packets, 6314 B, 12 s, 4 flows", notes: []Count{{"negative durations, taken as 0", 1}}},
+		{file: "nf17_negdur.csv", want: "12 packets, 3456 B, 0.1 s, 1 flows",
+			notes: []Count{{"negative durations, taken as 0", 1}}},
+		{file: "zk_negdur.log", want: "24 packets, 6314 B, 12 s, 4 flows",
+			notes: []Count{{"negative durations, taken as 0", 1}}},
 		{file: "zk_seppipe.log", want: "24 packets, 6314 B, 12 s, 4 flows"},
-		{file: "spb_after.pcapng", want: "4 packets, 400 B, 2 s, 2 flows", notes: []Count{{"packets without a timestamp, taken to come with the packet before", 2}}},
+		{file: "spb_after.pcapng", want: "4 packets, 400 B, 2 s, 2 flows",
+			notes: []Count{{"packets without a timestamp, taken to come with the packet before", 2}}},
 		{file: "nf17_dup.csv", err: "line 1: columns 8 and 9 are both ipkt or packets: want one"},
-		{file: "nf17_pk_nobyte.csv", want: "12 packets, 0 B, 1.5 s, 1 flows", notes: []Count{{"directions of fewer bytes than their packets' headers have, kept", 1}}},
+		{file: "nf17_pk_nobyte.csv", want: "12 packets, 0 B, 1.5 s, 1 flows",
+			notes: []Count{{"directions of fewer bytes than their packets' headers have, kept", 1}}},
 		{file: "pppoe.pcap", want: "3 packets, 336 B, 2e-06 s, 2 flows"},
 		{file: "mpls.pcap", want: "4 packets, 416 B, 3e-06 s, 1 flows"},
-		{file: "zeropad.pcap.gz", want: "2 packets, 200 B, 1 s, 2 flows", notes: []Count{{"zero bytes after the gzip data, left out", 1000}}},
-		{file: "incl_gt_orig.pcap", want: "2 packets, 200 B, 1 s, 2 flows", notes: []Count{{"frames captured with more bytes than their length, counted with what was captured", 1}}},
-		{file: "kuz.pcap", want: "2 packets, 200 B, 1 s, 2 flows", notes: []Count{{"packets in the format of a modified pcap", 2}}},
-		{file: "multi_link_bad.pcapng", want: "3 packets, 260 B, 2e-06 s, 2 flows", notes: []Count{{"frames of a link type that is not supported, kept as one flow", 1}}},
+		{file: "zeropad.pcap.gz", want: "2 packets, 200 B, 1 s, 2 flows",
+			notes: []Count{{"zero bytes after the gzip data, left out", 1000}}},
+		{file: "incl_gt_orig.pcap", want: "2 packets, 200 B, 1 s, 2 flows",
+			notes: []Count{{"frames captured with more bytes than their length, counted with what was captured", 1}}},
+		{file: "kuz.pcap", want: "2 packets, 200 B, 1 s, 2 flows",
+			notes: []Count{{"packets in the format of a modified pcap", 2}}},
+		{file: "multi_link_bad.pcapng", want: "3 packets, 260 B, 2e-06 s, 2 flows",
+			notes: []Count{{"frames of a link type that is not supported, kept as one flow", 1}}},
 		{file: "load-epoch-ms.csv", err: `begins with the columns "time,load"`},
 	} {
 		tested = append(tested, c.file)
@@ -63,7 +79,7 @@ func TestFilesAsTheyAreFound(t *testing.T) {
 		if got != c.want || !slices.Equal(s.Notes, c.notes) {
 			t.Errorf("%s: got %s, %v\nwant %s, %v", c.file, got, s.Notes, c.want, c.notes)
 		}
-		// A run reads the same, except that the span is for its cut to choose.
+		// A run reads the same, but its cut must leave a span that it can hold.
 		w, err := Read(path, Options{To: 100 * units.Second})
 		if err != nil {
 			t.Errorf("%s: inspect reads it, and a run does not: %v", c.file, err)
@@ -99,11 +115,14 @@ func TestTheLimitOfASpanIsAskedOfWhatTheCutLeaves(t *testing.T) {
 			t.Fatal(err)
 		}
 		packets, _ := w.Totals()
-		if want := []Count{{"packets more than 100 days after the first, for which a run needs a cut", 1}, {outsideCut, 1}}; packets != 2 || !slices.Equal(w.Skipped, want) {
+		if want := []Count{{"packets more than 100 days after the first, for which a run needs a cut", 1},
+			{outsideCut, 1}}; packets != 2 || !slices.Equal(w.Skipped, want) {
 			t.Errorf("%g packets, %v; want 2, %v", packets, w.Skipped, want)
 		}
 	}
-	if _, err := ReadCapture(path, Options{}); err == nil || !strings.Contains(err.Error(), "packet 3: time 2021-04-01T12:26:40Z is more than 8640000s after the first packet's") {
+	if _, err := ReadCapture(path, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "packet 3: time 2021-04-01T12:26:40Z is more than 8640000s after the first "+
+			"packet's") {
 		t.Errorf("got %v, want an error that names packet 3", err)
 	}
 	c, err := OpenCapture(path)
@@ -118,20 +137,23 @@ func TestTheLimitOfASpanIsAskedOfWhatTheCutLeaves(t *testing.T) {
 	if n != 3 || err == nil {
 		t.Errorf("%d packets and error %v one by one, want an error at the third", n, err)
 	}
-	log := flowHeader(Frames) + "1e9,1,udp,10.0.0.1,1,10.0.0.2,2,10,1000\n1020000000,10000000,udp,10.0.0.1,1,10.0.0.2,2,1000,100000\n"
+	log := flowHeader(Frames) +
+		"1e9,1,udp,10.0.0.1,1,10.0.0.2,2,10,1000\n1020000000,10000000,udp,10.0.0.1,1,10.0.0.2,2,1000,100000\n"
 	log = strings.Replace(log, "1e9", "1000000000", 1)
 	w, err := Read(write(t, "x.csv", []byte(log)), Options{To: units.Second})
 	if packets, _ := w.Totals(); err != nil || packets != 10 {
 		t.Errorf("a flow log: %g packets, %v; want 10", packets, err)
 	}
-	if _, err := Read(write(t, "x.csv", []byte(log)), Options{}); err == nil || !strings.Contains(err.Error(), "line 3: the record ends at") {
+	if _, err := Read(write(t, "x.csv", []byte(log)), Options{}); err == nil ||
+		!strings.Contains(err.Error(), "line 3: the record ends at") {
 		t.Errorf("a flow log: got %v, want an error that names line 3", err)
 	}
 	s, err := Inspect(write(t, "x.csv", []byte(log)), Options{})
 	if err != nil || s.Packets != 1010 || s.Duration != 30e6 {
 		t.Errorf("a flow log: %v, %v; want 1010 packets in 3e7 s", s, err)
 	}
-	load, err := ReadLoad(write(t, "load.csv", []byte("t,v\n0,1\n10,5\n20000000,7\n")), LoadOptions{Column: "v", Time: "t", To: 20 * units.Second})
+	load, err := ReadLoad(write(t, "load.csv", []byte("t,v\n0,1\n10,5\n20000000,7\n")),
+		LoadOptions{Column: "v", Time: "t", To: 20 * units.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +162,7 @@ func TestTheLimitOfASpanIsAskedOfWhatTheCutLeaves(t *testing.T) {
 	}
 }
 
-// A cut leaves packets at any distance from the first, beyond the range of a time as well.
+// A cut may leave packets at any distance from the first, even beyond the range of a time.
 func TestACutBeyondTheRangeOfATime(t *testing.T) {
 	const day = 24 * units.Hour
 	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
@@ -174,7 +196,8 @@ func TestACutBeyondTheRangeOfATime(t *testing.T) {
 			t.Errorf("from %v: packets at %v, want %v", c.from, got, c.want)
 		}
 	}
-	if _, err := ReadCapture(filepath.Join(fieldDir, "span200d.pcap"), Options{From: 240 * units.Hour}); err == nil || !strings.Contains(err.Error(), "packet 3: time ") {
+	if _, err := ReadCapture(filepath.Join(fieldDir, "span200d.pcap"), Options{From: 240 * units.Hour}); err == nil ||
+		!strings.Contains(err.Error(), "packet 3: time ") {
 		t.Errorf("got error %v, want one that names packet 3", err)
 	}
 }
@@ -182,7 +205,8 @@ func TestACutBeyondTheRangeOfATime(t *testing.T) {
 func TestALoadInMillisecondsIsRefused(t *testing.T) {
 	path := filepath.Join(fieldDir, "load-epoch-ms.csv")
 	_, err := ReadLoad(path, LoadOptions{Column: "load", Time: "time"})
-	if want := path + ": line 2: column time: 1577836800000 s since 1970 are in the year 51969: want seconds"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := path + ": line 2: column time: 1577836800000 s since 1970 are in the year 51969: " +
+		"want seconds"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

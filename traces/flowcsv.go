@@ -2,11 +2,12 @@ package traces
 
 import "fmt"
 
-// The flow CSV of this program: a line a flow and direction, with these columns in any order. The last one's name says
-// what its bytes are; the names are those of Layer.
+// The flow CSV of this program has a line for each flow and direction, with these columns in any order. The name of the
+// last column says what its bytes count; the names are those of Layer.
 var flowColumns = []column{
 	{names: []string{"start_s"}}, {names: []string{"duration_s"}}, {names: []string{"proto"}}, {names: []string{"src"}},
-	{names: []string{"src_port"}}, {names: []string{"dst"}}, {names: []string{"dst_port"}}, {names: []string{"packets"}},
+	{names: []string{"src_port"}}, {names: []string{"dst"}}, {names: []string{"dst_port"}},
+	{names: []string{"packets"}},
 	{names: layerNames[:]},
 }
 
@@ -27,7 +28,7 @@ var flowCSV = flowLog{
 	begins: func(line string) bool { return hasColumns(line, "start_s", "duration_s", "src_port") }, read: readFlowCSV,
 }
 
-// hasColumns tells whether a line of CSV has all the names.
+// hasColumns reports whether a line of CSV has all the names.
 func hasColumns(line string, names ...string) bool {
 	cells, err := splitCSV(line)
 	if err != nil {
@@ -50,7 +51,8 @@ func readFlowCSV(l *lines, log *logged) error {
 	t.named = func(names []string) error {
 		layer, _ := parseLayer(names[t.index[fBytes]])
 		if log.records > 0 && layer != log.layer {
-			return fmt.Errorf("column %s, and %s before: files of which one counts other bytes cannot be joined", layerNames[layer], layerNames[log.layer])
+			return fmt.Errorf("column %s, and %s before: files of which one counts other bytes cannot be joined",
+				layerNames[layer], layerNames[log.layer])
 		}
 		log.layer = layer
 		return nil

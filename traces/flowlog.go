@@ -38,7 +38,7 @@ type logged struct {
 	take    func(*logged, connection) error
 
 	packets, bytes int64
-	undated, dated int // the first line of a record of 1970, and of one that is later
+	undated, dated int // lines of the first record of 1970, and of the first that is later
 }
 
 // add takes one record: a connection for each direction.
@@ -72,8 +72,8 @@ func (g *logged) add(line int, directions ...connection) (err error) {
 	return nil
 }
 
-// date judges the time of a record. One of 1970 has none, unless all are of 1970: the clock was never set, or counts from
-// the beginning.
+// date judges the time of a record. A record of 1970 has no time, unless all records are of 1970: then the clock was
+// never set, or counts from the beginning.
 func (g *logged) date(line int, at instant) error {
 	if err := at.plausible(); err != nil {
 		return err
@@ -88,13 +88,14 @@ func (g *logged) date(line int, at instant) error {
 	if g.undated == 0 || g.dated == 0 {
 		return nil
 	}
-	return fmt.Errorf("the record of line %d begins in 1970, and that of line %d in another year: the former has no time, and is to be left out", g.undated, g.dated)
+	return fmt.Errorf("the record of line %d begins in 1970, and that of line %d in another year: the former has no "+
+		"time, and is to be left out", g.undated, g.dated)
 }
 
 func (g *logged) skip(reason string) { g.skipped = count(g.skipped, reason, 1) }
 
-// positive is the length of a connection; a negative one, which some programs write, is none. Its parameters are what
-// parseLength and parseMicroseconds return.
+// positive is the length of a connection; a negative one, which some programs write, counts as 0. Its parameters are
+// the results of parseLength and parseMicroseconds.
 func (g *logged) positive(d instant, negative bool, err error) (instant, error) {
 	switch {
 	case err != nil:
@@ -108,7 +109,7 @@ func (g *logged) positive(d instant, negative bool, err error) (instant, error) 
 	return d, nil
 }
 
-// parseLength is parseSeconds of what may be negative.
+// parseLength is parseSeconds for a value that may be negative.
 func parseLength(s string) (d instant, negative bool, err error) {
 	rest, negative := strings.CutPrefix(s, "-")
 	if d, err = parseSeconds(rest); err != nil {
@@ -138,11 +139,11 @@ func (f *flowLog) each(src *source, take func(*logged, connection) error) (*logg
 	return g, nil
 }
 
-// ReadFlowLog reads flow records, packed or not: a Zeek conn.log in its tab-separated form or in JSON, the CSV of nfdump or
-// of CICFlowMeter, or the flow CSV of this program; the content decides. A record becomes a flow in each direction that has
-// packets, of constant rate from its start for its duration, or for o.Resolution if that is 0 or unset. Bytes are those
-// that the format counts, see Layer. A record that the cut divides keeps its share. o.Timeout is not used: the flows are
-// separate already. A file without a packet in the cut is an error.
+// ReadFlowLog reads flow records, compressed or not: a Zeek conn.log in its tab-separated form or in JSON, the CSV of
+// nfdump or of CICFlowMeter, or the flow CSV of this program. The content decides which. A record becomes a flow in
+// each direction that has packets. The flow has a constant rate from its start for its duration, or for o.Resolution if
+// the duration is 0 or unset. Bytes are those that the format counts, see Layer. A record that the cut divides keeps
+// its share. o.Timeout is not used: the flows are separate already. A file without a packet in the cut is an error.
 func ReadFlowLog(path string, o Options) (*Workload, error) { return readLog(path, o, flowLogs) }
 
 // readLog reads a log of one of the formats.
@@ -210,7 +211,7 @@ func earliest(cs []connection) (base instant) {
 	return base
 }
 
-// life is when the connection begins and ends. One without a duration lasts width.
+// life returns when the connection begins and ends. One without a duration lasts width.
 func (c *connection) life(width units.Time) (start, end instant) {
 	if c.duration == (instant{}) {
 		return c.start, c.start.add(width)
@@ -218,8 +219,8 @@ func (c *connection) life(width units.Time) (start, end instant) {
 	return c.start, c.start.plus(c.duration)
 }
 
-// segment is the connection's traffic in the cut, with its share of packets and bytes, its time counted from the cut's
-// start; From and To count from base. It is empty if there is none.
+// segment is the connection's traffic in the cut: its share of packets and bytes, with time counted from the cut's
+// start. From and To count from base. The segment is empty if there is no traffic in the cut.
 func (c *connection) segment(base instant, width, from, to units.Time) (Segment, error) {
 	start, end := c.life(width)
 	whole := end.minus(start)
@@ -240,7 +241,8 @@ func (c *connection) segment(base instant, width, from, to units.Time) (Segment,
 		s.Bytes *= x
 	}
 	if s.Start, s.End = start.minus(zero).time(), end.minus(zero).time(); s.End > maxSpan {
-		return s, fmt.Errorf("line %d: the record ends at %v, more than %v after %v, at which the traffic begins: want from and to", c.line, end, maxSpan, zero)
+		return s, fmt.Errorf("line %d: the record ends at %v, more than %v after %v, at which the traffic begins: "+
+			"want from and to", c.line, end, maxSpan, zero)
 	}
 	return s, nil
 }
@@ -263,7 +265,7 @@ type table struct {
 	cells   []string
 }
 
-// column is one that a format uses, by the names that its versions give it.
+// column is a column that a format uses, by the names that its versions give it.
 type column struct {
 	names    []string
 	optional bool
@@ -314,8 +316,8 @@ func (t *table) name(names []string) error {
 	return nil
 }
 
-// row reads the next row with values; ok is false at the end, and on an error. A line of column names in the middle, as in
-// files that were joined, names the columns anew.
+// row reads the next row with values; ok is false at the end and on an error. A line of column names in the middle, as
+// in files that were joined, names the columns anew.
 func (t *table) row() (ok bool, err error) {
 	for {
 		text, ok := t.line()
@@ -337,7 +339,8 @@ func (t *table) row() (ok bool, err error) {
 			return false, err
 		}
 		switch first := t.index[0]; {
-		case first < len(t.cells) && slices.Contains(t.columns[0].names, t.cells[first]), slices.Equal(t.cells, t.names):
+		case first < len(t.cells) && slices.Contains(t.columns[0].names, t.cells[first]),
+			slices.Equal(t.cells, t.names):
 			t.log.skip("lines that repeat the column names")
 			if err := t.name(t.cells); err != nil {
 				return false, err
@@ -364,7 +367,8 @@ func (t *table) cell(i int) string {
 }
 
 // record reads the columns of a record that all formats have into c; the error names the column.
-func (t *table) record(c *connection, src, dst, srcPort, dstPort, proto int, number func(string) (uint8, error)) (err error) {
+func (t *table) record(c *connection, src, dst, srcPort, dstPort, proto int,
+	number func(string) (uint8, error)) (err error) {
 	if c.tuple.Proto, err = number(t.cell(proto)); err != nil {
 		return t.fail(proto, err)
 	}
@@ -374,7 +378,7 @@ func (t *table) record(c *connection, src, dst, srcPort, dstPort, proto int, num
 	return nil
 }
 
-// ends reads source, destination, and their ports; i is which of them is at fault.
+// ends reads source, destination, and their ports; i is the one at fault.
 func (c *connection) ends(values []string) (i int, err error) {
 	for i, to := range []*netip.Addr{&c.tuple.Src, &c.tuple.Dst} {
 		if *to, err = netip.ParseAddr(clip(values[i])); err != nil {
@@ -428,7 +432,8 @@ func parseCount(s string) (int64, error) {
 
 // protocols are transports by the names that flow logs give them, in lower case.
 var protocols = map[string]uint8{
-	"icmp": flow.ICMP, "igmp": 2, "ipip": 4, "tcp": flow.TCP, "egp": 8, "udp": flow.UDP, "rdp": 27, "dccp": 33, "ipv6": 41,
+	"icmp": flow.ICMP, "igmp": 2, "ipip": 4, "tcp": flow.TCP, "egp": 8, "udp": flow.UDP, "rdp": 27, "dccp": 33,
+	"ipv6": 41,
 	"rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "icmp6": flow.ICMPv6, "icmpv6": flow.ICMPv6, "ipv6-icmp": flow.ICMPv6,
 	"eigrp": 88, "ospf": 89, "pim": 103, "vrrp": 112, "l2tp": 115, "sctp": flow.SCTP, "udplite": 136,
 }

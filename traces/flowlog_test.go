@@ -20,7 +20,8 @@ import (
 func described(w *Workload) (rows []string) {
 	for _, f := range w.Flows {
 		s := f.Segments[0]
-		rows = append(rows, fmt.Sprintf("%v: %v for %v, %g packets, %g B", f.Tuple, s.Start, s.End-s.Start, s.Packets, s.Bytes))
+		rows = append(rows, fmt.Sprintf("%v: %v for %v, %g packets, %g B", f.Tuple, s.Start, s.End-s.Start, s.Packets,
+			s.Bytes))
 	}
 	return
 }
@@ -60,11 +61,13 @@ func TestFlowLogsOfEveryFormat(t *testing.T) {
 		}
 		check(t, w)
 		if got := described(w); !reflect.DeepEqual(got, c.flows) || w.Layer != c.layer {
-			t.Errorf("%s: %v\n%s\nwant %v\n%s", c.file, w.Layer, strings.Join(got, "\n"), c.layer, strings.Join(c.flows, "\n"))
+			t.Errorf("%s: %v\n%s\nwant %v\n%s", c.file, w.Layer, strings.Join(got, "\n"),
+				c.layer, strings.Join(c.flows, "\n"))
 		}
 	}
 	w, _ := Read(filepath.Join("testdata", "cicflowmeter-4.csv"), Options{})
-	if want := []Count{{"directions of connections without packets", 1}, {"lines that repeat the column names", 1}, {"negative durations, taken as 0", 1}}; !reflect.DeepEqual(w.Skipped, want) {
+	if want := []Count{{"directions of connections without packets", 1}, {"lines that repeat the column names", 1},
+		{"negative durations, taken as 0", 1}}; !reflect.DeepEqual(w.Skipped, want) {
 		t.Errorf("skipped %v, want %v", w.Skipped, want)
 	}
 }
@@ -95,10 +98,12 @@ func TestMistakesInFlowLogsNameLineAndColumn(t *testing.T) {
 	nf, cic := read("nfdump-1.6.csv"), read("cicflowmeter-4.csv")
 	own := "start_s,duration_s,proto,src,src_port,dst,dst_port,packets,ip_bytes\n"
 	for _, c := range []struct{ text, old, new, want string }{
-		{nf, "2024-06-28 23:17:42,", "yesterday,", `line 3: column ts: "yesterday" is not a time: want one such as 2006-01-02 15:04:05`},
+		{nf, "2024-06-28 23:17:42,", "yesterday,",
+			`line 3: column ts: "yesterday" is not a time: want one such as 2006-01-02 15:04:05`},
 		{nf, "2.500", "2.5s", `line 3: column td: "2.5s" is not a number of seconds`},
 		{nf, "198.51.100.9,40000", "198.51.100.900,40000", `line 3: column da: "198.51.100.900" is not an IP address`},
-		{nf, "198.51.100.9,40000", "::1,40000", `line 3: column da: ::1, want an address of the same IP version as the source, 192.0.2.8`},
+		{nf, "198.51.100.9,40000", "::1,40000",
+			`line 3: column da: ::1, want an address of the same IP version as the source, 192.0.2.8`},
 		{nf, "40000,80", "40000,80000", `line 3: column dp: "80000" is not a port`},
 		{nf, "TCP  ", "carp", `line 3: column pr: "carp" is not a protocol`},
 		{nf, ",840,", ",84x,", `line 3: column ibyt: "84x" is not a count from 0 to 2^53`},
@@ -112,7 +117,8 @@ func TestMistakesInFlowLogsNameLineAndColumn(t *testing.T) {
 		{cic, "500.0", "500.5", `line 2: column TotLen Fwd Pkts: "500.5" is not a count`},
 		{own, "src,", "source,", `line 1: no column src: found "start_s`},
 		{own, "ip_bytes", "bytes", "line 1: no column frame_fcs_bytes or frame_bytes or ip_bytes or payload_bytes"},
-		{own, "ip_bytes\n", "ip_bytes\n1,-,tcp,10.0.0.1,1,10.0.0.2,2,1,40\n", `line 2: column duration_s: "-" is not a number of seconds`},
+		{own, "ip_bytes\n", "ip_bytes\n1,-,tcp,10.0.0.1,1,10.0.0.2,2,1,40\n",
+			`line 2: column duration_s: "-" is not a number of seconds`},
 		{own, "ip_bytes\n", "ip_bytes\n\"1,1\n", "line 2: a quote is not closed"},
 		{own, "", "", "no packets"},
 	} {
@@ -123,7 +129,7 @@ func TestMistakesInFlowLogsNameLineAndColumn(t *testing.T) {
 	}
 }
 
-// fuzzFlowLog holds what any flow log that is read promises, and that our own format keeps all of it.
+// fuzzFlowLog checks what every flow log that is read promises, and that our own format keeps all of it.
 func fuzzFlowLog(f *testing.F, header string, seeds ...string) {
 	for _, name := range seeds {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
@@ -184,12 +190,14 @@ func FuzzFlowCSV(f *testing.F) {
 }
 
 func TestFlowCSVKeepsThePicosecond(t *testing.T) {
-	tuple := flow.FiveTuple{Src: netip.MustParseAddr("::1"), Dst: netip.MustParseAddr("::2"), SrcPort: 1, DstPort: 2, Proto: 255}
+	tuple := flow.FiveTuple{Src: netip.MustParseAddr("::1"), Dst: netip.MustParseAddr("::2"), SrcPort: 1, DstPort: 2,
+		Proto: 255}
 	var out bytes.Buffer
 	w := newFlowWriter(&out, Frames)
 	w.write(&connection{start: instant{1, 1}, duration: instant{2, 3}, tuple: tuple, packets: 4, bytes: math.MaxInt32})
 	w.Flush()
-	want := "start_s,duration_s,proto,src,src_port,dst,dst_port,packets,frame_bytes\n1.000000000001,2.000000000003,255,::1,1,::2,2,4,2147483647\n"
+	want := "start_s,duration_s,proto,src,src_port,dst,dst_port,packets,frame_bytes\n" +
+		"1.000000000001,2.000000000003,255,::1,1,::2,2,4,2147483647\n"
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}

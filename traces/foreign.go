@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// packings and binaries are files that are not read, by the bytes at an offset, with what to do instead.
+// packings and binaries are files that are not read, by the bytes at an offset, with what the user can do instead.
 var (
 	packings = []foreignMagic{
 		{0, "\x1f\x8b", "gzip inside another packing", "unpack it once"},
@@ -28,8 +28,10 @@ var (
 		{257, "ustar", "a tar archive", "unpack it with tar -x"},
 	}
 	binaries = []foreignMagic{
-		{0, "\x1c\x00\x01\xac", "an IXIA hardware capture", toPcap}, {0, "\xac\x01\x00\x1c", "an IXIA hardware capture", toPcap},
-		{0, "\x1c\x00\x01\xab", "an IXIA software capture", toPcap}, {0, "\xab\x01\x00\x1c", "an IXIA software capture", toPcap},
+		{0, "\x1c\x00\x01\xac", "an IXIA hardware capture", toPcap},
+		{0, "\xac\x01\x00\x1c", "an IXIA hardware capture", toPcap},
+		{0, "\x1c\x00\x01\xab", "an IXIA software capture", toPcap},
+		{0, "\xab\x01\x00\x1c", "an IXIA software capture", toPcap},
 		{0, "snoop\x00\x00\x00", "a snoop capture", toPcap},
 		{0, "btsnoop\x00", "a btsnoop capture of Bluetooth", "there are no IP packets in it"},
 		{0, "GMBU", "a Microsoft Network Monitor 2 capture", toPcap},
@@ -37,16 +39,21 @@ var (
 		{0, "TRSNIFF data", "a capture of Network General's Sniffer", toPcap},
 		{0, "XCP\x00", "a capture of NetXRay or Sniffer for Windows", toPcap},
 		{0, "iptrace ", "an AIX iptrace capture", toPcap},
-		{0, "\x0c\xa5", "an nfdump file", "write it with nfdump -r FILE -o csv"}, {0, "\xa5\x0c", "an nfdump file", "write it with nfdump -r FILE -o csv"},
+		{0, "\x0c\xa5", "an nfdump file", "write it with nfdump -r FILE -o csv"},
+		{0, "\xa5\x0c", "an nfdump file", "write it with nfdump -r FILE -o csv"},
 		{0, "\xcf\x10", "a flow-tools file", "export it with flow-export -f 2, and make a flow CSV of that"},
 		{0, "\xde\xad\xbe\xef", "a SiLK file", "write it with rwcut, and make a flow CSV of that"},
 		{0, "\x00\x0a", "IPFIX messages", "collect them with nfcapd, and write them with nfdump -o csv"},
 		{0, "\x00\x09", "NetFlow version 9 packets", "collect them with nfcapd, and write them with nfdump -o csv"},
 		{0, "\x00\x05", "NetFlow version 5 packets", "collect them with nfcapd, and write them with nfdump -o csv"},
-		{0, "PAR1", "a Parquet file", toFlows}, {0, "ARROW1", "an Arrow file", toFlows}, {0, "Obj\x01", "an Avro file", toFlows},
-		{0, "\x89HDF\x0d\x0a\x1a\x0a", "an HDF5 file", toFlows}, {0, "\x93NUMPY", "a NumPy file", toFlows}, {0, "SQLite format 3\x00", "an SQLite database", toFlows},
-		{0, "%PDF", "a PDF document", "look for the right file"}, {0, "Salted__", "a file encrypted by OpenSSL", "decrypt it first"},
-		{0, "\xff\xfe", "text in UTF-16", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"}, {0, "\xfe\xff", "text in UTF-16", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"},
+		{0, "PAR1", "a Parquet file", toFlows}, {0, "ARROW1", "an Arrow file", toFlows},
+		{0, "Obj\x01", "an Avro file", toFlows},
+		{0, "\x89HDF\x0d\x0a\x1a\x0a", "an HDF5 file", toFlows}, {0, "\x93NUMPY", "a NumPy file", toFlows},
+		{0, "SQLite format 3\x00", "an SQLite database", toFlows},
+		{0, "%PDF", "a PDF document", "look for the right file"},
+		{0, "Salted__", "a file encrypted by OpenSSL", "decrypt it first"},
+		{0, "\xff\xfe", "text in UTF-16", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"},
+		{0, "\xfe\xff", "text in UTF-16", "write it in UTF-8: iconv -f UTF-16 -t UTF-8"},
 		{0, "version https://git-lfs", "a pointer of Git LFS and not the file itself", "fetch it with git lfs pull"},
 	}
 )
@@ -67,28 +74,36 @@ var foreignColumns = []struct {
 	columns     []string
 	name, doNow string
 }{
-	{[]string{"IPV4_SRC_ADDR", "L4_SRC_PORT", "IN_BYTES"}, "a CSV of nProbe, as the NetFlow data sets NF-UNSW-NB15 and others are", toFlows},
+	{[]string{"IPV4_SRC_ADDR", "L4_SRC_PORT", "IN_BYTES"},
+		"a CSV of nProbe, as the NetFlow data sets NF-UNSW-NB15 and others are", toFlows},
 	{[]string{"bidirectional_packets", "src2dst_packets"}, "the CSV of NFStream", toFlows},
-	{[]string{"tot_fwd_pkts", "totlen_fwd_pkts"}, "the CSV of the Python cicflowmeter, whose names differ from CICFlowMeter's", toFlows},
-	{[]string{"StartTime", "Dur", "SrcAddr", "TotPkts"}, "the CSV of Argus (ra), as the binetflow files of CTU-13 are", toFlows},
+	{[]string{"tot_fwd_pkts", "totlen_fwd_pkts"}, "the CSV of the Python cicflowmeter, whose names differ from " +
+		"CICFlowMeter's", toFlows},
+	{[]string{"StartTime", "Dur", "SrcAddr", "TotPkts"}, "the CSV of Argus (ra), as the binetflow files of CTU-13 are",
+		toFlows},
 	{[]string{"pkSeqID", "stime"}, "a CSV of Argus, as Bot-IoT is", toFlows},
 	{[]string{"srcip", "dstip", "sbytes", "dbytes"}, "a CSV of UNSW-NB15", toFlows},
-	{[]string{"ts", "src_ip", "dst_ip", "conn_state"}, "a Zeek log turned into CSV, as ToN_IoT is", "take the conn.log itself, or " + toFlows},
-	{[]string{"No.", "Time", "Source", "Destination"}, "a packet list exported by Wireshark", "take the capture itself"},
+	{[]string{"ts", "src_ip", "dst_ip", "conn_state"}, "a Zeek log turned into CSV, as ToN_IoT is",
+		"take the conn.log itself, or " + toFlows},
+	{[]string{"No.", "Time", "Source", "Destination"}, "a packet list exported by Wireshark",
+		"take the capture itself"},
 	{[]string{"frame.time_epoch"}, "the field output of tshark", "take the capture itself"},
 	{[]string{"sIP", "dIP", "sPort", "packets"}, "the text of SiLK's rwcut", toFlows},
 	{[]string{"account-id", "interface-id"}, "an AWS VPC flow log", toFlows},
-	{[]string{"firstSeen", "duration", "packets"}, "the CSV of nfdump, aggregated, without addresses", "write the flows with nfdump -o csv"},
+	{[]string{"firstSeen", "duration", "packets"}, "the CSV of nfdump, aggregated, without addresses",
+		"write the flows with nfdump -o csv"},
 }
 
-// foreign says by its name what an input is that is none of ours, and what to do; nil if that is not known.
+// foreign names an input that is in none of our formats, and says what to do; it is nil if the input is not known.
 func foreign(head []byte, first string) error {
 	for _, x := range slices.Concat(packings, binaries) {
 		if len(head) >= x.at && bytes.HasPrefix(head[x.at:], []byte(x.magic)) {
 			return fmt.Errorf("is %s, which is not read: %s", x.name, x.doNow)
 		}
 	}
-	if len(head) >= 4 && head[0] >= 0x82 && head[0] <= 0x85 && head[1]&0x0f == 0 && binary.BigEndian.Uint16(head[2:]) < 256 { // a management record first
+	// a management record first
+	if len(head) >= 4 && head[0] >= 0x82 && head[0] <= 0x85 && head[1]&0x0f == 0 &&
+		binary.BigEndian.Uint16(head[2:]) < 256 {
 		return errors.New("is an Argus file, which is not read: write it with ra, and make a flow CSV of that")
 	}
 	if isERF(head) {
@@ -97,7 +112,8 @@ func foreign(head []byte, first string) error {
 	trimmed := strings.TrimLeft(first, " \t")
 	switch {
 	case strings.HasPrefix(trimmed, "{"), strings.HasPrefix(trimmed, "["):
-		return errors.New("is JSON, but not a Zeek conn.log with a record on each line (ts, id.orig_h, orig_pkts, ...): want that, or a flow CSV")
+		return errors.New("is JSON, but not a Zeek conn.log with a record on each line (ts, id.orig_h, orig_pkts, " +
+			"...): want that, or a flow CSV")
 	case strings.HasPrefix(trimmed, "<"):
 		return errors.New("is HTML or XML, perhaps a page instead of the file: look for the right file")
 	case strings.HasPrefix(first, "Date first seen"):
@@ -119,18 +135,20 @@ func foreign(head []byte, first string) error {
 		}
 	}
 	if names, err := splitCSV(first); err == nil && len(names) > 1 && !bytes.ContainsRune(head, 0) {
-		return fmt.Errorf("begins with the columns %q, which no reader of flow logs knows: want a flow CSV with %s (a load curve is read by a scenario's load alone)",
+		return fmt.Errorf("begins with the columns %q, which no reader of flow logs knows: want a flow CSV with %s "+
+			"(a load curve is read by a scenario's load alone)",
 			clip(strings.Join(names, ",")), strings.TrimSuffix(flowHeader(Frames), "\n"))
 	}
 	return nil
 }
 
-// isERF recognises an ERF record, which has no magic: a time of 1990 to 2040 in little endian, a known type, and a length
-// that holds its header.
+// isERF recognises an ERF record, which has no magic: a time of 1990 to 2040 in little endian, a known type, and a
+// length that holds its header.
 func isERF(b []byte) bool {
 	if len(b) < 16 {
 		return false
 	}
 	sec, kind, rlen := binary.LittleEndian.Uint32(b[4:]), b[8]&0x7f, binary.BigEndian.Uint16(b[10:])
-	return sec > 631152000 && sec < 2208988800 && kind >= 1 && kind <= 48 && rlen >= 16 && b[9]&0x40 == 0 && bytes.IndexByte(b[:16], 0) >= 0
+	return sec > 631152000 && sec < 2208988800 && kind >= 1 && kind <= 48 && rlen >= 16 && b[9]&0x40 == 0 &&
+		bytes.IndexByte(b[:16], 0) >= 0
 }

@@ -37,7 +37,8 @@ func TestWhatIsNotReadIsRefusedByItsName(t *testing.T) {
 		{"is gzip inside another packing, which is not read: unpack it once", zipped(zipped(pcap))},
 		{"is zstd inside another packing", zipped(zstandard(pcap))},
 		{"is an IXIA hardware capture", []byte("\xac\x01\x00\x1c\x02\x00\x04\x00")},
-		{"is a snoop capture, which is not read: write it as pcapng with Wireshark's editcap", []byte("snoop\x00\x00\x00\x00\x00\x00\x02")},
+		{"is a snoop capture, which is not read: write it as pcapng with Wireshark's editcap",
+			[]byte("snoop\x00\x00\x00\x00\x00\x00\x02")},
 		{"is a Microsoft Network Monitor 2 capture", []byte("GMBU\x00\x02")},
 		{"is an ERF capture (Endace)", erf},
 		{"is an nfdump file, which is not read: write it with nfdump -r FILE -o csv", []byte("\x0c\xa5\x01\x00")},
@@ -49,36 +50,50 @@ func TestWhatIsNotReadIsRefusedByItsName(t *testing.T) {
 		{"is an Argus file, which is not read: write it with ra", []byte("\x83\x10\x00\x20\xe5\x71\x2d\xcb")},
 		{"is a Parquet file", []byte("PAR1\x15\x04")},
 		{"is text in UTF-16", []byte("\xff\xfet\x00s\x00")},
-		{"is a pointer of Git LFS and not the file itself", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")},
+		{"is a pointer of Git LFS and not the file itself",
+			[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")},
 		{"is HTML or XML", text("<!DOCTYPE html>")},
 		{"is JSON, but not a Zeek conn.log", text(`{"event_type":"flow"}`)},
 		{"is JSON, but not a Zeek conn.log", text(`[{"ts":1,"id.orig_h":"10.0.0.1"},`)},
 		{"is the text of nfdump", text("Date first seen          Duration Proto      Src IP Addr:Port")},
 		{"is the text of tcpdump", text("12:00:00.000000 IP 10.0.0.1.1025 > 10.0.0.2.53: UDP, length 4")},
-		{"is a CSV of nProbe", text("IPV4_SRC_ADDR,L4_SRC_PORT,IPV4_DST_ADDR,L4_DST_PORT,PROTOCOL,L7_PROTO,IN_BYTES,OUT_BYTES,IN_PKTS")},
+		{"is a CSV of nProbe",
+			text("IPV4_SRC_ADDR,L4_SRC_PORT,IPV4_DST_ADDR,L4_DST_PORT,PROTOCOL,L7_PROTO,IN_BYTES,OUT_BYTES,IN_PKTS")},
 		{"is the CSV of NFStream", text("id,src_ip,dst_ip,bidirectional_packets,src2dst_packets,dst2src_packets")},
-		{"is the CSV of the Python cicflowmeter", text("src_ip,dst_ip,src_port,dst_port,protocol,timestamp,flow_duration,tot_fwd_pkts,tot_bwd_pkts,totlen_fwd_pkts")},
-		{"is the CSV of Argus (ra)", text("StartTime,Dur,Proto,SrcAddr,Sport,Dir,DstAddr,Dport,State,sTos,dTos,TotPkts,TotBytes,SrcBytes,Label")},
+		{"is the CSV of the Python cicflowmeter",
+			text("src_ip,dst_ip,src_port,dst_port,protocol,timestamp,flow_duration,tot_fwd_pkts,tot_bwd_pkts," +
+				"totlen_fwd_pkts")},
+		{"is the CSV of Argus (ra)",
+			text("StartTime,Dur,Proto,SrcAddr,Sport,Dir,DstAddr,Dport,State,sTos,dTos,TotPkts,TotBytes,SrcBytes," +
+				"Label")},
 		{"is a CSV of Argus, as Bot-IoT is", text("pkSeqID,stime,flgs,proto,saddr,sport,daddr,dport,pkts,bytes")},
 		{"is a CSV of UNSW-NB15", text("srcip,sport,dstip,dsport,proto,state,dur,sbytes,dbytes")},
-		{"is a Zeek log turned into CSV", text("ts,src_ip,src_port,dst_ip,dst_port,proto,service,duration,src_bytes,dst_bytes,conn_state")},
-		{"is a packet list exported by Wireshark", text(`"No.","Time","Source","Destination","Protocol","Length","Info"`)},
-		{"is the text of SiLK's rwcut", text("sIP|dIP|sPort|dPort|pro|packets|bytes|flags|sTime|duration|eTime|sensor|")},
-		{"is an AWS VPC flow log", text("version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status")},
+		{"is a Zeek log turned into CSV",
+			text("ts,src_ip,src_port,dst_ip,dst_port,proto,service,duration,src_bytes,dst_bytes,conn_state")},
+		{"is a packet list exported by Wireshark",
+			text(`"No.","Time","Source","Destination","Protocol","Length","Info"`)},
+		{"is the text of SiLK's rwcut",
+			text("sIP|dIP|sPort|dPort|pro|packets|bytes|flags|sTime|duration|eTime|sensor|")},
+		{"is an AWS VPC flow log", text("version account-id interface-id srcaddr dstaddr srcport dstport protocol " +
+			"packets bytes start end action log-status")},
 		{"is the CSV of nfdump, aggregated", text("firstSeen,duration,proto,packets,bytes,bps,bpp,flows")},
-		{`looks like nfdump CSV, but ";" stands between its values: want commas`, text("firstSeen;duration;proto;srcAddr;srcPort;dstAddr;dstPort;packets;bytes")},
-		{"looks like flow CSV, but its lines end with CR alone", []byte(strings.ReplaceAll(flowHeader(Frames), "\n", "\r") + "0,1\r")},
+		{`looks like nfdump CSV, but ";" stands between its values: want commas`,
+			text("firstSeen;duration;proto;srcAddr;srcPort;dstAddr;dstPort;packets;bytes")},
+		{"looks like flow CSV, but its lines end with CR alone",
+			[]byte(strings.ReplaceAll(flowHeader(Frames), "\n", "\r") + "0,1\r")},
 		{`begins with the columns "a,b,c", which no reader of flow logs knows`, text("a,b,c")},
 		{"begins with 68 65 6c 6c, want a packet capture (pcap, pcapng), a Zeek conn.log", []byte("hello")},
 	} {
 		path := write(t, "x", c.file)
-		for what, err := range map[string]error{"read": second(Read(path, Options{})), "inspect": second(Inspect(path, Options{}))} {
+		for what, err := range map[string]error{"read": second(Read(path, Options{})),
+			"inspect": second(Inspect(path, Options{}))} {
 			if err == nil || !strings.Contains(err.Error(), path+": "+c.want) {
 				t.Errorf("%s: got %v, want %s", what, err, c.want)
 			}
 		}
 	}
-	if err := second(ReadCapture(write(t, "x", []byte("\xfd7zXZ\x00")), Options{})); err == nil || !strings.Contains(err.Error(), "is an xz file") {
+	if err := second(ReadCapture(write(t, "x", []byte("\xfd7zXZ\x00")), Options{})); err == nil ||
+		!strings.Contains(err.Error(), "is an xz file") {
 		t.Errorf("a capture: got %v, want the name of xz", err)
 	}
 }
@@ -91,24 +106,28 @@ func TestAPipeIsRefusedAndNotWaitedFor(t *testing.T) {
 		t.Skip(err)
 	}
 	for name, err := range map[string]error{
-		"inspect": second(Inspect(path, Options{})), "read": second(Read(path, Options{})), "capture": second(ReadCapture(path, Options{})),
-		"log": second(ReadFlowLog(path, Options{})), "load": second(ReadLoad(path, LoadOptions{Column: "v"})), "one by one": second(OpenCapture(path)),
-		"convert": second(ConvertToFlows(context.Background(), path, Options{}, io.Discard, nil)),
+		"inspect": second(Inspect(path, Options{})), "read": second(Read(path, Options{})),
+		"capture": second(ReadCapture(path, Options{})),
+		"log":     second(ReadFlowLog(path, Options{})), "load": second(ReadLoad(path, LoadOptions{Column: "v"})),
+		"one by one": second(OpenCapture(path)),
+		"convert":    second(ConvertToFlows(context.Background(), path, Options{}, io.Discard, nil)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), path+" is a pipe, want a file") {
 			t.Errorf("%s: got %v, want an error that names the pipe", name, err)
 		}
 	}
-	if err := second(Inspect("/dev/null", Options{})); err == nil || !strings.Contains(err.Error(), "/dev/null is a device, want a file") {
+	if err := second(Inspect("/dev/null", Options{})); err == nil ||
+		!strings.Contains(err.Error(), "/dev/null is a device, want a file") {
 		t.Errorf("got %v, want an error that names the device", err)
 	}
 	folder := t.TempDir()
-	if err := second(Inspect(folder, Options{})); err == nil || err.Error() != "traces: "+folder+" is a directory, want a file" {
+	if err := second(Inspect(folder, Options{})); err == nil ||
+		err.Error() != "traces: "+folder+" is a directory, want a file" {
 		t.Errorf("got %v, want an error that names the directory", err)
 	}
 }
 
-// endless repeats the end of a file for ever, and cancels at a read.
+// endless repeats the end of a file for ever, and cancels its context at some read.
 type endless struct {
 	t          *testing.T
 	head, body []byte
@@ -182,7 +201,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// Whatever byte of a log is a control character, and however long a value is: what is said of it can be printed.
+// Every error can be printed, whichever byte of a log is a control character and however long a value is.
 func TestErrorsQuoteWhatTheFileHolds(t *testing.T) {
 	for _, s := range samplers {
 		if s.capture {

@@ -12,11 +12,11 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// framer makes Ethernet frames, without check sequence, of which only the headers say something: the payload is zero.
-// IP and transport checksums are valid. MAC addresses are 02:00:00:00:00:01 and :02 for all. TCP segments acknowledge
-// (ACK alone) and their sequence numbers count the flow's payload; ICMP has the type and the code that the tuple's ports
-// hold. Of protocols that gopacket does not write, the ports stand first. A protocol 0, which flow logs give what they did
-// not know, is written as 253 (RFC 3692).
+// framer makes Ethernet frames, without check sequence. Only the headers carry information: the payload is zero. IP and
+// transport checksums are valid. MAC addresses are 02:00:00:00:00:01 and :02 for all. TCP segments acknowledge (ACK
+// alone), and their sequence numbers count the flow's payload. ICMP has the type and the code that the tuple's ports
+// hold. For a transport that gopacket does not write, the ports come first. Protocol 0, which flow logs give a protocol
+// that they did not know, is written as 253 (RFC 3692).
 type framer struct {
 	buf gopacket.SerializeBuffer
 }
@@ -25,12 +25,12 @@ const unknownProto = 253
 
 var frameMACs = [2][]byte{{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}}
 
-// nothing is what payloads are slices of.
+// nothing holds the zeros of which payloads are slices.
 var nothing [1 << 16]byte
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// frame makes a frame of so many bytes, or of more if its headers need more; sent is the payload that the flow has sent
+// frame makes a frame of size bytes, or of more if its headers need more. sent is the payload that the flow has sent
 // before. The frame is valid until the next one is made.
 func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, error) {
 	least := headers(t)
@@ -45,7 +45,8 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 	}
 	payload := gopacket.Payload(nothing[:size-least])
 	eth := layers.Ethernet{SrcMAC: frameMACs[0], DstMAC: frameMACs[1], EthernetType: layers.EthernetTypeIPv4}
-	ip4 := layers.IPv4{Version: 4, IHL: 5, TTL: 64, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocol(t.Proto)}
+	ip4 := layers.IPv4{Version: 4, IHL: 5, TTL: 64, Flags: layers.IPv4DontFragment,
+		Protocol: layers.IPProtocol(t.Proto)}
 	ip6 := layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocol(t.Proto)}
 	if t.Proto == 0 {
 		ip4.Protocol, ip6.NextHeader = unknownProto, unknownProto
@@ -62,7 +63,8 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 	var transport gopacket.SerializableLayer
 	switch t.Proto {
 	case flow.TCP:
-		tcp := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), Seq: 1 + sent, Ack: 1, ACK: true, Window: 65535}
+		tcp := &layers.TCP{SrcPort: layers.TCPPort(t.SrcPort), DstPort: layers.TCPPort(t.DstPort), Seq: 1 + sent,
+			Ack: 1, ACK: true, Window: 65535}
 		_ = tcp.SetNetworkLayerForChecksum(network)
 		transport = tcp
 	case flow.UDP:
@@ -80,12 +82,14 @@ func (f *framer) frame(t *flow.FiveTuple, size int64, sent uint32) ([]byte, erro
 		head := [12]byte{}
 		binary.BigEndian.PutUint16(head[:], t.SrcPort)
 		binary.BigEndian.PutUint16(head[2:], t.DstPort)
-		if t.Proto == flow.SCTP { // gopacket's own sums what the buffer held before
-			binary.LittleEndian.PutUint32(head[8:], crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, payload))
+		if t.Proto == flow.SCTP { // gopacket's own checksum covers what the buffer held before
+			binary.LittleEndian.PutUint32(head[8:], crc32.Update(crc32.Checksum(head[:], castagnoli),
+				castagnoli, payload))
 		}
 		transport = gopacket.Payload(head[:transportHeader[t.Proto]])
 	}
-	err := gopacket.SerializeLayers(f.buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, &eth, ip, transport, payload)
+	err := gopacket.SerializeLayers(f.buf, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+		&eth, ip, transport, payload)
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", t, err)
 	}
@@ -109,7 +113,7 @@ func (f *framer) notIP(t *flow.FiveTuple, size int64) ([]byte, error) {
 	return b, nil
 }
 
-// macOf undoes linkLocal; 0 of an address that holds no MAC address.
+// macOf undoes linkLocal; it is 0 for an address that holds no MAC address.
 func macOf(a netip.Addr) (mac [6]byte) {
 	b := a.As16()
 	if b[0] != 0xfe || b[1] != 0x80 || b[11] != 0xff || b[12] != 0xfe {

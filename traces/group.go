@@ -18,9 +18,10 @@ type Options struct {
 	Resolution units.Time // captures: width of a segment, in the recording's time; 0 is 100 ms
 	Timeout    units.Time // captures: silence after which a five-tuple is a new flow; 0 is never
 	Seed       uint64     // root of the phases of the copies
-	MTU        int64      // captures: IP packets that are longer are split into such as a NIC would have sent; 0 leaves them whole
-	Inner      bool       // captures: packets in VXLAN and GTP-U tunnels belong to the flow of the addresses inside
-	Packets    bool       // captures: keep the packets as well, for Workload.Packets, and give each flow one segment
+	// captures: longer IP packets are split as a NIC would have done; 0 leaves them whole
+	MTU     int64
+	Inner   bool // captures: packets in VXLAN and GTP-U tunnels belong to the flow of the addresses inside
+	Packets bool // captures: keep the packets as well, for Workload.Packets, and give each flow one segment
 
 	Context context.Context // reading is given up, with its error, when it is done; nil is never
 }
@@ -59,11 +60,12 @@ func checkCut(from, to units.Time) error {
 
 const outsideCut = "packets outside the cut"
 
-// ReadCapture reads a packet capture as flows: see the package's text for how, and Capture for the formats. A capture
+// ReadCapture reads a packet capture as flows: the package comment says how, and Capture lists the formats. A capture
 // with no packets in the cut is an error.
 //
-// With Options.Packets, the packets are kept while their flows are being learnt, beyond a million of them in a temporary file
-// of 16 bytes each, and are read again from there: memory grows with the flows and not with the packets.
+// With Options.Packets, the packets are kept while their flows are being learnt: up to a million in memory, more in a
+// temporary file of 16 bytes a packet. They are read again from there. So memory grows with the flows and not with the
+// packets.
 func ReadCapture(path string, o Options) (*Workload, error) {
 	src, err := openSource(path)
 	if err != nil {
@@ -74,7 +76,7 @@ func ReadCapture(path string, o Options) (*Workload, error) {
 	return readCapture(src, path, o, heldInCore)
 }
 
-// readCapture keeps so many packets in memory.
+// readCapture keeps up to held packets in memory.
 func readCapture(src *source, path string, o Options, held int) (_ *Workload, err error) {
 	o, err = o.normal()
 	if err != nil {
@@ -108,7 +110,7 @@ func readCapture(src *source, path string, o Options, held int) (_ *Workload, er
 			outside++
 			continue
 		}
-		// From the capture's own time: p.Time may be units.Never.
+		// c.last and not p.Time, which may be units.Never.
 		if p.Time = c.last.minus(instant{}.add(o.From)).time(); p.Time > maxSpan {
 			return nil, c.tooFar()
 		}
@@ -141,9 +143,10 @@ type grouper struct {
 	width, timeout units.Time
 	whole          bool // a flow is one segment, from its first bin to its last
 	index          map[flow.FiveTuple]int32
-	lately         [1 << 10]int32 // flows that had a packet, by a hash of their ports: most packets are found without the map
-	flows          []Flow
-	last           []units.Time // packet of each flow
+	// flows that had a packet, by a hash of their ports: most packets need no look-up in the map
+	lately [1 << 10]int32
+	flows  []Flow
+	last   []units.Time // packet of each flow
 }
 
 // add returns the number of the packet's flow.

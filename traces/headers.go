@@ -24,7 +24,8 @@ const (
 // Kind is what a header walk found.
 type Kind uint8
 
-// Kinds of frames. Only frames of kind IP and Fragment have an IP five-tuple; see the package's text on the others.
+// Kinds of frames. Only frames of kind IP and Fragment have an IP five-tuple; the package comment says what the others
+// have.
 const (
 	IP        Kind = iota // five-tuple complete
 	Fragment              // later IP fragment whose first fragment was seen: five-tuple complete
@@ -46,16 +47,18 @@ const (
 	etherTransparent = 0x6558 // an Ethernet frame
 )
 
-// walker finds the five-tuple of frames. It remembers first fragments; when their number reaches maxFragments it
-// forgets them all, so memory stays bounded.
+// walker finds the five-tuple of frames. It remembers first fragments. When there are maxFragments of them it forgets
+// them all, so memory stays bounded.
 type walker struct {
-	enter         bool // tunnels, and find the five-tuple inside
-	tunnelled     bool // the current frame has a tunnel
-	depth         int  // tunnels entered in the current frame
-	fragments     map[fragment]flow.FiveTuple
-	ip, transport int // bytes captured of the last frame from its IP header on, and from what follows that and its extensions; in a tunnel, of what is inside
+	enter     bool // whether to enter tunnels and find the five-tuple inside
+	tunnelled bool // the current frame has a tunnel
+	depth     int  // tunnels entered in the current frame
+	fragments map[fragment]flow.FiveTuple
+	// bytes captured of the last frame from its IP header on, and from the end of that header and its extensions on; in
+	// a tunnel, of the packet inside
+	ip, transport int
 
-	outer, inner int64 // packets in tunnels of which none was entered, and one was
+	outer, inner int64 // packets in tunnels that were not entered, and that were
 }
 
 const maxFragments = 1 << 16
@@ -104,7 +107,8 @@ func (w *walker) link(link uint32, b []byte) (flow.FiveTuple, Kind) {
 			return nonIP(nil, nil, 0), Malformed
 		}
 		return w.ether(b[12:12+min(8, b[11])], nil, binary.BigEndian.Uint16(b), b[20:])
-	case linkNull, linkLoop: // address family(4), in the byte order of the machine that captured; the IP version decides
+	// address family(4), in the byte order of the machine that captured; the IP version decides
+	case linkNull, linkLoop:
 		if len(b) < 4 {
 			return nonIP(nil, nil, 0), Malformed
 		}
@@ -113,8 +117,8 @@ func (w *walker) link(link uint32, b []byte) (flow.FiveTuple, Kind) {
 	return w.raw(b)
 }
 
-// plainIPv4 recognises most frames there are: IPv4 without options, not a fragment, with ports, and in no tunnel. The long
-// way gives the same.
+// plainIPv4 recognises the frames that are most common: IPv4 without options, not a fragment, with ports, and in no
+// tunnel. The long way gives the same.
 func plainIPv4(b []byte) (p *[24]byte, ok bool) {
 	if len(b) < 14+20+4 || b[12] != 8 || b[13] != 0 || b[14] != 0x45 || !ported[b[14+9]] || b[14+6]&^0x40|b[14+7] != 0 {
 		return nil, false
@@ -136,8 +140,8 @@ func (w *walker) raw(b []byte) (flow.FiveTuple, Kind) {
 	return nonIP(nil, nil, 0), NonIP
 }
 
-// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100), MPLS labels
-// (RFC 3032) and the header of a PPPoE session (RFC 2516).
+// ether continues after a link header, past any number of VLAN tags (802.1Q, 802.1ad, and the older 0x9100), MPLS
+// labels (RFC 3032) and the header of a PPPoE session (RFC 2516).
 func (w *walker) ether(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple, Kind) {
 	for proto == 0x8100 || proto == 0x88a8 || proto == 0x9100 {
 		if len(b) < 4 {
@@ -169,10 +173,10 @@ func (w *walker) ether(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple,
 	return nonIP(src, dst, proto), NonIP
 }
 
-// pppIP are the protocols of PPP that carry IP, with the EtherType of the same.
+// pppIP are the protocols of PPP that carry IP, with the corresponding EtherTypes.
 var pppIP = map[uint16]uint16{0x21: etherIPv4, 0x57: etherIPv6}
 
-// mpls passes labels. What is inside says only by its first bits whether it is IP.
+// mpls skips labels. Only the first bits of what is inside tell whether it is IP.
 func (w *walker) mpls(src, dst []byte, proto uint16, b []byte) (flow.FiveTuple, Kind) {
 	for bottom := false; !bottom; b = b[4:] {
 		if len(b) < 4 {
@@ -218,7 +222,7 @@ func (w *walker) ipv4(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 	return t, k, true
 }
 
-// ipv6 passes the extension headers of RFC 8200 and of the IPsec authentication header (RFC 4302).
+// ipv6 skips the extension headers of RFC 8200 and the IPsec authentication header (RFC 4302).
 func (w *walker) ipv6(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 	if len(b) < 40 || b[0]>>4 != 6 {
 		return
@@ -262,14 +266,14 @@ func (w *walker) ipv6(b []byte) (t flow.FiveTuple, k Kind, ok bool) {
 	return t, k, true
 }
 
-// extensions are the IPv6 extension headers that are passed, with the unit in bytes of their length field: hop-by-hop,
+// extensions are the IPv6 extension headers that are skipped, with the unit in bytes of their length field: hop-by-hop,
 // routing, fragment, authentication, destination options, mobility, HIP, Shim6. Each is 8 bytes and so many units long.
 var extensions = [256]int{0: 8, 43: 8, 44: 8, 51: 4, 60: 8, 135: 8, 139: 8, 140: 8}
 
 // ported are the transports whose header begins with source and destination port.
 var ported = [256]bool{flow.TCP: true, flow.UDP: true, flow.SCTP: true, 33: true, 136: true} // DCCP, UDP-Lite
 
-// ports completes t from the transport header. Those of ICMP are its type and code, as in flow logs.
+// ports completes t from the transport header. For ICMP, type and code stand for the ports, as in flow logs.
 func ports(t *flow.FiveTuple, b []byte) Kind {
 	switch icmp := t.Proto == flow.ICMP || t.Proto == flow.ICMPv6; {
 	case icmp && len(b) >= 2:
@@ -300,8 +304,8 @@ func (w *walker) recall(key fragment, t *flow.FiveTuple) Kind {
 	return Fragment
 }
 
-// payload completes t from what follows the IP header, and enters a tunnel if there is one. A packet of which the inside
-// cannot be read stays in the flow of the tunnel.
+// payload completes t from what follows the IP header, and enters a tunnel if there is one. If what is inside cannot be
+// read, the packet stays in the flow of the tunnel.
 func (w *walker) payload(t flow.FiveTuple, b []byte) (flow.FiveTuple, Kind) {
 	k := ports(&t, b)
 	if k != IP || t.Proto != flow.UDP || len(b) < 8 {
@@ -337,8 +341,8 @@ func (w *walker) payload(t flow.FiveTuple, b []byte) (flow.FiveTuple, Kind) {
 // maxDepth is how many tunnels within each other are entered.
 const maxDepth = 4
 
-// tunnel is what reads the content of a UDP datagram to a port, and says what is inside by its EtherType, where 0 is
-// nothing; nil if the port is none of a tunnel.
+// tunnel returns the reader for UDP datagrams to a port, or nil if the port is not a tunnel's. The reader returns the
+// content and its EtherType, 0 for no content.
 func tunnel(port uint16) func([]byte) (uint16, []byte) {
 	switch port {
 	case 4789, 8472: // by IANA, and by Linux before that
@@ -393,7 +397,7 @@ func nonIP(src, dst []byte, proto uint16) flow.FiveTuple {
 	return flow.FiveTuple{Src: linkLocal(src), Dst: linkLocal(dst), SrcPort: proto, Proto: notIP}
 }
 
-// linkLocal is the link-local address of a MAC address (RFC 4291, appendix A), the unspecified address if there is none.
+// linkLocal is the link-local address of a MAC address (RFC 4291, appendix A), or the unspecified address without one.
 func linkLocal(mac []byte) netip.Addr {
 	if len(mac) == 0 {
 		return netip.IPv6Unspecified()

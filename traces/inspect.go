@@ -15,11 +15,12 @@ import (
 
 // Summary says what is in a capture or a flow log.
 type Summary struct {
-	File       string      `json:"file"`
-	Format     string      `json:"format"` // pcap, pcapng, zeek, nfdump, cicflowmeter or flows
-	Packets    int64       `json:"packets"`
-	Bytes      int64       `json:"bytes"`      // see Counted
-	Counted    Layer       `json:"counted"`    // what the bytes are: frame_bytes of a capture, without check sequence; see Layer
+	File    string `json:"file"`
+	Format  string `json:"format"` // pcap, pcapng, zeek, nfdump, cicflowmeter or flows
+	Packets int64  `json:"packets"`
+	Bytes   int64  `json:"bytes"` // see Counted
+	// what the bytes count, see Layer: frame_bytes, without check sequence, for a capture
+	Counted    Layer       `json:"counted"`
 	Duration   float64     `json:"duration_s"` // first to last packet, or first start to last end of a connection
 	FlowsUni   int         `json:"flows_uni"`  // distinct directed five-tuples of IP packets
 	FlowsBi    int         `json:"flows_bi"`   // distinct five-tuples, both directions folded together
@@ -57,8 +58,8 @@ var peakWindows = [...]units.Time{units.Second, 10 * units.Millisecond, units.Mi
 // sizeLimits are the upper ends of the size classes; RFC 2544 frames fall in different ones.
 var sizeLimits = [...]int{64, 127, 511, 1023, 1518, 0}
 
-// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it. It takes times of any distance.
-// Of the options, it uses Inner and Context.
+// Inspect reads recorded traffic in any format that Read knows, and sums up what is in it. Packets may be any time
+// apart. Inner and Context are the only options used.
 func Inspect(path string, o Options) (*Summary, error) {
 	src, f, err := openTraffic(path, o.Context)
 	if err != nil {
@@ -78,7 +79,7 @@ func inspect(src *source, path string, f *flowLog, o Options) (s *Summary, err e
 	return s, err
 }
 
-// life is when a five-tuple was on the wire.
+// life is the time that a five-tuple was on the wire.
 type life struct{ first, last instant }
 
 func inspectCapture(src *source, path string, o Options) (*Summary, error) {
@@ -156,7 +157,8 @@ func inspectFlowLog(src *source, path string, f *flowLog) (*Summary, error) {
 	if len(cs) == 0 {
 		return nil, errNoPackets
 	}
-	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: g.layer, Packets: g.packets, Bytes: g.bytes, Notes: g.skipped}
+	s := &Summary{File: filepath.Base(path), Format: f.name, Counted: g.layer, Packets: g.packets, Bytes: g.bytes,
+		Notes: g.skipped}
 	index := map[flow.FiveTuple]bool{}
 	var tuples []flow.FiveTuple
 	var lives []life
@@ -206,7 +208,7 @@ func (s *Summary) finish(tuples []flow.FiveTuple, lives []life, duration instant
 	s.Series = b.series(duration)
 }
 
-// concurrent is the most lives that hold at one instant, first and last included.
+// concurrent is the largest number of lives that share an instant, first and last included.
 func concurrent(lives []life) int {
 	starts, ends := make([]instant, len(lives)), make([]instant, len(lives))
 	for i, l := range lives {
@@ -235,7 +237,7 @@ type bins struct {
 
 func newBins() *bins { return &bins{width: units.Microsecond} }
 
-// at is the bin of a length of time; too many to tell are many.
+// at is the bin of a length of time; the result is huge if the number of the bin would overflow.
 func (b *bins) at(t instant) uint64 {
 	hi, lo := bits.Mul64(uint64(t.sec), picos)
 	lo, carry := bits.Add64(lo, uint64(t.ps), 0)
@@ -246,7 +248,7 @@ func (b *bins) at(t instant) uint64 {
 	return n
 }
 
-// begin is where a bin does.
+// begin is where a bin begins.
 func (b *bins) begin(n uint64) instant {
 	hi, lo := bits.Mul64(n, uint64(b.width))
 	sec, ps := bits.Div64(hi, lo, picos)
@@ -306,7 +308,7 @@ func (b *bins) series(duration instant) Series {
 	return s
 }
 
-// String is the summary as a table of text, without the series.
+// String prints the summary as a table, without the series.
 func (s *Summary) String() string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {

@@ -14,7 +14,7 @@ import (
 // instant is a time of unknown origin, such as since 1970: seconds, and picoseconds from 0 to 10^12 - 1.
 type instant struct{ sec, ps int64 }
 
-// minus and plus are exact; of the result, too, ps is from 0 to 10^12 - 1.
+// minus and plus are exact. ps of the result is from 0 to 10^12 - 1 as well.
 func (a instant) minus(b instant) instant { return instant{a.sec - b.sec, a.ps - b.ps}.normal() }
 
 func (a instant) plus(b instant) instant { return instant{a.sec + b.sec, a.ps + b.ps}.normal() }
@@ -27,7 +27,7 @@ func (a instant) normal() instant {
 	return instant{a.sec + carry, a.ps - carry*int64(picos)}
 }
 
-// time is a as a length, the longest there is where it is longer than that.
+// time is a as a length of time, or units.Never if a is longer than that can hold.
 func (a instant) time() units.Time {
 	const most = math.MaxInt64/int64(units.Second) - 1
 	if a.sec > most {
@@ -36,7 +36,7 @@ func (a instant) time() units.Time {
 	return units.Time(a.sec)*units.Second + units.Time(a.ps)
 }
 
-// seconds is a as a length.
+// seconds is a as a length of time.
 func (a instant) seconds() float64 {
 	if t := a.time(); t < units.Never {
 		return t.Seconds()
@@ -44,7 +44,7 @@ func (a instant) seconds() float64 {
 	return float64(a.sec) + float64(a.ps)/float64(picos)
 }
 
-// floor is the last multiple of step, which is positive, that is not later than a, a length.
+// floor is the last multiple of step that is not later than a. Both are lengths of time, and step is positive.
 func (a instant) floor(step units.Time) instant {
 	hi, lo := bits.Mul64(uint64(a.sec), picos)
 	lo, carry := bits.Add64(lo, uint64(a.ps), 0)
@@ -52,7 +52,7 @@ func (a instant) floor(step units.Time) instant {
 	return a.minus(instant{}.add(units.Time(rest)))
 }
 
-// portion is the part of a length that another is.
+// portion is the quotient of two lengths of time.
 func portion(part, whole instant) float64 {
 	if p, w := part.time(), whole.time(); w < units.Never {
 		return float64(p) / float64(w)
@@ -60,17 +60,17 @@ func portion(part, whole instant) float64 {
 	return part.seconds() / whole.seconds()
 }
 
-// add is t after a; t is not negative.
+// add returns the instant t after a; t is not negative.
 func (a instant) add(t units.Time) instant {
 	ps := a.ps + int64(t%units.Second)
 	return instant{a.sec + int64(t/units.Second) + ps/int64(picos), ps % int64(picos)}
 }
 
-// lastDate is in the year 2255: a pcapng holds 64 bits of nanoseconds. Milliseconds since 1970 that are taken for seconds
-// are beyond it from April 1970 on.
+// lastDate is in the year 2255: a pcapng holds 64 bits of nanoseconds. Milliseconds since 1970 that are mistaken for
+// seconds lie beyond it from April 1970 on.
 const lastDate = 9_000_000_000
 
-// plausible judges a time since 1970 that a text holds.
+// plausible checks a time since 1970 that comes from a text.
 func (a instant) plausible() error {
 	switch {
 	case a.sec < 0:
@@ -78,13 +78,14 @@ func (a instant) plausible() error {
 	case a.sec <= lastDate:
 		return nil
 	}
-	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec, time.Unix(a.sec, 0).UTC().Year())
+	return fmt.Errorf("%d s since 1970 are in the year %d: want seconds, and not milli-, micro- or nanoseconds", a.sec,
+		time.Unix(a.sec, 0).UTC().Year())
 }
 
 // String is a as a date.
 func (a instant) String() string { return time.Unix(a.sec, a.ps/1000).UTC().Format(time.RFC3339Nano) }
 
-// date is a as seconds since 1970, cut to a nanosecond.
+// date is a as a date, with a as seconds since 1970, cut to a nanosecond.
 func (a instant) date() (time.Time, error) {
 	if a.sec < 0 || a.sec > lastDate {
 		return time.Time{}, fmt.Errorf("time %d s since 1970, want 0 to %d s", a.sec, int64(lastDate))

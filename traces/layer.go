@@ -7,7 +7,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// Layer is what a source counts as the bytes of a packet. It is the same for all flows of one source.
+// Layer says what a source counts as the bytes of a packet. It is the same for all flows of one source.
 type Layer uint8
 
 // The layers, from the outside in.
@@ -19,9 +19,10 @@ const (
 )
 
 // layerNames name the column of bytes in a flow CSV.
-var layerNames = [...]string{FramesWithFCS: "frame_fcs_bytes", Frames: "frame_bytes", IPBytes: "ip_bytes", PayloadBytes: "payload_bytes"}
+var layerNames = [...]string{FramesWithFCS: "frame_fcs_bytes", Frames: "frame_bytes", IPBytes: "ip_bytes",
+	PayloadBytes: "payload_bytes"}
 
-// String is how a sentence calls the bytes.
+// String names the bytes in a sentence.
 func (l Layer) String() string {
 	return [...]string{"frame bytes with check sequence", "frame bytes", "IP bytes", "payload bytes"}[l]
 }
@@ -34,7 +35,7 @@ func parseLayer(name string) (Layer, bool) {
 	return Layer(max(i, 0)), i >= 0
 }
 
-// frame is the size of a frame without check sequence, of which the layer counts so many bytes.
+// frame is the size of a frame, without check sequence, if bytes are what the layer counts of it.
 func (l Layer) frame(bytes int64, t *flow.FiveTuple) int64 {
 	switch l {
 	case FramesWithFCS:
@@ -47,7 +48,7 @@ func (l Layer) frame(bytes int64, t *flow.FiveTuple) int64 {
 	return bytes
 }
 
-// least is the fewest bytes that the layer counts of a packet.
+// least is the smallest number of bytes that the layer can count for a packet.
 func (l Layer) least(t *flow.FiveTuple) int64 {
 	switch {
 	case l == PayloadBytes:
@@ -65,7 +66,7 @@ const (
 	etherHeader = 14
 )
 
-// headers is the bytes of a frame's headers, down to the transport's.
+// headers is the size of a frame's headers, down to the transport's.
 func headers(t *flow.FiveTuple) int64 {
 	if t.Proto == notIP {
 		return etherHeader
@@ -77,5 +78,5 @@ func headers(t *flow.FiveTuple) int64 {
 	return etherHeader + ip + transportHeader[t.Proto]
 }
 
-// transportHeader is the size of a transport's header, without options; 0 of a protocol whose header is not written.
+// transportHeader is the size of a transport's header, without options; 0 for a protocol whose header is not written.
 var transportHeader = [256]int64{flow.TCP: 20, flow.UDP: 8, flow.SCTP: 12, flow.ICMP: 8, flow.ICMPv6: 8, 33: 4, 136: 4}

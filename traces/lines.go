@@ -40,7 +40,7 @@ func newLines(s *source) *lines {
 	return l
 }
 
-// line is the next line, tidy; ok is false at the end of the file or on an error, which fault tells apart.
+// line returns the next line, tidied. ok is false at the end of the file and on an error; fault tells the two apart.
 func (l *lines) line() (text string, ok bool) {
 	l.next()
 	if !l.scan.Scan() {
@@ -50,13 +50,13 @@ func (l *lines) line() (text string, ok bool) {
 	return tidy(l.scan.Text()), true
 }
 
-// tidy takes from a line what programs put around it: a byte order mark, which stands at the beginning of a file and so of
-// each of several that were joined, and a CR.
+// tidy removes what programs put around a line: a CR at its end and a byte order mark, which stands at the beginning of
+// a file and so of each file that was joined.
 func tidy(line string) string {
 	return strings.TrimSuffix(strings.TrimPrefix(line, "\ufeff"), "\r")
 }
 
-// notes count what was peculiar in the file's lines, once they are read.
+// notes counts what was peculiar in the file's lines, once they are read.
 func (l *lines) notes(cs []Count) []Count {
 	if l.n > 0 && l.endless {
 		cs = count(cs, "last lines without a newline: a value may be cut there", 1)
@@ -93,7 +93,7 @@ func clip(s string) string {
 	return s
 }
 
-// exact is the largest count that a float64 holds with all smaller ones.
+// exact is the largest count up to which a float64 holds every whole number.
 const exact = int64(1) << 53
 
 func addExact(a, b int64) (int64, error) {

@@ -13,14 +13,15 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// RowCount as LoadOptions.Column reads a file with a row for each event, such as a log of requests: the load of a step
-// is the events in it per second.
+// RowCount as LoadOptions.Column reads a file with a row for each event, such as a log of requests. The load of a step
+// is its number of events per second.
 const RowCount = "#rows"
 
 // LoadOptions says how a load curve becomes traffic.
 type LoadOptions struct {
-	Column   string     // column with the load, or RowCount
-	Time     string     // column with the time: decimal seconds, RFC 3339 or 2006-01-02 15:04:05; without it rows are Step apart
+	Column string // column with the load, or RowCount
+	// column with the time: decimal seconds, RFC 3339 or 2006-01-02 15:04:05; if empty, rows are Step apart
+	Time     string
 	Step     units.Time // between two rows without Time, of the last row, and of RowCount; 0 is 1 s
 	Scale    float64    // packets per second for one unit of the column; 0 is 1
 	Speedup  float64    // divides all times; rates stay, so packets get fewer; 0 is 1
@@ -63,11 +64,11 @@ func (o LoadOptions) normal() (LoadOptions, error) {
 	return o, checkCut(o.From, o.To)
 }
 
-// ReadLoad reads a load curve in CSV, packed or not, with a line of column names. A row's load holds until the time of the
-// next row, the last row's for as long as the one before it (or Step). Load times Scale is the packet rate of all flows
-// together; each of the equal flows carries its share, and where the load is 0 they are silent. A load that is not a
-// number, negative or infinite, and a time that does not grow, are errors that name the line. The flows share their
-// segments, which must not be changed.
+// ReadLoad reads a load curve in CSV, compressed or not, with a line of column names. The load of a row holds until the
+// time of the next row; that of the last row holds as long as the one before it (or Step). Load times Scale is the
+// packet rate of all flows together. Each of the equal flows carries its share, and where the load is 0 they are
+// silent. A load that is not a number, negative or infinite, and a time that does not grow, are errors that name the
+// line. The flows share their segments, which must not be changed.
 func ReadLoad(path string, o LoadOptions) (*Workload, error) {
 	o, err := o.normal()
 	if err != nil {
@@ -115,19 +116,20 @@ func readLoad(src *source, path string, o LoadOptions) (*Workload, error) {
 		w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset + i), Segments: c.segments})
 	}
 	packets, bytes := w.Totals()
-	w.Provenance = []string{fmt.Sprintf("load %s: column %s of %d rows%s, times %g, %g times as fast: %.0f packets, %.0f bytes in %d flows",
+	w.Provenance = []string{fmt.Sprintf("load %s: column %s of %d rows%s, times %g, %g times as fast: %.0f packets, "+
+		"%.0f bytes in %d flows",
 		filepath.Base(path), o.Column, rows, cutText(o.From, o.To), o.Scale, o.Speedup, packets, bytes, o.Flows)}
 	return w, nil
 }
 
-// curve collects segments whose Packets hold, until the end of readLoad, the packet rate of all flows.
+// curve collects segments. Until the end of readLoad their Packets hold the packet rate of all flows.
 type curve struct {
 	o        LoadOptions
 	log      logged // its notes
 	segments []Segment
 }
 
-// hold adds rate from start to end, in the file's time since its first row.
+// hold adds a rate from start to end, in the file's time since its first row.
 func (c *curve) hold(start, end instant, rate float64) error {
 	from, to := instant{}.add(c.o.From), instant{}.add(c.o.To)
 	if c.o.To > 0 && to.before(end) {
@@ -211,7 +213,8 @@ func (c *curve) read(l *lines) (rows int, err error) {
 		if o.Column != RowCount {
 			v, err := strconv.ParseFloat(t.cell(0), 64)
 			if err != nil || !(v >= 0) {
-				return rows, t.fail(0, fmt.Errorf("%q is not a load: want a number that is not negative", clip(t.cell(0))))
+				return rows, t.fail(0, fmt.Errorf("%q is not a load: want a number that is not negative",
+					clip(t.cell(0))))
 			}
 			next = v * o.Scale
 		}
@@ -228,7 +231,8 @@ func (c *curve) read(l *lines) (rows int, err error) {
 			next += rate
 		}
 		if !(next <= MostRate) {
-			return rows, fmt.Errorf("a load of %g packets a second, want at most %g, one packet a picosecond", next, float64(MostRate))
+			return rows, fmt.Errorf("a load of %g packets a second, want at most %g, one packet a picosecond", next,
+				float64(MostRate))
 		}
 		start, rate = now, next
 		rows++

@@ -14,23 +14,27 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-const zeekHeader = "#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n"
+const zeekHeader = "#separator \\x09\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\t" +
+	"proto\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n"
 
 // conn is a line of a log with the header zeekHeader.
 func conn(ts, duration, counts string) string {
 	return ts + "\t10.0.0.1\t1025\t10.0.0.2\t53\tudp\t" + duration + "\t" + strings.ReplaceAll(counts, " ", "\t") + "\n"
 }
 
-// jsonConn is a record of a Zeek log in JSON, with more members.
+// jsonConn is a record of a Zeek log in JSON, with the given members added.
 func jsonConn(more string) string {
-	return `{"id.orig_h":"10.0.0.1","id.orig_p":1025,"id.resp_h":"10.0.0.2","id.resp_p":53,"proto":"udp","orig_pkts":4,"orig_ip_bytes":400,"resp_pkts":2,"resp_ip_bytes":300,` + more + "}\n"
+	return `{"id.orig_h":"10.0.0.1","id.orig_p":1025,"id.resp_h":"10.0.0.2","id.resp_p":53,"proto":"udp",` +
+		`"orig_pkts":4,"orig_ip_bytes":400,"resp_pkts":2,"resp_ip_bytes":300,` + more + "}\n"
 }
 
 func TestAConnectionIsAFlowInEachDirection(t *testing.T) {
 	log := zeekHeader + conn("1258531221.486540", "2.000001", "4 400 2 3000") +
-		"#fields\tts\tproto\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tduration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n" +
+		"#fields\tts\tproto\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\t" +
+		"duration\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\n" +
 		"1258531221.486539\ticmp\t2001:db8::1\t8\t2001:db8::2\t0\t-\t1\t84\t-\t-\n#close\n"
-	for name, b := range map[string][]byte{"plain": []byte(log), "members": zipped([]byte(log[:150]), []byte(log[150:]))} {
+	for name, b := range map[string][]byte{"plain": []byte(log),
+		"members": zipped([]byte(log[:150]), []byte(log[150:]))} {
 		w, err := ReadZeek(write(t, "conn.log", b), Options{Resolution: units.Millisecond})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -74,16 +78,22 @@ func TestHostileLogsAreRefusedByLine(t *testing.T) {
 		"line 3: ts: \"-1\"":                             zeekHeader + conn("-1", "1", "1 1 1 1"),
 		"line 3: ts: \"1e9\"":                            zeekHeader + conn("1e9", "1", "1 1 1 1"),
 		"line 3: the record ends at 1970-04-26":          zeekHeader + conn("1", "9999999", "1 1 1 1"),
-		"line 4: orig_pkts: \"-5\"":                      zeekHeader + conn("1", "1", "1 1 1 1") + conn("1", "1", "-5 1 1 1"),
-		"line 3: resp_ip_bytes: \"99999999999999999\"":   zeekHeader + conn("1", "1", "1 1 1 99999999999999999"),
-		"line 4: counts sum to more than 2^53":           zeekHeader + conn("1", "1", "9007199254740992 1 0 0") + conn("1", "1", "1 1 0 0"),
-		"line 3: 7 IP bytes in no packet":                zeekHeader + conn("1", "1", "0 7 1 1"),
-		"line 3: longer than 1048576 bytes":              zeekHeader + strings.Repeat("x", 2<<20),
-		"line 3: proto: \"carp\"":                        zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "udp", "carp", 1),
-		"line 3: id.orig_h":                              zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "10.0.0.1", "10.0.0.300", 1),
-		"line 3: id.orig_p":                              zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"), "1025", "70000", 1),
-		"line 4: 99999999999 s since 1970 are in the":    zeekHeader + conn("1", "1", "1 1 1 1") + conn("99999999999", "1", "1 1 1 1"),
-		"no packets":                                     zeekHeader + conn("1", "1", "0 0 0 0"),
+		"line 4: orig_pkts: \"-5\"": zeekHeader + conn("1", "1", "1 1 1 1") +
+			conn("1", "1", "-5 1 1 1"),
+		"line 3: resp_ip_bytes: \"99999999999999999\"": zeekHeader + conn("1", "1", "1 1 1 99999999999999999"),
+		"line 4: counts sum to more than 2^53": zeekHeader + conn("1", "1", "9007199254740992 1 0 0") +
+			conn("1", "1", "1 1 0 0"),
+		"line 3: 7 IP bytes in no packet":   zeekHeader + conn("1", "1", "0 7 1 1"),
+		"line 3: longer than 1048576 bytes": zeekHeader + strings.Repeat("x", 2<<20),
+		"line 3: proto: \"carp\"": zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"),
+			"udp", "carp", 1),
+		"line 3: id.orig_h": zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"),
+			"10.0.0.1", "10.0.0.300", 1),
+		"line 3: id.orig_p": zeekHeader + strings.Replace(conn("1", "1", "1 1 1 1"),
+			"1025", "70000", 1),
+		"line 4: 99999999999 s since 1970 are in the": zeekHeader + conn("1", "1", "1 1 1 1") +
+			conn("99999999999", "1", "1 1 1 1"),
+		"no packets": zeekHeader + conn("1", "1", "0 0 0 0"),
 	} {
 		_, err := ReadZeek(write(t, "conn.log", []byte(log)), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "conn.log: ") {
@@ -96,14 +106,15 @@ func TestHostileLogsAreRefusedByLine(t *testing.T) {
 	}
 }
 
-// A file that cannot be read on names the line at which it breaks off.
+// A file that breaks off names the line where it does.
 func TestTheLineOfAFault(t *testing.T) {
 	row := conn("1", "1", "1 1 1 1")
 	for _, c := range []struct {
 		text string
 		line int
 	}{
-		{"", 1}, {zeekHeader[:5], 1}, {zeekHeader, 3}, {zeekHeader + row[:9], 3}, {zeekHeader + row[:len(row)-1], 3}, {zeekHeader + row, 4}, {zeekHeader + row + "1", 4},
+		{"", 1}, {zeekHeader[:5], 1}, {zeekHeader, 3}, {zeekHeader + row[:9], 3}, {zeekHeader + row[:len(row)-1], 3},
+		{zeekHeader + row, 4}, {zeekHeader + row + "1", 4},
 	} {
 		src, err := newSource(io.MultiReader(strings.NewReader(c.text), iotest.ErrReader(io.ErrUnexpectedEOF)), 1<<10)
 		if err != nil {
@@ -123,12 +134,18 @@ func TestALoadHoldsUntilTheNextRow(t *testing.T) {
 		o         LoadOptions
 		want      []Segment
 	}{
-		{"steps", "a,b\n1,10\n2,10\n3,0\n4,30\n", LoadOptions{Column: "b"}, []Segment{{0, 2 * s, 20, 20}, {3 * s, 4 * s, 30, 30}}},
-		{"times", "t,v\n100.5,10\n102.5,20\n", LoadOptions{Column: "v", Time: "t"}, []Segment{{0, 2 * s, 20, 20}, {2 * s, 4 * s, 40, 40}}},
-		{"dates", "t,v\n2024-02-28 23:59:59,10\n\"2024-02-29 00:00:00.5\",20\n", LoadOptions{Column: "v", Time: "t", Scale: 2}, []Segment{{0, 3 * s / 2, 30, 30}, {3 * s / 2, 3 * s, 60, 60}}},
-		{"events", "t\n10.9\n11.0\n11.9\n13\n", LoadOptions{Column: RowCount, Time: "t"}, []Segment{{0, s, 1, 1}, {s, 2 * s, 2, 2}, {3 * s, 4 * s, 1, 1}}},
-		{"cut, twice as fast", "v\n1\n2\n3\n4\n", LoadOptions{Column: "v", Step: 2 * s, From: 3 * s, To: 6 * s, Speedup: 2}, []Segment{{0, s / 2, 1, 1}, {s / 2, 3 * s / 2, 3, 3}}},
-		{"windows and quotes", "\ufeff\"a \"\"x\"\"\", v\r\n1, 7\r\n\r\n", LoadOptions{Column: `a "x"`}, []Segment{{0, s, 1, 1}}},
+		{"steps", "a,b\n1,10\n2,10\n3,0\n4,30\n", LoadOptions{Column: "b"},
+			[]Segment{{0, 2 * s, 20, 20}, {3 * s, 4 * s, 30, 30}}},
+		{"times", "t,v\n100.5,10\n102.5,20\n", LoadOptions{Column: "v", Time: "t"},
+			[]Segment{{0, 2 * s, 20, 20}, {2 * s, 4 * s, 40, 40}}},
+		{"dates", "t,v\n2024-02-28 23:59:59,10\n\"2024-02-29 00:00:00.5\",20\n", LoadOptions{Column: "v", Time: "t",
+			Scale: 2}, []Segment{{0, 3 * s / 2, 30, 30}, {3 * s / 2, 3 * s, 60, 60}}},
+		{"events", "t\n10.9\n11.0\n11.9\n13\n", LoadOptions{Column: RowCount, Time: "t"},
+			[]Segment{{0, s, 1, 1}, {s, 2 * s, 2, 2}, {3 * s, 4 * s, 1, 1}}},
+		{"cut, twice as fast", "v\n1\n2\n3\n4\n", LoadOptions{Column: "v", Step: 2 * s, From: 3 * s, To: 6 * s,
+			Speedup: 2}, []Segment{{0, s / 2, 1, 1}, {s / 2, 3 * s / 2, 3, 3}}},
+		{"windows and quotes", "\ufeff\"a \"\"x\"\"\", v\r\n1, 7\r\n\r\n", LoadOptions{Column: `a "x"`},
+			[]Segment{{0, s, 1, 1}}},
 	} {
 		c.o.Size, c.o.Flows = 1, 2
 		w, err := ReadLoad(write(t, "load.csv", []byte(c.csv)), c.o)
@@ -157,7 +174,8 @@ func TestBadLoadsAreRefusedByLine(t *testing.T) {
 		{"v\nNaN\n", `line 2: column v: "NaN"`, LoadOptions{Column: "v"}},
 		{"v\n1\n-1\n", `line 3: column v: "-1"`, LoadOptions{Column: "v"}},
 		{"v\n+Inf\n", "line 2: a load of +Inf", LoadOptions{Column: "v"}},
-		{"v\n1e12\n", "line 2: a load of 2e+12 packets a second, want at most 1e+12", LoadOptions{Column: "v", Scale: 2}},
+		{"v\n1e12\n", "line 2: a load of 2e+12 packets a second, want at most 1e+12",
+			LoadOptions{Column: "v", Scale: 2}},
 		{"a,v\n1\n", "line 2: 1 values, want 2", LoadOptions{Column: "v"}},
 		{"t,v\n2,1\n2,1\n", "line 3: column t: \"2\" is not later", LoadOptions{Column: "v", Time: "t"}},
 		{"t,v\n2,1\n1,1\n", "line 3: column t: \"1\" is not later", LoadOptions{Column: RowCount, Time: "t"}},
@@ -177,7 +195,8 @@ func TestBadLoadsAreRefusedByLine(t *testing.T) {
 }
 
 func FuzzZeek(f *testing.F) {
-	for _, log := range []string{zeekHeader, zeekHeader + conn("1.5", "-", "1 40 1 40"), zeekHeader + conn("1", "8000000", "9007199254740991 1 1 1")} {
+	for _, log := range []string{zeekHeader, zeekHeader + conn("1.5", "-", "1 40 1 40"),
+		zeekHeader + conn("1", "8000000", "9007199254740991 1 1 1")} {
 		f.Add([]byte(log))
 		f.Add(zipped([]byte(log)))
 	}
@@ -185,7 +204,8 @@ func FuzzZeek(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, format := range []*flowLog{&zeek, &zeekJSON} {
 			if src := sourceOf(b); src != nil {
-				if w, err := readFlowLog(src, "conn.log", Options{Copies: 2, From: 1, Speedup: 0.5}, format); err == nil {
+				o := Options{Copies: 2, From: 1, Speedup: 0.5}
+				if w, err := readFlowLog(src, "conn.log", o, format); err == nil {
 					check(t, w)
 				}
 			}
@@ -195,12 +215,14 @@ func FuzzZeek(f *testing.F) {
 }
 
 func FuzzLoad(f *testing.F) {
-	for _, csv := range []string{"t,v\n1,2\n3,4\n", "t,v\n2024-02-29 00:00:00,1e12\n2024-02-29T01:00:00Z,\"3\"\n", "v,t\n0,0\n"} {
+	for _, csv := range []string{"t,v\n1,2\n3,4\n", "t,v\n2024-02-29 00:00:00,1e12\n2024-02-29T01:00:00Z,\"3\"\n",
+		"v,t\n0,0\n"} {
 		f.Add([]byte(csv))
 		f.Add(zipped([]byte(csv)))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, o := range []LoadOptions{{Column: "v"}, {Column: "v", Time: "t", Speedup: 3, From: units.Second}, {Column: RowCount, Time: "t", Step: units.Minute}} {
+		for _, o := range []LoadOptions{{Column: "v"}, {Column: "v", Time: "t", Speedup: 3, From: units.Second},
+			{Column: RowCount, Time: "t", Step: units.Minute}} {
 			src := sourceOf(b)
 			if src == nil {
 				return
@@ -214,15 +236,21 @@ func FuzzLoad(f *testing.F) {
 
 func TestZeekLogsInJSON(t *testing.T) {
 	for _, c := range []struct{ log, want string }{
-		{jsonConn(`"ts":1714979075.309996,"duration":2.5`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 2500ms, 4 packets, 400 B"},
-		{jsonConn(`"ts":1.714979075309996e+09,"duration":1e-06`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 1us, 4 packets, 400 B"},
-		{jsonConn(`"ts":"2024-05-06T07:04:35.309996Z","duration":null`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
-		{`{"_path":"stats","ts":1714979075.3,"peer":"x"}` + "\n" + jsonConn(`"ts":1714979075.3`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1714979075.309996,"duration":2.5`),
+			"udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 2500ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1.714979075309996e+09,"duration":1e-06`),
+			"udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 1us, 4 packets, 400 B"},
+		{jsonConn(`"ts":"2024-05-06T07:04:35.309996Z","duration":null`),
+			"udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+		{`{"_path":"stats","ts":1714979075.3,"peer":"x"}` + "\n" + jsonConn(`"ts":1714979075.3`),
+			"udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
 		{"{}\n" + jsonConn(`"ts":1714979075.3`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
-		{jsonConn(`"ts":1714979075.3,"_path":"conn"`) + jsonConn(`"ts":1,"_path":"dns"`), "udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
+		{jsonConn(`"ts":1714979075.3,"_path":"conn"`) + jsonConn(`"ts":1,"_path":"dns"`),
+			"udp 10.0.0.1:1025 > 10.0.0.2:53: 0s for 100ms, 4 packets, 400 B"},
 	} {
 		log := strings.ReplaceAll(c.log, ",}", "}")
-		for name, read := range map[string]func(string, Options) (*Workload, error){"Zeek": ReadZeek, "records": ReadFlowLog, "any": Read} {
+		for name, read := range map[string]func(string, Options) (*Workload, error){"Zeek": ReadZeek,
+			"records": ReadFlowLog, "any": Read} {
 			w, err := read(write(t, "conn.log", []byte(log)), Options{})
 			if err != nil {
 				t.Errorf("%s: %s: %v", name, log, err)
@@ -250,7 +278,8 @@ func TestZeekLogsInJSON(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	for from, want := range map[string]string{"1e-06": "0.000001", "1.5e3": "1500", "-2.50E-1": "-0.25", "12.5": "12.5", "0e0": "0", "1.23e1": "12.3"} {
+	for from, want := range map[string]string{"1e-06": "0.000001", "1.5e3": "1500", "-2.50E-1": "-0.25", "12.5": "12.5",
+		"0e0": "0", "1.23e1": "12.3"} {
 		if got, err := plain(from); err != nil || got != want {
 			t.Errorf("%s: got %s, %v; want %s", from, got, err, want)
 		}

@@ -8,9 +8,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Merge superposes workloads. Flows are ordered by first packet; of flows that start together, those of an earlier
-// argument come first. Provenance is concatenated and Skipped is summed by reason. The segments are shared with ws, and of
-// a single workload that is in order everything.
+// Merge superposes workloads. Flows are ordered by first packet; if flows start together, those of an earlier argument
+// come first. Provenance is concatenated and Skipped is summed by reason. The segments are shared with ws. A single
+// workload that is in order is returned with everything shared.
 func Merge(ws ...*Workload) *Workload {
 	if len(ws) == 1 && ws[0].sorted() {
 		m := *ws[0]
@@ -55,7 +55,9 @@ func (w *Workload) adopt(ps []Packets, first int) {
 }
 
 func (w *Workload) sorted() bool {
-	return slices.IsSortedFunc(w.Flows, func(a, b Flow) int { return cmp.Compare(a.Segments[0].Start, b.Segments[0].Start) })
+	return slices.IsSortedFunc(w.Flows, func(a, b Flow) int {
+		return cmp.Compare(a.Segments[0].Start, b.Segments[0].Start)
+	})
 }
 
 // sort orders the flows, which may be many, in place.

@@ -16,7 +16,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-const webSizes = "# bytes percent\n0 0\n10000 15\n20000 20\n\n30000 30\n50000 40\n80000 53\n200000 60\n1000000 70\n2000000 80\n5000000 90\n10000000 97\n30000000 100\n"
+const webSizes = "# bytes percent\n0 0\n10000 15\n20000 20\n\n30000 30\n50000 40\n80000 53\n200000 60\n" +
+	"1000000 70\n2000000 80\n5000000 90\n10000000 97\n30000000 100\n"
 
 // sizeDistance is the Kolmogorov-Smirnov distance of n draws before they are cut into frames.
 func sizeDistance(s *sizes, n int) float64 {
@@ -86,7 +87,8 @@ func TestBadSizesSayWhatIsWrong(t *testing.T) {
 		"# x\n5 10\n4 20\n":   "line 3: 4 20 is below the line before",
 		"5 20\n6 10\n10 100n": "line 2: 6 10 is below",
 	} {
-		if _, err := ReadSizes(write(t, "s.txt", []byte(text)), 1500); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "s.txt") {
+		if _, err := ReadSizes(write(t, "s.txt", []byte(text)), 1500); err == nil ||
+			!strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "s.txt") {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
@@ -115,7 +117,8 @@ func FuzzSizes(f *testing.F) {
 }
 
 const profileText = `- duration: 0.1
-  generator: {distribution: seq, clients_start: 16.0.0.1, clients_end: 16.0.0.3, servers_start: 48.0.0.1, servers_end: 48.0.0.2}
+  generator: {distribution: seq, clients_start: 16.0.0.1, clients_end: 16.0.0.3,
+    servers_start: 48.0.0.1, servers_end: 48.0.0.2}
   mac: [0x0, 0x0, 0x0, 0x1, 0x0, 0x00]
   cap_ipg: true
   cap_info:
@@ -148,7 +151,8 @@ func TestAMixPlaysItsTemplates(t *testing.T) {
 	if m.Rate != 40 {
 		t.Errorf("%g sessions/s, want 40", m.Rate)
 	}
-	w, err := Generate(m, GenerateOptions{Arrivals: Arrivals{Process: "constant", Rate: m.Rate}, Until: 100 * units.Second})
+	w, err := Generate(m, GenerateOptions{Arrivals: Arrivals{Process: "constant", Rate: m.Rate},
+		Until: 100 * units.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,9 +170,11 @@ func TestAMixPlaysItsTemplates(t *testing.T) {
 		}
 	}
 	if n := 4000.0; math.Abs(float64(kinds[3])/n-0.25) > 0.03 || kinds[1] != 2*(4000-kinds[3]) {
-		t.Errorf("%v flows by segments, want a quarter of 4000 sessions with three, and two flows of one in the others", kinds)
+		t.Errorf("%v flows by segments, want a quarter of 4000 sessions with three, and two flows of one in the others",
+			kinds)
 	}
-	if first := w.Flows[0].Tuple; first.Src != netip.MustParseAddr("16.0.0.1") || first.Dst != netip.MustParseAddr("48.0.0.1") {
+	if first := w.Flows[0].Tuple; first.Src != netip.MustParseAddr("16.0.0.1") ||
+		first.Dst != netip.MustParseAddr("48.0.0.1") {
 		t.Errorf("session 0 is %v", first)
 	}
 	if p, b := w.Totals(); p != float64(kinds[1]+3*kinds[3]) || b != 28*p+1.5*float64(kinds[1]) {
@@ -178,14 +184,17 @@ func TestAMixPlaysItsTemplates(t *testing.T) {
 
 func TestHostsOfATemplateHaveSides(t *testing.T) {
 	at := func(src, dst string) Flow {
-		return Flow{Tuple: flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: 5000, DstPort: 80, Proto: flow.UDP}}
+		return Flow{Tuple: flow.FiveTuple{Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: 5000,
+			DstPort: 80, Proto: flow.UDP}}
 	}
 	for _, c := range []struct {
 		flows []Flow
 		want  []bool
 	}{
 		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.9", "10.0.0.1")}, []bool{true, false}},
-		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.9", "10.0.0.2"), at("10.0.0.2", "10.0.0.9")}, []bool{true, false, true}}, // a second address of the client
+		// a second address of the client
+		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.9", "10.0.0.2"), at("10.0.0.2", "10.0.0.9")},
+			[]bool{true, false, true}},
 		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.2", "10.0.0.3")}, []bool{true, true}},
 		{[]Flow{at("10.0.0.1", "10.0.0.9"), at("10.0.0.2", "10.0.0.1")}, []bool{true, false}},
 		{[]Flow{at("10.0.0.1", "10.0.0.1")}, []bool{true}},

@@ -29,11 +29,11 @@ type Holdings interface {
 	String() string
 }
 
-// Sessions makes the flows of one session of users or machines; of most models a session is one flow.
+// Sessions makes the flows of one session of users or machines. In most models a session is one flow.
 type Sessions interface {
 	// Session makes the flows of session i, which begins at the given time. It may run on several goroutines at once.
 	Session(r *rand.Rand, i int, at units.Time) []Flow
-	// Layer is what the bytes of its flows count.
+	// Layer says what the bytes of its flows count.
 	Layer() Layer
 	// String names the model for the provenance.
 	String() string
@@ -41,8 +41,8 @@ type Sessions interface {
 
 const echoRequest = 8 // type of ICMP (RFC 792)
 
-// Paced makes each flow of a distribution a session, with packets evenly spaced in time. It has the five-tuple of the
-// synthetic flow Offset + i (see SyntheticTuple) with the protocol of its holding, where ICMP is an echo request, and a
+// Paced makes each flow of a distribution a session, with packets evenly spaced in time. The flow has the five-tuple of
+// the synthetic flow Offset + i (see SyntheticTuple) with the protocol of its holding; ICMP becomes an echo request. A
 // single packet lasts Width.
 type Paced struct {
 	Holdings Holdings
@@ -59,7 +59,7 @@ func (p Paced) String() string {
 	return fmt.Sprintf("%v, durations as in M57", p.Holdings)
 }
 
-// Layer implements Sessions: a model's frames have a check sequence, 64 B is the smallest.
+// Layer implements Sessions: a model's frames have a check sequence, and the smallest is 64 B.
 func (Paced) Layer() Layer { return FramesWithFCS }
 
 // Session implements Sessions.
@@ -87,9 +87,9 @@ func (p Paced) Session(r *rand.Rand, i int, at units.Time) []Flow {
 	return []Flow{{t, []Segment{{at, at + min(max(span, 1), maxSpan-at), float64(h.Packets), float64(h.Bytes)}}}}
 }
 
-// durations are the mean and the standard deviation of the logarithm of a flow's duration in seconds, by its packets:
-// log-normal distributions fitted to the Zeek log of the M57 office network, 2009-11-18 (DigitalCorpora), the
-// durations that are zero left out. The AGH data has neither durations nor rates.
+// durations are the mean and the standard deviation of the logarithm of a flow's duration in seconds, by its number of
+// packets. They are log-normal distributions fitted to the Zeek log of the M57 office network, 2009-11-18
+// (DigitalCorpora), without the durations that are zero. The AGH data has neither durations nor rates.
 var durations = []struct {
 	below    int64
 	mean, sd float64
@@ -104,8 +104,8 @@ const (
 	leastGap    = units.Microsecond
 )
 
-// Duration draws the time from the first to the last packet of a flow of two packets or more: log-normal with parameters
-// by the number of packets, at most 300 s, and at least 1 us for each gap.
+// Duration draws the time from the first to the last packet of a flow of two packets or more. It is log-normal with
+// parameters that depend on the number of packets, at most 300 s, and at least 1 us for each gap.
 func Duration(r *rand.Rand, packets int64) units.Time {
 	i := 0
 	for packets >= durations[i].below && i < len(durations)-1 {
@@ -123,7 +123,7 @@ type GenerateOptions struct {
 	Context  context.Context // ends the making with its error; nil never
 }
 
-// stopped is the error of a context that has ended; a nil one never does.
+// stopped is the error of a context that has ended. A nil context never ends.
 func stopped(ctx context.Context) error {
 	if ctx == nil {
 		return nil
@@ -139,7 +139,7 @@ var (
 	flowStreams   = numeric.Streams("traces/flows") // by block
 )
 
-// Generate makes the traffic of a model. It depends on the seed, and not on the number of cores.
+// Generate makes the traffic of a model. The result depends on the seed, and not on the number of cores.
 func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 	times, err := o.Arrivals.times(o.Context, rand.New(arrivalStream.At(o.Seed, 0)), o.Until)
 	if err != nil {
@@ -178,7 +178,8 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 		return nil, fmt.Errorf("traces: %v: %w", m, err)
 	}
 	if segments.Load() > maxSegments {
-		return nil, fmt.Errorf("traces: %v: more than %d spans of constant rate, want fewer sessions, a shorter time or a coarser resolution", m, maxSegments)
+		return nil, fmt.Errorf("traces: %v: more than %d spans of constant rate, want fewer sessions, a shorter time "+
+			"or a coarser resolution", m, maxSegments)
 	}
 	w := &Workload{Layer: m.Layer()}
 	for _, flows := range made {
@@ -186,17 +187,19 @@ func Generate(m Sessions, o GenerateOptions) (*Workload, error) {
 	}
 	w.sort()
 	packets, octets := w.Totals()
-	w.Provenance = []string{fmt.Sprintf("model %v; %s: %s packets, %s bytes, %d flows, seed %d", m, o.Arrivals, whole(packets), whole(octets), len(w.Flows), o.Seed)}
+	w.Provenance = []string{fmt.Sprintf("model %v; %s: %s packets, %s bytes, %d flows, seed %d", m, o.Arrivals,
+		whole(packets), whole(octets), len(w.Flows), o.Seed)}
 	return w, nil
 }
 
 // Generated plays the traffic that Generate makes, without ever holding it: a flow is drawn when its session begins. No
-// session begins from o.Until on; flows that have begun go on unless end says otherwise.
+// session begins at o.Until or later; flows that have begun go on unless end says otherwise.
 func Generated(m Sessions, o GenerateOptions, end units.Time) (*Stream, error) {
 	if err := o.Arrivals.check(o.Until); err != nil {
 		return nil, fmt.Errorf("traces: %v: %w", m, err)
 	}
-	s := &Stream{Layer: m.Layer(), End: end, Provenance: []string{fmt.Sprintf("model %v; %s, seed %d", m, o.Arrivals, o.Seed)}}
+	s := &Stream{Layer: m.Layer(), End: end, Provenance: []string{fmt.Sprintf("model %v; %s, seed %d", m, o.Arrivals,
+		o.Seed)}}
 	s.flows = func(yield func(begun, error) bool) {
 		i := 0
 		var r *rand.Rand
@@ -220,7 +223,7 @@ func Generated(m Sessions, o GenerateOptions, end units.Time) (*Stream, error) {
 	return s, nil
 }
 
-// What a model, or the copies of a recording, may make in memory: some 4 GB, and 10 in a run.
+// Limits of what a model, or the copies of a recording, may make in memory: some 4 GB, and some 10 GB in a whole run.
 const (
 	maxFlows    = 1 << 24
 	maxSegments = 1 << 26

@@ -49,7 +49,7 @@ func distance(draws []int64, rows []aghRow) (worst float64, at int64) {
 }
 
 // The distance of a sample of n to its own distribution exceeds 1.95/sqrt(n) once in a thousand times. The mixtures are
-// fits: their distances are what their authors' fit leaves.
+// fits: their distances are those that their authors' fit leaves.
 func TestAGHDrawsFollowThePublishedHistograms(t *testing.T) {
 	const n = 200_000
 	sampled := 1.95 / math.Sqrt(n)
@@ -57,10 +57,14 @@ func TestAGHDrawsFollowThePublishedHistograms(t *testing.T) {
 		AGHOptions
 		most float64
 	}{
-		{AGHOptions{"all", "length", "histogram"}, sampled}, {AGHOptions{"tcp", "length", "histogram"}, sampled}, {AGHOptions{"udp", "length", "histogram"}, sampled},
-		{AGHOptions{"all", "size", "histogram"}, sampled}, {AGHOptions{"tcp", "size", "histogram"}, sampled}, {AGHOptions{"udp", "size", "histogram"}, sampled},
-		{AGHOptions{"all", "length", "mixture"}, 0.015}, {AGHOptions{"tcp", "length", "mixture"}, 0.02}, {AGHOptions{"udp", "length", "mixture"}, 0.015},
-		{AGHOptions{"all", "size", "mixture"}, 0.065}, {AGHOptions{"tcp", "size", "mixture"}, 0.085}, {AGHOptions{"udp", "size", "mixture"}, 0.065},
+		{AGHOptions{"all", "length", "histogram"}, sampled}, {AGHOptions{"tcp", "length", "histogram"}, sampled},
+		{AGHOptions{"udp", "length", "histogram"}, sampled},
+		{AGHOptions{"all", "size", "histogram"}, sampled}, {AGHOptions{"tcp", "size", "histogram"}, sampled},
+		{AGHOptions{"udp", "size", "histogram"}, sampled},
+		{AGHOptions{"all", "length", "mixture"}, 0.015}, {AGHOptions{"tcp", "length", "mixture"}, 0.02},
+		{AGHOptions{"udp", "length", "mixture"}, 0.015},
+		{AGHOptions{"all", "size", "mixture"}, 0.065}, {AGHOptions{"tcp", "size", "mixture"}, 0.085},
+		{AGHOptions{"udp", "size", "mixture"}, 0.065},
 	} {
 		m, err := NewAGH(c.AGHOptions)
 		if err != nil {
@@ -87,7 +91,8 @@ func TestAGHDrawsFollowThePublishedHistograms(t *testing.T) {
 			}
 		}
 		d, at := distance(draws, aghHistogram(c.Protocol, c.Feature))
-		t.Logf("%v: KS distance %.4f at %d (at most %.4f), mean %.1f packets, %.0f B, %.2f %% TCP, %.2f %% UDP", m, d, at, c.most, packets, octets, 100*tcp/n, 100*udp/n)
+		t.Logf("%v: KS distance %.4f at %d (at most %.4f), mean %.1f packets, %.0f B, %.2f %% TCP, %.2f %% UDP", m, d,
+			at, c.most, packets, octets, 100*tcp/n, 100*udp/n)
 		if d > c.most {
 			t.Errorf("%v: KS distance %.4f at %d, want at most %.4f", m, d, at, c.most)
 		}
@@ -117,13 +122,14 @@ func TestAGHDrawsFollowThePublishedHistograms(t *testing.T) {
 	}
 }
 
-// The totals that the data's authors publish, and the means, survived joining the bins.
+// The totals that the data's authors publish, and the means, are still those after bins were joined.
 func TestAGHHistogramsHoldThePublishedTotals(t *testing.T) {
 	for _, c := range []struct {
 		protocol               string
 		flows, packets, octets int64
 	}{
-		{"all", 4032376751, 316857594090, 275858498994998}, {"tcp", 2171291495, 264608398768, 244338999568258}, {"udp", 1737523167, 50730510162, 31098128445645},
+		{"all", 4032376751, 316857594090, 275858498994998}, {"tcp", 2171291495, 264608398768, 244338999568258},
+		{"udp", 1737523167, 50730510162, 31098128445645},
 	} {
 		for _, feature := range []string{"length", "size"} {
 			var got [3]int64
@@ -186,7 +192,8 @@ func TestArrivalsHaveTheirRateAndSpread(t *testing.T) {
 	}{
 		{Arrivals{Rate: rate}, 0.95, 1.05},
 		{Arrivals{Process: "constant", Rate: rate}, 0, 1e-9},
-		{Arrivals{Process: "on-off", Rate: rate, On: 100 * units.Millisecond, Off: 300 * units.Millisecond}, 21, 26}, // 1 + 2 λ a / (a+b)^2 = 23.5 with λ = 200/s, a = 1/on, b = 1/off
+		// 1 + 2 λ a / (a+b)^2 = 23.5 with λ = 200/s, a = 1/on, b = 1/off
+		{Arrivals{Process: "on-off", Rate: rate, On: 100 * units.Millisecond, Off: 300 * units.Millisecond}, 21, 26},
 	} {
 		ts, err := c.a.times(context.Background(), rand.New(arrivalStream.At(3, 0)), until)
 		if err != nil {
@@ -249,8 +256,10 @@ func TestASeriesGivesItsArrivals(t *testing.T) {
 
 func TestBadArrivalsSayWhatIsWrong(t *testing.T) {
 	for _, a := range []Arrivals{
-		{}, {Rate: -1}, {Rate: math.NaN()}, {Rate: 1e13}, {Rate: 1e11}, {Process: "bursts", Rate: 1}, {Process: "on-off", Rate: 1},
-		{Process: "series"}, {Process: "series", Series: "missing.csv", Load: LoadOptions{Column: "x"}}, {Process: "constant", Rate: 1e9},
+		{}, {Rate: -1}, {Rate: math.NaN()}, {Rate: 1e13}, {Rate: 1e11}, {Process: "bursts", Rate: 1},
+		{Process: "on-off", Rate: 1},
+		{Process: "series"}, {Process: "series", Series: "missing.csv", Load: LoadOptions{Column: "x"}},
+		{Process: "constant", Rate: 1e9},
 		{Process: "constant", Rate: 0.9e-6},
 	} {
 		if ts, err := a.times(context.Background(), rand.New(arrivalStream.At(1, 0)), units.Second); err == nil {
@@ -258,12 +267,14 @@ func TestBadArrivalsSayWhatIsWrong(t *testing.T) {
 		}
 	}
 	for _, until := range []units.Time{-1, 0, maxSpan + 1} {
-		if _, err := (Arrivals{Rate: 1}).times(context.Background(), rand.New(arrivalStream.At(1, 0)), until); err == nil {
+		if _, err := (Arrivals{Rate: 1}).times(context.Background(), rand.New(arrivalStream.At(1, 0)),
+			until); err == nil {
 			t.Errorf("until %v: no error", until)
 		}
 	}
 	// The slowest arrivals end too.
-	if ts, err := (Arrivals{Process: "on-off", Rate: 1e-300, On: maxSpan, Off: 1}).times(context.Background(), rand.New(arrivalStream.At(1, 0)), maxSpan); err != nil || len(ts) != 0 {
+	if ts, err := (Arrivals{Process: "on-off", Rate: 1e-300, On: maxSpan, Off: 1}).times(context.Background(),
+		rand.New(arrivalStream.At(1, 0)), maxSpan); err != nil || len(ts) != 0 {
 		t.Error(ts, err)
 	}
 }
@@ -289,7 +300,8 @@ func TestAModelDependsOnTheSeedAndNotOnTheCores(t *testing.T) {
 	}
 	generate := func(seed uint64, cores int) *Workload {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
-		w, err := Generate(Paced{Holdings: m}, GenerateOptions{Arrivals: Arrivals{Rate: 2000}, Until: 3 * units.Second, Seed: seed})
+		w, err := Generate(Paced{Holdings: m}, GenerateOptions{Arrivals: Arrivals{Rate: 2000},
+			Until: 3 * units.Second, Seed: seed})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -320,7 +332,8 @@ func BenchmarkGenerate(b *testing.B) {
 	}
 	n := 0
 	for b.Loop() {
-		w, err := Generate(Paced{Holdings: m}, GenerateOptions{Arrivals: Arrivals{Rate: 1e5}, Until: 3 * units.Second, Seed: 1})
+		w, err := Generate(Paced{Holdings: m}, GenerateOptions{Arrivals: Arrivals{Rate: 1e5},
+			Until: 3 * units.Second, Seed: 1})
 		if err != nil {
 			b.Fatal(err)
 		}

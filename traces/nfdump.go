@@ -12,7 +12,8 @@ import (
 // nfdumpColumns are the columns of nfdump -o csv: of version 1.6, and of 1.7.5 and later.
 var nfdumpColumns = []column{
 	{names: []string{"ts", "firstSeen"}}, {names: []string{"td", "duration"}}, {names: []string{"pr", "proto"}},
-	{names: []string{"sa", "srcAddr"}}, {names: []string{"sp", "srcPort"}}, {names: []string{"da", "dstAddr"}}, {names: []string{"dp", "dstPort"}},
+	{names: []string{"sa", "srcAddr"}}, {names: []string{"sp", "srcPort"}}, {names: []string{"da", "dstAddr"}},
+	{names: []string{"dp", "dstPort"}},
 	{names: []string{"ipkt", "packets"}}, {names: []string{"ibyt", "bytes"}},
 	{names: []string{"opkt"}, optional: true}, {names: []string{"obyt"}, optional: true},
 }
@@ -40,10 +41,10 @@ func isNfdump(line string) bool {
 	return hasColumns(line, "ts", "td", "sa", "da", "ipkt") || hasColumns(line, "firstSeen", "srcAddr", "packets")
 }
 
-// readNfdump reads the output of nfdump -o csv. Its times are taken as UTC. ipkt and ibyt are of the direction from sa to
-// da; opkt and obyt, which flows merged by nfdump -b have, are of the other. The summary at the end of an output is left
-// out; another output may follow. Of ICMP, dp is type.code: the type becomes the source port and the code the destination
-// port, as in a Zeek log.
+// readNfdump reads the output of nfdump -o csv. Its times are taken as UTC. ipkt and ibyt count the direction from sa
+// to da. opkt and obyt, which flows merged by nfdump -b have, count the other. The summary at the end of an output is
+// left out; another output may follow. For ICMP, dp is type.code: the type becomes the source port and the code the
+// destination port, as in a Zeek log.
 func readNfdump(l *lines, log *logged) error {
 	log.layer = IPBytes
 	t := table{lines: l, log: log, columns: nfdumpColumns, foot: nfdumpSummary()}
@@ -93,8 +94,8 @@ func readNfdump(l *lines, log *logged) error {
 	}
 }
 
-// nfdumpSummary tells the three lines of a summary - its title, names and values - and sees that nothing but the column
-// names of another output follows them.
+// nfdumpSummary recognises the three lines of a summary - its title, names and values - and checks that nothing follows
+// but the column names of another output.
 func nfdumpSummary() func(string) (bool, error) {
 	left := -1 // of the lines of a summary; -1 among records
 	return func(text string) (bool, error) {
@@ -108,7 +109,8 @@ func nfdumpSummary() func(string) (bool, error) {
 		case left < 0:
 			return false, nil
 		case !isNfdump(text):
-			return false, fmt.Errorf("%q after a summary: want the end of the file, or the column names of another output", clip(text))
+			return false, fmt.Errorf("%q after a summary: want the end of the file, or the column names of "+
+				"another output", clip(text))
 		}
 		left = -1
 		return false, nil

@@ -27,7 +27,7 @@ const (
 	maxLine   = 1 << 20  // bytes in a line of a log
 )
 
-// source is an input, unpacked if it is packed with gzip (of one member or several) or zstd, read in one pass.
+// source is an input that is read in one pass, decompressed if it is gzip (of one member or several) or zstd.
 type source struct {
 	*bufio.Reader
 	ctx    context.Context // reading is given up when it is done; nil is never
@@ -38,8 +38,8 @@ type source struct {
 	err    error // first error of the input, the end included
 }
 
-// OpenFile opens a file to read. One that is not regular is refused: a pipe that nobody writes to would hang for ever, and
-// a run reads its inputs more than once, to vouch for them.
+// OpenFile opens a file to read. It refuses one that is not regular: a pipe that nobody writes to would hang for ever,
+// and a run reads its inputs more than once, to record what they held.
 func OpenFile(path string) (*os.File, os.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe opens at once
 	if err != nil {
@@ -80,7 +80,7 @@ func openSource(path string) (*source, error) {
 // window is how much of an input is read at a time.
 const window = 1 << 17
 
-// newSource reads from anything of about so many bytes.
+// newSource reads from anything; size is about its length in bytes.
 func newSource(r io.Reader, size int64) (s *source, err error) {
 	s = &source{budget: maxRecord}
 	buffer := int(min(size+1, window))
@@ -116,7 +116,8 @@ func (b budgeted) Read(p []byte) (int, error) {
 // next starts a new record.
 func (s *source) next() { s.budget = maxRecord }
 
-// progress is how much of the file has been read, in bytes, and how much there is; 0 of what is no file.
+// progress returns how many bytes of the file have been read, and how many there are; both are 0 if the input is no
+// file.
 func (s *source) progress() (read, size float64) {
 	if s.file == nil {
 		return 0, 0
@@ -129,7 +130,7 @@ func (s *source) progress() (read, size float64) {
 	return float64(at), float64(info.Size())
 }
 
-// notes count what was peculiar in how the input is packed.
+// notes counts what was peculiar in how the input is compressed.
 func (s *source) notes(cs []Count) []Count {
 	if m, ok := s.packed.(*members); ok {
 		cs = count(cs, "zero bytes after the gzip data, left out", m.padding)
@@ -148,7 +149,7 @@ func (s *source) Close() error {
 	return s.file.Close()
 }
 
-// truncated tells an end of file inside a record from a fault of the file or of the record.
+// truncated tells the end of the file inside a record from a fault of the file or of the record.
 func (s *source) truncated(err error) error {
 	switch {
 	case s.budget <= 0:
@@ -175,7 +176,7 @@ func Read(path string, o Options) (*Workload, error) {
 	return readFlowLog(src, path, o, f)
 }
 
-// openTraffic opens a file and finds its format: nil is a packet capture.
+// openTraffic opens a file and finds its format; nil means a packet capture.
 func openTraffic(path string, ctx context.Context) (*source, *flowLog, error) {
 	src, err := openSource(path)
 	if err != nil {
@@ -190,7 +191,7 @@ func openTraffic(path string, ctx context.Context) (*source, *flowLog, error) {
 	return src, f, nil
 }
 
-// sniff finds the format of an input by its beginning, which stays unread; nil is a packet capture.
+// sniff finds the format of an input by its beginning, which stays unread; nil means a packet capture.
 func sniff(src *source) (*flowLog, error) {
 	head, err := src.Peek(src.Size())
 	src.next()
@@ -228,5 +229,6 @@ func sniff(src *source) (*flowLog, error) {
 	for _, f := range flowLogs {
 		wants = append(wants, f.want)
 	}
-	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", head[:min(4, len(head))], strings.Join(wants, ", "))
+	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", head[:min(4, len(head))],
+		strings.Join(wants, ", "))
 }

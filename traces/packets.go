@@ -29,13 +29,13 @@ type Packets struct {
 
 // PacketReader yields packets in order of time.
 type PacketReader interface {
-	// Read puts the next packets into p, which has room for one at least, and says how many. It is 0 only with an error, which
-	// at the end is io.EOF.
+	// Read puts the next packets into p, which has room for at least one, and returns how many. That is 0 only with an
+	// error, which is io.EOF at the end.
 	Read(p []Arrival) (int, error)
 }
 
-// PacketMerge merges packets in order of time; of those of one instant, the ones of earlier Packets come first. It holds a
-// bounded part of each.
+// PacketMerge merges packets in order of time. Of packets at the same instant, those of earlier Packets come first. It
+// holds a bounded part of each.
 type PacketMerge struct {
 	lanes     []lane
 	ahead     int      // packets that are read at a time
@@ -45,7 +45,7 @@ type PacketMerge struct {
 	err       error
 }
 
-// lane is one of the merged sequences, of which part has been read.
+// lane is one of the merged sequences, part of which has been read.
 type lane struct {
 	buf   []Arrival // buf[at:] is read and not used
 	at    int
@@ -56,19 +56,19 @@ type lane struct {
 
 // lender is a PacketReader that has its packets in memory, or knows better than its caller where to put them.
 type lender interface {
-	// lend gives some of the next packets, n at most if they have to be read, and what to add to their times. They stay as
-	// they are until the next call, and are not to be written to.
+	// lend returns some of the next packets, at most n if they have to be read, and what to add to their times. They
+	// stay as they are until the next call, and must not be written to.
 	lend(n int) (p []Arrival, phase units.Time, err error)
 }
 
-// What a merge reads ahead, in packets: of all lanes about, and of one.
+// What a merge reads ahead, in packets: for all lanes together, roughly, and for one lane.
 const (
 	aheadAll   = 1 << 15
 	aheadMost  = 1 << 12
 	aheadLeast = 16
 )
 
-// MergePackets opens all packets. An error of theirs is returned by the first Read.
+// MergePackets opens all packets. If opening fails, the first Read returns the error.
 func MergePackets(ps []Packets) *PacketMerge {
 	s := &PacketMerge{lanes: make([]lane, len(ps))}
 	s.ahead = min(max(aheadAll/max(len(ps), 1), aheadLeast), aheadMost)
@@ -102,9 +102,9 @@ func (s *PacketMerge) refill(l *lane) {
 
 const idleKey = 1<<63 - 1
 
-// build plays the tournament (Knuth, The Art of Computer Programming 3, 5.4.1) with the time of each lane's next packet
-// since base, shifted, and the lane's number as its key. A lane whose next packet is too far away for a key is idle until the
-// others are, too.
+// build plays the tournament (Knuth, The Art of Computer Programming 3, 5.4.1). The key of a lane is the time of its
+// next packet since base, shifted, and its number. A lane whose next packet is too far away for a key is idle until all
+// others are idle too.
 func (s *PacketMerge) build() {
 	s.base = units.Never
 	for i := range s.lanes {
@@ -170,9 +170,9 @@ func (s *PacketMerge) Read(p []Arrival) (n int, err error) {
 	return 0, io.EOF
 }
 
-// spool keeps the packets of a recording, once their flows are known: up to a number in memory, where all copies share
-// them, and else in a temporary file, 16 bytes a packet. The file has no name, so nothing is left of it when the process ends,
-// however it does.
+// spool keeps the packets of a recording, each with the number of its flow: up to a number of them in memory, where all
+// copies share them, and otherwise in a temporary file, 16 bytes a packet. The file has no name, so nothing is left of
+// it when the process ends, however it ends.
 type spool struct {
 	held []Arrival // all of them, if there is no file; Flow is the number in the recording
 	most int       // in memory
@@ -227,7 +227,7 @@ func (s *spool) write(p Arrival) error {
 	return err
 }
 
-// end is called when all packets are there, and says by what their times are to be divided.
+// end is called when all packets are there. Their times are divided by speed.
 func (s *spool) end(speed float64) error {
 	for i := range s.held {
 		s.held[i].At = speedUp(s.held[i].At, speed)

@@ -29,7 +29,7 @@ func readAll(t testing.TB, s *PacketMerge) (all []Arrival) {
 	}
 }
 
-// holding is ReadCapture that holds so many packets in memory.
+// holding is ReadCapture with at most so many packets in memory.
 func holding(t testing.TB, path string, o Options, held int) (*Workload, error) {
 	t.Helper()
 	src, err := openSource(path)
@@ -40,8 +40,8 @@ func holding(t testing.TB, path string, o Options, held int) (*Workload, error) 
 	return readCapture(src, path, o, held)
 }
 
-// Packet by packet is flow by flow with more detail: the same flows with the same lives and totals, and the packets are
-// those of the file, cut, sped up and copied as the flows are.
+// Packet by packet is flow by flow with more detail. The flows have the same lives and totals. The packets are those of
+// the file, cut, sped up and copied as the flows are.
 func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 	for _, o := range []Options{
 		{},
@@ -93,7 +93,8 @@ func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 			for _, s := range r.Segments {
 				n, b = n+s.Packets, b+s.Bytes
 			}
-			if s := f.Segments[0]; len(f.Segments) != 1 || f.Tuple != r.Tuple || s.Start != r.Segments[0].Start || s.End != r.Segments[len(r.Segments)-1].End ||
+			if s := f.Segments[0]; len(f.Segments) != 1 || f.Tuple != r.Tuple || s.Start != r.Segments[0].Start ||
+				s.End != r.Segments[len(r.Segments)-1].End ||
 				s.Packets != n || s.Bytes != b || count[i] != n || bytes[i] != b {
 				t.Fatalf("%+v: flow %d: %+v with %g packets of %g bytes, want %+v", o, i, f, count[i], bytes[i], r)
 			}
@@ -101,7 +102,7 @@ func TestPacketsOfACaptureAreThoseOfItsFlows(t *testing.T) {
 	}
 }
 
-// What is allocated to replay a capture does not depend on how many packets it has.
+// The memory allocated to replay a capture does not depend on how many packets it has.
 func TestAReplayTakesNoMemoryAPacket(t *testing.T) {
 	frame := cat(macs, []byte{8, 0}, ip4(flow.UDP, 1, 0, udpPorts))
 	used := func(n int) uint64 {
@@ -161,14 +162,15 @@ func TestStreamMergesInOrderOfTimeAndThenOfSources(t *testing.T) {
 			}
 			ps = append(ps, Packets{Flows: []flow.ID{f}, Open: func() PacketReader { s := slices.Clone(s); return &s }})
 		}
-		slices.SortStableFunc(want, func(a, b Arrival) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Flow, b.Flow)) })
+		slices.SortStableFunc(want,
+			func(a, b Arrival) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Flow, b.Flow)) })
 		if got := readAll(t, MergePackets(ps)); !slices.Equal(got, want) {
 			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
 		}
 	}
 }
 
-// cpuTime is what this process has used of all cores, in seconds.
+// cpuTime is the time that this process has used on all cores, in seconds.
 func cpuTime(t testing.TB) float64 {
 	t.Helper()
 	var u syscall.Rusage

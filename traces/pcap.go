@@ -10,8 +10,8 @@ import (
 )
 
 // records reads the records of a pcap (draft-ietf-opsawg-pcap) or pcapng file (draft-ietf-opsawg-pcapng) in place: a
-// record is a slice of one buffer that slides over the file. The tests hold it against gopacket's readers. Where a record
-// would begin, another file may: several that were joined are read as one.
+// record is a slice of one buffer that slides over the file. Tests compare it with gopacket's readers. Another file may
+// begin where a record would: files that were joined are read as one.
 type records struct {
 	src  *source
 	buf  []byte // buf[r:w] is read and not yet used
@@ -29,7 +29,7 @@ type records struct {
 	carried  int64 // times whose fraction was a second or more, or negative
 }
 
-// swapped says whether a pcap has the length on the wire before the length captured, as old versions did.
+// swapped says whether a pcap holds the length on the wire before the captured length, as old versions did.
 type swapped uint8
 
 const (
@@ -45,19 +45,19 @@ type record struct {
 	link    uint32
 	iface   int
 	at      instant
-	stamped bool // a simple packet block has no time
+	stamped bool // has a time, as all have but simple packet blocks
 }
 
 const (
 	modifiedHeader = 24
 
-	maxSnap  = 262144  // what libpcap takes for a capture's length whatever its header says
+	maxSnap  = 262144  // captured bytes of a frame that libpcap accepts whatever the header says
 	maxEpoch = 1 << 40 // seconds
 	picos    = uint64(units.Second)
 )
 
-// magics are the first four bytes of a pcap, with its byte order, the ticks of its clock in a second, and the bytes before a
-// frame, of which a modified pcap (A. Kuznetzov's patches to libpcap) has 8 more.
+// magics are the first four bytes of a pcap, with its byte order, the ticks of its clock in a second, and the number of
+// bytes before a frame. A modified pcap (A. Kuznetzov's patches to libpcap) has 8 bytes more there.
 var magics = map[string]struct {
 	big    bool
 	ticks  uint64
@@ -95,16 +95,18 @@ func (x *records) open() error {
 		x.swap = perhaps
 	}
 	// The upper bits of the link type say whether the frames have a check sequence, or are reserved.
-	x.pcap = iface{link: x.u32(b[20:]) & 0xffff, snap: min(max(x.u32(b[16:]), maxSnap), maxRecord), ticks: m.ticks, factor: picos / m.ticks}
+	x.pcap = iface{link: x.u32(b[20:]) & 0xffff, snap: min(max(x.u32(b[16:]), maxSnap), maxRecord), ticks: m.ticks,
+		factor: picos / m.ticks}
 	if !supported[x.pcap.link] {
-		return fmt.Errorf("link type %d is not supported: want Ethernet, LINUX_SLL, LINUX_SLL2, raw IP or loopback", x.pcap.link)
+		return fmt.Errorf("link type %d is not supported: want Ethernet, LINUX_SLL, LINUX_SLL2, raw IP or loopback",
+			x.pcap.link)
 	}
 	x.r += 24
 	return nil
 }
 
-// another says whether another file begins here. A pcap's magic, version and the zeros after them are, as a record, a frame
-// of no byte in December 2055, and a pcapng's is one of 1975.
+// another reports whether another file begins here. As a record, a pcap's magic, its version and the zeros after them
+// would be an empty frame of December 2055, and a pcapng's would be one of 1975.
 func (x *records) another() bool {
 	if x.w-x.r < 4 && x.need1() != nil {
 		return false
@@ -183,8 +185,8 @@ func (x *records) next(f *record) error {
 	return nil
 }
 
-// time is that of a record in a pcap. Some writers add to the fraction, or take from it, without a carry: up to a second in
-// either direction the time is known all the same.
+// time is the time of a record in a pcap. Some writers add to the fraction, or subtract from it, without a carry. Up to
+// a second in either direction the time is known all the same.
 func (x *records) time(sec, fraction uint32) (instant, error) {
 	ticks := int64(x.pcap.ticks)
 	if int64(fraction) < ticks {
@@ -200,7 +202,7 @@ func (x *records) time(sec, fraction uint32) (instant, error) {
 	return at.normal(), nil
 }
 
-// midway is the error of a file that ends where it must not.
+// midway is the error of a file that ends where it may not.
 func midway(err error) error {
 	if err == io.EOF {
 		return ErrTruncated
@@ -224,7 +226,8 @@ func (x *records) u16(b []byte) uint16 {
 	return v
 }
 
-// need is the next n bytes, which stay unread. The error is io.EOF if there are none, and ErrTruncated if there are fewer.
+// need returns the next n bytes, which stay unread. The error is io.EOF if there are none, and ErrTruncated if there
+// are fewer.
 func (x *records) need(n int) ([]byte, error) {
 	if x.w-x.r >= n {
 		return x.buf[x.r : x.r+n], nil

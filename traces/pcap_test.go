@@ -50,7 +50,8 @@ func peers(b []byte) (lines []string, err error) {
 		if len(ci.AncillaryData) > 0 {
 			link = ci.AncillaryData[0].(layers.LinkType)
 		}
-		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", ci.Timestamp.Unix(), ci.Timestamp.Nanosecond(), link, ci.InterfaceIndex, ci.Length, data))
+		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", ci.Timestamp.Unix(),
+			ci.Timestamp.Nanosecond(), link, ci.InterfaceIndex, ci.Length, data))
 	}
 }
 
@@ -72,7 +73,8 @@ func ours(t testing.TB, b []byte) (lines []string, joined int64, err error) {
 		} else if err != nil {
 			return lines, x.joined, err
 		}
-		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", f.at.sec, f.at.ps/1000, f.link, f.iface, f.length, f.data))
+		lines = append(lines, fmt.Sprintf("%d.%09d link %d interface %d length %d %x", f.at.sec, f.at.ps/1000, f.link,
+			f.iface, f.length, f.data))
 	}
 }
 
@@ -117,7 +119,8 @@ func TestRandomCapturesAreThoseThatGopacketReads(t *testing.T) {
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		var ng, old bytes.Buffer
-		w, err := pcapgo.NewNgWriterInterface(&ng, pcapgo.NgInterface{LinkType: layers.LinkTypeEthernet, TimestampResolution: 9, SnapLength: 0, Name: "one"}, pcapgo.NgWriterOptions{})
+		w, err := pcapgo.NewNgWriterInterface(&ng, pcapgo.NgInterface{LinkType: layers.LinkTypeEthernet,
+			TimestampResolution: 9, SnapLength: 0, Name: "one"}, pcapgo.NgWriterOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +135,8 @@ func TestRandomCapturesAreThoseThatGopacketReads(t *testing.T) {
 			for i := range min(100, len(data)) {
 				data[i] = byte(r.Uint32())
 			}
-			ci := gopacket.CaptureInfo{Timestamp: time.Unix(1e9+r.Int64N(1e8), r.Int64N(1e9)), CaptureLength: len(data), Length: len(data) + r.IntN(3)}
+			ci := gopacket.CaptureInfo{Timestamp: time.Unix(1e9+r.Int64N(1e8), r.Int64N(1e9)), CaptureLength: len(data),
+				Length: len(data) + r.IntN(3)}
 			if err := p.WritePacket(ci, data); err != nil {
 				t.Fatal(err)
 			}
@@ -170,7 +174,7 @@ func TestClocksOfEveryResolution(t *testing.T) {
 	}
 }
 
-// The short way through the headers is the long one.
+// The short way through the headers gives what the long one gives.
 func FuzzFrame(f *testing.F) {
 	udp := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
 	for i := range udp {
@@ -191,7 +195,7 @@ func FuzzFrame(f *testing.F) {
 	})
 }
 
-// older says whether a pcap is of a version before 2.4, whose two lengths gopacket does not know to be swapped.
+// older reports whether a pcap is of a version before 2.4. gopacket does not know that their two lengths are swapped.
 func older(b []byte) bool {
 	if magics[string(b[:4])].big {
 		return binary.BigEndian.Uint16(b[6:]) < 4
@@ -199,7 +203,7 @@ func older(b []byte) bool {
 	return binary.LittleEndian.Uint16(b[6:]) < 4
 }
 
-// carries says whether a pcap has a time with a second or more in its fraction, of which gopacket loses bits.
+// carries reports whether a pcap has a time with a second or more in its fraction, of which gopacket loses bits.
 func carries(b []byte) bool {
 	m := magics[string(b[:4])]
 	number := func(b []byte) uint64 {

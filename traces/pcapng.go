@@ -21,13 +21,13 @@ const maxInterfaces = 1 << 16
 // iface is what a file says of an interface.
 type iface struct {
 	link   uint32
-	snap   uint32 // most bytes captured of a frame
-	ticks  uint64 // of its clock in a second
+	snap   uint32 // bytes of a frame that are captured at most
+	ticks  uint64 // ticks of its clock in a second
 	factor uint64 // picoseconds in a tick, 0 if that is not whole
 	offset int64  // seconds to add to its clock
 }
 
-// block reads a block of a pcapng, and a section header's byte order.
+// block reads a block of a pcapng. A section header sets the byte order.
 func (x *records) block() (kind uint32, body []byte, err error) {
 	b, err := x.need(12)
 	if err != nil {
@@ -49,7 +49,8 @@ func (x *records) block() (kind uint32, body []byte, err error) {
 		return 0, nil, errRecord
 	}
 	if size < 12 || size%4 != 0 || kind == ngSection && size < 28 {
-		return 0, nil, fmt.Errorf("block of type %#x is %d bytes long, want a multiple of 4 that holds its header", kind, size)
+		return 0, nil, fmt.Errorf("block of type %#x is %d bytes long, want a multiple of 4 that holds its header",
+			kind, size)
 	}
 	if b, err = x.need(int(size)); err != nil {
 		return 0, nil, midway(err)
@@ -64,7 +65,7 @@ func (x *records) block() (kind uint32, body []byte, err error) {
 	return kind, b[8 : size-4], nil
 }
 
-// nextBlock reads a block, and says whether it is a packet.
+// nextBlock reads a block, and reports whether it is a packet.
 func (x *records) nextBlock(f *record) (packet bool, err error) {
 	kind, b, err := x.block()
 	if err != nil {

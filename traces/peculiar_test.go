@@ -17,7 +17,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// sampler writes files of one format, of records of three packets and of a second each.
+// sampler writes files of one format. Each record has three packets and lasts a second.
 type sampler struct {
 	name      string
 	capture   bool
@@ -46,20 +46,29 @@ var samplers = []sampler{
 		return b.Bytes()
 	}},
 	{name: "Zeek", header: zeekHeader, separator: "\t", record: func(at int64, duration, port, count string) string {
-		return fmt.Sprintf("%d.0\t10.0.0.1\t%s\t10.0.0.2\t53\tudp\t%s\t1\t%s\t2\t%s\n", at, port, duration, count, count)
+		return fmt.Sprintf("%d.0\t10.0.0.1\t%s\t10.0.0.2\t53\tudp\t%s\t1\t%s\t2\t%s\n", at, port, duration, count,
+			count)
 	}},
 	{name: "Zeek JSON", record: func(at int64, duration, port, count string) string {
-		return fmt.Sprintf(`{"ts":%d.0,"id.orig_h":"10.0.0.1","id.orig_p":%s,"id.resp_h":"10.0.0.2","id.resp_p":53,"proto":"udp","duration":%s,"orig_pkts":1,"orig_ip_bytes":%s,"resp_pkts":2,"resp_ip_bytes":%s}`+"\n", at, port, duration, count, count)
+		return fmt.Sprintf(`{"ts":%d.0,"id.orig_h":"10.0.0.1","id.orig_p":%s,"id.resp_h":"10.0.0.2","id.resp_p":53,`+
+			`"proto":"udp","duration":%s,"orig_pkts":1,"orig_ip_bytes":%s,"resp_pkts":2,"resp_ip_bytes":%s}`+"\n",
+			at, port, duration, count, count)
 	}},
-	{name: "nfdump", header: "firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows\n", separator: ",", record: func(at int64, duration, port, count string) string {
-		return fmt.Sprintf("%s,%s,UDP,10.0.0.1,%s,10.0.0.2,53,3,%s,1\n", time.Unix(at, 0).UTC().Format(time.DateTime), duration, port, count)
-	}},
-	{name: "CICFlowMeter", header: "Timestamp,Flow Duration,Protocol,Src IP,Src Port,Dst IP,Dst Port,Tot Fwd Pkts,TotLen Fwd Pkts,Tot Bwd Pkts,TotLen Bwd Pkts,Label\n", separator: ",", record: func(at int64, duration, port, count string) string {
-		return fmt.Sprintf("%s,%s000000,17,10.0.0.1,%s,10.0.0.2,53,1,%s,2,%s,x\n", time.Unix(at, 0).UTC().Format("02/01/2006 15:04:05"), duration, port, count, count)
-	}},
-	{name: "flow CSV", header: flowHeader(IPBytes), separator: ",", record: func(at int64, duration, port, count string) string {
-		return fmt.Sprintf("%d,%s,udp,10.0.0.1,%s,10.0.0.2,53,3,%s\n", at, duration, port, count)
-	}},
+	{name: "nfdump", header: "firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows\n",
+		separator: ",", record: func(at int64, duration, port, count string) string {
+			return fmt.Sprintf("%s,%s,UDP,10.0.0.1,%s,10.0.0.2,53,3,%s,1\n",
+				time.Unix(at, 0).UTC().Format(time.DateTime), duration, port, count)
+		}},
+	{name: "CICFlowMeter", header: "Timestamp,Flow Duration,Protocol,Src IP,Src Port,Dst IP,Dst Port," +
+		"Tot Fwd Pkts,TotLen Fwd Pkts,Tot Bwd Pkts,TotLen Bwd Pkts,Label\n", separator: ",",
+		record: func(at int64, duration, port, count string) string {
+			return fmt.Sprintf("%s,%s000000,17,10.0.0.1,%s,10.0.0.2,53,1,%s,2,%s,x\n",
+				time.Unix(at, 0).UTC().Format("02/01/2006 15:04:05"), duration, port, count, count)
+		}},
+	{name: "flow CSV", header: flowHeader(IPBytes), separator: ",",
+		record: func(at int64, duration, port, count string) string {
+			return fmt.Sprintf("%d,%s,udp,10.0.0.1,%s,10.0.0.2,53,3,%s\n", at, duration, port, count)
+		}},
 	{name: "load curve", header: "t,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
 		if port == "70000" {
 			return fmt.Sprintf("%d,-3\n", at)
@@ -73,12 +82,13 @@ func frames(at []int64, write func(gopacket.CaptureInfo, []byte) error) {
 	frame := cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))
 	for _, sec := range at {
 		for range 3 {
-			write(gopacket.CaptureInfo{Timestamp: time.Unix(sec, 0), CaptureLength: len(frame), Length: len(frame)}, frame)
+			write(gopacket.CaptureInfo{Timestamp: time.Unix(sec, 0), CaptureLength: len(frame), Length: len(frame)},
+				frame)
 		}
 	}
 }
 
-// rows are the records of a log at such times.
+// rows are the records of a log at the given times.
 func (s *sampler) rows(at ...int64) (text string) {
 	for _, t := range at {
 		text += s.record(t, "1", "1025", "300")
@@ -86,7 +96,7 @@ func (s *sampler) rows(at ...int64) (text string) {
 	return text
 }
 
-// file is one with records at such times.
+// file is a file with records at the given times.
 func (s *sampler) file(at ...int64) []byte {
 	if s.capture {
 		return s.files(at...)
@@ -94,7 +104,7 @@ func (s *sampler) file(at ...int64) []byte {
 	return []byte(s.header + s.rows(at...))
 }
 
-// log is a file of two records of which the last is changed; nil of a capture.
+// log is a file of two records, the last of which is changed; nil for a capture.
 func (s *sampler) log(change func(record string) string) []byte {
 	if s.capture {
 		return nil
@@ -102,7 +112,8 @@ func (s *sampler) log(change func(record string) string) []byte {
 	return []byte(s.header + s.rows(sampleStart) + change(s.rows(sampleStart+1)))
 }
 
-// peculiarities are the rows of the table: a file with it, nil where there is no such thing, and the packets that are read.
+// peculiarities are the rows of the table: a file with the peculiarity, nil for a format that cannot have it, and the
+// number of packets that are read.
 var peculiarities = map[string]struct {
 	packets float64
 	to      units.Time
@@ -135,7 +146,8 @@ var peculiarities = map[string]struct {
 		return append([]byte("\n"), s.log(func(r string) string { return "\n" + r + "\n" })...)
 	}},
 	"row without values": {6, 0, func(s *sampler) []byte {
-		row := strings.Repeat(s.separator, strings.Count(s.header[strings.LastIndex(strings.TrimSpace(s.header), "\n")+1:], s.separator)) + "\n"
+		names := s.header[strings.LastIndex(strings.TrimSpace(s.header), "\n")+1:]
+		row := strings.Repeat(s.separator, strings.Count(names, s.separator)) + "\n"
 		if s.separator == "" {
 			row = "{}\n"
 		}
@@ -176,7 +188,8 @@ var peculiarities = map[string]struct {
 		}
 		return []byte(strings.Join(lines, "\n"))
 	}},
-	"last line without a newline": {6, 0, func(s *sampler) []byte { return s.log(func(r string) string { return strings.TrimSuffix(r, "\n") }) }},
+	"last line without a newline": {6, 0,
+		func(s *sampler) []byte { return s.log(func(r string) string { return strings.TrimSuffix(r, "\n") }) }},
 	"negative duration": {6, 0, func(s *sampler) []byte {
 		if s.name == "load curve" {
 			return nil
@@ -209,26 +222,33 @@ var peculiarities = map[string]struct {
 		}
 		return s.file(sampleStart*1000, (sampleStart+1)*1000)
 	}},
-	"time earlier than before":      {6, 0, func(s *sampler) []byte { return s.file(sampleStart+1, sampleStart) }},
-	"more than 100 days":            {0, 0, func(s *sampler) []byte { return s.file(sampleStart, sampleStart+200*86400) }},
-	"more than 100 days, and a cut": {3, units.Second, func(s *sampler) []byte { return s.file(sampleStart, sampleStart+200*86400) }},
-	"packed with gzip":              {6, 0, func(s *sampler) []byte { return zipped(s.file(sampleStart), nil, s.rest()) }},
-	"packed with zstd":              {6, 0, func(s *sampler) []byte { return zstandard(s.file(sampleStart, sampleStart+1)) }},
+	"time earlier than before": {6, 0, func(s *sampler) []byte { return s.file(sampleStart+1, sampleStart) }},
+	"more than 100 days": {0, 0,
+		func(s *sampler) []byte { return s.file(sampleStart, sampleStart+200*86400) }},
+	"more than 100 days, and a cut": {3, units.Second,
+		func(s *sampler) []byte { return s.file(sampleStart, sampleStart+200*86400) }},
+	"packed with gzip": {6, 0,
+		func(s *sampler) []byte { return zipped(s.file(sampleStart), nil, s.rest()) }},
+	"packed with zstd": {6, 0,
+		func(s *sampler) []byte { return zstandard(s.file(sampleStart, sampleStart+1)) }},
 	"zeros after gzip data": {6, 0, func(s *sampler) []byte {
 		return append(zipped(s.file(sampleStart, sampleStart+1)), make([]byte, 700)...)
 	}},
-	"gzip data cut short":                       {0, 0, func(s *sampler) []byte { b := zipped(s.file(sampleStart, sampleStart+1)); return b[:len(b)-6] }},
-	"another packing (xz, zip, bzip2, 7z, ...)": {0, 0, func(s *sampler) []byte { return append([]byte("\xfd7zXZ\x00"), s.file(sampleStart)...) }},
-	"nothing in the file":                       {0, 0, func(s *sampler) []byte { return []byte{} }},
-	"no packets":                                {0, 0, func(s *sampler) []byte { return s.file() }},
+	"gzip data cut short": {0, 0,
+		func(s *sampler) []byte { b := zipped(s.file(sampleStart, sampleStart+1)); return b[:len(b)-6] }},
+	"another packing (xz, zip, bzip2, 7z, ...)": {0, 0,
+		func(s *sampler) []byte { return append([]byte("\xfd7zXZ\x00"), s.file(sampleStart)...) }},
+	"nothing in the file": {0, 0, func(s *sampler) []byte { return []byte{} }},
+	"no packets":          {0, 0, func(s *sampler) []byte { return s.file() }},
 }
 
-// wholeFile are the rows of which an error has no line or packet to name.
-var wholeFile = map[string]bool{"another packing (xz, zip, bzip2, 7z, ...)": true, "nothing in the file": true, "no packets": true}
+// wholeFile are the rows whose errors have no line or packet to name.
+var wholeFile = map[string]bool{"another packing (xz, zip, bzip2, 7z, ...)": true, "nothing in the file": true,
+	"no packets": true}
 
 var ofFile, inFile = regexp.MustCompile(`/x: `), regexp.MustCompile(`/x: (line|packet) \d+: `)
 
-// rest is what makes a file of one record one of two.
+// rest is what turns a file of one record into one of two.
 func (s *sampler) rest() []byte {
 	return bytes.TrimPrefix(s.file(sampleStart, sampleStart+1), s.file(sampleStart))
 }
@@ -241,7 +261,7 @@ func zstandard(b []byte) []byte {
 	return z.EncodeAll(b, nil)
 }
 
-// read is what a run makes of a file: its packets, and what it notes of the file besides the cut.
+// read returns what a run makes of a file: its packets, and what it notes of the file besides the cut.
 func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, notes []Count, err error) {
 	path := write(t, "x", b)
 	var w *Workload
@@ -264,7 +284,7 @@ func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, 
 	return packets, notes, nil
 }
 
-// The table of docs/traces.md says what each reader does with each peculiarity; every cell is tried.
+// The table of docs/traces.md says what each reader does with each peculiarity. Every cell is tried.
 func TestTheTableOfPeculiarities(t *testing.T) {
 	b, err := os.ReadFile("../docs/traces.md")
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Period is the time between two packets of a constant rate: Num/Den picoseconds, in lowest terms. Packets come at whole picoseconds
-// and the remainder is carried, so that a rate is met to the packet however long it lasts. The zero value is no period.
+// Period is the time between two packets of a constant rate: Num/Den picoseconds, in lowest terms. Packets come at
+// whole picoseconds and the remainder is carried, so the number of packets is right however long the flow lasts. The
+// zero value is no period.
 type Period struct {
 	Num units.Time // above 0
 	Den int64      // at least 1
@@ -25,17 +26,19 @@ const (
 // Every is a period of t, which is above 0.
 func Every(t units.Time) Period { return Period{t, 1} }
 
-// PeriodOf is the period of a rate in packets per second: of all fractions that the rate may mean, being a rounded
-// quotient of decimals, the simplest. The error of a rate from outside the range of LeastRate to MostRate says what the range is.
+// PeriodOf is the period of a rate in packets per second. The rate is a rounded quotient of decimals; the period is the
+// simplest of all fractions that it may stand for. A rate outside LeastRate to MostRate gives an error that states the
+// range.
 func PeriodOf(rate float64) (Period, error) {
 	if !(rate >= LeastRate && rate <= MostRate) {
-		return Period{}, fmt.Errorf("a rate of %v, want %v to %v, one packet a picosecond", units.PPS(rate), units.PPS(LeastRate), units.PPS(MostRate))
+		return Period{}, fmt.Errorf("a rate of %v, want %v to %v, one packet a picosecond", units.PPS(rate),
+			units.PPS(LeastRate), units.PPS(MostRate))
 	}
 	r, _ := new(big.Float).SetFloat64(rate).Rat(nil)
 	return near(r.Quo(big.NewRat(int64(units.Second), 1), r)), nil
 }
 
-// Spread is the period of n packets, at least one, that are evenly spaced over a span, which is above 0.
+// Spread is the period of n packets that are evenly spaced over a span. n is at least 1 and the span is above 0.
 func Spread(span units.Time, n int64) Period {
 	a, b := int64(span), n
 	for b > 0 {
@@ -44,7 +47,7 @@ func Spread(span units.Time, n int64) Period {
 	return Period{span / units.Time(a), n / a}
 }
 
-// near is the simplest fraction within four roundings of x, and of whole numbers the nearest.
+// near is a fraction within four roundings of x: the nearest whole number if that is one, and otherwise the simplest.
 func near(x *big.Rat) Period {
 	e := new(big.Rat).Mul(x, big.NewRat(1, 1<<51))
 	half := new(big.Rat).Add(x, big.NewRat(1, 2))
@@ -70,13 +73,13 @@ func simplest(lo, hi *big.Rat) *big.Rat {
 	return whole.Add(whole, rest.Inv(rest))
 }
 
-// Whole says whether the period is a whole number of picoseconds.
+// Whole reports whether the period is a whole number of picoseconds.
 func (p Period) Whole() bool { return p.Den == 1 }
 
 // Mean is the period in picoseconds.
 func (p Period) Mean() float64 { return float64(p.Num) / float64(p.Den) }
 
-// At is when packet n of a flow comes after packet 0: n periods, to the nearest picosecond, and of two the later; Never if that is
+// At is the time from packet 0 of a flow to packet n: n periods, to the nearest picosecond, halves up. It is Never
 // beyond the range of a time. n is not negative.
 func (p Period) At(n int64) units.Time {
 	hi, lo := bits.Mul64(uint64(n), 2*uint64(p.Num))
@@ -88,8 +91,8 @@ func (p Period) At(n int64) units.Time {
 	return units.Time(min(t, math.MaxInt64))
 }
 
-// Before is how many packets of a flow come less than t after its packet 0, that one included; math.MaxInt64 if they are
-// more.
+// Before is the number of packets of a flow that come less than t after its packet 0, that one included; at most
+// math.MaxInt64.
 func (p Period) Before(t units.Time) int64 {
 	if t <= 0 {
 		return 0
@@ -103,7 +106,7 @@ func (p Period) Before(t units.Time) int64 {
 	return int64(min(n, math.MaxInt64))
 }
 
-// String is the time, or where it is no whole number of picoseconds the rate that it belongs to.
+// String is the period as a time, or as the rate it belongs to if it is not a whole number of picoseconds.
 func (p Period) String() string {
 	if p.Whole() {
 		return p.Num.String()

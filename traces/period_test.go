@@ -11,7 +11,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// A rate's period is the fraction that was meant, whole where it can be.
+// The period of a rate is the fraction that was meant, and a whole number where it can be.
 func TestPeriodsOfRates(t *testing.T) {
 	for _, c := range []struct {
 		rate float64
@@ -41,7 +41,7 @@ func TestPeriodsOfRates(t *testing.T) {
 	}
 }
 
-// n packets of a rate R come within n/R, to the packet, whatever R and however long.
+// A rate of R gives n packets within n/R, to the packet, whatever R and however long.
 func TestARateIsMetToThePacket(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	half := big.NewRat(1, 2)
@@ -83,7 +83,7 @@ func TestARateIsMetToThePacket(t *testing.T) {
 	}
 }
 
-// A flow of a rate is played as the packet engine has it: packet n at n/R, the remainder carried.
+// A flow with a rate is played as the packet engine has it: packet n at n/R, with the remainder carried.
 func TestARateIsPlayedToThePacket(t *testing.T) {
 	w := Staircase(StaircaseOptions{Flows: 1, Start: 7, End: units.Millisecond, Rate: 148.8e6, Size: 64})
 	var got []units.Time
@@ -104,15 +104,19 @@ func TestARateIsPlayedToThePacket(t *testing.T) {
 // Evenly spaced sessions carry the remainder, too.
 func TestConstantArrivalsCarryTheRemainder(t *testing.T) {
 	times, err := Arrivals{Process: "constant", Rate: 3}.times(context.Background(), nil, 2*units.Second)
-	if want := []units.Time{0, 333_333_333_333, 666_666_666_667, units.Second, 1_333_333_333_333, 1_666_666_666_667}; err != nil || !slices.Equal(times, want) {
+	third := units.Time(333_333_333_333)
+	want := []units.Time{0, third, 2*third + 1, units.Second, units.Second + third, units.Second + 2*third + 1}
+	if err != nil || !slices.Equal(times, want) {
 		t.Errorf("%v, %v; want %v", times, err, want)
 	}
 }
 
-// At a high rate the rounding of every gap to a picosecond does not bend the mean: 1e7 gaps of 7.3 ps have a standard error of
-// 0.0003 of it; rounded down they would be 0.07 short.
+// At a high rate the rounding of every gap to a picosecond does not bias the mean. The mean of 1e7 gaps of 7.3 ps has a
+// standard error of 0.0003 of a gap; rounding down would make it 0.07 of a gap too short.
 func TestRandomArrivalsHaveTheirMean(t *testing.T) {
-	for _, p := range []Process{{Kind: "poisson", Seed: 3}, {Kind: "on-off", On: units.Microsecond, Off: units.Picosecond, Seed: 3}} {
+	for _, p := range []Process{
+		{Kind: "poisson", Seed: 3}, {Kind: "on-off", On: units.Microsecond, Off: units.Picosecond, Seed: 3},
+	} {
 		w := Staircase(StaircaseOptions{Flows: 1, End: 73 * units.Microsecond, Rate: 1e12 / 7.3, Size: 64, Process: p})
 		if n := len(readOf(w)); math.Abs(float64(n)/1e7-1) > 0.0015 {
 			t.Errorf("%s: %d packets, want 10000000", p.Kind, n)
@@ -120,7 +124,7 @@ func TestRandomArrivalsHaveTheirMean(t *testing.T) {
 	}
 }
 
-// What cannot be had is said, with what can.
+// An error says what cannot be had, and what can.
 func TestBurstsHaveAPacketAPicosecondAtMost(t *testing.T) {
 	p := Process{Kind: "on-off", On: units.Nanosecond, Off: units.Microsecond}
 	if err := p.Check(Every(1001)); err != nil {

@@ -9,16 +9,18 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Stream is traffic that is played: its flows come one by one, in order of time, and are forgotten when they have ended.
+// Stream is traffic that is played: its flows come one by one, in order of time, and are forgotten when they have
+// ended.
 type Stream struct {
 	Layer      Layer
 	Provenance []string
-	End        units.Time // of the traffic, as far as it is known in advance; no packet is played from then on unless it is 0
+	// end of the traffic, as far as it is known in advance: no packet is played from then on; 0 is no end
+	End units.Time
 
 	flows iter.Seq2[begun, error]
 }
 
-// begun is a flow that does not begin before at, as no later one does.
+// begun is a flow with a time: neither it nor any later one begins before at.
 type begun struct {
 	at       units.Time
 	flow     Flow
@@ -45,7 +47,7 @@ func (o *ownPackets) next() (a Arrival, ok bool) {
 	return o.buf[o.at-1], true
 }
 
-// Stream plays a workload, all of it. One with the packets of a capture cannot be played.
+// Stream plays the whole workload. One with the packets of a capture cannot be played.
 func (w *Workload) Stream() *Stream {
 	own := map[flow.ID]Packets{}
 	for _, p := range w.Packets {
@@ -67,24 +69,24 @@ func (w *Workload) Stream() *Stream {
 	}}
 }
 
-// playing is a flow on its way. Its packets are those of the packet engine: in a segment, evenly spaced from its start on, as
-// many as the sum of the segments' packets, rounded, grows by.
+// playing is a flow under way. Its packets are those of the packet engine. In a segment they are evenly spaced from its
+// start. Their number is what the segment adds to the rounded sum of packets of all segments so far.
 type playing struct {
 	flow     Flow
 	constant Periodic
 	own      *ownPackets
 	order    int64 // among the flows
 
-	segment int
-	packets float64 // in the segments before
-	bytes   float64
+	segment int        // segments that have begun
+	packets float64    // their sum over these segments
+	bytes   float64    // likewise
 	owed    int64      // bytes of segments without a packet
-	start   units.Time // of the packets of the segment
-	gap     Period     // between them
-	at      units.Time // of the next one
-	k, n    int64      // of them
-	octets  int64      // in them
-	payload int64      // sent by the flow
+	start   units.Time // time of the segment's first packet
+	gap     Period     // between the segment's packets
+	at      units.Time // time of the next packet
+	k, n    int64      // the next packet is number k of n, from 0
+	octets  int64      // bytes of the n packets
+	payload int64      // sent by the flow so far
 	heard   bool       // a packet of the flow was played
 }
 
@@ -123,10 +125,10 @@ func (p *playing) next() bool {
 	return false
 }
 
-// size is the bytes of the next packet. All packets of a segment together have the segment's bytes.
+// size is the number of bytes of the next packet. All packets of a segment together have the segment's bytes.
 func (p *playing) size() int64 { return share(p.octets, p.k+1, p.n) - share(p.octets, p.k, p.n) }
 
-// before counts the packets of the segment at hand that come before end, and their bytes.
+// before counts the packets of the current segment that come before end, and their bytes.
 func (p *playing) before(end units.Time) (packets, octets int64) {
 	packets = min(p.n, p.gap.Before(end-p.start))
 	return packets, share(p.octets, packets, p.n)
@@ -143,8 +145,8 @@ type played struct {
 	playing *playing
 }
 
-// packets plays streams together, packet by packet in order of time; of packets at the same time, those of the flow that
-// came first come first. Nothing comes from end on, unless it is 0.
+// packets plays streams together, packet by packet in order of time. Of packets at the same time, those of the earlier
+// flow come first. Nothing comes from end on, unless end is 0.
 func packets(flows iter.Seq2[begun, error], end units.Time) iter.Seq2[played, error] {
 	if end == 0 {
 		end = units.Never
@@ -183,7 +185,7 @@ func packets(flows iter.Seq2[begun, error], end units.Time) iter.Seq2[played, er
 	}
 }
 
-// playings are a heap by the time of the next packet.
+// playings is a heap ordered by the time of the next packet.
 type playings []*playing
 
 func (h playings) Len() int { return len(h) }

@@ -11,7 +11,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Process is how the packets of a flow with a mean rate come. The zero value is constant: one every period.
+// Process says how the packets of a flow with a mean rate come. The zero value is constant: one packet every period.
 type Process struct {
 	Kind    string     // constant, poisson or on-off; empty is constant
 	On, Off units.Time // on-off: mean lengths of a burst and of the silence after it
@@ -26,8 +26,8 @@ var packetProcesses = map[string]func(p Process, r *rand.Rand, o ConstantOptions
 	"on-off": newBursts,
 }
 
-// Check says what is wrong with the process for flows with a mean time between packets. A burst and a silence together have
-// one packet in the mean, or more, and a burst has at most one packet a picosecond.
+// Check returns what is wrong with the process for flows with a mean time between packets. A burst and a silence
+// together must have at least one packet in the mean, and a burst at most one packet a picosecond.
 func (p Process) Check(mean Period) error {
 	switch {
 	case p.Kind == "" || p.Kind == "constant":
@@ -39,26 +39,28 @@ func (p Process) Check(mean Period) error {
 	case p.On <= 0 || p.Off <= 0 || p.On > maxSpan || p.Off > maxSpan:
 		return fmt.Errorf("on for %v and off for %v, want times above 0", p.On, p.Off)
 	case float64(p.On+p.Off) < mean.Mean():
-		return fmt.Errorf("on for %v and off for %v, want together at least the mean time between two packets, %v", p.On, p.Off, mean)
+		return fmt.Errorf("on for %v and off for %v, want together at least the mean time between two packets, %v",
+			p.On, p.Off, mean)
 	case p.gap(mean).Num < units.Time(p.gap(mean).Den):
-		return fmt.Errorf("on for %v and off for %v, want more time on: a packet every %v in the mean would be more than one a picosecond in a burst", p.On, p.Off, mean)
+		return fmt.Errorf("on for %v and off for %v, want more time on: a packet every %v in the mean would be more "+
+			"than one a picosecond in a burst", p.On, p.Off, mean)
 	}
 	return nil
 }
 
-// random says whether the packets come at random.
+// random reports whether the packets come at random.
 func (p Process) random() bool { return packetProcesses[p.Kind] != nil }
 
 var packetStreams = numeric.Streams("traces/packets") // by flow of a source
 
-// packets are those of flow number f of the workload, which is number k of its source.
+// packets are the packets of flow number f of the workload, which is number k of its source.
 func (p Process) packets(f flow.ID, k int, o ConstantOptions) Packets {
 	return Packets{Flows: []flow.ID{f}, Open: func() PacketReader {
 		return packetProcesses[p.Kind](p, rand.New(packetStreams.At(p.Seed, uint64(k))), o)
 	}}
 }
 
-// text says it for the provenance.
+// text describes the process for the provenance.
 func (p Process) text() string {
 	switch p.Kind {
 	case "poisson":
@@ -95,14 +97,14 @@ func ended(n int) (int, error) {
 	return n, nil
 }
 
-// gap is the time between two packets of a burst, with a mean time between all.
+// gap is the time between two packets of a burst, if mean is the mean time between all packets.
 func (p Process) gap(mean Period) Period {
 	x := big.NewRat(int64(mean.Num), mean.Den)
 	return near(x.Mul(x, big.NewRat(int64(p.On), int64(p.On+p.Off))))
 }
 
-// bursts is a constant rate that is switched on and off: both phases are exponential, and the time of the source, in which
-// it sends a packet every gap, goes on in the first alone. It begins as if it had run for ever.
+// bursts is a constant rate that is switched on and off. Both phases are exponential. The source has a clock by which
+// it sends a packet every gap, and which runs only while it is on. It begins as if it had run for ever.
 type bursts struct {
 	r        *rand.Rand
 	on, off  float64 // mean lengths of the phases
@@ -115,7 +117,8 @@ type bursts struct {
 }
 
 func newBursts(p Process, r *rand.Rand, o ConstantOptions) PacketReader {
-	b := &bursts{r: r, on: float64(p.On), off: float64(p.Off), gap: p.gap(o.Period), t: o.Phase, end: o.End, size: int32(o.Size)}
+	b := &bursts{r: r, on: float64(p.On), off: float64(p.Off), gap: p.gap(o.Period), t: o.Phase, end: o.End,
+		size: int32(o.Size)}
 	b.left = units.Time(r.Int64N(int64((b.gap.Num-1)/units.Time(b.gap.Den) + 1)))
 	if r.Int64N(int64(p.On+p.Off)) >= int64(p.On) {
 		b.t = after(b.t, float64(b.off*numeric.Exponential(r)), b.end)

@@ -29,8 +29,8 @@ func readOf(w *Workload) (all []Arrival) {
 	}
 }
 
-// Gaps of a Poisson process are exponential and independent: Kolmogorov and Smirnov's distance, and the correlation of
-// neighbours. Bounds are those of 1 in 10,000; the seed is fixed.
+// Gaps of a Poisson process are exponential (Kolmogorov and Smirnov's distance) and independent (the correlation of
+// neighbours). The bounds are exceeded by chance once in 10,000 times; the seed is fixed.
 func TestPoissonArrivals(t *testing.T) {
 	const mean = 100 * units.Nanosecond
 	all := randomFlow(Process{Kind: "poisson", Seed: 1}, mean, 20*units.Millisecond)
@@ -50,12 +50,14 @@ func TestPoissonArrivals(t *testing.T) {
 		distance = max(distance, math.Abs(f-float64(i)/n), math.Abs(f-float64(i+1)/n))
 	}
 	t.Logf("%g gaps: distance %.5f, correlation %.5f", n, distance, product/n)
-	if math.Abs(n-200_000) > 4*math.Sqrt(200_000) || distance > 2.23/math.Sqrt(n) || math.Abs(product/n) > 4/math.Sqrt(n) {
+	if math.Abs(n-200_000) > 4*math.Sqrt(200_000) || distance > 2.23/math.Sqrt(n) ||
+		math.Abs(product/n) > 4/math.Sqrt(n) {
 		t.Errorf("%g gaps, distance %.5f, correlation %.5f", n, distance, product/n)
 	}
 }
 
-// Bursts have the mean rate, whether a burst holds a thousand packets or one in the mean, and packets in a burst are evenly spaced.
+// Bursts have the mean rate, whether a burst holds a thousand packets or one in the mean, and packets in a burst are
+// evenly spaced.
 func TestBurstsHaveTheMeanRate(t *testing.T) {
 	for _, c := range []struct {
 		period, on, off units.Time
@@ -84,9 +86,10 @@ func TestBurstsHaveTheMeanRate(t *testing.T) {
 				even++
 			}
 		}
-		// A gap is as it is in a burst unless the burst ends in it.
+		// A gap has the length of one in a burst unless the burst ends in it.
 		share := math.Exp(-float64(gap) / float64(c.on))
-		if got := float64(even) / float64(len(all)); math.Abs(got-share) > 4*math.Sqrt(share*(1-share)/float64(len(all)))+1e-3 {
+		n := float64(len(all))
+		if got := float64(even) / n; math.Abs(got-share) > 4*math.Sqrt(share*(1-share)/n)+1e-3 {
 			t.Errorf("%+v: %.4f of the gaps are %v, want %.4f", c, got, gap, share)
 		}
 	}
@@ -105,10 +108,11 @@ func TestProcessesAreChecked(t *testing.T) {
 	}
 }
 
-// Each flow has a stream of its own, the same on every machine, whoever else there is.
+// Each flow has a stream of its own, the same on every machine and beside any other flows.
 func TestRandomFlowsDependOnTheSeedAndTheirNumberAlone(t *testing.T) {
 	of := func(flows int, p Process) (w *Workload) {
-		return Staircase(StaircaseOptions{Flows: flows, Interval: units.Microsecond, End: units.Millisecond, Rate: 1e6, Size: 64, Process: p})
+		return Staircase(StaircaseOptions{Flows: flows, Interval: units.Microsecond, End: units.Millisecond, Rate: 1e6,
+			Size: 64, Process: p})
 	}
 	for kind, want := range map[string]string{"poisson": "fc488738941eaf8b", "on-off": "acee67399dab2721"} {
 		p := Process{Kind: kind, On: 10 * units.Microsecond, Off: 10 * units.Microsecond, Seed: 7}
@@ -138,7 +142,8 @@ func TestRandomFlowsDependOnTheSeedAndTheirNumberAlone(t *testing.T) {
 
 // What is played to a file is what is simulated.
 func TestRandomFlowsArePlayed(t *testing.T) {
-	w := Staircase(StaircaseOptions{Flows: 3, Interval: units.Microsecond, End: units.Millisecond, Rate: 1e6, Size: 64, Process: Process{Kind: "poisson", Seed: 7}})
+	w := Staircase(StaircaseOptions{Flows: 3, Interval: units.Microsecond, End: units.Millisecond, Rate: 1e6, Size: 64,
+		Process: Process{Kind: "poisson", Seed: 7}})
 	done, err := w.Stream().WriteCapture(context.Background(), io.Discard, PCAPNG, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -60,7 +60,8 @@ func TestRecordedCaptures(t *testing.T) {
 				}
 			}
 			if packets != c.packets || ip != c.uni || math.Abs(bytes/packets-c.mean) > 0.05 {
-				t.Errorf("got %v packets, %d IP flows of %d, mean %.2f B; want %v, %d, %.1f\n%v", packets, ip, len(w.Flows), bytes/packets, c.packets, c.uni, c.mean, w.Skipped)
+				t.Errorf("got %v packets, %d IP flows of %d, mean %.2f B; want %v, %d, %.1f\n%v", packets, ip,
+					len(w.Flows), bytes/packets, c.packets, c.uni, c.mean, w.Skipped)
 			}
 		})
 	}
@@ -89,7 +90,8 @@ func TestRecordedZeekLogs(t *testing.T) {
 			check(t, w)
 			packets, bytes := w.Totals()
 			if packets != c.packets || math.Abs(bytes/1e6-c.megabytes) > 0.05 || math.Abs(bytes/packets-c.mean) > 0.05 {
-				t.Errorf("got %v packets, %.2f MB, mean %.2f B; want %v, %.1f, %.1f", packets, bytes/1e6, bytes/packets, c.packets, c.megabytes, c.mean)
+				t.Errorf("got %v packets, %.2f MB, mean %.2f B; want %v, %.1f, %.1f", packets, bytes/1e6, bytes/packets,
+					c.packets, c.megabytes, c.mean)
 			}
 		})
 	}
@@ -124,7 +126,8 @@ func TestRecordedLoadCurves(t *testing.T) {
 			}
 			mean := packets / w.End().Seconds()
 			if math.Abs(mean/c.mean-1) > 2e-3 || math.Abs(peak/c.peak-1) > 1e-6 || w.End() != c.end {
-				t.Errorf("got mean %.2f, peak %.2f, end %v; want %.2f, %.2f, %v", mean, peak, w.End(), c.mean, c.peak, c.end)
+				t.Errorf("got mean %.2f, peak %.2f, end %v; want %.2f, %.2f, %v", mean, peak, w.End(), c.mean, c.peak,
+					c.end)
 			}
 		})
 	}

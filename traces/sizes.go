@@ -12,7 +12,7 @@ import (
 	"github.com/smartinco/smartinco/numeric"
 )
 
-// sizes is a distribution of flow sizes by points of its distribution function, between which it is linear.
+// sizes is a distribution of flow sizes, given by points of its distribution function, which is linear between them.
 type sizes struct {
 	name           string
 	bytes, percent []float64
@@ -24,12 +24,12 @@ const (
 	maxFlow  = 1 << 50 // bytes
 )
 
-// ReadSizes reads a distribution of flow sizes: lines of a size in bytes and the percentage of flows that are not larger,
-// both not decreasing, the last of 100 %. Empty lines and those that begin with # are left out. If the first
-// percentage is above 0, that many flows have the first size.
+// ReadSizes reads a distribution of flow sizes. Each line holds a size in bytes and the percentage of flows that are
+// not larger. Neither may decrease, and the last line is of 100 %. Empty lines and those that begin with # are left
+// out. If the first percentage is above 0, that many flows have the first size.
 //
-// A drawn flow is TCP. It is sent in frames of the given size, of which the size in the file counts every byte; the last
-// has what is left, and at least 64 bytes. frame is 64 to 65535.
+// A drawn flow is TCP. It is sent in frames of the given size, 64 to 65535. The size in the file counts every byte of
+// them. The last frame has what is left, and at least 64 bytes.
 func ReadSizes(path string, frame int64) (Holdings, error) {
 	if frame < minFrame || frame > 65535 {
 		return nil, fmt.Errorf("traces: %s: frames of %d bytes, want %d to 65535", path, frame, minFrame)
@@ -56,7 +56,8 @@ func readSizes(l *lines, path string, frame int64) (Holdings, error) {
 		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
 	if n := len(s.percent); n == 0 || s.percent[n-1] != 100 {
-		return nil, fmt.Errorf("traces: %s: the last line is not of 100 %%: want lines of bytes and percent up to 100", path)
+		return nil, fmt.Errorf("traces: %s: the last line is not of 100 %%: want lines of bytes and percent up to 100",
+			path)
 	}
 	return s, nil
 }
@@ -86,7 +87,7 @@ func (s *sizes) add(text string) error {
 
 func (s *sizes) String() string { return fmt.Sprintf("sizes of %s, frames of %d B", s.name, s.frame) }
 
-// size draws a flow's size before it is cut into frames.
+// size draws the size of a flow, before it is cut into frames.
 func (s *sizes) size(r *rand.Rand) float64 {
 	u := float64(100 * numeric.Uniform(r))
 	i := sort.SearchFloat64s(s.percent, u)

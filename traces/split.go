@@ -2,18 +2,19 @@ package traces
 
 import "github.com/smartinco/smartinco/flow"
 
-// split is what a frame is before a NIC cuts it up: a host that leaves this to its NIC (TCP segmentation offload) captures
-// frames that were never on a wire.
+// split cuts frames as a NIC would have cut them. A host that leaves this to its NIC (TCP segmentation offload)
+// captures frames that were never on a wire.
 type split struct {
 	mtu            int64 // of IP packets; 0 leaves all frames whole
 	frames, pieces int64
 }
 
-// LeastMTU is the smallest MTU to which frames are split, that which every host takes (RFC 791).
+// LeastMTU is the smallest MTU to which frames are split. Every host accepts packets of that size (RFC 791).
 const LeastMTU = 576
 
-// of is into how many packets a frame is cut, and the bytes of each on the wire: size, but for the last. Each piece has the frame's link and IP
-// headers. TCP segments and UDP datagrams have headers of their own as well; other protocols are cut into IP fragments.
+// of returns the number of packets into which a frame is cut and their bytes on the wire: size for all but the last.
+// Each piece has the frame's link and IP headers. TCP segments and UDP datagrams have headers of their own as well;
+// other protocols are cut into IP fragments.
 func (s *split) of(w *walker, f *record, p *Packet) (n int64, size, last int32) {
 	whole := int64(f.length)
 	link := int64(len(f.data) - w.ip) // headers before IP's
@@ -45,7 +46,7 @@ func (s *split) of(w *walker, f *record, p *Packet) (n int64, size, last int32) 
 	return n, int32(link + head + room), int32(link + head + load - (n-1)*room)
 }
 
-// notes count what was split.
+// notes counts what was split.
 func (s *split) notes(cs []Count) []Count {
 	cs = count(cs, "frames beyond the MTU, split as by the NIC", s.frames)
 	return count(cs, "packets that they were split into", s.pieces)

@@ -8,8 +8,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// TCP and UDP payloads are cut into segments with headers of their own, anything else into IP fragments; a frame that the MTU
-// allows, and one that is not IP, stays whole.
+// TCP and UDP payloads are cut into segments with headers of their own, anything else into IP fragments. A frame that
+// fits the MTU, and one that is not IP, stays whole.
 func TestFramesBeyondTheMTUAreSplit(t *testing.T) {
 	tcp := make([]byte, 32+4000) // 12 B of options
 	copy(tcp, udpPorts[:4])
@@ -23,8 +23,10 @@ func TestFramesBeyondTheMTUAreSplit(t *testing.T) {
 		frame  []byte
 		pieces []int
 	}{
-		{"TCP with options", linkEthernet, cat(ether, ip4(flow.TCP, 1, 0, tcp)), []int{1514, 1514, 14 + 52 + 4000 - 2*1448}},
-		{"TCP behind two VLAN tags", linkEthernet, cat(macs, []byte{0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 8, 0}, ip4(flow.TCP, 1, 0, tcp)), []int{1522, 1522, 22 + 52 + 4000 - 2*1448}},
+		{"TCP with options", linkEthernet, cat(ether, ip4(flow.TCP, 1, 0, tcp)),
+			[]int{1514, 1514, 14 + 52 + 4000 - 2*1448}},
+		{"TCP behind two VLAN tags", linkEthernet, cat(macs, []byte{0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 8, 0},
+			ip4(flow.TCP, 1, 0, tcp)), []int{1522, 1522, 22 + 52 + 4000 - 2*1448}},
 		{"TCP over IPv6", linkRaw, ip6(flow.TCP, tcp), []int{1500, 1500, 72 + 4000 - 2*1428}},
 		{"UDP", linkRaw, ip4(flow.UDP, 1, 0, udp), []int{1500, 1500, 28 + 3000 - 2*1472}},
 		{"another protocol", linkRaw, ip4(50, 1, 0, esp), []int{1500, 1500, 20 + 4000 - 2*1480}},

@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// countdown ends when it has been asked so many times whether it has.
+// countdown is a context that ends after it has been asked so many times whether it has.
 type countdown struct {
 	context.Context
 	left atomic.Int64
@@ -23,7 +23,7 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// counted is a model that counts the sessions it was asked for.
+// counted is a model that counts the sessions that it was asked for.
 type counted struct {
 	Paced
 	n atomic.Int64
@@ -31,14 +31,15 @@ type counted struct {
 
 func (c *counted) Session(*rand.Rand, int, units.Time) []Flow { c.n.Add(1); return nil }
 
-// The making of a large traffic is left off within a few blocks of sessions, while their times are drawn and while they are.
+// Generating large traffic stops within a few blocks of sessions, while their times are drawn and while they are made.
 func TestGeneratingIsLeftOff(t *testing.T) {
 	const sessions = 10_000_000
 	for _, asked := range []int64{0, 3, sessions/block + 20} {
 		ctx := &countdown{Context: context.Background()}
 		ctx.left.Store(asked)
 		m := &counted{Paced: Paced{Holdings: &sizes{}}}
-		_, err := Generate(m, GenerateOptions{Arrivals: Arrivals{Process: "constant", Rate: sessions}, Until: units.Second, Context: ctx})
+		_, err := Generate(m, GenerateOptions{Arrivals: Arrivals{Process: "constant", Rate: sessions},
+			Until: units.Second, Context: ctx})
 		if most := max(0, asked-sessions/block) * block; !errors.Is(err, context.Canceled) || m.n.Load() > most {
 			t.Errorf("asked %d times: %v, %d sessions, want at most %d", asked, err, m.n.Load(), most)
 		}

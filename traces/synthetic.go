@@ -28,8 +28,9 @@ type ConstantOptions struct {
 	Size   float64    // frame bytes of each packet
 	Offset int        // index of the flow among all synthetic flows of the run, for its address
 
-	Process Process // how packets come: with another than constant, Period is the mean time between two, and Phase the flow's start
-	Stream  int     // which of the process' streams of random numbers is the flow's
+	// how packets come; unless it is constant, Period is the mean time between two, and Phase the flow's start
+	Process Process
+	Stream  int // which of the process' streams of random numbers is the flow's
 }
 
 // Staircase makes the flows of o, whose Process has been checked. Both engines see the same traffic.
@@ -38,13 +39,15 @@ func Staircase(o StaircaseOptions) *Workload {
 	period, err := PeriodOf(o.Rate)
 	start := o.Start
 	for i := 0; i < o.Flows && err == nil && start < o.End; i++ {
-		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i, Process: o.Process, Stream: i})
+		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i,
+			Process: o.Process, Stream: i})
 		if o.Interval > 0 && start > o.End-o.Interval {
 			break
 		}
 		start += max(o.Interval, 0)
 	}
-	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v and %gB frames, from %v, one more every %v, until %v%s",
+	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v and %gB frames, from %v, one more every %v, "+
+		"until %v%s",
 		len(w.Flows), units.PPS(o.Rate), o.Size, o.Start, o.Interval, o.End, o.Process.text())}
 	return w
 }
@@ -57,14 +60,15 @@ func Constant(o ConstantOptions) *Workload {
 	}
 	text := fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)
 	if o.Process.random() {
-		text = fmt.Sprintf("flow: a packet of %gB every %v in the mean, from %v until %v%s", o.Size, o.Period, o.Phase, o.End, o.Process.text())
+		text = fmt.Sprintf("flow: a packet of %gB every %v in the mean, from %v until %v%s", o.Size, o.Period, o.Phase,
+			o.End, o.Process.text())
 	}
 	w.Provenance = []string{text}
 	return w
 }
 
-// constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets, less than one fewer than the packet
-// engine counts where none comes at random.
+// constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets. If packets are evenly spaced, the
+// packet engine counts less than one more than that.
 func (w *Workload) constant(o ConstantOptions) {
 	if o.Process.random() {
 		w.Packets = append(w.Packets, o.Process.packets(flow.ID(len(w.Flows)), o.Stream, o))
@@ -81,7 +85,7 @@ func (w *Workload) constant(o ConstantOptions) {
 
 // SyntheticTuple is the five-tuple of the i-th synthetic flow of a run: UDP from 16.0.0.1 + i to 48.0.0.1, ports 1025
 // and 12, which are the defaults of the TRex traffic generator. Each flow has a source address of its own, as in the
-// thesis; after the 2^24-2 of 16.0.0.0/8 the source port counts on. i is not negative.
+// thesis. After the 2^24-2 addresses of 16.0.0.0/8 the source port counts on. i is not negative.
 func SyntheticTuple(i int) flow.FiveTuple {
 	const hosts = 1<<24 - 2
 	host := uint32(i%hosts) + 1

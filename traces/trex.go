@@ -21,15 +21,15 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Mix is a traffic mix of the TRex traffic generator: templates, which are captures of one session of an application
-// each, and how many new sessions of each there are a second.
+// Mix is a traffic mix of the TRex traffic generator. It consists of templates, each the capture of one session of an
+// application, and of the number of new sessions of each per second.
 //
-// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, between one client
-// and one server: the first packet's sender is the client, and of the other hosts, those that talk to a server's are the
-// client too, as in a call that is set up from one address and answered at another. Addresses are from the profile's ranges:
-// session i of the mix, counted over all templates, is between client i and server i, each modulo the number of them.
-// The client's ports from 1024 on are counted on with every session of the client, so that no two sessions share a
-// five-tuple until its ports are used up.
+// A session is a template's packets with the template's own gaps, as far as the resolution keeps them, between one
+// client and one server. The client is the sender of the first packet. Other hosts that talk to a server are the client
+// too, as in a call that is set up from one address and answered at another. Addresses are from the profile's ranges:
+// session i of the mix, counted over all templates, is between client i and server i, each modulo their number. The
+// client's ports from 1024 on count on with every session of the client, so that no two sessions share a five-tuple
+// until its ports are used up.
 type Mix struct {
 	Rate float64 // new sessions a second, of all templates
 
@@ -47,7 +47,7 @@ type template struct {
 	client []bool // whether the flow is from the client
 }
 
-// newTemplate finds the sides. The flows are in order of first packet.
+// newTemplate finds the two sides. The flows are in order of first packet.
 func newTemplate(flows []Flow) template {
 	t := template{flows: flows, client: make([]bool, len(flows))}
 	side := map[netip.Addr]bool{} // true is the client's
@@ -75,7 +75,7 @@ func newTemplate(flows []Flow) template {
 // lowPort is the first port that a client takes for itself; those below belong to services.
 const lowPort = 1024
 
-// addresses are a range of IPv4 addresses.
+// addresses is a range of IPv4 addresses.
 type addresses struct{ first, n uint32 }
 
 func (a addresses) at(i int) netip.Addr {
@@ -84,7 +84,7 @@ func (a addresses) at(i int) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// profile is what is used of a TRex profile; other keys say how TRex sends, not what.
+// profile holds what is used of a TRex profile. The other keys say how TRex sends, not what.
 type profile struct {
 	Generator struct {
 		ClientsStart string `yaml:"clients_start"`
@@ -105,28 +105,33 @@ const (
 	mostSessions    = 1e9 // a second
 )
 
-// ReadMix reads a TRex profile (YAML, gzip or not) and the captures that it names. A capture is looked for beside the profile and
-// in the folder above, by its path and by its name alone, as it is and with .gz. resolution is that of ReadCapture.
+// ReadMix reads a TRex profile (YAML, gzip or not) and the captures that it names. It looks for a capture beside the
+// profile and in the folder above, by its path and by its name alone, as it is and with .gz. resolution is that of
+// ReadCapture.
 func ReadMix(file string, resolution units.Time) (*Mix, error) {
 	p, err := readProfile(file)
 	if err != nil {
 		return nil, fmt.Errorf("traces: %s: %w", file, err)
 	}
-	return newMix(file, p, func(name string) (*Workload, error) { return readTemplate(filepath.Dir(file), name, resolution) })
+	return newMix(file, p, func(name string) (*Workload, error) {
+		return readTemplate(filepath.Dir(file), name, resolution)
+	})
 }
 
-// newMix makes a mix of a profile and of the captures that it names.
+// newMix makes a mix from a profile and the captures that it names.
 func newMix(file string, p *profile, capture func(name string) (*Workload, error)) (*Mix, error) {
 	m := &Mix{name: filepath.Base(file)}
 	for _, x := range []struct {
 		to         *addresses
 		key        string
 		start, end string
-	}{{&m.clients, "clients", p.Generator.ClientsStart, p.Generator.ClientsEnd}, {&m.servers, "servers", p.Generator.ServersStart, p.Generator.ServersEnd}} {
+	}{{&m.clients, "clients", p.Generator.ClientsStart, p.Generator.ClientsEnd},
+		{&m.servers, "servers", p.Generator.ServersStart, p.Generator.ServersEnd}} {
 		first, err1 := netip.ParseAddr(x.start)
 		last, err2 := netip.ParseAddr(x.end)
 		if err := errors.Join(err1, err2); err != nil || !first.Is4() || !last.Is4() || last.Less(first) {
-			return nil, fmt.Errorf("traces: %s: generator: %s_start %q and %s_end %q, want IPv4 addresses in order", file, x.key, clip(x.start), x.key, clip(x.end))
+			return nil, fmt.Errorf("traces: %s: generator: %s_start %q and %s_end %q, want IPv4 addresses in order",
+				file, x.key, clip(x.start), x.key, clip(x.end))
 		}
 		a, b := first.As4(), last.As4()
 		x.to.first = binary.BigEndian.Uint32(a[:])
@@ -135,7 +140,8 @@ func newMix(file string, p *profile, capture func(name string) (*Workload, error
 	var weights []int64
 	for i, c := range p.CapInfo {
 		if c.Name == "" || !(c.CPS > 0 && c.CPS <= mostSessions) {
-			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a rate above 0 and at most %g", file, i+1, clip(c.Name), c.CPS, mostSessions)
+			return nil, fmt.Errorf("traces: %s: cap_info: template %d: name %q with cps %g, want a capture and a "+
+				"rate above 0 and at most %g", file, i+1, clip(c.Name), c.CPS, mostSessions)
 		}
 		w, err := capture(c.Name)
 		if err != nil {
@@ -148,7 +154,8 @@ func newMix(file string, p *profile, capture func(name string) (*Workload, error
 		weights = append(weights, int64(float64(c.CPS*1e6)+0.5))
 	}
 	if m.Rate > mostSessions {
-		return nil, fmt.Errorf("traces: %s: cap_info: %g sessions a second in all, want at most %g", file, m.Rate, mostSessions)
+		return nil, fmt.Errorf("traces: %s: cap_info: %g sessions a second in all, want at most %g", file, m.Rate,
+			mostSessions)
 	}
 	weights[slices.Index(weights, slices.Max(weights))]++ // so that one is positive
 	m.draw = numeric.NewAlias(weights)
@@ -177,7 +184,8 @@ func parseProfile(src *source) (*profile, error) {
 		return nil, fmt.Errorf("not a TRex profile: %w", err)
 	}
 	if len(ps) != 1 || len(ps[0].CapInfo) == 0 || len(ps[0].CapInfo) > mostTemplates {
-		return nil, fmt.Errorf("%d profiles, want a list of one, with a list cap_info of 1 to %d templates", len(ps), mostTemplates)
+		return nil, fmt.Errorf("%d profiles, want a list of one, with a list cap_info of 1 to %d templates", len(ps),
+			mostTemplates)
 	}
 	if p := &ps[0]; p.CapIPG != nil && !*p.CapIPG {
 		return nil, errors.New("cap_ipg is false, want true: packets have the gaps of their capture")
@@ -202,7 +210,7 @@ func readTemplate(dir, name string, resolution units.Time) (*Workload, error) {
 	return nil, fmt.Errorf("%s: %w, neither beside the profile nor in the folder above", name, fs.ErrNotExist)
 }
 
-// templatePaths are the places at which a template's capture is looked for, in order.
+// templatePaths are the places where a template's capture is looked for, in order.
 func templatePaths(dir, name string) (paths []string) {
 	for _, candidate := range []string{name, path.Join("..", name), path.Base(name)} {
 		for _, ending := range []string{"", ".gz"} {
@@ -212,8 +220,8 @@ func templatePaths(dir, name string) (paths []string) {
 	return paths
 }
 
-// MixFiles lists the captures that a TRex profile names, by name and path, as ReadMix finds them; those that it does not
-// find are left out. A capture that is named twice is listed twice.
+// MixFiles lists the captures that a TRex profile names, by name and path, as ReadMix finds them. Those that it does
+// not find are left out. A capture that is named twice is listed twice.
 func MixFiles(file string) (names, paths []string, err error) {
 	p, err := readProfile(file)
 	if err != nil {
@@ -261,7 +269,7 @@ func (m *Mix) Session(r *rand.Rand, i int, at units.Time) []Flow {
 	return flows
 }
 
-// place gives a flow of the template the addresses and the client's ports of a session, which are counted from port on.
+// place gives a flow of the template the addresses and the client's ports of a session. The ports count from port on.
 func (t *template) place(tuple *flow.FiveTuple, fromClient bool, client, server netip.Addr, port uint64) {
 	own := &tuple.SrcPort
 	tuple.Src, tuple.Dst = client, server

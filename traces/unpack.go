@@ -10,14 +10,15 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// unpack looks for the magic of gzip (RFC 1952) and of zstd (RFC 8878) and decompresses what has it. packed is the same
-// reader, or nil if there was nothing to decompress.
+// unpack looks for the magic of gzip (RFC 1952) and of zstd (RFC 8878) and decompresses what follows. packed is the
+// same reader, or nil if there was nothing to decompress.
 func unpack(r io.Reader, buffer int) (raw, packed io.Reader, err error) {
 	br := bufio.NewReaderSize(r, buffer)
 	switch magic, _ := br.Peek(4); {
 	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
 		packed, err = newMembers(br)
-	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18"):
+	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 &&
+		string(magic[1:]) == "\x2a\x4d\x18"):
 		packed, err = newZstd(br)
 	default:
 		return br, nil, nil
@@ -25,14 +26,14 @@ func unpack(r io.Reader, buffer int) (raw, packed io.Reader, err error) {
 	return packed, packed, err
 }
 
-// gunzip is unpack for what is held in memory.
+// gunzip is unpack for data in memory.
 func gunzip(r io.Reader) (io.Reader, error) {
 	raw, _, err := unpack(r, window)
 	return raw, err
 }
 
-// members reads gzip data of one member or several. Zeros after the last one, which tapes and block devices add, are left
-// out, as by gzip itself.
+// members reads gzip data of one member or several. Zeros after the last one, which tapes and block devices add, are
+// skipped, as gzip itself does.
 type members struct {
 	br      *bufio.Reader
 	z       *gzip.Reader
@@ -83,10 +84,10 @@ func (m *members) Read(p []byte) (int, error) {
 	}
 }
 
-// zstdWindow is how far back zstd data may refer; what zstd writes without --ultra stays below.
+// zstdWindow is how far back zstd data may refer. What zstd writes without --ultra stays below it.
 const zstdWindow = 128 << 20
 
-// unzstd is a decoder whose faults name it.
+// unzstd is a decoder whose errors name zstd.
 type unzstd struct{ z *zstd.Decoder }
 
 func newZstd(br *bufio.Reader) (io.Reader, error) {

@@ -25,18 +25,18 @@ func (s Segment) Rate() float64 { return s.Packets / (s.End - s.Start).Seconds()
 type Workload struct {
 	Flows []Flow // in order of first packet; ties in the order in which the scenario lists the sources
 
-	// Constant holds, for the packet engine, the exact period and phase of flow i where the source is a
-	// constant-rate one; it is empty or as long as Flows. No period says that the flow is not constant.
+	// Constant holds, for the packet engine, the exact period and phase of flow i if its source has a constant rate. It
+	// is empty or as long as Flows. A zero period says that the flow is not constant.
 	Constant []Periodic
 
-	// Packets holds, for the packet engine, the packets of flows that have times and sizes of their own. Such a flow begins at
-	// its first packet and ends after its last one, and nothing else of its segments is exact.
+	// Packets holds, for the packet engine, the packets of flows that have times and sizes of their own. Such a flow
+	// begins at its first packet and ends after its last one; nothing else of its segments is exact.
 	Packets []Packets
 
-	// Layer is what the Bytes of the flows count. Of merged workloads it is that of the first.
+	// Layer says what the Bytes of the flows count. Merged workloads have that of the first.
 	Layer Layer
 
-	// Provenance says, a line a source, where the traffic came from and what was done to it.
+	// Provenance says, in a line for each source, where the traffic came from and what was done to it.
 	Provenance []string
 
 	// Skipped counts what the readers left out, by reason, in the order of the reasons' names.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,12 +15,14 @@ import (
 )
 
 func TestAStaircaseAddsAFlowEveryInterval(t *testing.T) {
-	w := Staircase(StaircaseOptions{Flows: 32, Interval: 10 * units.Second, End: 330 * units.Second, Rate: 4.65e6, Size: 64, Offset: 5})
+	w := Staircase(StaircaseOptions{Flows: 32, Interval: 10 * units.Second, End: 330 * units.Second, Rate: 4.65e6,
+		Size: 64, Offset: 5})
 	check(t, w)
 	seen := map[flow.FiveTuple]bool{}
 	for i, f := range w.Flows {
 		s := f.Segments[0]
-		if s.Start != units.Time(i)*10*units.Second || s.End != 330*units.Second || math.Abs(s.Rate()/4.65e6-1) > 1e-15 || s.Bytes != s.Packets*64 {
+		if s.Start != units.Time(i)*10*units.Second || s.End != 330*units.Second ||
+			math.Abs(s.Rate()/4.65e6-1) > 1e-15 || s.Bytes != s.Packets*64 {
 			t.Errorf("flow %d: %+v", i, s)
 		}
 		p := w.Constant[i]
@@ -64,14 +67,15 @@ func TestSyntheticFlowsAreDistinct(t *testing.T) {
 
 func TestMergeOrdersByFirstPacketAndKeepsTheOrderOfSources(t *testing.T) {
 	a := Staircase(StaircaseOptions{Flows: 2, Interval: 10, End: 100, Rate: 1e12})
-	b := &Workload{Flows: []Flow{{Tuple: SyntheticTuple(7), Segments: []Segment{{Start: 0, End: 5, Packets: 1}}}}, Skipped: []Count{{"x", 2}}}
+	b := &Workload{Flows: []Flow{{Tuple: SyntheticTuple(7), Segments: []Segment{{Start: 0, End: 5, Packets: 1}}}},
+		Skipped: []Count{{"x", 2}}}
 	m := Merge(a, b, &Workload{Skipped: []Count{{"x", 1}, {"a", 1}}})
 	check(t, m)
 	var order []flow.FiveTuple
 	for _, f := range m.Flows {
 		order = append(order, f.Tuple)
 	}
-	if want := []flow.FiveTuple{SyntheticTuple(0), SyntheticTuple(7), SyntheticTuple(1)}; !reflect.DeepEqual(order, want) {
+	if want := []flow.FiveTuple{SyntheticTuple(0), SyntheticTuple(7), SyntheticTuple(1)}; !slices.Equal(order, want) {
 		t.Errorf("got %v, want %v", order, want)
 	}
 	if want := []Periodic{{0, Every(1), 100}, {}, {10, Every(1), 100}}; !reflect.DeepEqual(m.Constant, want) {
@@ -82,7 +86,8 @@ func TestMergeOrdersByFirstPacketAndKeepsTheOrderOfSources(t *testing.T) {
 	}
 }
 
-// Totals survive grouping whatever the options, and each packet lies in a segment that covers it: checked packet by packet.
+// Grouping keeps the totals whatever the options, and each packet lies in a segment that covers it. This is checked
+// packet by packet.
 func TestGroupingAgreesWithCountingPacketByPacket(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -141,7 +146,8 @@ func TestSpeedCopiesAndCut(t *testing.T) {
 	check(t, fast)
 	p, b := fast.Totals()
 	if p != 5*packets || b != 5*bytes || len(fast.Flows) != 5*len(whole.Flows) {
-		t.Errorf("5 copies: %v packets, %v bytes, %d flows; want 5 times %v, %v, %d", p, b, len(fast.Flows), packets, bytes, len(whole.Flows))
+		t.Errorf("5 copies: %v packets, %v bytes, %d flows; want 5 times %v, %v, %d", p, b, len(fast.Flows),
+			packets, bytes, len(whole.Flows))
 	}
 	tuples := map[flow.FiveTuple]bool{}
 	for _, f := range fast.Flows {
@@ -157,11 +163,13 @@ func TestSpeedCopiesAndCut(t *testing.T) {
 	if !reflect.DeepEqual(fast, again) {
 		t.Error("the same seed gave another workload")
 	}
-	if want := "pcap tls2.pcap.gz: 7451 packets, 2734637 bytes, 665 flows, 10 times as fast, 5 copies with shifted addresses and random phases"; fast.Provenance[0] != want {
+	if want := "pcap tls2.pcap.gz: 7451 packets, 2734637 bytes, 665 flows, 10 times as fast, 5 copies with shifted " +
+		"addresses and random phases"; fast.Provenance[0] != want {
 		t.Errorf("provenance is %q, want %q", fast.Provenance[0], want)
 	}
 	sum := 0.0
-	for _, cut := range [][2]units.Time{{0, 50 * units.Second}, {50 * units.Second, 100 * units.Second}, {100 * units.Second, 0}} {
+	for _, cut := range [][2]units.Time{{0, 50 * units.Second}, {50 * units.Second, 100 * units.Second},
+		{100 * units.Second, 0}} {
 		w, err := ReadCapture(path, Options{From: cut[0], To: cut[1]})
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +200,8 @@ func TestOptionsOutOfRangeAreNamed(t *testing.T) {
 		"cut is from 2ps":          {From: 2, To: 1},
 		"no packets, cut from 2h":  {From: 2 * units.Hour},
 	} {
-		if _, err := ReadCapture(filepath.Join("data", "tls2.pcap.gz"), o); err == nil || !strings.Contains(err.Error(), strings.Replace(want, "2h", "7200s", 1)) {
+		if _, err := ReadCapture(filepath.Join("data", "tls2.pcap.gz"), o); err == nil ||
+			!strings.Contains(err.Error(), strings.Replace(want, "2h", "7200s", 1)) {
 			t.Errorf("%+v: got %v, want %q", o, err, want)
 		}
 	}
@@ -214,7 +223,8 @@ func TestInspectMeasuresTheShippedCaptures(t *testing.T) {
 			t.Fatal(err)
 		}
 		if s.FlowsUni != c.uni || s.FlowsBi != c.bi || s.Concurrent != c.open {
-			t.Errorf("%s: flows %d, %d, at once %d; want %d, %d, %d", c.file, s.FlowsUni, s.FlowsBi, s.Concurrent, c.uni, c.bi, c.open)
+			t.Errorf("%s: flows %d, %d, at once %d; want %d, %d, %d", c.file, s.FlowsUni, s.FlowsBi, s.Concurrent,
+				c.uni, c.bi, c.open)
 		}
 		for i, p := range s.Peaks {
 			if p.PPS != c.peaks[i] {
@@ -227,7 +237,8 @@ func TestInspectMeasuresTheShippedCaptures(t *testing.T) {
 			bits += s.Series.BPS[i] * s.Series.Bin.Seconds()
 		}
 		if math.Abs(packets-float64(s.Packets)) > 1e-6 || math.Abs(bits/8-float64(s.Bytes)) > 1e-3 {
-			t.Errorf("%s: the series holds %v packets and %v bytes, want %d and %d", c.file, packets, bits/8, s.Packets, s.Bytes)
+			t.Errorf("%s: the series holds %v packets and %v bytes, want %d and %d", c.file, packets, bits/8, s.Packets,
+				s.Bytes)
 		}
 	}
 }

@@ -15,17 +15,17 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Written is what a file holds that was written.
+// Written says what is in a file that was written.
 type Written struct {
 	Flows    int64 // directed; of a capture that was copied they are not counted
 	Packets  int64
 	Bytes    int64   // in Layer
 	Layer    Layer   // of a capture, Frames
-	Notes    []Count // what had to be changed
+	Notes    []Count // what was peculiar or had to be changed, by reason
 	Duration float64 // seconds
 }
 
-// String says it in a line.
+// String describes the file in a line.
 func (w Written) String() string {
 	flows := ""
 	if w.Flows > 0 {
@@ -37,7 +37,7 @@ func (w Written) String() string {
 // Progress is told how much of something is done, now and then. It may be nil.
 type Progress func(done, total float64)
 
-// every is after how many packets or flows an interrupt is looked for.
+// every is the number of packets or flows after which an interrupt is looked for.
 const every = 1 << 12
 
 // pulse looks for an interrupt and reports, once in a while.
@@ -58,10 +58,11 @@ func (p *pulse) beat(progress func() (done, total float64)) error {
 }
 
 // WriteCapture plays the stream into a capture: Ethernet frames whose headers, sizes and checksums are valid, and whose
-// payload is zero. Frames have no check sequence, as in every capture: a frame of 64 B is written with 60 B, and is 64 B
-// again when an interface sends it. A frame that is smaller than its headers is enlarged and noted. Times count from
-// 1970. Memory holds the flows that send at one time.
-func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFormat, report Progress) (Written, error) {
+// payload is zero. Frames have no check sequence, as in every capture: a frame of 64 B is written with 60 B, and is 64
+// B again when an interface sends it. A frame that is smaller than its headers is enlarged and noted. Times count from
+// 1970. Memory grows with the number of flows that send at the same time.
+func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFormat,
+	report Progress) (Written, error) {
 	done, err := s.writeCapture(ctx, w, format, instant{}, report)
 	if err != nil {
 		return done, fmt.Errorf("traces: capture: %w", err)
@@ -69,7 +70,8 @@ func (s *Stream) WriteCapture(ctx context.Context, w io.Writer, format CaptureFo
 	return done, nil
 }
 
-func (s *Stream) writeCapture(ctx context.Context, w io.Writer, format CaptureFormat, base instant, report Progress) (done Written, err error) {
+func (s *Stream) writeCapture(ctx context.Context, w io.Writer, format CaptureFormat, base instant,
+	report Progress) (done Written, err error) {
 	out := newCaptureWriter(w, format)
 	done.Layer = Frames
 	var f framer
@@ -174,7 +176,7 @@ func (s *Stream) writeFlows(ctx context.Context, w io.Writer, report Progress) (
 
 var errNoPackets = errors.New("no packets")
 
-// flowWriter writes lines of a flow CSV. Errors show when it is flushed.
+// flowWriter writes lines of a flow CSV. Flush returns its errors.
 type flowWriter struct {
 	*bufio.Writer
 	line  []byte

@@ -27,7 +27,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// workloads are one of each kind.
+// workloads has a workload of each kind.
 func workloads(t testing.TB) map[string]*Workload {
 	t.Helper()
 	generate := func(m Sessions, err error) *Workload {
@@ -49,20 +49,22 @@ func workloads(t testing.TB) map[string]*Workload {
 		t.Fatal(err)
 	}
 	mix, err := ReadMix(profileDir(t, profileText), units.Microsecond)
-	load, loadErr := ReadLoad(write(t, "load.csv", []byte("t,x\n0,100.3\n1,0\n2,7.7\n")), LoadOptions{Column: "x", Time: "t", Flows: 3, Size: 100})
+	load, loadErr := ReadLoad(write(t, "load.csv", []byte("t,x\n0,100.3\n1,0\n2,7.7\n")),
+		LoadOptions{Column: "x", Time: "t", Flows: 3, Size: 100})
 	if loadErr != nil {
 		t.Fatal(loadErr)
 	}
 	return map[string]*Workload{
-		"agh":    generate(Paced{Holdings: agh}, nil),
-		"sizes":  generate(Paced{Holdings: web, Rate: 1e4}, nil),
-		"mix":    generate(mix, err),
-		"load":   load,
-		"stairs": Staircase(StaircaseOptions{Flows: 3, Interval: units.Second, End: 4 * units.Second, Rate: 333, Size: 64}),
+		"agh":   generate(Paced{Holdings: agh}, nil),
+		"sizes": generate(Paced{Holdings: web, Rate: 1e4}, nil),
+		"mix":   generate(mix, err),
+		"load":  load,
+		"stairs": Staircase(StaircaseOptions{Flows: 3, Interval: units.Second, End: 4 * units.Second, Rate: 333,
+			Size: 64}),
 	}
 }
 
-// sent is a packet as the obvious way makes it: all of them, then sorted.
+// sent is a packet that is made in the obvious way: all packets, then sorted.
 type sent struct {
 	at    units.Time
 	tuple flow.FiveTuple
@@ -101,7 +103,8 @@ func allPackets(w *Workload, end units.Time) (all []sent) {
 			}
 		}
 	}
-	slices.SortStableFunc(all, func(a, b sent) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
+	slices.SortStableFunc(all,
+		func(a, b sent) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.order, b.order)) })
 	return slices.DeleteFunc(all, func(p sent) bool { return p.at >= end })
 }
 
@@ -129,8 +132,8 @@ func TestPacketsArePlayedInOrder(t *testing.T) {
 	}
 }
 
-// What is written is read again, by this package and by gopacket, with every checksum in order; and both files hold the
-// same packets.
+// What is written can be read again, by this package and by gopacket, with every checksum right; and both files hold
+// the same packets.
 func TestWrittenTrafficIsReadAgain(t *testing.T) {
 	for name, w := range workloads(t) {
 		for _, end := range []units.Time{0, 1500 * units.Millisecond} {
@@ -153,15 +156,19 @@ func TestWrittenTrafficIsReadAgain(t *testing.T) {
 				fcs = fcsSize * done.Packets
 			}
 			if len(done.Notes) == 0 && done.Bytes != flows.Bytes-fcs {
-				t.Errorf("%s: %d bytes in the capture and %d in the flow CSV, want %d apart", name, done.Bytes, flows.Bytes, fcs)
+				t.Errorf("%s: %d bytes in the capture and %d in the flow CSV, want %d apart", name, done.Bytes,
+					flows.Bytes, fcs)
 			}
-			for file, want := range map[string]Written{write(t, "x.pcapng", capture.Bytes()): done, write(t, "x.csv", csv.Bytes()): flows} {
+			for file, want := range map[string]Written{write(t, "x.pcapng", capture.Bytes()): done,
+				write(t, "x.csv", csv.Bytes()): flows} {
 				got, err := Inspect(file, Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got.Packets != want.Packets || got.Bytes != want.Bytes || int64(got.FlowsUni) != want.Flows || got.Counted != want.Layer {
-					t.Errorf("%s: %s holds %d packets, %d %v, %d flows; want %v", name, file, got.Packets, got.Bytes, got.Counted, got.FlowsUni, want)
+				if got.Packets != want.Packets || got.Bytes != want.Bytes || int64(got.FlowsUni) != want.Flows ||
+					got.Counted != want.Layer {
+					t.Errorf("%s: %s holds %d packets, %d %v, %d flows; want %v", name, file, got.Packets, got.Bytes,
+						got.Counted, got.FlowsUni, want)
 				}
 			}
 			r, err := pcapgo.NewNgReader(&capture, pcapgo.DefaultNgReaderOptions)
@@ -182,7 +189,7 @@ func TestWrittenTrafficIsReadAgain(t *testing.T) {
 	}
 }
 
-// checkFrame holds a frame against gopacket's decoder.
+// checkFrame compares a frame with what gopacket decodes.
 func checkFrame(t *testing.T, data []byte) gopacket.Packet {
 	t.Helper()
 	p := gopacket.NewPacket(data, layers.LayerTypeEthernet, gopacket.Default)
@@ -247,7 +254,8 @@ func TestFramesHaveTheirTupleAndSize(t *testing.T) {
 			}
 		}
 	}
-	arp := flow.FiveTuple{Src: linkLocal([]byte{2, 0, 0, 0, 0, 1}), Dst: linkLocal([]byte{255, 255, 255, 255, 255, 255}), SrcPort: 0x806, Proto: notIP}
+	arp := flow.FiveTuple{Src: linkLocal([]byte{2, 0, 0, 0, 0, 1}),
+		Dst: linkLocal([]byte{255, 255, 255, 255, 255, 255}), SrcPort: 0x806, Proto: notIP}
 	if b, err := f.frame(&arp, 60, 0); err != nil || len(b) != 60 {
 		t.Errorf("ARP: %d bytes, %v", len(b), err)
 	} else if got, kind := walk.frame(linkEthernet, b); got != arp || kind != NonIP {
@@ -258,14 +266,15 @@ func TestFramesHaveTheirTupleAndSize(t *testing.T) {
 	}
 }
 
-// A model that is played as it is drawn gives the file of the model that is drawn first.
+// A model that is played while it is drawn gives the same file as a model that is drawn first.
 func TestPlayedModelsAreTheDrawnOnes(t *testing.T) {
 	agh, err := NewAGH(AGHOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	series := write(t, "series.csv", []byte("x\n400\n1300\n"))
-	for _, a := range []Arrivals{{Rate: 1500}, {Process: "constant", Rate: 1500}, {Process: "on-off", Rate: 1500, On: 10 * units.Millisecond, Off: 30 * units.Millisecond},
+	for _, a := range []Arrivals{{Rate: 1500}, {Process: "constant", Rate: 1500},
+		{Process: "on-off", Rate: 1500, On: 10 * units.Millisecond, Off: 30 * units.Millisecond},
 		{Process: "series", Series: series, Load: LoadOptions{Column: "x"}}} {
 		o := GenerateOptions{Arrivals: a, Until: 2 * units.Second, Seed: 5}
 		w, err := Generate(Paced{Holdings: agh}, o)
@@ -289,10 +298,12 @@ func TestPlayedModelsAreTheDrawnOnes(t *testing.T) {
 			t.Errorf("%v: the files differ", a)
 		}
 	}
-	if _, err := Generated(Paced{Holdings: agh}, GenerateOptions{Arrivals: Arrivals{Rate: -1}, Until: 1}, 0); err == nil {
+	if _, err := Generated(Paced{Holdings: agh}, GenerateOptions{Arrivals: Arrivals{Rate: -1}, Until: 1},
+		0); err == nil {
 		t.Error("bad arrivals are not refused")
 	}
-	s, err := Generated(Paced{Holdings: agh}, GenerateOptions{Arrivals: Arrivals{Process: "series", Series: "missing.csv", Load: LoadOptions{Column: "x"}}}, 0)
+	s, err := Generated(Paced{Holdings: agh}, GenerateOptions{Arrivals: Arrivals{Process: "series",
+		Series: "missing.csv", Load: LoadOptions{Column: "x"}}}, 0)
 	if err == nil {
 		_, err = s.WriteFlows(context.Background(), io.Discard, nil)
 	}
@@ -327,13 +338,14 @@ func TestConvertedCapturesAreTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if flows.Packets != want.Packets || flows.Bytes != want.Bytes || flows.FlowsUni != want.FlowsUni || flows.FlowsBi != want.FlowsBi {
+		if flows.Packets != want.Packets || flows.Bytes != want.Bytes || flows.FlowsUni != want.FlowsUni ||
+			flows.FlowsBi != want.FlowsBi {
 			t.Errorf("%s: flows of %+v, want %+v", name, flows, want)
 		}
 	}
 }
 
-// Seconds of a flow CSV are not negative, and neither are those of a log or of a load curve.
+// The seconds of a flow CSV, of a log and of a load curve are not negative.
 func TestTimesBefore1970AreRefused(t *testing.T) {
 	early := pcapOf(linkEthernet, stamped{0, cat(macs, []byte{8, 0}, ip4(17, 1, 0, udpPorts))})
 	binary.LittleEndian.PutUint32(early[24:], 0)
@@ -341,8 +353,10 @@ func TestTimesBefore1970AreRefused(t *testing.T) {
 	capture := write(t, "x", early)
 	var ng bytes.Buffer // a packet without a time, and one of the same flow at -1 s
 	for _, b := range []string{
-		"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00",
-		"\x01\x00\x00\x00\x20\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0e\x00\x08\x00\xff\xff\xff\xff\xff\xff\xff\xff\x20\x00\x00\x00",
+		"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00\x4d\x3c\x2b\x1a\x01\x00\x00\x00" +
+			"\xff\xff\xff\xff\xff\xff\xff\xff\x1c\x00\x00\x00",
+		"\x01\x00\x00\x00\x20\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x0e\x00\x08\x00" +
+			"\xff\xff\xff\xff\xff\xff\xff\xff\x20\x00\x00\x00",
 		"\x03\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x10\x00\x00\x00",
 		"\x06\x00\x00\x00\x20\x00\x00\x00" + strings.Repeat("\x00", 20) + "\x20\x00\x00\x00",
 	} {
@@ -351,13 +365,16 @@ func TestTimesBefore1970AreRefused(t *testing.T) {
 	shifted := write(t, "y", ng.Bytes())
 	log := write(t, "conn.log", []byte(jsonConn(`"ts":"1969-12-31T23:59:59.5Z"`)))
 	load := write(t, "load.csv", []byte("t,v\n1969-12-31 23:59:58,1\n1970-01-01 00:00:00,1\n"))
-	const logged, loaded = ": line 1: 1969-12-31T23:59:59.5Z is before 1970", ": line 2: column t: 1969-12-31T23:59:58Z is before 1970"
+	const logged, loaded = ": line 1: 1969-12-31T23:59:59.5Z is before 1970",
+		": line 2: column t: 1969-12-31T23:59:58Z is before 1970"
 	for _, c := range []struct {
 		want string
 		err  error
 	}{
-		{capture + ": packet 1: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), capture, Options{}, io.Discard, nil))},
-		{shifted + ": packet 2: time -1 s since 1970, want 0", second(ConvertToFlows(context.Background(), shifted, Options{}, io.Discard, nil))},
+		{capture + ": packet 1: time -1 s since 1970, want 0",
+			second(ConvertToFlows(context.Background(), capture, Options{}, io.Discard, nil))},
+		{shifted + ": packet 2: time -1 s since 1970, want 0",
+			second(ConvertToFlows(context.Background(), shifted, Options{}, io.Discard, nil))},
 		{log + logged, second(ConvertToFlows(context.Background(), log, Options{}, io.Discard, nil))},
 		{log + logged, second(Read(log, Options{}))},
 		{load + loaded, second(ReadLoad(load, LoadOptions{Column: "v", Time: "t"}))},
@@ -372,7 +389,7 @@ func TestTimesBefore1970AreRefused(t *testing.T) {
 	}
 }
 
-// A pcap holds the same frames as a pcapng, with times in microseconds, where it can hold them.
+// A pcap holds the same frames as a pcapng, with times in microseconds, wherever its format can.
 func TestCapturesInTheOlderFormat(t *testing.T) {
 	path := filepath.Join("data", "tls2.pcap.gz") // which has microseconds
 	var one, two bytes.Buffer
@@ -415,7 +432,8 @@ func TestCapturesInTheOlderFormat(t *testing.T) {
 		want string
 	}{{time.Unix(1<<32, 0), 60, "time 2106"}, {time.Unix(1, 0), maxSnap + 1, "too many for a pcap"}} {
 		w := newCaptureWriter(io.Discard, PCAP)
-		if err := w.write(linkEthernet, c.at, c.size, make([]byte, c.size)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := w.write(linkEthernet, c.at, c.size, make([]byte, c.size)); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}
@@ -439,7 +457,8 @@ func TestFlowLogsArePlayed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Packets != c.packets || got.Bytes != c.bytes || done.Packets != c.packets || done.Bytes != c.bytes {
-			t.Errorf("%s: wrote %v, read %d packets and %d bytes; want %d and %d", c.file, done, got.Packets, got.Bytes, c.packets, c.bytes)
+			t.Errorf("%s: wrote %v, read %d packets and %d bytes; want %d and %d", c.file, done, got.Packets, got.Bytes,
+				c.packets, c.bytes)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 )
 
-// zeekFields are the columns of a Zeek conn.log that are used; their order in the file is that of its #fields line.
+// zeekFields are the columns of a Zeek conn.log that are used. Their order in the file is that of its #fields line.
 var zeekFields = [...]string{"ts", "duration", "proto", "id.orig_h", "id.resp_h", "id.orig_p", "id.resp_p",
 	"orig_pkts", "orig_ip_bytes", "resp_pkts", "resp_ip_bytes"}
 
@@ -31,11 +31,13 @@ const (
 // zeekValues are the values of zeekFields in a record, empty if they are unset.
 type zeekValues [len(zeekFields)]string
 
-// zeekProtos are the transports that Zeek names. In a connection of icmp, the ports are the ICMP type and code. What Zeek did not recognise gets protocol 0.
-var zeekProtos = map[string]uint8{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "sctp": flow.SCTP, "unknown_transport": 0}
+// zeekProtos are the transports that Zeek names. For icmp, the ports of a connection are type and code. What Zeek did
+// not recognise gets protocol 0.
+var zeekProtos = map[string]uint8{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "sctp": flow.SCTP,
+	"unknown_transport": 0}
 
-// ReadZeek is ReadFlowLog of a Zeek conn.log, tab-separated or in JSON. Bytes are IP bytes (orig_ip_bytes, resp_ip_bytes):
-// without the link header.
+// ReadZeek is ReadFlowLog for a Zeek conn.log, tab-separated or in JSON. Bytes are IP bytes (orig_ip_bytes,
+// resp_ip_bytes), without the link header.
 func ReadZeek(path string, o Options) (*Workload, error) {
 	return readLog(path, o, []*flowLog{&zeek, &zeekJSON})
 }
@@ -45,7 +47,7 @@ var zeek = flowLog{
 	begins: func(line string) bool { return strings.HasPrefix(line, "#") }, read: readZeek,
 }
 
-// readZeek reads the tab-separated form, whatever its #separator. Each of the files that were joined has its own header.
+// readZeek reads the tab-separated form, whatever its #separator. Files that were joined each have their own header.
 func readZeek(l *lines, log *logged) (err error) {
 	log.layer = IPBytes
 	separator, unset, empty := "\t", "-", "(empty)"
@@ -63,7 +65,8 @@ func readZeek(l *lines, log *logged) (err error) {
 				continue
 			}
 			if fields == 0 {
-				return errors.New("no #fields line before the first record: want a Zeek conn.log in its tab-separated form")
+				return errors.New("no #fields line before the first record: want a Zeek conn.log in its " +
+					"tab-separated form")
 			}
 			values := strings.Split(text, separator)
 			if !slices.ContainsFunc(values, func(v string) bool { return v != "" && v != unset && v != empty }) {
@@ -108,7 +111,7 @@ func readZeek(l *lines, log *logged) (err error) {
 	return nil
 }
 
-// zeekSeparator reads the value of #separator: characters, some as \x and two hexadecimal digits.
+// zeekSeparator reads the value of #separator: characters, some written as \x and two hexadecimal digits.
 func zeekSeparator(s string) (string, error) {
 	text, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
 	if err != nil || text == "" || strings.ContainsAny(text, "\n#") {
@@ -136,7 +139,7 @@ func zeekColumns(names []string) (column [len(zeekFields)]int, err error) {
 	return column, nil
 }
 
-// add makes a connection of the values of a record, and adds both its directions.
+// add makes a connection from the values of a record, and adds both its directions.
 func (f *zeekValues) add(line int, log *logged) (err error) {
 	fail := func(i int, err error) error { return fmt.Errorf("%s: %w", zeekFields[i], err) }
 	var c connection

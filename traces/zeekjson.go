@@ -20,11 +20,12 @@ var zeekJSON = flowLog{
 	read: readZeekJSON,
 }
 
-// zeekNeeds are the fields without which a record in JSON, which leaves out those that are unset, is none of conn.log.
+// zeekNeeds are the fields that every record of a conn.log has. JSON leaves out fields that are unset, so a record
+// without one of these belongs to another log.
 var zeekNeeds = [...]int{zTime, zProto, zOrigHost, zRespHost, zOrigPort, zRespPort}
 
-// readZeekJSON reads the form with a JSON object on each line. ts is a number of seconds or a date. Objects of another log,
-// by their _path, are left out.
+// readZeekJSON reads the form with a JSON object on each line. ts is a number of seconds or a date. Objects of another
+// log, by their _path, are left out.
 func readZeekJSON(l *lines, log *logged) error {
 	log.layer = IPBytes
 	others := 0
@@ -54,7 +55,8 @@ func readZeekJSON(l *lines, log *logged) error {
 			}
 		}
 		if v[zOrigPackets]+v[zRespPackets]+v[zOrigBytes]+v[zRespBytes] == "" {
-			return errors.New("none of orig_pkts, orig_ip_bytes, resp_pkts and resp_ip_bytes: want the records of a Zeek conn.log")
+			return errors.New("none of orig_pkts, orig_ip_bytes, resp_pkts and resp_ip_bytes: want the records of a " +
+				"Zeek conn.log")
 		}
 		if err := v.add(l.n, log); err != nil {
 			return err
@@ -66,7 +68,7 @@ func readZeekJSON(l *lines, log *logged) error {
 	return nil
 }
 
-// decode reads an object. Of the fields that are used, one that is null is unset, and one that is there twice is an error.
+// decode reads an object. A used field that is null is unset; one that occurs twice is an error.
 func (v *zeekValues) decode(text string) (path string, members int, err error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -123,7 +125,7 @@ func broken(err error) error {
 	return fmt.Errorf("JSON: %w", err)
 }
 
-// plain writes a number of JSON without an exponent: 1e-06 as 0.000001. No digit is lost.
+// plain writes a JSON number without an exponent: 1e-06 becomes 0.000001. No digit is lost.
 func plain(s string) (string, error) {
 	mantissa, exponent, scientific := strings.Cut(strings.ToLower(s), "e")
 	if !scientific {

@@ -42,16 +42,19 @@ type unit struct {
 }
 
 var (
-	timeUnits = []unit{{"ps", 1}, {"ns", 1e3}, {"us", 1e6}, {"µs", 1e6}, {"ms", 1e9}, {"s", 1e12}, {"min", 60e12}, {"h", 3600e12}}
+	timeUnits = []unit{{"ps", 1}, {"ns", 1e3}, {"us", 1e6}, {"µs", 1e6}, {"ms", 1e9}, {"s", 1e12}, {"min", 60e12},
+		{"h", 3600e12}}
 	ppsUnits  = []unit{{"pps", 1}, {"kpps", 1e3}, {"Mpps", 1e6}, {"Gpps", 1e9}}
 	bpsUnits  = []unit{{"bps", 1}, {"kbps", 1e3}, {"Mbps", 1e6}, {"Gbps", 1e9}, {"Tbps", 1e12}}
-	byteUnits = []unit{{"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}}
+	byteUnits = []unit{{"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"KiB", 1 << 10}, {"MiB", 1 << 20},
+		{"GiB", 1 << 30}}
 )
 
-// longest is how many characters a quantity has at most. Reading digits takes time that grows with the square of their number.
+// longest is the largest number of characters of a quantity. The time to read digits grows with the square of their
+// number.
 const longest = 100
 
-// clip is s in quotation marks, or its beginning if it is long.
+// clip quotes s, or its beginning if s is long.
 func clip(s string) string {
 	if len(s) <= longest {
 		return strconv.Quote(s)
@@ -77,7 +80,8 @@ func parse(s, what string, us []unit) (float64, error) {
 			return v * u.scale, nil
 		}
 	}
-	return 0, fmt.Errorf("%s is not a %s: want a number and one of %s, such as %s", clip(s), what, strings.Join(known, ", "), example[what])
+	return 0, fmt.Errorf("%s is not a %s: want a number and one of %s, such as %s", clip(s),
+		what, strings.Join(known, ", "), example[what])
 }
 
 var example = map[string]string{"time": "10s", "packet rate": "25Mpps", "bit rate": "100Gbps", "size": "64B"}
@@ -125,7 +129,8 @@ func exactTime(s string) (Time, bool) {
 			return 0, false
 		}
 		v.Mul(v, big.NewInt(int64(u.scale)))
-		v, rest := v.QuoRem(v, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(min(len(fraction), 30))), nil), new(big.Int))
+		v, rest := v.QuoRem(v, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(min(len(fraction), 30))), nil),
+			new(big.Int))
 		return Time(v.Int64()), rest.Sign() == 0 && v.IsInt64() && len(fraction) <= 30 && len(whole) <= 30
 	}
 	return 0, false
