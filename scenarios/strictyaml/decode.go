@@ -128,11 +128,12 @@ func (d *Decoder) value(n *yaml.Node, v reflect.Value, path string, f *field) {
 			return
 		}
 		v.Set(reflect.MakeSlice(t, len(n.Content), len(n.Content)))
+		element := fieldOf(t.Elem())
 		for i, c := range n.Content {
 			if t.Elem().Kind() == reflect.Struct {
 				setDefaults(v.Index(i))
 			}
-			d.value(c, v.Index(i), Under(path, strconv.Itoa(i)), fieldOf(t.Elem()))
+			d.value(c, v.Index(i), Under(path, strconv.Itoa(i)), element)
 		}
 	case t.Kind() == reflect.Map:
 		d.table(n, v, path)
