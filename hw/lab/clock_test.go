@@ -39,7 +39,7 @@ func withClock(t *testing.T, program string, args ...string) (*exec.Cmd, *steppe
 		t.Fatal(err)
 	}
 	found := 0
-	// amd64, arm64
+	// The names on amd64 and arm64.
 	for _, name := range []string{"__vdso_clock_gettime", "__vdso_gettimeofday", "__kernel_clock_gettime"} {
 		found += bytes.Count(text, []byte(name))
 		text = bytes.ReplaceAll(text, []byte(name), []byte(name[:len(name)-1]+"!"))
@@ -188,7 +188,7 @@ func TestClockStepped(t *testing.T) {
 	r.Cmd, orchestrators = withClock(t, c.Program, args...)
 	r.start(t)
 	r.underWay(t)
-	// seldom is a clock read twice without a step between
+	// The steps are so many that hardly a clock is read twice without one between.
 	for to := -24 * time.Hour; to <= 15*time.Hour; to += time.Hour {
 		orchestrators.step(to)
 		generators.step(to)
