@@ -19,7 +19,7 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// containers are instances of which nothing exists. Creating the instance of number bad fails.
+// containers is a container engine without containers. Creating the instance of number bad fails.
 type containers struct {
 	mu      sync.Mutex
 	bad     flow.Instance
@@ -61,7 +61,7 @@ func (c *containers) Kill(context.Context, flow.Instance) error { return nil }
 func (c *containers) Deaths() <-chan hw.Death                   { return nil }
 func (c *containers) Close() error                              { return nil }
 
-// generator claims to send what it was asked to, and to get back what n instances with a law of capacity process.
+// generator claims to send what it was asked for, and to get back what n instances process by a law of capacity.
 type generator struct {
 	mu      sync.Mutex
 	law     func(n int) float64 // in all
@@ -127,8 +127,8 @@ func brief() Plan {
 	return Plan{Counts: []int{1, 2, 4}, Rounds: 2, Measure: 20 * time.Millisecond, Rules: 3, Starts: 2, Frame: 64}
 }
 
-// What is measured is what the testbed does; what to offer is found out; nothing is left; and what is written is a
-// piece of a scenario that says the same.
+// Calibrate finds the load to offer, measures what the testbed does, and leaves nothing behind. The fragment is a part
+// of a scenario that says the same.
 func TestCalibrate(t *testing.T) {
 	law := func(n int) float64 { return 1e6 * float64(n) / (1 + 0.3*float64(n-1)) }
 	h, d, c, g := memory(t, law)
@@ -173,7 +173,7 @@ func TestCalibrate(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong, what was made is removed.
+// Whatever fails, Calibrate removes what it has made.
 func TestCalibrateFails(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -205,8 +205,8 @@ func TestCalibrateFails(t *testing.T) {
 	}
 }
 
-// Who is interrupted does not wait, not even for a generator and an engine that do not answer. The traffic ends, and
-// what is left is told.
+// An interrupt need not wait, not even for a generator and an engine that do not answer. The traffic ends, and
+// Calibrate tells what is left.
 func TestCalibrateIsInterrupted(t *testing.T) {
 	for _, blocks := range []bool{false, true} {
 		h, d, c, g := memory(t, func(int) float64 { return 1e6 })
@@ -246,7 +246,7 @@ func TestCalibrateIsInterrupted(t *testing.T) {
 	}
 }
 
-// One round in which the machine had something else to do does not change the result, and is pointed out.
+// One disturbed round does not change the result, and is pointed out.
 func TestDisturbance(t *testing.T) {
 	m := Measurement{Points: []Point{{N: 1, Processed: 100}, {N: 2, Processed: 150}, {N: 1, Processed: 40},
 		{N: 2, Processed: 152}, {N: 1, Processed: 102}}}

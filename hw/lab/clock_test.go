@@ -20,12 +20,11 @@ import (
 	"github.com/smartinco/smartinco/hw/internal/process"
 )
 
-// The machine's clock belongs to everybody, and a time namespace shifts every clock but this one. So a program of a
-// test is made to ask the kernel for the time of day - Go's runtime reads it from a page that the kernel shares with
-// it, and does not find that page under another name - and a seccomp filter hands the question to the test, which
-// answers.
+// The machine's clock belongs to everybody, and a time namespace shifts every clock but this one. So the tests make a
+// program ask the kernel for the time of day: Go's runtime reads the time from a page that the kernel shares with it,
+// and does not find that page under another name. A seccomp filter hands the question to the test, which answers.
 
-// stepped is the clock of a program whose hands the test moves.
+// stepped is the clock of a program, which the test moves.
 type stepped struct {
 	offset atomic.Int64 // nanoseconds ahead of the machine's
 	asked  atomic.Int64 // times
@@ -39,7 +38,7 @@ func withClock(t *testing.T, program string, args ...string) (*exec.Cmd, *steppe
 		t.Fatal(err)
 	}
 	found := 0
-	// amd64, arm64
+	// The names on amd64 and arm64.
 	for _, name := range []string{"__vdso_clock_gettime", "__vdso_gettimeofday", "__kernel_clock_gettime"} {
 		found += bytes.Count(text, []byte(name))
 		text = bytes.ReplaceAll(text, []byte(name), []byte(name[:len(name)-1]+"!"))
@@ -80,8 +79,8 @@ func withClock(t *testing.T, program string, args ...string) (*exec.Cmd, *steppe
 	return cmd, s
 }
 
-// becomeClocked is what the command does before it is the program: it installs the filter, hands the other end of it to
-// the test, and executes. It is called by TestMain.
+// becomeClocked is what the command does before it becomes the program: it installs the filter, hands the filter's
+// other end to the test, and executes the program. TestMain calls it.
 func becomeClocked() error {
 	runtime.LockOSThread()
 	const nr, arg0 = 0, 16 // in struct seccomp_data
@@ -158,8 +157,8 @@ func (s *stepped) serve(fd int) {
 
 func (s *stepped) step(to time.Duration) { s.offset.Store(int64(to)) }
 
-// The wall clock of the orchestrator's machine, and of the generator's, is set back by a day, and forth again and
-// beyond in steps of an hour, while they work: the run takes as long as it takes, nothing times out, and times and
+// During a run, the wall clocks of the orchestrator's machine and of the generator's are set back by a day, and then
+// forward in steps of an hour beyond the right time. The run takes its normal time, nothing times out, and times and
 // rates are right.
 func TestClockStepped(t *testing.T) {
 	t.Parallel()
@@ -188,7 +187,7 @@ func TestClockStepped(t *testing.T) {
 	r.Cmd, orchestrators = withClock(t, c.Program, args...)
 	r.start(t)
 	r.underWay(t)
-	// seldom is a clock read twice without a step between
+	// The steps are so many that hardly a clock is read twice without one between.
 	for to := -24 * time.Hour; to <= 15*time.Hour; to += time.Hour {
 		orchestrators.step(to)
 		generators.step(to)

@@ -27,7 +27,7 @@ var standIn = sync.OnceValues(func() (string, error) {
 })
 
 // The same lab with another switch: the driver for DOCA Flow and its shim, on the stand-in for the SDK, which forwards
-// the packets. Whatever the lab's other tests find of runs holds here too.
+// the packets. What the lab's other tests hold of runs holds here too.
 func TestReplayOnDOCA(t *testing.T) {
 	if _, err := exec.LookPath("gcc"); err != nil {
 		needs.This(t, "no gcc: the stand-in for DOCA Flow is in C")

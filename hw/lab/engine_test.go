@@ -18,7 +18,7 @@ import (
 	"github.com/smartinco/smartinco/hw/internal/needs"
 )
 
-// dockerd is a Docker Engine of the test's own, so that it can be ended without ending the machine's: sockets, data and
+// dockerd is a private Docker Engine, which a test can end without ending the machine's. Its sockets, data and
 // containerd are in its folder, and it makes no bridge and no firewall rule.
 type dockerd struct {
 	testing.TB
@@ -147,8 +147,8 @@ func (d *dockerd) remove() {
 	}
 }
 
-// An engine that is restarted under a run. Where Docker lets containers go on without the daemon, the run does not
-// notice a crash of it; where it does not, all instances die, and others take their place once the engine is back.
+// The engine is restarted during a run. If Docker keeps containers alive without the daemon, the run does not notice
+// the crash. If not, all instances die, and others take their place once the engine is back.
 func TestDockerRestarted(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

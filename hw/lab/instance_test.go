@@ -11,8 +11,8 @@ import (
 	"github.com/smartinco/smartinco/hw/testbed"
 )
 
-// DPDK's testpmd in containers of an image that is made of what this machine has. It polls, and gets a part of a
-// processor for that, so that whatever else is being tested has the rest.
+// DPDK's testpmd runs in containers whose image is made of what this machine has. It polls with a part of a processor,
+// which leaves the rest to other tests.
 func TestTestpmd(t *testing.T) {
 	if err := testpmdMissing(); err != nil {
 		needs.This(t, err.Error())
@@ -40,7 +40,7 @@ func TestTestpmd(t *testing.T) {
 	nothingIsLeft(t, c)
 }
 
-// What an instance runs is named, and what the machine lacks for it.
+// Errors name what an instance runs, and what the machine lacks for it.
 func TestKinds(t *testing.T) {
 	c := Defaults()
 	c.Runs = "l2fwd"

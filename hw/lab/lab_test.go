@@ -23,7 +23,7 @@ import (
 	"github.com/smartinco/smartinco/hw/testbed"
 )
 
-// program is this repository's, static, which is what a lab is made of.
+// program builds this repository's program, statically linked, of which a lab is made.
 var program = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("smartinco-lab-test-%d", os.Getpid()), "smartinco")
 	build := exec.Command("go", "build", "-o", path, "../../cmd/smartinco")
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 
 var labs atomic.Int32
 
-// config is a lab of the test's and this process' own, taken down with it.
+// config configures a lab that belongs to the test and this process, and is taken down at the test's end.
 func config(t *testing.T, name string, change ...func(*Config)) Config {
 	t.Helper()
 	c := Defaults()
@@ -81,7 +81,7 @@ func mustUp(t *testing.T, c Config) {
 	}
 }
 
-// status is the names of the parts that are up.
+// status returns the names of the parts that are up.
 func status(t *testing.T, c Config) string {
 	t.Helper()
 	parts, err := Status(t.Context(), c)
@@ -99,8 +99,8 @@ func status(t *testing.T, c Config) string {
 
 const everything = "network, switch, generator, instances, testbed file"
 
-// A lab comes up, carries packets through real containers by real rules, and goes without a trace; what is not its own
-// stays, even where it looks alike.
+// A lab comes up, carries packets through real containers by real rules, and goes without a trace. What does not belong
+// to it stays, even if it looks alike.
 func TestUpAndDown(t *testing.T) {
 	c := config(t, "ltest")
 	ctx := t.Context()
@@ -204,8 +204,8 @@ func TestUpAndDown(t *testing.T) {
 	}
 }
 
-// A group is busy until its last process is gone, which may be a moment after the lab's programs were ended. What stays
-// is named.
+// A group is busy until its last process is gone, which may be a moment after the lab's programs have ended. The error
+// names processes that stay.
 func TestRemoveGroupWaits(t *testing.T) {
 	c := config(t, "lgroup")
 	dir, err := c.upGroup()
@@ -274,7 +274,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// Up and Down end with their context, whatever they are about, and the next of them goes on.
+// Up and Down end with their context, whatever they are doing, and the next Up or Down goes on from there.
 func TestUpAndDownAreInterrupted(t *testing.T) {
 	c := config(t, "lstop")
 	steps := 0
@@ -311,7 +311,7 @@ func TestUpAndDownAreInterrupted(t *testing.T) {
 	}
 }
 
-// A step that does not end with its context is left under way.
+// A step that does not end with its context is abandoned.
 func TestAStepIsAbandoned(t *testing.T) {
 	begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -349,7 +349,7 @@ func TestAStepIsAbandoned(t *testing.T) {
 	}
 }
 
-// The generator's address may be taken.
+// Another program may have the generator's address.
 func TestUpSaysWhatIsWrong(t *testing.T) {
 	c := config(t, "lwrong")
 	l, err := net.Listen("tcp", c.Listen)
@@ -387,7 +387,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// What is written is what is read.
+// A written testbed file reads as the lab that it describes.
 func TestTestbedFile(t *testing.T) {
 	for _, group := range []string{"", "/smartinco-lab"} {
 		c := Defaults()

@@ -28,7 +28,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// experiment is a run of a few flows at a rate that any machine can do.
+// experiment is a run of a few flows at a rate that any machine can handle.
 const experiment = `
 name: experiment
 duration: %s
@@ -99,7 +99,7 @@ func (r *replaying) underWay(t *testing.T) {
 	waitFor(t, "a record of three windows", func() bool { return len(r.windows()) >= 3 })
 }
 
-// windows are those that are in the record by now.
+// windows returns the windows that are in the record by now.
 func (r *replaying) windows() []results.Window {
 	rec, err := results.Open(r.out)
 	if err != nil {
@@ -109,7 +109,7 @@ func (r *replaying) windows() []results.Window {
 	return ws
 }
 
-// until waits until the record shows states of the instances, the newest of each, that are as wanted.
+// until waits until the newest states of the instances in the record are the wanted ones.
 func (r *replaying) until(t *testing.T, what string, is func(states map[int32]string) bool) {
 	t.Helper()
 	waitFor(t, what, func() bool {
@@ -126,7 +126,7 @@ func (r *replaying) until(t *testing.T, what string, is func(states map[int32]st
 	})
 }
 
-// interrupt ends a run that is long enough, and wants it to end in good order.
+// interrupt interrupts a run once it is long enough, and checks that it ends in good order.
 func (r *replaying) interrupt(t *testing.T) *results.Record {
 	t.Helper()
 	if err := r.Process.Signal(syscall.SIGTERM); err != nil {
@@ -160,7 +160,7 @@ func smartinco(t *testing.T, c *Config, args ...string) string {
 	return string(out)
 }
 
-// leftovers is what a run may leave in a lab.
+// leftovers are what a run may leave in a lab.
 type leftovers struct {
 	containers, rules int
 	ports             []string // of the bridge, beside those of the generator
@@ -229,7 +229,7 @@ func (c *Config) vswitch(t *testing.T) *vswitch.Instance {
 	return s
 }
 
-// containers are the processes of the instances that run, by instance, and the files by which the engine holds their
+// containers returns the processes of the running instances, by instance, and the files by which the engine holds their
 // network namespaces.
 func (c *Config) containers(t *testing.T) (pids map[int]int, namespaces []string) {
 	t.Helper()

@@ -103,7 +103,7 @@ func newDriver(cfg Config) (*Driver, error) {
 		return nil, fmt.Errorf("ovs: priority %d: want 2 to 65535", cfg.Priority)
 	}
 	return &Driver{
-		// look has used these
+		// look has used the xids up to 4
 		cfg: cfg, queue: hw.NewQueue(cfg.PacketInQueue), stopped: make(chan struct{}), opened: time.Now(), xid: 4,
 		rules: map[uint64]*rule{}, leaving: map[uint64]bool{}, flows: map[flow.ID]*rule{},
 		tuples:    map[flow.FiveTuple]*rule{},

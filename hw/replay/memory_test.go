@@ -100,7 +100,7 @@ type box struct {
 	dead bool
 }
 
-// bucket lets a rate through.
+// bucket lets packets through up to a rate.
 type bucket struct {
 	mu     sync.Mutex
 	rate   float64 // 0 for no limit
@@ -176,7 +176,7 @@ func (e *engine) Delete(_ context.Context, i flow.Instance) error {
 	return nil
 }
 
-// leave makes Delete fail from now on, or not any more.
+// leave makes Delete fail from now on; nil ends that.
 func (e *engine) leave(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -241,7 +241,7 @@ const (
 	late
 )
 
-// fail makes Counters fail from now on, or not any more.
+// fail makes Counters fail from now on; nil ends that.
 func (g *generator) fail(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -56,7 +56,7 @@ type outcome struct {
 	said string
 }
 
-// run replays a scenario on the rack. A run during which this machine stood still says nothing, and is done again.
+// run replays a scenario on the rack. If this machine stood still meanwhile, the run proves nothing and is repeated.
 func run(ctx context.Context, t *testing.T, r *rack, text string, sets ...string) *outcome {
 	t.Helper()
 	sc, w := load(t, text, sets...)
@@ -83,7 +83,7 @@ func run(ctx context.Context, t *testing.T, r *rack, text string, sets ...string
 	}
 }
 
-// replay runs once, and returns the longest time for which a goroutine that wanted to run did not.
+// replay runs once, and returns the longest time for which a goroutine that was ready did not run.
 func (o *outcome) replay(ctx context.Context, t *testing.T, r *rack, sc *scenarios.Scenario,
 	w *traces.Workload) (stood time.Duration) {
 	t.Helper()
@@ -255,8 +255,8 @@ func TestDeadInstance(t *testing.T) {
 	}
 }
 
-// The port of a dead instance is given back once the container engine answers again: there are two, and the one that
-// takes the dead one's place needs it. Meanwhile no packet is counted twice, which run looks at.
+// The port of a dead instance is given back once the container engine answers again. There are only two ports, so the
+// instance's successor needs it. Meanwhile no packet is counted twice, which run checks.
 func TestEngineAwayForAWhile(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -409,8 +409,8 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
-// A run that was killed leaves rules and containers. The next removes them, and says so. A container that somebody has
-// removed meanwhile leaves its ports to others.
+// A run that was killed leaves rules and containers. The next run removes them, and says so. If somebody has removed a
+// container meanwhile, its ports are free for others.
 func TestWhatAKilledRunLeft(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)

@@ -29,7 +29,7 @@ func (t *tape) Event(_ units.Time, e *orchestrator.Event) {
 	t.events = append(t.events, c)
 }
 
-// slow is a switch that answers Rules when it is told to, and with what it is told.
+// slow is a switch that answers Rules when the test says so, or fails with the test's error.
 type slow struct {
 	hw.Switch
 	asked  int
@@ -97,7 +97,7 @@ workload:
 	return r
 }
 
-// steer asks the switch for something, and waits for it.
+// steer waits for the switch to confirm a request that was made with this error.
 func (r *reader) steer(err error) {
 	r.Helper()
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *reader) steer(err error) {
 	}
 }
 
-// rule is that of a flow of the scenario.
+// rule makes the rule of a flow of the scenario.
 func (r *reader) rule(id flow.ID, to flow.Instance) hw.Rule {
 	return hw.Rule{Flow: id, Tuple: r.traffic.Flows[id].Tuple, Instance: to}
 }
@@ -126,7 +126,7 @@ func (r *reader) send(id flow.ID) {
 
 func (r *reader) ask() { r.act(&orchestrator.Action{Kind: orchestrator.ReadRules}) }
 
-// answered lets the switch answer, and does in the loop what comes of it.
+// answered makes the switch answer, and takes in the answer as the loop does.
 func (r *reader) answered(err error) {
 	r.sw.answer <- err
 	(<-r.inbox)()
@@ -174,7 +174,7 @@ func TestRulesAreReadInOrderOfFlowsAndAMoveKeepsTheirCounters(t *testing.T) {
 	}
 }
 
-// The loop goes on while the switch is asked, and asks it nothing more until it has answered.
+// The loop goes on during a reading, and asks for no other until the switch has answered.
 func TestOneReadingOfTheRulesAtATime(t *testing.T) {
 	r := newReader(t)
 	for range 3 {

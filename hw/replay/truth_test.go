@@ -20,11 +20,11 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// What makes a record one that can be trusted: that it says so when it is not whole, that its losses are losses, and
-// that no column is forgotten.
+// These tests hold what makes a record trustworthy: it says when it is not complete, its losses are real, and no column
+// is forgotten.
 
-// A switch that goes before the run's end takes the last windows with it: whatever the rest says, the run is not
-// complete.
+// If the switch is lost before the end of the run, the last windows are missing, and the run is not complete, whatever
+// else it says.
 func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -53,7 +53,7 @@ func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
 	}
 }
 
-// What the generator does not send, the record says.
+// The record says if the generator does not send everything.
 func TestSentIsComparedWithPlanned(t *testing.T) {
 	t.Parallel()
 	const note = "the generator has sent "
@@ -100,7 +100,7 @@ func TestLinkOfTheGenerator(t *testing.T) {
 }
 
 // An instance whose port is taken off the switch gets no packets: its flows go elsewhere, and another takes its place.
-// That its container is gone as well, with the same port, is no news.
+// The death of its container, which takes the same port with it, changes nothing more.
 func TestPortTakenAway(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -128,8 +128,7 @@ func TestPortTakenAway(t *testing.T) {
 	}
 }
 
-// The generator is told to stop before anything else is done, whatever goes on: it would send for as long as that
-// takes.
+// An interrupted run stops the generator before it does anything else, since the generator would send all the while.
 func TestAnInterruptStopsTheTrafficFirst(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -161,7 +160,7 @@ func TestAnInterruptStopsTheTrafficFirst(t *testing.T) {
 	}
 }
 
-// Also while the switch keeps the run's own loop waiting.
+// The same holds while the switch keeps the run's loop waiting.
 func TestAnInterruptStopsTheTrafficOfALoopThatWaits(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -190,7 +189,7 @@ func TestAnInterruptStopsTheTrafficOfALoopThatWaits(t *testing.T) {
 	}
 }
 
-// stuck is a switch that takes its time for the first rule.
+// stuck is a switch that takes long for the first rule.
 type stuck struct {
 	hw.Switch
 	install func()
@@ -201,7 +200,7 @@ func (s *stuck) Install(rules ...hw.Rule) error {
 	return s.Switch.Install(rules...)
 }
 
-// hanging is a switch whose counters take their time.
+// hanging is a switch that takes long for its counters.
 type hanging struct {
 	hw.Switch
 	wait func(context.Context)
@@ -215,8 +214,8 @@ func (h hanging) Counters(ctx context.Context) (hw.Reading, error) {
 	return h.Switch.Counters(ctx)
 }
 
-// Packets that stay in an instance for longer than anybody expects are lost at first, and processed when they come: in
-// no window, and not in the end, are more of them processed and lost than were sent.
+// Packets that stay in an instance unexpectedly long count as lost at first, and as processed when they come. In no
+// window, nor at the end, are more packets processed and lost than were sent.
 func TestALossThatIsNoneIsTakenBack(t *testing.T) {
 	t.Parallel()
 	r := newRack(0)
@@ -245,7 +244,7 @@ func TestALossThatIsNoneIsTakenBack(t *testing.T) {
 	}
 }
 
-// Without a rule a flow's packets go by the slow path, and its row says where.
+// Without a rule a flow's packets take the slow path, and its row says to which instance.
 func TestAFlowWithoutARuleHasItsInstance(t *testing.T) {
 	t.Parallel()
 	o := run(context.Background(), t, newRack(0), short, "faults=[{kind: rule-reject, at: 0s}]")
@@ -303,8 +302,8 @@ var unknown = map[string]string{
 		"it does not",
 }
 
-// Every column that hardware can know has a value other than 0 in a run in which everything happens: one that is new,
-// and that nobody fills here, fails this test.
+// In a run in which everything happens, every column that hardware can fill is somewhere not 0. A new column that this
+// plant does not fill fails this test.
 func TestEveryColumnIsFilled(t *testing.T) {
 	t.Parallel()
 	r := newRack(5) // of the 12 flows' rules
@@ -359,8 +358,8 @@ type dropping struct {
 
 func (d dropping) Dropped() uint64 { return d.g.slow.Load() }
 
-// Packets that came back were not lost on the way to the instances, whatever the switch has forgotten of them. What was
-// lost is counted where it was.
+// Packets that came back were not lost on the way to the instances, even if the switch has forgotten them. A loss is
+// counted where it happened.
 func TestWhatASwitchForgetsIsNotLost(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -457,7 +456,7 @@ func (f *forgetful) Detach(ctx context.Context, i flow.Instance) (telemetry.Coun
 	return c, err
 }
 
-// forgetRules loses n packets that went in with each rule, of each instance.
+// forgetRules loses n packets into an instance with each rule that is removed.
 func forgetRules(n uint64) func(*forgetful, *telemetry.Counter) {
 	return func(f *forgetful, c *telemetry.Counter) { c.RxPackets -= min(c.RxPackets, n*uint64(f.removed.Load())) }
 }
@@ -472,8 +471,7 @@ func forgetRestart(n uint64) func(*forgetful, *telemetry.Counter) {
 	}
 }
 
-// Whoever has the testbed learns when nothing is left on it, and when something is: a container, or a generator that
-// sends.
+// The owner of the testbed learns whether something is left on it: a container, or a generator that sends.
 func TestWhatIsLeftIsTold(t *testing.T) {
 	t.Parallel()
 	gone := errors.New("connection refused")

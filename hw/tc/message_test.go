@@ -126,7 +126,7 @@ func captureRequests(t *testing.T) {
 	script := "ip link add name p0 index 10 type veth peer name q0 index 11; ip link add name v0 index 20 type veth " +
 		"peer name w0 index 21; exec strace -e trace=sendmsg -e write=all "
 	for _, c := range requests {
-		// the kernel may refuse it
+		// The kernel may refuse the command: what counts is what it sends.
 		out, _ := exec.Command("unshare", "-n", "sh", "-c", script+c.command).CombinedOutput()
 		var sent []byte
 		for _, dump := range strings.Split(string(out), "bytes in buffer 0") {
