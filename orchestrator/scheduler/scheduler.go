@@ -33,7 +33,7 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 
 // Host makes a policy that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
-	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/"+row.Name)}
+	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name)}
 	if o.Ties == "random" {
 		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
 	}
