@@ -113,13 +113,14 @@ func (o *Orchestrator) schedule(id flow.ID, silent verdicts) (flow.Instance, pol
 	if o.log != nil && silent>>answer.Verdict&1 == 0 {
 		o.candidates = o.sched.Candidates(&o.view, o.candidates[:0])
 		kind := [...]string{policy.Place: Schedule, policy.Hold: Hold, policy.Drop: Refuse}[answer.Verdict]
-		o.decided(Decision{Kind: kind, Policy: o.sched.Row().Name, Flow: id, Instance: target, Reason: reason, Candidates: o.candidates})
+		o.decided(Decision{Kind: kind, Policy: o.sched.Row().Name, Flow: id, Instance: target, Reason: reason,
+			Candidates: o.candidates})
 	}
 	return target, answer.Verdict
 }
 
-// install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of the
-// flow's earlier targets: one that was ordered may have come into force before the next.
+// install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of
+// the flow's earlier targets: one that was ordered may have come into force before the next.
 func (o *Orchestrator) install(id flow.ID) {
 	f := o.flows.at(id)
 	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}

@@ -26,7 +26,8 @@ func (h *heldFlows) of(w *policy.Work) *heldList {
 	if h.ranker != nil {
 		rank = h.ranker.Rank(w)
 	}
-	at, found := slices.BinarySearchFunc(h.lists, rank, func(l *heldList, rank int) int { return cmp.Compare(rank, l.rank) })
+	at, found := slices.BinarySearchFunc(h.lists, rank,
+		func(l *heldList, rank int) int { return cmp.Compare(rank, l.rank) })
 	if !found {
 		h.lists = slices.Insert(h.lists, at, &heldList{rank, noFlows})
 	}
@@ -46,8 +47,8 @@ func (o *Orchestrator) release(id flow.ID) {
 	o.held.n--
 }
 
-// placeHeld tries the held flows of each rank, oldest first, until one has to stay held: what holds for one holds for all
-// of its rank.
+// placeHeld tries the held flows of each rank, oldest first, until one has to stay held: the others of its rank would
+// too.
 func (o *Orchestrator) placeHeld() {
 	for _, l := range o.held.lists {
 		for l.n > 0 && o.place(l.head) {

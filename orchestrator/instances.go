@@ -45,7 +45,13 @@ func (o *Orchestrator) create(why string) {
 	o.meter.Track(id)
 	o.createdAt = o.now
 	o.do(Action{Kind: CreateInstance, Instance: id})
-	o.decided(Decision{Kind: Create, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: why})
+	o.changed(Create, id, "", why)
+}
+
+// changed logs what becomes of an instance.
+func (o *Orchestrator) changed(kind string, id flow.Instance, policy, reason string) {
+	o.decided(Decision{Kind: kind, Policy: policy, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired,
+		Reason: reason})
 }
 
 // list brings the view up to date after a change in which instances are ready.
@@ -157,7 +163,7 @@ func (o *Orchestrator) instanceFailed(id flow.Instance, reason string) {
 	if was == stopping {
 		return
 	}
-	o.decided(Decision{Kind: Failed, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: reason})
+	o.changed(Failed, id, "", reason)
 	o.list()
 	for o.insts[id].flows.n > 0 {
 		o.rehome(o.insts[id].flows.head, true)
@@ -202,7 +208,7 @@ func (o *Orchestrator) grow(n int, why string) {
 		n--
 		o.serving++
 		o.list()
-		o.decided(Decision{Kind: TakeBack, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: why})
+		o.changed(TakeBack, id, "", why)
 	}
 	for ; n > 0; n-- {
 		o.create(why)
@@ -217,7 +223,7 @@ func (o *Orchestrator) drain(id flow.Instance) {
 	i.state = draining
 	o.serving--
 	o.list()
-	o.decided(Decision{Kind: Drain, Policy: o.cfg.Autoscaler.Drain, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: "takes no new flows"})
+	o.changed(Drain, id, o.cfg.Autoscaler.Drain, "takes no new flows")
 }
 
 // moveAway moves the flows of a draining instance to ready ones, as far as the scheduler finds them a place.
@@ -250,7 +256,7 @@ func (o *Orchestrator) finish(id flow.Instance) {
 	}
 	o.bury(id, stopping)
 	o.do(Action{Kind: DeleteInstance, Instance: id})
-	o.decided(Decision{Kind: Delete, Flow: -1, Instance: id, Current: o.serving, Desired: o.desired, Reason: "drained"})
+	o.changed(Delete, id, "", "drained")
 }
 
 // Draining says whether an instance takes no new flows because a scale-in has chosen it.

@@ -5,7 +5,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
-// A policy that is a Mover is shown what the rules have counted, at times of its own, and says which flows go elsewhere.
+// A policy that is a Mover is shown at intervals of its own what the rules have counted, and says which flows move.
 
 func (o *Orchestrator) readRules() {
 	if o.mover == nil {
@@ -54,7 +54,8 @@ func (o *Orchestrator) move(m policy.Move) {
 	f.retrying = false
 	o.assign(m.Flow, o.view.IDs[m.Slot])
 	o.install(m.Flow)
-	o.decided(Decision{Kind: Move, Policy: o.sched.Row().Name, Flow: m.Flow, Instance: f.target, Reason: "moved by the policy"})
+	o.decided(Decision{Kind: Move, Policy: o.sched.Row().Name, Flow: m.Flow, Instance: f.target,
+		Reason: "moved by the policy"})
 }
 
 // forgetCount has the flow's next rule count from zero.

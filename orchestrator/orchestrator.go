@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/smartinco/smartinco/flow"
@@ -15,7 +16,8 @@ import (
 type Config struct {
 	Seed       uint64             // root of the random streams; only ties drawn at random use it
 	Initial    int                // instances created at Start, 0 to Max
-	Min, Max   int                // bounds of the number of instances that are starting, ready or draining: 0 <= Min <= Max, 1 <= Max <= MaxInstances
+	Min        int                // least number of instances that start, are ready or drain, 0 to Max
+	Max        int                // most of them, 1 to MaxInstances
 	Window     units.Time         // time between two readings of the counters, above 0
 	Scheduler  scheduler.Options  // which instance takes a new flow
 	Autoscaler autoscaler.Options // how many instances there are
@@ -94,9 +96,11 @@ func (c *Config) Validate() error {
 	switch static := c.Autoscaler.Static(); {
 	case c.Min > 0:
 	case static && c.Initial == 0:
-		return fmt.Errorf("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which no instance would ever start: want 1 or more of either")
+		return errors.New("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which " +
+			"no instance would ever start: want 1 or more of either")
 	case !static && c.Scheduler.NoInstance == "drop":
-		return fmt.Errorf("instances.min: 0 with scheduler.no_instance: drop, under which nothing would bring the last instance back: want 1 or more, or no_instance: hold")
+		return errors.New("instances.min: 0 with scheduler.no_instance: drop, under which nothing would bring the " +
+			"last instance back: want 1 or more, or no_instance: hold")
 	}
 	return nil
 }
@@ -141,8 +145,8 @@ func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {
 // Handle. Events come in order of time, and Start first; before it, and twice, nothing happens. An event that names a
 // flow or an instance that is not there, or that comes too late to matter, is ignored.
 //
-// Cost: a flow's event takes time in proportion to the ready instances; a failure or a drain, in proportion to the flows
-// that move; everything else, to the instances. Nothing grows with the number of flows there are.
+// Cost: a flow's event takes time in proportion to the ready instances; a failure or a drain, in proportion to the
+// flows that move; everything else, to the instances. Nothing grows with the number of flows there are.
 func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	o.actions = o.actions[:0]
 	o.now, o.view.Now = now, now
@@ -235,7 +239,8 @@ func (o *Orchestrator) countersRead(sampled units.Time, counters []Counter) {
 	before := o.meter.Sampled()
 	if o.meter.Read(sampled, counters) {
 		for _, id := range o.meter.Resets() {
-			o.decided(Decision{Kind: CounterReset, Flow: -1, Instance: id, Reason: "a counter fell below its previous value: it counts from zero again"})
+			o.decided(Decision{Kind: CounterReset, Flow: -1, Instance: id,
+				Reason: "a counter fell below its previous value: it counts from zero again"})
 		}
 		o.measured(before, sampled)
 	}
