@@ -85,7 +85,8 @@ func (c *Checker) balance(offered, processed, dropped, queued float64, at place)
 func (c *Checker) Window(w *Window, instances []Instance) {
 	d := w.T - c.t
 	c.peak = max(c.peak, w.Offered)
-	c.balance(float64(w.Offered*d), float64(w.Processed*d), float64(w.Dropped*d), w.Queued-c.queued, place{"all instances", -1, w.T})
+	c.balance(float64(w.Offered*d), float64(w.Processed*d), float64(w.Dropped*d), w.Queued-c.queued,
+		place{"all instances", -1, w.T})
 	causes := w.DroppedInstance + w.DroppedESwitch + w.DroppedSlowPath + w.DroppedLink + w.DroppedRejected
 	c.balance(float64(w.Dropped*d), float64(causes*d), 0, 0, place{"loss by cause", -1, w.T})
 
@@ -101,7 +102,8 @@ func (c *Checker) Window(w *Window, instances []Instance) {
 		if len(before) > 0 && before[0].instance == row.Instance {
 			had, before = before[0].queue, before[1:]
 		}
-		c.balance(float64(row.Offered*d), float64(row.Processed*d), float64(row.Dropped*d), row.Queue-had, place{"instance", row.Instance, w.T})
+		c.balance(float64(row.Offered*d), float64(row.Processed*d), float64(row.Dropped*d), row.Queue-had,
+			place{"instance", row.Instance, w.T})
 		c.next = append(c.next, held{row.Instance, row.Queue})
 	}
 	for _, h := range before {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// lockName is the file by which one process at a time writes to a directory. It is there while one does, and after a kill.
+// lockName is the file by which one process at a time writes to a directory. It is there while one does, and after a
+// kill.
 const (
 	lockName  = "smartinco.lock"
 	lockMagic = "smartinco: "
@@ -28,9 +29,9 @@ type DirLock struct {
 	made []string // directories that were not there, the innermost first
 }
 
-// LockDir makes dir, if need be, and takes it for this process until Release or until the process ends, however it ends.
-// Where another process has it, the error is ErrBusy and says which; so it is for a second lock of the same process.
-// A file of the lock's name that is not a lock is an error, and stays.
+// LockDir makes dir, if need be, and takes it for this process until Release or until the process ends, however it
+// ends. Where another process has it, the error is ErrBusy and says which; so it is for a second lock of the same
+// process. A file of the lock's name that is not a lock is an error, and stays.
 func LockDir(dir string) (*DirLock, error) {
 	l := &DirLock{path: filepath.Join(dir, lockName)}
 	for tries := 1; ; tries++ {
@@ -97,7 +98,8 @@ func (l *DirLock) take(dir string) error {
 	if err != nil {
 		host = "this host"
 	}
-	line := fmt.Sprintf("%sprocess %d on %s, since %s\n", lockMagic, os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	line := fmt.Sprintf("%sprocess %d on %s, since %s\n", lockMagic, os.Getpid(), host,
+		time.Now().UTC().Format(time.RFC3339))
 	if err := f.Truncate(0); err != nil {
 		return err
 	}

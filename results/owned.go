@@ -48,8 +48,8 @@ const createdBy = "smartinco"
 
 var parquetMagic = []byte("PAR1")
 
-// ownTable recognises a table by its footer, whatever run.json says: another program may have saved its own over it. Where
-// there is no footer, a damaged table is known by run.json; one in the making, by its name.
+// ownTable recognises a table by its footer, whatever run.json says: another program may have saved its own over it.
+// Where there is no footer, a damaged table is known by run.json; one in the making, by its name.
 func ownTable(f *os.File, size int64, vouched bool) bool {
 	if !begins(string(parquetMagic))(f, size, false) {
 		return false
@@ -63,7 +63,8 @@ func ownTable(f *os.File, size int64, vouched bool) bool {
 	return vouched
 }
 
-// footer is the end of a table's footer, in which the program that wrote it is named; whole is false where there is none.
+// footer is the end of a table's footer, in which the program that wrote it is named; whole is false where there is
+// none.
 func footer(f *os.File, size int64) (end []byte, whole bool) {
 	tail := make([]byte, 4+len(parquetMagic)) // length, magic
 	body := size - int64(len(parquetMagic)+len(tail))
@@ -82,8 +83,8 @@ func footer(f *os.File, size int64) (end []byte, whole bool) {
 	return end, err == nil
 }
 
-// partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write, is an
-// error.
+// partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write,
+// is an error.
 func partsIn(dir string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,13 +98,16 @@ func partsIn(dir string) (found []string, err error) {
 		there[e.Name()] = true
 	}
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, Quote(e.Name()))
+		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName &&
+			!slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty "+
+				"or a record", dir, Quote(e.Name()))
 		}
 	}
 	if there[runName] {
 		if run, err = readRun(dir); err != nil {
-			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err) // no damaged record: a request at fault
+			// no damaged record: a request at fault
+			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err)
 		}
 	}
 	for _, p := range parts {
@@ -123,7 +127,8 @@ func partsIn(dir string) (found []string, err error) {
 
 // ours is nil if this program wrote the file.
 func (p part) ours(dir, name string, vouched bool) error {
-	foreign := fmt.Errorf("%s: holds %s, which this program did not write, or which is damaged: want a directory that is new, empty or a record", dir, name)
+	foreign := fmt.Errorf("%s: holds %s, which this program did not write, or which is damaged: want a directory "+
+		"that is new, empty or a record", dir, name)
 	f, size, err := openRegular(filepath.Join(dir, name))
 	if errors.Is(err, errIrregular) {
 		return foreign
@@ -160,7 +165,8 @@ func Tidy(dir string) error {
 		return err
 	}
 	left := func(name string) bool {
-		return name == journalName || name == lockName || slices.ContainsFunc(parts, func(p part) bool { return name == p.name+temp })
+		return name == journalName || name == lockName ||
+			slices.ContainsFunc(parts, func(p part) bool { return name == p.name+temp })
 	}
 	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return left(e.Name()) }) {
 		return nil
@@ -207,7 +213,8 @@ func readRun(dir string) (*Run, error) {
 		return nil, err
 	}
 	if run.Format < 1 || run.Format > format {
-		return nil, Damaged(fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a newer version", path, run.Format, format))
+		return nil, Damaged(fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a "+
+			"newer version", path, run.Format, format))
 	}
 	if run.Tables != nil && run.Log == nil && run.Format > 1 {
 		return nil, Damaged(fmt.Errorf("%s: no checksum of %s, want one in a record that has ended", path, logName))

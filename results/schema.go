@@ -7,8 +7,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Window is what happened in one telemetry window. Rates are means over the window. Column names are the field tags; the
-// order is the order of export. The first eleven are the fixed part, the causes of loss follow.
+// Window is what happened in one telemetry window. Rates are means over the window. Column names are the field tags;
+// the order is the order of export. The first eleven are the fixed part, the causes of loss follow.
 type Window struct {
 	T             float64 `parquet:"t_s"`            // end of the window, s
 	Offered       float64 `parquet:"offered_pps"`    // sent by the generator
@@ -59,10 +59,12 @@ type Flow struct {
 	Processed float64 `parquet:"processed"`
 	Dropped   float64 `parquet:"dropped"`
 	Reordered float64 `parquet:"reordered"`
-	Queued    float64 `parquet:"queued"` // packets still held when the row was written: 0 for a flow that has ended and drained
+	// packets still held when the row was written: 0 for a flow that has ended and drained
+	Queued float64 `parquet:"queued"`
 }
 
-// Unmeasured says that what became of a flow's packets was not asked for: Processed, Dropped and Queued are not numbers.
+// Unmeasured says that what became of a flow's packets was not asked for: Processed, Dropped and Queued are not
+// numbers.
 func (f *Flow) Unmeasured() bool {
 	return math.IsNaN(f.Processed) && math.IsNaN(f.Dropped) && math.IsNaN(f.Queued)
 }
@@ -83,7 +85,8 @@ type Latency struct {
 }
 
 // Bucket is one bucket of the histogram behind a Latency: so many packets were delayed by Low to High, both included.
-// Buckets come in increasing order, those of all scopes and kinds have their bounds in common, and empty ones are left out.
+// Buckets come in increasing order, those of all scopes and kinds have their bounds in common, and empty ones are left
+// out.
 type Bucket struct {
 	Scope  string `parquet:"scope"`
 	Number int32  `parquet:"number"`
@@ -162,8 +165,8 @@ type Run struct {
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
 
-	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are in
-	// the journal.
+	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are
+	// in the journal.
 	Tables map[string]string `json:"tables,omitempty"`
 	// Log is what events.jsonl holds. Close sets it.
 	Log *Content `json:"log,omitempty"`
@@ -191,17 +194,18 @@ type Skip struct {
 
 // Check is the outcome of the conservation check; see Checker.
 type Check struct {
-	Holds   bool    `json:"holds"`           // every balance closed within the tolerance
-	Worst   float64 `json:"worst_packets"`   // largest residual; once a balance is broken, the largest of the broken ones
+	Holds bool `json:"holds"` // every balance closed within the tolerance
+	// largest residual; once a balance is broken, the largest of the broken ones
+	Worst   float64 `json:"worst_packets"`
 	Where   string  `json:"where,omitempty"` // the balance that Worst belongs to; empty if Worst is 0
 	Checked int64   `json:"checked"`         // balances checked
 }
 
-// Little is the outcome of checking Little's law (J. Little, Operations Research 9, 1961): the mean number of packets in
-// an instance is the rate at which they come in times the mean time that they stay. For each instance the time-integral
-// of the number in its ring must equal the sum of the times that packets spent there, to the picosecond: of those that it
-// processed, those that it lost when it died and those still there when the run ended. Number = Rate * Time is then the
-// same for all instances together.
+// Little is the outcome of checking Little's law (J. Little, Operations Research 9, 1961): the mean number of packets
+// in an instance is the rate at which they come in times the mean time that they stay. For each instance the
+// time-integral of the number in its ring must equal the sum of the times that packets spent there, to the picosecond:
+// of those that it processed, those that it lost when it died and those still there when the run ended. Number = Rate *
+// Time is then the same for all instances together.
 type Little struct {
 	Holds   bool    `json:"holds"`
 	Where   string  `json:"where,omitempty"` // the first instance at which it does not hold

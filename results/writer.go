@@ -85,8 +85,8 @@ var _ Recorder = (*Writer)(nil)
 type rowCount struct{ windows, instances, flows, latencies, buckets int64 }
 
 // Create begins the record of run in dir, which it makes if need be, and locks dir until Close: ErrBusy is that another
-// process writes to it. dir must be empty or, with opts.Overwrite, a record: it never deletes a file that this program did
-// not write, and where it fails for that, dir is as it was. From here on dir holds a readable, incomplete record.
+// process writes to it. dir must be empty or, with opts.Overwrite, a record: it never deletes a file that this program
+// did not write, and where it fails for that, dir is as it was. From here on dir holds a readable, incomplete record.
 func Create(dir string, run Run, opts Options) (*Writer, error) {
 	lock := opts.Lock
 	if lock == nil {
@@ -95,7 +95,8 @@ func Create(dir string, run Run, opts Options) (*Writer, error) {
 			return nil, fmt.Errorf("creating the record: %w", err)
 		}
 	}
-	w := &Writer{dir: dir, lock: lock, create: opts.create, host: startHost(), flushed: time.Now(), logSum: crc32.New(castagnoli)}
+	w := &Writer{dir: dir, lock: lock, create: opts.create, host: startHost(), flushed: time.Now(),
+		logSum: crc32.New(castagnoli)}
 	w.check.Skew = opts.Skew
 	if w.create == nil {
 		w.create = func(path string, flag int) (file, error) { return os.OpenFile(path, flag, 0o666) }
@@ -237,10 +238,10 @@ func (w *Writer) flushLog() {
 	w.logBuf = w.logBuf[:0]
 }
 
-// Close checks conservation, rounds r's totals, sets r.Format, r.Inputs, r.Conservation, r.Tables and r.Log, and turns the
-// journal into the tables. The new run.json, in place at once and when all that it vouches for is on the disk, is what
-// makes the record a finished one: should anything before it fail, the record stays incomplete, with its journal, and its
-// run.json says why. Close must be called once; it lets go of the directory.
+// Close checks conservation, rounds r's totals, sets r.Format, r.Inputs, r.Conservation, r.Tables and r.Log, and turns
+// the journal into the tables. The new run.json, in place at once and when all that it vouches for is on the disk, is
+// what makes the record a finished one: should anything before it fail, the record stays incomplete, with its journal,
+// and its run.json says why. Close must be called once; it lets go of the directory.
 func (w *Writer) Close(r *Run) error {
 	finish(r, &w.check)
 	r.Inputs = w.run.Inputs
@@ -277,7 +278,8 @@ func (w *Writer) settleLog() (*Content, error) {
 		return nil, err
 	}
 	if got := checksum(back); got != w.content.CRC {
-		return nil, fmt.Errorf("%s: checksum %s, want the %s of what was written: something else wrote to it", w.path(logName), got, w.content.CRC)
+		return nil, fmt.Errorf("%s: checksum %s, want the %s of what was written: something else wrote to it",
+			w.path(logName), got, w.content.CRC)
 	}
 	return &w.content, w.log.Sync()
 }
@@ -296,7 +298,8 @@ func (w *Writer) unchanged(f file, name string, bytes int64) error {
 		return fmt.Errorf("%s: another file of this name is in its place", w.path(name))
 	}
 	if is.Size() != bytes {
-		return fmt.Errorf("%s: %d bytes, want the %d that were written: something else wrote to it", w.path(name), is.Size(), bytes)
+		return fmt.Errorf("%s: %d bytes, want the %d that were written: something else wrote to it", w.path(name),
+			is.Size(), bytes)
 	}
 	return nil
 }
@@ -333,7 +336,8 @@ func (w *Writer) reserve() error {
 	return err
 }
 
-// fail has run.json say why the record ends, in the room that was reserved. If that fails too, it says only that it is incomplete.
+// fail has run.json say why the record ends, in the room that was reserved. If that fails too, it says only that it is
+// incomplete.
 func (w *Writer) fail() {
 	w.run.Error = w.err.Error()
 	b, err := marshal(&w.run)
@@ -354,7 +358,8 @@ func (w *Writer) fail() {
 func finish(r *Run, c *Checker) {
 	r.Format, r.Conservation = format, c.Result(&r.Totals)
 	t := &r.Totals
-	for _, x := range []*float64{&t.Offered, &t.OfferedBytes, &t.Processed, &t.ProcessedBytes, &t.Queued, &t.SlowPath, &t.Reordered,
+	for _, x := range []*float64{&t.Offered, &t.OfferedBytes, &t.Processed, &t.ProcessedBytes, &t.Queued, &t.SlowPath,
+		&t.Reordered,
 		&t.Dropped.Link, &t.Dropped.ESwitch, &t.Dropped.SlowPath, &t.Dropped.Instance, &t.Dropped.Rejected} {
 		*x = Round(*x)
 	}

@@ -34,9 +34,9 @@ type Outcome struct {
 
 // All runs what is left of a study, a directory in dir for each run, named as the run is, and then writes the summary.
 // A run counts as finished when its directory holds the whole and right record of it (see work.finished); anything else
-// there that this program wrote is an earlier attempt and is replaced. A failed run does not stop the others; its error is
-// among those returned, in the order of the study. An interrupt through ctx does: runs under way end at their next window.
-// One process at a time works in dir.
+// there that this program wrote is an earlier attempt and is replaced. A failed run does not stop the others; its error
+// is among those returned, in the order of the study. An interrupt through ctx does: runs under way end at their next
+// window. One process at a time works in dir.
 func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ Outcome, err error) {
 	out := Outcome{Runs: len(st.Runs)}
 	lock, err := claim(dir)
@@ -62,7 +62,8 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
+			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario,
+				behind.inputs()}.finished(ctx, where):
 				recorded[i] = true
 				if err := results.Tidy(where); err != nil {
 					failed.Add(1)
@@ -71,9 +72,10 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 					skipped.Add(1)
 				}
 			default: // where a file is missing, One says so
-				made, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
-					ended.set(i, now.Seconds()/end.Seconds())
-				}})
+				made, err := One(ctx, run.Scenario, where,
+					Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
+						ended.set(i, now.Seconds()/end.Seconds())
+					}})
 				recorded[i] = made != nil
 				if err == nil {
 					done.Add(1)

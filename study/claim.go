@@ -30,9 +30,9 @@ func claim(dir string) (*results.DirLock, error) {
 // RecordsName is the folder for records in a directory of ClaimOutput.
 const RecordsName = "records"
 
-// ClaimOutput takes a directory for this process, which it makes if need be: one for figures and tables, with the records
-// that they are made from in the folder RecordsName. Where that folder is missing, a file whose name matches one of
-// patterns (see filepath.Match) is somebody else's, and the directory is refused.
+// ClaimOutput takes a directory for this process, which it makes if need be: one for figures and tables, with the
+// records that they are made from in the folder RecordsName. Where that folder is missing, a file whose name matches
+// one of patterns (see filepath.Match) is somebody else's, and the directory is refused.
 func ClaimOutput(dir string, patterns ...string) (*results.DirLock, error) {
 	lock, err := results.LockDir(dir)
 	if err != nil {

@@ -18,9 +18,9 @@ type work struct {
 	inputs        []results.Input
 }
 
-// finished says whether dir holds the whole and right record of this very work: of the same scenario, with the same files
-// behind it, by the same version, complete, without an error, with packets conserved and Little's law held, and with all
-// its files as they were written. Whatever else is there is an earlier attempt.
+// finished says whether dir holds the whole and right record of this very work: of the same scenario, with the same
+// files behind it, by the same version, complete, without an error, with packets conserved and Little's law held, and
+// with all its files as they were written. Whatever else is there is an earlier attempt.
 func (w work) finished(ctx context.Context, dir string) bool {
 	rec, err := results.OpenContext(ctx, dir)
 	if err != nil {
@@ -32,7 +32,8 @@ func (w work) finished(ctx context.Context, dir string) bool {
 		r.Little != nil && !r.Little.Holds,
 		w.plant == results.Simulated && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
 		r.Log == nil, // of a version that did not check so much
-		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name || r.Seed != w.sc.Seed,
+		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name ||
+			r.Seed != w.sc.Seed,
 		!slices.Equal(r.Inputs, w.inputs),
 		!sameScenario(w.sc, r.Scenario):
 		return false

@@ -16,8 +16,8 @@ import (
 	"github.com/smartinco/smartinco/traces"
 )
 
-// digests knows the digests of the files that runs depend on. The runs of a study share one: a capture that they all read
-// is digested once, and again only when it has changed.
+// digests knows the digests of the files that runs depend on. The runs of a study share one: a capture that they all
+// read is digested once, and again only when it has changed.
 type digests struct {
 	mu    sync.Mutex
 	known map[string]digest // by path

@@ -48,8 +48,8 @@ type Options struct {
 	known *digests // those of a study; may be nil
 }
 
-// One runs a scenario and writes its record to dir. Where the run cannot begin, dir is left as it was, the record that it
-// may hold included. A run that is interrupted through ctx leaves a record that says so and an error that wraps the
+// One runs a scenario and writes its record to dir. Where the run cannot begin, dir is left as it was, the record that
+// it may hold included. A run that is interrupted through ctx leaves a record that says so and an error that wraps the
 // context's.
 func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ *results.Run, err error) {
 	if err := Check(sc); err != nil {
@@ -91,7 +91,8 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	case rec.run == nil && err != nil: // the scenario is not one that the engine or the orchestrator can run
 		return nil, refusal{err}
 	case err == nil && !rec.run.Conservation.Holds:
-		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst, rec.run.Conservation.Where)
+		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst,
+			rec.run.Conservation.Where)
 	}
 	if l := rec.run; err == nil && l.Little != nil && !l.Little.Holds {
 		err = fmt.Errorf("%s: Little's law does not hold: %s", dir, l.Little.Where)
@@ -122,8 +123,8 @@ func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Wor
 	return traffic, behind, nil
 }
 
-// unlessEnded makes an error about what a scenario names a refusal: a file that is not there, or is not what the scenario
-// takes it for.
+// unlessEnded makes an error about what a scenario names a refusal: a file that is not there, or is not what the
+// scenario takes it for.
 func unlessEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err

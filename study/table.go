@@ -102,5 +102,6 @@ func ownSummary(dir string) error {
 	if info.Mode().IsRegular() && (info.Size() == 0 || strings.HasPrefix(head, "run,") && strings.Contains(head, own)) {
 		return nil
 	}
-	return refusef("%s: holds %s, which this program did not write: want another directory for the records of a study", dir, SummaryName)
+	return refusef("%s: holds %s, which this program did not write: want another directory for the records of a study",
+		dir, SummaryName)
 }

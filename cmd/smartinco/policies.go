@@ -31,9 +31,10 @@ func newPolicies() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policies",
 		Short: "List the policies that a scenario can name",
-		Long: `List the policies that a scenario can name, by the key that takes them: what each does, what it looks at and
+		Long: prose(`
+List the policies that a scenario can name, by the key that takes them: what each does, what it looks at and
 where it comes from. It looks at T0: what is always known; T1: the orchestrator's own books; T2: the switch's counters,
-as old as the telemetry window.`,
+as old as the telemetry window.`),
 		Example: `  smartinco policies
   smartinco policies --format json
   smartinco run fig9-best-fit --set scheduler.policy=worst-fit -o out/worst-fit`,
@@ -53,7 +54,8 @@ as old as the telemetry window.`,
 func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
 	for _, p := range scheduler.Policies() {
-		schedulers.Policies = append(schedulers.Policies, policy{p.Name, p.Description, classes(p.Telemetry), p.Source, p.Score})
+		schedulers.Policies = append(schedulers.Policies,
+			policy{p.Name, p.Description, classes(p.Telemetry), p.Source, p.Score})
 	}
 	scaling := func(key string, infos []autoscaler.Info) policyTable {
 		t := policyTable{Key: key}
@@ -62,7 +64,8 @@ func policyTables() []policyTable {
 		}
 		return t
 	}
-	return []policyTable{schedulers, scaling("autoscaler.policy", autoscaler.Policies()), scaling("autoscaler.victim", autoscaler.Victims())}
+	return []policyTable{schedulers, scaling("autoscaler.policy", autoscaler.Policies()),
+		scaling("autoscaler.victim", autoscaler.Victims())}
 }
 
 func classes(cs []telemetry.Class) []string {

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/term"
 )
 
-// visible is an output for people: what would move the cursor, change colours or hide text comes out as Go writes it in a
-// string, so that no name in a file or a record can do that to a terminal. Several goroutines may write: a verb, and what
-// speaks when a signal comes.
+// visible is an output for people: what would move the cursor, change colours or hide text comes out as Go writes it in
+// a string, so that no name in a file or a record can do that to a terminal. Several goroutines may write: a verb, and
+// what speaks when a signal comes.
 type visible struct {
 	w    io.Writer
 	mu   sync.Mutex

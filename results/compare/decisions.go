@@ -16,8 +16,8 @@ type Decisions struct {
 	Scaling Scaling    `json:"scaling"`
 }
 
-// Placements compares what became of each flow when it came: the instance that it was given, or that it had to wait or was
-// refused. A five-tuple that came several times is several flows.
+// Placements compares what became of each flow when it came: the instance that it was given, or that it had to wait or
+// was refused. A five-tuple that came several times is several flows.
 type Placements struct {
 	Both  int        `json:"both"` // flows in both records
 	OnlyA int        `json:"only_a"`
@@ -65,7 +65,8 @@ type decided struct {
 	steps []Decision
 }
 
-var scaling = []string{orchestrator.Create, orchestrator.Drain, orchestrator.TakeBack, orchestrator.Delete, orchestrator.Failed}
+var scaling = []string{orchestrator.Create, orchestrator.Drain, orchestrator.TakeBack, orchestrator.Delete,
+	orchestrator.Failed}
 
 func readDecisions(r *results.Record) (*decided, error) {
 	d := &decided{first: map[arrival]Decision{}}
@@ -82,7 +83,8 @@ func readDecisions(r *results.Record) (*decided, error) {
 				times[t]++
 			}
 		case e.Decision != nil:
-			x := Decision{e.Decision.At.Seconds(), e.Decision.Kind, e.Decision.Policy, e.Decision.Instance, e.Decision.Reason}
+			x := Decision{e.Decision.At.Seconds(), e.Decision.Kind, e.Decision.Policy, e.Decision.Instance,
+				e.Decision.Reason}
 			a, known := of[e.Decision.Flow]
 			switch _, before := d.first[a]; {
 			case e.Decision.Flow >= 0:

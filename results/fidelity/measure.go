@@ -112,8 +112,8 @@ func (r *run) overload() []results.Window {
 	return r.plateau()
 }
 
-// contested is the part of a run in which the thesis sees loss: from the first window with nine flows on. What is offered
-// exceeds what eight instances can process from there on, so that it matters how flows lie on them.
+// contested is the part of a run in which the thesis sees loss: from the first window with nine flows on. What is
+// offered exceeds what eight instances can process from there on, so that it matters how flows lie on them.
 func (r *run) contested() []results.Window {
 	i := slices.IndexFunc(r.windows, func(w results.Window) bool { return w.Flows >= 9 })
 	if i < 0 {
@@ -164,7 +164,8 @@ func (r *run) onset(share float64) int {
 	return 0
 }
 
-var policies = []struct{ name, short string }{{"round-robin", "Round-Robin"}, {"best-fit", "Best-Fit"}, {"worst-fit", "Worst-Fit"}}
+var policies = []struct{ name, short string }{{"round-robin", "Round-Robin"}, {"best-fit", "Best-Fit"},
+	{"worst-fit", "Worst-Fit"}}
 
 // each gives a figure of every scheduler's run of Figure 9.
 func (m measured) each(f func(*run) float64) ([]float64, error) {
@@ -200,8 +201,8 @@ func (r *run) flowsAt(t float64) (n []int32) {
 	return n
 }
 
-// meanFlows are the flows that each instance holds in the mean of the whole run, in order of the instances. Windows count by
-// their length; an instance holds none while it is not there. It is what Figure 8 draws.
+// meanFlows are the flows that each instance holds in the mean of the whole run, in order of the instances. Windows
+// count by their length; an instance holds none while it is not there. It is what Figure 8 draws.
 func (r *run) meanFlows() []float64 {
 	length := map[float64]float64{}
 	end := 0.0
