@@ -13,16 +13,16 @@ const (
 	absTolerance = 1e-3 // packets
 )
 
-// Checker checks that packets are conserved: offered = processed + dropped + what more is queued than before, for each
-// window, each instance in each window, each flow, and the run. Besides, a window's loss must be the sum of its causes,
-// and where delays are measured, every processed packet must have one.
-// It sees the values before they are rounded. A window lasts from the end of the one before, the first from 0.
+// Checker checks that packets are conserved: offered = processed + dropped + growth of the queues, for each window,
+// each instance in each window, each flow, and the run. A window's loss must also be the sum of its causes and, where
+// delays are measured, every processed packet must have one. It sees the values before they are rounded. A window lasts
+// from the end of the one before, the first from 0.
 //
-// An instance that is missing from a window in which it still should have been, because it held packets at the end of
-// the window before, is a broken balance: those packets are nowhere.
+// An instance that held packets at the end of a window must be in the next one. If it is missing, the balance is
+// broken: those packets are nowhere.
 //
-// On hardware the counters of one balance are not read at one moment. Then a balance may stay open by the packets that
-// pass in Skew.
+// On hardware the counters of one balance are not read at the same moment. A balance may then be off by the packets
+// that pass within Skew.
 //
 // The zero Checker is ready for use.
 type Checker struct {

@@ -9,9 +9,8 @@
 // A Parquet file cannot be read before its footer is written, which happens last. A run that is killed must leave its
 // rows readable all the same, so rows go to a journal (see journal.go) while the run lasts; Close turns the journal
 // into the tables, puts a run.json with their checksums in place, and removes the journal. A run.json without checksums
-// is therefore that of a run that was killed, or still goes, and Open reads the journal up to the last full window.
-// What is on disk is never a table in the making: every file but the journal and the log appears under its name only
-// once it is whole.
+// therefore belongs to a run that was killed or is still going; Open then reads the journal up to the last full window.
+// Apart from the journal and the log, every file appears under its name only once it is whole.
 //
 // The struct types Window, Instance, Flow, Latency and Bucket are the only list of columns. The journal, the tables and
 // the export walk their fields, so a new column is one line in schema.go.

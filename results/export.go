@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// ErrNoDelays is that a record holds no delays.
+// ErrNoDelays says that a record holds no delays.
 var ErrNoDelays = errors.New("the record holds no delays: its scenario does not ask for them (measure.delay), or the " +
 	"run was killed before it ended")
 
@@ -67,8 +67,8 @@ func names[T any](list []T, name func(T) string) []string {
 
 // Export writes a table of rec, one of Tables, in a format, one of Formats. Columns have the names and the order of the
 // row types. Numbers are the shortest that read back the same, without exponents. JSON is an array of objects whose
-// keys are in the order of the columns, null where a value is not a number. Rows are not held, however many there are.
-// Where delays were not measured, their tables are ErrNoDelays.
+// keys are in the order of the columns, null where a value is not a number. Rows are streamed, however many there are.
+// Where delays were not measured, the error for their tables is ErrNoDelays.
 func Export(w io.Writer, rec *Record, table, format string) error {
 	t := slices.IndexFunc(exporters, func(e exporter) bool { return e.name == table })
 	if t < 0 {

@@ -15,9 +15,8 @@ import (
 // The journal holds the rows of a run that has not ended, in the order in which they came. It begins with a head: the
 // line journalMagic and the layout of the columns. Frames follow: length and CRC-32 of the payload, four bytes each,
 // and the payload: 'w', a window, the number of its instances and the instances; 'f' and a flow; or 'l', a latency, the
-// number of its buckets and the buckets. All integers are
-// little-endian. A frame that the file's end cuts off was being written when the run was killed and does not count;
-// anything else that does not add up is damage and an error.
+// number of its buckets and the buckets. All integers are little-endian. A frame that is cut off by the end of the file
+// was being written when the run was killed, and is left out; any other inconsistency is damage and an error.
 const (
 	journalName  = "journal"
 	journalMagic = "smartinco journal 1\n"
@@ -68,8 +67,8 @@ func appendLatencyFrame(b []byte, l *Latency, buckets []Bucket) []byte {
 	return b
 }
 
-// journal reads the journal at path, up to byte end. Where it is that of a run that has ended, a frame that the file's
-// end cuts off is damage too.
+// journal reads the journal at path, up to byte end. If the run has ended, a frame that is cut off by the end of the
+// file is damage as well.
 type journal struct {
 	ctx   context.Context
 	path  string
@@ -246,5 +245,5 @@ func (j journal) log() (io.ReadCloser, error) {
 	return f, Damaged(err)
 }
 
-// check finds nothing: every frame has been read and held against its checksum when the record was opened.
+// check has nothing left to do: opening the record has compared every frame with its checksum.
 func (j journal) check() error { return nil }

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// part is a file of a record. owned says whether a file of that name is one that this program wrote, by what it begins
-// with; vouched says that run.json has its checksum. Of an empty file nothing can be lost.
+// part is a file of a record. owned says, by the file's content, whether this program wrote it; vouched says that
+// run.json holds its checksum. An empty file is not asked about: nothing in it can be lost.
 type part struct {
 	name  string
 	owned func(f *os.File, size int64, vouched bool) bool
@@ -34,7 +34,7 @@ var parts = []part{
 	{journalName, begins(journalMagic)},
 }
 
-// begins recognises a file by its first bytes, of which a kill may have left only some.
+// begins recognises a file by its first bytes. After a kill there may be only some of them.
 func begins(with string) func(*os.File, int64, bool) bool {
 	return func(f *os.File, size int64, _ bool) bool {
 		b := make([]byte, min(size, int64(len(with))))
@@ -48,8 +48,8 @@ const createdBy = "smartinco"
 
 var parquetMagic = []byte("PAR1")
 
-// ownTable recognises a table by its footer, whatever run.json says: another program may have saved its own over it.
-// Where there is no footer, a damaged table is known by run.json; one in the making, by its name.
+// ownTable recognises a table by its footer, whatever run.json says, since another program may have overwritten it. A
+// damaged table without a footer is known by run.json, an unfinished one by its name.
 func ownTable(f *os.File, size int64, vouched bool) bool {
 	if !begins(string(parquetMagic))(f, size, false) {
 		return false
@@ -83,8 +83,7 @@ func footer(f *os.File, size int64) (end []byte, whole bool) {
 	return end, err == nil
 }
 
-// partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write,
-// is an error.
+// partsIn lists the files of a record in dir. Any other file, and any that this program did not write, is an error.
 func partsIn(dir string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,8 +156,8 @@ func (r *Run) vouches(name string) (sum string, ok bool) {
 	return sum, ok
 }
 
-// Tidy removes from the directory of a finished record what a kill between its end and that of its writer left: the
-// journal, a file in the making, the lock.
+// Tidy removes from the directory of a finished record what its writer leaves if it is killed at the very end: the
+// journal, temporary files, the lock.
 func Tidy(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -63,8 +63,7 @@ type Flow struct {
 	Queued float64 `parquet:"queued"`
 }
 
-// Unmeasured says that what became of a flow's packets was not asked for: Processed, Dropped and Queued are not
-// numbers.
+// Unmeasured says that the fate of a flow's packets was not measured: Processed, Dropped and Queued are NaN.
 func (f *Flow) Unmeasured() bool {
 	return math.IsNaN(f.Processed) && math.IsNaN(f.Dropped) && math.IsNaN(f.Queued)
 }
@@ -84,9 +83,8 @@ type Latency struct {
 	Max    int64   `parquet:"max_ps"`
 }
 
-// Bucket is one bucket of the histogram behind a Latency: so many packets were delayed by Low to High, both included.
-// Buckets come in increasing order, those of all scopes and kinds have their bounds in common, and empty ones are left
-// out.
+// Bucket is one bucket of the histogram behind a Latency: Count packets were delayed by Low to High, both included.
+// Buckets come in increasing order, and empty ones are left out. All scopes and kinds have the same bounds.
 type Bucket struct {
 	Scope  string `parquet:"scope"`
 	Number int32  `parquet:"number"`
@@ -96,9 +94,9 @@ type Bucket struct {
 	Count  int64  `parquet:"count"`
 }
 
-// Quantile is the upper end of the bucket that holds the value which perMille of 1000 packets do not exceed: 500 is the
-// median, 1000 the greatest. It is not below the exact quantile, and above it by no more than the bucket is wide; 0
-// without packets.
+// Quantile is the upper end of the bucket with the delay that perMille of 1000 packets do not exceed: 500 gives the
+// median, 1000 the greatest. It is at least the exact quantile and exceeds it by at most the width of the bucket.
+// Without packets it is 0.
 func Quantile(buckets []Bucket, perMille int64) int64 {
 	n := int64(0)
 	for i := range buckets {
@@ -178,7 +176,7 @@ type Content struct {
 	CRC   string `json:"crc32c"`
 }
 
-// Input is a file that a run depends on: a capture, a flow log, a series, a file of service times.
+// Input is a file that a run depends on: a capture, a flow log, a series, service times.
 type Input struct {
 	Key    string `json:"key"`  // of the scenario
 	File   string `json:"file"` // as the scenario names it
@@ -215,8 +213,8 @@ type Little struct {
 	Time    float64 `json:"mean_time_s"`
 }
 
-// Recorder takes a run as it goes. Rows come in order of time; instances in order of their number. The values passed by
-// pointer are reused by the caller. A Recorder keeps its first error and returns it from Window and Close.
+// Recorder takes a run as it goes. Rows come in order of time, instances in order of their number. The caller reuses
+// the values that it passes by pointer. A Recorder keeps its first error and returns it from Window and Close.
 type Recorder interface {
 	orchestrator.Logger
 	Event(now units.Time, e *orchestrator.Event)

@@ -51,8 +51,8 @@ type Verification struct {
 	Difference *Difference `json:"difference,omitempty"`
 }
 
-// Difference is the first event after which a new orchestrator said something else. The texts are lines of the log,
-// with the decisions and actions in their order.
+// Difference is the first event at which a new orchestrator decided or acted otherwise. The texts are lines of the log;
+// decisions and actions are in their order.
 type Difference struct {
 	Line     int        `json:"line"` // of the event in events.jsonl, from 1
 	At       units.Time `json:"at"`

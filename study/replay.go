@@ -29,8 +29,8 @@ func Scaled(sc *scenarios.Scenario, tb *testbed.File) (*scenarios.Scenario, erro
 }
 
 // Replay runs a scenario, as it is, on a testbed and writes its record to dir. The testbed is locked and open
-// meanwhile. Where the run cannot begin, dir is left as it was. A run that ends early, through ctx or because of the
-// hardware, leaves a record that says so.
+// meanwhile. If the run cannot begin, dir is left as it was. If it ends early, through ctx or because of the hardware,
+// the record says so.
 func Replay(
 	ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir string, o ReplayOptions,
 ) (_ *results.Run, err error) {
@@ -69,9 +69,8 @@ func Replay(
 	return rec.run, err
 }
 
-// ReplayAll replays what is left of a study, in the testbed's size, one run after the other: a directory in dir for
-// each, as All does it with simulations, and the summary. each is called before each run with its number, from 0, and
-// its length.
+// ReplayAll replays what is left of a study, in the testbed's size, one run after the other, and leaves in dir what All
+// leaves of simulations. each is called before each run with its number, from 0, and its length.
 func ReplayAll(
 	ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions,
 	each func(run int, end units.Time),

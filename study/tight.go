@@ -9,8 +9,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// tight says where a run up to end asks more of a switch's rules than it is known to have. It is no mistake: what does
-// not fit stays on the slow path.
+// tight says where a run up to end asks for more rules than a switch is known to hold, or to take in a second. That is
+// not a mistake: what does not fit stays on the slow path.
 func tight(w *traces.Workload, end units.Time, c hw.Capabilities) (said []string) {
 	var begins, ends []units.Time
 	for i := range w.Flows {
