@@ -71,7 +71,7 @@ func (m *Memory) Window(w *Window, instances []Instance) error {
 	m.Windows = append(m.Windows, *w)
 	roundRow(&m.Windows[len(m.Windows)-1], windowColumns)
 	if len(m.Instances)+len(instances) > cap(m.Instances) {
-		// by doubling: append would copy five times as much
+		// It grows by doubling: append would copy five times as much.
 		m.Instances = slices.Grow(m.Instances, max(1024, len(m.Instances)))
 	}
 	m.Instances = append(m.Instances, instances...)

@@ -105,7 +105,7 @@ func partsIn(dir string) (found []string, err error) {
 	}
 	if there[runName] {
 		if run, err = readRun(dir); err != nil {
-			// no damaged record: a request at fault
+			// Not ErrDamaged: the request is at fault.
 			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err)
 		}
 	}

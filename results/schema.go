@@ -59,7 +59,7 @@ type Flow struct {
 	Processed float64 `parquet:"processed"`
 	Dropped   float64 `parquet:"dropped"`
 	Reordered float64 `parquet:"reordered"`
-	// packets still held when the row was written: 0 for a flow that has ended and drained
+	// Queued is the packets still held when the row was written: 0 for a flow that has ended and drained.
 	Queued float64 `parquet:"queued"`
 }
 
@@ -193,7 +193,7 @@ type Skip struct {
 // Check is the outcome of the conservation check; see Checker.
 type Check struct {
 	Holds bool `json:"holds"` // every balance closed within the tolerance
-	// largest residual; once a balance is broken, the largest of the broken ones
+	// Worst is the largest residual; once a balance is broken, the largest of the broken ones.
 	Worst   float64 `json:"worst_packets"`
 	Where   string  `json:"where,omitempty"` // the balance that Worst belongs to; empty if Worst is 0
 	Checked int64   `json:"checked"`         // balances checked

@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
 )
 
-// newForward is what runs in the lab's containers, whose image holds nothing but this program.
+// newForward is the verb that runs in the lab's containers. Their image holds nothing but this program.
 func newForward() *cobra.Command {
 	var config forwarder.Config
 	c := &cobra.Command{
@@ -42,7 +42,8 @@ an instance of the lab runs; "` + forwarder.Ready + `" on standard output says t
 	return c
 }
 
-// newAwait is what runs first in the lab's containers of another program, which cannot wait.
+// newAwait is the verb that runs first in the lab's containers of another program, which cannot wait for its
+// interfaces.
 func newAwait() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "await PROGRAM [ARGUMENT]...",

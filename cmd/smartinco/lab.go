@@ -202,7 +202,7 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 	return c
 }
 
-// calibrate has the testbed to itself meanwhile.
+// calibrate holds the testbed while it measures.
 func calibrate(ctx context.Context, tb *testbed.File, p lab.Plan, say func(string)) (_ *lab.Measurement, err error) {
 	unlock, err := tb.Lock()
 	if err != nil {

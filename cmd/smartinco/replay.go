@@ -97,7 +97,7 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 	return c
 }
 
-// printReplay prints what a record says of its run, without the notes that were said meanwhile.
+// printReplay prints what a record says of its run, without the notes that were printed during the run.
 func printReplay(c *cobra.Command, dir string, run *results.Run, said map[string]bool) error {
 	if err := printRun(c.OutOrStdout(), dir, run); err != nil {
 		return err
@@ -152,14 +152,14 @@ func serveMetrics(c *cobra.Command, address string) (m *replay.Metrics, stop fun
 // maxScrapers is how many connections the metrics are served on at a time.
 const maxScrapers = 32
 
-// metricsServer gives up whoever takes its time, so that nobody keeps a connection that others wait for.
+// metricsServer drops slow clients, so that nobody holds a connection that others wait for.
 func metricsServer(h http.Handler) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 		WriteTimeout: 10 * time.Second,
 		IdleTimeout:  30 * time.Second, MaxHeaderBytes: 16 << 10}
 }
 
-// limited is a listener of which n connections are open at a time. Others wait to be accepted.
+// limited is a listener with at most n open connections. Others wait to be accepted.
 func limited(l net.Listener, n int) net.Listener { return &limit{l, make(chan struct{}, n)} }
 
 type limit struct {
@@ -195,7 +195,7 @@ func newHW() *cobra.Command {
 	}, newDoctor(), newClean(), newDrivers())
 }
 
-// errUnwell ends a doctor who found something.
+// errUnwell is the doctor's error when something was found.
 var errUnwell = errors.New("the testbed is not fit for a run")
 
 func newDoctor() *cobra.Command {

@@ -68,7 +68,8 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 	return nil
 }
 
-// replay replays what is left of a study. It alone holds the testbed: a signal ends the figures as it ends any work.
+// replay replays what is left of a study. Only here is the testbed held: while figures are drawn, a signal ends the
+// verb at once.
 func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study, tb *testbed.File, dir string) error {
 	defer holds(c.Context(), c.ErrOrStderr())()
 	var line *progress

@@ -75,7 +75,7 @@ func setFlag(c *cobra.Command) *[]string {
 		"override a key of the scenario: path=value, or @FILE with several (may be repeated)")
 }
 
-// engineFlag is --engine, which is short for an override; the function gives what is to be overridden.
+// engineFlag adds --engine, which is short for an override; the function returns that override.
 func engineFlag(c *cobra.Command) func() []string {
 	engine := c.Flags().String("engine", "", "fluid or packet: overrides the scenario's")
 	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{"fluid", "packet"},
@@ -124,7 +124,7 @@ func printRun(out io.Writer, dir string, r *results.Run) error {
 	return w.Flush()
 }
 
-// printDelays prints those of the whole run.
+// printDelays prints the delays of the whole run.
 func printDelays(out io.Writer, dir string) error {
 	rec, err := results.Open(dir)
 	if err != nil {

@@ -57,7 +57,7 @@ names: .pdf, .svg, .png or .tex.`),
 	return c
 }
 
-// tunnelFlag is the flag of the scenario key of the same name.
+// tunnelFlag adds --tunnel, which stands for the scenario key of that name.
 func tunnelFlag(c *cobra.Command) *string {
 	f := &choice{"none", []string{"none", "inner"}}
 	c.Flags().Var(f, "tunnel", "whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel: none is the "+
@@ -66,7 +66,7 @@ func tunnelFlag(c *cobra.Command) *string {
 	return &f.value
 }
 
-// unreadable makes the user's mistake of a file that is there and cannot be read as traffic.
+// unreadable makes an error the user's mistake if a file exists but does not hold traffic.
 func unreadable(c *cobra.Command, err error) error {
 	var path *fs.PathError
 	if !errors.As(err, &path) && c.Context().Err() == nil {

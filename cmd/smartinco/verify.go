@@ -64,7 +64,7 @@ and so does a damaged file. Each record's first difference is shown: what comes 
 	return c
 }
 
-// printVerified says whether a record is what this orchestrator does, and where they part if it is not.
+// printVerified says whether this orchestrator does what the record says, and where they differ if not.
 func printVerified(w io.Writer, v *results.Verified) {
 	d := v.Difference
 	if d == nil {

@@ -1,6 +1,6 @@
-// Package fidelity holds the results that the thesis published against those of a simulation or a testbed: each entry
-// of published.yaml with the published value, ours and the residual, fitted or predicted, and a sentence where they
-// differ. It reads records and cannot tell where they came from.
+// Package fidelity compares the results that the thesis published with those of a simulation or a testbed. For each
+// entry of published.yaml it gives the published value, ours, the residual, whether ours was fitted or predicted, and a
+// sentence where they differ. It reads records and cannot tell where they came from.
 package fidelity
 
 import (
@@ -20,7 +20,7 @@ import (
 //go:embed published.yaml
 var published []byte
 
-// contradictions say where the published numbers exclude each other: a section of the page.
+// contradictions is the section of the page that says where the published numbers exclude each other.
 //
 //go:embed contradictions.md
 var contradictions string
@@ -60,7 +60,7 @@ type Row struct {
 	Sentence  string  // why they differ, or what was read
 }
 
-// Residual is ours minus the published value, NaN where either is not a number.
+// Residual is ours minus the published value; NaN if either is not a number.
 func (r *Row) Residual() float64 { return r.Value - r.Published }
 
 // Kind says how the number may be read: fitted or predicted.
@@ -110,7 +110,7 @@ func number(v float64, unit string) string {
 	return s
 }
 
-// decimal prints a value with so many digits, and what rounds to zero without a sign.
+// decimal prints a value with the given number of decimals; what rounds to zero has no sign.
 func decimal(v float64, digits int) string {
 	s := strconv.FormatFloat(v, 'f', digits, 64)
 	if strings.Trim(s, "-0.") == "" {

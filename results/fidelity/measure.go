@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// run is a record's rows, with what tells it from the others of its study.
+// run is a record's rows, with what distinguishes it from the others of its study.
 type run struct {
 	*results.Record
 	windows   []results.Window
@@ -222,8 +222,8 @@ func (r *run) meanFlows() []float64 {
 	return mean
 }
 
-// filled is the last window in which an instance that could take flows had none: what each held then, and the most that
-// any had been offered until then, in packets/s. There is none when every instance always held a flow.
+// filled describes the last window in which an instance that could take flows had none: how many each held then, and
+// the most that any had been offered until then, in packets/s. Both are zero if every instance always held a flow.
 func (r *run) filled() (held []int32, most float64) {
 	for i := range r.windows {
 		if at := r.flowsAt(r.windows[i].T); slices.Contains(at, 0) && slices.Max(at) > 0 {

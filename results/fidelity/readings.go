@@ -10,8 +10,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// readings is the section of the page up to its table; lessons are what the table shows of the defaults' part in the
-// predictions.
+// readings is the section of the page up to its table. lessons say how much of the predictions is owed to the defaults.
 var (
 	//go:embed readings.md
 	readings string
@@ -19,8 +18,8 @@ var (
 	lessons string
 )
 
-// Reading is one way to read what the thesis leaves open, or contradicts itself in: overrides of Figure 9's scenario,
-// and no change to the calibration but where that is what is read differently.
+// Reading is one way to read what the thesis leaves open, or where it contradicts itself. It overrides keys of Figure
+// 9's scenario, and changes the calibration only if that is what is read differently.
 type Reading struct {
 	Name string // fit for a directory
 	Sets []string
@@ -59,8 +58,8 @@ const ReadingStudy = "fig9"
 type Outcome struct {
 	Reading
 	Throughput []float64 // Mpps processed, in the mean from the ninth flow on
-	// Mpps lost at the instances, in the mean from the saturation of the eSwitch on; if it never is, with all flows
-	// active
+	// Loss is what the instances lose, in Mpps, in the mean from the saturation of the eSwitch on; if the eSwitch is
+	// never saturated, in the mean with all flows active.
 	Loss  []float64
 	Onset []float64 // flows active when more than 1 % is lost; 0 if it never is
 	Used  []float64 // instances that hold flows, in the mean of the run

@@ -10,9 +10,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// published are the counts of the common work at which eight independent simulators arrived: SimGrid, SimPy, simgo,
-// akita, htsim, the core of ns-3, OMNeT++ and a program in C, each of those that it was run for. Waits are the sum of
-// those of the accepted packets, where it is known.
+// published are the counts of the common work on which eight independent simulators agree: SimGrid, SimPy, simgo,
+// akita, htsim, the core of ns-3, OMNeT++ and a program in C; not each of them ran every size. Waits are summed over
+// the accepted packets, where the sum is known.
 var published = []struct {
 	after             units.Time
 	offered, accepted float64

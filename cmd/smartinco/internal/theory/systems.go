@@ -157,10 +157,10 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 
 // flowLoss is M/M/c/c through the orchestrator: flows are the customers and instances the servers. Flows come as a
 // Poisson process and last for exponential times; each brings as much as an instance is trusted with, and one that fits
-// nowhere is rejected. In a window that does not end the orchestrator goes by the flows that it has placed. Otherwise
+// nowhere is rejected. In a window that does not end, the orchestrator goes by the flows that it has placed. Otherwise
 // it goes by the counters, and an instance counts as loaded until they have shown a whole window without a packet: its
-// server is held for 1.5 windows more, in the mean, than its flow lasts. What distribution that gives does not matter
-// to the share that is lost.
+// server is held, in the mean, for 1.5 windows more than its flow lasts. The loss depends only on the mean of that
+// time, not on its distribution.
 type flowLoss struct {
 	load    float64
 	servers int
@@ -248,7 +248,7 @@ func scenario(text string) (*scenarios.Scenario, error) {
 	return st.Runs[0].Scenario, nil
 }
 
-// simulate runs a scenario in memory and wants conservation and Little's law of it.
+// simulate runs a scenario in memory. It is an error if packets are not conserved or Little's law does not hold.
 func simulate(
 	ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine sim.Engine,
 ) (*results.Memory, error) {

@@ -1,6 +1,6 @@
 // Package theory holds the simulator against what is known without it. Scenarios whose loss and waits have a closed
 // form are run with several seeds, and each closed form must lie within the confidence interval of what the runs say.
-// And the common work that packet simulators are compared by must give the published counts, to the packet.
+// The common work that packet simulators are compared by must give the published counts, to the packet.
 package theory
 
 import (
@@ -50,8 +50,8 @@ func Runs(o Options) (n int) {
 	return n
 }
 
-// Check runs every system. An error is one of a run: that it could not be carried out, or that packets were not
-// conserved or Little's law did not hold in it. A row that disagrees is not an error.
+// Check runs every system. It is an error if a run cannot be carried out, does not conserve packets, or breaks Little's
+// law. A row that disagrees is not an error.
 func Check(ctx context.Context, o Options) ([]Row, error) {
 	all := systems(o)
 	values := make([][][]float64, len(all)) // by system and run
