@@ -93,8 +93,9 @@ func TestDependenciesPointOneWay(t *testing.T) {
 			return p == "orchestrator" || under("scenarios", "results", "sim", "plots", "cmd")(p)
 		}, "a driver knows the interface that it implements, and neither the run nor the record"},
 		{under("flow", "units", "numeric"), under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"), "the shared words stand alone"},
-		{under("study"), under("plots", "cmd"), "a study leaves records; what is drawn from them is the command line's to say"},
-		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"), "the command line alone runs studies"},
+		{under("study"), under("plots", "cmd"), "a study leaves records, and does not know what is drawn from them"},
+		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"),
+			"the command line alone runs studies"},
 	} {
 		for _, dir := range slices.Sorted(maps.Keys(graph)) {
 			if !rule.who(dir) {
