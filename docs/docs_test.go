@@ -117,7 +117,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 			under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"),
 			"the shared words stand alone"},
 		{under("study"), under("plots", "cmd"), "a study leaves records; the command line says what is drawn from them"},
-		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"), "the command line alone runs studies"},
+		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"),
+			"the command line alone runs studies"},
 	} {
 		for _, dir := range slices.Sorted(maps.Keys(graph)) {
 			if !rule.who(dir) {

@@ -31,12 +31,15 @@ func TestSkippedTestsAreGroupedByReason(t *testing.T) {
 		fails    bool
 	}{
 		{"nothing is skipped", passed("hw/a"), true, nil, false},
-		{"two reasons", some, false, []string{"skipped 3: not root (hw/a 2, hw/b 1)", "skipped 1: no ovs: install it (hw/a 1)"}, false},
-		{"where nothing may be", some, true, []string{"skipped 3: not root (hw/a 2, hw/b 1)", "skipped 1: no ovs: install it (hw/a 1)",
+		{"two reasons", some, false, []string{"skipped 3: not root (hw/a 2, hw/b 1)",
+			"skipped 1: no ovs: install it (hw/a 1)"}, false},
+		{"where nothing may be", some, true, []string{"skipped 3: not root (hw/a 2, hw/b 1)",
+			"skipped 1: no ovs: install it (hw/a 1)",
 			"FAIL: SMARTINCO_NO_SKIP is set, and tests were skipped"}, true},
 		{"the kernel may lack something", skip("TestA", "the kernel has no flower: E") + passed("hw/a"), true,
 			[]string{"skipped 1: the kernel has no flower: E (hw/a 1)"}, false},
-		{"a case of a suite is not for this driver", skip("TestA/x", "does not apply: no rule ends by itself") + passed("hw/a"), true, nil, false},
+		{"a case of a suite is not for this driver",
+			skip("TestA/x", "does not apply: no rule ends by itself") + passed("hw/a"), true, nil, false},
 		{"no test at all", "", false, nil, true},
 	} {
 		got, err := says(t, c.in, c.noSkip)
@@ -45,7 +48,8 @@ func TestSkippedTestsAreGroupedByReason(t *testing.T) {
 		}
 	}
 	got, err := says(t, many+passed("hw/a"), false)
-	if last := "skipped 21: for 21 other reasons, which go test -v says"; err != nil || len(got) != 10 || got[9] != last {
+	if last := "skipped 21: for 21 other reasons, which go test -v says"; err != nil || len(got) != 10 ||
+		got[9] != last {
 		t.Errorf("30 reasons: %q, %v; want 10 lines, the last %q", got, err, last)
 	}
 }

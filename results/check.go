@@ -13,16 +13,16 @@ const (
 	absTolerance = 1e-3 // packets
 )
 
-// Checker checks that packets are conserved: offered = processed + dropped + what more is queued than before, for each
-// window, each instance in each window, each flow, and the run. Besides, a window's loss must be the sum of its causes,
-// and where delays are measured, every processed packet must have one.
-// It sees the values before they are rounded. A window lasts from the end of the one before, the first from 0.
+// Checker checks that packets are conserved: offered = processed + dropped + growth of the queues, for each window,
+// each instance in each window, each flow, and the run. A window's loss must also be the sum of its causes and, where
+// delays are measured, every processed packet must have one. It sees the values before they are rounded. A window lasts
+// from the end of the one before, the first from 0.
 //
-// An instance that is missing from a window in which it still should have been, because it held packets at the end of
-// the window before, is a broken balance: those packets are nowhere.
+// An instance that held packets at the end of a window must be in the next one. If it is missing, the balance is
+// broken: those packets are nowhere.
 //
-// On hardware the counters of one balance are not read at one moment. Then a balance may stay open by the packets that
-// pass in Skew.
+// On hardware the counters of one balance are not read at the same moment. A balance may then be off by the packets
+// that pass within Skew.
 //
 // The zero Checker is ready for use.
 type Checker struct {
@@ -85,7 +85,8 @@ func (c *Checker) balance(offered, processed, dropped, queued float64, at place)
 func (c *Checker) Window(w *Window, instances []Instance) {
 	d := w.T - c.t
 	c.peak = max(c.peak, w.Offered)
-	c.balance(float64(w.Offered*d), float64(w.Processed*d), float64(w.Dropped*d), w.Queued-c.queued, place{"all instances", -1, w.T})
+	c.balance(float64(w.Offered*d), float64(w.Processed*d), float64(w.Dropped*d), w.Queued-c.queued,
+		place{"all instances", -1, w.T})
 	causes := w.DroppedInstance + w.DroppedESwitch + w.DroppedSlowPath + w.DroppedLink + w.DroppedRejected
 	c.balance(float64(w.Dropped*d), float64(causes*d), 0, 0, place{"loss by cause", -1, w.T})
 
@@ -101,7 +102,8 @@ func (c *Checker) Window(w *Window, instances []Instance) {
 		if len(before) > 0 && before[0].instance == row.Instance {
 			had, before = before[0].queue, before[1:]
 		}
-		c.balance(float64(row.Offered*d), float64(row.Processed*d), float64(row.Dropped*d), row.Queue-had, place{"instance", row.Instance, w.T})
+		c.balance(float64(row.Offered*d), float64(row.Processed*d), float64(row.Dropped*d), row.Queue-had,
+			place{"instance", row.Instance, w.T})
 		c.next = append(c.next, held{row.Instance, row.Queue})
 	}
 	for _, h := range before {

@@ -19,7 +19,8 @@ func TestConservation(t *testing.T) {
 	}{
 		{"nothing at all", func(*Checker) {}, Totals{}, true, "", 0},
 		{"a queue fills and empties", func(c *Checker) {
-			c.Window(&Window{T: 2, Offered: 10, Processed: 8, Queued: 4}, []Instance{{Instance: 3, Offered: 10, Processed: 8, Queue: 4}})
+			c.Window(&Window{T: 2, Offered: 10, Processed: 8, Queued: 4},
+				[]Instance{{Instance: 3, Offered: 10, Processed: 8, Queue: 4}})
 			c.Window(&Window{T: 3, Processed: 4}, []Instance{{Instance: 3, Processed: 4}})
 		}, Totals{Offered: 20, Processed: 20}, true, "", 0},
 		{"a window loses a packet", func(c *Checker) {
@@ -34,14 +35,22 @@ func TestConservation(t *testing.T) {
 			c.Window(even(1), []Instance{{Instance: 1, Offered: 10, Processed: 10}, {Instance: 2, Processed: 5}})
 		}, Totals{}, false, "instance 2, window that ends at 1 s", 5},
 		{"an instance goes with its queue", func(c *Checker) {
-			c.Window(&Window{T: 1, Offered: 7, Queued: 7}, []Instance{{Instance: 1}, {Instance: 4, Offered: 7, Queue: 7}, {Instance: 9}})
+			c.Window(&Window{T: 1, Offered: 7, Queued: 7},
+				[]Instance{{Instance: 1}, {Instance: 4, Offered: 7, Queue: 7}, {Instance: 9}})
 			c.Window(&Window{T: 2, Queued: 7}, []Instance{{Instance: 1}, {Instance: 9}})
 		}, Totals{}, false, "missing instance 4, window that ends at 2 s", 7},
-		{"a flow ends with packets held", func(c *Checker) { c.Flow(&Flow{Flow: 12, Offered: 5, Processed: 3, Dropped: 1, Queued: 1}) }, Totals{}, true, "", 0},
-		{"a flow loses packets", func(c *Checker) { c.Flow(&Flow{Flow: 12, Offered: 5, Processed: 3, Dropped: 1}) }, Totals{}, false, "flow 12", 1},
-		{"the run loses packets", func(*Checker) {}, Totals{Offered: 9, Processed: 4, Queued: 2, Dropped: Drops{Link: 1}}, false, "run", 2},
-		{"the noise of summation is no loss", func(*Checker) {}, Totals{Offered: 1e9, Processed: 1e9 - 1.5}, true, "run", 1.5},
-		{"a broken balance outranks the noise", func(c *Checker) { c.Flow(&Flow{Offered: 1e9, Processed: 1e9 - 1.5}) }, Totals{Offered: 1}, false, "run", 1},
+		{"a flow ends with packets held", func(c *Checker) {
+			c.Flow(&Flow{Flow: 12, Offered: 5, Processed: 3,
+				Dropped: 1, Queued: 1})
+		}, Totals{}, true, "", 0},
+		{"a flow loses packets", func(c *Checker) { c.Flow(&Flow{Flow: 12, Offered: 5, Processed: 3, Dropped: 1}) },
+			Totals{}, false, "flow 12", 1},
+		{"the run loses packets", func(*Checker) {},
+			Totals{Offered: 9, Processed: 4, Queued: 2, Dropped: Drops{Link: 1}}, false, "run", 2},
+		{"the noise of summation is no loss", func(*Checker) {}, Totals{Offered: 1e9, Processed: 1e9 - 1.5}, true,
+			"run", 1.5},
+		{"a broken balance outranks the noise", func(c *Checker) { c.Flow(&Flow{Offered: 1e9, Processed: 1e9 - 1.5}) },
+			Totals{Offered: 1}, false, "run", 1},
 		{"counters that were read apart", func(c *Checker) {
 			c.Skew = 100 * units.Millisecond
 			c.Window(&Window{T: 1, Offered: 1000, Processed: 1090}, nil)
@@ -50,7 +59,8 @@ func TestConservation(t *testing.T) {
 			c.Skew = 100 * units.Millisecond
 			c.Window(&Window{T: 1, Offered: 1000, Processed: 1110}, nil)
 		}, Totals{}, false, "all instances, window that ends at 1 s", 110},
-		{"not a number", func(c *Checker) { c.Flow(&Flow{Flow: 2, Offered: math.NaN()}) }, Totals{}, false, "flow 2", math.MaxFloat64},
+		{"not a number", func(c *Checker) { c.Flow(&Flow{Flow: 2, Offered: math.NaN()}) }, Totals{}, false, "flow 2",
+			math.MaxFloat64},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -47,7 +47,8 @@ func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 		}
 		says := documented(t, section)
 		for _, c := range e.columns {
-			if meaning, ok := says[c.name]; e.name != "decisions" && (!ok || meaning == "" && !slices.Contains([]string{"state", "src", "dst"}, c.name)) {
+			if meaning, ok := says[c.name]; e.name != "decisions" &&
+				(!ok || meaning == "" && !slices.Contains([]string{"state", "src", "dst"}, c.name)) {
 				t.Errorf("%s: the column %s has no meaning in docs/record.md", section, c.name)
 			}
 		}
@@ -64,8 +65,12 @@ func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 				t.Errorf("testdata/%s.csv has no column %s", e.name, c.name)
 				continue
 			}
-			if !slices.ContainsFunc(rows[1:], func(row []string) bool { return row[i] != "0" && row[i] != "" && row[i] != "NaN" }) {
-				t.Errorf("testdata/%s.csv: the column %s is 0 in every row: no test would see it missing", e.name, c.name)
+			if !slices.ContainsFunc(rows[1:], func(row []string) bool {
+				return row[i] != "0" && row[i] != "" &&
+					row[i] != "NaN"
+			}) {
+				t.Errorf("testdata/%s.csv: the column %s is 0 in every row: no test would see it missing", e.name,
+					c.name)
 			}
 		}
 	}
@@ -79,7 +84,8 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(b), "\n## run.json\n")
 	section, _, _ = strings.Cut(section, "\n## ")
-	for _, of := range []reflect.Type{reflect.TypeFor[Run](), reflect.TypeFor[Totals](), reflect.TypeFor[Drops](), reflect.TypeFor[Check](),
+	for _, of := range []reflect.Type{reflect.TypeFor[Run](), reflect.TypeFor[Totals](), reflect.TypeFor[Drops](),
+		reflect.TypeFor[Check](),
 		reflect.TypeFor[Little](), reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
 		for i := range of.NumField() {
 			key, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")

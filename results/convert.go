@@ -54,8 +54,8 @@ func (w *Writer) convert() (sums map[string]string, err error) {
 	return sums, nil
 }
 
-// convertRows hands every row of the journal on, and holds their numbers against those that were written. It reads the file
-// that the Writer has, whatever has its name by now.
+// convertRows hands every row of the journal on, and holds their numbers against those that were written. It reads the
+// file that the Writer has, whatever has its name by now.
 func (w *Writer) convertRows(to consumer) error {
 	if err := w.unchanged(w.journal, journalName, w.journaled); err != nil {
 		return err

@@ -69,7 +69,8 @@ func TestDelaysInARecord(t *testing.T) {
 	if _, err := rec.Latencies(); err == nil || !strings.Contains(err.Error(), latencyName+": the file is damaged") {
 		t.Error(err)
 	}
-	if _, err := rec.Buckets("run"); err == nil || !strings.Contains(err.Error(), histogramName+": the file is damaged") {
+	if _, err := rec.Buckets("run"); err == nil ||
+		!strings.Contains(err.Error(), histogramName+": the file is damaged") {
 		t.Error(err)
 	}
 

@@ -12,8 +12,9 @@ import (
 	"strings"
 )
 
-// ErrNoDelays is that a record holds no delays.
-var ErrNoDelays = errors.New("the record holds no delays: its scenario does not ask for them (measure.delay), or the run was killed before it ended")
+// ErrNoDelays says that a record holds no delays.
+var ErrNoDelays = errors.New("the record holds no delays: its scenario does not ask for them (measure.delay), or the " +
+	"run was killed before it ended")
 
 // exporter is a table that Export knows.
 type exporter struct {
@@ -65,9 +66,9 @@ func names[T any](list []T, name func(T) string) []string {
 }
 
 // Export writes a table of rec, one of Tables, in a format, one of Formats. Columns have the names and the order of the
-// row types. Numbers are the shortest that read back the same, without exponents. JSON is an array of objects whose keys
-// are in the order of the columns, null where a value is not a number. Rows are not held, however many there are. Where
-// delays were not measured, their tables are ErrNoDelays.
+// row types. Numbers are the shortest that read back the same, without exponents. JSON is an array of objects whose
+// keys are in the order of the columns, null where a value is not a number. Rows are streamed, however many there are.
+// Where delays were not measured, the error for their tables is ErrNoDelays.
 func Export(w io.Writer, rec *Record, table, format string) error {
 	t := slices.IndexFunc(exporters, func(e exporter) bool { return e.name == table })
 	if t < 0 {
@@ -195,7 +196,8 @@ func decisionRows(r *Record, each func(*decision) error) error {
 				cell = append(cell, '!')
 			}
 		}
-		row := decision{d.At.Seconds(), d.Kind, d.Policy, int32(d.Flow), int32(d.Instance), int64(d.Current), int64(d.Desired), d.Reason, string(cell)}
+		row := decision{d.At.Seconds(), d.Kind, d.Policy, int32(d.Flow), int32(d.Instance), int64(d.Current),
+			int64(d.Desired), d.Reason, string(cell)}
 		if err := each(&row); err != nil {
 			return err
 		}

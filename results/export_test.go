@@ -24,30 +24,42 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func small(t *testing.T, rec Recorder) {
 	t.Helper()
 	rec.Event(0, &orchestrator.Event{Kind: orchestrator.Start})
-	rec.Decided(&orchestrator.Decision{At: units.Second / 2, Kind: "schedule", Policy: "best-fit", Flow: 0, Instance: 2, Reason: `fullest, that "fits"`,
+	rec.Decided(&orchestrator.Decision{At: units.Second / 2, Kind: "schedule", Policy: "best-fit", Flow: 0, Instance: 2,
+		Reason:     `fullest, that "fits"`,
 		Candidates: []orchestrator.Candidate{{Instance: 1, Score: 1.25e7}, {Instance: 2, Score: 0.5, Fits: true}}})
-	rec.Decided(&orchestrator.Decision{At: units.Second, Kind: "recommend", Policy: "target-utilization", Flow: -1, Current: 2, Desired: 3})
-	err := rec.Window(&Window{T: 1, Offered: 3e7, Ingress: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000, ProcessedBits: 1.28e10, Instances: 2, Used: 1, Flows: 1, DroppedInstance: 5e6 - 1000, Queued: 1000},
-		[]Instance{{T: 1, Instance: 1, State: "ready", Utilization: math.NaN()}, {T: 1, Instance: 2, State: "ready", Flows: 1, Offered: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000, Queue: 1000, Utilization: 1}})
+	rec.Decided(&orchestrator.Decision{At: units.Second, Kind: "recommend", Policy: "target-utilization", Flow: -1,
+		Current: 2, Desired: 3})
+	err := rec.Window(&Window{T: 1, Offered: 3e7, Ingress: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000,
+		ProcessedBits: 1.28e10, Instances: 2, Used: 1, Flows: 1, DroppedInstance: 5e6 - 1000, Queued: 1000},
+		[]Instance{{T: 1, Instance: 1, State: "ready", Utilization: math.NaN()},
+			{T: 1, Instance: 2, State: "ready", Flows: 1, Offered: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000,
+				Queue: 1000, Utilization: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// A second in which something is lost for every cause.
-	err = rec.Window(&Window{T: 2, Offered: 100, Ingress: 90, Processed: 1058, Dropped: 42, SlowPath: 20, Reordered: 7, Instances: 2, Flows: 1,
+	err = rec.Window(&Window{T: 2, Offered: 100, Ingress: 90, Processed: 1058, Dropped: 42, SlowPath: 20, Reordered: 7,
+		Instances: 2, Flows: 1,
 		DroppedInstance: 32, DroppedESwitch: 1, DroppedSlowPath: 2, DroppedLink: 3, DroppedRejected: 4},
-		[]Instance{{T: 2, Instance: 1, State: "ready"}, {T: 2, Instance: 2, State: "failed", Offered: 90, Processed: 1058, Dropped: 32}})
+		[]Instance{{T: 2, Instance: 1, State: "ready"},
+			{T: 2, Instance: 2, State: "failed", Offered: 90, Processed: 1058, Dropped: 32}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec.Flow(&Flow{Flow: 1, Src: "10.0.0.9", Dst: "10.0.0.2", SrcPort: 1, DstPort: 2, Proto: 6, Start: 1, End: 2, Instance: 1, Moves: 3, Offered: 5, Processed: 5})
-	rec.Flow(&Flow{Src: "2001:db8::1", Dst: "10.0.0.2", SrcPort: 1024, DstPort: 53, Proto: 17, Start: 80645e-12, End: 1, Instance: 2, Offered: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000, Reordered: 0.25, Queued: 1000})
+	rec.Flow(&Flow{Flow: 1, Src: "10.0.0.9", Dst: "10.0.0.2", SrcPort: 1, DstPort: 2, Proto: 6, Start: 1, End: 2,
+		Instance: 1, Moves: 3, Offered: 5, Processed: 5})
+	rec.Flow(&Flow{Src: "2001:db8::1", Dst: "10.0.0.2", SrcPort: 1024, DstPort: 53, Proto: 17, Start: 80645e-12, End: 1,
+		Instance: 2, Offered: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000, Reordered: 0.25, Queued: 1000})
 	for _, scope := range []Latency{{Scope: "run"}, {Scope: "instance", Number: 2}, {Scope: "flow"}} {
-		l := Latency{Scope: scope.Scope, Number: scope.Number, Kind: "sojourn", Count: 2.5e7, Mean: 1.0 / 3, P50: 1, P90: 300, P99: 300, P999: 300, Max: 300}
+		l := Latency{Scope: scope.Scope, Number: scope.Number, Kind: "sojourn", Count: 2.5e7, Mean: 1.0 / 3, P50: 1,
+			P90: 300, P99: 300, P999: 300, Max: 300}
 		rec.Latency(&l, []Bucket{
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Count: 2e7},
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Low: 256, High: 300, Count: 5e6}})
 	}
-	if err := rec.Close(&Run{Name: "small", Complete: true, Totals: Totals{Offered: 3e7, Processed: 2.5e7, Dropped: Drops{Instance: 5e6 - 1000}, Queued: 1000}}); err != nil {
+	if err := rec.Close(&Run{Name: "small", Complete: true,
+		Totals: Totals{Offered: 3e7, Processed: 2.5e7, Dropped: Drops{Instance: 5e6 - 1000},
+			Queued: 1000}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -97,7 +109,8 @@ func TestExport(t *testing.T) {
 
 func TestExportedColumns(t *testing.T) {
 	for table, want := range map[string]string{
-		"windows":   "t_s,offered_pps,ingress_pps,processed_pps,dropped_pps,slowpath_pps,processed_bps,instances,instances_used,flows,reordered,",
+		"windows": "t_s,offered_pps,ingress_pps,processed_pps,dropped_pps,slowpath_pps,processed_bps," +
+			"instances,instances_used,flows,reordered,",
 		"instances": "t_s,instance,state,flows,offered_pps,processed_pps,dropped_pps,queue,utilization\n",
 		"latency":   "scope,number,kind,count,mean_ps,p50_ps,p90_ps,p99_ps,p999_ps,max_ps\n",
 		"histogram": "scope,number,kind,low_ps,high_ps,count\n",
@@ -162,10 +175,12 @@ func TestExportsParse(t *testing.T) {
 
 func TestExportErrors(t *testing.T) {
 	rec := inMemory(t, 1)
-	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil || err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, decisions` {
+	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil ||
+		err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, decisions` {
 		t.Error(err)
 	}
-	if err := Export(new(bytes.Buffer), rec, "windows", "xml"); err == nil || err.Error() != `format is "xml", want one of csv, json` {
+	if err := Export(new(bytes.Buffer), rec, "windows", "xml"); err == nil ||
+		err.Error() != `format is "xml", want one of csv, json` {
 		t.Error(err)
 	}
 	for _, table := range []string{"latency", "histogram"} {

@@ -15,9 +15,9 @@ import (
 	"syscall"
 )
 
-// WriteFile writes a file beside path and gives it that name when all is written and on the disk, so that there is never
-// half a file of that name. It is for what is made from records: figures, tables, summaries. It first removes what writers
-// of the same file left that were killed. What is no regular file, such as a pipe, is written to as it is.
+// WriteFile writes a temporary file beside path and renames it to path once all of it is on the disk, so that path
+// never holds half a file. It is for what is made from records: figures, tables, summaries. It first removes what
+// killed writers of the same file left. If path is not a regular file, such as a pipe, it is written to directly.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return writeTo(path, write)
@@ -74,11 +74,12 @@ func flock(f *os.File) error {
 	}
 }
 
-// createTemp makes a file that is locked while it is being written. On a file system without locks it is not: there, nobody
-// can take it for one that was left either.
+// createTemp makes a file that is locked while it is being written. On a file system without locks it is not locked;
+// there, removeLeft cannot take it for an abandoned one either.
 func createTemp(dir, base string, lock func(*os.File) error) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("%s%d-%d", base, os.Getpid(), temps.Add(1))), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprintf("%s%d-%d", base, os.Getpid(), temps.Add(1))),
+			os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		} else if err != nil {
@@ -99,7 +100,7 @@ func createTemp(dir, base string, lock func(*os.File) error) (*os.File, error) {
 	}
 }
 
-// removeLeft removes the files in the making that nobody has locked any more.
+// removeLeft removes temporary files that nobody has locked any more.
 func removeLeft(dir, base string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -188,7 +189,7 @@ func syncDir(dir string) error {
 // mostQuoted bounds what an error quotes, in bytes.
 const mostQuoted = 200
 
-// Quote is s for a message: as it is where it is short and plain, else in Go's notation and cut.
+// Quote is s for a message: unchanged if it is short and plain, otherwise quoted as in Go and cut.
 func Quote(s string) string {
 	cut := ""
 	if len(s) > mostQuoted {

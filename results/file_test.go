@@ -35,12 +35,14 @@ func TestWriteFile(t *testing.T) {
 		t.Error(d)
 	}
 	missing := filepath.Join(dir, "none", "x.csv")
-	if err := WriteFile(missing, put("x")); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing+":") {
+	if err := WriteFile(missing, put("x")); !errors.Is(err, os.ErrNotExist) ||
+		!strings.Contains(err.Error(), missing+":") {
 		t.Errorf("error %v, want one that names %s", err, missing)
 	}
 }
 
-// What a killed writer left is cleared by the next of the same file. What is being written, or is somebody else's, stays.
+// What a killed writer left is cleared by the next of the same file. What is being written, or is somebody else's,
+// stays.
 func TestWriteFileClearsWhatAKillLeft(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.csv")
@@ -136,7 +138,8 @@ func TestWriteFileToAPipe(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	root := t.TempDir()
-	for _, name := range []string{"study/b/run.json", "study/a/run.json", "study/a/inner/run.json", "study/summary.csv", "c/run.json", "empty/x"} {
+	for _, name := range []string{"study/b/run.json", "study/a/run.json", "study/a/inner/run.json", "study/summary.csv",
+		"c/run.json", "empty/x"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)
@@ -150,7 +153,8 @@ func TestFind(t *testing.T) {
 	}
 	t.Chdir(root)
 	for dir, want := range map[string]string{
-		".": "c study/a study/b", "study": "study/a study/b", "study/": "study/a study/b", "study/a": "study/a", "link": "link/a link/b",
+		".": "c study/a study/b", "study": "study/a study/b", "study/": "study/a study/b", "study/a": "study/a",
+		"link": "link/a link/b",
 	} {
 		got, err := Find(dir)
 		if s := strings.Join(got, " "); err != nil || s != want {
@@ -172,7 +176,8 @@ func TestFind(t *testing.T) {
 
 func TestQuote(t *testing.T) {
 	for s, want := range map[string]string{
-		"a b": "a b", "": "", "\x1b[2J": `"\x1b[2J"`, `"`: `"\""`, strings.Repeat("x", 1000): `"` + strings.Repeat("x", 200) + `"...`,
+		"a b": "a b", "": "", "\x1b[2J": `"\x1b[2J"`, `"`: `"\""`,
+		strings.Repeat("x", 1000): `"` + strings.Repeat("x", 200) + `"...`,
 	} {
 		if got := Quote(s); got != want {
 			t.Errorf("%q: %s, want %s", s, got, want)

@@ -15,9 +15,8 @@ import (
 // The journal holds the rows of a run that has not ended, in the order in which they came. It begins with a head: the
 // line journalMagic and the layout of the columns. Frames follow: length and CRC-32 of the payload, four bytes each,
 // and the payload: 'w', a window, the number of its instances and the instances; 'f' and a flow; or 'l', a latency, the
-// number of its buckets and the buckets. All integers are
-// little-endian. A frame that the file's end cuts off was being written when the run was killed and does not count;
-// anything else that does not add up is damage and an error.
+// number of its buckets and the buckets. All integers are little-endian. A frame that is cut off by the end of the file
+// was being written when the run was killed, and is left out; any other inconsistency is damage and an error.
 const (
 	journalName  = "journal"
 	journalMagic = "smartinco journal 1\n"
@@ -68,8 +67,8 @@ func appendLatencyFrame(b []byte, l *Latency, buckets []Bucket) []byte {
 	return b
 }
 
-// journal reads the journal at path, up to byte end. Where it is that of a run that has ended, a frame that the file's end
-// cuts off is damage too.
+// journal reads the journal at path, up to byte end. If the run has ended, a frame that is cut off by the end of the
+// file is damage as well.
 type journal struct {
 	ctx   context.Context
 	path  string
@@ -95,10 +94,12 @@ func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) erro
 		return j.short(0, err, false)
 	}
 	if string(head[:len(journalMagic)]) != journalMagic {
-		return Damaged(fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)], journalMagic))
+		return Damaged(fmt.Errorf("%s: begins with %q, want %q: not a journal", j.path, head[:len(journalMagic)],
+			journalMagic))
 	}
 	if got := binary.LittleEndian.Uint32(head[len(journalMagic):]); got != layout {
-		return Damaged(fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got, layout))
+		return Damaged(fmt.Errorf("%s: columns of layout %08x, want %08x: written by another version", j.path, got,
+			layout))
 	}
 	at := int64(len(head))
 	var payload []byte
@@ -109,14 +110,16 @@ func (j journal) framesOf(r io.Reader, each func(payload []byte, end int64) erro
 		}
 		n := binary.LittleEndian.Uint32(h[:])
 		if n == 0 || n > maxFrame {
-			return Damaged(fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at, n, maxFrame))
+			return Damaged(fmt.Errorf("%s: byte %d: a frame of %d bytes, want 1 to %d: the file is damaged", j.path, at,
+				n, maxFrame))
 		}
 		var err error
 		if payload, err = readN(r, payload[:0], int(n)); err != nil {
 			return j.short(at, err, false)
 		}
 		if got, want := crc32.ChecksumIEEE(payload), binary.LittleEndian.Uint32(h[4:]); got != want {
-			return Damaged(fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path, at, got, want))
+			return Damaged(fmt.Errorf("%s: byte %d: a frame of checksum %08x, want %08x: the file is damaged", j.path,
+				at, got, want))
 		}
 		end := at + frameHead + int64(n)
 		if err := each(payload, end); err != nil {
@@ -210,7 +213,9 @@ func nextRow[T any](p []byte, r *T, cols []column, each func(*T) error) ([]byte,
 }
 
 // nested reads a row, the number of the rows that belong to it, and these.
-func nested[A, B any](p []byte, a *A, aCols []column, eachA func(*A) error, b *B, bCols []column, eachB func(*B) error) error {
+func nested[A, B any](
+	p []byte, a *A, aCols []column, eachA func(*A) error, b *B, bCols []column, eachB func(*B) error,
+) error {
 	if eachA == nil && eachB == nil {
 		return nil
 	}
@@ -240,5 +245,5 @@ func (j journal) log() (io.ReadCloser, error) {
 	return f, Damaged(err)
 }
 
-// check finds nothing: every frame has been read and held against its checksum when the record was opened.
+// check has nothing left to do: opening the record has compared every frame with its checksum.
 func (j journal) check() error { return nil }

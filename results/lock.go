@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// lockName is the file by which one process at a time writes to a directory. It is there while one does, and after a kill.
+// lockName is the file that lets one process at a time write to a directory. It exists while a process does so, and
+// remains after a kill.
 const (
 	lockName  = "smartinco.lock"
 	lockMagic = "smartinco: "
 )
 
-// ErrBusy is that another process writes to the directory.
+// ErrBusy says that another process writes to the directory.
 var ErrBusy = errors.New("one writer a directory at a time")
 
 // DirLock is a directory that this process alone writes to.
@@ -28,9 +29,9 @@ type DirLock struct {
 	made []string // directories that were not there, the innermost first
 }
 
-// LockDir makes dir, if need be, and takes it for this process until Release or until the process ends, however it ends.
-// Where another process has it, the error is ErrBusy and says which; so it is for a second lock of the same process.
-// A file of the lock's name that is not a lock is an error, and stays.
+// LockDir makes dir if it does not exist, and takes it for this process until Release or until the process ends,
+// however it ends. If another process has it, the error is ErrBusy and says which one; a second lock by the same
+// process fails alike. A file that has the lock's name but is not a lock is an error, and stays.
 func LockDir(dir string) (*DirLock, error) {
 	l := &DirLock{path: filepath.Join(dir, lockName)}
 	for tries := 1; ; tries++ {
@@ -52,8 +53,8 @@ func LockDir(dir string) (*DirLock, error) {
 // errMoved is that the file, or its directory, was removed between two looks at it, by a process that was done.
 var errMoved = errors.New("the lock or its directory is removed again and again")
 
-// mostTries bounds how often LockDir comes second to others. A current directory that was removed can be looked at, and
-// never has a file.
+// mostTries bounds how often LockDir comes second to others. A current directory that was removed can still be opened,
+// but never holds a file.
 const mostTries = 1000
 
 func (l *DirLock) take(dir string) error {
@@ -97,7 +98,8 @@ func (l *DirLock) take(dir string) error {
 	if err != nil {
 		host = "this host"
 	}
-	line := fmt.Sprintf("%sprocess %d on %s, since %s\n", lockMagic, os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
+	line := fmt.Sprintf("%sprocess %d on %s, since %s\n", lockMagic, os.Getpid(), host,
+		time.Now().UTC().Format(time.RFC3339))
 	if err := f.Truncate(0); err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func (l *DirLock) Release() error {
 	return err
 }
 
-// Abandon is Release, and takes away what directories LockDir made, where nothing is in them.
+// Abandon is Release, and also removes the directories that LockDir made, as far as they are empty.
 func (l *DirLock) Abandon() error {
 	err := l.Release()
 	l.removeMade()

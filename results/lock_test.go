@@ -18,7 +18,8 @@ func TestOneWriterADirectory(t *testing.T) {
 	before := files(t, dir)
 	for _, overwrite := range []bool{false, true} {
 		_, err := Create(dir, *fig9(), Options{Overwrite: overwrite})
-		if want := fmt.Sprintf("%s: in use by process %d on ", dir, os.Getpid()); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), want) {
+		if want := fmt.Sprintf("%s: in use by process %d on ", dir, os.Getpid()); !errors.Is(err, ErrBusy) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("the second writer: %v, want %q", err, want)
 		}
 	}
@@ -169,7 +170,8 @@ func TestTheOrderInWhichARecordReachesTheDisk(t *testing.T) {
 	}
 	order = nil
 	small(t, w)
-	want := strings.Join([]string{logName, windowsName, instancesName, flowsName, latencyName, histogramName, hostName, runName}, " ")
+	want := strings.Join([]string{logName, windowsName, instancesName, flowsName, latencyName, histogramName, hostName,
+		runName}, " ")
 	if got := strings.Join(order, " "); got != want {
 		t.Errorf("synced: %s\nwant    %s", got, want)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // The log, events.jsonl, has one JSON object a line: t_ps, the time in picoseconds; event, action or decision, with the
-// kind; and the fields that carry meaning with that kind. Other fields are written where they are not zero, so a line
+// kind; and the fields that carry meaning with that kind. Other fields are written if they are not zero, so that a line
 // always gives back the value it was made from. See Entry for the way back.
 
 // field is a set of fields of an Event or an Action.
@@ -209,7 +209,7 @@ func appendAddr(b []byte, a netip.Addr) []byte {
 	return append(a.AppendTo(append(b, '"')), '"')
 }
 
-// appendFloat appends the shortest number that reads back as x; what JSON has no number for becomes a string.
+// appendFloat appends the shortest number that reads back as x; infinities and NaN, which JSON lacks, become strings.
 func appendFloat(b []byte, x float64) []byte {
 	switch a := math.Abs(x); {
 	case math.IsNaN(x) || math.IsInf(x, 0):

@@ -28,7 +28,8 @@ func appendEntry(b []byte, e Entry) ([]byte, error) {
 }
 
 func TestLogLines(t *testing.T) {
-	tuple := flow.FiveTuple{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("2001:db8::1"), SrcPort: 1024, DstPort: 53, Proto: flow.UDP}
+	tuple := flow.FiveTuple{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("2001:db8::1"),
+		SrcPort: 1024, DstPort: 53, Proto: flow.UDP}
 	tests := []struct {
 		entry Entry
 		line  string
@@ -36,20 +37,28 @@ func TestLogLines(t *testing.T) {
 		{Entry{Event: &orchestrator.Event{Kind: orchestrator.Start}},
 			`{"t_ps":0,"event":"start"}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowArrived, Tuple: tuple}},
-			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,"proto":17}`},
+			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
+				`"proto":17}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: 7}},
 			`{"t_ps":5,"event":"flow-ended","flow":7}`},
-		{Entry{At: units.Second, Event: &orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: 9, Counters: []orchestrator.Counter{{Instance: 1, RxPackets: math.MaxUint64, TxPackets: 2, RxBytes: 3}, {Instance: 2}}}},
-			`{"t_ps":1000000000000,"event":"counters-read","sampled_ps":9,"counters":[{"instance":1,"rx":18446744073709551615,"tx":2,"rx_bytes":3},{"instance":2,"rx":0,"tx":0,"rx_bytes":0}]}`},
+		{Entry{At: units.Second, Event: &orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: 9,
+			Counters: []orchestrator.Counter{{Instance: 1, RxPackets: math.MaxUint64, TxPackets: 2, RxBytes: 3},
+				{Instance: 2}}}},
+			`{"t_ps":1000000000000,"event":"counters-read","sampled_ps":9,"counters":[{"instance":1,` +
+				`"rx":18446744073709551615,"tx":2,"rx_bytes":3},{"instance":2,"rx":0,"tx":0,"rx_bytes":0}]}`},
 		{Entry{Event: &orchestrator.Event{Kind: orchestrator.CountersRead}},
 			`{"t_ps":0,"event":"counters-read","sampled_ps":0,"counters":[]}`},
-		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.RulesRead, Sampled: 4, Rules: []orchestrator.RuleCounter{{Flow: 0, Packets: math.MaxUint64}, {Flow: 7}}}},
-			`{"t_ps":5,"event":"rules-read","sampled_ps":4,"rules":[{"flow":0,"packets":18446744073709551615},{"flow":7,"packets":0}]}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.RulesRead, Sampled: 4,
+			Rules: []orchestrator.RuleCounter{{Flow: 0, Packets: math.MaxUint64}, {Flow: 7}}}},
+			`{"t_ps":5,"event":"rules-read","sampled_ps":4,"rules":[{"flow":0,"packets":18446744073709551615},` +
+				`{"flow":7,"packets":0}]}`},
 		{Entry{Event: &orchestrator.Event{Kind: orchestrator.RulesRead}},
 			`{"t_ps":0,"event":"rules-read","sampled_ps":0,"rules":[]}`},
-		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: 4, Reason: "no \"image\" <x>\n\\"}},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: 4,
+			Reason: "no \"image\" <x>\n\\"}},
 			`{"t_ps":5,"event":"instance-failed","instance":4,"reason":"no \"image\" <x>\u000a\\"}`},
-		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: 1, Instance: 2, Reason: "table full"}},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: 1, Instance: 2,
+			Reason: "table full"}},
 			`{"t_ps":5,"event":"rule-rejected","flow":1,"instance":2,"reason":"table full"}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.AutoscaleTimer}},
 			`{"t_ps":5,"event":"tick","timer":"autoscale"}`},
@@ -59,11 +68,16 @@ func TestLogLines(t *testing.T) {
 			`{"t_ps":5,"action":"read-counters"}`},
 		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ReadRules}},
 			`{"t_ps":5,"action":"read-rules"}`},
-		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.SetTimer, Timer: orchestrator.TelemetryTimer, At: 6}},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.SetTimer, Timer: orchestrator.TelemetryTimer,
+			At: 6}},
 			`{"t_ps":5,"action":"set-timer","timer":"telemetry","at_ps":6}`},
-		{Entry{At: 5, Decision: &orchestrator.Decision{At: 5, Kind: "schedule", Policy: "best-fit", Instance: 2, Reason: "fits",
-			Candidates: []orchestrator.Candidate{{Instance: 2, Score: 2.5e6, Fits: true}, {Instance: 3, Score: math.Inf(1)}}}},
-			`{"t_ps":5,"decision":"schedule","policy":"best-fit","flow":0,"instance":2,"reason":"fits","candidates":[{"instance":2,"score":2500000,"fits":true},{"instance":3,"score":"+Inf","fits":false}]}`},
+		{Entry{At: 5, Decision: &orchestrator.Decision{At: 5, Kind: "schedule", Policy: "best-fit", Instance: 2,
+			Reason: "fits",
+			Candidates: []orchestrator.Candidate{{Instance: 2, Score: 2.5e6, Fits: true},
+				{Instance: 3, Score: math.Inf(1)}}}},
+			`{"t_ps":5,"decision":"schedule","policy":"best-fit","flow":0,"instance":2,"reason":"fits",` +
+				`"candidates":[{"instance":2,"score":2500000,"fits":true},` +
+				`{"instance":3,"score":"+Inf","fits":false}]}`},
 		{Entry{At: 5, Decision: &orchestrator.Decision{At: 5, Kind: "recommend", Flow: -1, Current: 3, Desired: 4}},
 			`{"t_ps":5,"decision":"recommend","current":3,"desired":4}`},
 	}
@@ -91,23 +105,31 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 		e := Entry{At: units.Time(rng.Int64())}
 		switch rng.IntN(3) {
 		case 0:
-			ev := &orchestrator.Event{Kind: orchestrator.EventKind(rng.IntN(len(eventKinds))), Flow: flow.ID(n()), Instance: flow.Instance(n()),
-				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), Sampled: units.Time(n()), Reason: text[rng.IntN(len(text))]}
+			ev := &orchestrator.Event{Kind: orchestrator.EventKind(rng.IntN(len(eventKinds))), Flow: flow.ID(n()),
+				Instance: flow.Instance(n()),
+				Timer:    orchestrator.Timer(rng.IntN(len(timerNames))), Sampled: units.Time(n()),
+				Reason: text[rng.IntN(len(text))]}
 			if rng.IntN(2) == 0 {
-				ev.Tuple = flow.FiveTuple{Src: netip.MustParseAddr(`fe80::1%e"0`), Dst: netip.MustParseAddr("::ffff:1.2.3.4"), SrcPort: uint16(n()), DstPort: 65535, Proto: uint8(n())}
+				ev.Tuple = flow.FiveTuple{Src: netip.MustParseAddr(`fe80::1%e"0`),
+					Dst: netip.MustParseAddr("::ffff:1.2.3.4"), SrcPort: uint16(n()), DstPort: 65535, Proto: uint8(n())}
 			}
 			for range rng.IntN(4) {
-				ev.Counters = append(ev.Counters, orchestrator.Counter{Instance: flow.Instance(n()), RxPackets: rng.Uint64(), TxPackets: rng.Uint64(), RxBytes: rng.Uint64()})
+				ev.Counters = append(ev.Counters, orchestrator.Counter{Instance: flow.Instance(n()),
+					RxPackets: rng.Uint64(), TxPackets: rng.Uint64(), RxBytes: rng.Uint64()})
 			}
 			e.Event = ev
 		case 1:
-			e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(rng.IntN(len(actionKinds))), Flow: flow.ID(n()), Instance: flow.Instance(n()),
+			e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(rng.IntN(len(actionKinds))),
+				Flow: flow.ID(n()), Instance: flow.Instance(n()),
 				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n())}
 		case 2:
-			d := &orchestrator.Decision{At: e.At, Kind: text[rng.IntN(len(text))], Policy: text[rng.IntN(len(text))], Flow: flow.ID(n() - 1),
+			d := &orchestrator.Decision{At: e.At, Kind: text[rng.IntN(len(text))], Policy: text[rng.IntN(len(text))],
+				Flow:     flow.ID(n() - 1),
 				Instance: flow.Instance(n()), Current: n(), Desired: -n(), Reason: text[rng.IntN(len(text))]}
 			for range rng.IntN(4) {
-				d.Candidates = append(d.Candidates, orchestrator.Candidate{Instance: flow.Instance(n()), Score: math.Ldexp(rng.NormFloat64(), rng.IntN(2000)-1000), Fits: rng.IntN(2) == 0})
+				d.Candidates = append(d.Candidates,
+					orchestrator.Candidate{Instance: flow.Instance(n()),
+						Score: math.Ldexp(rng.NormFloat64(), rng.IntN(2000)-1000), Fits: rng.IntN(2) == 0})
 			}
 			e.Decision = d
 		}
@@ -132,7 +154,8 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 
 func TestBadLogLines(t *testing.T) {
 	tests := []struct{ log, want string }{
-		{`{"t_ps":0,"event":"start"}` + "\n" + `{"t_ps":1,"event":"started"}` + "\n", `line 2: event is "started", want one of start, flow-arrived`},
+		{`{"t_ps":0,"event":"start"}` + "\n" + `{"t_ps":1,"event":"started"}` + "\n",
+			`line 2: event is "started", want one of start, flow-arrived`},
 		{`{"t_ps":0,"action":"start"}` + "\n", `action is "start", want one of install-rule`},
 		{`{"t_ps":0,"event":"tick","timer":"egg"}` + "\n", `timer is "egg", want one of none, telemetry`},
 		{`{"event":"start"}` + "\n", "no t_ps"},

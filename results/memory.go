@@ -34,7 +34,7 @@ var _ Recorder = (*Memory)(nil)
 // NewMemory returns an empty Memory.
 func NewMemory() *Memory { return &Memory{log: make([]byte, 0, logBlock)} }
 
-// Skew is the Skew of the conservation check, to be called before the run begins.
+// Skew sets Checker.Skew. It must be called before the run begins.
 func (m *Memory) Skew(t units.Time) { m.check.Skew = t }
 
 // Event logs an event.
@@ -71,7 +71,8 @@ func (m *Memory) Window(w *Window, instances []Instance) error {
 	m.Windows = append(m.Windows, *w)
 	roundRow(&m.Windows[len(m.Windows)-1], windowColumns)
 	if len(m.Instances)+len(instances) > cap(m.Instances) {
-		m.Instances = slices.Grow(m.Instances, max(1024, len(m.Instances))) // by doubling: append would copy five times as much
+		// It grows by doubling: append would copy five times as much.
+		m.Instances = slices.Grow(m.Instances, max(1024, len(m.Instances)))
 	}
 	m.Instances = append(m.Instances, instances...)
 	for i := len(m.Instances) - len(instances); i < len(m.Instances); i++ {
@@ -102,8 +103,8 @@ func (m *Memory) Close(r *Run) error {
 	return m.err
 }
 
-// Record gives the run as if it had been written and opened: Run.Scenario has become the maps that JSON makes of it. It
-// shares the rows with m. The error is one of a scenario that JSON cannot hold.
+// Record gives the run as if it had been written and opened: Run.Scenario holds the maps that encoding/json makes of
+// it. It shares the rows with m. The error is one of a scenario that JSON cannot hold.
 func (m *Memory) Record() (*Record, error) {
 	rec := &Record{Run: m.Run, src: memory{m}}
 	b, err := json.Marshal(m.Run.Scenario)

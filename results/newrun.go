@@ -11,8 +11,8 @@ const (
 	Hardware  = "hw"
 )
 
-// NewRun describes a run that has not begun: a scenario with its traffic on a plant. Engine is the simulator's data plane
-// or the testbed's name, version that of the program. Both plants describe their runs with it.
+// NewRun describes a run that has not begun: a scenario with its traffic on a plant. Engine is the simulator's data
+// plane or the testbed's name, version that of the program. Both plants describe their runs with it.
 func NewRun(plant, engine, version string, sc *scenarios.Scenario, w *traces.Workload) *Run {
 	run := &Run{
 		Format:   format,

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// part is a file of a record. owned says whether a file of that name is one that this program wrote, by what it begins
-// with; vouched says that run.json has its checksum. Of an empty file nothing can be lost.
+// part is a file of a record. owned says, by the file's content, whether this program wrote it; vouched says that
+// run.json holds its checksum. An empty file is not asked about: nothing in it can be lost.
 type part struct {
 	name  string
 	owned func(f *os.File, size int64, vouched bool) bool
@@ -34,7 +34,7 @@ var parts = []part{
 	{journalName, begins(journalMagic)},
 }
 
-// begins recognises a file by its first bytes, of which a kill may have left only some.
+// begins recognises a file by its first bytes. After a kill there may be only some of them.
 func begins(with string) func(*os.File, int64, bool) bool {
 	return func(f *os.File, size int64, _ bool) bool {
 		b := make([]byte, min(size, int64(len(with))))
@@ -48,8 +48,8 @@ const createdBy = "smartinco"
 
 var parquetMagic = []byte("PAR1")
 
-// ownTable recognises a table by its footer, whatever run.json says: another program may have saved its own over it. Where
-// there is no footer, a damaged table is known by run.json; one in the making, by its name.
+// ownTable recognises a table by its footer, whatever run.json says, since another program may have overwritten it. A
+// damaged table without a footer is known by run.json, an unfinished one by its name.
 func ownTable(f *os.File, size int64, vouched bool) bool {
 	if !begins(string(parquetMagic))(f, size, false) {
 		return false
@@ -63,7 +63,8 @@ func ownTable(f *os.File, size int64, vouched bool) bool {
 	return vouched
 }
 
-// footer is the end of a table's footer, in which the program that wrote it is named; whole is false where there is none.
+// footer is the end of a table's footer, in which the program that wrote it is named; whole is false where there is
+// none.
 func footer(f *os.File, size int64) (end []byte, whole bool) {
 	tail := make([]byte, 4+len(parquetMagic)) // length, magic
 	body := size - int64(len(parquetMagic)+len(tail))
@@ -82,8 +83,7 @@ func footer(f *os.File, size int64) (end []byte, whole bool) {
 	return end, err == nil
 }
 
-// partsIn finds which files of a record dir holds. A file that is not one, or is one that this program did not write, is an
-// error.
+// partsIn lists the files of a record in dir. Any other file, and any that this program did not write, is an error.
 func partsIn(dir string) (found []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,13 +97,16 @@ func partsIn(dir string) (found []string, err error) {
 		there[e.Name()] = true
 	}
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
-			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty or a record", dir, Quote(e.Name()))
+		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName &&
+			!slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty "+
+				"or a record", dir, Quote(e.Name()))
 		}
 	}
 	if there[runName] {
 		if run, err = readRun(dir); err != nil {
-			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err) // no damaged record: a request at fault
+			// Not ErrDamaged: the request is at fault.
+			return nil, fmt.Errorf("%s: holds files but no record: %v", dir, err)
 		}
 	}
 	for _, p := range parts {
@@ -123,7 +126,8 @@ func partsIn(dir string) (found []string, err error) {
 
 // ours is nil if this program wrote the file.
 func (p part) ours(dir, name string, vouched bool) error {
-	foreign := fmt.Errorf("%s: holds %s, which this program did not write, or which is damaged: want a directory that is new, empty or a record", dir, name)
+	foreign := fmt.Errorf("%s: holds %s, which this program did not write, or which is damaged: want a directory "+
+		"that is new, empty or a record", dir, name)
 	f, size, err := openRegular(filepath.Join(dir, name))
 	if errors.Is(err, errIrregular) {
 		return foreign
@@ -152,15 +156,16 @@ func (r *Run) vouches(name string) (sum string, ok bool) {
 	return sum, ok
 }
 
-// Tidy removes from the directory of a finished record what a kill between its end and that of its writer left: the
-// journal, a file in the making, the lock.
+// Tidy removes from the directory of a finished record what its writer leaves if it is killed at the very end: the
+// journal, temporary files, the lock.
 func Tidy(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	left := func(name string) bool {
-		return name == journalName || name == lockName || slices.ContainsFunc(parts, func(p part) bool { return name == p.name+temp })
+		return name == journalName || name == lockName ||
+			slices.ContainsFunc(parts, func(p part) bool { return name == p.name+temp })
 	}
 	if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return left(e.Name()) }) {
 		return nil
@@ -207,7 +212,8 @@ func readRun(dir string) (*Run, error) {
 		return nil, err
 	}
 	if run.Format < 1 || run.Format > format {
-		return nil, Damaged(fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a newer version", path, run.Format, format))
+		return nil, Damaged(fmt.Errorf("%s: format is %d, want 1 to %d: not a record of this program, or one of a "+
+			"newer version", path, run.Format, format))
 	}
 	if run.Tables != nil && run.Log == nil && run.Format > 1 {
 		return nil, Damaged(fmt.Errorf("%s: no checksum of %s, want one in a record that has ended", path, logName))

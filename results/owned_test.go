@@ -42,23 +42,36 @@ func TestOverwriting(t *testing.T) {
 		{"an empty directory", nil, false, ""},
 		{"a record", whole, false, "already holds a record"},
 		{"a record, on request", whole, true, ""},
-		{"a record of an older version, on request", map[string]string{runName: old, logName: whole[logName], windowsName: whole[windowsName]}, true, ""},
-		{"what a kill left, on request", map[string]string{runName: killed, runName + temp: killed + "\x00\x00", journalName: journalMagic, logName: `{"t_`,
-			windowsName + temp: "PAR1", flowsName + temp: "PA", hostName + temp: "", lockName: lockMagic + "process 1\n"}, true, ""},
-		{"what a kill left of a record, on request", map[string]string{windowsName: whole[windowsName], flowsName: "", hostName: whole[hostName]}, true, ""},
-		{"a damaged table of a record, on request", map[string]string{runName: whole[runName], logName: whole[logName], windowsName: whole[windowsName][:90]}, true, ""},
-		{"another file", map[string]string{runName: whole[runName], "thesis.tex": "x"}, true, "holds thesis.tex, which is not part of a record"},
+		{"a record of an older version, on request",
+			map[string]string{runName: old, logName: whole[logName], windowsName: whole[windowsName]}, true, ""},
+		{"what a kill left, on request", map[string]string{runName: killed, runName + temp: killed + "\x00\x00",
+			journalName: journalMagic, logName: `{"t_`,
+			windowsName + temp: "PAR1", flowsName + temp: "PA", hostName + temp: "",
+			lockName: lockMagic + "process 1\n"}, true, ""},
+		{"what a kill left of a record, on request",
+			map[string]string{windowsName: whole[windowsName], flowsName: "", hostName: whole[hostName]}, true, ""},
+		{"a damaged table of a record, on request",
+			map[string]string{runName: whole[runName], logName: whole[logName], windowsName: whole[windowsName][:90]},
+			true, ""},
+		{"another file", map[string]string{runName: whole[runName], "thesis.tex": "x"}, true,
+			"holds thesis.tex, which is not part of a record"},
 		{"a name with control characters", map[string]string{"\x1b[2J": "x"}, true, `holds "\x1b[2J", which`},
 		{"another's run.json", map[string]string{runName: `{"scripts": {}}`}, true, "format is 0, want 1 to 2"},
 		{"another's run.json with the same key", map[string]string{runName: `{"format": 1}`}, true, no(runName)},
-		{"a record of a newer version", map[string]string{runName: "{\n  \"format\": 3}"}, true, "format is 3, want 1 to 2"},
+		{"a record of a newer version", map[string]string{runName: "{\n  \"format\": 3}"}, true,
+			"format is 3, want 1 to 2"},
 		{"another's host.json", map[string]string{hostName: `{"hosts": ["a"]}`}, true, no(hostName)},
-		{"another's host.json in a record", map[string]string{runName: whole[runName], hostName: `{"hosts": ["a"]}`}, true, no(hostName)},
+		{"another's host.json in a record", map[string]string{runName: whole[runName], hostName: `{"hosts": ["a"]}`},
+			true, no(hostName)},
 		{"another's log", map[string]string{logName: `{"time": 1}` + "\n"}, true, no(logName)},
 		{"another's table", map[string]string{windowsName: foreignTable(t)}, true, no(windowsName)},
-		{"another's table in a killed record", map[string]string{runName: killed, latencyName: foreignTable(t)}, true, no(latencyName)},
-		{"another's table in a record's place", map[string]string{runName: whole[runName], logName: whole[logName], windowsName: foreignTable(t)}, true, no(windowsName)},
-		{"another's table under a name in the making", map[string]string{runName: whole[runName], windowsName + temp: foreignTable(t)}, true, no(windowsName + temp)},
+		{"another's table in a killed record", map[string]string{runName: killed, latencyName: foreignTable(t)}, true,
+			no(latencyName)},
+		{"another's table in a record's place", map[string]string{runName: whole[runName], logName: whole[logName],
+			windowsName: foreignTable(t)}, true, no(windowsName)},
+		{"another's table under a name in the making",
+			map[string]string{runName: whole[runName], windowsName + temp: foreignTable(t)}, true,
+			no(windowsName + temp)},
 		{"another's journal", map[string]string{journalName: "Dear diary"}, true, no(journalName)},
 		{"another's temporary file", map[string]string{flowsName + temp: "x"}, true, no(flowsName + temp)},
 		{"another's lock", map[string]string{lockName: "4711\n"}, true, "not a lock of this program"},
@@ -124,7 +137,8 @@ func TestWhatIsNoFileIsNoPartOfARecord(t *testing.T) {
 func TestTidy(t *testing.T) {
 	dir := written(t, 3)
 	want := files(t, dir)
-	for name, text := range map[string]string{journalName: journalMagic, lockName: lockMagic + "process 1\n", runName + temp: "", windowsName + temp: "PAR1"} {
+	for name, text := range map[string]string{journalName: journalMagic, lockName: lockMagic + "process 1\n",
+		runName + temp: "", windowsName + temp: "PAR1"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
@@ -218,7 +232,8 @@ func TestRunJSONIsBounded(t *testing.T) {
 	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "1099511627776 bytes, want at most 67108864") {
 		t.Error(err)
 	}
-	for _, text := range []string{`{"format": ` + strings.Repeat("9", 1<<20) + `}`, `{"format": 2, "name": ` + strings.Repeat("9", 1<<20) + `}`} {
+	for _, text := range []string{`{"format": ` + strings.Repeat("9", 1<<20) + `}`,
+		`{"format": 2, "name": ` + strings.Repeat("9", 1<<20) + `}`} {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}

@@ -130,7 +130,8 @@ func parseLine(b []byte) (Entry, error) {
 		if err != nil {
 			return Entry{}, err
 		}
-		ev := &orchestrator.Event{Kind: orchestrator.EventKind(k), Flow: target, Instance: l.Instance, Timer: orchestrator.Timer(timer),
+		ev := &orchestrator.Event{Kind: orchestrator.EventKind(k), Flow: target, Instance: l.Instance,
+			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
@@ -151,7 +152,8 @@ func parseLine(b []byte) (Entry, error) {
 		if err != nil {
 			return Entry{}, err
 		}
-		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance, Timer: orchestrator.Timer(timer), At: units.Time(l.At)}
+		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At)}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {
 			target = -1
@@ -159,7 +161,8 @@ func parseLine(b []byte) (Entry, error) {
 		d := &orchestrator.Decision{At: e.At, Kind: *l.Decision, Policy: l.Policy, Flow: target, Instance: l.Instance,
 			Current: l.Current, Desired: l.Desired, Reason: l.Reason}
 		for _, c := range l.Candidates {
-			d.Candidates = append(d.Candidates, orchestrator.Candidate{Instance: c.Instance, Score: float64(c.Score), Fits: c.Fits})
+			d.Candidates = append(d.Candidates, orchestrator.Candidate{Instance: c.Instance, Score: float64(c.Score),
+				Fits: c.Fits})
 		}
 		e.Decision = d
 	default:

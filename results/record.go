@@ -12,8 +12,8 @@ import (
 	"github.com/smartinco/smartinco/orchestrator"
 )
 
-// ErrDamaged is, in the sense of errors.Is, that a record's files do not say what they should: run.json cannot be read, a
-// table or the log is missing, cut off or not the one that run.json vouches for.
+// ErrDamaged says, through errors.Is, that a record's files are not what they should be: run.json cannot be read, or a
+// table or the log is missing, cut off, or not the one whose checksum run.json holds.
 var ErrDamaged = errors.New("damaged")
 
 type damaged struct{ error }
@@ -21,8 +21,8 @@ type damaged struct{ error }
 func (damaged) Is(target error) bool { return target == ErrDamaged }
 func (d damaged) Unwrap() error      { return d.error }
 
-// Damaged marks an error about a record's content as ErrDamaged. The context's errors, and those of a file that is there
-// and cannot be read, stay what they are.
+// Damaged marks an error about a record's content as ErrDamaged. The context's errors, and those of a file that exists
+// and cannot be read, are returned unchanged.
 func Damaged(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -33,8 +33,8 @@ func Damaged(err error) error {
 	return damaged{err}
 }
 
-// Record is a run that has been recorded, on disk or in memory. If the run was killed, Run.Complete is false, Run.Totals
-// are zero, and the rows reach up to the last full window that was written.
+// Record is a run that has been recorded, on disk or in memory. If the run was killed, Run.Complete is false,
+// Run.Totals are zero, and the rows reach up to the last full window that was written.
 type Record struct {
 	Dir string // empty for a record in memory
 	Run Run    // Scenario holds the maps, slices, strings and float64 of encoding/json
@@ -54,11 +54,11 @@ type source interface {
 	check() error // every file that run.json vouches for
 }
 
-// Open is OpenContext without an end to the reading.
+// Open is OpenContext without a context that could end the reading.
 func Open(dir string) (*Record, error) { return OpenContext(context.Background(), dir) }
 
-// OpenContext reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked for,
-// and whatever is read, now or then, ends with the context's error when ctx ends.
+// OpenContext reads run.json of the record in dir and finds out where its rows are. Rows are read when they are asked
+// for. When ctx ends, reading ends with its error, now or later.
 func OpenContext(ctx context.Context, dir string) (*Record, error) {
 	run, err := readRun(dir)
 	if err != nil {
@@ -109,12 +109,12 @@ func collect[T any](rows func(func(*T) error) error) ([]T, error) {
 	return all, nil
 }
 
-// Check reads every file that run.json has a checksum of - all tables and the log - and returns an error for each that is
-// not what it says. The record of a run that was killed has checksums in its journal, which Open has held it against.
+// Check reads every file whose checksum run.json holds - all tables and the log - and returns an error for each that
+// differs. The record of a killed run has its checksums in the journal, and Open has checked them.
 func (r *Record) Check() error { return r.src.check() }
 
-// Log reads what went into the orchestrator and what came out of it, in order; see ReadLog. A line that was cut off when
-// the run was killed does not count.
+// Log reads what went into the orchestrator and what came out of it, in order; see ReadLog. A last line that was cut
+// off because the run was killed is left out.
 func (r *Record) Log() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f, err := r.src.log()

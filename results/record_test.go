@@ -97,7 +97,8 @@ func TestARecordReadsAsItWasInMemory(t *testing.T) {
 	if len(w) != 330 || len(i) != 330*8 || len(f) != 34 || len(log) < 1500 {
 		t.Errorf("%d windows, %d instances, %d flows, %d lines of log", len(w), len(i), len(f), len(log))
 	}
-	for _, d := range []string{cmp.Diff(run, run2), cmp.Diff(w, w2), cmp.Diff(i, i2), cmp.Diff(f, f2), cmp.Diff(fmt.Sprint(log[7].Event), fmt.Sprint(log2[7].Event))} {
+	for _, d := range []string{cmp.Diff(run, run2), cmp.Diff(w, w2), cmp.Diff(i, i2), cmp.Diff(f, f2),
+		cmp.Diff(fmt.Sprint(log[7].Event), fmt.Sprint(log2[7].Event))} {
 		if d != "" {
 			t.Error(d)
 		}
@@ -129,7 +130,8 @@ func TestMoreRowsThanARowGroup(t *testing.T) {
 	w := create(t, dir, Options{})
 	const n = rowGroup + 2*batch + 1
 	for i := range n {
-		w.Flow(&Flow{Flow: int32(i), Src: fmt.Sprint("10.0.0.", i), Dst: "10.0.0.1", Offered: float64(i), Processed: float64(i)})
+		w.Flow(&Flow{Flow: int32(i), Src: fmt.Sprint("10.0.0.", i), Dst: "10.0.0.1", Offered: float64(i),
+			Processed: float64(i)})
 	}
 	if err := w.Close(fig9()); err != nil {
 		t.Fatal(err)
@@ -155,7 +157,8 @@ func TestAKilledRunReadsUpToItsLastFullWindow(t *testing.T) {
 		t.Errorf("the run: %+v", run)
 	}
 	if len(windows) < flushWindows || len(instances) != 8*len(windows) {
-		t.Errorf("%d windows and %d instances, want at least %d and 8 times as many", len(windows), len(instances), flushWindows)
+		t.Errorf("%d windows and %d instances, want at least %d and 8 times as many", len(windows), len(instances),
+			flushWindows)
 	}
 	_, all, _, _, _ := contents(t, inMemory(t, 70))
 	if d := cmp.Diff(all[:len(windows)], windows); d != "" {
@@ -192,8 +195,10 @@ func TestAJournalCutAnywhereReads(t *testing.T) {
 	before := 0
 	for n := range len(whole) + 1 {
 		windows, instances, flows, err := at(n)
-		if err != nil || windows < before || windows > before+1 || instances != 8*windows || flows > 0 && n < len(whole) {
-			t.Fatalf("cut at %d: %d windows after %d, %d instances, %d flows, %v", n, windows, before, instances, flows, err)
+		if err != nil || windows < before || windows > before+1 || instances != 8*windows || flows > 0 &&
+			n < len(whole) {
+			t.Fatalf("cut at %d: %d windows after %d, %d instances, %d flows, %v", n, windows, before, instances, flows,
+				err)
 		}
 		before = windows
 	}
@@ -219,7 +224,8 @@ func FuzzJournal(f *testing.F) {
 	f.Add(b[:len(b)/2])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const path = "some/journal"
-		all := consumer{func(*Window) error { return nil }, func(*Instance) error { return nil }, func(*Flow) error { return nil },
+		all := consumer{func(*Window) error { return nil }, func(*Instance) error { return nil },
+			func(*Flow) error { return nil },
 			func(*Latency) error { return nil }, func(*Bucket) error { return nil }}.frame()
 		err := journal{path: path, end: wholeJournal}.framesOf(bytes.NewReader(b), all)
 		if err != nil && !strings.Contains(err.Error(), path) {
@@ -288,8 +294,10 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		line := strings.LastIndexByte(whole[:len(whole)-1], '\n') + 1 // a log that ends with a line is cut off all the same
-		for _, damaged := range []string{whole[:len(whole)/2], whole[:3], "", strings.Repeat("x", 100), whole[:line], whole + whole[line:]} {
+		// a log that ends with a line is cut off all the same
+		line := strings.LastIndexByte(whole[:len(whole)-1], '\n') + 1
+		for _, damaged := range []string{whole[:len(whole)/2], whole[:3], "", strings.Repeat("x", 100), whole[:line],
+			whole + whole[line:]} {
 			if err := os.WriteFile(path, []byte(damaged), 0o666); err != nil {
 				t.Fatal(err)
 			}
@@ -297,7 +305,8 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 				t.Errorf("%s cut to %d bytes: error %v, want one that names it", name, len(damaged), err)
 			}
 			if rec, err := Open(dir); err == nil {
-				if err := rec.Check(); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) || strings.Count(err.Error(), "\n") > 0 {
+				if err := rec.Check(); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) ||
+					strings.Count(err.Error(), "\n") > 0 {
 					t.Errorf("%s cut to %d bytes: Check says %v, want one line that names it", name, len(damaged), err)
 				}
 			}
@@ -306,7 +315,8 @@ func TestDamagedFilesAreNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A directory without run.json is no record, and none that is damaged.
-		if err := read(dir); errors.Is(err, ErrDamaged) == (name == runName) || !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+		if err := read(dir); errors.Is(err, ErrDamaged) == (name == runName) || !errors.Is(err, fs.ErrNotExist) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s missing: error %v", name, err)
 		}
 		if err := os.WriteFile(path, []byte(whole), 0o666); err != nil {
@@ -319,7 +329,8 @@ func TestAnotherTableIsAnError(t *testing.T) {
 	dir := written(t, 3)
 	path := filepath.Join(dir, windowsName)
 	err := readTable(context.Background(), path, open(t, dir).Run.Tables[windowsName], func(*Flow) error { return nil })
-	if err == nil || !strings.Contains(err.Error(), path+": column 1 is t_s") || !strings.Contains(err.Error(), "want flow") {
+	if err == nil || !strings.Contains(err.Error(), path+": column 1 is t_s") ||
+		!strings.Contains(err.Error(), "want flow") {
 		t.Errorf("reading windows as flows: %v", err)
 	}
 }
@@ -431,7 +442,8 @@ func BenchmarkWriteMillionFlows(b *testing.B) {
 	for b.Loop() {
 		w := create(b, b.TempDir(), Options{})
 		for i := range 1_000_000 {
-			w.Flow(&Flow{Flow: int32(i), Src: "10.0.0.1", Dst: "10.0.0.2", Start: float64(i), Offered: 10, Processed: 10})
+			w.Flow(&Flow{Flow: int32(i), Src: "10.0.0.1", Dst: "10.0.0.2", Start: float64(i), Offered: 10,
+				Processed: 10})
 		}
 		if err := w.Close(fig9()); err != nil {
 			b.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Window is what happened in one telemetry window. Rates are means over the window. Column names are the field tags; the
-// order is the order of export. The first eleven are the fixed part, the causes of loss follow.
+// Window is what happened in one telemetry window. Rates are means over the window. Column names are the field tags;
+// the order is the order of export. The first eleven are the fixed part, the causes of loss follow.
 type Window struct {
 	T             float64 `parquet:"t_s"`            // end of the window, s
 	Offered       float64 `parquet:"offered_pps"`    // sent by the generator
@@ -59,10 +59,11 @@ type Flow struct {
 	Processed float64 `parquet:"processed"`
 	Dropped   float64 `parquet:"dropped"`
 	Reordered float64 `parquet:"reordered"`
-	Queued    float64 `parquet:"queued"` // packets still held when the row was written: 0 for a flow that has ended and drained
+	// Queued is the packets still held when the row was written: 0 for a flow that has ended and drained.
+	Queued float64 `parquet:"queued"`
 }
 
-// Unmeasured says that what became of a flow's packets was not asked for: Processed, Dropped and Queued are not numbers.
+// Unmeasured says that the fate of a flow's packets was not measured: Processed, Dropped and Queued are NaN.
 func (f *Flow) Unmeasured() bool {
 	return math.IsNaN(f.Processed) && math.IsNaN(f.Dropped) && math.IsNaN(f.Queued)
 }
@@ -82,8 +83,8 @@ type Latency struct {
 	Max    int64   `parquet:"max_ps"`
 }
 
-// Bucket is one bucket of the histogram behind a Latency: so many packets were delayed by Low to High, both included.
-// Buckets come in increasing order, those of all scopes and kinds have their bounds in common, and empty ones are left out.
+// Bucket is one bucket of the histogram behind a Latency: Count packets were delayed by Low to High, both included.
+// Buckets come in increasing order, and empty ones are left out. All scopes and kinds have the same bounds.
 type Bucket struct {
 	Scope  string `parquet:"scope"`
 	Number int32  `parquet:"number"`
@@ -93,9 +94,9 @@ type Bucket struct {
 	Count  int64  `parquet:"count"`
 }
 
-// Quantile is the upper end of the bucket that holds the value which perMille of 1000 packets do not exceed: 500 is the
-// median, 1000 the greatest. It is not below the exact quantile, and above it by no more than the bucket is wide; 0
-// without packets.
+// Quantile is the upper end of the bucket with the delay that perMille of 1000 packets do not exceed: 500 gives the
+// median, 1000 the greatest. It is at least the exact quantile and exceeds it by at most the width of the bucket.
+// Without packets it is 0.
 func Quantile(buckets []Bucket, perMille int64) int64 {
 	n := int64(0)
 	for i := range buckets {
@@ -162,8 +163,8 @@ type Run struct {
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
 
-	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are in
-	// the journal.
+	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are
+	// in the journal.
 	Tables map[string]string `json:"tables,omitempty"`
 	// Log is what events.jsonl holds. Close sets it.
 	Log *Content `json:"log,omitempty"`
@@ -175,7 +176,7 @@ type Content struct {
 	CRC   string `json:"crc32c"`
 }
 
-// Input is a file that a run depends on: a capture, a flow log, a series, a file of service times.
+// Input is a file that a run depends on: a capture, a flow log, a series, service times.
 type Input struct {
 	Key    string `json:"key"`  // of the scenario
 	File   string `json:"file"` // as the scenario names it
@@ -191,17 +192,18 @@ type Skip struct {
 
 // Check is the outcome of the conservation check; see Checker.
 type Check struct {
-	Holds   bool    `json:"holds"`           // every balance closed within the tolerance
-	Worst   float64 `json:"worst_packets"`   // largest residual; once a balance is broken, the largest of the broken ones
+	Holds bool `json:"holds"` // every balance closed within the tolerance
+	// Worst is the largest residual; once a balance is broken, the largest of the broken ones.
+	Worst   float64 `json:"worst_packets"`
 	Where   string  `json:"where,omitempty"` // the balance that Worst belongs to; empty if Worst is 0
 	Checked int64   `json:"checked"`         // balances checked
 }
 
-// Little is the outcome of checking Little's law (J. Little, Operations Research 9, 1961): the mean number of packets in
-// an instance is the rate at which they come in times the mean time that they stay. For each instance the time-integral
-// of the number in its ring must equal the sum of the times that packets spent there, to the picosecond: of those that it
-// processed, those that it lost when it died and those still there when the run ended. Number = Rate * Time is then the
-// same for all instances together.
+// Little is the outcome of checking Little's law (J. Little, Operations Research 9, 1961): the mean number of packets
+// in an instance is the rate at which they come in times the mean time that they stay. For each instance the
+// time-integral of the number in its ring must equal the sum of the times that packets spent there, to the picosecond:
+// of those that it processed, those that it lost when it died and those still there when the run ended. Number = Rate *
+// Time is then the same for all instances together.
 type Little struct {
 	Holds   bool    `json:"holds"`
 	Where   string  `json:"where,omitempty"` // the first instance at which it does not hold
@@ -211,8 +213,8 @@ type Little struct {
 	Time    float64 `json:"mean_time_s"`
 }
 
-// Recorder takes a run as it goes. Rows come in order of time; instances in order of their number. The values passed by
-// pointer are reused by the caller. A Recorder keeps its first error and returns it from Window and Close.
+// Recorder takes a run as it goes. Rows come in order of time, instances in order of their number. The caller reuses
+// the values that it passes by pointer. A Recorder keeps its first error and returns it from Window and Close.
 type Recorder interface {
 	orchestrator.Logger
 	Event(now units.Time, e *orchestrator.Event)

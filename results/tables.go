@@ -102,8 +102,8 @@ func readTable[T any](ctx context.Context, path, want string, each func(*T) erro
 	return readChecked(path, f, f.size, want, each)
 }
 
-// readChecked reads a table whose checksum is the one in run.json. A damaged footer can make the library allocate gigabytes
-// or build strings that point nowhere, which no recover mends: no other file may reach it.
+// readChecked reads a table whose checksum is the one in run.json. A damaged footer can make the library allocate
+// gigabytes or build strings that point nowhere, which no recover mends: no other file may reach it.
 func readChecked[T any](path string, f io.ReaderAt, size int64, want string, each func(*T) error) error {
 	if err := checkSum(path, io.NewSectionReader(f, 0, size), want); err != nil {
 		return err
@@ -171,12 +171,14 @@ func readRows[T any](path string, f io.ReaderAt, size int64, each func(*T) error
 func sameColumns[T any](file *parquet.File) error {
 	want, got := parquet.SchemaOf(new(T)).Fields(), file.Schema().Fields()
 	for i, w := range want {
-		if i >= len(got) || got[i].Name() != w.Name() || !got[i].Leaf() || got[i].Optional() || got[i].Repeated() || got[i].Type().Kind() != w.Type().Kind() {
+		if i >= len(got) || got[i].Name() != w.Name() || !got[i].Leaf() || got[i].Optional() || got[i].Repeated() ||
+			got[i].Type().Kind() != w.Type().Kind() {
 			found := "none"
 			if i < len(got) {
 				found = fmt.Sprintf("%s %v", got[i].Name(), got[i])
 			}
-			return fmt.Errorf("column %d is %s, want %s %v: not a table of this version", i+1, found, w.Name(), w.Type())
+			return fmt.Errorf("column %d is %s, want %s %v: not a table of this version", i+1, found, w.Name(),
+				w.Type())
 		}
 	}
 	if len(got) > len(want) {
@@ -234,7 +236,8 @@ func (c *checkedLog) Read(b []byte) (int, error) {
 	c.n += int64(n)
 	if err == io.EOF {
 		if got := (Content{c.n, checksum(c.sum)}); got != c.want {
-			err = fmt.Errorf("the file is damaged: %d bytes of checksum %s, want %d of %s as %s says", got.Bytes, got.CRC, c.want.Bytes, c.want.CRC, runName)
+			err = fmt.Errorf("the file is damaged: %d bytes of checksum %s, want %d of %s as %s says", got.Bytes,
+				got.CRC, c.want.Bytes, c.want.CRC, runName)
 		}
 	}
 	return n, err
@@ -245,7 +248,8 @@ func (t tables) check() error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(t.sums)) {
 		if !slices.Contains(tableNames, name) {
-			errs = append(errs, Damaged(fmt.Errorf("%s: a checksum of %s, want those of %s", filepath.Join(t.dir, runName), Quote(name), strings.Join(tableNames, ", "))))
+			errs = append(errs, Damaged(fmt.Errorf("%s: a checksum of %s, want those of %s",
+				filepath.Join(t.dir, runName), Quote(name), strings.Join(tableNames, ", "))))
 			continue
 		}
 		path := filepath.Join(t.dir, name)

@@ -22,8 +22,8 @@ type Verified struct {
 }
 
 // VerifyDir holds the files of the record in dir against their checksums and then, whatever comes of that, its log
-// against a new orchestrator, made from the record's scenario; see Record.Verify. Verification is nil where the log could
-// not be read. The error names every damaged file; a difference is no error.
+// against a new orchestrator, made from the record's scenario; see Record.Verify. Verification is nil where the log
+// could not be read. The error names every damaged file; a difference is no error.
 func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
 	rec, err := OpenContext(ctx, dir)
 	if err != nil {
@@ -51,8 +51,8 @@ type Verification struct {
 	Difference *Difference `json:"difference,omitempty"`
 }
 
-// Difference is the first event after which a new orchestrator said something else. The texts are lines of the log, with
-// the decisions and actions in their order.
+// Difference is the first event at which a new orchestrator decided or acted otherwise. The texts are lines of the log;
+// decisions and actions are in their order.
 type Difference struct {
 	Line     int        `json:"line"` // of the event in events.jsonl, from 1
 	At       units.Time `json:"at"`
@@ -62,9 +62,9 @@ type Difference struct {
 }
 
 // Verify feeds the record's events, at their times, to a new orchestrator of the given configuration, which must decide
-// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. The record
-// of a run that was killed is verified up to its last full line. The error is that of reading the log; a difference is
-// no error.
+// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. The
+// record of a run that was killed is verified up to its last full line. The error is that of reading the log; a
+// difference is no error.
 func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	again := &replayed{}
 	orch, err := orchestrator.New(cfg, again)
@@ -88,7 +88,8 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 			got = got[:len(recorded)]
 		}
 		if !slices.Equal(recorded, got) {
-			v.Difference = &Difference{Line: at, At: event.At, Event: event.String(), Recorded: recorded, Replayed: slices.Clone(got)}
+			v.Difference = &Difference{Line: at, At: event.At, Event: event.String(), Recorded: recorded,
+				Replayed: slices.Clone(got)}
 		}
 	}
 	for e, err := range r.Log() {
@@ -98,7 +99,8 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 		line++
 		if e.Event == nil {
 			if event.Event == nil {
-				return nil, Damaged(fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line, clip(e.String())))
+				return nil, Damaged(fmt.Errorf("%s: line %d: %s before any event", filepath.Join(r.Dir, logName), line,
+					clip(e.String())))
 			}
 			if e.Action != nil {
 				v.Actions++

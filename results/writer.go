@@ -28,7 +28,7 @@ const (
 // format is the number in run.json that says how to read the rest.
 const format = 2
 
-// A killed run loses no more than flushWindows windows, or flushEvery of wall time where windows come more slowly.
+// A killed run loses at most flushWindows windows, or flushEvery of wall time if windows come more slowly.
 const (
 	flushWindows = 64
 	flushEvery   = time.Second
@@ -84,9 +84,10 @@ var _ Recorder = (*Writer)(nil)
 // rowCount counts the rows of each table.
 type rowCount struct{ windows, instances, flows, latencies, buckets int64 }
 
-// Create begins the record of run in dir, which it makes if need be, and locks dir until Close: ErrBusy is that another
-// process writes to it. dir must be empty or, with opts.Overwrite, a record: it never deletes a file that this program did
-// not write, and where it fails for that, dir is as it was. From here on dir holds a readable, incomplete record.
+// Create begins the record of run in dir, which it makes if need be, and locks dir until Close: the error is ErrBusy if
+// another process writes to it. dir must be empty or, with opts.Overwrite, hold a record. Create never deletes a file
+// that this program did not write; if there is one it fails and leaves dir as it was. Once it returns, dir holds a
+// readable, incomplete record.
 func Create(dir string, run Run, opts Options) (*Writer, error) {
 	lock := opts.Lock
 	if lock == nil {
@@ -95,7 +96,8 @@ func Create(dir string, run Run, opts Options) (*Writer, error) {
 			return nil, fmt.Errorf("creating the record: %w", err)
 		}
 	}
-	w := &Writer{dir: dir, lock: lock, create: opts.create, host: startHost(), flushed: time.Now(), logSum: crc32.New(castagnoli)}
+	w := &Writer{dir: dir, lock: lock, create: opts.create, host: startHost(), flushed: time.Now(),
+		logSum: crc32.New(castagnoli)}
 	w.check.Skew = opts.Skew
 	if w.create == nil {
 		w.create = func(path string, flag int) (file, error) { return os.OpenFile(path, flag, 0o666) }
@@ -109,7 +111,7 @@ func Create(dir string, run Run, opts Options) (*Writer, error) {
 	return w, nil
 }
 
-// begin makes the files. None of them is there: clearDir saw to it, and the lock.
+// begin makes the files. None of them exists yet: clearDir and the lock saw to that.
 func (w *Writer) begin(run Run) (err error) {
 	const fresh = os.O_RDWR | os.O_CREATE | os.O_EXCL
 	if w.journal, err = w.create(w.path(journalName), fresh); err != nil {
@@ -237,10 +239,10 @@ func (w *Writer) flushLog() {
 	w.logBuf = w.logBuf[:0]
 }
 
-// Close checks conservation, rounds r's totals, sets r.Format, r.Inputs, r.Conservation, r.Tables and r.Log, and turns the
-// journal into the tables. The new run.json, in place at once and when all that it vouches for is on the disk, is what
-// makes the record a finished one: should anything before it fail, the record stays incomplete, with its journal, and its
-// run.json says why. Close must be called once; it lets go of the directory.
+// Close checks conservation, rounds r's totals, sets r.Format, r.Inputs, r.Conservation, r.Tables and r.Log, and turns
+// the journal into the tables. The new run.json makes the record a finished one: it is renamed into place once
+// everything that it has a checksum of is on the disk. If anything fails before that, the record stays incomplete,
+// keeps its journal, and its run.json says why. Close must be called exactly once; it releases the directory.
 func (w *Writer) Close(r *Run) error {
 	finish(r, &w.check)
 	r.Inputs = w.run.Inputs
@@ -277,7 +279,8 @@ func (w *Writer) settleLog() (*Content, error) {
 		return nil, err
 	}
 	if got := checksum(back); got != w.content.CRC {
-		return nil, fmt.Errorf("%s: checksum %s, want the %s of what was written: something else wrote to it", w.path(logName), got, w.content.CRC)
+		return nil, fmt.Errorf("%s: checksum %s, want the %s of what was written: something else wrote to it",
+			w.path(logName), got, w.content.CRC)
 	}
 	return &w.content, w.log.Sync()
 }
@@ -296,7 +299,8 @@ func (w *Writer) unchanged(f file, name string, bytes int64) error {
 		return fmt.Errorf("%s: another file of this name is in its place", w.path(name))
 	}
 	if is.Size() != bytes {
-		return fmt.Errorf("%s: %d bytes, want the %d that were written: something else wrote to it", w.path(name), is.Size(), bytes)
+		return fmt.Errorf("%s: %d bytes, want the %d that were written: something else wrote to it", w.path(name),
+			is.Size(), bytes)
 	}
 	return nil
 }
@@ -333,7 +337,8 @@ func (w *Writer) reserve() error {
 	return err
 }
 
-// fail has run.json say why the record ends, in the room that was reserved. If that fails too, it says only that it is incomplete.
+// fail has run.json say why the record ends, in the room that was reserved. If that fails too, it says only that it is
+// incomplete.
 func (w *Writer) fail() {
 	w.run.Error = w.err.Error()
 	b, err := marshal(&w.run)
@@ -354,7 +359,8 @@ func (w *Writer) fail() {
 func finish(r *Run, c *Checker) {
 	r.Format, r.Conservation = format, c.Result(&r.Totals)
 	t := &r.Totals
-	for _, x := range []*float64{&t.Offered, &t.OfferedBytes, &t.Processed, &t.ProcessedBytes, &t.Queued, &t.SlowPath, &t.Reordered,
+	for _, x := range []*float64{&t.Offered, &t.OfferedBytes, &t.Processed, &t.ProcessedBytes, &t.Queued, &t.SlowPath,
+		&t.Reordered,
 		&t.Dropped.Link, &t.Dropped.ESwitch, &t.Dropped.SlowPath, &t.Dropped.Instance, &t.Dropped.Rejected} {
 		*x = Round(*x)
 	}

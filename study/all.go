@@ -19,8 +19,9 @@ import (
 type AllOptions struct {
 	Version string // of the program, for the records
 	Jobs    int    // runs at a time, at least 1
-	// Progress is called at the end of each window and of each run, with the number of runs that are done, those under
-	// way counted by the share of their simulated time. It is called from any goroutine, once at a time; it may be nil.
+	// Progress is called at the end of each window and of each run with the number of runs that are done; a run under
+	// way counts by the share of its simulated time that has passed. It is called from any goroutine, once at a time.
+	// It may be nil.
 	Progress func(done float64)
 }
 
@@ -32,11 +33,11 @@ type Outcome struct {
 	Failed  int `json:"failed"`
 }
 
-// All runs what is left of a study, a directory in dir for each run, named as the run is, and then writes the summary.
-// A run counts as finished when its directory holds the whole and right record of it (see work.finished); anything else
-// there that this program wrote is an earlier attempt and is replaced. A failed run does not stop the others; its error is
-// among those returned, in the order of the study. An interrupt through ctx does: runs under way end at their next window.
-// One process at a time works in dir.
+// All runs what is left of a study and then writes the summary. Each run has a directory of its own name in dir. It is
+// finished if that directory holds a complete and correct record of it (see work.finished); anything else there that
+// this program wrote is an earlier attempt and is replaced. A failed run does not stop the others; the errors are
+// joined, in the order of the study. When ctx ends, runs under way end at their next window, and no other begins. One
+// process at a time works in dir.
 func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ Outcome, err error) {
 	out := Outcome{Runs: len(st.Runs)}
 	lock, err := claim(dir)
@@ -62,7 +63,8 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 			switch {
 			case ctx.Err() != nil:
 				return nil
-			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario, behind.inputs()}.finished(ctx, where):
+			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario,
+				behind.inputs()}.finished(ctx, where):
 				recorded[i] = true
 				if err := results.Tidy(where); err != nil {
 					failed.Add(1)
@@ -71,9 +73,10 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 					skipped.Add(1)
 				}
 			default: // where a file is missing, One says so
-				made, err := One(ctx, run.Scenario, where, Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
-					ended.set(i, now.Seconds()/end.Seconds())
-				}})
+				made, err := One(ctx, run.Scenario, where,
+					Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
+						ended.set(i, now.Seconds()/end.Seconds())
+					}})
 				recorded[i] = made != nil
 				if err == nil {
 					done.Add(1)
@@ -97,7 +100,7 @@ func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ 
 	return out, errors.Join(errs...)
 }
 
-// Open opens the records of a study's runs in dir, in the order of the study, and none of others that dir may hold.
+// Open opens the records of a study's runs in dir, in the order of the study. Other records in dir are ignored.
 func Open(ctx context.Context, st *scenarios.Study, dir string) ([]*results.Record, error) {
 	recs := make([]*results.Record, len(st.Runs))
 	for i := range st.Runs {

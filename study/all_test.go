@@ -9,7 +9,8 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 )
 
-// What Progress is told never falls, moves within runs, and ends at their number; so it does when all were finished before.
+// What Progress is told never falls, moves within runs, and ends at their number; so it does when all were finished
+// before.
 func TestProgress(t *testing.T) {
 	st, err := scenarios.Load("fig7", []string{"duration=5s", "sweep.seeds=1"})
 	if err != nil {
@@ -18,7 +19,8 @@ func TestProgress(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fig7")
 	for _, again := range []bool{false, true} {
 		var told []float64
-		out, err := All(context.Background(), st, dir, AllOptions{Version: "test", Jobs: 3, Progress: func(done float64) { told = append(told, done) }})
+		out, err := All(context.Background(), st, dir,
+			AllOptions{Version: "test", Jobs: 3, Progress: func(done float64) { told = append(told, done) }})
 		if err != nil {
 			t.Fatal(err)
 		}

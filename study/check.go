@@ -10,11 +10,13 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 )
 
-// Check says what One would refuse of a scenario, short of what is in the files that it names. Nothing is written or read.
+// Check says why One would refuse a scenario, as far as can be told without the files that it names. It reads and
+// writes nothing.
 func Check(sc *scenarios.Scenario) error {
 	engine, ok := engines[sc.Engine]
 	if !ok {
-		return refusef("scenario %s: no engine %q in this program: want %s", sc.Name, sc.Engine, strings.Join(slices.Sorted(maps.Keys(engines)), " or "))
+		return refusef("scenario %s: no engine %q in this program: want %s", sc.Name, sc.Engine,
+			strings.Join(slices.Sorted(maps.Keys(engines)), " or "))
 	}
 	if err := sc.CheckTraffic(); err != nil {
 		return refusal{err}

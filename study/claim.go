@@ -9,8 +9,8 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// claim takes a study's directory for this process, which makes it if need be. A directory that holds a record, or a
-// summary that this program did not write, is refused.
+// claim takes a study's directory for this process and makes it if it does not exist. A directory that holds a record,
+// or a summary that this program did not write, is refused.
 func claim(dir string) (*results.DirLock, error) {
 	lock, err := results.LockDir(dir)
 	if err != nil {
@@ -30,8 +30,8 @@ func claim(dir string) (*results.DirLock, error) {
 // RecordsName is the folder for records in a directory of ClaimOutput.
 const RecordsName = "records"
 
-// ClaimOutput takes a directory for this process, which it makes if need be: one for figures and tables, with the records
-// that they are made from in the folder RecordsName. Where that folder is missing, a file whose name matches one of
+// ClaimOutput takes a directory for figures and tables for this process and makes it if it does not exist. The records
+// that they are made from are in its folder RecordsName. If that folder is missing, a file whose name matches one of
 // patterns (see filepath.Match) is somebody else's, and the directory is refused.
 func ClaimOutput(dir string, patterns ...string) (*results.DirLock, error) {
 	lock, err := results.LockDir(dir)
@@ -63,7 +63,7 @@ func noneOf(dir string, patterns []string) error {
 	return nil
 }
 
-// refusable is a refusal, unless the error is one of the file system.
+// refusable makes err a refusal, unless it comes from the file system.
 func refusable(err error) error {
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/scenarios"
 )
 
-// work is what a record must be of to stand for a run that is asked for.
+// work describes a run that is asked for. A record stands for it if it is a record of just that.
 type work struct {
 	plant, engine string // as in run.json
 	version       string // of the program
@@ -18,9 +18,9 @@ type work struct {
 	inputs        []results.Input
 }
 
-// finished says whether dir holds the whole and right record of this very work: of the same scenario, with the same files
-// behind it, by the same version, complete, without an error, with packets conserved and Little's law held, and with all
-// its files as they were written. Whatever else is there is an earlier attempt.
+// finished says whether dir holds a complete and correct record of this work: of the same scenario, input files and
+// program version, complete, without an error, with packets conserved and Little's law holding, and with all its files
+// as they were written. Anything else there is an earlier attempt.
 func (w work) finished(ctx context.Context, dir string) bool {
 	rec, err := results.OpenContext(ctx, dir)
 	if err != nil {
@@ -32,7 +32,8 @@ func (w work) finished(ctx context.Context, dir string) bool {
 		r.Little != nil && !r.Little.Holds,
 		w.plant == results.Simulated && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
 		r.Log == nil, // of a version that did not check so much
-		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name || r.Seed != w.sc.Seed,
+		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name ||
+			r.Seed != w.sc.Seed,
 		!slices.Equal(r.Inputs, w.inputs),
 		!sameScenario(w.sc, r.Scenario):
 		return false

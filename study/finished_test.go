@@ -15,7 +15,8 @@ import (
 )
 
 const sized = "name: t\nengine: packet\nduration: 1ms\nmeasure: {delay: instances}\n" +
-	"workload: [{cbr: {flows: 3, rate: 1Mpps}}, {model: {name: sizes, file: sizes.txt, rate: 100000, flow_rate: 1Mpps}}]"
+	"workload: [{cbr: {flows: 3, rate: 1Mpps}}, {model: {name: sizes, file: sizes.txt, rate: 100000, flow_rate: " +
+	"1Mpps}}]"
 
 // change changes what run.json of a record says.
 func change(do func(*results.Run)) func(t *testing.T, in, rec string) {
@@ -40,8 +41,8 @@ func change(do func(*results.Run)) func(t *testing.T, in, rec string) {
 	}
 }
 
-// A record stands for a run only if it is a whole and right one of this very work: whatever is off, the run is run again,
-// and what comes of it is right again.
+// A record stands for a run only if it is a whole and right one of this very work: whatever is off, the run is run
+// again, and what comes of it is right again.
 func TestOnlyThisVeryWorkIsFinished(t *testing.T) {
 	spoil := func(name string) func(t *testing.T, in, rec string) {
 		return func(t *testing.T, _, rec string) {
@@ -97,7 +98,8 @@ func TestOnlyThisVeryWorkIsFinished(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(root, "study")
-			for _, want := range []Outcome{{Runs: 1, Done: 1}, {Runs: 1, Skipped: 1}, {Runs: 1, Done: 1}, {Runs: 1, Skipped: 1}} {
+			for _, want := range []Outcome{{Runs: 1, Done: 1}, {Runs: 1, Skipped: 1}, {Runs: 1, Done: 1},
+				{Runs: 1, Skipped: 1}} {
 				out, err := All(context.Background(), st, dir, AllOptions{Version: "v", Jobs: 1})
 				if err != nil || out != want {
 					t.Fatalf("outcome %+v, %v; want %+v", out, err, want)
@@ -111,8 +113,8 @@ func TestOnlyThisVeryWorkIsFinished(t *testing.T) {
 	}
 }
 
-// A run that breaks a law fails, and fails again: its record, which is there and complete, does not stand for it. Once the
-// fault is mended, the run is run again.
+// A run that breaks a law fails, and fails again: its record, which is there and complete, does not stand for it. Once
+// the fault is mended, the run is run again.
 func TestAFailedRunFailsAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		around func(*packet.Engine) sim.DataPlane
@@ -122,7 +124,9 @@ func TestAFailedRunFailsAgain(t *testing.T) {
 		"Little's law broken": {func(e *packet.Engine) sim.DataPlane { return wrong{e} }, "Little's law does not hold"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			st, err := scenarios.Parse("t.yaml", []byte("name: t\nengine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: 1Mpps}}]"), "", nil)
+			st, err := scenarios.Parse("t.yaml",
+				[]byte("name: t\nengine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: "+
+					"{flows: 3, rate: 1Mpps}}]"), "", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +143,8 @@ func TestAFailedRunFailsAgain(t *testing.T) {
 			}
 			restore()
 			for _, want := range []Outcome{{Runs: 1, Done: 1}, {Runs: 1, Skipped: 1}} {
-				if out, err := All(context.Background(), st, dir, AllOptions{Version: "v", Jobs: 1}); err != nil || out != want {
+				if out, err := All(context.Background(), st, dir, AllOptions{Version: "v", Jobs: 1}); err != nil ||
+					out != want {
 					t.Errorf("outcome %+v, %v; want %+v", out, err, want)
 				}
 			}
@@ -149,7 +154,8 @@ func TestAFailedRunFailsAgain(t *testing.T) {
 
 // Hardware measures no delays: where the scenario asks for them, a replay is finished without.
 func TestAReplayIsFinishedWithoutDelays(t *testing.T) {
-	sc := only(t, "name: t\nengine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: 1Mpps}}]", "")
+	sc := only(t, "name: t\nengine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, "+
+		"rate: 1Mpps}}]", "")
 	for plant, want := range map[string]bool{"hw": true, "sim": false} {
 		dir := filepath.Join(t.TempDir(), "record")
 		if _, err := One(context.Background(), sc, dir, Options{Version: "v"}); err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/smartinco/smartinco/traces"
 )
 
-// digests knows the digests of the files that runs depend on. The runs of a study share one: a capture that they all read
-// is digested once, and again only when it has changed.
+// digests knows the digests of the files that runs depend on. The runs of a study share one: a capture that they all
+// read is digested once, and again only when it has changed.
 type digests struct {
 	mu    sync.Mutex
 	known map[string]digest // by path
@@ -28,7 +28,7 @@ type digest struct {
 	sha256 string
 }
 
-// same says that a file is, as far as can be told without reading it, the one that was digested.
+// same says whether a file is the one that was digested, as far as can be told without reading it.
 func (d digest) same(info fs.FileInfo) bool {
 	return os.SameFile(d.info, info) && d.info.Size() == info.Size() && d.info.ModTime().Equal(info.ModTime())
 }
@@ -68,7 +68,8 @@ func (d *digests) of(ctx context.Context, sc *scenarios.Scenario) (files, error)
 	return taken, nil
 }
 
-// file digests a file, unless it is known. Those of a study wait for each other: they mostly want the same file.
+// file digests a file, unless its digest is known. The runs of a study wait for each other here, since most want the
+// same file.
 func (d *digests) file(ctx context.Context, path string) (digest, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -116,7 +117,8 @@ func (fs files) inputs() (ins []results.Input) {
 	return ins
 }
 
-// changed says which of the files are no longer the ones that were digested: they were written to while they were read.
+// changed returns an error for each file that is no longer the one that was digested: it was written to while it was
+// read.
 func (fs files) changed() error {
 	var errs []error
 	for _, f := range fs {

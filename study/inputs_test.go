@@ -62,7 +62,8 @@ func TestChangedFilesAreKnown(t *testing.T) {
 			switch err := behind.changed(); {
 			case spoiled == "" && err != nil:
 				t.Error(err)
-			case spoiled != "" && (err == nil || !strings.Contains(err.Error(), "workload.0.model.file: "+filepath.Join(dir, spoiled)+" was changed")):
+			case spoiled != "" && (err == nil || !strings.Contains(err.Error(),
+				"workload.0.model.file: "+filepath.Join(dir, spoiled)+" was changed")):
 				t.Errorf("%s changed, digested again %v: %v", spoiled, again, err)
 			}
 		}
@@ -75,11 +76,13 @@ func TestAFileThatChangesBeforeTheEngineReadsIt(t *testing.T) {
 	times := filepath.Join(dir, "times.csv")
 	write(t, times, "1us\n")
 	defer func(e engine) { engines["packet"] = e }(engines["packet"])
-	engines["packet"] = engine{check: packet.Check, make: func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
-		write(t, times, "1us\n2us\n")
-		return packet.New(sc, w, end, c)
-	}}
-	sc := only(t, "name: t\nengine: packet\nduration: 1ms\nvnf: {service: empirical, service_file: times.csv}\nworkload: [{cbr: {flows: 1, rate: 1kpps}}]", dir)
+	engines["packet"] = engine{check: packet.Check,
+		make: func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+			write(t, times, "1us\n2us\n")
+			return packet.New(sc, w, end, c)
+		}}
+	sc := only(t, "name: t\nengine: packet\nduration: 1ms\nvnf: {service: empirical, service_file: "+
+		"times.csv}\nworkload: [{cbr: {flows: 1, rate: 1kpps}}]", dir)
 	out := filepath.Join(dir, "record")
 	_, err := One(context.Background(), sc, out, Options{})
 	if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "vnf.service_file: "+times+" was changed") {

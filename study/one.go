@@ -28,8 +28,8 @@ var engines = map[string]engine{
 	"packet": {packet.New, packet.Check},
 }
 
-// ErrRefused is, in the sense of errors.Is, a request that cannot be carried out as it stands: an engine that is not
-// there, a directory that holds something else.
+// ErrRefused says, through errors.Is, that a request cannot be carried out as it stands: there is no such engine, or
+// the directory holds something else.
 var ErrRefused = errors.New("refused")
 
 func refusef(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
@@ -48,9 +48,8 @@ type Options struct {
 	known *digests // those of a study; may be nil
 }
 
-// One runs a scenario and writes its record to dir. Where the run cannot begin, dir is left as it was, the record that it
-// may hold included. A run that is interrupted through ctx leaves a record that says so and an error that wraps the
-// context's.
+// One runs a scenario and writes its record to dir. If the run cannot begin, dir is left as it was, with the record
+// that it may hold. When ctx ends the run, the record says so and the error wraps the context's.
 func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ *results.Run, err error) {
 	if err := Check(sc); err != nil {
 		return nil, err
@@ -72,7 +71,7 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	run := sim.Header(sc, traffic, o.Version)
 	run.Inputs = behind.inputs()
 	var refused error
-	// The record begins when all is there that the run needs: until then, what dir holds is not touched.
+	// The record begins once the run has everything that it needs: until then, dir is not touched.
 	begin := func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
 		plane, err := engines[sc.Engine].make(sc, w, end, c)
 		if err == nil {
@@ -91,7 +90,8 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	case rec.run == nil && err != nil: // the scenario is not one that the engine or the orchestrator can run
 		return nil, refusal{err}
 	case err == nil && !rec.run.Conservation.Holds:
-		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst, rec.run.Conservation.Where)
+		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst,
+			rec.run.Conservation.Where)
 	}
 	if l := rec.run; err == nil && l.Little != nil && !l.Little.Holds {
 		err = fmt.Errorf("%s: Little's law does not hold: %s", dir, l.Little.Where)
@@ -122,8 +122,8 @@ func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Wor
 	return traffic, behind, nil
 }
 
-// unlessEnded makes an error about what a scenario names a refusal: a file that is not there, or is not what the scenario
-// takes it for.
+// unlessEnded makes a refusal of an error about a file that a scenario names, unless the context has ended: the file
+// does not exist, or is not what the scenario takes it for.
 func unlessEnded(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return err

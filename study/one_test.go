@@ -34,16 +34,18 @@ func (l leaky) Window(now units.Time, w *results.Window, rows []results.Instance
 	w.Processed += 1e6
 }
 
-// replaceEngine puts another in the packet engine's place, which is made around it, until the test ends or restore is called.
+// replaceEngine puts another in the packet engine's place, which is made around it, until the test ends or restore is
+// called.
 func replaceEngine(t *testing.T, around func(*packet.Engine) sim.DataPlane) (restore func()) {
 	was := engines["packet"]
-	engines["packet"] = engine{check: packet.Check, make: func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
-		d, err := packet.New(sc, w, end, c)
-		if err != nil {
-			return nil, err
-		}
-		return around(d.(*packet.Engine)), nil
-	}}
+	engines["packet"] = engine{check: packet.Check,
+		make: func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+			d, err := packet.New(sc, w, end, c)
+			if err != nil {
+				return nil, err
+			}
+			return around(d.(*packet.Engine)), nil
+		}}
 	restore = func() { engines["packet"] = was }
 	t.Cleanup(restore)
 	return restore
@@ -52,13 +54,16 @@ func replaceEngine(t *testing.T, around func(*packet.Engine) sim.DataPlane) (res
 // A run in which Little's law is broken fails; its record is written and says so.
 func TestABrokenLawFailsTheRun(t *testing.T) {
 	replaceEngine(t, func(e *packet.Engine) sim.DataPlane { return wrong{e} })
-	st, err := scenarios.Parse("t.yaml", []byte("engine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: 1Mpps}}]"), "", nil)
+	st, err := scenarios.Parse("t.yaml",
+		[]byte("engine: packet\nduration: 1ms\nmeasure: {delay: instances}\nworkload: [{cbr: {flows: 3, rate: "+
+			"1Mpps}}]"), "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "record")
 	_, err = One(context.Background(), st.Runs[0].Scenario, dir, Options{})
-	if err == nil || !strings.Contains(err.Error(), "Little's law does not hold: instance 2") || errors.Is(err, ErrRefused) {
+	if err == nil || !strings.Contains(err.Error(), "Little's law does not hold: instance 2") ||
+		errors.Is(err, ErrRefused) {
 		t.Errorf("the run ended with %v", err)
 	}
 	rec, err := results.Open(dir)
@@ -80,7 +85,8 @@ func TestBothPlantsDescribeARunAlike(t *testing.T) {
 	traffic.Skipped = []traces.Count{{Reason: "frames cut off", N: 3}}
 	simulated, replayed := sim.Header(sc, traffic, "v"), replay.Header(sc, traffic, "bed", "v")
 	if simulated.Plant != "sim" || simulated.Engine != "fluid" || replayed.Plant != "hw" || replayed.Engine != "bed" {
-		t.Errorf("%s, %s and %s, %s: want sim, fluid and hw, bed", simulated.Plant, simulated.Engine, replayed.Plant, replayed.Engine)
+		t.Errorf("%s, %s and %s, %s: want sim, fluid and hw, bed", simulated.Plant, simulated.Engine, replayed.Plant,
+			replayed.Engine)
 	}
 	if simulated.Duration <= 0 || len(simulated.Skipped) != 1 || simulated.Seed != 7 || simulated.Window != 0.02 {
 		t.Errorf("%+v: want a duration, what was skipped, the seed and the window", simulated)

@@ -28,10 +28,12 @@ func Scaled(sc *scenarios.Scenario, tb *testbed.File) (*scenarios.Scenario, erro
 	return sc.Scaled(tb.Scale.Rate, tb.Scale.Time)
 }
 
-// Replay runs a scenario, as it is, on a testbed and writes its record to dir. The testbed is locked and open meanwhile.
-// Where the run cannot begin, dir is left as it was. A run that ends early, through ctx or because of the hardware, leaves
-// a record that says so.
-func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir string, o ReplayOptions) (_ *results.Run, err error) {
+// Replay runs a scenario, as it is, on a testbed and writes its record to dir. The testbed is locked and open
+// meanwhile. If the run cannot begin, dir is left as it was. If it ends early, through ctx or because of the hardware,
+// the record says so.
+func Replay(
+	ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir string, o ReplayOptions,
+) (_ *results.Run, err error) {
 	traffic, behind, err := o.load(ctx, sc)
 	if err != nil {
 		return nil, err
@@ -62,13 +64,17 @@ func Replay(ctx context.Context, sc *scenarios.Scenario, tb *testbed.File, dir s
 		return nil, refusable(err)
 	}
 	rec := &kept{Writer: writer}
-	err = replay.Run(ctx, sc, traffic, h, rec, replay.Options{Version: o.Version, Progress: o.Progress, Say: o.Say, Metrics: o.Metrics})
+	err = replay.Run(ctx, sc, traffic, h, rec, replay.Options{Version: o.Version, Progress: o.Progress, Say: o.Say,
+		Metrics: o.Metrics})
 	return rec.run, err
 }
 
-// ReplayAll replays what is left of a study, in the testbed's size, one run after the other: a directory in dir for each,
-// as All does it with simulations, and the summary. each is called before each run with its number, from 0, and its length.
-func ReplayAll(ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions, each func(run int, end units.Time)) (err error) {
+// ReplayAll replays what is left of a study, in the testbed's size, one run after the other, and leaves in dir what All
+// leaves of simulations. each is called before each run with its number, from 0, and its length.
+func ReplayAll(
+	ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions,
+	each func(run int, end units.Time),
+) (err error) {
 	lock, err := claim(dir)
 	if err != nil {
 		return err

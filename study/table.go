@@ -45,7 +45,7 @@ var totals = []struct {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// summarise writes the summary from the records, in the order of the study; a run that has none has no line.
+// summarise writes the summary from the records, in the order of the study; a run without a record has no line.
 func summarise(st *scenarios.Study, dir string, recorded []bool) error {
 	return results.WriteFile(filepath.Join(dir, SummaryName), func(out io.Writer) error {
 		w := csv.NewWriter(out)
@@ -80,7 +80,7 @@ func summarise(st *scenarios.Study, dir string, recorded []bool) error {
 	})
 }
 
-// ownSummary is nil if dir holds no file of the summary's name, or one that summarise wrote.
+// ownSummary returns nil if dir holds no file of the summary's name, or one that summarise wrote.
 func ownSummary(dir string) error {
 	path := filepath.Join(dir, SummaryName)
 	info, err := os.Lstat(path)
@@ -102,5 +102,6 @@ func ownSummary(dir string) error {
 	if info.Mode().IsRegular() && (info.Size() == 0 || strings.HasPrefix(head, "run,") && strings.Contains(head, own)) {
 		return nil
 	}
-	return refusef("%s: holds %s, which this program did not write: want another directory for the records of a study", dir, SummaryName)
+	return refusef("%s: holds %s, which this program did not write: want another directory for the records of a study",
+		dir, SummaryName)
 }

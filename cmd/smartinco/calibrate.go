@@ -69,18 +69,22 @@ func printFit(out io.Writer, name string, fit *contention.Fitted) error {
 		return strconv.FormatFloat(*v, 'g', 5, 64)
 	}
 	for _, p := range fit.Parameters {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, number(p.Name, &p.Value), number(p.Name, p.Low), number(p.Name, p.High))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, number(p.Name, &p.Value), number(p.Name, p.Low),
+			number(p.Name, p.High))
 	}
 	fmt.Fprintln(w, "\nn\tmeasured\tfitted\tresidual")
 	for _, r := range fit.Residuals {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%+.2f %%\n", r.N, rate(r.Measured), rate(r.Fitted), math.Round(1e4*r.Relative)/100+0)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%+.2f %%\n", r.N, rate(r.Measured), rate(r.Fitted),
+			math.Round(1e4*r.Relative)/100+0)
 	}
 	w.Flush()
-	fmt.Fprintf(out, "\nroot mean square residual %s, R² %.6f, %d degrees of freedom\n", rate(math.Round(fit.RMS)), fit.R2, fit.Freedom)
+	fmt.Fprintf(out, "\nroot mean square residual %s, R² %.6f, %d degrees of freedom\n", rate(math.Round(fit.RMS)),
+		fit.R2, fit.Freedom)
 	for _, n := range fit.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)
 	}
-	_, err := fmt.Fprintf(out, "\ncontention: {model: usl, lambda: %s, sigma: %.5g, kappa: %.5g}\n", rate(fit.Law.Lambda), fit.Law.Sigma, fit.Law.Kappa)
+	_, err := fmt.Fprintf(out, "\ncontention: {model: usl, lambda: %s, sigma: %.5g, kappa: %.5g}\n",
+		rate(fit.Law.Lambda), fit.Law.Sigma, fit.Law.Kappa)
 	return err
 }
 

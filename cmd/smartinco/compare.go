@@ -16,9 +16,9 @@ func newCompare() *cobra.Command {
 		Use:   "compare A B",
 		Short: "Compare two records: errors, totals, decisions",
 		Long: `Compare record B with record A, the reference: the error of each series of windows (MAE, the mean
-absolute error; WAPE, its share of A's mean; MAPE, the mean absolute percentage error of the windows in which A is not 0;
-Pearson's correlation), the totals, and the first decisions that differ. Two engines are compared so, two policies, or a
-simulation with hardware.
+absolute error; WAPE, its share of A's mean; MAPE, the mean absolute percentage error of the windows in which A is not
+0; Pearson's correlation), the totals, and the first decisions that differ. Two engines are compared so, two policies,
+or a simulation with hardware.
 
 Where windows end at different times, rates are averaged over the longer ones; records of different length are compared
 as far as both go. With -o, both are drawn over each other, in the format that the file's ending names: .pdf, .svg, .png
@@ -31,7 +31,8 @@ or .tex; what is drawn goes to a .csv beside the figure.`,
 		},
 	}
 	out := c.Flags().StringP("out", "o", "", "file of the figure that shows both")
-	width := c.Flags().Float64("width", 0, "width of the figure in inches: 3.5 for a column, the default; 7.16 for a page")
+	width := c.Flags().Float64("width", 0,
+		"width of the figure in inches: 3.5 for a column, the default; 7.16 for a page")
 	format := formatFlag(c, "text", "json")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		var recs [2]*results.Record

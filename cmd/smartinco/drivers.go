@@ -14,9 +14,10 @@ func newDrivers() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "drivers",
 		Short: "Set the drivers of switches side by side",
-		Long: `Set the drivers of switches side by side: what each can do where the testbed file leaves all else open. A run reckons
+		Long: prose(`
+Set the drivers of switches side by side: what each can do where the testbed file leaves all else open. A run reckons
 with it: a telemetry window shorter than counters are old is refused, and an instance is taken away only when no packet
-follows an old rule to it any more. In JSON times are in nanoseconds.`,
+follows an old rule to it any more. In JSON times are in nanoseconds.`),
 		Example: `  smartinco hw drivers
   smartinco hw drivers --format json`,
 		Args: cobra.NoArgs,

@@ -10,12 +10,14 @@ import (
 	"testing"
 )
 
-// The same fault has the same exit code in every verb that reads what is at fault: 2 for what is not there, 1 for a record
-// that is damaged, whatever in it is.
+// The same fault has the same exit code in every verb that reads what is at fault: 2 for what is not there, 1 for a
+// record that is damaged, whatever in it is.
 func TestOneExitCodeForOneFault(t *testing.T) {
 	verbs := map[string]func(dir string) []string{
-		"plot":            func(dir string) []string { return []string{"plot", "fig8", dir, "-o", dir + ".svg"} },
-		"plot all":        func(dir string) []string { return []string{"plot", "all", dir, "-o", dir + "-all", "--ending", ".svg"} },
+		"plot": func(dir string) []string { return []string{"plot", "fig8", dir, "-o", dir + ".svg"} },
+		"plot all": func(dir string) []string {
+			return []string{"plot", "all", dir, "-o", dir + "-all", "--ending", ".svg"}
+		},
 		"export":          func(dir string) []string { return []string{"export", dir, "--table", "windows"} },
 		"compare":         func(dir string) []string { return []string{"compare", dir, dir} },
 		"compare, drawn":  func(dir string) []string { return []string{"compare", dir, dir, "-o", dir + ".svg"} },
@@ -62,7 +64,9 @@ func TestOneExitCodeForOneFault(t *testing.T) {
 			}
 		}, 2, ""},
 		{"run.json cut off", cut("run.json"), 1, ""},
-		{"run.json of something else", func(t *testing.T, dir string) { write(t, filepath.Join(dir, "run.json"), `{"scripts": {}}`) }, 1, ""},
+		{"run.json of something else", func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "run.json"), `{"scripts": {}}`)
+		}, 1, ""},
 		{"windows cut off", cut("windows.parquet"), 1, ""},
 		{"windows gone", gone("windows.parquet"), 1, ""},
 		{"instances cut off", cut("instances.parquet"), 1, "plot, plot all, verify"},

@@ -14,11 +14,12 @@ func newExport() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export DIR",
 		Short: "Print a table of a record",
-		Long: `Print a table of the record in DIR as CSV or JSON. The record of a run that was killed is read up to its last full
+		Long: prose(`
+Print a table of the record in DIR as CSV or JSON. The record of a run that was killed is read up to its last full
 window.
 
 The tables latency and histogram are there when the scenario asks for them with measure.delay: quantiles of wait,
-sojourn and end-to-end delay in picoseconds, of the run, each instance and each flow, and the buckets behind them.`,
+sojourn and end-to-end delay in picoseconds, of the run, each instance and each flow, and the buckets behind them.`),
 		Example: `  smartinco export out/best-fit --table windows
   smartinco export out/best-fit --table decisions --format json
   smartinco export out/queue --table latency`,

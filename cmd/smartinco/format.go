@@ -41,3 +41,6 @@ func writeJSON(w io.Writer, v any) error {
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
+
+// prose is a text that begins on the line below its opening quote, so that its lines have the whole width.
+func prose(text string) string { return strings.TrimPrefix(text, "\n") }

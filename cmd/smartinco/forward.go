@@ -10,14 +10,15 @@ import (
 	"github.com/smartinco/smartinco/hw/lab/forwarder"
 )
 
-// newForward is what runs in the lab's containers, whose image holds nothing but this program.
+// newForward is the verb that runs in the lab's containers. Their image holds nothing but this program.
 func newForward() *cobra.Command {
 	var config forwarder.Config
 	c := &cobra.Command{
 		Use:   "forward",
 		Short: "Forward packets from one interface to another (the lab's instance)",
-		Long: `Take each packet that arrives at one interface and send it out of another, at a cost that can be set. This is what
-an instance of the lab runs; "` + forwarder.Ready + `" on standard output says that it takes packets.`,
+		Long: prose(`
+Take each packet that arrives at one interface and send it out of another, at a cost that can be set. This is what
+an instance of the lab runs; "` + forwarder.Ready + `" on standard output says that it takes packets.`),
 		Example: "  smartinco forward --in in --out out --ring 1024 --work 170us --wait 130us",
 		Args:    cobra.NoArgs,
 		Hidden:  true,
@@ -34,19 +35,22 @@ an instance of the lab runs; "` + forwarder.Ready + `" on standard output says t
 		}
 		var counts forwarder.Counts
 		err := forwarder.Run(c.Context(), config, c.OutOrStdout(), &counts)
-		fmt.Fprintf(c.OutOrStdout(), "forwarder: %d forwarded, %d dropped\n", counts.Forwarded.Load(), counts.Dropped.Load())
+		fmt.Fprintf(c.OutOrStdout(), "forwarder: %d forwarded, %d dropped\n", counts.Forwarded.Load(),
+			counts.Dropped.Load())
 		return err
 	}
 	return c
 }
 
-// newAwait is what runs first in the lab's containers of another program, which cannot wait.
+// newAwait is the verb that runs first in the lab's containers of another program, which cannot wait for its
+// interfaces.
 func newAwait() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "await PROGRAM [ARGUMENT]...",
 		Short: "Wait for network interfaces, and run a program (the lab's instance)",
-		Long: `Wait until network interfaces are there and up, and become a program. A container of the lab starts before it has its
-interfaces, which not every program can wait for.`,
+		Long: prose(`
+Wait until network interfaces are there and up, and become a program. A container of the lab starts before it has its
+interfaces, which not every program can wait for.`),
 		Example: "  smartinco await --for in --for out /usr/bin/dpdk-testpmd --no-huge",
 		Args:    cobra.MinimumNArgs(1),
 		Hidden:  true,

@@ -17,7 +17,8 @@ func TestEveryVerbHasExamples(t *testing.T) {
 		if c.Short == "" || strings.HasSuffix(c.Short, ".") {
 			t.Errorf("%s: Short is %q: want one line without a full stop", c.CommandPath(), c.Short)
 		}
-		if !strings.Contains(c.Example, "smartinco "+strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "smartinco"), " ")) {
+		verb := strings.TrimPrefix(strings.TrimPrefix(c.CommandPath(), "smartinco"), " ")
+		if !strings.Contains(c.Example, "smartinco "+verb) {
 			t.Errorf("%s: no example of it: %q", c.CommandPath(), c.Example)
 		}
 	}

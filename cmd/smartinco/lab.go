@@ -19,10 +19,11 @@ func newLab() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "lab",
 		Short: "A whole testbed on this machine",
-		Long: `Make a testbed of real parts on this Linux machine: an Open vSwitch of its own, a traffic generator, and an image for
+		Long: prose(`
+Make a testbed of real parts on this Linux machine: an Open vSwitch of its own, a traffic generator, and an image for
 instances, in a network namespace of their own. It takes root, Open vSwitch, a Docker Engine and iproute2; see
 docs/hardware.md. "lab up" writes a testbed file with which scenarios run there; "lab down" removes all of it, also
-after a crash, and touches nothing else.`,
+after a crash, and touches nothing else.`),
 		Example: `  smartinco lab up
   smartinco lab status
   smartinco lab down`,
@@ -33,10 +34,12 @@ after a crash, and touches nothing else.`,
 func labFlags(c *cobra.Command) *lab.Config {
 	config := lab.Defaults()
 	f := c.Flags()
-	f.StringVar(&config.Name, "name", config.Name, "name of the lab: several may be up, each with its folder and address")
+	f.StringVar(&config.Name, "name", config.Name,
+		"name of the lab: several may be up, each with its folder and address")
 	f.StringVar(&config.Dir, "dir", config.Dir, "folder for sockets, logs and the testbed file")
 	f.StringVar(&config.Listen, "listen", config.Listen, "address of the traffic generator")
-	f.StringVar(&config.Docker, "docker", config.Docker, "address of the Docker Engine (default DOCKER_HOST, or the local socket)")
+	f.StringVar(&config.Docker, "docker", config.Docker,
+		"address of the Docker Engine (default DOCKER_HOST, or the local socket)")
 	c.PreRunE = func(*cobra.Command, []string) error {
 		if err := config.Check(); err != nil {
 			return usageError{err}
@@ -57,7 +60,8 @@ func newLabUp() *cobra.Command {
 	}
 	config := labFlags(c)
 	f := c.Flags()
-	f.StringVar(&config.Switch, "switch", config.Switch, "its switch: ovs, or doca for the stand-in for DOCA Flow, in a program built with it")
+	f.StringVar(&config.Switch, "switch", config.Switch,
+		"its switch: ovs, or doca for the stand-in for DOCA Flow, in a program built with it")
 	f.IntVar(&config.Ports, "ports", config.Ports, "instances for which there are ports")
 	runs := &choice{config.Runs, lab.Programs()}
 	f.Var(runs, "runs", "what an instance runs: forward, which sleeps between packets, or testpmd, DPDK's, which polls")
@@ -70,7 +74,8 @@ func newLabUp() *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		config.Runs = runs.value
 		if config.Switch == "doca" && !doca.HasStandIn {
-			return usagef("--switch doca: this program was built without the stand-in for DOCA Flow; make standin builds one with it")
+			return usagef("--switch doca: this program was built without the stand-in for DOCA Flow; make standin " +
+				"builds one with it")
 		}
 		if err := lab.Up(c.Context(), *config, func(step string) { fmt.Fprintln(c.ErrOrStderr(), step) }); err != nil {
 			return err
@@ -131,12 +136,13 @@ func newLabCalibrate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "calibrate",
 		Short: "Measure what instances process, alone and together, for the simulator",
-		Long: `Measure on a testbed - the lab unless another is named - what one instance processes alone and what several do
+		Long: prose(`
+Measure on a testbed - the lab unless another is named - what one instance processes alone and what several do
 together, under more load than they can process: real packets, steered to real containers by real rules. The times that
 rules, starts and stops take are measured too. The result is a piece of a scenario, with which the simulator predicts
 what the testbed does.
 
-The testbed must not be in use. The eight counts of instances, three rounds each, take about three minutes.`,
+The testbed must not be in use. The eight counts of instances, three rounds each, take about three minutes.`),
 		Example: `  smartinco lab calibrate -o calibration.yaml
   smartinco run fig9-best-fit --set @calibration.yaml -o out/predicted
   smartinco lab calibrate --testbed rack.yaml --counts 1,2,4,8 -o rack-calibration.yaml`,
@@ -150,7 +156,8 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 	f.IntSliceVar(&plan.Counts, "counts", plan.Counts, "numbers of instances that process at the same time")
 	f.IntVar(&plan.Rounds, "rounds", plan.Rounds, "how often each number is measured")
 	f.DurationVar(&plan.Measure, "measure", plan.Measure, "how long each time")
-	offered := f.String("offered", "", "load on all instances together, such as 20kpps (default six times what one processes)")
+	offered := f.String("offered", "", "load on all instances together, such as 20kpps (default six times what one "+
+		"processes)")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if *offered != "" {
 			if err := plan.Offered.UnmarshalText([]byte(*offered)); err != nil {
@@ -186,7 +193,8 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 			return err
 		}
 		if d := m.Disturbed(); len(d) > 0 {
-			fmt.Fprintf(w, "\nThe rounds with %v instances differ by more than 10 %%: something else had the machine. Better measure again.\n", d)
+			fmt.Fprintf(w, "\nThe rounds with %v instances differ by more than 10 %%: something else had the "+
+				"machine. Better measure again.\n", d)
 		}
 		fmt.Fprintf(w, "\n%s has the medians as a table\n", *out)
 		return nil
@@ -194,7 +202,7 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 	return c
 }
 
-// calibrate has the testbed to itself meanwhile.
+// calibrate holds the testbed while it measures.
 func calibrate(ctx context.Context, tb *testbed.File, p lab.Plan, say func(string)) (_ *lab.Measurement, err error) {
 	unlock, err := tb.Lock()
 	if err != nil {

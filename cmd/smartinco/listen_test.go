@@ -33,7 +33,8 @@ func TestMetricsAreServedBesideIdleClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := metricsServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") }))
-	for name, d := range map[string]time.Duration{"header": s.ReadHeaderTimeout, "read": s.ReadTimeout, "write": s.WriteTimeout, "idle": s.IdleTimeout} {
+	for name, d := range map[string]time.Duration{"header": s.ReadHeaderTimeout, "read": s.ReadTimeout,
+		"write": s.WriteTimeout, "idle": s.IdleTimeout} {
 		if d <= 0 || d > time.Minute {
 			t.Errorf("%s timeout %v", name, d)
 		}

@@ -8,9 +8,9 @@
 //	smartinco plot fig9 out/best-fit -o fig9.pdf   a figure from records
 //	smartinco reproduce -o out/reproduce           figures 6 to 10 beside the published numbers
 //
-// It exits with 0 when it did what was asked, with 2 when the request was at fault (a flag, a scenario, a file that is
-// not there), with 1 when it failed, and when a signal ended it with 128 and the signal's number: 130 for an interrupt, 143
-// for SIGTERM, 129 for SIGHUP.
+// It exits with 0 when it did what was asked, with 2 when the request was at fault (a flag, a scenario, a file that
+// does not exist), and with 1 when it failed. When a signal ended it, it exits with 128 and the signal's number: 130
+// for an interrupt, 143 for SIGTERM, 129 for SIGHUP.
 package main
 
 import (
@@ -93,16 +93,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return 2
 	case errors.Is(err, results.ErrDamaged): // whatever it is that is missing in it or cannot be read
 		return 1
-	case errors.Is(err, testbed.ErrUnavailable): // for lack of a socket, for instance, which is no mistake in the request
-		return 1
+	case errors.Is(err, testbed.ErrUnavailable):
+		return 1 // for lack of a socket, for instance, which is no mistake in the request
 	case slices.ContainsFunc(atFault, func(fault error) bool { return errors.Is(err, fault) }):
 		return 2
 	}
 	return 1
 }
 
-// output remembers that something could not be written, so that a verb may print without looking and the program does not
-// end with success when the disk is full.
+// output remembers that a write failed. So a verb may print without checking, and the program still fails when the disk
+// is full.
 type output struct {
 	w   io.Writer
 	err error

@@ -23,11 +23,12 @@ func newPlot() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plot FIGURE|all DIR...",
 		Short: "Draw a figure from records",
-		Long: `Draw a figure from records. Each DIR is a record, or a directory with records below it, as sweep leaves them. The ending of FILE
-chooses the format: .pdf, .svg, .png (300 dpi) or .tex (TikZ). What is drawn goes to a .csv beside the figure.
+		Long: prose(`
+Draw a figure from records. Each DIR is a record, or a directory with records below it, as sweep leaves them. The ending
+of FILE chooses the format: .pdf, .svg, .png (300 dpi) or .tex (TikZ). What is drawn goes to a .csv beside the figure.
 With all, every figure that the records suffice for is drawn into the directory named by -o.
 
-Figures:` + list.String(),
+Figures:` + list.String()),
 		Example: `  smartinco plot fig9 out/round-robin out/best-fit out/worst-fit -o fig9.pdf
   smartinco plot fig9 out/study -o fig9.svg --width 7.16 --published=false
   smartinco plot all out/study -o figures --ending .png`,
@@ -41,7 +42,8 @@ Figures:` + list.String(),
 	}
 	out := c.Flags().StringP("out", "o", "", "file of the figure (FIGURE.pdf); with all, directory of the figures (.)")
 	ending := c.Flags().String("ending", ".pdf", "with all: .pdf, .svg, .png or .tex")
-	width := c.Flags().Float64("width", 0, "width in inches: 3.5 for a column, 7.16 for a page; 0 for what suits the figure")
+	width := c.Flags().Float64("width", 0,
+		"width in inches: 3.5 for a column, 7.16 for a page; 0 for what suits the figure")
 	published := c.Flags().Bool("published", true, "mark the published values")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		recs, err := results.OpenAll(c.Context(), args[1:]...)

@@ -11,7 +11,6 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	contract "github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
-	"github.com/smartinco/smartinco/orchestrator/telemetry"
 )
 
 // policy is a row of any of the tables of policies.
@@ -32,9 +31,10 @@ func newPolicies() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "policies",
 		Short: "List the policies that a scenario can name",
-		Long: `List the policies that a scenario can name, by the key that takes them: what each does, what it looks at and
+		Long: prose(`
+List the policies that a scenario can name, by the key that takes them: what each does, what it looks at and
 where it comes from. It looks at T0: what is always known; T1: the orchestrator's own books; T2: the switch's counters,
-as old as the telemetry window.`,
+as old as the telemetry window.`),
 		Example: `  smartinco policies
   smartinco policies --format json
   smartinco run fig9-best-fit --set scheduler.policy=worst-fit -o out/worst-fit`,
@@ -54,7 +54,8 @@ as old as the telemetry window.`,
 func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
 	for _, p := range scheduler.Policies.Infos() {
-		schedulers.Policies = append(schedulers.Policies, policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
+		schedulers.Policies = append(schedulers.Policies,
+			policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
 	}
 	scaling := func(key string, infos []contract.Info) policyTable {
 		t := policyTable{Key: key}
@@ -68,14 +69,6 @@ func policyTables() []policyTable {
 		scaling("autoscaler.policy", autoscaler.Policies.Infos()),
 		scaling("autoscaler.victim", autoscaler.Victims.Infos()),
 	}
-}
-
-func classes(cs []telemetry.Class) []string {
-	var names []string
-	for _, c := range cs {
-		names = append(names, c.String())
-	}
-	return names
 }
 
 func printPolicies(out io.Writer, tables []policyTable) error {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// progress is one line on standard error that says how far something is: silent where standard error is not a terminal.
+// progress is a line on standard error that says how far a verb is. It is silent if standard error is not a terminal.
 // Its methods may be called from any goroutine, and on nil.
 type progress struct {
 	mu    sync.Mutex

@@ -44,8 +44,10 @@ func program(t *testing.T, dir string, args ...string) *exec.Cmd {
 }
 
 const (
-	racedStudy = "name: s\nduration: 20s\nworkload: [{cbr: {flows: 40, interval: 100ms, rate: 1Mpps}}]\nsweep: {seeds: 2}\n"
-	racedRun   = "name: r\nduration: 200s\ntelemetry: {window: 50ms}\nworkload: [{cbr: {flows: 40, interval: 100ms, rate: 1Mpps}}]\n"
+	racedStudy = "name: s\nduration: 20s\nworkload: [{cbr: {flows: 40, interval: 100ms, rate: 1Mpps}}]\nsweep: " +
+		"{seeds: 2}\n"
+	racedRun = "name: r\nduration: 200s\ntelemetry: {window: 50ms}\nworkload: [{cbr: {flows: 40, interval: 100ms, " +
+		"rate: 1Mpps}}]\n"
 )
 
 func put(t *testing.T, path, text string) {
@@ -87,15 +89,16 @@ func sameTree(t *testing.T, what string, want, got map[string]string) {
 	}
 }
 
-// Two processes on one directory: at least one is refused or finds the work done, and no record says that it is complete
-// and is not the right one. SMARTINCO_RACES says how many races.
+// Two processes on one directory: at least one is refused or finds the work done, and no record says that it is
+// complete and is not the right one. SMARTINCO_RACES says how many races.
 func TestRacesForADirectory(t *testing.T) {
 	work := t.TempDir()
 	put(t, filepath.Join(work, "r.yaml"), racedRun)
 	put(t, filepath.Join(work, "s.yaml"), racedStudy)
 	pairs := [][2][]string{
 		{{"run", "r.yaml", "-f", "-o"}, {"run", "r.yaml", "-f", "-o"}},
-		{{"run", "r.yaml", "-f", "-o"}, {"run", "r.yaml", "-f", "--set", "seed=2", "--set", "workload.0.cbr.rate=2Mpps", "-o"}},
+		{{"run", "r.yaml", "-f", "-o"}, {"run", "r.yaml", "-f", "--set", "seed=2", "--set", "workload.0.cbr.rate=2Mpps",
+			"-o"}},
 		{{"sweep", "s.yaml", "-o"}, {"sweep", "s.yaml", "--set", "workload.0.cbr.rate=2Mpps", "-o"}},
 		{{"sweep", "s.yaml", "-o"}, {"run", "r.yaml", "-f", "-o"}},
 		{{"reproduce", "-o"}, {"reproduce", "-o"}},
@@ -161,13 +164,14 @@ func TestRacesForADirectory(t *testing.T) {
 	}
 }
 
-// A verb that is killed at any moment, and given again, leaves what it leaves uninterrupted, to the byte, and nothing more.
-// SMARTINCO_KILLS says how many kills.
+// A verb that is killed at any moment, and given again, leaves what it leaves uninterrupted, to the byte, and nothing
+// more. SMARTINCO_KILLS says how many kills.
 func TestKilledVerbsAreResumed(t *testing.T) {
 	work := t.TempDir()
 	put(t, filepath.Join(work, "r.yaml"), racedRun)
 	put(t, filepath.Join(work, "s.yaml"), racedStudy)
-	generate := []string{"trace", "generate", "r.yaml", "-f", "--set", "duration=2s", "--set", "workload.0.cbr.rate=10kpps", "-o"}
+	generate := []string{"trace", "generate", "r.yaml", "-f", "--set", "duration=2s", "--set",
+		"workload.0.cbr.rate=10kpps", "-o"}
 	for _, args := range [][]string{{"run", "r.yaml", "-o", "made"}, append(generate, "made.pcap")} {
 		if b, err := program(t, work, args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, b)

@@ -24,12 +24,13 @@ func newReplay() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "replay SCENARIO --testbed FILE",
 		Short: "Run a scenario on hardware and write its record",
-		Long: `Run a scenario - a file, or the name of one that is built in - on the hardware that a testbed file names: a switch, a
+		Long: prose(`
+Run a scenario - a file, or the name of one that is built in - on the hardware that a testbed file names: a switch, a
 container engine and a traffic generator. The record is that of a simulation, with plant: hw. Rates and times are
 multiplied by the testbed's scale first; the record holds the scenario that ran, and its scale.
 
 What an earlier run left on the testbed, because it was killed, is removed first. An interrupt ends the run in good
-order: traffic stopped, rules and containers removed, the record readable and said to be incomplete.`,
+order: traffic stopped, rules and containers removed, the record readable and said to be incomplete.`),
 		Example: `  smartinco replay fig9-best-fit --testbed rack.yaml -o out/best-fit
   smartinco replay mine.yaml --testbed rack.yaml --set scheduler.policy=worst-fit --metrics 127.0.0.1:9108`,
 		Args:              cobra.ExactArgs(1),
@@ -96,7 +97,7 @@ order: traffic stopped, rules and containers removed, the record readable and sa
 	return c
 }
 
-// printReplay prints what a record says of its run, without the notes that were said meanwhile.
+// printReplay prints what a record says of its run, without the notes that were printed during the run.
 func printReplay(c *cobra.Command, dir string, run *results.Run, said map[string]bool) error {
 	if err := printRun(c.OutOrStdout(), dir, run); err != nil {
 		return err
@@ -108,7 +109,8 @@ func printReplay(c *cobra.Command, dir string, run *results.Run, said map[string
 		}
 	}
 	if k := &run.Conservation; !k.Holds {
-		fmt.Fprintf(c.OutOrStdout(), "the counters contradict each other: %.0f packets too many at %s\n", k.Worst, k.Where)
+		fmt.Fprintf(c.OutOrStdout(), "the counters contradict each other: %.0f packets too many at %s\n", k.Worst,
+			k.Where)
 	}
 	return nil
 }
@@ -125,7 +127,8 @@ func loadTestbed(file string) (*testbed.File, error) {
 }
 
 func metricsFlag(c *cobra.Command) *string {
-	return c.Flags().String("metrics", "", "serve metrics for Prometheus at this address while it runs; without a host, on the loopback interface")
+	return c.Flags().String("metrics", "",
+		"serve metrics for Prometheus at this address while it runs; without a host, on the loopback interface")
 }
 
 // serveMetrics serves metrics until stop is called. Without an address there is nothing to serve.
@@ -149,13 +152,14 @@ func serveMetrics(c *cobra.Command, address string) (m *replay.Metrics, stop fun
 // maxScrapers is how many connections the metrics are served on at a time.
 const maxScrapers = 32
 
-// metricsServer gives up whoever takes its time, so that nobody keeps a connection that others wait for.
+// metricsServer drops slow clients, so that nobody holds a connection that others wait for.
 func metricsServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
-		IdleTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
+	return &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+		WriteTimeout: 10 * time.Second,
+		IdleTimeout:  30 * time.Second, MaxHeaderBytes: 16 << 10}
 }
 
-// limited is a listener of which n connections are open at a time. Others wait to be accepted.
+// limited is a listener with at most n open connections. Others wait to be accepted.
 func limited(l net.Listener, n int) net.Listener { return &limit{l, make(chan struct{}, n)} }
 
 type limit struct {
@@ -191,16 +195,17 @@ func newHW() *cobra.Command {
 	}, newDoctor(), newClean(), newDrivers())
 }
 
-// errUnwell ends a doctor who found something.
+// errUnwell is the doctor's error when something was found.
 var errUnwell = errors.New("the testbed is not fit for a run")
 
 func newDoctor() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor --testbed FILE",
 		Short: "Check a testbed step by step, and say how to mend what is wrong",
-		Long: `Check what a run needs, step by step: that switch, container engine and generator can be reached and by whom, their
-versions, ports, image and huge pages. An instance is started and stopped, and the switch is opened as a run opens it; all
-of that is undone. It exits with 1 if anything is wrong.`,
+		Long: prose(`
+Check what a run needs, step by step: that switch, container engine and generator can be reached and by whom, their
+versions, ports, image and huge pages. An instance is started and stopped, and the switch is opened as a run opens it;
+all of that is undone. It exits with 1 if anything is wrong.`),
 		Example: `  smartinco hw doctor --testbed rack.yaml`,
 		Args:    cobra.NoArgs,
 	}
@@ -240,9 +245,10 @@ func newClean() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "clean --testbed FILE",
 		Short: "Stop the traffic and remove the rules and containers that a killed run left on a testbed",
-		Long: `Stop the traffic and remove the rules and containers that a killed run left on a testbed. The next run on it does the
-same; this is for those who do not plan one. Nothing of anybody else is touched. What cannot be reached - a switch that is
-down - keeps it from nothing else: it says what is left, and exits with 1.`,
+		Long: prose(`
+Stop the traffic and remove the rules and containers that a killed run left on a testbed. The next run on it does the
+same; this is for those who do not plan one. Nothing of anybody else is touched. What cannot be reached - a switch that
+is down - keeps it from nothing else: it says what is left, and exits with 1.`),
 		Example: `  smartinco hw clean --testbed rack.yaml`,
 		Args:    cobra.NoArgs,
 	}

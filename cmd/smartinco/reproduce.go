@@ -41,7 +41,8 @@ func newReproduce() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "reproduce",
 		Short: "Run and draw figures 6 to 10, and hold them against the published numbers",
-		Long: `Run the built-in scenarios of figures 6 to 10, draw the figures as PDF and PNG with the published values marked, and
+		Long: prose(`
+Run the built-in scenarios of figures 6 to 10, draw the figures as PDF and PNG with the published values marked, and
 write fidelity.md and fidelity.csv: each published number, ours, the residual, and whether it was fitted or predicted;
 and what figure 9 gives under other readings of the thesis, which readings.csv holds too. The records are kept in the
 directory records; runs that are already finished are passed over.
@@ -51,8 +52,8 @@ on, and both engines side by side in fidelity.md. That takes half an hour on two
 interrupted, the same command goes on with the first run that is not finished.
 
 With --plant hw the runs are on the hardware that --testbed names, and the figures are fig6-hw.pdf and so on, without a
-comparison in numbers. The scenarios are the published ones in the testbed's size or, with --scenarios lab, those that the
-lab can do in less than ten minutes.`,
+comparison in numbers. The scenarios are the published ones in the testbed's size or, with --scenarios lab, those that
+the lab can do in less than ten minutes.`),
 		Example: `  smartinco reproduce
   smartinco reproduce -o out/reproduce --jobs 4
   smartinco reproduce --engine packet
@@ -60,12 +61,15 @@ lab can do in less than ten minutes.`,
 		Args: cobra.NoArgs,
 	}
 	var r reproduction
-	c.Flags().StringVarP(&r.out, "out", "o", filepath.Join("out", "reproduce"), "directory of figures, comparison and records")
+	c.Flags().StringVarP(&r.out, "out", "o", filepath.Join("out", "reproduce"),
+		"directory of figures, comparison and records")
 	c.Flags().IntVarP(&r.jobs, "jobs", "j", runtime.NumCPU(), "runs at a time")
 	engine := &choice{"fluid", []string{"fluid", "packet"}}
 	c.Flags().Var(engine, "engine", "fluid: rates, a second in all; packet: fluid first, then every packet")
 	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions(engine.among, cobra.ShellCompDirectiveNoFileComp))
-	c.Flags().StringArrayVar(&r.sets, "set", nil, "override a key of every scenario: path=value, or @FILE with several (may be repeated); what is published does not apply then")
+	c.Flags().StringArrayVar(&r.sets, "set", nil,
+		"override a key of every scenario: path=value, or @FILE with several (may be repeated); what is published "+
+			"does not apply then")
 	plant := &choice{"sim", []string{"sim", "hw"}}
 	c.Flags().Var(plant, "plant", "sim: simulated; hw: on a testbed")
 	_ = c.RegisterFlagCompletionFunc("plant", cobra.FixedCompletions(plant.among, cobra.ShellCompDirectiveNoFileComp))
@@ -142,7 +146,8 @@ func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, 
 				name += "-" + engine
 			}
 			for _, ending := range []string{".pdf", ".png"} {
-				if err := draw(c, figure, recs[p.study], plots.Options{Published: true}, filepath.Join(r.out, name+ending)); err != nil {
+				if err := draw(c, figure, recs[p.study], plots.Options{Published: true},
+					filepath.Join(r.out, name+ending)); err != nil {
 					return nil, err
 				}
 			}
@@ -175,7 +180,8 @@ func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []
 		return nil, err
 	}
 	where := filepath.Join(r.out, study.RecordsName, engine, dir)
-	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine), float64(len(st.Runs)))
+	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine),
+		float64(len(st.Runs)))
 	_, err = study.All(c.Context(), st, where, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
 	line.end()
 	if err != nil && c.Context().Err() != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// replayed are the studies behind figures 6 to 10 as they run on hardware, by the set that they belong to: as published,
-// in the size that the testbed's file says, or cut down for the lab.
+// replayed are the studies behind figures 6 to 10 as they run on hardware, by the set that they belong to: as
+// published, in the size that the testbed's file says, or cut down for the lab.
 var replayed = map[string][]struct {
 	study   string
 	figures []string
@@ -58,7 +58,8 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 		for _, figure := range p.figures {
 			for _, ending := range []string{".pdf", ".png"} {
 				from := slices.Concat(recs[p.study], recs[p.with])
-				if err := draw(c, figure, from, plots.Options{Published: true}, filepath.Join(r.out, figure+"-hw"+ending)); err != nil {
+				if err := draw(c, figure, from, plots.Options{Published: true},
+					filepath.Join(r.out, figure+"-hw"+ending)); err != nil {
 					return err
 				}
 			}
@@ -67,7 +68,8 @@ func (r *reproduction) hardware(c *cobra.Command, file, set string) error {
 	return nil
 }
 
-// replay replays what is left of a study. It alone holds the testbed: a signal ends the figures as it ends any work.
+// replay replays what is left of a study. Only here is the testbed held: while figures are drawn, a signal ends the
+// verb at once.
 func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study, tb *testbed.File, dir string) error {
 	defer holds(c.Context(), c.ErrOrStderr())()
 	var line *progress
@@ -80,7 +82,8 @@ func (r *reproduction) replay(c *cobra.Command, name string, st *scenarios.Study
 	o.Progress = func(now, end units.Time) { line.at(now.Seconds()) }
 	err := study.ReplayAll(c.Context(), st, tb, dir, o, func(run int, end units.Time) {
 		line.end()
-		line = newProgress(c.ErrOrStderr(), fmt.Sprintf("seconds of %s, run %d of %d", name, run+1, len(st.Runs)), end.Seconds())
+		line = newProgress(c.ErrOrStderr(), fmt.Sprintf("seconds of %s, run %d of %d", name, run+1, len(st.Runs)),
+			end.Seconds())
 	})
 	if err != nil && c.Context().Err() != nil {
 		return fmt.Errorf("%s: %w; the same command goes on from there", name, err)

@@ -45,12 +45,13 @@ Same scenario, same seed: the same record, to the byte, host.json apart.`,
 			*out = filepath.Join("out", st.Runs[0].Name)
 		}
 		var line *progress
-		run, err := study.One(c.Context(), sc, *out, study.Options{Version: version, Overwrite: *force, Progress: func(now, end units.Time) {
-			if line == nil {
-				line = newProgress(c.ErrOrStderr(), "simulated seconds", end.Seconds())
-			}
-			line.at(now.Seconds())
-		}})
+		run, err := study.One(c.Context(), sc, *out,
+			study.Options{Version: version, Overwrite: *force, Progress: func(now, end units.Time) {
+				if line == nil {
+					line = newProgress(c.ErrOrStderr(), "simulated seconds", end.Seconds())
+				}
+				line.at(now.Seconds())
+			}})
 		line.end()
 		if err != nil && c.Context().Err() != nil && run != nil {
 			return fmt.Errorf("%w; %s holds the record up to there, and run --force begins again", err, *out)
@@ -70,13 +71,15 @@ Same scenario, same seed: the same record, to the byte, host.json apart.`,
 }
 
 func setFlag(c *cobra.Command) *[]string {
-	return c.Flags().StringArray("set", nil, "override a key of the scenario: path=value, or @FILE with several (may be repeated)")
+	return c.Flags().StringArray("set", nil,
+		"override a key of the scenario: path=value, or @FILE with several (may be repeated)")
 }
 
-// engineFlag is --engine, which is short for an override; the function gives what is to be overridden.
+// engineFlag adds --engine, which is short for an override; the function returns that override.
 func engineFlag(c *cobra.Command) func() []string {
 	engine := c.Flags().String("engine", "", "fluid or packet: overrides the scenario's")
-	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{"fluid", "packet"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{"fluid", "packet"},
+		cobra.ShellCompDirectiveNoFileComp))
 	return func() []string {
 		if *engine == "" {
 			return nil
@@ -121,7 +124,7 @@ func printRun(out io.Writer, dir string, r *results.Run) error {
 	return w.Flush()
 }
 
-// printDelays prints those of the whole run.
+// printDelays prints the delays of the whole run.
 func printDelays(out io.Writer, dir string) error {
 	rec, err := results.Open(dir)
 	if err != nil {

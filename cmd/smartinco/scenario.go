@@ -69,8 +69,9 @@ func newScenarioShow() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show SCENARIO",
 		Short: "Print a scenario as it is written, or resolved",
-		Long: `Print the text of a scenario. With --resolved, print each of its runs with every key and its value, defaults and
-NIC profile included.`,
+		Long: prose(`
+Print the text of a scenario. With --resolved, print each of its runs with every key and its value, defaults and
+NIC profile included.`),
 		Example: `  smartinco scenario show fig9-best-fit > mine.yaml
   smartinco scenario show fig9-best-fit --resolved --set nic.rules=64`,
 		Args:              cobra.ExactArgs(1),

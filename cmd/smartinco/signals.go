@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// ending are the signals that end the program in good order: an interrupt, an order to end, and a terminal or a connection
-// that has gone.
+// ending are the signals that end the program in good order: an interrupt, an order to end, and the loss of its
+// terminal or connection.
 var ending = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
-// grace is how long a verb may take to come back after a signal. Together with what ends the process it stays below a second.
+// grace is how long a verb may take to return after a signal. With the time to end the process it stays below a second.
 const grace = 400 * time.Millisecond
 
-// listen gives the signals that end the program. One that is ignored, as nohup and shells without job control have it, stays
-// ignored.
+// listen returns the signals that end the program. A signal that is ignored, as under nohup or in a shell without job
+// control, stays ignored.
 func listen() <-chan os.Signal {
 	c := make(chan os.Signal, 16)
 	for _, s := range ending {
@@ -32,11 +32,11 @@ func listen() <-chan os.Signal {
 
 // supervise runs a verb and gives the program's exit code: the verb's or, after a signal, 128 and the signal's number.
 //
-// A signal ends the verb's context. A verb that does not come back within grace, because it is inside a library or blocked
-// on a file, is left where it is: what is on disk is then as after a kill, which every reader of it knows to be incomplete.
-// Where the verb holds hardware (see holds), it has the time that it takes, until an interrupt or an order to end comes a
-// second time. A second hangup does not count, since a connection that breaks sends several; nor does what comes within
-// grace, since timeout(1) sends its signal twice.
+// A signal ends the verb's context. A verb that does not return within grace, because it is inside a library or blocked
+// on a file, is abandoned: the disk then looks as after a kill, and every reader knows that the files are incomplete. A
+// verb that holds hardware (see holds) may take as long as it needs, until a second interrupt or order to end. A second
+// hangup does not count, since a connection that breaks sends several; nor does a signal within grace, since timeout(1)
+// sends its signal twice.
 func supervise(signals <-chan os.Signal, stderr io.Writer, verb func(context.Context) int) int {
 	h := &hold{}
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), holdKey{}, h))
@@ -74,7 +74,7 @@ func supervise(signals <-chan os.Signal, stderr io.Writer, verb func(context.Con
 	}
 }
 
-// complain says why the verb has not the last word. A terminal that takes nothing does not hold the end up.
+// complain says why the program ends before its verb. A terminal that accepts no output does not delay the end.
 func complain(stderr io.Writer, s syscall.Signal, why string) {
 	said := make(chan bool)
 	go func() {
@@ -96,7 +96,7 @@ type hold struct {
 
 type holdKey struct{}
 
-// until is how long the verb may go on before it is asked for again; not above 0 when its time is over.
+// until is how long the verb may go on before the next look; 0 or less when its time is over.
 func (h *hold) until() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -106,9 +106,9 @@ func (h *hold) until() time.Duration {
 	return grace - time.Since(h.released)
 }
 
-// holds is called by a verb that is about to drive hardware, with its context. Until release is called, a signal ends the
-// context and nothing else, so that traffic is stopped and the testbed cleaned; and a standard output or error that nobody
-// reads any more, as of a broken pipeline, is an error of the write and not the end of the process.
+// holds is called by a verb that is about to drive hardware, with its context. Until release is called, a signal only
+// ends the context, so that the verb can stop the traffic and clean the testbed. A broken pipe at standard output or
+// error is then an error of the write and does not end the process.
 func holds(ctx context.Context, stderr io.Writer) (release func()) {
 	h, ok := ctx.Value(holdKey{}).(*hold)
 	if !ok {
@@ -120,7 +120,8 @@ func holds(ctx context.Context, stderr io.Writer) (release func()) {
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	silent := context.AfterFunc(ctx, func() {
-		fmt.Fprintln(stderr, "stopping traffic and cleaning the testbed; another signal ends at once and leaves that to smartinco hw clean")
+		fmt.Fprintln(stderr, "stopping traffic and cleaning the testbed; another signal ends at once and leaves that "+
+			"to smartinco hw clean")
 	})
 	return sync.OnceFunc(func() {
 		silent()

@@ -22,8 +22,8 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// patience is the bound of what must happen at some time, for machines that are busy with other tests. TestASignalHasASecond
-// is about the second in which it must.
+// patience is the bound of what must happen at some time, for machines that are busy with other tests.
+// TestASignalHasASecond is about the second in which it must.
 const patience = time.Minute
 
 var codes = []struct {
@@ -34,8 +34,8 @@ var codes = []struct {
 // midway brings a verb into the middle of its work.
 type midway func(t *testing.T, dir string) work
 
-// work is a verb's arguments and how it is known to be in the middle of its work: ready returns then, in a process of its
-// own; or it prints what nobody takes; or it is quiet, and there all the time.
+// work is a verb's arguments and how it is known to be in the middle of its work: ready returns then, in a process of
+// its own; or it prints what nobody takes; or it is quiet, and there all the time.
 type work struct {
 	args  []string
 	ready func()
@@ -248,21 +248,25 @@ func processThen(t *testing.T, dir string, w work, s syscall.Signal, want int) {
 // long is a run whose first window outlives every test.
 func long(verb, appears string) midway {
 	return func(t *testing.T, dir string) work {
-		write(t, filepath.Join(dir, "long.yaml"), "name: long\nengine: packet\nduration: 100000s\ntelemetry: {window: 100000s}\nworkload: [{cbr: {flows: 4, rate: 5Mpps, arrivals: poisson}}]\n")
+		write(t, filepath.Join(dir, "long.yaml"),
+			"name: long\nengine: packet\nduration: 100000s\ntelemetry: {window: 100000s}\nworkload: [{cbr: {flows: "+
+				"4, rate: 5Mpps, arrivals: poisson}}]\n")
 		out := "out"
 		if verb == "trace generate" {
 			out = "out/t.csv"
 			if err := os.Mkdir(filepath.Join(dir, "out"), 0o777); err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(dir, "long.yaml"), "name: long\nduration: 100000s\nworkload: [{model: {name: agh-2015, rate: 100000}}]\n")
+			write(t, filepath.Join(dir, "long.yaml"),
+				"name: long\nduration: 100000s\nworkload: [{model: {name: agh-2015, rate: 100000}}]\n")
 		}
 		return work{args: append(strings.Fields(verb), "long.yaml", "-o", out), ready: until(dir, appears)}
 	}
 }
 
 func reproducing(t *testing.T, dir string) work {
-	return work{args: []string{"reproduce", "--engine", "packet", "-o", "out"}, ready: until(dir, "out/records/packet/*/*/run.json")}
+	return work{args: []string{"reproduce", "--engine", "packet", "-o", "out"},
+		ready: until(dir, "out/records/packet/*/*/run.json")}
 }
 
 func until(dir, appears string) func() {
@@ -290,7 +294,8 @@ func prints(args ...string) midway {
 				write(t, a, "1,25Mpps\n4,10.5Mpps\n8,5.25Mpps\n")
 			case "FLOWS":
 				a = filepath.Join(dir, "flows.csv")
-				quiet(t, "trace", "generate", "fig9-best-fit", "--set", "duration=2s", "--set", "workload.0.cbr.total=1Mbps", "-o", a)
+				quiet(t, "trace", "generate", "fig9-best-fit", "--set", "duration=2s", "--set",
+					"workload.0.cbr.total=1Mbps", "-o", a)
 			case "f.svg":
 				a = filepath.Join(dir, a)
 			}
@@ -327,7 +332,8 @@ generator: {trex: {address: "%[2]v"}}
 func onSilentEngine(verb string) midway {
 	return func(t *testing.T, dir string) work {
 		l := silent(t, "unix", filepath.Join(dir, "d.sock"))
-		args := []string{"lab", verb, "--name", "nosuchlab", "--dir", "lab", "--docker", "unix://" + filepath.Join(dir, "d.sock")}
+		args := []string{"lab", verb, "--name", "nosuchlab", "--dir", "lab", "--docker",
+			"unix://" + filepath.Join(dir, "d.sock")}
 		return work{args: args, ready: accepted(t, l)}
 	}
 }
@@ -391,10 +397,11 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// A verb that holds hardware comes back by itself, however long it cleans; hangups of a connection that breaks, and a signal
-// that is sent twice at once, do not hurry it. Another order to end does.
+// A verb that holds hardware comes back by itself, however long it cleans; hangups of a connection that breaks, and a
+// signal that is sent twice at once, do not hurry it. Another order to end does.
 func TestHardwareIsCleanedBeforeTheEnd(t *testing.T) {
-	// What hands signals out begins with the first that wants some, and must not be of the bubble that it would keep from ending.
+	// What hands signals out begins with the first that wants some, and must not be of the bubble that it would keep
+	// from ending.
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGPIPE)
 	signal.Stop(c)
@@ -458,8 +465,8 @@ func TestHardwareIsCleanedBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// A signal has a second to end a verb that does not listen, on a terminal that takes nothing: half of it here, the rest is
-// for the process to go.
+// A signal has a second to end a verb that does not listen, on a terminal that takes nothing: half of it here, the rest
+// is for the process to go.
 func TestASignalHasASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signals := make(chan os.Signal, 1)
@@ -474,8 +481,8 @@ func TestASignalHasASecond(t *testing.T) {
 	})
 }
 
-// The user is told how to go on where a signal has cut the work short: not where it came when all was done, nor of a record
-// where none had begun.
+// The user is told how to go on where a signal has cut the work short: not where it came when all was done, nor of a
+// record where none had begun.
 func TestOnlyWhatIsCutShortIsSaidToBe(t *testing.T) {
 	for _, c := range []struct {
 		verb        string
@@ -497,9 +504,11 @@ func TestOnlyWhatIsCutShortIsSaidToBe(t *testing.T) {
 		}}
 		var out bytes.Buffer
 		code := run(ctx, []string{c.verb, "fig9-best-fit", "-o", dir}, strings.NewReader(""), &out, &out)
-		if said := out.String(); code != c.code || strings.Contains(said, "up to there") != (c.says && c.verb == "run") ||
+		if said := out.String(); code != c.code ||
+			strings.Contains(said, "up to there") != (c.says && c.verb == "run") ||
 			strings.Contains(said, "from there") != (c.says && c.verb == "sweep") || strings.Contains(said, "%!") {
-			t.Errorf("%s, signal when %q holds %q: exit code %d, want %d; says how to go on: want %v\n%s", c.verb, c.file, c.holds, code, c.code, c.says, said)
+			t.Errorf("%s, signal when %q holds %q: exit code %d, want %d; says how to go on: want %v\n%s", c.verb,
+				c.file, c.holds, code, c.code, c.says, said)
 		}
 	}
 }

@@ -15,9 +15,10 @@ func newSweep() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep SCENARIO",
 		Short: "Run all scenarios of a study, on all cores",
-		Long: `Run each combination that a scenario's sweep block asks for, and write a record for each, in a directory of its
+		Long: prose(`
+Run each combination that a scenario's sweep block asks for, and write a record for each, in a directory of its
 own, and a summary.csv with a line for each. Runs that are already finished are passed over, so the same command
-resumes a sweep that was interrupted. The records do not depend on --jobs.`,
+resumes a sweep that was interrupted. The records do not depend on --jobs.`),
 		Example: `  smartinco sweep study.yaml -o out/study
   smartinco sweep study.yaml -o out/study --jobs 4 --set sweep.seeds=20
   smartinco plot fig9 out/study -o fig9.pdf`,
@@ -43,7 +44,8 @@ resumes a sweep that was interrupted. The records do not depend on --jobs.`,
 			*out = filepath.Join("out", st.Name)
 		}
 		line := newProgress(c.ErrOrStderr(), "runs", float64(len(st.Runs)))
-		outcome, err := study.All(c.Context(), st, *out, study.AllOptions{Version: version, Jobs: *jobs, Progress: line.at})
+		outcome, err := study.All(c.Context(), st, *out,
+			study.AllOptions{Version: version, Jobs: *jobs, Progress: line.at})
 		line.end()
 		if err != nil && c.Context().Err() != nil {
 			return fmt.Errorf("%w; the same command goes on from there", err)
@@ -54,7 +56,8 @@ resumes a sweep that was interrupted. The records do not depend on --jobs.`,
 		if *format == "json" {
 			return writeJSON(c.OutOrStdout(), outcome)
 		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%d runs in %s: %d done, %d were finished before\n", outcome.Runs, *out, outcome.Done, outcome.Skipped)
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%d runs in %s: %d done, %d were finished before\n", outcome.Runs, *out,
+			outcome.Done, outcome.Skipped)
 		return err
 	}
 	return c

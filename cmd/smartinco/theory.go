@@ -20,11 +20,12 @@ func newTheory() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "theory",
 		Short: "Hold the simulator against queueing theory and published packet counts",
-		Long: `Run scenarios of which queueing theory knows the loss and the waits, and the common work on which eight other packet
-simulators agree to the packet. Each closed form must lie within the confidence interval of what the runs say, which
-is printed behind the mean; the rows together have a confidence of 99 %, by Bonferroni's correction. Packet counts must be
-equal. Times are in mean service times. It exits with 1 when a row differs, when packets are not conserved or Little's law
-does not hold in a run. The seeds are fixed, so that the same program prints the same table every time.`,
+		Long: prose(`
+Run scenarios of which queueing theory knows the loss and the waits, and the common work on which eight other packet
+simulators agree to the packet. Each closed form must lie within the confidence interval of what the runs say, which is
+printed behind the mean; the rows together have a confidence of 99 %, by Bonferroni's correction. Packet counts must be
+equal. Times are in mean service times. It exits with 1 when a row differs, when packets are not conserved or Little's
+law does not hold in a run. The seeds are fixed, so that the same program prints the same table every time.`),
 		Example: `  smartinco theory
   smartinco theory --runs 5 --packets 100000`,
 		Args: cobra.NoArgs,

@@ -25,10 +25,11 @@ func newTraceInspect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Say what is in a packet capture or a flow log",
-		Long: `Say what is in a packet capture (pcap, pcapng) or a flow log (Zeek's conn.log, the CSV of nfdump or CICFlowMeter, the
-flow CSV of trace generate and convert), packed with gzip or zstd or not: packets, flows, duration, sizes, rates and peaks.
-What is peculiar is counted in notes. With -o, draw the rate over time, in the format that the file's ending names: .pdf,
-.svg, .png or .tex.`,
+		Long: prose(`
+Say what is in a packet capture (pcap, pcapng) or a flow log (Zeek's conn.log, the CSV of nfdump or CICFlowMeter, the
+flow CSV of trace generate and convert), packed with gzip or zstd or not: packets, flows, duration, sizes, rates and
+peaks. What is peculiar is counted in notes. With -o, draw the rate over time, in the format that the file's ending
+names: .pdf, .svg, .png or .tex.`),
 		Example: `  smartinco trace inspect capture.pcap.gz
   smartinco trace inspect capture.pcap.gz -o rate.pdf
   smartinco trace inspect conn.log --format json`,
@@ -56,15 +57,16 @@ What is peculiar is counted in notes. With -o, draw the rate over time, in the f
 	return c
 }
 
-// tunnelFlag is the flag of the scenario key of the same name.
+// tunnelFlag adds --tunnel, which stands for the scenario key of that name.
 func tunnelFlag(c *cobra.Command) *string {
 	f := &choice{"none", []string{"none", "inner"}}
-	c.Flags().Var(f, "tunnel", "whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel: none is the tunnel's, inner those inside")
+	c.Flags().Var(f, "tunnel", "whose addresses make the flow of a packet in a VXLAN or GTP-U tunnel: none is the "+
+		"tunnel's, inner those inside")
 	_ = c.RegisterFlagCompletionFunc("tunnel", cobra.FixedCompletions(f.among, cobra.ShellCompDirectiveNoFileComp))
 	return &f.value
 }
 
-// unreadable makes the user's mistake of a file that is there and cannot be read as traffic.
+// unreadable makes an error the user's mistake if a file exists but does not hold traffic.
 func unreadable(c *cobra.Command, err error) error {
 	var path *fs.PathError
 	if !errors.As(err, &path) && c.Context().Err() == nil {

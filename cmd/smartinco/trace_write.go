@@ -18,23 +18,24 @@ import (
 	"github.com/smartinco/smartinco/traces"
 )
 
-const traceFormats = `The file's ending decides what is written: .pcapng is a packet capture, .pcap one in the older format, which is the
-only one that TRex reads and has times in microseconds, .csv a flow CSV with a line for each flow and direction, and .gz
-after any of them compresses it. The file appears when it is complete; one that is there stays as it is unless --force is
-given.`
+const traceFormats = `
+The file's ending decides what is written: .pcapng is a packet capture, .pcap one in the older format, which is the only
+one that TRex reads and has times in microseconds, .csv a flow CSV with a line for each flow and direction, and .gz
+after any of them compresses it. The file appears when it is complete; one that is there stays as it is unless --force
+is given.`
 
 func newTraceGenerate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate [SCENARIO] -o FILE",
 		Short: "Write the traffic of a flow model or a scenario as a capture or a flow file",
-		Long: `Write the traffic of a scenario - its workload, up to its duration - so that TRex, tcpreplay or another simulator can
+		Long: prose(`
+Write the traffic of a scenario - its workload, up to its duration - so that TRex, tcpreplay or another simulator can
 play it. --model takes the place of a scenario: the keys of a workload's model, as smartinco scenario reference explains
 them.
-
 ` + traceFormats + `
 
 The frames of a capture have valid headers and checksums, and zeros as payload. They lack the check sequence, as in any
-capture: a frame of 64 B takes 60 B in the file, and is 64 B again on the wire.`,
+capture: a frame of 64 B takes 60 B in the file, and is 64 B again on the wire.`),
 		Example: `  smartinco trace generate --model 'name: agh-2015, rate: 1000' --set duration=10s -o campus.pcapng
   smartinco trace generate --model 'name: trex, file: sfr.yaml' --set duration=1s -o mix.pcapng.gz
   smartinco trace generate fig9-best-fit --set duration=41s --set workload.0.cbr.total=1Mbps -o staircase.csv`,
@@ -53,7 +54,8 @@ capture: a frame of 64 B takes 60 B in the file, and is 64 B again on the wire.`
 		case (*model != "") == (len(args) > 0):
 			return usagef("%d scenarios and a model %q, want one of the two", len(args), *model)
 		case *model != "":
-			st, err = scenarios.Parse("--model", fmt.Appendf(nil, "workload: [{model: {\n%s\n}}]\n", *model), ".", *sets)
+			st, err = scenarios.Parse("--model", fmt.Appendf(nil, "workload: [{model: {\n%s\n}}]\n", *model), ".",
+				*sets)
 		default:
 			st, err = scenarios.Load(args[0], *sets)
 		}
@@ -81,13 +83,13 @@ func newTraceConvert() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Write recorded traffic in another format",
-		Long: `Write recorded traffic in another format. IN is a packet capture (pcap, pcapng), Zeek's conn.log, the CSV of nfdump or
+		Long: prose(`
+Write recorded traffic in another format. IN is a packet capture (pcap, pcapng), Zeek's conn.log, the CSV of nfdump or
 CICFlowMeter, or a flow CSV, packed with gzip or zstd or not; its content decides, not its name.
-
 ` + traceFormats + `
 
 The frames of a capture are copied; the records of a flow log are played at an even pace, as frames with zeros as
-payload. A flow CSV keeps the bytes that the source counts, and says in the name of its last column which they are.`,
+payload. A flow CSV keeps the bytes that the source counts, and says in the name of its last column which they are.`),
 		Example: `  smartinco trace convert conn.log.gz flows.csv
   smartinco trace convert nfdump.csv office.pcapng
   smartinco trace convert capture.pcap flows.csv.gz --force`,
@@ -105,7 +107,9 @@ payload. A flow CSV keeps the bytes that the source counts, and says in the name
 		capture := func(f traces.CaptureFormat) writeFunc {
 			return func(ctx context.Context, w io.Writer, p traces.Progress) (traces.Written, error) {
 				if *tunnel != "none" {
-					return traces.Written{}, usagef("--tunnel %s and a capture to write: the frames of a capture are copied as they are, want a .csv", *tunnel)
+					return traces.Written{},
+						usagef("--tunnel %s and a capture to write: the frames of a capture are copied as they are, "+
+							"want a .csv", *tunnel)
 				}
 				done, err := traces.ConvertToCapture(ctx, args[0], w, f, p)
 				return blame(ctx, done, err)
@@ -128,9 +132,13 @@ func outFlags(c *cobra.Command) (out *string, force *bool) {
 type writeFunc func(context.Context, io.Writer, traces.Progress) (traces.Written, error)
 
 // writeTrace writes a capture or a flow file, as its name says, and tells what is in it.
-func writeTrace(c *cobra.Command, path string, force bool, unit string, capture func(traces.CaptureFormat) writeFunc, flows writeFunc) error {
+func writeTrace(
+	c *cobra.Command, path string, force bool, unit string,
+	capture func(traces.CaptureFormat) writeFunc, flows writeFunc,
+) error {
 	name, zipped := strings.CutSuffix(path, ".gz")
-	write := map[string]writeFunc{".pcapng": capture(traces.PCAPNG), ".pcap": capture(traces.PCAP), ".csv": flows}[filepath.Ext(name)]
+	write := map[string]writeFunc{".pcapng": capture(traces.PCAPNG), ".pcap": capture(traces.PCAP),
+		".csv": flows}[filepath.Ext(name)]
 	if write == nil {
 		return usagef("%s: do not know this ending: want .pcapng, .pcap or .csv, with or without .gz", path)
 	}

@@ -16,7 +16,8 @@ func newTrexServer() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trex-server --port IF [--port IF...]",
 		Short: "Stand in for the TRex traffic generator on Linux interfaces",
-		Long: `Speak the protocol of TRex (stateless, API 5.1) and send and receive real packets on Linux network interfaces.
+		Long: prose(`
+Speak the protocol of TRex (stateless, API 5.1) and send and receive real packets on Linux network interfaces.
 
 Port 0 is the first --port, port 1 the second, and so on. Ports 0 and 1, 2 and 3 send to each other's MAC address where
 a stream does not say otherwise. With --netns the interfaces are opened in that network namespace, while the server
@@ -26,15 +27,17 @@ Anybody who reaches --listen can send any packet: the protocol knows no password
 machine alone; name an address, or 0.0.0.0 for all, where others are to reach it.
 
 It sends at 100,000 packets a second and more on a small machine, sleeps between packets, and is not TRex: methods that
-it does not have are "not registered". See docs/hardware.md.`,
+it does not have are "not registered". See docs/hardware.md.`),
 		Example: `  smartinco trex-server --port if0 --port if1
   smartinco trex-server --netns lab --port uplink --port sink --listen 127.0.0.1:4511`,
 		Args: cobra.NoArgs,
 	}
 	ports := c.Flags().StringArray("port", nil, "network interface, once for each port")
 	netns := c.Flags().String("netns", "", "network namespace of the interfaces: a name of ip-netns, or a path")
-	listen := c.Flags().String("listen", trex.DefaultAddr, "address of the RPC, without a host on the loopback interface; port 0 takes a free one")
-	publish := c.Flags().String("publish", "", "address of the publisher, which TRex's own client wants: 127.0.0.1:4500 (default none)")
+	listen := c.Flags().String("listen", trex.DefaultAddr,
+		"address of the RPC, without a host on the loopback interface; port 0 takes a free one")
+	publish := c.Flags().String("publish", "",
+		"address of the publisher, which TRex's own client wants: 127.0.0.1:4500 (default none)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if n := len(*ports); n == 0 || n > trexserver.MaxPorts {
 			return usagef("%d times --port, want 1 to %d network interfaces", n, trexserver.MaxPorts)

@@ -24,8 +24,9 @@ func newValidate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate SCENARIO...",
 		Short: "Check scenarios without running them",
-		Long: `Check scenarios without running them. Every mistake is reported with its file, line, column and key, what was found
-and what was expected. What is valid is run, unless a file that it names, which must be there but is not read, is wrong.`,
+		Long: prose(`
+Check scenarios without running them. Every mistake is reported with its file, line, column and key, what was found and
+what was expected. What is valid is run, unless a file that it names, which must be there but is not read, is wrong.`),
 		Example: `  smartinco validate mine.yaml
   smartinco validate *.yaml --format json
   smartinco validate mine.yaml --set scheduler.limit=12Mpps`,

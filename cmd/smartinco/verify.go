@@ -15,12 +15,14 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DIR...",
 		Short: "Feed records' events to a new orchestrator, which must act as recorded",
-		Long: `Hold every file of a record against its checksum. Then feed the events of a record to a new orchestrator, made from the record's scenario, and compare what it decides and
-does with what the record says. Simulated runs, runs on hardware and runs that were killed are verified alike. Of a
-directory without a record of its own, such as a sweep's, every record below it is.
+		Long: prose(`
+Hold every file of a record against its checksum. Then feed the events of a record to a new orchestrator, made from the
+record's scenario, and compare what it decides and does with what the record says. Simulated runs, runs on hardware and
+runs that were killed are verified alike. Of a directory without a record of its own, such as a sweep's, every record
+below it is.
 
-A difference is shown where it begins, with the event and the lines of the log that follow it; it makes the exit code 1, and so does a damaged file.
-Each record's first difference is shown: what comes after one follows from it.`,
+A difference is shown where it begins, with the event and the lines of the log that follow it; it makes the exit code 1,
+and so does a damaged file. Each record's first difference is shown: what comes after one follows from it.`),
 		Example: `  smartinco verify out/best-fit
   smartinco verify out/study out/lab --format json`,
 		Args: cobra.MinimumNArgs(1),
@@ -54,14 +56,15 @@ Each record's first difference is shown: what comes after one follows from it.`,
 			errs = append(errs, writeJSON(c.OutOrStdout(), all))
 		}
 		if differ > 0 {
-			errs = append(errs, fmt.Errorf("%d of %d records differ from what this orchestrator does", differ, len(dirs)))
+			errs = append(errs, fmt.Errorf("%d of %d records differ from what this orchestrator does", differ,
+				len(dirs)))
 		}
 		return errors.Join(errs...)
 	}
 	return c
 }
 
-// printVerified says whether a record is what this orchestrator does, and where they part if it is not.
+// printVerified says whether this orchestrator does what the record says, and where they differ if not.
 func printVerified(w io.Writer, v *results.Verified) {
 	d := v.Difference
 	if d == nil {
@@ -72,10 +75,12 @@ func printVerified(w io.Writer, v *results.Verified) {
 		if v.Unchecked {
 			end += "; its log has no checksum"
 		}
-		fmt.Fprintf(w, "%s: the same %d decisions and %d actions for %d events%s\n", v.Dir, v.Decisions, v.Actions, v.Events, end)
+		fmt.Fprintf(w, "%s: the same %d decisions and %d actions for %d events%s\n", v.Dir, v.Decisions, v.Actions,
+			v.Events, end)
 		return
 	}
-	fmt.Fprintf(w, "%s: differs from line %d of the log on, at %v; recorded by version %s, this is %s\n", v.Dir, d.Line, d.At, v.Version, version)
+	fmt.Fprintf(w, "%s: differs from line %d of the log on, at %v; recorded by version %s, this is %s\n", v.Dir, d.Line,
+		d.At, v.Version, version)
 	fmt.Fprintf(w, "  event    %s\n", shortened(d.Event))
 	same := 0
 	for same < len(d.Recorded) && same < len(d.Replayed) && d.Recorded[same] == d.Replayed[same] {

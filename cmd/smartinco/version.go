@@ -22,7 +22,8 @@ func newVersion() *cobra.Command {
 				"version": version, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
 			})
 		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "smartinco %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		_, err := fmt.Fprintf(c.OutOrStdout(), "smartinco %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS,
+			runtime.GOARCH)
 		return err
 	}
 	return c

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/term"
 )
 
-// visible is an output for people: what would move the cursor, change colours or hide text comes out as Go writes it in a
-// string, so that no name in a file or a record can do that to a terminal. Several goroutines may write: a verb, and what
-// speaks when a signal comes.
+// visible is an output for people: characters that would move the cursor, change colours or hide text are escaped as in
+// a Go string, so that no name in a file or a record can do that to a terminal. Several goroutines may write: the verb,
+// and the one that handles signals.
 type visible struct {
 	w    io.Writer
 	mu   sync.Mutex
@@ -63,7 +63,7 @@ func terminal(w io.Writer) *os.File {
 	return f
 }
 
-// The most that is said of an error: a file can be wrong in a million places, and a value can be as long as a file.
+// Bounds of an error's text: a file can be wrong in a million places, and a value can be as long as a file.
 const (
 	mostLines  = 100
 	mostOfLine = 2000 // bytes

@@ -59,16 +59,21 @@ func TestVisibleFromSeveralGoroutines(t *testing.T) {
 func TestErrorsAreFitForATerminal(t *testing.T) {
 	dir := t.TempDir()
 	long := strings.Repeat("9", 1<<20)
-	write(t, filepath.Join(dir, "value.yaml"), "duration: 1s\nvnf: {buffer: "+long+"}\nworkload: [{cbr: {flows: 1, rate: 1Mpps}}]\n")
+	write(t, filepath.Join(dir, "value.yaml"),
+		"duration: 1s\nvnf: {buffer: "+long+"}\nworkload: [{cbr: {flows: 1, rate: 1Mpps}}]\n")
 	write(t, filepath.Join(dir, "text.yaml"), "duration: "+long+"s\nworkload: [{cbr: {flows: 1, rate: 1Mpps}}]\n")
 	write(t, filepath.Join(dir, "keys.yaml"), strings.Repeat("a: 1\n", 100_000))
 	write(t, filepath.Join(dir, "escape.yaml"), "\"\\e[2J\": 1\nduration: \"\\e]0;x\\a\"\n")
 	write(t, filepath.Join(dir, "raw.yaml"), "name: \x1b[2J\n")
 	for _, args := range [][]string{
-		{"validate", "value.yaml"}, {"validate", "text.yaml"}, {"validate", "keys.yaml"}, {"validate", "escape.yaml"}, {"validate", "raw.yaml"},
-		{"validate", "fig9", "--set", "duration=" + long}, {"validate", "fig9", "--set", long}, {"validate", "fig9", "--set", "name=\x1b[2J\u0007="},
-		{"validate", "\x1b[2J"}, {"run", strings.Repeat("x", 100)}, {"\x1b[2J"}, {"hw", "doctor", "--testbed", "value.yaml"},
-		{"validate", "value.yaml", "--format", "json"}, {"validate", "fig9", "--set", "duration=" + long, "--format", "json"},
+		{"validate", "value.yaml"}, {"validate", "text.yaml"}, {"validate", "keys.yaml"}, {"validate", "escape.yaml"},
+		{"validate", "raw.yaml"},
+		{"validate", "fig9", "--set", "duration=" + long}, {"validate", "fig9", "--set", long},
+		{"validate", "fig9", "--set", "name=\x1b[2J\u0007="},
+		{"validate", "\x1b[2J"}, {"run", strings.Repeat("x", 100)}, {"\x1b[2J"},
+		{"hw", "doctor", "--testbed", "value.yaml"},
+		{"validate", "value.yaml", "--format", "json"},
+		{"validate", "fig9", "--set", "duration=" + long, "--format", "json"},
 	} {
 		for i, a := range args {
 			if strings.HasSuffix(a, ".yaml") {

@@ -1,6 +1,6 @@
 // Package compare lays two records side by side: the error of each series of windows, the totals, and where the
-// orchestrators decided otherwise. It does not ask which plant made them: a simulation is compared with hardware, an engine
-// with another, or a policy with another.
+// orchestrators decided otherwise. It does not matter which plant made them: a simulation can be compared with
+// hardware, and two engines or two policies with each other.
 //
 // The first record is the reference: errors are those of the second against it.
 package compare
@@ -15,7 +15,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// Comparison is what two records have in common and what not.
+// Comparison is what two records have in common, and where they differ.
 type Comparison struct {
 	A         Side      `json:"a"` // the reference
 	B         Side      `json:"b"`
@@ -41,10 +41,10 @@ type Side struct {
 	Complete bool    `json:"complete"`
 }
 
-// Series is a column of the windows in both records. MAE is the mean of |b-a| over the windows, and WAPE, the weighted
-// absolute percentage error, its share of the mean of |a|. MAPE is the mean of |b-a|/|a| over the windows in which a is not
-// 0, whose number is Shares: windows in which a is small can make it large. Correlation is Pearson's. What is not
-// defined, because a is 0 throughout or a series is constant, is nil.
+// Series is a column of the windows in both records. MAE is the mean of |b-a| over the windows. WAPE, the weighted
+// absolute percentage error, is MAE over the mean of |a|. MAPE is the mean of |b-a|/|a| over the windows in which a is
+// not 0, whose number is Shares; windows in which a is small can make it large. Correlation is Pearson's. A figure that
+// is not defined, because a is 0 throughout or a series is constant, is nil.
 type Series struct {
 	Name        string   `json:"name"` // of the column, see results.Window
 	Unit        string   `json:"unit"`
@@ -65,8 +65,8 @@ type Total struct {
 	Percent *float64 `json:"difference_percent"`
 }
 
-// column is a series of windows. A rate holds over its window; a state is that at the window's end; a count is that of the
-// window, and is compared as a rate.
+// column is a series of windows. A rate holds over its window; a state is that at the window's end; a count is that of
+// the window, and is compared as a rate.
 type column struct {
 	name, unit string
 	kind       kind
@@ -100,7 +100,7 @@ var columns = []column{
 	{"queued", "packets", state, func(w *results.Window) float64 { return w.Queued }},
 }
 
-// ErrNothing is that two records have nothing in common that could be compared.
+// ErrNothing says that two records have nothing in common that could be compared.
 var ErrNothing = errors.New("nothing to compare")
 
 // Records compares b with a. Records without a window in common, and a window that cannot be read, are errors.
@@ -122,7 +122,8 @@ func Records(a, b *results.Record) (*Comparison, error) {
 }
 
 func side(r *results.Record) Side {
-	return Side{r.Dir, r.Run.Name, r.Run.Plant, r.Run.Engine, r.Run.Version, r.Run.Seed, r.Run.Duration, r.Run.Window, r.Run.Complete}
+	return Side{r.Dir, r.Run.Name, r.Run.Plant, r.Run.Engine, r.Run.Version, r.Run.Seed, r.Run.Duration, r.Run.Window,
+		r.Run.Complete}
 }
 
 func windowsOf(r *results.Record) ([]results.Window, error) {
@@ -136,10 +137,11 @@ func windowsOf(r *results.Record) ([]results.Window, error) {
 	return ws, nil
 }
 
-// grain is what ends of windows may differ by and still be the same: a nanosecond, in seconds.
+// grain is how far the ends of windows may lie apart and still be the same: a nanosecond, in seconds.
 const grain = 1e-9
 
-// windows compares the series over the windows of the record whose windows are longer, the reference's if they are alike.
+// windows compares the series over the windows of the record with the longer windows; of the reference if they are
+// equal.
 func (c *Comparison) windows(wa, wb []results.Window) error {
 	ends, other, owner, otherName := wa, wb, "A", "B"
 	c.Window = c.A.Window
@@ -158,14 +160,17 @@ func (c *Comparison) windows(wa, wb []results.Window) error {
 		n++
 	}
 	if n == 0 {
-		return fmt.Errorf("%w: no window in common: A has windows of %g s up to %g s, B of %g s up to %g s", ErrNothing, c.A.Window, last(wa), c.B.Window, last(wb))
+		return fmt.Errorf("%w: no window in common: A has windows of %g s up to %g s, B of %g s up to %g s", ErrNothing,
+			c.A.Window, last(wa), c.B.Window, last(wb))
 	}
 	c.Windows, c.End = n, ends[n-1].T
 	if d := last(wa) - last(wb); math.Abs(d) > grain {
-		c.Notes = append(c.Notes, fmt.Sprintf("A ends at %.6g s and B at %.6g s: compared up to %.6g s", last(wa), last(wb), c.End))
+		c.Notes = append(c.Notes, fmt.Sprintf("A ends at %.6g s and B at %.6g s: compared up to %.6g s", last(wa),
+			last(wb), c.End))
 	}
 	if !aligned {
-		c.Notes = append(c.Notes, fmt.Sprintf("windows end at different times: rates of %s are its means over the windows of %s, and counts of things those at the end of its nearest window", otherName, owner))
+		c.Notes = append(c.Notes, fmt.Sprintf("windows end at different times: rates of %s are its means over the "+
+			"windows of %s, and counts of things those at the end of its nearest window", otherName, owner))
 	}
 	for _, col := range columns {
 		x, y := sample(wa, ends[:n], col), sample(wb, ends[:n], col)
@@ -176,7 +181,8 @@ func (c *Comparison) windows(wa, wb []results.Window) error {
 	return nil
 }
 
-// sample is a column of ws in the windows that have the given ends. Where ws has these windows itself, it is the column.
+// sample is a column of ws, averaged over the windows that end at the given times. If ws has these windows itself, it
+// is the column.
 func sample(ws, ends []results.Window, c column) []float64 {
 	out := make([]float64, len(ends))
 	i := 0 // window of ws in which start lies

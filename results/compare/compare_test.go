@@ -27,11 +27,13 @@ func record(t *testing.T, rates []float64, say func(*results.Memory)) *results.R
 	total := 0.0
 	for i, r := range rates {
 		total += r
-		if err := m.Window(&results.Window{T: float64(i + 1), Offered: r, Ingress: r, Processed: r, Instances: 2}, nil); err != nil {
+		if err := m.Window(&results.Window{T: float64(i + 1), Offered: r, Ingress: r, Processed: r, Instances: 2},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	run := &results.Run{Format: 1, Name: "x", Plant: "sim", Engine: "fluid", Duration: float64(len(rates)), Window: 1, Complete: true, Totals: results.Totals{Offered: total, Processed: total}}
+	run := &results.Run{Format: 1, Name: "x", Plant: "sim", Engine: "fluid", Duration: float64(len(rates)), Window: 1,
+		Complete: true, Totals: results.Totals{Offered: total, Processed: total}}
 	if err := m.Close(run); err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +86,8 @@ func TestErrorsOfASeries(t *testing.T) {
 	if slices.ContainsFunc(c.Series, func(s Series) bool { return s.Name == "dropped" }) {
 		t.Error("a series that is zero throughout is listed")
 	}
-	if got := c.Totals[0]; got.Name != "offered packets" || got.A != 70 || got.B != 74 || math.Abs(*got.Percent-400/70.) > 1e-12 {
+	if got := c.Totals[0]; got.Name != "offered packets" || got.A != 70 || got.B != 74 ||
+		math.Abs(*got.Percent-400/70.) > 1e-12 {
 		t.Errorf("total %+v", got)
 	}
 }
@@ -128,11 +131,13 @@ func TestWindowsOfAnotherLengthAreSampled(t *testing.T) {
 		at, values, ends []float64
 		want             []float64
 	}{
-		{"processed", []float64{1, 2, 3}, []float64{10, 20, 30}, []float64{1.5, 3}, []float64{(10*1 + 20*.5) / 1.5, (20*.5 + 30*1) / 1.5}},
+		{"processed", []float64{1, 2, 3}, []float64{10, 20, 30}, []float64{1.5, 3},
+			[]float64{(10*1 + 20*.5) / 1.5, (20*.5 + 30*1) / 1.5}},
 		{"processed", []float64{1, 2, 3}, []float64{10, 20, 30}, []float64{1, 2, 3}, []float64{10, 20, 30}},
 		{"processed", []float64{1, 2, 3}, []float64{10, 20, 30}, []float64{2}, []float64{15}},
 		{"processed", []float64{2, 4}, []float64{10, 20}, []float64{1, 2, 3, 4}, []float64{10, 10, 20, 20}},
-		{"reordered", []float64{1, 2, 4}, []float64{10, 20, 60}, []float64{2, 4}, []float64{15, 30}}, // packets in a window become a rate
+		// packets in a window become a rate
+		{"reordered", []float64{1, 2, 4}, []float64{10, 20, 60}, []float64{2, 4}, []float64{15, 30}},
 		{"flows", []float64{1.01, 2.02, 3.01}, []float64{1, 2, 3}, []float64{1, 2, 3}, []float64{1, 2, 3}},
 		{"flows", []float64{1, 2, 3, 4}, []float64{1, 2, 3, 4}, []float64{2, 4}, []float64{2, 4}},
 	} {
@@ -177,10 +182,12 @@ func TestRecordsOfDifferentLengthSayHowFarTheyGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Windows != 2 || c.End != 2 || len(c.Notes) != 1 || c.Notes[0] != "A ends at 4 s and B at 2 s: compared up to 2 s" {
+	if c.Windows != 2 || c.End != 2 || len(c.Notes) != 1 ||
+		c.Notes[0] != "A ends at 4 s and B at 2 s: compared up to 2 s" {
 		t.Errorf("%d windows to %g: %q", c.Windows, c.End, c.Notes)
 	}
-	if _, err := Records(record(t, []float64{1}, nil), record(t, nil, nil)); err == nil || !strings.Contains(err.Error(), "holds no window") {
+	if _, err := Records(record(t, []float64{1}, nil), record(t, nil, nil)); err == nil ||
+		!strings.Contains(err.Error(), "holds no window") {
 		t.Errorf("got %v, want that there is no window", err)
 	}
 	long := record(t, []float64{1}, nil)
@@ -195,16 +202,20 @@ func TestRecordsOfDifferentLengthSayHowFarTheyGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Records(long, r); err == nil || err.Error() != "nothing to compare: no window in common: A has windows of 1 s up to 1 s, B of 0.25 s up to 0.25 s" {
+	if _, err := Records(long, r); err == nil ||
+		err.Error() != "nothing to compare: no window in common: A has windows of 1 s up to 1 s, B of 0.25 s up to "+
+			"0.25 s" {
 		t.Errorf("got %v", err)
 	}
 }
 
 // placed writes what an orchestrator does with a flow that comes from 10.0.0.n.
 func placed(m *results.Memory, at units.Time, id flow.ID, n byte, instance flow.Instance) {
-	tuple := flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, 0, 0, n}), Dst: netip.AddrFrom4([4]byte{10, 0, 1, 0}), SrcPort: 1, DstPort: 2, Proto: flow.UDP}
+	tuple := flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, 0, 0, n}), Dst: netip.AddrFrom4([4]byte{10, 0, 1, 0}),
+		SrcPort: 1, DstPort: 2, Proto: flow.UDP}
 	m.Event(at, &orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: tuple})
-	m.Decided(&orchestrator.Decision{At: at, Kind: orchestrator.Schedule, Policy: "round-robin", Flow: id, Instance: instance, Reason: "next"})
+	m.Decided(&orchestrator.Decision{At: at, Kind: orchestrator.Schedule, Policy: "round-robin", Flow: id,
+		Instance: instance, Reason: "next"})
 }
 
 func scaled(m *results.Memory, at units.Time, kind string, instance flow.Instance) {
@@ -236,11 +247,13 @@ func TestDecisionsArePairedWithoutTheirTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := c.Decisions.Flows
-	if p.Both != 3 || p.Other != 1 || p.OnlyA != 1 || p.OnlyB != 1 || p.First == nil || p.First.A.Instance != 2 || p.First.B.Instance != 3 || p.First.B.At != 4 {
+	if p.Both != 3 || p.Other != 1 || p.OnlyA != 1 || p.OnlyB != 1 || p.First == nil || p.First.A.Instance != 2 ||
+		p.First.B.Instance != 3 || p.First.B.At != 4 {
 		t.Errorf("%+v, first %+v", p, p.First)
 	}
 	g := c.Decisions.Scaling
-	if g.StepsA != 3 || g.StepsB != 2 || g.Same != 2 || g.Shift != 0.5 || g.A == nil || g.A.Kind != orchestrator.Drain || g.B != nil {
+	if g.StepsA != 3 || g.StepsB != 2 || g.Same != 2 || g.Shift != 0.5 || g.A == nil ||
+		g.A.Kind != orchestrator.Drain || g.B != nil {
 		t.Errorf("%+v", g)
 	}
 	var out bytes.Buffer
@@ -248,8 +261,10 @@ func TestDecisionsArePairedWithoutTheirTimes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"flows: 3 in both, 1 of them decided otherwise; 1 only in A, 1 only in B\n  first: udp 10.0.0.7:1 > 10.0.1.0:2\n    A at 3 s: schedule instance 2, round-robin (next)\n    B at 4 s: schedule instance 3",
-		"scaling: 3 steps in A, 2 in B; the first 2 are the same, 0.5 s apart in the mean\n  then:\n    A at 9 s: drain instance 2\n    B nothing more\n",
+		"flows: 3 in both, 1 of them decided otherwise; 1 only in A, 1 only in B\n  first: udp 10.0.0.7:1 > " +
+			"10.0.1.0:2\n    A at 3 s: schedule instance 2, round-robin (next)\n    B at 4 s: schedule instance 3",
+		"scaling: 3 steps in A, 2 in B; the first 2 are the same, 0.5 s apart in the mean\n  then:\n    A at 9 s: " +
+			"drain instance 2\n    B nothing more\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no\n%s\nin\n%s", want, out.String())

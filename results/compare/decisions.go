@@ -9,15 +9,15 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// Decisions says where two orchestrators decided otherwise. Times may differ, as they always do on hardware: flows are
-// paired by their five-tuple, and steps of scaling by their order.
+// Decisions says where two orchestrators decided differently. Times may differ, as they always do on hardware: flows
+// are paired by their five-tuple, and scaling steps by their order.
 type Decisions struct {
 	Flows   Placements `json:"flows"`
 	Scaling Scaling    `json:"scaling"`
 }
 
-// Placements compares what became of each flow when it came: the instance that it was given, or that it had to wait or was
-// refused. A five-tuple that came several times is several flows.
+// Placements compares what became of each flow when it came: the instance that it was given, or that it had to wait or
+// was refused. A five-tuple that arrives several times is several flows.
 type Placements struct {
 	Both  int        `json:"both"` // flows in both records
 	OnlyA int        `json:"only_a"`
@@ -26,7 +26,7 @@ type Placements struct {
 	First *Placement `json:"first,omitempty"`
 }
 
-// Placement is the first flow, in the order of A, that was decided otherwise.
+// Placement is the first flow, in the order of A, that was decided differently.
 type Placement struct {
 	Tuple string   `json:"tuple"`
 	A     Decision `json:"a"`
@@ -52,7 +52,7 @@ type Scaling struct {
 	B      *Decision `json:"first_b,omitempty"`
 }
 
-// arrival is a flow's coming: the nth of its five-tuple.
+// arrival is the nth flow of a five-tuple.
 type arrival struct {
 	tuple flow.FiveTuple
 	nth   int
@@ -65,7 +65,8 @@ type decided struct {
 	steps []Decision
 }
 
-var scaling = []string{orchestrator.Create, orchestrator.Drain, orchestrator.TakeBack, orchestrator.Delete, orchestrator.Failed}
+var scaling = []string{orchestrator.Create, orchestrator.Drain, orchestrator.TakeBack, orchestrator.Delete,
+	orchestrator.Failed}
 
 func readDecisions(r *results.Record) (*decided, error) {
 	d := &decided{first: map[arrival]Decision{}}
@@ -82,7 +83,8 @@ func readDecisions(r *results.Record) (*decided, error) {
 				times[t]++
 			}
 		case e.Decision != nil:
-			x := Decision{e.Decision.At.Seconds(), e.Decision.Kind, e.Decision.Policy, e.Decision.Instance, e.Decision.Reason}
+			x := Decision{e.Decision.At.Seconds(), e.Decision.Kind, e.Decision.Policy, e.Decision.Instance,
+				e.Decision.Reason}
 			a, known := of[e.Decision.Flow]
 			switch _, before := d.first[a]; {
 			case e.Decision.Flow >= 0:

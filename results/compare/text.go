@@ -16,7 +16,8 @@ func (c *Comparison) WriteText(out io.Writer) error {
 		name string
 		Side
 	}{{"A", c.A}, {"B", c.B}} {
-		fmt.Fprintf(w, "%s\t%s\t%s, %s/%s, seed %d, %.6g s in windows of %g s\n", x.name, x.Dir, x.Name, x.Plant, x.Engine, x.Seed, x.Duration, x.Window)
+		fmt.Fprintf(w, "%s\t%s\t%s, %s/%s, seed %d, %.6g s in windows of %g s\n", x.name, x.Dir, x.Name, x.Plant,
+			x.Engine, x.Seed, x.Duration, x.Window)
 	}
 	w.Flush()
 	for _, n := range c.Notes {
@@ -26,14 +27,16 @@ func (c *Comparison) WriteText(out io.Writer) error {
 	w.Init(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "series\tunit\tmean A\tmean B\tMAE\tWAPE\tMAPE\tcorrelation\t\n")
 	for _, s := range c.Series {
-		fmt.Fprintf(w, "%s\t%s\t%.6g\t%.6g\t%.4g\t%s\t%s\t%s\t\n", s.Name, s.Unit, s.MeanA, s.MeanB, s.MAE, optional(s.WAPE, 2, " %"), optional(s.MAPE, 2, " %"), optional(s.Correlation, 4, ""))
+		fmt.Fprintf(w, "%s\t%s\t%.6g\t%.6g\t%.4g\t%s\t%s\t%s\t\n", s.Name, s.Unit, s.MeanA, s.MeanB, s.MAE,
+			optional(s.WAPE, 2, " %"), optional(s.MAPE, 2, " %"), optional(s.Correlation, 4, ""))
 	}
 	w.Flush()
 	if len(c.Totals) > 0 {
 		fmt.Fprintln(out)
 		fmt.Fprint(w, "total\tA\tB\tB - A\tof A\t\n")
 		for _, t := range c.Totals {
-			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%+.0f\t%s\t\n", t.Name, t.A, t.B, math.Round(t.B-t.A)+0, optional(t.Percent, 2, " %"))
+			fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%+.0f\t%s\t\n", t.Name, t.A, t.B, math.Round(t.B-t.A)+0,
+				optional(t.Percent, 2, " %"))
 		}
 		w.Flush()
 	}
@@ -53,7 +56,8 @@ func optional(v *float64, decimals int, unit string) string {
 }
 
 func (p *Placements) text() string {
-	s := fmt.Sprintf("flows: %d in both, %d of them decided otherwise; %d only in A, %d only in B\n", p.Both, p.Other, p.OnlyA, p.OnlyB)
+	s := fmt.Sprintf("flows: %d in both, %d of them decided otherwise; %d only in A, %d only in B\n", p.Both, p.Other,
+		p.OnlyA, p.OnlyB)
 	if p.First != nil {
 		s += fmt.Sprintf("  first: %s\n    A %v\n    B %v\n", p.First.Tuple, &p.First.A, &p.First.B)
 	}

@@ -82,7 +82,9 @@ func knee(m measured, r *Row) error {
 		w := &x.windows[i]
 		if w.DroppedInstance > sharp*w.Ingress {
 			r.Ours = fmt.Sprintf("between %.2f and %.2f Mpps", below, w.Offered/1e6)
-			r.judge(25, (below+w.Offered/1e6)/2, "Mpps", 0.05, fmt.Sprintf("The last load of the ramp without, and the first with, a loss above %g %%; the value is their middle.", 100*sharp))
+			r.judge(25, (below+w.Offered/1e6)/2, "Mpps", 0.05,
+				fmt.Sprintf("The last load of the ramp without, and the first with, a loss above %g %%; the value is "+
+					"their middle.", 100*sharp))
 			return nil
 		}
 		below = w.Offered / 1e6
@@ -103,7 +105,9 @@ func perVNF(m measured, r *Row) error {
 		}
 		all = append(all, fmt.Sprintf("%.2f", mean(second(y), processed)/float64(n)))
 	}
-	r.judge(10.5, mean(second(x), processed)/4, "Mpps", 0.05, fmt.Sprintf("With four instances; the thesis does not give the number. From one to eight they process %s Mpps each.", join(all)))
+	r.judge(10.5, mean(second(x), processed)/4, "Mpps", 0.05,
+		fmt.Sprintf("With four instances; the thesis does not give the number. From one to eight they process %s "+
+			"Mpps each.", join(all)))
 	return nil
 }
 
@@ -112,7 +116,8 @@ func plateau(m measured, r *Row) error {
 	if err != nil {
 		return err
 	}
-	r.judge(42, (v[0]+v[1]+v[2])/3, "Mpps", 0.05, fmt.Sprintf("Mean from the saturation of the eSwitch on: %s.", listed(v, "%.2f")))
+	r.judge(42, (v[0]+v[1]+v[2])/3, "Mpps", 0.05, fmt.Sprintf("Mean from the saturation of the eSwitch on: %s.",
+		listed(v, "%.2f")))
 	return nil
 }
 
@@ -130,9 +135,11 @@ func bestFitGain(m measured, r *Row) error {
 			r.Ours = gains[0] + ", Mpps"
 		}
 	}
-	r.judge(1.5, r.Value, "Mpps", 0.35, fmt.Sprintf("In the mean from the ninth flow on, where the published loss begins; the residual is that of the lesser gain. "+
+	r.judge(1.5, r.Value, "Mpps", 0.35, fmt.Sprintf("In the mean from the ninth flow on, where the published loss "+
+		"begins; the residual is that of the lesser gain. "+
 		"From the saturation of the eSwitch on it is %s, in the mean of the whole run %s. "+
-		"Only instances that hold flows contend, and the law's total falls from six instances on; so the gain is what using fewer is worth, and it ends when all eight are in use.", gains[1], gains[2]))
+		"Only instances that hold flows contend, and the law's total falls from six instances on; so the gain is "+
+		"what using fewer is worth, and it ends when all eight are in use.", gains[1], gains[2]))
 	return nil
 }
 
@@ -145,7 +152,9 @@ func bestFitVNFs(m measured, r *Row) error {
 	if err != nil {
 		return err
 	}
-	r.verdict(v[1] < v[0] && v[1] < v[2], listed(v, "%.2f"), fmt.Sprintf("Instances that hold flows, in the mean of the run. Under overload alone they are %s.", listed(at, "%.2f")))
+	r.verdict(v[1] < v[0] && v[1] < v[2], listed(v, "%.2f"),
+		fmt.Sprintf("Instances that hold flows, in the mean of the run. Under overload alone they are %s.",
+			listed(at, "%.2f")))
 	return nil
 }
 
@@ -169,9 +178,12 @@ func onset(m measured, r *Row) error {
 		}
 	}
 	r.Ours = listed(at[sharp], "%.0f")
-	r.judge(9, farthest, "flows", 0, fmt.Sprintf("First window with a loss above %g %% of what reaches the instances. All three have to agree, and the residual is that of the one farthest away. "+
+	r.judge(9, farthest, "flows", 0, fmt.Sprintf("First window with a loss above %g %% of what reaches the "+
+		"instances. All three have to agree, and the residual is that of the one farthest away. "+
 		"What counts as sharply is open: at 5 %% it is %s, at 10 %% %s. "+
-		"Nine flows of 4.65 Mpps are 41.9 Mpps, about what eight instances process; but once five are in use each processes %.2f Mpps, less than two flows bring, so a scheduler loses as soon as it has to put two flows on one instance then, and Worst-Fit, which spreads widest, does so first.",
+		"Nine flows of 4.65 Mpps are 41.9 Mpps, about what eight instances process; but once five are in use each "+
+		"processes %.2f Mpps, less than two flows bring, so a scheduler loses as soon as it has to put two flows "+
+		"on one instance then, and Worst-Fit, which spreads widest, does so first.",
 		100*sharp, listed(at[0.05], "%.0f"), listed(at[0.1], "%.0f"), mean(second(five), processed)/5))
 	return nil
 }
@@ -188,7 +200,9 @@ func loss(m measured, r *Row) error {
 	if err != nil {
 		return err
 	}
-	r.judge(22, (v[0]+v[1]+v[2])/3, "Mpps", 0.1, fmt.Sprintf("In Mpps, as the rules' counters see it: %s. Of all that is offered, with every flow active: %s.", listed(v, "%.2f"), listed(all, "%.1f")))
+	r.judge(22, (v[0]+v[1]+v[2])/3, "Mpps", 0.1,
+		fmt.Sprintf("In Mpps, as the rules' counters see it: %s. Of all that is offered, with every flow active: %s.",
+			listed(v, "%.2f"), listed(all, "%.1f")))
 	return nil
 }
 
@@ -208,15 +222,19 @@ func stable(m measured, r *Row) error {
 	if err != nil {
 		return err
 	}
-	r.verdict(v[0] <= v[1] && v[0] <= v[2], listed(v, "%.3f"), fmt.Sprintf("Standard deviation of the loss from saturation on, in Mpps. Until the last flow has come, Round-Robin's uneven placement moves its loss: the range is %s (published: within 5 Mpps). With all flows active it is %s: the offered traffic is constant, and the noise that the testbed measured is not modelled, so that what is left to compare is the ramp.", listed(width, "%.2f"), listed(end, "%.2f")))
+	r.verdict(v[0] <= v[1] && v[0] <= v[2], listed(v, "%.3f"),
+		fmt.Sprintf("Standard deviation of the loss from saturation on, in Mpps. Until the last flow has come, "+
+			"Round-Robin's uneven placement moves its loss: the range is %s (published: within 5 Mpps). With all "+
+			"flows active it is %s: the offered traffic is constant, and the noise that the testbed measured is not "+
+			"modelled, so that what is left to compare is the ramp.", listed(width, "%.2f"), listed(end, "%.2f")))
 	return nil
 }
 
 // spreading judges how flows lie on the instances: the mean of a run beside Round-Robin's.
 type spreading func(x *run, mean, roundRobin []float64) (holds bool, rule string)
 
-// distribution reads from a scheduler's run how many flows each instance holds in the mean, and holds it against what the
-// thesis, which gives means of a run (4.2), says of it.
+// distribution reads from a scheduler's run how many flows each instance holds in the mean, and holds it against what
+// the thesis, which gives means of a run (4.2), says of it.
 func distribution(policy string, judge spreading) func(measured, *Row) error {
 	return func(m measured, r *Row) error {
 		x, err := m.policy(policy)
@@ -232,32 +250,42 @@ func distribution(policy string, judge spreading) func(measured, *Row) error {
 			return fmt.Errorf("%s: the record has no instances to compare", policy)
 		}
 		holds, rule := judge(x, mean, other)
-		r.verdict(holds, fmt.Sprintf("%.2f flows", mean), fmt.Sprintf("Flows on each instance in the mean of the run, in the order of their creation; at the end of the run they hold %d. %s", end, rule))
+		r.verdict(holds, fmt.Sprintf("%.2f flows", mean),
+			fmt.Sprintf("Flows on each instance in the mean of the run, in the order of their creation; at the end "+
+				"of the run they hold %d. %s", end, rule))
 		return nil
 	}
 }
 
 func cyclic(_ *run, mean, _ []float64) (bool, string) {
 	early, late := halves(mean)
-	return falling(mean) && early > late, fmt.Sprintf("It agrees if no instance holds more than an earlier one, and the first half more than the second (%.2f and %.2f): flows are placed in a cycle over the instances that are there, and those that come later hold fewer.", early, late)
+	return falling(mean) && early > late,
+		fmt.Sprintf("It agrees if no instance holds more than an earlier one, and the first half more than the "+
+			"second (%.2f and %.2f): flows are placed in a cycle over the instances that are there, and those that "+
+			"come later hold fewer.", early, late)
 }
 
 func concentrated(x *run, mean, roundRobin []float64) (bool, string) {
 	early, _ := halves(mean)
 	theirs, _ := halves(roundRobin)
-	rule := fmt.Sprintf("It agrees if no instance holds more than an earlier one, and the first half holds more than under Round-Robin (%.2f and %.2f).", early, theirs)
-	if held, most := x.filled(); slices.IsSortedFunc(held, func(a, b int32) int { return cmp.Compare(b, a) }) && held != nil {
-		rule += fmt.Sprintf(" Flows do fill the earliest instances first: when an instance was last free they held %d, and none had been offered more than %.2f Mpps.", held, most/1e6)
+	rule := fmt.Sprintf("It agrees if no instance holds more than an earlier one, and the first half holds more than "+
+		"under Round-Robin (%.2f and %.2f).", early, theirs)
+	if held, most := x.filled(); slices.IsSortedFunc(held, func(a, b int32) int { return cmp.Compare(b, a) }) &&
+		held != nil {
+		rule += fmt.Sprintf(" Flows do fill the earliest instances first: when an instance was last free they held "+
+			"%d, and none had been offered more than %.2f Mpps.", held, most/1e6)
 	}
 	if at(x.Run.Scenario, "scheduler", "nofit") == "least-loaded" {
-		rule += " Once no flow fits anywhere, nofit: least-loaded decides, not Best-Fit, and equalises the end; the thesis does not say what its scheduler did then."
+		rule += " Once no flow fits anywhere, nofit: least-loaded decides, not Best-Fit, and equalises the end; the " +
+			"thesis does not say what its scheduler did then."
 	}
 	return falling(mean) && early > theirs, rule
 }
 
 func balanced(_ *run, mean, roundRobin []float64) (bool, string) {
 	ours, theirs := slices.Max(mean)-slices.Min(mean), slices.Max(roundRobin)-slices.Min(roundRobin)
-	return ours < theirs, fmt.Sprintf("It agrees if the fullest and the emptiest instance lie closer together than under Round-Robin (%.2f and %.2f flows apart).", ours, theirs)
+	return ours < theirs, fmt.Sprintf("It agrees if the fullest and the emptiest instance lie closer together than "+
+		"under Round-Robin (%.2f and %.2f flows apart).", ours, theirs)
 }
 
 func falling(v []float64) bool {
@@ -287,7 +315,9 @@ func smallest(m measured, r *Row) error {
 	for i := range x.windows {
 		most = max(most, processed(&x.windows[i]))
 	}
-	r.judge(49, ours, "Mpps", 0.05, fmt.Sprintf("Mean from the saturation of the eSwitch on; the best window has %.2f Mpps (4.6 says up to 25 Gbit/s). The thesis gives 42 Mpps for the same scheduler in 4.4; the model is fitted to that, so this one differs by about as much as the two published numbers do.", most))
+	r.judge(49, ours, "Mpps", 0.05, fmt.Sprintf("Mean from the saturation of the eSwitch on; the best window has "+
+		"%.2f Mpps (4.6 says up to 25 Gbit/s). The thesis gives 42 Mpps for the same scheduler in 4.4; the model is "+
+		"fitted to that, so this one differs by about as much as the two published numbers do.", most))
 	return nil
 }
 
@@ -314,7 +344,8 @@ func instancesNeeded(m measured, r *Row) error {
 				return err
 			}
 			last := mean(x.plateau()[len(x.plateau())-1:], there)
-			parts = append(parts, fmt.Sprintf("%.0f at %s (%s)", last, size, map[string]string{"fig10": "target 50 %", "fig10-target-100": "target 100 %"}[study]))
+			parts = append(parts, fmt.Sprintf("%.0f at %s (%s)", last, size,
+				map[string]string{"fig10": "target 50 %", "fig10-target-100": "target 100 %"}[study]))
 			if study == "fig10" && size == "512B" {
 				r.Value = last
 			}
@@ -322,13 +353,15 @@ func instancesNeeded(m measured, r *Row) error {
 	}
 	value := r.Value
 	r.Ours = join(parts)
-	r.judge(3, value, "instances", 0, "The residual is that of 512 B under the published rule: 23.5 Mpps at 50 % of 10 Mpps ask for five. Three at both sizes is what the autoscaler gives when its target is the limit itself.")
+	r.judge(3, value, "instances", 0, "The residual is that of 512 B under the published rule: 23.5 Mpps at 50 % of "+
+		"10 Mpps ask for five. Three at both sizes is what the autoscaler gives when its target is the limit itself.")
 	return nil
 }
 
 func inReal(_ measured, r *Row) error {
 	r.Ours, r.Verdict = "", "not predicted"
-	r.Sentence = "No text of In-ReAl that could be read says how it scales or what it reached; its 20.8 Gbit/s follow from the thesis' own +20 %. A comparison with a reconstruction would only return what was put in."
+	r.Sentence = "No text of In-ReAl that could be read says how it scales or what it reached; its 20.8 Gbit/s " +
+		"follow from the thesis' own +20 %. A comparison with a reconstruction would only return what was put in."
 	return nil
 }
 

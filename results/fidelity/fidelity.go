@@ -1,6 +1,6 @@
-// Package fidelity holds the results that the thesis published against those of a simulation or a testbed: each entry of
-// published.yaml with the published value, ours and the residual, fitted or predicted, and a sentence where they differ.
-// It reads records and cannot tell where they came from.
+// Package fidelity compares the results that the thesis published with those of a simulation or a testbed. For each
+// entry of published.yaml it gives the published value, ours, the residual, whether ours was fitted or predicted, and a
+// sentence where they differ. It reads records and cannot tell where they came from.
 package fidelity
 
 import (
@@ -19,6 +19,11 @@ import (
 
 //go:embed published.yaml
 var published []byte
+
+// contradictions is the section of the page that says where the published numbers exclude each other.
+//
+//go:embed contradictions.md
+var contradictions string
 
 // Entry is one published result.
 type Entry struct {
@@ -55,7 +60,7 @@ type Row struct {
 	Sentence  string  // why they differ, or what was read
 }
 
-// Residual is ours minus the published value, NaN where either is not a number.
+// Residual is ours minus the published value; NaN if either is not a number.
 func (r *Row) Residual() float64 { return r.Value - r.Published }
 
 // Kind says how the number may be read: fitted or predicted.
@@ -105,7 +110,7 @@ func number(v float64, unit string) string {
 	return s
 }
 
-// decimal prints a value with so many digits, and what rounds to zero without a sign.
+// decimal prints a value with the given number of decimals; what rounds to zero has no sign.
 func decimal(v float64, digits int) string {
 	s := strconv.FormatFloat(v, 'f', digits, 64)
 	if strings.Trim(s, "-0.") == "" {
@@ -123,7 +128,8 @@ type Comparison struct {
 // WriteCSV writes comparisons as a table, the engines' rows of an entry one below the other.
 func WriteCSV(w io.Writer, cs ...Comparison) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"id", "section", "quantity", "use", "engine", "published", "published_value", "ours", "ours_value", "unit", "residual", "verdict", "sentence"})
+	c.Write([]string{"id", "section", "quantity", "use", "engine", "published", "published_value", "ours", "ours_value",
+		"unit", "residual", "verdict", "sentence"})
 	num := func(v float64) string {
 		if math.IsNaN(v) {
 			return ""
@@ -133,7 +139,8 @@ func WriteCSV(w io.Writer, cs ...Comparison) error {
 	for i := range cs[0].Rows {
 		for k := range cs {
 			r := &cs[k].Rows[i]
-			c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), cs[k].Engine, r.Entry.Value, num(r.Published), r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict, r.Sentence})
+			c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), cs[k].Engine, r.Entry.Value, num(r.Published),
+				r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict, r.Sentence})
 		}
 	}
 	c.Flush()
@@ -155,8 +162,10 @@ func WriteMarkdown(w io.Writer, cs ...Comparison) error {
 		rule += "---|---|---|"
 	}
 	fmt.Fprintf(&b, "# Fidelity: the published results beside ours (%s)\n\n", strings.Join(engines, ", "))
-	b.WriteString("*Fitted* entries were used to choose the model's parameters and say nothing about it. *Predicted* ones were not: they\n" +
-		"are the test. One calibration serves all figures; nothing is adjusted to a single one. The residual is ours minus the\npublished value.\n\n")
+	b.WriteString("*Fitted* entries were used to choose the model's parameters and say nothing about it. *Predicted* " +
+		"ones were not: they\n" +
+		"are the test. One calibration serves all figures; nothing is adjusted to a single one. The residual is ours " +
+		"minus the\npublished value.\n\n")
 	fmt.Fprintf(&b, "%s\n%s\n", head, rule)
 	for i := range cs[0].Rows {
 		r := &cs[0].Rows[i]
@@ -181,16 +190,3 @@ func WriteMarkdown(w io.Writer, cs ...Comparison) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
-
-const contradictions = `## Where the published numbers contradict each other
-
-- **42 or 49 Mpps** with eight instances, 64 B, Round-Robin (4.4 against 4.5). The model is fitted to 42; with 49 as the
-  aggregate of eight instances, one would process 6.1 Mpps instead of 5.25. "25 Gbit/s" is 48.8 Mpps only when 64 B are
-  counted for a packet; with preamble and gap (84 B) 25 Gbit/s are 37.2 Mpps, which is below 42. Neither reading gives both;
-  the table of readings below has the runs with 49.
-- **22 or 106 Mpps** lost. 148 offered less 42 served is 106. The published 22 is the difference of the counters at the two
-  ends of a rule; so what the rules saw was 42 + 22 = 64 Mpps, and the other 84 were lost before. The eSwitch limit of the
-  device profile is this 64 Mpps. Figure 9 draws the loss as the counters see it; the records hold every cause.
-- **3 or 5 instances** at 512 B. 23.5 Mpps at half of a 10 Mpps limit ask for five. Three are enough if the target is the
-  limit itself: the scenario fig10-target-100 is that reading, and the table gives both.
-`

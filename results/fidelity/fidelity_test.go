@@ -62,8 +62,10 @@ func scenarioOf(policy, size string, initial int) object {
 // window is one in which the eSwitch loses half of what is offered once more than 64 Mpps come.
 func window(t, offered, processed float64, flows, instances, used int32) results.Window {
 	ingress := min(offered, 64)
-	return results.Window{T: t, Offered: offered * 1e6, Ingress: ingress * 1e6, Processed: processed * 1e6, Dropped: (offered - processed) * 1e6,
-		DroppedInstance: (ingress - processed) * 1e6, DroppedESwitch: (offered - ingress) * 1e6, Flows: flows, Instances: instances, Used: used}
+	return results.Window{T: t, Offered: offered * 1e6, Ingress: ingress * 1e6, Processed: processed * 1e6,
+		Dropped:         (offered - processed) * 1e6,
+		DroppedInstance: (ingress - processed) * 1e6, DroppedESwitch: (offered - ingress) * 1e6, Flows: flows,
+		Instances: instances, Used: used}
 }
 
 // asPublished are records of a plant that does exactly what the thesis reports.
@@ -73,7 +75,8 @@ func asPublished(t *testing.T) Records {
 		window(1, 24.5, 24.5, 1, 1, 1), window(2, 25.5, 25, 2, 1, 1), window(3, 148, 25, 3, 1, 1)}, nil)}
 	for n := 1; n <= 8; n++ {
 		recs["fig7"] = append(recs["fig7"], made(t, scenarioOf("round-robin", "64B", n), []results.Window{
-			window(1, 148, 10.5*float64(n), 32, int32(n), int32(n)), window(2, 148, 10.5*float64(n), 32, int32(n), int32(n))}, nil))
+			window(1, 148, 10.5*float64(n), 32, int32(n), int32(n)),
+			window(2, 148, 10.5*float64(n), 32, int32(n), int32(n))}, nil))
 	}
 	for _, p := range []struct {
 		policy string
@@ -159,7 +162,8 @@ func TestEveryPublishedEntryIsMeasuredAndNothingElse(t *testing.T) {
 func TestAMissingRecordIsNamed(t *testing.T) {
 	without := func(study string, is func(object) bool) func(Records) {
 		return func(recs Records) {
-			recs[study] = slices.DeleteFunc(recs[study], func(r *results.Record) bool { return is(r.Run.Scenario.(object)) })
+			recs[study] = slices.DeleteFunc(recs[study],
+				func(r *results.Record) bool { return is(r.Run.Scenario.(object)) })
 		}
 	}
 	for _, c := range []struct {
@@ -167,16 +171,23 @@ func TestAMissingRecordIsNamed(t *testing.T) {
 		want   string
 	}{
 		{func(r Records) { delete(r, "fig6") }, "fig6-capacity: no record of fig6 with one instance"},
-		{without("fig7", func(o object) bool { return at(o, "instances", "initial") == 5.0 }), "fig7-per-vnf: no record of fig7 with 5 instances"},
-		{without("fig9", func(o object) bool { return at(o, "scheduler", "policy") == "best-fit" }), "no record of fig9 with scheduler.policy best-fit"},
-		{without("fig10", func(o object) bool { return at(o, "workload", 0, "cbr", "packet_size") == "64B" }), "fig10-64B: no record of fig10 with packet_size 64B"},
-		{func(r Records) { delete(r, "fig10-target-100") }, "fig10-instances: no record of fig10-target-100 with packet_size 512B"},
-		{func(r Records) { r["fig6"] = []*results.Record{made(t, nil, nil, nil)} }, "fig6: the record of made-up has no windows"},
+		{without("fig7", func(o object) bool { return at(o, "instances", "initial") == 5.0 }),
+			"fig7-per-vnf: no record of fig7 with 5 instances"},
+		{without("fig9", func(o object) bool { return at(o, "scheduler", "policy") == "best-fit" }),
+			"no record of fig9 with scheduler.policy best-fit"},
+		{without("fig10", func(o object) bool { return at(o, "workload", 0, "cbr", "packet_size") == "64B" }),
+			"fig10-64B: no record of fig10 with packet_size 64B"},
+		{func(r Records) { delete(r, "fig10-target-100") },
+			"fig10-instances: no record of fig10-target-100 with packet_size 512B"},
+		{func(r Records) { r["fig6"] = []*results.Record{made(t, nil, nil, nil)} },
+			"fig6: the record of made-up has no windows"},
 		{func(r Records) {
-			r["fig9"] = append([]*results.Record{made(t, scenarioOf("best-fit", "64B", 3), []results.Window{window(1, 1, 1, 1, 1, 1)}, nil)}, r["fig9"]...)
+			r["fig9"] = append([]*results.Record{made(t, scenarioOf("best-fit", "64B", 3),
+				[]results.Window{window(1, 1, 1, 1, 1, 1)}, nil)}, r["fig9"]...)
 		}, "fig8-bf: best-fit: the record has no instances to compare"},
 		{func(r Records) {
-			r["fig6"] = []*results.Record{made(t, scenarioOf("round-robin", "64B", 1), []results.Window{window(1, 1, 1, 1, 1, 1)}, nil)}
+			r["fig6"] = []*results.Record{made(t, scenarioOf("round-robin", "64B", 1),
+				[]results.Window{window(1, 1, 1, 1, 1, 1)}, nil)}
 		}, "fig6-knee: the ramp never overloads the instance"},
 	} {
 		recs := asPublished(t)
@@ -198,7 +209,8 @@ func TestDistributions(t *testing.T) {
 		{"round-robin, all alike", cyclic, []float64{2, 2, 2, 2}, nil, false},
 		{"round-robin, a late one holds more", cyclic, []float64{3, 3, 1, 2}, nil, false},
 		{"best-fit, more on the first half", concentrated, []float64{5, 3, 1, 0}, []float64{3, 3, 2, 1}, true},
-		{"best-fit, falling but flatter than round-robin", concentrated, []float64{3, 2, 2, 2}, []float64{3, 3, 2, 1}, false},
+		{"best-fit, falling but flatter than round-robin", concentrated, []float64{3, 2, 2, 2}, []float64{3, 3, 2, 1},
+			false},
 		{"best-fit, not falling", concentrated, []float64{4, 5, 0, 0}, []float64{3, 3, 2, 1}, false},
 		{"worst-fit, closer together", balanced, []float64{2, 2, 1.5, 2}, []float64{3, 3, 2, 1}, true},
 		{"worst-fit, no closer", balanced, []float64{3, 3, 2, 1}, []float64{3, 3, 2, 1}, false},
@@ -210,7 +222,8 @@ func TestDistributions(t *testing.T) {
 	}
 }
 
-// Windows of 3 s and of 1 s: what an instance holds while it is there counts by the time, and before that it holds none.
+// Windows of 3 s and of 1 s: what an instance holds while it is there counts by the time, and before that it holds
+// none.
 func TestMeanFlowsAreOverTheWholeRun(t *testing.T) {
 	r := &run{windows: []results.Window{{T: 3}, {T: 4}}, instances: []results.Instance{
 		instanceOf(3, 1, 2), instanceOf(4, 1, 6), instanceOf(4, 3, 2),
@@ -226,7 +239,8 @@ func TestMeanFlowsAreOverTheWholeRun(t *testing.T) {
 
 func TestFilledIsTheLastWindowWithAFreeInstance(t *testing.T) {
 	r := &run{windows: []results.Window{{T: 1}, {T: 2}, {T: 3}}, instances: []results.Instance{
-		instanceOf(1, 1, 3), instanceOf(1, 2, 0), instanceOf(2, 1, 2), instanceOf(2, 2, 0), instanceOf(3, 1, 9), instanceOf(3, 2, 1)}}
+		instanceOf(1, 1, 3), instanceOf(1, 2, 0), instanceOf(2, 1, 2), instanceOf(2, 2, 0), instanceOf(3, 1, 9),
+		instanceOf(3, 2, 1)}}
 	if held, most := r.filled(); !slices.Equal(held, []int32{2, 0}) || most != 12e6 {
 		t.Errorf("filled with %v, at most %g packets/s", held, most)
 	}
@@ -250,7 +264,8 @@ func TestJudge(t *testing.T) {
 		var r Row
 		r.judge(c.published, c.ours, "Mpps", c.tolerance, "Why.")
 		if r.Verdict != c.verdict || r.Sentence != c.sentence {
-			t.Errorf("%g beside %g: %s, %q; want %s, %q", c.ours, c.published, r.Verdict, r.Sentence, c.verdict, c.sentence)
+			t.Errorf("%g beside %g: %s, %q; want %s, %q", c.ours, c.published, r.Verdict, r.Sentence, c.verdict,
+				c.sentence)
 		}
 	}
 }
@@ -322,7 +337,8 @@ func TestGolden(t *testing.T) {
 		}
 		if strings.HasSuffix(name, ".csv") {
 			engines := strings.Count(name, "-")/2 + 1 // side-by-side has two
-			if cells, err := csv.NewReader(strings.NewReader(got)).ReadAll(); err != nil || len(cells) != engines*len(rows)+1 {
+			if cells, err := csv.NewReader(strings.NewReader(got)).ReadAll(); err != nil ||
+				len(cells) != engines*len(rows)+1 {
 				t.Errorf("%s has %d rows for %d entries (%v)", name, len(cells), len(rows), err)
 			}
 			continue

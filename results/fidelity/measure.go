@@ -10,7 +10,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// run is a record's rows, with what tells it from the others of its study.
+// run is a record's rows, with what distinguishes it from the others of its study.
 type run struct {
 	*results.Record
 	windows   []results.Window
@@ -112,8 +112,8 @@ func (r *run) overload() []results.Window {
 	return r.plateau()
 }
 
-// contested is the part of a run in which the thesis sees loss: from the first window with nine flows on. What is offered
-// exceeds what eight instances can process from there on, so that it matters how flows lie on them.
+// contested is the part of a run in which the thesis sees loss: from the first window with nine flows on. What is
+// offered exceeds what eight instances can process from there on, so that it matters how flows lie on them.
 func (r *run) contested() []results.Window {
 	i := slices.IndexFunc(r.windows, func(w results.Window) bool { return w.Flows >= 9 })
 	if i < 0 {
@@ -164,7 +164,8 @@ func (r *run) onset(share float64) int {
 	return 0
 }
 
-var policies = []struct{ name, short string }{{"round-robin", "Round-Robin"}, {"best-fit", "Best-Fit"}, {"worst-fit", "Worst-Fit"}}
+var policies = []struct{ name, short string }{{"round-robin", "Round-Robin"}, {"best-fit", "Best-Fit"},
+	{"worst-fit", "Worst-Fit"}}
 
 // each gives a figure of every scheduler's run of Figure 9.
 func (m measured) each(f func(*run) float64) ([]float64, error) {
@@ -200,8 +201,8 @@ func (r *run) flowsAt(t float64) (n []int32) {
 	return n
 }
 
-// meanFlows are the flows that each instance holds in the mean of the whole run, in order of the instances. Windows count by
-// their length; an instance holds none while it is not there. It is what Figure 8 draws.
+// meanFlows are the flows that each instance holds in the mean of the whole run, in order of the instances. Windows
+// count by their length; an instance holds none while it is not there. It is what Figure 8 draws.
 func (r *run) meanFlows() []float64 {
 	length := map[float64]float64{}
 	end := 0.0
@@ -221,8 +222,8 @@ func (r *run) meanFlows() []float64 {
 	return mean
 }
 
-// filled is the last window in which an instance that could take flows had none: what each held then, and the most that
-// any had been offered until then, in packets/s. There is none when every instance always held a flow.
+// filled describes the last window in which an instance that could take flows had none: how many each held then, and
+// the most that any had been offered until then, in packets/s. Both are zero if every instance always held a flow.
 func (r *run) filled() (held []int32, most float64) {
 	for i := range r.windows {
 		if at := r.flowsAt(r.windows[i].T); slices.Contains(at, 0) && slices.Max(at) > 0 {

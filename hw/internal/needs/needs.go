@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// This skips the test if something is missing, and says what and, behind ": ", what for or how to get it: make test counts
-// the skipped tests by what stands before that. Where the environment variable SMARTINCO_NO_SKIP is set,
-// as the continuous integration does, it fails the test instead: a suite that silently skips proves nothing.
+// This skips the test if something is missing, and says what and, behind ": ", what for or how to get it: make test
+// counts the skipped tests by what stands before that. Where the environment variable SMARTINCO_NO_SKIP is set, as the
+// continuous integration does, it fails the test instead: a suite that silently skips proves nothing.
 func This(t testing.TB, missing string) {
 	t.Helper()
 	switch {
@@ -28,8 +28,9 @@ func Root(t testing.TB, why string) {
 	}
 }
 
-// Kernel skips the test where the kernel lacks a feature, and says which, beginning with "the kernel". It does so under SMARTINCO_NO_SKIP too, since
-// nothing that is installed brings another kernel; what is tested so must be tested in another way besides.
+// Kernel skips the test where the kernel lacks a feature, and says which, beginning with "the kernel". It does so under
+// SMARTINCO_NO_SKIP too, since nothing that is installed brings another kernel; what is tested so must be tested in
+// another way besides.
 func Kernel(t testing.TB, missing string) {
 	t.Helper()
 	t.Skip(missing)

@@ -10,9 +10,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// published are the counts of the common work at which eight independent simulators arrived: SimGrid, SimPy, simgo, akita,
-// htsim, the core of ns-3, OMNeT++ and a program in C, each of those that it was run for. Waits are the sum of those of
-// the accepted packets, where it is known.
+// published are the counts of the common work on which eight independent simulators agree: SimGrid, SimPy, simgo,
+// akita, htsim, the core of ns-3, OMNeT++ and a program in C; not each of them ran every size. Waits are summed over
+// the accepted packets, where the sum is known.
 var published = []struct {
 	after             units.Time
 	offered, accepted float64
@@ -33,7 +33,8 @@ func commonWork(packets int) (all []system) {
 		if p.offered > 2000*float64(packets) {
 			continue
 		}
-		s := system{name: fmt.Sprintf("common work, %v", p.after), runs: 1, quantities: []quantity{{"offered", p.offered}, {"accepted", p.accepted}}}
+		s := system{name: fmt.Sprintf("common work, %v", p.after), runs: 1,
+			quantities: []quantity{{"offered", p.offered}, {"accepted", p.accepted}}}
 		if p.waits > 0 {
 			s.quantities = append(s.quantities, quantity{"mean wait, ps", results.Round(p.waits / p.accepted)})
 		}
@@ -43,9 +44,9 @@ func commonWork(packets int) (all []system) {
 	return all
 }
 
-// overload runs the common work through the orchestrator: 32 constant-rate flows, flow i every 200000+970i ps from 6700i
-// ps on, by Round-Robin to eight instances of 80645 ps a packet with room for 512: a load of 1.5. With waits it goes on
-// after the flows have ended until all that was accepted is processed.
+// overload runs the common work through the orchestrator: 32 constant-rate flows, flow i every 200000+970i ps from
+// 6700i ps on, by Round-Robin to eight instances of 80645 ps a packet with room for 512: a load of 1.5. With waits it
+// goes on after the flows have ended until all that was accepted is processed.
 func overload(ctx context.Context, after units.Time, waits bool) ([]float64, error) {
 	duration, delay := after, "none"
 	if waits {

@@ -76,10 +76,10 @@ func (m mix) overlap(a, b float64) (sum float64) {
 // grid is how many steps workload makes in a mean service time.
 const grid = 250
 
-// workload is the distribution function of the work in an M/G/1 queue, up to the factor of its value at 0, at 0, 1/grid,
-// 2/grid, ..., as far as until says false. Level crossing gives F(x) = F(0) + load * integral of P(S > y) F(x-y) dy, here
-// by the trapezoidal rule. Below any level it does not matter what happens above it, so the same F is that of a queue that
-// takes a packet only if the work is at most some level, and there the load may be beyond 1.
+// workload is the distribution function of the work in an M/G/1 queue, up to the factor of its value at 0, at 0,
+// 1/grid, 2/grid, ..., as far as until says false. Level crossing gives F(x) = F(0) + load * integral of P(S > y)
+// F(x-y) dy, here by the trapezoidal rule. Below any level it does not matter what happens above it, so the same F is
+// that of a queue that takes a packet only if the work is at most some level, and there the load may be beyond 1.
 func workload(load float64, m mix, until func(f []float64) bool) []float64 {
 	longest := 0.0
 	for _, x := range m {

@@ -31,9 +31,9 @@ type quantity struct {
 
 // systems are all systems.
 func systems(o Options) []system {
-	// Half the packets of M/G/1 have 64 bytes, half 1500, and cost 1 ns each byte and 218 ns besides: 1000 ns in the mean.
+	// Half the packets of M/G/1 have 64 bytes and half 1500. Each costs 218 ns and 1 ns a byte: 1000 ns in the mean.
 	twoSizes := mix{{0.282, 0.5}, {1.718, 0.5}}
-	ofTwoSizes := func(load float64, _ int) (loss, wait float64, tail func(float64) float64) { return mg1(load, twoSizes) }
+	ofTwoSizes := func(load float64, _ int) (float64, float64, func(float64) float64) { return mg1(load, twoSizes) }
 	var all []system
 	for _, q := range []packetQueue{
 		{name: "M/M/1", service: "exponential", load: 0.7, theory: mm1k},
@@ -124,7 +124,8 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 		rate := p.load / service.Seconds() / float64(len(sizes)) // Poisson processes add up to one
 		fmt.Fprintf(&flows, "      - {rate: %gpps, arrivals: poisson, packet_size: %dB}\n", rate, n)
 	}
-	sc, err := scenario(fmt.Sprintf(queueScenario, strings.ReplaceAll(p.name, "/", ""), seed, units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base, &flows))
+	sc, err := scenario(fmt.Sprintf(queueScenario, strings.ReplaceAll(p.name, "/", ""), seed,
+		units.Time(float64(p.packets)/p.load*float64(service)), room, p.service, p.perByte, base, &flows))
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +155,12 @@ func (p packetQueue) run(ctx context.Context, seed uint64) ([]float64, error) {
 	return nil, errors.New("the record has no waits")
 }
 
-// flowLoss is M/M/c/c through the orchestrator: flows are the customers and instances the servers. Flows come as a Poisson
-// process and last for exponential times; each brings as much as an instance is trusted with, and one that fits nowhere
-// is rejected. In a window that does not end the orchestrator goes by the flows that it has placed. Otherwise it goes by
-// the counters, and an instance counts as loaded until they have shown a whole window without a packet: its server is
-// held for 1.5 windows more, in the mean, than its flow lasts. What distribution that gives does not matter to the share
-// that is lost.
+// flowLoss is M/M/c/c through the orchestrator: flows are the customers and instances the servers. Flows come as a
+// Poisson process and last for exponential times; each brings as much as an instance is trusted with, and one that fits
+// nowhere is rejected. In a window that does not end, the orchestrator goes by the flows that it has placed. Otherwise
+// it goes by the counters, and an instance counts as loaded until they have shown a whole window without a packet: its
+// server is held, in the mean, for 1.5 windows more than its flow lasts. The loss depends only on the mean of that
+// time, not on its distribution.
 type flowLoss struct {
 	load    float64
 	servers int
@@ -211,7 +212,8 @@ func (e flowLoss) run(ctx context.Context, seed uint64) ([]float64, error) {
 		return nil, err
 	}
 	w, err := traces.Generate(traces.Paced{Holdings: exponential{}, Rate: 1000},
-		traces.GenerateOptions{Arrivals: traces.Arrivals{Rate: e.load / holding.Seconds()}, Until: sc.Duration, Seed: sc.Seed})
+		traces.GenerateOptions{Arrivals: traces.Arrivals{Rate: e.load / holding.Seconds()}, Until: sc.Duration,
+			Seed: sc.Seed})
 	if err != nil {
 		return nil, err
 	}
@@ -246,8 +248,10 @@ func scenario(text string) (*scenarios.Scenario, error) {
 	return st.Runs[0].Scenario, nil
 }
 
-// simulate runs a scenario in memory and wants conservation and Little's law of it.
-func simulate(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine sim.Engine) (*results.Memory, error) {
+// simulate runs a scenario in memory. It is an error if packets are not conserved or Little's law does not hold.
+func simulate(
+	ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine sim.Engine,
+) (*results.Memory, error) {
 	m := results.NewMemory()
 	if err := sim.Run(ctx, sc, w, engine, m, sim.Options{}); err != nil {
 		return nil, err

@@ -1,6 +1,6 @@
-// Package theory holds the simulator against what is known without it. Scenarios whose loss and waits have a closed form
-// are run with several seeds, and each closed form must lie within the confidence interval of what the runs say. And the
-// common work that packet simulators are compared by must give the published counts, to the packet.
+// Package theory holds the simulator against what is known without it. Scenarios whose loss and waits have a closed
+// form are run with several seeds, and each closed form must lie within the confidence interval of what the runs say.
+// The common work that packet simulators are compared by must give the published counts, to the packet.
 package theory
 
 import (
@@ -27,13 +27,19 @@ type Row struct {
 
 // Options of Check.
 type Options struct {
-	Runs     int                // of each system with random numbers in it, each with a seed of its own; at least 2, and 5 for an interval that says something
-	Packets  int                // of each run of a packet queue, in the mean; a system of flows has a hundredth as many flows
-	Jobs     int                // runs at a time, at least 1
-	Progress func(done float64) // called after each run, from any goroutine, once at a time, with their number; may be nil
+	// Runs of each system that draws random numbers, each with a seed of its own: at least 2, and 5 for an interval
+	// that says something.
+	Runs int
+	// Packets of each run of a packet queue, in the mean. A system of flows has a hundredth as many flows.
+	Packets int
+	// Jobs is the number of runs at a time, at least 1.
+	Jobs int
+	// Progress is called after each run with the number of runs that are done, from any goroutine, once at a time. It
+	// may be nil.
+	Progress func(done float64)
 }
 
-// Confidence is that of all rows together: so often would a simulator without fault pass, were the seeds drawn at random.
+// Confidence is that of all rows together: the chance that a right simulator passes, if seeds are drawn at random.
 const Confidence = 0.99
 
 // Runs is how many runs Check makes.
@@ -44,8 +50,8 @@ func Runs(o Options) (n int) {
 	return n
 }
 
-// Check runs every system. An error is one of a run: that it could not be carried out, or that packets were not conserved
-// or Little's law did not hold in it. A row that does not agree is none.
+// Check runs every system. It is an error if a run cannot be carried out, does not conserve packets, or breaks Little's
+// law. A row that disagrees is not an error.
 func Check(ctx context.Context, o Options) ([]Row, error) {
 	all := systems(o)
 	values := make([][][]float64, len(all)) // by system and run
@@ -90,7 +96,7 @@ func Check(ctx context.Context, o Options) ([]Row, error) {
 			rows = append(rows, row)
 		}
 	}
-	// Bonferroni: the chance that some row of a simulator without fault differs is at most the sum of the rows' chances.
+	// Bonferroni: if the simulator is right, the chance that some row differs is at most the sum of the rows' chances.
 	t := distuv.StudentsT{Sigma: 1, Nu: float64(o.Runs - 1)}.Quantile(1 - (1-Confidence)/float64(2*random))
 	for i := range rows {
 		rows[i].Half *= t
