@@ -22,7 +22,7 @@ type room struct {
 	in   []room   // boxes in it, side by side
 }
 
-// house has the rooms in rows: a room uses those of lower rows, and never one above it or beside it.
+// house has the rooms in rows: a room uses those of lower rows, and never one above it or beside it but for exceptions.
 var house = [][]room{
 	{{"cmd/smartinco", []string{"the command line: a file a verb, no logic of its own"}, 1, nil}},
 	{
@@ -41,7 +41,7 @@ var house = [][]room{
 	},
 	{
 		{"scenarios", []string{
-			"the YAML of an experiment", "strictyaml: its strict decoder", "nics: profiles of cards",
+			"the YAML of an experiment,", "the published ones embedded;", "nics: profiles of cards",
 		}, 0.36, nil},
 		{"", []string{"events", "actions"}, 0.28, nil}, // from the plants to the orchestrator, and back
 		{"results", []string{"the run record", "compare: two records", "fidelity: the published numbers"}, 0.36, nil},
@@ -58,9 +58,10 @@ var house = [][]room{
 		}},
 	},
 	{
-		{"flow", []string{"five-tuples"}, 1. / 3, nil},
-		{"units", []string{"rates, times, sizes"}, 1. / 3, nil},
-		{"numeric", []string{"arithmetic and draws, equal everywhere"}, 1. / 3, nil},
+		{"scenarios/strictyaml", []string{"decodes strictly"}, 0.25, nil},
+		{"flow", []string{"five-tuples"}, 0.17, nil},
+		{"units", []string{"rates, times, sizes"}, 0.22, nil},
+		{"numeric", []string{"arithmetic and draws, equal everywhere"}, 0.36, nil},
 	},
 }
 
@@ -119,7 +120,8 @@ func picture() []byte {
 		y += heights[i] + gap
 	}
 	text(margin, y+12, "", "A room uses rooms below it, and never one above it or beside it.")
-	text(margin, y+28, "", "One exception: hw uses sim/contention, the law that is fitted to what hw measures.")
+	text(margin, y+28, "", "Exceptions: results uses scenarios, strictyaml uses units, and hw uses sim/contention, "+
+		"the law that is fitted to what it measures.")
 	b.WriteString("</svg>\n")
 	return b.Bytes()
 }
@@ -138,12 +140,22 @@ func TestThePictureOfTheRoomsIsDrawnFromTheirTable(t *testing.T) {
 	}
 }
 
+// beside are the rooms that others of their row use.
+var beside = map[string]string{"results": "scenarios", "scenarios": "units", "hw": "sim/contention"}
+
 // The picture shows every room, and what it says of who uses whom is so.
 func TestThePictureOfTheRoomsIsTrue(t *testing.T) {
-	row := func(dir string) int {
-		return slices.IndexFunc(house, func(rs []room) bool {
-			return slices.ContainsFunc(rs, func(r room) bool { return r.name != "" && under(r.name)(dir) })
-		})
+	// A folder is in the room with the longest name that leads to it.
+	row := func(dir string) (at int) {
+		at, longest := -1, 0
+		for i, rs := range house {
+			for _, r := range rs {
+				if len(r.name) > longest && under(r.name)(dir) {
+					at, longest = i, len(r.name)
+				}
+			}
+		}
+		return at
 	}
 	top := func(dir string) string { name, _, _ := strings.Cut(dir, "/"); return name }
 	graph := imports(t)
@@ -152,7 +164,7 @@ func TestThePictureOfTheRoomsIsTrue(t *testing.T) {
 			t.Errorf("%s: no room of the picture has it", dir)
 		}
 		for _, to := range graph[dir] {
-			if top(to) != top(dir) && row(to) <= row(dir) && to != "sim/contention" {
+			if top(to) != top(dir) && row(to) <= row(dir) && beside[top(dir)] != to {
 				t.Errorf("%s uses %s, which the picture does not show below it", dir, to)
 			}
 		}
