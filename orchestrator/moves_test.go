@@ -128,7 +128,10 @@ func TestMoves(t *testing.T) {
 	m := &mover{}
 	row := policy.Row{Info: policy.Info{Name: "mover", Sees: policy.T0 | policy.T1}, Reasons: []string{"the first"},
 		Maker: policy.Plain(func(policy.Env) policy.Policy { return m })}
-	o := mustNew(t, config(func(c *Config) { c.Initial, c.Policy = 2, &row }), nil)
+	o := mustNew(t, config(func(c *Config) {
+		c.Initial, c.Policy = 2, &row
+		c.Autoscaler.Drain, c.Autoscaler.Stabilization = "finish", 0
+	}), nil)
 	at := func(s int, e Event) []Action { return slices.Clone(o.Handle(units.Time(s)*units.Second, &e)) }
 	read := func(s int, counts ...uint64) []Action {
 		e := Event{Kind: RulesRead, Sampled: units.Time(s) * units.Second}
@@ -174,6 +177,12 @@ func TestMoves(t *testing.T) {
 	read(2, 15, 5)
 	if got, want := packets(), []uint64{5, 5}; !slices.Equal(got, want) {
 		t.Errorf("counted %v, want %v: a moved rule counts on, and one that counts less is new", got, want)
+	}
+	at(2, Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: []Counter{rx(1, 1), rx(2, 1)}})
+	at(2, Event{Kind: Tick, Timer: AutoscaleTimer})
+	read(3, 17, 9)
+	if got, want := packets(), []uint64{4}; !o.Draining(2) || !slices.Equal(got, want) {
+		t.Errorf("counted %v, want %v: flow 0 is on an instance that drains", got, want)
 	}
 }
 

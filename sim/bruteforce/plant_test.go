@@ -120,7 +120,7 @@ type frame struct {
 	size      int
 	leaves    units.Time // the eSwitch
 	first     bool       // of its flow, or the first since its rule was taken away
-	overtaken bool
+	overtaken bool       // in the slow path
 	arrived   units.Time // at the ring
 	needs     units.Time // service that is left
 	served    units.Time // its service began
