@@ -2,7 +2,6 @@ package sim_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -43,7 +42,11 @@ func TestEveryScenarioIsVerified(t *testing.T) {
 					compress(&again, units.Time(packets/3e6))
 				}
 				t.Run(st.Runs[i].Name+"/"+engine, func(t *testing.T) {
-					v := verified(t, &again, make)
+					rec := simtest.Run(t, &again, make)
+					if got := simtest.Recorded(t, &rec.Run).YAML(); !bytes.Equal(got, again.YAML()) {
+						t.Fatalf("the record's scenario is\n%s\nwant\n%s", got, again.YAML())
+					}
+					v := simtest.Verify(t, rec)
 					t.Logf("%d events, %d actions, %d decisions", v.Events, v.Actions, v.Decisions)
 					if v.Events < 3 || v.Actions < 3 || v.Decisions < 1 {
 						t.Error("hardly anything was verified")
@@ -68,49 +71,6 @@ func compress(sc *scenarios.Scenario, by units.Time) {
 	}
 }
 
-// verified runs a scenario and verifies its record with the scenario that the record itself has.
-func verified(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) *results.Verification {
-	t.Helper()
-	w := simtest.Traffic(t, sc)
-	rec := results.NewMemory()
-	simtest.Record(t, sc, w, engine, rec)
-	r, err := rec.Record()
-	if err != nil {
-		t.Fatal(err)
-	}
-	again := recorded(t, &r.Run)
-	if got, want := again.YAML(), sc.YAML(); !bytes.Equal(got, want) {
-		t.Fatalf("the record's scenario is\n%s\nwant\n%s", got, want)
-	}
-	v, err := r.Verify(again.Orchestrator())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := v.Difference; d != nil {
-		t.Fatalf("line %d, %v: %s\nrecorded\n%s\nnow\n%s", d.Line, d.At, d.Event, strings.Join(d.Recorded, "\n"),
-			strings.Join(d.Replayed, "\n"))
-	}
-	return v
-}
-
-// recorded is the scenario of a record as it is read from a file.
-func recorded(t *testing.T, run *results.Run) *scenarios.Scenario {
-	t.Helper()
-	b, err := json.Marshal(run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var again results.Run
-	if err := json.Unmarshal(b, &again); err != nil {
-		t.Fatal(err)
-	}
-	sc, err := scenarios.FromRecord(run.Name, again.Scenario, again.Seed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sc
-}
-
 func TestARecordGivesItsScenarioBack(t *testing.T) {
 	for _, text := range []string{
 		"seed: 18446744073709551615\nworkload: [{cbr: {flows: 3, rate: 1.5Mpps}}]\n",
@@ -119,7 +79,7 @@ func TestARecordGivesItsScenarioBack(t *testing.T) {
 			"faults: [{kind: link-down, at: 1s, for: 1ms}]\n",
 	} {
 		sc := simtest.Parse(t, text)
-		got := recorded(t, &results.Run{Name: "x", Scenario: sc.Resolved(), Seed: sc.Seed})
+		got := simtest.Recorded(t, &results.Run{Name: "x", Scenario: sc.Resolved(), Seed: sc.Seed})
 		if !bytes.Equal(got.YAML(), sc.YAML()) || !reflect.DeepEqual(got.Orchestrator(), sc.Orchestrator()) {
 			t.Errorf("got\n%s\nwant\n%s", got.YAML(), sc.YAML())
 		}

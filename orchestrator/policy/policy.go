@@ -117,8 +117,8 @@ type Policy interface {
 type Mover interface {
 	// Every is the time between two readings of the rule counters, above 0.
 	Every() units.Time
-	// Moves appends what is to be moved. counted is what has been counted since the last reading for each flow that has
-	// a rule in force and an instance that takes work, in order of the flows' numbers.
+	// Moves appends what is to be moved. v holds one instance at least. counted is what has been counted since the last
+	// call for each flow that has a rule in force and an instance that takes work, in order of the flows' numbers.
 	Moves(v *View, counted []Counted, to []Move) []Move
 }
 

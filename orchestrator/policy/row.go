@@ -82,7 +82,7 @@ type Row struct {
 	Maker
 }
 
-// Maker makes policies of one kind from their options.
+// Maker makes policies of one kind from their options. An error of New begins with the option's name and a colon.
 type Maker struct {
 	Options any // a struct of tagged fields; nil for a policy without options
 	New     func(options any, env Env) (Policy, error)

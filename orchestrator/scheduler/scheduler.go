@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/smartinco/smartinco/numeric"
@@ -39,7 +40,7 @@ func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 	}
 	p, err := row.New(o.of(row), env)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("scheduler.policy.%s.%w", row.Name, err)
 	}
 	s := &Scheduler{Policy: p, row: row, noTarget: policy.Hold}
 	if o.NoInstance == "drop" {

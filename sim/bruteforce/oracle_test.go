@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/internal/simtest"
@@ -27,6 +29,8 @@ var (
 // log. The fluid engine gives the same totals within what is in flight, where it decides alike.
 func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
+	moves, moved := 0, 0                                 // flows by their policy, and of these in both engines
+	runs, compared := map[string]int{}, map[string]int{} // by policy: scenarios, and those in both engines
 	if testing.Short() {
 		n = min(n, 60)
 	}
@@ -35,8 +39,12 @@ func TestRandomScenarios(t *testing.T) {
 		text := scenario(seed)
 		d := compare(t, text)
 		packets, worst = packets+d.offered, max(worst, d.worst)
+		moves += d.moves
+		runs[d.policy]++
 		if d.fluid {
 			fluids++
+			compared[d.policy]++
+			moved += d.moves
 		}
 		if len(d.found) == 0 {
 			continue
@@ -48,6 +56,16 @@ func TestRandomScenarios(t *testing.T) {
 	}
 	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in "+
 		"flight apart", n, *first, packets, fluids, worst)
+	for _, name := range scheduler.Policies.Names() {
+		t.Logf("%s: %d scenarios, %d of them in the fluid engine", name, runs[name], compared[name])
+		if n >= 200 && compared[name] == 0 {
+			t.Errorf("%s was never compared in both engines", name)
+		}
+	}
+	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
+	if moves < n/20 || n >= 200 && moved == 0 {
+		t.Error("hardly any flow was moved by its policy")
+	}
 	if fluids < n/10 {
 		t.Errorf("the fluid engine could be compared in %d of %d scenarios alone", fluids, n)
 	}
@@ -88,10 +106,14 @@ func compare(t testing.TB, text string) *diff {
 	rows(d, "totals", []results.Totals{fast.Run.Totals}, []results.Totals{slow.rec.Run.Totals})
 	d.latencies(fast, slow)
 	d.rules("packet", read, slow.rules, 0)
+	simtest.Verify(t, fast)
+	d.policy, d.moves = sc.Scheduler.Policy.Name, simtest.Decisions(t, fast)[orchestrator.Move]
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
 		read = nil
-		if f := simtest.Run(t, sc, reads(fluid.New, &read)); differ(t, f, slow.rec) == "" {
+		f := simtest.Run(t, sc, reads(fluid.New, &read))
+		simtest.Verify(t, f)
+		if differ(t, f, slow.rec) == "" {
 			d.fluid = true
 			d.fluids(sc, f, slow)
 			d.rules("fluid", read, slow.rules, slow.flight(sc))
@@ -106,6 +128,8 @@ type diff struct {
 	found   []string
 	offered float64 // packets of the scenario
 	fluid   bool    // the fluid engine was compared
+	policy  string  // of scheduling
+	moves   int     // of flows, by the policy
 	worst   float64 // of its differences, by what may be in flight
 }
 

@@ -22,7 +22,7 @@ const (
 	orders              // rules and containers
 	flowsEnd            // the orchestrator is told
 	countersCome
-	timersFire // telemetry's before the autoscaler's
+	timersFire // the readings' before the autoscaler's
 	packets    // are sent, forwarded by the eSwitch or by the slow path
 	packetIns  // first packets at the scheduler
 	arrivals   // at the rings: from the slow path, then by rule
@@ -73,10 +73,11 @@ type plant struct {
 
 	orch   *orchestrator.Orchestrator
 	rec    *results.Memory
-	timers [3]int // how often each was set
+	timers [orchestrator.Timers]int // how often each was set
 	faults map[string]int
 	frozen []orchestrator.Counter
-	rules  []reading // of the rules' counters, whenever the instances' were read
+	stuck  []orchestrator.RuleCounter // what rules counted when the counters stalled
+	rules  []reading                  // of the rules' counters, whenever the instances' were read
 
 	flows     []*flowState
 	instances []*instance // instance i is instances[i-1]
@@ -119,7 +120,7 @@ type frame struct {
 	size      int
 	leaves    units.Time // the eSwitch
 	first     bool       // of its flow, or the first since its rule was taken away
-	overtaken bool
+	overtaken bool       // in the slow path
 	arrived   units.Time // at the ring
 	needs     units.Time // service that is left
 	served    units.Time // its service began
@@ -390,11 +391,17 @@ func (p *plant) tell(e orchestrator.Event) {
 			p.delete(p.instances[a.Instance-1])
 		case orchestrator.ReadCounters:
 			p.read()
+		case orchestrator.ReadRules:
+			p.readRules()
 		case orchestrator.SetTimer:
 			which := a.Timer
 			p.timers[which]++
 			set := p.timers[which]
-			p.at(max(a.At, p.now), timersFire, int(which), func() {
+			rank := 0
+			if which == orchestrator.AutoscaleTimer {
+				rank = 1
+			}
+			p.at(max(a.At, p.now), timersFire, rank, func() {
 				if set == p.timers[which] {
 					p.tell(orchestrator.Event{Kind: orchestrator.Tick, Timer: which})
 				}
@@ -411,6 +418,17 @@ func (p *plant) read() {
 	}
 	p.at(p.now+p.sc.Telemetry.Delay, countersCome, 0, func() {
 		p.tell(orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: sampled, Counters: c})
+	})
+}
+
+// readRules samples the counters of the rules in the same way.
+func (p *plant) readRules() {
+	sampled, c := p.now, p.stuck
+	if p.faults["counters-stall"] == 0 {
+		c = p.ruleCounters()
+	}
+	p.at(p.now+p.sc.Telemetry.Delay, countersCome, 0, func() {
+		p.tell(orchestrator.Event{Kind: orchestrator.RulesRead, Sampled: sampled, Rules: c})
 	})
 }
 
@@ -445,7 +463,7 @@ func (p *plant) fault(f *scenarios.Fault, begins bool) {
 	if begins {
 		p.faults[f.Kind]++
 		if f.Kind == "counters-stall" && p.faults[f.Kind] == 1 {
-			p.frozen = p.counters()
+			p.frozen, p.stuck = p.counters(), p.ruleCounters()
 		}
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim/fluid"
@@ -213,7 +214,7 @@ func scenario(r *rand.Rand) string {
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n",
-		pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+		simtest.Policy(r, 300, "ms"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
 	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1000ms, drain: %s}\n",
 		pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dms, delay: %dms}\nworkload:\n", 100+r.IntN(900), r.IntN(300))
@@ -246,10 +247,13 @@ func TestConservationAndDeterminism(t *testing.T) {
 	if testing.Short() {
 		n = 50
 	}
+	moves := 0
 	for i := range n {
 		text := scenario(rand.New(rand.NewPCG(1, uint64(i))))
 		sc := simtest.Parse(t, text)
 		m := simtest.Run(t, sc, fluid.New)
+		simtest.Verify(t, m)
+		moves += simtest.Decisions(t, m)[orchestrator.Move]
 		if !m.Run.Conservation.Holds {
 			t.Errorf("case %d: %+v\n%s", i, m.Run.Conservation, text)
 		}
@@ -279,6 +283,10 @@ func TestConservationAndDeterminism(t *testing.T) {
 			!reflect.DeepEqual(m.Instances, again.Instances) {
 			t.Fatalf("case %d differs from run to run\n%s", i, text)
 		}
+	}
+	t.Logf("%d flows moved by their policy", moves)
+	if moves == 0 {
+		t.Error("no flow was moved by its policy")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
@@ -294,7 +295,7 @@ func scenario(r *rand.Rand) string {
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 1Mpps, nofit: %s, ties: %s}\n",
-		pick("round-robin", "best-fit", "worst-fit"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+		simtest.Policy(r, 5, "ms"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
 	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 10ms, drain: %s}\n",
 		pick("none", "target-utilization"), 2+r.IntN(9), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dus, delay: %dus}\nworkload:\n", 1000+r.IntN(9000), r.IntN(3000))
@@ -329,13 +330,17 @@ func TestConservationAndDeterminism(t *testing.T) {
 	if testing.Short() {
 		n = 20
 	}
-	jumped := 0
+	jumped, moves := 0, 0
 	for i := range n {
 		text := scenario(rand.New(rand.NewPCG(1, uint64(i))))
 		sc := simtest.Parse(t, text)
 		m, f := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, fluid.New)
 		if strings.Contains(strings.Join(m.Run.Notes, " "), "jumped") {
 			jumped++
+		}
+		for _, rec := range []*results.Memory{m, f} {
+			simtest.Verify(t, rec)
+			moves += simtest.Decisions(t, rec)[orchestrator.Move]
 		}
 		again := simtest.Run(t, sc, packet.Step)
 		if !reflect.DeepEqual(m.Windows, again.Windows) || !reflect.DeepEqual(m.Flows, again.Flows) ||
@@ -352,9 +357,9 @@ func TestConservationAndDeterminism(t *testing.T) {
 			t.Fatal(text)
 		}
 	}
-	t.Logf("%d of %d scenarios had jumps", jumped, n)
-	if jumped == 0 {
-		t.Error("no scenario had a jump")
+	t.Logf("%d of %d scenarios had jumps; %d flows were moved by their policy", jumped, n, moves)
+	if jumped == 0 || moves == 0 {
+		t.Error("no scenario had a jump, or a flow moved by its policy")
 	}
 }
 

@@ -1,0 +1,28 @@
+package simtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
+)
+
+// Policy draws a value of scheduler.policy from the whole table, now and then with options. A policy that moves flows
+// does so about once in the time that tick gives, in whole units.
+func Policy(r *rand.Rand, tick int, unit string) string {
+	pick := func(s ...string) string { return s[r.IntN(len(s))] }
+	names := scheduler.Policies.Names()
+	name := names[r.IntN(len(names))]
+	options := map[string]string{
+		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
+		"maglev":     "table: " + pick("2", "7", "251"),
+		"rss++": fmt.Sprintf("table: %d, tick: %d%s, tick_min: %d%s, tick_max: %d%s, threshold: %s, keep: %s",
+			1+r.IntN(200), 1+r.IntN(2*tick), unit, 1+r.IntN(tick), unit, tick+r.IntN(tick), unit,
+			pick("0", "0.02", "0.2"), pick("last", "best")),
+	}[name]
+	// Ticks, whose defaults are for runs of seconds, are always drawn.
+	if options == "" || name != "rss++" && r.IntN(2) == 0 {
+		return name
+	}
+	return fmt.Sprintf("{%s: {%s}}", name, options)
+}
