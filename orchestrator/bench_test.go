@@ -48,7 +48,7 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 					cycle(o, &e, id)
 				}
 			}
-			// Counters are read between the rounds, as they are each window: that empties the queue of unmeasured flows.
+			// Counters are read between the rounds, as in each window: that empties the queue of unmeasured flows.
 			window := units.Second
 			read := &Event{Kind: CountersRead}
 			round := func() {

@@ -10,9 +10,10 @@
 //
 // A flow's first packet misses in the eSwitch and becomes FlowArrived. The scheduler picks an instance and InstallRule
 // tells the switch. Until RuleInstalled confirms it, further packets of the flow miss too; their FlowArrived changes
-// nothing. At the end of each window the orchestrator asks for the counters, which telemetry turns into rates: the loads
-// that the scheduler and the autoscaler act on. An instance that a scale-in removes drains: it takes no new flows, its
-// flows are moved or finish, and when no flow is assigned to it and no rule can still point at it, it is deleted.
+// nothing. At the end of each window the orchestrator asks for the counters, which telemetry turns into rates: the
+// loads that the scheduler and the autoscaler act on. An instance that a scale-in removes drains: it takes no new
+// flows, its flows are moved or finish, and when no flow is assigned to it and no rule can still point at it, it is
+// deleted.
 //
 // The files: orchestrator.go has the events, flows.go the life of a flow, instances.go the life of an instance,
 // scaling.go the autoscaler's side, demand.go what a new flow is expected to bring, log.go the decision log.

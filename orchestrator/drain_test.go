@@ -54,7 +54,8 @@ func TestDrain(t *testing.T) {
 
 func TestScaleOutTakesBackADrainingInstance(t *testing.T) {
 	o, _ := drained(t, "finish")
-	o.Handle(2*units.Second, &Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: []Counter{rx(1, 7e6), rx(2, 10)}})
+	counters := []Counter{rx(1, 7e6), rx(2, 10)}
+	o.Handle(2*units.Second, &Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: counters})
 	got := o.Handle(2*units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer})
 	if len(got) != 1 || got[0].Kind != SetTimer {
 		t.Errorf("%v, want no creation", got)

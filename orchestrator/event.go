@@ -10,17 +10,18 @@ import (
 // EventKind says what happened in the plant.
 type EventKind uint8
 
-// The events. What a plant must fill in beside the kind stands with each.
+// The events. What a plant must fill in beside the kind stands with each. RuleInstalled and RuleRejected answer a
+// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
 const (
 	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple: the first packet of a flow missed in the eSwitch and reached the scheduler
+	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
 	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
 	CountersRead                    // Counters, Sampled: answer to ReadCounters
 	InstanceReady                   // Instance: it takes packets from now on
 	InstanceFailed                  // Instance, Reason: it died, or its creation failed; it takes no packets
 	InstanceGone                    // Instance: its deletion is complete
-	RuleInstalled                   // Flow, Instance: the flow's newest InstallRule or MoveRule took effect; orders that it replaced need no answer
-	RuleRejected                    // Flow, Instance, Reason: the switch refused the flow's newest InstallRule or MoveRule; what was in force stays
+	RuleInstalled                   // Flow, Instance: the flow's newest order took effect
+	RuleRejected                    // Flow, Instance, Reason: the switch refused the order; what was in force stays
 	Tick                            // Timer: the timer of a SetTimer fired
 	RulesRead                       // Rules, Sampled: answer to ReadRules
 )
@@ -64,11 +65,11 @@ type ActionKind uint8
 const (
 	InstallRule    ActionKind = iota // Flow, Instance: forward the flow to the instance; Instance 0 drops the flow
 	MoveRule                         // Flow, Instance: change the target, keep the counters
-	RemoveRule                       // Flow: delete the rule, if there is one, and forget the target; the flow's next packet is a miss
+	RemoveRule                       // Flow: delete the rule, if any, and forget the target; its next packet is a miss
 	CreateInstance                   // Instance: start a container; answered by InstanceReady or InstanceFailed
 	DeleteInstance                   // Instance: stop a container; answered by InstanceGone
 	ReadCounters                     // read all instances' counters; answered by CountersRead
-	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the same timer replaces it
+	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 )
 

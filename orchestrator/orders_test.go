@@ -22,7 +22,8 @@ func deleted(actions []Action) (ids []flow.Instance) {
 	return ids
 }
 
-// A flow is ordered from 1 to 2 to 3 while the switch has not answered even the first order: the rule may lead to any of them.
+// A flow is ordered from 1 to 2 to 3 while the switch has not answered even the first order: the rule may lead to any
+// of them.
 func TestNoInstanceIsDeletedToWhichARuleMayLead(t *testing.T) {
 	chased := func(t *testing.T) (*Orchestrator, []flow.Instance) {
 		o := mustNew(t, config(func(c *Config) {
@@ -59,9 +60,12 @@ func TestNoInstanceIsDeletedToWhichARuleMayLead(t *testing.T) {
 		want   []flow.Instance // deleted at the last event, and none before it
 	}{
 		{"the newest order is confirmed", []Event{{Kind: RuleInstalled, Instance: 3}}, []flow.Instance{1, 2}},
-		{"an older one is, and then the newest", []Event{{Kind: RuleInstalled, Instance: 2}, {Kind: RuleInstalled, Instance: 3}}, []flow.Instance{1, 2}},
+		{"an older one is, and then the newest",
+			[]Event{{Kind: RuleInstalled, Instance: 2}, {Kind: RuleInstalled, Instance: 3}}, []flow.Instance{1, 2}},
 		{"the newest is refused: what was in force stays", []Event{{Kind: RuleRejected, Instance: 3}}, nil},
-		{"refused, tried again, and confirmed", []Event{{Kind: RuleRejected, Instance: 3}, {Kind: CountersRead, Sampled: at}, {Kind: RuleInstalled, Instance: 3}}, []flow.Instance{1, 2}},
+		{"refused, tried again, and confirmed",
+			[]Event{{Kind: RuleRejected, Instance: 3}, {Kind: CountersRead, Sampled: at},
+				{Kind: RuleInstalled, Instance: 3}}, []flow.Instance{1, 2}},
 		{"the flow ends, and its rule with it", []Event{{Kind: FlowEnded}}, []flow.Instance{1, 2}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -101,8 +105,8 @@ func TestAHeldFlowThatEndsIsForgotten(t *testing.T) {
 	}
 }
 
-// A flow that is held when its instance dies has its rule taken out, if there is none too: the switch's slow path would go on to
-// send it to the instance. One that is refused gets a drop rule, in the place of the one that it had.
+// When an instance dies, a flow of it that is held has its rule removed, even if it has none: the switch's slow path
+// would go on to send it to the instance. A flow that is refused gets a drop rule in place of the one that it had.
 func TestWhatAFlowOfADeadInstanceLoses(t *testing.T) {
 	install, remove := Action{Kind: InstallRule}, Action{Kind: RemoveRule}
 	for _, c := range []struct {
@@ -126,8 +130,8 @@ func TestWhatAFlowOfADeadInstanceLoses(t *testing.T) {
 	}
 }
 
-// Counters come one and a half windows after they were sampled. The packets of a reading are divided by the time that flows
-// had lived when it was asked for, not by that of a later one.
+// Counters come one and a half windows after they were sampled. The packets of a reading are divided by the time that
+// flows had lived when it was asked for, not by that of a later one.
 func TestDemandIsOfOneReading(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 1, scheduler.Named("best-fit") }), nil)
 	o.Handle(0, &Event{Kind: Start})
@@ -144,7 +148,8 @@ func TestDemandIsOfOneReading(t *testing.T) {
 			o.Handle(ms(at), &Event{Kind: FlowArrived, Flow: flow.ID(o.flows.n)})
 		}
 		if at%1000 == 500 && at > 2000 {
-			o.Handle(ms(at), &Event{Kind: CountersRead, Sampled: ms(at - 1500), Counters: []Counter{rx(1, packets(at-1500))}})
+			o.Handle(ms(at), &Event{Kind: CountersRead, Sampled: ms(at - 1500),
+				Counters: []Counter{rx(1, packets(at-1500))}})
 			if d := o.demand.Demand(); d < 999.9 || d > 1000.1 {
 				t.Errorf("at %d ms: demand %v pps, want 1000", at, d)
 			}
@@ -155,8 +160,8 @@ func TestDemandIsOfOneReading(t *testing.T) {
 	}
 }
 
-// A mean that is measured as 0 is 0: a flow that is expected to bring nothing fits wherever there is no more than the limit.
-// To put idle instances in order it still counts as 1 pps.
+// A mean that is measured as 0 is 0: a flow that is expected to bring nothing fits wherever there is no more than the
+// limit. To put idle instances in order it still counts as 1 pps.
 func TestDemandMeasuredAsZero(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) { c.Initial, c.Scheduler.Policy = 2, scheduler.Named("worst-fit") }), nil)
 	o.Handle(0, &Event{Kind: Start})

@@ -99,8 +99,8 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 	return traces.Merge(ws...), nil
 }
 
-// End is when a run with this traffic ends, in either plant: at the scenario's duration or, where it has none, one window
-// after the last packet.
+// End is when a run with this traffic ends, in either plant: at the scenario's duration or, where it has none, one
+// window after the last packet.
 func (s *Scenario) End(w *traces.Workload) units.Time {
 	if s.Duration > 0 {
 		return s.Duration

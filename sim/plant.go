@@ -148,7 +148,11 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
-var timerClass = [...]Class{orchestrator.TelemetryTimer: ClassTelemetry, orchestrator.AutoscaleTimer: ClassAutoscaler, orchestrator.MoveTimer: ClassTelemetry}
+var timerClass = [...]Class{
+	orchestrator.TelemetryTimer: ClassTelemetry,
+	orchestrator.AutoscaleTimer: ClassAutoscaler,
+	orchestrator.MoveTimer:      ClassTelemetry,
+}
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
 func (p *plant) deliver(e orchestrator.Event) {

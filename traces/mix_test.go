@@ -270,7 +270,8 @@ func shippedMix(t *testing.T) string {
 		}
 	}
 	file := filepath.Join(dir, "mix.yaml")
-	text := "[{generator: {clients_start: 16.0.0.1, clients_end: 16.0.0.255, servers_start: 48.0.0.1, servers_end: 48.0.0.255},\n" +
+	text := "[{generator: {clients_start: 16.0.0.1, clients_end: 16.0.0.255, " +
+		"servers_start: 48.0.0.1, servers_end: 48.0.0.255},\n" +
 		"cap_info: [{name: echo-connections.pcap.gz, cps: 2}, {name: tls2.pcap.gz, cps: 3}]}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -278,9 +279,9 @@ func shippedMix(t *testing.T) string {
 	return file
 }
 
-// A mix has the rates that its templates and their sessions per second give: exactly in what is read, and in what is drawn
-// as closely as chance allows. The figures of the shipped captures are those of data/ORIGIN.md; those of TRex's own mix at
-// multiplier 1 were computed from the same files with other tools.
+// A mix has the rates that its templates and their sessions per second give: exactly in what is read, and in what is
+// drawn as closely as chance allows. The figures of the shipped captures are those of data/ORIGIN.md; those of TRex's
+// own mix at multiplier 1 were computed from the same files with other tools.
 func TestAMixHasItsRates(t *testing.T) {
 	files := map[string][3]float64{shippedMix(t): {2*500 + 3*334, 2*82582 + 3*7451, 154}} // flows/s, packets/s, Mbit/s
 	if file, here := recording(t, "trex-sfr/sfr_delay_10_1g.yaml"); here {
@@ -338,7 +339,8 @@ func mixHasRates(t *testing.T, file string, want [3]float64) {
 		seen[f.Tuple] = true
 	}
 	drawn, octets := w.Totals()
-	t.Logf("drawn: %.1f flows/s, %.0f pps, %.0f Mbit/s", float64(len(seen))/2/seconds, drawn/seconds, octets*8e-6/seconds)
+	t.Logf("drawn: %.1f flows/s, %.0f pps, %.0f Mbit/s",
+		float64(len(seen))/2/seconds, drawn/seconds, octets*8e-6/seconds)
 	for k, got := range []float64{float64(len(seen)) / 2, drawn, octets} {
 		// Sessions are a Poisson process, so that each template adds its rate times its square to the variance.
 		if within := 4 * math.Sqrt(square[k]*seconds); math.Abs(got-mean[k]*seconds) > within {

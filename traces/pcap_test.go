@@ -99,7 +99,10 @@ func sameRecords(t *testing.T, b []byte) {
 }
 
 func TestRecordsAreThoseThatGopacketReads(t *testing.T) {
-	for _, name := range []string{"data/echo-connections.pcap.gz", "data/tls2.pcap.gz", "pcap/open5gs-5g-roaming-lbo.pcapng", "pcap/cicddos2019-synflood.pcap.gz"} {
+	for _, name := range []string{
+		"data/echo-connections.pcap.gz", "data/tls2.pcap.gz",
+		"pcap/open5gs-5g-roaming-lbo.pcapng", "pcap/cicddos2019-synflood.pcap.gz",
+	} {
 		path, here := recording(t, name)
 		if !here {
 			continue

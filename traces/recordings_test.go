@@ -10,9 +10,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// recording is the path of a recording and whether it is here. Those of data and testdata are shipped. Others are not, for
-// want of a licence or of room: they are below the folder that SMARTINCO_TRACES names or, where that is not set, nowhere,
-// and a test makes do with what is shipped.
+// recording is the path of a recording and whether it is here. Those of data and testdata are shipped. Others are not,
+// for want of a licence or of room: they are below the folder that SMARTINCO_TRACES names or, where that is not set,
+// nowhere, and a test makes do with what is shipped.
 func recording(t testing.TB, name string) (path string, here bool) {
 	t.Helper()
 	path = filepath.FromSlash(name)
@@ -104,10 +104,17 @@ func TestRecordedLoadCurves(t *testing.T) {
 		mean, peak float64 // packets per second
 		end        units.Time
 	}{
-		{"testdata/day.csv", LoadOptions{Column: "load", Time: "time", Scale: 2, Flows: 2, Size: 64}, 600, 1000, 24 * units.Hour},
-		{"load/agh_20150610T1900_30min_per_second.csv", LoadOptions{Column: "packets", Time: "second_of_day_utc", Flows: 7, Size: 64}, 149736, 190739, 30 * units.Minute},
-		{"load/worldcup98_requests_per_minute.csv.gz", LoadOptions{Column: "count", Time: "period", Scale: 1. / 60, Size: 64}, 10797. / 60, 229426. / 60, 125310 * units.Minute}, // ten minutes are missing: the row before them holds,
-		{"load/azure_llm_2023_conv_requests.csv.gz", LoadOptions{Column: RowCount, Time: "TIMESTAMP", Size: 64}, 5.53, 19, 3503 * units.Second},
+		{"testdata/day.csv", LoadOptions{Column: "load", Time: "time", Scale: 2, Flows: 2, Size: 64},
+			600, 1000, 24 * units.Hour},
+		{"load/agh_20150610T1900_30min_per_second.csv",
+			LoadOptions{Column: "packets", Time: "second_of_day_utc", Flows: 7, Size: 64},
+			149736, 190739, 30 * units.Minute},
+		// Ten minutes are missing here: the row before them holds.
+		{"load/worldcup98_requests_per_minute.csv.gz",
+			LoadOptions{Column: "count", Time: "period", Scale: 1. / 60, Size: 64},
+			10797. / 60, 229426. / 60, 125310 * units.Minute},
+		{"load/azure_llm_2023_conv_requests.csv.gz", LoadOptions{Column: RowCount, Time: "TIMESTAMP", Size: 64},
+			5.53, 19, 3503 * units.Second},
 	} {
 		path, here := recording(t, c.file)
 		if !here {

@@ -72,7 +72,7 @@ func TestFramesBeyondTheMTUAreSplit(t *testing.T) {
 	}
 }
 
-// Without an MTU the capture of a host that leaves segmentation to its NIC is kept as it is; with one, no frame is longer.
+// Without an MTU, the capture of a host whose NIC segments its packets stays as it is; with one, no frame is longer.
 func TestFramesOfRecordedCapturesAreSplit(t *testing.T) {
 	for _, c := range []struct {
 		file    string
@@ -103,7 +103,8 @@ func TestFramesOfRecordedCapturesAreSplit(t *testing.T) {
 			t.Errorf("%s: %d packets of at most %d B, want %d of %d", c.file, n, most, c.packets, c.longest)
 		}
 		if n, most := longest(Options{MTU: c.mtu}); n <= c.packets || most > int32(c.mtu)+c.header {
-			t.Errorf("%s at an MTU of %d: %d packets of at most %d B, want more, of at most %d with the header", c.file, c.mtu, n, most, int32(c.mtu)+c.header)
+			t.Errorf("%s at an MTU of %d: %d packets of at most %d B, want more, of at most %d with the header",
+				c.file, c.mtu, n, most, int32(c.mtu)+c.header)
 		} else {
 			t.Logf("%s at an MTU of %d: %d packets of at most %d B", c.file, c.mtu, n, most)
 		}

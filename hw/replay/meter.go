@@ -352,7 +352,8 @@ func (m *meter) record(p *plant, s *sample, at units.Time) {
 	m.rows = m.rows[:0]
 	for i := range p.instances {
 		x, id := &p.instances[i], flow.Instance(i+1)
-		if (x.state == results.StateFailed || x.state == results.StateGone) && x.left < m.t && x.before.queued == 0 && x.now == x.shown {
+		gone := x.state == results.StateFailed || x.state == results.StateGone
+		if gone && x.left < m.t && x.before.queued == 0 && x.now == x.shown {
 			continue
 		}
 		row := results.Instance{T: w.T, Instance: int32(id), State: x.state, Flows: x.flows,

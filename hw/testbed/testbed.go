@@ -391,28 +391,37 @@ func (f *File) Path(name string) string {
 func (f *File) rules() []strictyaml.Rule {
 	rules := []strictyaml.Rule{
 		{Keys: []string{"name"}, Wrong: !plain(f.Name), Want: "1 to 40 letters, digits, - and _"},
-		{Keys: []string{"scale.rate"}, Wrong: f.Scale.Rate <= 0 || f.Scale.Rate > 1e6, Want: "a number above 0, such as 0.001"},
-		{Keys: []string{"scale.time"}, Wrong: f.Scale.Time <= 0 || f.Scale.Time > 1e6, Want: "a number above 0, such as 0.2"},
+		{Keys: []string{"scale.rate"}, Wrong: f.Scale.Rate <= 0 || f.Scale.Rate > 1e6,
+			Want: "a number above 0, such as 0.001"},
+		{Keys: []string{"scale.time"}, Wrong: f.Scale.Time <= 0 || f.Scale.Time > 1e6,
+			Want: "a number above 0, such as 0.2"},
 	}
 	rules = append(rules, one("switch", f.Switch), one("containers", f.Containers), one("generator", f.Generator))
 	if o := f.Switch.OVS; o != nil {
 		rules = append(rules,
-			strictyaml.Rule{Keys: []string{"switch.ovs.instance_table", "switch.ovs.table"}, Wrong: o.InstanceTable <= o.Table, Want: "a number above table's"},
+			strictyaml.Rule{Keys: []string{"switch.ovs.instance_table", "switch.ovs.table"},
+				Wrong: o.InstanceTable <= o.Table, Want: "a number above table's"},
 			strictyaml.Rule{Keys: []string{"switch.ovs.counter_lag"}, Wrong: o.CounterLag <= 0, Want: "a time above 0"},
-			strictyaml.Rule{Keys: []string{"switch.ovs.address"}, Wrong: !strings.HasPrefix(o.Address, "unix:") && !strings.HasPrefix(o.Address, "tcp:"), Want: "unix:PATH or tcp:HOST:PORT"})
+			strictyaml.Rule{Keys: []string{"switch.ovs.address"},
+				Wrong: !strings.HasPrefix(o.Address, "unix:") && !strings.HasPrefix(o.Address, "tcp:"),
+				Want:  "unix:PATH or tcp:HOST:PORT"})
 	}
 	if d := f.Switch.DOCA; d != nil {
 		rules = append(rules,
 			strictyaml.Rule{Keys: []string{"switch.doca.ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
-			strictyaml.Rule{Keys: []string{"switch.doca.counter_lag"}, Wrong: d.CounterLag <= 0, Want: "a time above 0"})
+			strictyaml.Rule{Keys: []string{"switch.doca.counter_lag"}, Wrong: d.CounterLag <= 0,
+				Want: "a time above 0"})
 	}
 	if t := f.Switch.TC; t != nil {
-		rules = append(rules, strictyaml.Rule{Keys: []string{"switch.tc.counter_lag"}, Wrong: t.CounterLag <= 0, Want: "a time above 0"})
+		rules = append(rules,
+			strictyaml.Rule{Keys: []string{"switch.tc.counter_lag"}, Wrong: t.CounterLag <= 0, Want: "a time above 0"})
 	}
 	if d := f.Containers.Docker; d != nil {
 		rules = append(rules, d.rules()...)
 		if v := d.Veth; v != nil {
-			rules = append(rules, strictyaml.Rule{Keys: []string{"containers.docker.veth.bridge", "switch.ovs"}, Wrong: (v.Bridge != "") != (f.Switch.OVS != nil), Want: "a bridge with Open vSwitch, and none without"})
+			rules = append(rules, strictyaml.Rule{Keys: []string{"containers.docker.veth.bridge", "switch.ovs"},
+				Wrong: (v.Bridge != "") != (f.Switch.OVS != nil),
+				Want:  "a bridge with Open vSwitch, and none without"})
 		}
 	}
 	return rules
@@ -421,15 +430,20 @@ func (f *File) rules() []strictyaml.Rule {
 func (d *Docker) rules() []strictyaml.Rule {
 	const at = "containers.docker."
 	rules := []strictyaml.Rule{
-		{Keys: []string{at + "host"}, Wrong: !strings.HasPrefix(d.Host, "unix://") && !strings.HasPrefix(d.Host, "tcp://"), Want: "unix://PATH or tcp://HOST:PORT"},
-		{Keys: []string{at + "tls", at + "host"}, Wrong: d.TLS != nil && !strings.HasPrefix(d.Host, "tcp://"), Want: "a host at tcp:// with this key"},
+		{Keys: []string{at + "host"},
+			Wrong: !strings.HasPrefix(d.Host, "unix://") && !strings.HasPrefix(d.Host, "tcp://"),
+			Want:  "unix://PATH or tcp://HOST:PORT"},
+		{Keys: []string{at + "tls", at + "host"}, Wrong: d.TLS != nil && !strings.HasPrefix(d.Host, "tcp://"),
+			Want: "a host at tcp:// with this key"},
 		{Keys: []string{at + "ports"}, Wrong: len(d.Ports) == 0, Want: "at least one port"},
-		{Keys: []string{at + "veth", at + "host"}, Wrong: d.Veth != nil && !strings.HasPrefix(d.Host, "unix://"), Want: "the engine of this machine, at unix://, with this key"},
+		{Keys: []string{at + "veth", at + "host"}, Wrong: d.Veth != nil && !strings.HasPrefix(d.Host, "unix://"),
+			Want: "the engine of this machine, at unix://, with this key"},
 		{Keys: []string{at + "start_timeout"}, Wrong: d.StartTimeout <= 0, Want: "a time above 0"},
 	}
 	for i, name := range d.Capabilities {
 		all := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(name)), "CAP_") == "ALL"
-		rules = append(rules, strictyaml.Rule{Keys: []string{fmt.Sprintf("%scapabilities.%d", at, i)}, Wrong: all, Want: "one that an instance needs, by its name, such as NET_RAW, never all of them"})
+		rules = append(rules, strictyaml.Rule{Keys: []string{fmt.Sprintf("%scapabilities.%d", at, i)}, Wrong: all,
+			Want: "one that an instance needs, by its name, such as NET_RAW, never all of them"})
 	}
 	seen := map[string]bool{}
 	for i, p := range d.Ports {
@@ -438,7 +452,8 @@ func (d *Docker) rules() []strictyaml.Rule {
 				continue
 			}
 			key := fmt.Sprintf("%sports.%d.%s", at, i, x.key)
-			rules = append(rules, strictyaml.Rule{Keys: []string{key}, Wrong: seen[x.name], Want: "a port that no other instance has"})
+			rules = append(rules, strictyaml.Rule{Keys: []string{key}, Wrong: seen[x.name],
+				Want: "a port that no other instance has"})
 			seen[x.name] = true
 		}
 	}
@@ -455,12 +470,14 @@ func one(key string, kind any) strictyaml.Rule {
 			given++
 		}
 	}
-	return strictyaml.Rule{Keys: []string{key}, Wrong: given != 1, Want: "exactly one driver: " + strings.Join(names, ", ")}
+	return strictyaml.Rule{Keys: []string{key}, Wrong: given != 1,
+		Want: "exactly one driver: " + strings.Join(names, ", ")}
 }
 
 // plain says whether a name fits a label, a file name and an interface alike.
 func plain(name string) bool {
-	return name != "" && len(name) <= 40 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	return name != "" && len(name) <= 40 && strings.Trim(name, allowed) == ""
 }
 
 // Reference is the description of every key, in Markdown: docs/testbed.md.

@@ -121,7 +121,8 @@ func (o Options) decode() (d decoded, err error) {
 		d.options = thesis.Options{
 			Target: o.Target, Metric: metrics[o.Metric], Tolerance: o.Tolerance, Stabilization: o.Stabilization,
 			Pace: policy.Pace{
-				OutCooldown: o.ScaleOutCooldown, InCooldown: o.ScaleInCooldown, MostOut: o.MaxStepOut, MostIn: o.MaxStepIn,
+				OutCooldown: o.ScaleOutCooldown, InCooldown: o.ScaleInCooldown,
+				MostOut: o.MaxStepOut, MostIn: o.MaxStepIn,
 			},
 		}
 	}

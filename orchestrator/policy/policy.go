@@ -1,16 +1,17 @@
-// Package policy is the contract between the orchestrator and its policies: what a policy is told, what it is shown, and
-// what it may answer.
+// Package policy is the contract between the orchestrator and its policies: what a policy is told, what it is shown,
+// and what it may answer.
 //
-// A scheduling policy is a state machine of the orchestrator's own shape. It does no I/O, reads no clock and draws from no
-// random source but Env.Rand. It is told of each Event that concerns it, is shown a View of the instances that take work,
-// and answers, for each unit of work, where that goes. What policies share is done by the host, package scheduler: the
-// queue of held work, the breaking of ties, the decision log, and the narrowing of the View to what a policy's row
-// declares.
+// A scheduling policy is a state machine of the orchestrator's own shape. It does no I/O, reads no clock and draws from
+// no random source but Env.Rand. It is told of each Event that concerns it, is shown a View of the instances that take
+// work, and answers, for each unit of work, where that goes. What policies share is done by the host, package
+// scheduler: the queue of held work, the breaking of ties, the decision log, and the narrowing of the View to what a
+// policy's row declares.
 //
 // A policy is a file with its type and its options, and a Row in the table of its family:
 //
 //	var Policies = []policy.Row{
-//		{Info: policy.Info{Name: "power-of-d", Rule: "the best of d instances drawn at random", Sees: policy.T0 | policy.T1},
+//		{Info: policy.Info{Name: "power-of-d", Rule: "the best of d instances drawn at random",
+//			Sees: policy.T0 | policy.T1},
 //			Reasons: []string{"best of those drawn"}, Maker: policy.Make(newPowerOfD)},
 //	}
 //
@@ -136,8 +137,8 @@ type Move struct {
 }
 
 // Ranker is a policy under which not all held work is alike. The greatest rank is tried first; work of equal rank is
-// tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would too.
-// A rank depends on the work alone. A policy that is no Ranker promises the same of all work.
+// tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would
+// too. A rank depends on the work alone. A policy that is no Ranker promises the same of all work.
 type Ranker interface{ Rank(w *Work) int }
 
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler

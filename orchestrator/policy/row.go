@@ -30,7 +30,7 @@ func (c Class) String() string {
 	return strings.Join(names, " ")
 }
 
-// Info describes a policy to its users. Policies of all kinds have one: of scheduling, of scaling, of choosing a victim.
+// Info describes a policy of any kind to its users: of scheduling, of scaling, of choosing a victim.
 type Info struct {
 	Name   string
 	Rule   string // in one line

@@ -17,9 +17,8 @@ type Candidate struct {
 // MaxCandidates is the most candidates that a decision is logged with.
 const MaxCandidates = 64
 
-// Candidates appends to buf what the last decision weighed. Up to MaxCandidates they are all there; of more, the best
-// that many are, those that fit before those that do not, and of equal ones the first by number. They are always in order
-// of the instances' numbers.
+// Candidates appends to buf what the last decision weighed, in order of the instances' numbers: all or, of more than
+// MaxCandidates, the best MaxCandidates. What fits is better than what does not; of equals, the lower number is.
 func (s *Scheduler) Candidates(v *policy.View, buf []Candidate) []Candidate {
 	ratings := s.weighed.Ratings
 	if len(ratings) <= MaxCandidates {
@@ -70,8 +69,8 @@ func (s *Scheduler) Candidates(v *policy.View, buf []Candidate) []Candidate {
 	return buf
 }
 
-// lowest finds the lowest of many keys. It keeps those that may be among the lowest MaxCandidates until they are twice as
-// many, and then that many of them: what is higher than them all can be passed over at a glance.
+// lowest finds the lowest of many keys. It keeps those that may be among the lowest MaxCandidates. When they are
+// twice as many, the higher half goes: from then on what is higher than all that are left is passed over at a glance.
 type lowest struct {
 	keys  []float64
 	worst float64 // the highest of the MaxCandidates lowest when there were last twice as many

@@ -13,7 +13,8 @@ import (
 )
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
-var Policies = policy.Table[policy.Row](slices.Concat(thesis.Policies, choices.Policies, hashing.Policies, rss.Policies))
+var Policies = policy.Table[policy.Row](slices.Concat(
+	thesis.Policies, choices.Policies, hashing.Policies, rss.Policies))
 
 // Scheduler is the host of one policy.
 type Scheduler struct {

@@ -68,7 +68,8 @@ func TestCandidates(t *testing.T) {
 		for i := range 1 + rnd.IntN(300) {
 			v.IDs = append(v.IDs, flow.Instance(1+2*i))
 			if rnd.IntN(5) > 0 {
-				p.ratings = append(p.ratings, policy.Rating{Slot: i, Score: float64(rnd.IntN(12)), Fits: rnd.IntN(3) > 0})
+				p.ratings = append(p.ratings,
+					policy.Rating{Slot: i, Score: float64(rnd.IntN(12)), Fits: rnd.IntN(3) > 0})
 			}
 		}
 		row := policy.Row{Info: policy.Info{Name: "rated"}, Highest: rnd.IntN(2) == 0, Reasons: []string{"none"},
@@ -111,7 +112,8 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		edit func(*Options)
 		want []string
 	}{
-		{func(o *Options) { o.Policy.Name = "best" }, []string{"scheduler.policy", `"best"`, strings.Join(Policies.Names(), ", ")}},
+		{func(o *Options) { o.Policy.Name = "best" },
+			[]string{"scheduler.policy", `"best"`, strings.Join(Policies.Names(), ", ")}},
 		{func(o *Options) { o.Limit = 0 }, []string{"scheduler.limit", "0pps", "above 0"}},
 		{func(o *Options) { o.DemandRate = -1 }, []string{"scheduler.demand_rate", "a packet rate"}},
 		{func(o *Options) { o.Demand = "fixed" }, []string{"scheduler.demand_rate", "fixed"}},

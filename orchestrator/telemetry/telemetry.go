@@ -7,8 +7,8 @@
 //   - a reading arrives out of order, or twice: it is older than what is known, and is ignored;
 //   - an instance is missing from a reading: its rate is kept and marked stale until it appears again, and then spans
 //     the whole gap;
-//   - an instance is new, and readings lack it while it starts: its first rate begins with the last reading before it was
-//     ready, not with its creation;
+//   - an instance is new, and readings lack it while it starts: its first rate begins with the last reading before it
+//     was ready, not with its creation;
 //   - a counter falls below its previous value: it was reset, and what it shows now is all that was counted since.
 package telemetry
 
@@ -80,7 +80,8 @@ func (c *Collector) Track(id flow.Instance) {
 	for int(id) >= len(c.entries) {
 		c.entries = append(c.entries, entry{})
 	}
-	c.entries[id] = entry{tracked: true, ready: units.Never, last: Counter{Instance: id}, rate: Rate{Sampled: c.sampled}}
+	c.entries[id] = entry{tracked: true, ready: units.Never,
+		last: Counter{Instance: id}, rate: Rate{Sampled: c.sampled}}
 }
 
 // Ready says that a tracked instance takes packets from now on. What it counts, it has counted since.

@@ -20,17 +20,28 @@ func TestRates(t *testing.T) {
 		resets   int
 	}{
 		{"never read", nil, Rate{}, 0},
-		{"first window counts from zero", []reading{at(1, Counter{1, 100, 90, 6400})}, Rate{100, 90, 51200, true, false, units.Second}, 0},
-		{"difference over the window", []reading{at(1, Counter{1, 100, 90, 6400}), at(3, Counter{1, 300, 200, 6400})}, Rate{100, 55, 0, true, false, 3 * units.Second}, 0},
-		{"out of order is ignored", []reading{at(2, Counter{1, 100, 0, 0}), at(1, Counter{1, 900, 0, 0})}, Rate{50, 0, 0, true, false, 2 * units.Second}, 0},
-		{"twice is ignored", []reading{at(2, Counter{1, 100, 0, 0}), at(2, Counter{1, 900, 0, 0})}, Rate{50, 0, 0, true, false, 2 * units.Second}, 0},
-		{"a row twice counts once", []reading{at(1, Counter{1, 100, 0, 0}, Counter{1, 900, 0, 0})}, Rate{100, 0, 0, true, false, units.Second}, 0},
-		{"missing: kept and stale", []reading{at(1, Counter{1, 100, 0, 0}), at(2)}, Rate{100, 0, 0, true, true, units.Second}, 0},
-		{"missing, then back: over the gap", []reading{at(1, Counter{1, 100, 0, 0}), at(2), at(3, Counter{1, 500, 0, 0})}, Rate{200, 0, 0, true, false, 3 * units.Second}, 0},
+		{"first window counts from zero", []reading{at(1, Counter{1, 100, 90, 6400})},
+			Rate{100, 90, 51200, true, false, units.Second}, 0},
+		{"difference over the window", []reading{at(1, Counter{1, 100, 90, 6400}), at(3, Counter{1, 300, 200, 6400})},
+			Rate{100, 55, 0, true, false, 3 * units.Second}, 0},
+		{"out of order is ignored", []reading{at(2, Counter{1, 100, 0, 0}), at(1, Counter{1, 900, 0, 0})},
+			Rate{50, 0, 0, true, false, 2 * units.Second}, 0},
+		{"twice is ignored", []reading{at(2, Counter{1, 100, 0, 0}), at(2, Counter{1, 900, 0, 0})},
+			Rate{50, 0, 0, true, false, 2 * units.Second}, 0},
+		{"a row twice counts once", []reading{at(1, Counter{1, 100, 0, 0}, Counter{1, 900, 0, 0})},
+			Rate{100, 0, 0, true, false, units.Second}, 0},
+		{"missing: kept and stale", []reading{at(1, Counter{1, 100, 0, 0}), at(2)},
+			Rate{100, 0, 0, true, true, units.Second}, 0},
+		{"missing, then back: over the gap",
+			[]reading{at(1, Counter{1, 100, 0, 0}), at(2), at(3, Counter{1, 500, 0, 0})},
+			Rate{200, 0, 0, true, false, 3 * units.Second}, 0},
 		{"missing from the first: unknown and stale", []reading{at(1)}, Rate{Stale: true}, 0},
-		{"reset counts from zero", []reading{at(1, Counter{1, 100, 90, 0}), at(2, Counter{1, 30, 20, 0})}, Rate{30, 20, 0, true, false, 2 * units.Second}, 1},
-		{"one counter reset resets all", []reading{at(1, Counter{1, 100, 90, 0}), at(2, Counter{1, 130, 20, 0})}, Rate{130, 20, 0, true, false, 2 * units.Second}, 1},
-		{"others are ignored", []reading{at(1, Counter{7, 1, 1, 1}, Counter{-3, 1, 1, 1}, Counter{0, 1, 1, 1})}, Rate{Stale: true}, 0},
+		{"reset counts from zero", []reading{at(1, Counter{1, 100, 90, 0}), at(2, Counter{1, 30, 20, 0})},
+			Rate{30, 20, 0, true, false, 2 * units.Second}, 1},
+		{"one counter reset resets all", []reading{at(1, Counter{1, 100, 90, 0}), at(2, Counter{1, 130, 20, 0})},
+			Rate{130, 20, 0, true, false, 2 * units.Second}, 1},
+		{"others are ignored", []reading{at(1, Counter{7, 1, 1, 1}, Counter{-3, 1, 1, 1}, Counter{0, 1, 1, 1})},
+			Rate{Stale: true}, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var c Collector
@@ -64,8 +75,8 @@ func TestJoinsBetweenReadings(t *testing.T) {
 	}
 }
 
-// An instance is created at 0, takes packets from 4.5 s on and is read each second. Its first rate is over the window, as that
-// of its neighbours is; over the time that it took to start, it would be a fifth of that.
+// An instance is created at 0, takes packets from 4.5 s on and is read each second. Its first rate is over the window,
+// as that of its neighbours is; over the time that it took to start, it would be a fifth of that.
 func TestTheFirstRateIsNotOverTheStart(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

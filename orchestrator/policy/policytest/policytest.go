@@ -60,7 +60,8 @@ func Run(t *testing.T, row policy.Row, others ...any) {
 }
 
 func described(t *testing.T, row *policy.Row) {
-	if row.Name == "" || row.Rule == "" || row.Source == "" || row.Score == "" || len(row.Reasons) == 0 || row.New == nil {
+	if row.Name == "" || row.Rule == "" || row.Source == "" || row.Score == "" ||
+		len(row.Reasons) == 0 || row.New == nil {
 		t.Errorf("the row is incomplete: %+v", row)
 	}
 	if !row.Sees.Has(policy.T0) {
@@ -247,7 +248,8 @@ func (w *world) ask(f *policy.Work) policy.Answer {
 func (w *world) weighed(a policy.Answer, all []policy.Rating) {
 	for i, r := range all {
 		if i > 0 && all[i-1].Slot >= r.Slot || r.Slot < 0 || r.Slot >= len(w.view.IDs) || math.IsNaN(r.Score) {
-			w.t.Fatalf("candidates %+v among %d instances: want rows in ascending order, with scores", all, len(w.view.IDs))
+			w.t.Fatalf("candidates %+v among %d instances: want rows in ascending order, with scores",
+				all, len(w.view.IDs))
 		}
 	}
 	if a.Verdict != policy.Place {
@@ -281,7 +283,8 @@ func (w *world) counted() {
 	var all []policy.Counted
 	for _, f := range w.flows {
 		if slot, ok := slices.BinarySearch(w.view.IDs, f.At); ok && w.rand.IntN(8) > 0 {
-			all = append(all, policy.Counted{Work: *f, Slot: slot, Packets: uint64(w.rand.IntN(1000) * w.rand.IntN(1000))})
+			packets := uint64(w.rand.IntN(1000) * w.rand.IntN(1000))
+			all = append(all, policy.Counted{Work: *f, Slot: slot, Packets: packets})
 		}
 	}
 	moves := m.Moves(&w.view, slices.Clone(all), nil)

@@ -7,8 +7,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The vectors are facts from the test suites and the sources of the systems that the policies come from: each group names
-// its repository, file and commit. Those marked DERIVED follow from the sources where upstream has no such test.
+// The vectors are facts from the test suites and the sources of the systems that the policies come from: each group
+// names its repository, file and commit. Those marked DERIVED follow from the sources where upstream has no such test.
 //
 //go:embed vectors/*.yaml
 var vectors embed.FS

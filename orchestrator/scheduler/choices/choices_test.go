@@ -14,7 +14,8 @@ import (
 
 func TestContract(t *testing.T) {
 	others := map[string][]any{
-		"first-fit": {thesis.Options{Demand: "last", NoFit: "queue"}, thesis.Options{Demand: "fixed", DemandRate: 3e6, NoFit: "reject", InFlight: true}},
+		"first-fit": {thesis.Options{Demand: "last", NoFit: "queue"},
+			thesis.Options{Demand: "fixed", DemandRate: 3e6, NoFit: "reject", InFlight: true}},
 		"power-of-d": {powerOptions{D: 1, By: "load", Replacement: true}, powerOptions{D: 3, By: "flows"},
 			powerOptions{D: 100, By: "load"}},
 	}
@@ -32,7 +33,10 @@ func view(loads ...float64) *policy.View {
 }
 
 func fit(t *testing.T, demand float64, v *policy.View) policy.Policy {
-	p := policytest.New(t, &firstFit, thesis.Options{Demand: "fixed", DemandRate: units.PPS(demand * 1e6), NoFit: "least-loaded", InFlight: true}, 1)
+	options := thesis.Options{
+		Demand: "fixed", DemandRate: units.PPS(demand * 1e6), NoFit: "least-loaded", InFlight: true,
+	}
+	p := policytest.New(t, &firstFit, options, 1)
 	for slot := range v.IDs {
 		part := *v
 		part.IDs, part.Load = v.IDs[:slot+1], v.Load[:slot+1]
@@ -50,7 +54,8 @@ func TestFirstFitSequence(t *testing.T) {
 	for f := range flow.ID(7) {
 		last = p.Pick(&policy.Work{Flow: f}, v, nil)
 		got = append(got, v.IDs[last.Slot])
-		p.Observe(&policy.Event{Kind: policy.Placed, Slot: last.Slot, Work: &policy.Work{Flow: f, At: v.IDs[last.Slot]}}, v)
+		placed := &policy.Work{Flow: f, At: v.IDs[last.Slot]}
+		p.Observe(&policy.Event{Kind: policy.Placed, Slot: last.Slot, Work: placed}, v)
 	}
 	if want := []flow.Instance{1, 1, 2, 2, 3, 3, 1}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
@@ -72,8 +77,8 @@ func TestFirstFitIsNotBestFit(t *testing.T) {
 	}
 }
 
-// With instances of 0, 1, 2 ... n-1 flows, the row is drawn first of d with a probability that is known: that all d draws
-// are no lower, and not all higher.
+// With instances of 0, 1, 2 ... n-1 flows, row k is chosen with a known probability: that all d draws are at least k,
+// and not all above k.
 func TestPowerOfDDraws(t *testing.T) {
 	const n, draws = 6, 60000
 	v := view(0, 1, 2, 3, 4, 5)

@@ -16,9 +16,19 @@ var powerOfD = policy.Row{
 }
 
 type powerOptions struct {
-	D           int    `yaml:"d" doc:"instances drawn for each flow" default:"2" min:"1" max:"65536"`
-	By          string `yaml:"by" doc:"what is least of the best: flows, those assigned and not ended; load, packets a second in the last window" enum:"flows|load" default:"flows"`
-	Replacement bool   `yaml:"replacement" doc:"whether one instance may be drawn twice. false: the d drawn are different ones, and all if there are no more" default:"true"`
+	D           int    `yaml:"d" default:"2" min:"1" max:"65536"`
+	By          string `yaml:"by" enum:"flows|load" default:"flows"`
+	Replacement bool   `yaml:"replacement" default:"true"`
+}
+
+// Docs implements strictyaml.Documented.
+func (powerOptions) Docs() string {
+	return `
+d: instances drawn for each flow
+by: what is least of the best: flows, those assigned and not ended; load, packets a second in the last window
+replacement: whether one instance may be drawn twice. false: the d drawn are different ones, and all if there are no
+	more
+`
 }
 
 // power draws d instances and takes the one with the lowest score; of equals, that drawn first, whatever scheduler.ties

@@ -17,7 +17,8 @@ import (
 // Policies is this family's part of the table.
 var Policies = []policy.Row{
 	{
-		Info: policy.Info{Name: "maglev", Rule: "the instance that a table has for the flow's hash; few entries change as instances come and go",
+		Info: policy.Info{Name: "maglev",
+			Rule:   "the instance that a table has for the flow's hash; few entries change as instances come and go",
 			Source: "Eisenbud et al., NSDI 2016, 3.4; the hash functions are Envoy's",
 			Score:  "the table's entry", Sees: policy.T0},
 		Tuple:   true,
@@ -27,7 +28,14 @@ var Policies = []policy.Row{
 }
 
 type maglevOptions struct {
-	Table int `yaml:"table" doc:"entries of the table, a prime; some hundred times as many as instances" default:"65537" min:"2" max:"5000011"`
+	Table int `yaml:"table" default:"65537" min:"2" max:"5000011"`
+}
+
+// Docs implements strictyaml.Documented.
+func (maglevOptions) Docs() string {
+	return `
+table: entries of the table, a prime; some hundred times as many as instances
+`
 }
 
 type maglev struct {

@@ -39,7 +39,9 @@ func TestMaglevEnvoy(t *testing.T) {
 		M       int `yaml:"M"`
 	}
 	tried := 0
-	for _, c := range policytest.Vectors(t, "envoy-maglev", "table (xxHash64: offset = h(key) mod M, skip = h(key, seed 1) mod (M-1) + 1, hosts in order of their keys)") {
+	const group = "table (xxHash64: offset = h(key) mod M, skip = h(key, seed 1) mod (M-1) + 1, " +
+		"hosts in order of their keys)"
+	for _, c := range policytest.Vectors(t, "envoy-maglev", group) {
 		x := policytest.Decode[in](t, &c.In)
 		if slices.ContainsFunc(x.Weights, func(w int) bool { return w != 1 }) {
 			continue // instances have no weights

@@ -45,7 +45,8 @@ func TestSolver(t *testing.T) {
 		}
 		to, square, runs := p.solve(false)
 		if !reflect.DeepEqual(to, want.To) || math.Abs(float64(square)-want.Square) > 5e-5 || runs != want.Runs {
-			t.Errorf("%s: %v, square %v in %d runs, want %v, %v in %d", c.ID, to, square, runs, want.To, want.Square, want.Runs)
+			t.Errorf("%s: %v, square %v in %d runs, want %v, %v in %d",
+				c.ID, to, square, runs, want.To, want.Square, want.Runs)
 		}
 		if _, best, _ := p.solve(true); best > square {
 			t.Errorf("%s: the best of the runs has %v, the last %v", c.ID, best, square)

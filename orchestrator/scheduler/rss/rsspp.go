@@ -10,17 +10,29 @@ import (
 )
 
 type rssppOptions struct {
-	Table     int        `yaml:"table" doc:"entries of the table: buckets" default:"128" min:"1" max:"65536"`
-	Tick      units.Time `yaml:"tick" doc:"time between two rebalancings at first; it is halved where much imbalance is left, and doubled where nothing moves" default:"100ms" above:"0"`
-	TickMin   units.Time `yaml:"tick_min" doc:"least time between two rebalancings" default:"10ms" above:"0"`
-	TickMax   units.Time `yaml:"tick_max" doc:"most time between two rebalancings" default:"1s" above:"0"`
-	Threshold float64    `yaml:"threshold" doc:"share of the limit by which an instance's load must differ from the mean to be judged" default:"0.02" min:"0" max:"1"`
-	Keep      string     `yaml:"keep" doc:"which of the solver's runs is carried out: last, as the released program does; best, as the paper says" enum:"last|best" default:"last"`
+	Table     int        `yaml:"table" default:"128" min:"1" max:"65536"`
+	Tick      units.Time `yaml:"tick" default:"100ms" above:"0"`
+	TickMin   units.Time `yaml:"tick_min" default:"10ms" above:"0"`
+	TickMax   units.Time `yaml:"tick_max" default:"1s" above:"0"`
+	Threshold float64    `yaml:"threshold" default:"0.02" min:"0" max:"1"`
+	Keep      string     `yaml:"keep" enum:"last|best" default:"last"`
+}
+
+// Docs implements strictyaml.Documented.
+func (rssppOptions) Docs() string {
+	return `
+table: entries of the table: buckets
+tick: time between two rebalancings at first; it is halved where much imbalance is left, and doubled where nothing moves
+tick_min: least time between two rebalancings
+tick_max: most time between two rebalancings
+threshold: share of the limit by which an instance's load must differ from the mean to be judged
+keep: which of the solver's runs is carried out: last, as the released program does; best, as the paper says
+`
 }
 
 // rsspp keeps a table from bucket to instance. At each tick it moves buckets from the instances whose load is above the
-// mean to those below it. Its original takes the share of useful cycles of a core for its load; here that is the rate of
-// the instance's rules over the limit, at most 1, since the original cannot see beyond either.
+// mean to those below it. Its original takes the share of useful cycles of a core for its load; here that is the rate
+// of the instance's rules over the limit, at most 1, since the original cannot see beyond either.
 type rsspp struct {
 	table     []flow.Instance // by bucket; 0 while there is no instance
 	threshold float32
@@ -36,16 +48,17 @@ type rsspp struct {
 
 func newRSSPP(o rssppOptions, _ policy.Env) (policy.Policy, error) {
 	return &rsspp{
-		table: make([]flow.Instance, o.Table), load: make([]float32, o.Table), threshold: float32(o.Threshold), best: o.Keep == "best",
+		table: make([]flow.Instance, o.Table), load: make([]float32, o.Table),
+		threshold: float32(o.Threshold), best: o.Keep == "best",
 		tick: min(max(o.Tick, o.TickMin), o.TickMax), least: o.TickMin, most: max(o.TickMax, o.TickMin),
 	}, nil
 }
 
 func (r *rsspp) bucket(t *flow.FiveTuple) int { return int(toeplitz(t) % uint32(len(r.table))) }
 
-// Observe keeps the table on instances that take work. Until the first unit is placed it is dealt out evenly; after that
-// an instance that joins has no bucket until the next rebalancing, and one that leaves gives its own to the others, the
-// greatest first, each to the one with the least load.
+// Observe keeps the table on instances that take work. Until the first unit is placed it is dealt out evenly; after
+// that an instance that joins has no bucket until the next rebalancing, and one that leaves gives its own to the
+// others, the greatest first, each to the one with the least load.
 func (r *rsspp) Observe(e *policy.Event, v *policy.View) {
 	switch e.Kind {
 	case policy.Placed:

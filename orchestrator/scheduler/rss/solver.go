@@ -1,7 +1,7 @@
 package rss
 
-// problem asks which buckets of overloaded cores go to which underloaded ones. It is solved as the released RSS++ solves
-// it, in single precision.
+// problem asks which buckets of overloaded cores go to which underloaded ones. It is solved as the released RSS++
+// solves it, in single precision.
 type problem struct {
 	over    []float32 // by how much each overloaded core is above the mean
 	under   []float32 // by how much each underloaded one is below it
@@ -39,9 +39,9 @@ const (
 	returning
 )
 
-// solve gives for each bucket the underloaded core that takes it, or -1, with the sum of squared imbalances that is left
-// and the number of runs. The released program says that it keeps the best of its runs, and never notes which that is:
-// it keeps the last. best keeps the best.
+// solve gives for each bucket the underloaded core that takes it, or -1, with the sum of squared imbalances that is
+// left and the number of runs. The released program says that it keeps the best of its runs, and never notes which that
+// is: it keeps the last. best keeps the best.
 func (p *problem) solve(best bool) (to []int, square float32, runs int) {
 	a := allowance{firstAllowed, firstAllowed}
 	low, high := a, a
@@ -96,8 +96,8 @@ func (p *problem) solve(best bool) (to []int, square float32, runs int) {
 	return to, square, runs
 }
 
-// run gives the greatest bucket of the most overloaded core to the most underloaded one while that has room; a bucket that
-// has none anywhere stays. left is the imbalance of both sides.
+// run gives the greatest bucket of the most overloaded core to the most underloaded one while that has room; a bucket
+// that has none anywhere stays. left is the imbalance of both sides.
 func (p *problem) run(a allowance) (to []int, square float32, left allowance) {
 	to = make([]int, len(p.buckets))
 	of := make([]ranked, len(p.over)) // the buckets of each core

@@ -4,12 +4,14 @@ import "github.com/smartinco/smartinco/flow"
 
 // key is the 40 bytes of Microsoft's verification suite, which most drivers use where they are given none.
 var key = [40]byte{
-	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
-	0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67,
+	0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
+	0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30,
+	0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 }
 
-// windows[i][b] is what byte b at position i of the input contributes to the hash: for each of its bits that is set, the
-// 32 bits of the key that begin at that bit's position.
+// windows[i][b] is what byte b at position i of the input contributes to the hash: for each of its bits that is set,
+// the 32 bits of the key that begin at that bit's position.
 var windows = func() (w [36][256]uint32) {
 	bit := func(n int) uint32 { return uint32(key[n/8]>>(7-n%8)) & 1 }
 	for i := range w {
@@ -30,8 +32,8 @@ var windows = func() (w [36][256]uint32) {
 	return w
 }()
 
-// toeplitz is the hash that a NIC computes for receive-side scaling, of the addresses and, for protocols that have them,
-// the ports: Microsoft, Windows driver documentation, "RSS hashing types".
+// toeplitz is the hash that a NIC computes for receive-side scaling, of the addresses and, for protocols that have
+// them, the ports: Microsoft, Windows driver documentation, "RSS hashing types".
 func toeplitz(t *flow.FiveTuple) uint32 {
 	var b [36]byte
 	in := b[:0]

@@ -158,8 +158,8 @@ func (d *estimate) lived(now units.Time) float64 {
 	return d.area + float64(float64(d.flows)*(now-d.since).Seconds())
 }
 
-// answered is the flow-seconds lived between the last two accepted readings, of which the later was sampled now: what was
-// asked before it and has not come will not be accepted any more.
+// answered is the flow-seconds lived between the last two accepted readings; the later is that which was sampled now.
+// A reading that was asked for before it and has not come will not be accepted any more.
 func (d *estimate) answered(sampled units.Time) float64 {
 	before, n := d.counts, 0
 	for ; n < len(d.asked) && d.asked[n].at <= sampled; n++ {

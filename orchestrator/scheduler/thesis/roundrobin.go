@@ -8,8 +8,8 @@ import (
 )
 
 // roundRobin gives flow i to instance i mod N. It goes by the instances' numbers: the next is the lowest above the one
-// chosen last, and after the highest the lowest of all. So an instance that leaves costs no other its turn, and one that
-// joins, whose number is the highest, does so at the end of the cycle.
+// chosen last, and after the highest the lowest of all. So an instance that leaves costs no other its turn, and one
+// that joins, whose number is the highest, does so at the end of the cycle.
 type roundRobin struct {
 	estimate
 	last flow.Instance

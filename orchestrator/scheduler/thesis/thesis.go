@@ -36,23 +36,29 @@ inflight: count flows assigned since the last window at their expected demand; w
 // estimated from the counters, under Round-Robin too.
 var Policies = []policy.Row{
 	{
-		Info: policy.Info{Name: "round-robin", Rule: "the instances in turn, in order of their numbers", Source: "thesis 3.2",
-			Score: "places until its turn", Sees: policy.T0 | policy.T2},
+		Info: policy.Info{Name: "round-robin", Rule: "the instances in turn, in order of their numbers",
+			Source: "thesis 3.2", Score: "places until its turn", Sees: policy.T0 | policy.T2},
 		Reasons: []string{"next in the cycle"},
-		Maker:   policy.Make(func(o Options, env policy.Env) (policy.Policy, error) { return newRoundRobin(o, env), nil }),
+		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
+			return newRoundRobin(o, env), nil
+		}),
 	},
 	{
-		Info: policy.Info{Name: "best-fit", Rule: "the most loaded instance that can still handle the flow", Source: "thesis 3.2",
-			Score: "load in packets a second", Sees: policy.T0 | policy.T2},
+		Info: policy.Info{Name: "best-fit", Rule: "the most loaded instance that can still handle the flow",
+			Source: "thesis 3.2", Score: "load in packets a second", Sees: policy.T0 | policy.T2},
 		Highest: true,
 		Reasons: Reasons("most loaded that the flow fits on"),
-		Maker:   policy.Make(func(o Options, env policy.Env) (policy.Policy, error) { return &bestFit{NewFit(o, env)}, nil }),
+		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
+			return &bestFit{NewFit(o, env)}, nil
+		}),
 	},
 	{
-		Info: policy.Info{Name: "worst-fit", Rule: "the least loaded instance", Source: "thesis 3.2",
-			Score: "load in packets a second", Sees: policy.T0 | policy.T2},
+		Info: policy.Info{Name: "worst-fit", Rule: "the least loaded instance",
+			Source: "thesis 3.2", Score: "load in packets a second", Sees: policy.T0 | policy.T2},
 		Reasons: []string{"least loaded"},
-		Maker:   policy.Make(func(o Options, env policy.Env) (policy.Policy, error) { return &worstFit{NewFit(o, env)}, nil }),
+		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
+			return &worstFit{NewFit(o, env)}, nil
+		}),
 	},
 }
 
