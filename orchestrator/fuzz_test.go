@@ -59,8 +59,8 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
-	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone, RuleInstalled,
-		RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick, RuleInstalled, 77}
+	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone,
+		RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick, RuleInstalled, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
 	now := units.Time(0)
 	for ; len(b) >= 2; b = b[2:] {
