@@ -59,7 +59,8 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
-	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone, RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick, RuleInstalled, 77}
+	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone,
+		RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick, RuleInstalled, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
 	now := units.Time(0)
 	for ; len(b) >= 2; b = b[2:] {
@@ -73,10 +74,12 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		}
 		switch e.Kind {
 		case FlowArrived: // with one tuple, whenever it comes
-			e.Tuple = flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(x & 15)}), Dst: netip.AddrFrom4([4]byte{10, 0, 1, 1}), Proto: flow.UDP}
+			e.Tuple = flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(x & 15)}),
+				Dst: netip.AddrFrom4([4]byte{10, 0, 1, 1}), Proto: flow.UDP}
 		case RulesRead: // of flows that are there and others; what one has counted may be less than before
 			for f := flow.ID(x >> 7); f < 17; f += 1 + flow.ID(x>>6&1) {
-				e.Rules = append(e.Rules, RuleCounter{Flow: f, Packets: uint64(now/units.Microsecond) * (uint64(x>>2) * uint64(f+1) % 17)})
+				n := uint64(now/units.Microsecond) * (uint64(x>>2) * uint64(f+1) % 17)
+				e.Rules = append(e.Rules, RuleCounter{Flow: f, Packets: n})
 			}
 		}
 		events, times = append(events, e), append(times, now)

@@ -16,8 +16,8 @@ func (o *Orchestrator) readRules() {
 }
 
 // rulesRead has the policy move flows. A flow that it names twice goes where it is named last; one that has no rule in
-// force any more, and one whose instance stays the same, does not move. A reading that comes while no instance takes work
-// is passed over: the next one has its packets too.
+// force any more, and one whose instance stays the same, does not move. A reading that comes while no instance takes
+// work is passed over: the next one has its packets too.
 func (o *Orchestrator) rulesRead(rules []RuleCounter) {
 	if o.mover == nil || len(o.view.IDs) == 0 {
 		return

@@ -28,7 +28,8 @@ func (b *booked) Observe(e *policy.Event, v *policy.View) {
 	switch e.Kind {
 	case policy.Placed:
 		if b.at[e.Work.Flow] != 0 || e.Work.At == 0 || v.IDs[e.Slot] != e.Work.At {
-			b.fail("flow %d is placed on %d, row %d of %v, while it is on %d", e.Work.Flow, e.Work.At, e.Slot, v.IDs, b.at[e.Work.Flow])
+			b.fail("flow %d is placed on %d, row %d of %v, while it is on %d",
+				e.Work.Flow, e.Work.At, e.Slot, v.IDs, b.at[e.Work.Flow])
 		}
 		b.at[e.Work.Flow] = e.Work.At
 	case policy.Ended:
@@ -54,8 +55,9 @@ type (
 
 func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy.Move) []policy.Move {
 	for i, c := range counted {
-		if len(v.IDs) == 0 || v.IDs[c.Slot] != c.Work.At || b.at[c.Work.Flow] != c.Work.At || !c.Work.Tuple.Src.IsValid() ||
-			i > 0 && counted[i-1].Work.Flow >= c.Work.Flow {
+		w := &c.Work
+		if len(v.IDs) == 0 || v.IDs[c.Slot] != w.At || b.at[w.Flow] != w.At || !w.Tuple.Src.IsValid() ||
+			i > 0 && counted[i-1].Work.Flow >= w.Flow {
 			b.fail("counted %d is %+v, in a view of %v", i, c, v.IDs)
 		}
 	}
@@ -100,7 +102,7 @@ func (l *moveLog) check(o *Orchestrator, e *Event, actions []Action) error {
 			return fmt.Errorf("flow %d moves, but no rules were read", d.Flow)
 		case !slices.Contains(actions, order):
 			return fmt.Errorf("flow %d moves to %d without an order", d.Flow, d.Instance)
-		case f.phase != placed || f.target == 0 || o.insts[f.target].state != ready || o.insts[d.Instance].state != ready:
+		case f.phase != placed || o.insts[f.target].state != ready || o.insts[d.Instance].state != ready:
 			return fmt.Errorf("flow %d moves to %d, which is not ready", d.Flow, d.Instance)
 		}
 	}
@@ -215,15 +217,16 @@ func (l *lanes) Pick(w *policy.Work, v *policy.View, _ *policy.Weighed) policy.A
 }
 
 // ranked has so many ready instances under lanes, and flows of these ranks, that have arrived in this order.
-func ranked(t *testing.T, instances, places int, ranks ...uint16) (o *Orchestrator, l *lanes, at func(int, Event) []Action) {
-	l = &lanes{places: places, taken: map[[2]int]int{}}
-	row := policy.Row{Info: policy.Info{Name: "lanes", Sees: policy.T0}, Tuple: true, Reasons: []string{"has a place", "has none"},
-		Maker: policy.Plain(func(policy.Env) policy.Policy { return l })}
-	o = mustNew(t, config(func(c *Config) {
+func ranked(t *testing.T, instances, places int, ranks ...uint16) (*Orchestrator, *lanes, func(int, Event) []Action) {
+	l := &lanes{places: places, taken: map[[2]int]int{}}
+	row := policy.Row{Info: policy.Info{Name: "lanes", Sees: policy.T0}, Tuple: true,
+		Reasons: []string{"has a place", "has none"},
+		Maker:   policy.Plain(func(policy.Env) policy.Policy { return l })}
+	o := mustNew(t, config(func(c *Config) {
 		c.Initial, c.Policy = instances, &row
 		c.Autoscaler.Stabilization = 0
 	}), nil)
-	at = func(s int, e Event) []Action { return slices.Clone(o.Handle(units.Time(s)*units.Second, &e)) }
+	at := func(s int, e Event) []Action { return slices.Clone(o.Handle(units.Time(s)*units.Second, &e)) }
 	at(0, Event{Kind: Start})
 	for i := range instances {
 		at(0, Event{Kind: InstanceReady, Instance: flow.Instance(i + 1)})
@@ -259,7 +262,8 @@ func TestHeldFlowsOfRanks(t *testing.T) {
 	}{
 		{"a place of rank 1", []Event{{Kind: FlowEnded, Flow: 0}, {Kind: CountersRead, Sampled: units.Second}},
 			[]flow.ID{2}, []flow.ID{3, 2, 5}},
-		{"a place of either", []Event{{Kind: FlowEnded, Flow: 1}, {Kind: FlowEnded, Flow: 2}, {Kind: CountersRead, Sampled: 2 * units.Second}},
+		{"a place of either", []Event{{Kind: FlowEnded, Flow: 1}, {Kind: FlowEnded, Flow: 2},
+			{Kind: CountersRead, Sampled: 2 * units.Second}},
 			[]flow.ID{3, 5}, []flow.ID{3, 4, 5}},
 	} {
 		l.asked = nil
@@ -287,6 +291,7 @@ func TestMovesAwayByRanks(t *testing.T) {
 	}
 	try("the drain begins", Event{Kind: Tick, Timer: AutoscaleTimer}, []flow.ID{6}, []flow.ID{4, 6, 7})
 	at(2, Event{Kind: FlowEnded, Flow: 0})
-	try("counters come", Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: []Counter{rx(1, 20), rx(2, 20)}},
+	counters := []Counter{rx(1, 20), rx(2, 20)}
+	try("counters come", Event{Kind: CountersRead, Sampled: 2 * units.Second, Counters: counters},
 		[]flow.ID{4}, []flow.ID{4, 5, 7})
 }

@@ -34,9 +34,9 @@ workload:
 	return b.String()
 }
 
-// Both engines move as many flows, and count what the first packets at the new instances overtake. They move other flows
-// in the end, since one counts whole packets and the other fractions: in the packet engine one instance keeps a little
-// more than it can take, which a load of at most 1 does not show.
+// Both engines move as many flows, and count what the first packets at the new instances overtake. They end up with
+// other flows on the instances, since one counts whole packets and the other fractions: in the packet engine one
+// instance keeps a little more than it can take, which a load of at most 1 hardly shows.
 func TestRSSEvensOutTheLoad(t *testing.T) {
 	for _, c := range []struct {
 		engine string
@@ -55,8 +55,8 @@ func TestRSSEvensOutTheLoad(t *testing.T) {
 			t.Errorf("%s: %d decisions to move, %d moves; %+v", c.engine, n, total.Moves, m.Run.Conservation)
 		}
 		last := m.Instances[len(m.Instances)-3:]
-		got := fmt.Sprintf("%d moves, %.3f reordered, %.1f lost; %.0f %.0f %.0f kpps in the end", total.Moves, total.Reordered,
-			total.Dropped.Sum(), last[0].Offered/1e3, last[1].Offered/1e3, last[2].Offered/1e3)
+		got := fmt.Sprintf("%d moves, %.3f reordered, %.1f lost; %.0f %.0f %.0f kpps in the end", total.Moves,
+			total.Reordered, total.Dropped.Sum(), last[0].Offered/1e3, last[1].Offered/1e3, last[2].Offered/1e3)
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", c.engine, got, c.want)
 		}
