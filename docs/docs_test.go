@@ -116,7 +116,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		{under("flow", "units", "numeric"),
 			under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"),
 			"the shared words stand alone"},
-		{under("study"), under("plots", "cmd"), "a study leaves records; the command line says what is drawn from them"},
+		{under("study"), under("plots", "cmd"),
+			"a study leaves records; the command line says what is drawn from them"},
 		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"),
 			"the command line alone runs studies"},
 	} {

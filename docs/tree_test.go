@@ -71,22 +71,14 @@ func columns(line string) int {
 
 const widest = 120
 
-// EXEMPTION, to be removed room by room: what is too long here is listed by go test -v alone.
-var notYet = under("cmd", "flow", "hw", "numeric", "orchestrator", "plots", "results", "scenarios", "sim", "study",
-	"traces", "units", "docs/figures.md", "docs/scenarios.md", "docs/testbed.md")
-
 // A line that has to be scrolled is not read.
 func TestLinesHave120Columns(t *testing.T) {
 	for _, file := range files(t, func(f string) bool { return free(f) != nil }) {
 		b := read(t, file)
 		isFree := free(file)(t, file, b)
-		say := t.Errorf
-		if notYet(file) {
-			say = t.Logf
-		}
 		for i, line := range strings.Split(string(b), "\n") {
 			if n := columns(line); n > widest && !isFree(i+1, line) {
-				say("%s:%d: %d columns: want at most %d", file, i+1, n, widest)
+				t.Errorf("%s:%d: %d columns: want at most %d", file, i+1, n, widest)
 			}
 		}
 	}

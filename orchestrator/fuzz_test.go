@@ -17,7 +17,8 @@ import (
 
 // config is a small configuration with the documented defaults, changed by edit.
 func config(edit func(*Config)) Config {
-	c := Config{Seed: 1, Initial: 3, Min: 1, Max: 8, Window: units.Second, Scheduler: scheduler.DefaultOptions(), Autoscaler: autoscaler.DefaultOptions()}
+	c := Config{Seed: 1, Initial: 3, Min: 1, Max: 8, Window: units.Second,
+		Scheduler: scheduler.DefaultOptions(), Autoscaler: autoscaler.DefaultOptions()}
 	if edit != nil {
 		edit(&c)
 	}
@@ -55,21 +56,25 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
 		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
 		c.Autoscaler.Victim = autoscaler.Victims[int(first>>3&3)].Name
-		c.Autoscaler.Policy = autoscaler.Named([]string{"target-utilization", "target-utilization", "none"}[int(first)%3])
+		scalers := []string{"target-utilization", "target-utilization", "none"}
+		c.Autoscaler.Policy = autoscaler.Named(scalers[int(first)%3])
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
 	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone,
-		RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick, RuleInstalled, 77}
+		RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick,
+		RuleInstalled, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
 	now := units.Time(0)
 	for ; len(b) >= 2; b = b[2:] {
 		now += units.Time(b[0]>>4) * 100 * units.Millisecond
 		x := int(b[1])
-		e := Event{Kind: kinds[b[0]&15], Flow: flow.ID(x&15) - 1, Instance: flow.Instance(x>>4) - 1, Timer: Timer(x & 3), Sampled: now - units.Time(x&1)*units.Second/2, Reason: "fuzz"}
+		e := Event{Kind: kinds[b[0]&15], Flow: flow.ID(x&15) - 1, Instance: flow.Instance(x>>4) - 1,
+			Timer: Timer(x & 3), Sampled: now - units.Time(x&1)*units.Second/2, Reason: "fuzz"}
 		if e.Kind == CountersRead {
 			for i := range x >> 4 {
-				e.Counters = append(e.Counters, Counter{Instance: flow.Instance(i), RxPackets: uint64(now/units.Microsecond) * uint64(x&15), TxPackets: uint64(x)})
+				e.Counters = append(e.Counters, Counter{Instance: flow.Instance(i),
+					RxPackets: uint64(now/units.Microsecond) * uint64(x&15), TxPackets: uint64(x)})
 			}
 		}
 		switch e.Kind {
@@ -95,8 +100,8 @@ type witness struct {
 	alive   int
 }
 
-// rule is where a flow's rule may lead, as far as its driver has answered: orders are carried out one after the other, and
-// only the answer to the newest comes.
+// rule is where a flow's rule may lead, as far as its driver has answered: orders are carried out one after the other,
+// and only the answer to the newest comes.
 type rule struct {
 	may       []flow.Instance
 	newest    flow.Instance
@@ -211,11 +216,14 @@ func consistent(o *Orchestrator) error {
 			serving++
 		}
 		if i.flows.n != flows[n] || i.rules != rules[n] {
-			return fmt.Errorf("instance %d counts %d flows, %d rules; a walk finds %d, %d", id, i.flows.n, i.rules, flows[n], rules[n])
+			return fmt.Errorf("instance %d counts %d flows, %d rules; a walk finds %d, %d",
+				id, i.flows.n, i.rules, flows[n], rules[n])
 		}
 		if v := &o.view; i.state == ready && (v.IDs[i.slot] != n ||
-			o.sees.Has(policy.T1) && v.Flows[i.slot] != i.flows.n || o.sees.Has(policy.T2) && v.Load[i.slot] != i.rate) {
-			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %v pps", i.slot, id, i.flows.n, i.rate)
+			o.sees.Has(policy.T1) && v.Flows[i.slot] != i.flows.n ||
+			o.sees.Has(policy.T2) && v.Load[i.slot] != i.rate) {
+			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %v pps",
+				i.slot, id, i.flows.n, i.rate)
 		}
 		seen := int32(0)
 		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flows.at(f).next {
@@ -269,9 +277,9 @@ func check(t *testing.T, b []byte) (moved int) {
 	return moved
 }
 
-// FuzzHandle: whatever the events, Handle does not panic, rules lead to ready instances only, no more than Max instances
-// live, every flow is assigned once and its policy told so, moves lead from one ready instance to another, and the same
-// events give the same actions.
+// FuzzHandle: whatever the events, Handle does not panic, rules lead to ready instances only, no more than Max
+// instances live, every flow is assigned once and its policy told so, moves lead from one ready instance to another,
+// and the same events give the same actions.
 func FuzzHandle(f *testing.F) {
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 1))

@@ -489,8 +489,8 @@ const referenceHead = `<!-- Generated from the struct tags of package hw/testbed
 # Testbed reference
 
 A testbed file says which hardware a scenario runs on. It is read as a scenario is: one YAML document without anchors, in
-which unknown keys, wrong units and impossible values are errors, all reported at once with their line. [hardware.md](hardware.md)
-says how to get there, and ` + "`smartinco hw doctor --testbed FILE`" + ` whether you have.
+which unknown keys, wrong units and impossible values are errors, all reported at once with their line.
+[hardware.md](hardware.md) says how to get there, and ` + "`smartinco hw doctor --testbed FILE`" + ` whether you have.
 
 ` + "```yaml" + `
 name: rack
