@@ -253,7 +253,8 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		edit func(*Options)
 		want []string
 	}{
-		{func(o *Options) { o.Policy.Name = "?" }, []string{"autoscaler.policy", `"?"`, strings.Join(Policies.Names(), ", ")}},
+		{func(o *Options) { o.Policy.Name = "?" },
+			[]string{"autoscaler.policy", `"?"`, strings.Join(Policies.Names(), ", ")}},
 		{func(o *Options) { o.Target = 0 }, []string{"autoscaler.target", "above 0"}},
 		{func(o *Options) { o.Interval = 0 }, []string{"autoscaler.interval", "above 0"}},
 		{func(o *Options) { o.Metric = "cpu" }, []string{"autoscaler.metric", "offered, processed"}},
