@@ -488,8 +488,8 @@ func Reference() []byte {
 const referenceHead = `<!-- Generated from the struct tags of package hw/testbed: go test ./hw/testbed -update -->
 # Testbed reference
 
-A testbed file says which hardware a scenario runs on. It is read as a scenario is: one YAML document without anchors, in
-which unknown keys, wrong units and impossible values are errors, all reported at once with their line.
+A testbed file says which hardware a scenario runs on. It is read as a scenario is: one YAML document without anchors,
+in which unknown keys, wrong units and impossible values are errors, all reported at once with their line.
 [hardware.md](hardware.md) says how to get there, and ` + "`smartinco hw doctor --testbed FILE`" + ` whether you have.
 
 ` + "```yaml" + `

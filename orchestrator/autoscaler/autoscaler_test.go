@@ -253,16 +253,15 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		edit func(*Options)
 		want []string
 	}{
-		{func(o *Options) { o.Policy.Name = "hpa" },
-			[]string{"autoscaler.policy", `"hpa"`, "target-utilization, none"}},
+		{func(o *Options) { o.Policy.Name = "?" },
+			[]string{"autoscaler.policy", `"?"`, strings.Join(Policies.Names(), ", ")}},
 		{func(o *Options) { o.Target = 0 }, []string{"autoscaler.target", "above 0"}},
 		{func(o *Options) { o.Interval = 0 }, []string{"autoscaler.interval", "above 0"}},
 		{func(o *Options) { o.Metric = "cpu" }, []string{"autoscaler.metric", "offered, processed"}},
 		{func(o *Options) { o.Tolerance = -1 }, []string{"autoscaler.tolerance", "not below 0"}},
 		{func(o *Options) { o.Stabilization = -1 }, []string{"autoscaler.stabilization", "a time"}},
 		{func(o *Options) { o.MaxStepIn = -1 }, []string{"autoscaler.max_step_in", "not below 0"}},
-		{func(o *Options) { o.Victim = "me" },
-			[]string{"autoscaler.victim", "newest, oldest, least-loaded, fewest-flows"}},
+		{func(o *Options) { o.Victim = "?" }, []string{"autoscaler.victim", strings.Join(Victims.Names(), ", ")}},
 		{func(o *Options) { o.Drain = "kill" }, []string{"autoscaler.drain", "move, finish"}},
 	} {
 		o := DefaultOptions()
