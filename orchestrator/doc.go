@@ -15,11 +15,11 @@
 // flows, its flows are moved or finish, and when no flow is assigned to it and no rule can still point at it, it is
 // deleted.
 //
-// Which policies there are, this package does not know. Config names one, which package scheduler and package autoscaler
-// look up in their tables, or brings its own. Package policy is the contract: the policy is told of what concerns it and
-// is asked where each flow goes, and the orchestrator makes rules of the answers.
+// Which policies there are, this package does not know. Config names one, which package scheduler and package
+// autoscaler look up in their tables, or brings its own. Package policy is the contract: the policy is told of what
+// concerns it and is asked where each flow goes, and the orchestrator makes rules of the answers.
 //
-// The files: event.go has the events and the actions, orchestrator.go the configuration and Handle, flows.go the life of
-// a flow, held.go those that wait, moves.go those that a policy moves, instances.go the life of an instance, scaling.go
-// the autoscaler's side, log.go the decision log.
+// The files: event.go has the events and the actions, orchestrator.go the configuration and Handle, flows.go the life
+// of a flow, held.go those that wait, moves.go those that a policy moves, instances.go the life of an instance,
+// scaling.go the autoscaler's side, log.go the decision log.
 package orchestrator

@@ -40,8 +40,8 @@ func show(a orchestrator.Action) {
 	}
 }
 
-// A plant reports events, each with its time, and carries out the actions that come back. This one has two instances, of
-// which the second dies.
+// A plant reports events, each with its time, and carries out the actions that come back. This one has two instances,
+// of which the second dies.
 func ExampleOrchestrator_Handle() {
 	o, err := orchestrator.New(twoInstances(), nil)
 	if err != nil {

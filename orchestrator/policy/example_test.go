@@ -37,8 +37,8 @@ func (p *fewest) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) polic
 	return policy.Answer{Slot: best}
 }
 
-// A policy is a row: what its users are told, what it may see, and how it is made from its options. The host tells it of
-// each event, and asks it where a flow goes.
+// A policy is a row: what its users are told, what it may see, and how it is made from its options. The host tells it
+// of each event, and asks it where a flow goes.
 func ExampleMake() {
 	row := policy.Row{
 		Info: policy.Info{Name: "fewest", Rule: "the instance that was given the fewest flows", Source: "this example",
