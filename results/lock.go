@@ -37,7 +37,11 @@ func LockDir(dir string) (*DirLock, error) {
 	for tries := 1; ; tries++ {
 		made, err := makeDir(dir)
 		l.made = append(made, l.made...)
-		if err != nil {
+		switch {
+		case err == nil:
+		case errors.Is(err, fs.ErrNotExist) && tries < mostTries: // another process has removed what it had made
+			continue
+		default:
 			return nil, err
 		}
 		switch err := l.take(dir); {
