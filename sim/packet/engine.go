@@ -203,7 +203,9 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	if e.measure = sc.Measure.Delay != "none"; sc.Measure.Delay == "flows" {
 		e.delays = make([]delays, len(e.flows))
 	}
-	e.initIngress()
+	if err := e.initIngress(); err != nil {
+		return nil, err
+	}
 	e.slow.init(&sc.NIC)
 	e.slow.missed.flows = e.flows
 	e.limits(0)
