@@ -23,6 +23,7 @@ type common struct {
 	odd     []fraction // of the flows' periods; empty as long as all are whole
 	down    bool       // the link
 	fate    bool       // what becomes of each flow's packets is asked for
+	stay    bool       // where a cycle could be leaped over, do not
 	stopped func() bool
 }
 

@@ -21,17 +21,11 @@ func (c *core) walk(in *instance, h int64) int64 {
 		}
 		return h
 	}
-	reached := to
 	if in.perByte > 0 {
-		for keys := m.fill(reached, chunk); len(keys) > 0; keys = m.fill(reached, chunk) {
-			in.ring(m, keys, true)
-			c.sum.by[apart] += uint64(len(keys))
-			reached = c.leave(reached)
-		}
-	} else {
-		c.step(in, from)
-		reached = c.bounded(in, to)
+		from = max(from, in.idle) // what is there may be of another size
 	}
+	c.step(in, from)
+	reached := c.bounded(in, to)
 	if reached < to {
 		h = reached + full
 	}
@@ -47,22 +41,121 @@ func (c *core) leave(h int64) int64 {
 	return h
 }
 
-// bounded goes through the packets before h without the log. It returns h, or where it has stopped.
+// bounded goes through the packets before h, all of which will have left when anything can happen to them: without the
+// log if services take the clock's spans alone, and in one go where they come in a cycle that leads there. It returns h,
+// or where it has stopped.
 func (c *core) bounded(in *instance, h int64) int64 {
+	m := &c.m
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
 	}
-	keys := c.m.fill(h, chunk)
-	if len(keys) == 0 {
-		return h
-	}
-	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
-		in.lindley(&c.m, keys)
-		c.sum.by[bounded] += uint64(len(keys))
+	was := in.n
+	o := c.outlook(in, h)
+	for c.m.next() < h {
+		if o != nil && c.leap(in, o, h) {
+			o = nil
+			continue
+		}
+		keys := m.fill(h, chunk)
+		if in.perByte > 0 {
+			in.ring(m, keys, true)
+			c.sum.by[apart] += uint64(len(keys))
+		} else {
+			in.lindley(m, keys)
+			c.sum.by[bounded] += uint64(len(keys))
+		}
+		if o != nil {
+			o.next += int64(len(keys))
+		}
 		h = c.leave(h)
 	}
-	in.relog()
+	if in.n > was && in.perByte == 0 {
+		in.relog(in.clock)
+	}
 	return h
+}
+
+// worth is how many packets must come for each that is in their cycle for a leap to be worth while.
+const worth = 32
+
+// outlook is what an instance makes of the packets that come to it, which come in a cycle.
+type outlook struct {
+	*cycle
+	next int64 // packet
+	over *policer
+	ease *ease
+	lattice
+}
+
+// outlook is nil if nothing can be said of the packets before h, or if it is not worth while.
+func (c *core) outlook(in *instance, h int64) *outlook {
+	m := &c.m
+	if c.plain || c.stay || in.book != nil || in.draw != nil || len(m.lanes) == 0 {
+		return nil
+	}
+	n := 0.0
+	if m.turns {
+		n = float64(len(m.lanes)) * float64(h-m.base) / float64(m.lanes[0].period)
+	}
+	for k := range m.lanes {
+		if m.lanes[k].svc != m.lanes[0].svc {
+			return nil
+		}
+		if !m.turns {
+			n += float64(h-m.base) / float64(m.lanes[k].period)
+		}
+	}
+	y := m.cycle(int64(n / worth))
+	if y == nil {
+		return nil
+	}
+	spans := in.spans(m.lanes[0].svc)
+	service := int64(spans.ticks())
+	o := &outlook{cycle: y, lattice: lattice{one: 1 << fracBits, service: service, gap: int64(in.room-1) * service}}
+	if o.over = police(y, o.lattice); o.over == nil {
+		o.ease = easy(y, o.lattice)
+	}
+	if o.over == nil && o.ease == nil {
+		return nil
+	}
+	return o
+}
+
+// leap passes over the packets before h if nothing needs to be known of them but how many of each lane are accepted: if
+// the server is full now and stays so, or if nothing is lost and one of the last certainly finds the server idle.
+func (c *core) leap(in *instance, o *outlook, h int64) bool {
+	m := &c.m
+	end := o.before(h - m.base)
+	idle := max(in.idle-m.base, -maxSlice)
+	taken := uint64(0)
+	if o.over != nil {
+		o.over.idle = idle<<fracBits + int64(in.acc)
+		if !o.over.holds(o.next) {
+			return false
+		}
+		taken = o.over.fates(o.next, end, func(slot int64, came, taken uint64) {
+			m.lanes[o.lane[slot]].lost += came - taken
+		})
+	} else {
+		if end = o.ease.last(o.next, end, idle); end <= o.next {
+			return false
+		}
+		taken = uint64(end - o.next)
+		h = m.base + o.nth(end)
+	}
+	c.sum.by[saturated] += uint64(end - o.next)
+	spans := in.spans(m.lanes[0].svc)
+	d := int64(taken)*spans.base + in.extra(taken)
+	in.n += taken
+	in.work += d
+	if o.over != nil {
+		in.idle += d
+	}
+	m.seek(h)
+	if in.perByte > 0 {
+		in.relog(in.spans(m.lanes[0].svc))
+	}
+	return true
 }
 
 // jump counts instead of stepping where nothing can be lost. At constant rates and a load below one, the work in the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"sort"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
@@ -354,4 +355,107 @@ func (m *merger) rewind(first []int64, odd []oddLane) {
 			m.odd[k].fraction = odd[k].fraction
 		}
 	}
+}
+
+// cycle is one common period of the packets that are next. It is nil if that has more than most packets, or if a lane
+// begins later.
+func (m *merger) cycle(most int64) *cycle {
+	if len(m.lanes) == 0 || int64(len(m.lanes)) > most {
+		return nil
+	}
+	// What each lane sends in the least whole number of picoseconds.
+	period, n := int64(1), int64(0)
+	each := make([]int64, len(m.lanes))
+	times := make([]int64, len(m.lanes))
+	for k := range m.lanes {
+		each[k], times[k] = 1, m.lanes[k].period
+		if len(m.odd) > 0 {
+			f := &m.odd[k].run
+			g := gcd(f.num, f.den)
+			if f.den/g > uint64(most) || times[k] > maxSlice/int64(f.den/g) {
+				return nil
+			}
+			each[k] = int64(f.den / g)
+			times[k] = times[k]*each[k] + int64(f.num/g)
+		}
+		d := times[k] / int64(gcd(uint64(period), uint64(times[k])))
+		if d > maxSlice/period {
+			return nil
+		}
+		period *= d
+	}
+	for k := range m.lanes {
+		if each[k] > most || period/times[k] > most/each[k] {
+			return nil
+		}
+		if each[k] *= period / times[k]; n+each[k] > most {
+			return nil
+		}
+		n += each[k]
+	}
+	keys := m.coming(make([]uint64, 0, n))
+	for _, key := range keys[:len(m.lanes)] {
+		lane := key & laneMask
+		var run fraction
+		if len(m.odd) > 0 {
+			run = m.odd[lane].run
+		}
+		for range each[lane] - 1 {
+			key += uint64(m.lanes[lane].period) << laneBits
+			if run.den > 0 {
+				key += uint64(run.step()) << laneBits
+			}
+			keys = append(keys, key)
+		}
+	}
+	if !m.turns || len(keys) > len(m.lanes) {
+		slices.Sort(keys)
+	}
+	y := &cycle{at: make([]int64, n), lane: make([]int32, n), period: period}
+	for i, key := range keys {
+		y.at[i], y.lane[i] = int64(key>>laneBits), int32(key&laneMask)
+	}
+	if y.at[n-1] >= y.at[0]+period { // a lane begins later
+		return nil
+	}
+	y.sent = y.at
+	return y
+}
+
+// coming appends the next key of each lane; in turns, these are in order.
+func (m *merger) coming(keys []uint64) []uint64 {
+	if m.turns {
+		key := m.key
+		for _, some := range [][]uint64{m.round[m.turn:], m.round[:m.turn]} {
+			for _, d := range some {
+				keys = append(keys, key)
+				key += d
+			}
+		}
+		return keys
+	}
+	for _, key := range m.tree[:1<<m.k] {
+		if key < idleKey {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// seek moves on to the packets from t on. No lane of a slice changes by it.
+func (m *merger) seek(t int64) {
+	if m.turns {
+		whole := m.count(0, t)
+		m.turn = sort.Search(len(m.lanes), func(k int) bool { return m.count(k, t) < whole }) % len(m.lanes)
+		l := &m.lanes[m.turn]
+		m.key = m.keyOf(m.turn, l.next+int64(m.count(m.turn, t))*l.period)
+		return
+	}
+	first, odd := make([]int64, len(m.lanes)), slices.Clone(m.odd)
+	for k := range m.lanes {
+		first[k] = m.lanes[k].next
+		m.skip(k, m.count(k, t))
+	}
+	m.play()
+	m.rewind(first, odd)
 }

@@ -65,11 +65,14 @@ func newWorld(seed uint64) (w world, r *rand.Rand) {
 		n = 1 + r.IntN(90)
 	}
 	load := []float64{0.2, 0.7, 0.95, 0.999, 1, 1, 1.001, 1.1, 1.5, 4}[r.IntN(10)]
-	alike, odd := r.IntN(4) == 0, r.IntN(3) == 0 // one period for all; periods that are no whole number of picoseconds
+	alike, together, odd := r.IntN(4) == 0, r.IntN(4) == 0, r.IntN(3) == 0 // one period for all; periods that are no whole number of picoseconds
 	mean := float64(w.clock.base+64*w.perByte) * float64(n) / load
 	for range n {
 		f := SlowFlow{Num: max(int64(mean), 1), Den: 1, End: int64(units.Never), Size: 64}
-		if !alike && load != 1 {
+		switch {
+		case together: // periods that have a short common one
+			f.Num = max(int64(mean/12), 1) * []int64{6, 8, 12, 18, 24}[r.IntN(5)]
+		case !alike && load != 1:
 			f.Num = max(int64(mean*(0.1+1.8*r.Float64())), 1)
 		}
 		if f.First = r.Int64N(f.Num); r.IntN(10) == 0 {
@@ -262,7 +265,7 @@ func TestPaths(t *testing.T) {
 			return
 		}
 	}
-	for _, k := range []path{jump, full, bounded, apart} {
+	for _, k := range []path{jump, full, saturated, bounded, apart} {
 		t.Logf("%d packets %s", ran[k], told[k].how)
 		if ran[k] == 0 {
 			t.Errorf("no packet was %s", told[k].how)
