@@ -12,8 +12,9 @@ import (
 // which is handed to it, and nothing else that changes meanwhile: not the engine, not another instance.
 type core struct {
 	*common
-	m   merger
-	sum tally
+	m      merger
+	sum    tally
+	onward bool // even if the run is given up
 }
 
 // common is what all cores use. While they work nothing changes it but the flows, and a flow belongs to one instance.

@@ -140,7 +140,7 @@ func (e *Engine) through(to int64) {
 			}
 		} else {
 			e.m.build(!e.plain)
-			h = e.pump(h)
+			h = e.cross(h)
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				s := &e.flows[l.f]

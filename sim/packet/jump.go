@@ -35,7 +35,7 @@ func (c *core) walk(in *instance, h int64) int64 {
 
 // leave is h. If the run is given up, it is the first instant before which no packet is missing.
 func (c *core) leave(h int64) int64 {
-	if next := c.m.next(); next < h && c.stopped() {
+	if next := c.m.next(); next < h && !c.onward && c.stopped() {
 		return next + 1
 	}
 	return h

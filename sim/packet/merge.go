@@ -110,8 +110,13 @@ func (m *merger) build(turns bool) {
 		m.play()
 		return
 	}
-	m.turns, m.turn = true, 0
 	slices.SortStableFunc(m.lanes, func(a, b lane) int { return cmp.Compare(a.next, b.next) })
+	m.inTurns()
+}
+
+// inTurns prepares the merge of lanes that are in the order of their turns.
+func (m *merger) inTurns() {
+	m.turns, m.turn = true, 0
 	m.key = m.keyOf(0, m.lanes[0].next)
 	m.round = m.round[:0]
 	for i := range m.lanes {
@@ -363,38 +368,14 @@ func (m *merger) cycle(most int64) *cycle {
 	if len(m.lanes) == 0 || int64(len(m.lanes)) > most {
 		return nil
 	}
-	// What each lane sends in the least whole number of picoseconds.
-	period, n := int64(1), int64(0)
-	each := make([]int64, len(m.lanes))
-	times := make([]int64, len(m.lanes))
-	for k := range m.lanes {
-		each[k], times[k] = 1, m.lanes[k].period
-		if len(m.odd) > 0 {
-			f := &m.odd[k].run
-			g := gcd(f.num, f.den)
-			if f.den/g > uint64(most) || times[k] > maxSlice/int64(f.den/g) {
-				return nil
-			}
-			each[k] = int64(f.den / g)
-			times[k] = times[k]*each[k] + int64(f.num/g)
-		}
-		d := times[k] / int64(gcd(uint64(period), uint64(times[k])))
-		if d > maxSlice/period {
+	period, n, each := m.lanes[0].period, int64(len(m.lanes)), []int64(nil)
+	if !m.turns {
+		if period, n, each = m.common(most); period == 0 {
 			return nil
 		}
-		period *= d
-	}
-	for k := range m.lanes {
-		if each[k] > most || period/times[k] > most/each[k] {
-			return nil
-		}
-		if each[k] *= period / times[k]; n+each[k] > most {
-			return nil
-		}
-		n += each[k]
 	}
 	keys := m.coming(make([]uint64, 0, n))
-	for _, key := range keys[:len(m.lanes)] {
+	for _, key := range keys[:len(each)] {
 		lane := key & laneMask
 		var run fraction
 		if len(m.odd) > 0 {
@@ -408,7 +389,7 @@ func (m *merger) cycle(most int64) *cycle {
 			keys = append(keys, key)
 		}
 	}
-	if !m.turns || len(keys) > len(m.lanes) {
+	if !m.turns {
 		slices.Sort(keys)
 	}
 	y := &cycle{at: make([]int64, n), lane: make([]int32, n), period: period}
@@ -420,6 +401,49 @@ func (m *merger) cycle(most int64) *cycle {
 	}
 	y.sent = y.at
 	return y
+}
+
+// common is the least whole number of picoseconds that is a multiple of all periods, and how many packets come in it,
+// together and of each lane. It is 0 if they are more than most.
+func (m *merger) common(most int64) (period, n int64, each []int64) {
+	each, times := make([]int64, len(m.lanes)), make([]int64, len(m.lanes))
+	period = 1
+	for k := range m.lanes {
+		each[k], times[k] = 1, m.lanes[k].period
+		if len(m.odd) > 0 {
+			f := &m.odd[k].run
+			g := gcd(f.num, f.den)
+			if f.den/g > uint64(most) || times[k] >= maxSlice/int64(f.den/g) {
+				return 0, 0, nil
+			}
+			each[k] = int64(f.den / g)
+			times[k] = times[k]*each[k] + int64(f.num/g)
+		}
+		d := times[k] / int64(gcd(uint64(period), uint64(times[k])))
+		if d > maxSlice/period {
+			return 0, 0, nil
+		}
+		period *= d
+	}
+	for k := range m.lanes {
+		if period/times[k] > most/each[k] {
+			return 0, 0, nil
+		}
+		if each[k] *= period / times[k]; n+each[k] > most {
+			return 0, 0, nil
+		}
+		n += each[k]
+	}
+	return period, n, each
+}
+
+// passed is how many packets come before h, in turns; the next is not among them.
+func (m *merger) passed(h int64) uint64 {
+	rounds := m.count(0, h)
+	if m.turn == 0 {
+		return rounds * uint64(len(m.lanes))
+	}
+	return (rounds-1)*uint64(len(m.lanes)) + uint64(m.turn)
 }
 
 // coming appends the next key of each lane; in turns, these are in order.

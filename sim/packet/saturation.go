@@ -132,7 +132,7 @@ func (p *policer) fates(i, end int64, tell func(slot int64, came, taken uint64))
 // that cycle has more than most packets.
 func (p *policer) output(i int64, most uint64) *cycle {
 	n := uint64(p.full) / gcd(uint64(p.full), uint64(p.service))
-	if n > most || p.full/int64(p.one) > maxSlice/2 {
+	if n > most || float64(n)*float64(p.service/p.one+1) > maxSlice {
 		return nil
 	}
 	m := int64(len(p.at))
