@@ -24,7 +24,7 @@ type common struct {
 	odd     []fraction // of the flows' periods; empty as long as all are whole
 	down    bool       // the link
 	fate    bool       // what becomes of each flow's packets is asked for
-	stay    bool       // where a cycle could be leaped over, do not
+	stay    bool       // no packet is jumped over
 	stopped func() bool
 }
 
@@ -32,6 +32,15 @@ type common struct {
 type modes struct {
 	plain  bool // step all packets, flow by flow and apart, on one core
 	always bool // link and eSwitch are a stage of their own whatever the rates
+	keen   bool // leap whether it is worth while or not
+}
+
+// worth is how many packets must come for each that is in their cycle for a leap to be worth while.
+func (m *modes) worth() int64 {
+	if m.keen {
+		return 2
+	}
+	return 32
 }
 
 // tally is packets of the whole run.

@@ -173,7 +173,8 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 		return nil, err
 	}
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
-	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stopped: c.Stopped}
+	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stay: !sc.Packet.Jump,
+		stopped: c.Stopped}
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err

@@ -75,9 +75,6 @@ func (c *core) bounded(in *instance, h int64) int64 {
 	return h
 }
 
-// worth is how many packets must come for each that is in their cycle for a leap to be worth while.
-const worth = 32
-
 // outlook is what an instance makes of the packets that come to it, which come in a cycle.
 type outlook struct {
 	*cycle
@@ -105,7 +102,7 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 			n += float64(h-m.base) / float64(m.lanes[k].period)
 		}
 	}
-	y := m.cycle(int64(n / worth))
+	y := m.cycle(int64(n) / c.worth())
 	if y == nil {
 		return nil
 	}
@@ -164,7 +161,7 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 // the system is empty, whatever was before, and from then on the state is exact.
 func (c *core) jump(in *instance, h int64) bool {
 	m := &c.m
-	if in.draw != nil || in.book != nil || c.plain || len(m.lanes) == 0 {
+	if in.draw != nil || in.book != nil || c.plain || c.stay || len(m.lanes) == 0 {
 		return false
 	}
 	load, burst := 0.0, int64(0)
@@ -232,7 +229,7 @@ func (c *core) jump(in *instance, h int64) bool {
 func (c *core) full(in *instance, h int64) bool {
 	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
-	if c.fate || c.plain || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+	if c.fate || c.plain || c.stay || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
 		return false
 	}
 	s := m.lanes[0].svc

@@ -128,8 +128,8 @@ func (p *policer) fates(i, end int64, tell func(slot int64, came, taken uint64))
 	return p.below(p.edge(end - 1))
 }
 
-// output is the cycle in which what the server accepts leaves it, if packet i is the next and the server full, or nil if
-// that cycle has more than most packets.
+// output is the cycle in which what the server accepts leaves it, if packet i is the next and the server full. It is
+// nil if that cycle has more than most packets.
 func (p *policer) output(i int64, most uint64) *cycle {
 	n := uint64(p.full) / gcd(uint64(p.full), uint64(p.service))
 	if n > most || float64(n)*float64(p.service/p.one+1) > maxSlice {

@@ -7,7 +7,7 @@ import "github.com/smartinco/smartinco/flow"
 // nothing. It returns h, or where it has stopped.
 func (e *Engine) cross(h int64) int64 {
 	at, most := e.in.at, e.most(h)
-	step := (h - at) / max(most*worth/chunk, 1)
+	step := (h - at) / max(most*e.worth()/chunk, 1)
 	for last := h - (h-at)/4; most > 0 && at < last; step *= 2 {
 		e.deliver(at - 1)
 		if e.leap(h, most) {
@@ -34,7 +34,7 @@ func (e *Engine) most(h int64) int64 {
 		}
 		n += float64(h-m.base) / float64(m.lanes[k].period)
 	}
-	return int64(n / worth)
+	return int64(n) / e.worth()
 }
 
 // leap simulates everything up to h at once. ok is false if that is not possible from the present state.
@@ -99,8 +99,8 @@ func (y *cycle) parcel(i int64, m *merger) parcel {
 	return parcel{y.at[s] + ago, y.sent[s] + ago, l.f, l.size}
 }
 
-// straight says whether all packets that are sent, and all in the pipe, go to instances that are there, without anything
-// to notice on their way.
+// straight says whether all packets that are sent, and all in the pipe, go to instances that are there, and nothing
+// needs to be noticed on their way.
 func (e *Engine) straight() bool {
 	if e.slow.head < len(e.slow.fifo) || e.slow.held > 0 {
 		return false
@@ -171,8 +171,8 @@ type passage struct {
 	end  int64 // of the cycle's packets
 }
 
-// pass brings the first n packets of a cycle through the server, which falls idle at idle and a fraction. It returns the
-// cycle in which packets leave, and how many are accepted; nil if they do not leave in a cycle of at most so many.
+// pass brings the first n packets of a cycle through the server, which falls idle at idle and a fraction. It returns
+// the cycle in which packets leave, and how many are accepted; nil if they do not leave in a cycle of at most so many.
 func (p *passage) pass(y *cycle, n, most, idle int64, acc uint64) (out *cycle, passed int64) {
 	p.idle = max(idle, -maxSlice)*p.one + int64(acc)
 	p.end = n
