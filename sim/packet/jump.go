@@ -52,11 +52,14 @@ func (c *core) bounded(in *instance, h int64) int64 {
 	was := in.n
 	o := c.outlook(in, h)
 	for c.m.next() < h {
-		if o != nil && c.leap(in, o, h) {
-			o = nil
-			continue
+		some := chunk
+		if o != nil {
+			if c.leap(in, o, h) {
+				continue
+			}
+			some = o.until()
 		}
-		keys := m.fill(h, chunk)
+		keys := m.fill(h, some)
 		if in.perByte > 0 {
 			in.ring(m, keys, true)
 			c.sum.by[apart] += uint64(len(keys))
@@ -73,86 +76,6 @@ func (c *core) bounded(in *instance, h int64) int64 {
 		in.relog(in.clock)
 	}
 	return h
-}
-
-// outlook is what an instance makes of the packets that come to it, which come in a cycle.
-type outlook struct {
-	*cycle
-	next int64 // packet
-	over *policer
-	ease *ease
-	lattice
-}
-
-// outlook is nil if nothing can be said of the packets before h, or if it is not worth while.
-func (c *core) outlook(in *instance, h int64) *outlook {
-	m := &c.m
-	if c.plain || c.stay || in.book != nil || in.draw != nil || len(m.lanes) == 0 {
-		return nil
-	}
-	n := 0.0
-	if m.turns {
-		n = float64(len(m.lanes)) * float64(h-m.base) / float64(m.lanes[0].period)
-	}
-	for k := range m.lanes {
-		if m.lanes[k].svc != m.lanes[0].svc {
-			return nil
-		}
-		if !m.turns {
-			n += float64(h-m.base) / float64(m.lanes[k].period)
-		}
-	}
-	y := m.cycle(int64(n) / c.worth())
-	if y == nil {
-		return nil
-	}
-	spans := in.spans(m.lanes[0].svc)
-	service := int64(spans.ticks())
-	o := &outlook{cycle: y, lattice: lattice{one: 1 << fracBits, service: service, gap: int64(in.room-1) * service}}
-	if o.over = police(y, o.lattice); o.over == nil {
-		o.ease = easy(y, o.lattice)
-	}
-	if o.over == nil && o.ease == nil {
-		return nil
-	}
-	return o
-}
-
-// leap passes over the packets before h if nothing needs to be known of them but how many of each lane are accepted: if
-// the server is full now and stays so, or if nothing is lost and one of the last certainly finds the server idle.
-func (c *core) leap(in *instance, o *outlook, h int64) bool {
-	m := &c.m
-	end := o.before(h - m.base)
-	idle := max(in.idle-m.base, -maxSlice)
-	taken := uint64(0)
-	if o.over != nil {
-		o.over.idle = idle<<fracBits + int64(in.acc)
-		if !o.over.holds(o.next) {
-			return false
-		}
-		taken = o.over.fates(o.next, end, func(slot int64, came, taken uint64) {
-			m.lanes[o.lane[slot]].lost += came - taken
-		})
-	} else {
-		if end = o.ease.last(o.next, end, idle); end <= o.next {
-			return false
-		}
-		taken = uint64(end - o.next)
-		h = m.base + o.nth(end)
-	}
-	c.sum.by[saturated] += uint64(end - o.next)
-	spans := in.spans(m.lanes[0].svc)
-	d := int64(taken)*spans.base + in.extra(taken)
-	in.n += taken
-	in.work += d
-	if o.over != nil {
-		in.idle += d
-	}
-	m.seek(h)
-	if in.perByte > 0 {
-		in.relog(in.spans(m.lanes[0].svc))
-	}
-	return true
 }
 
 // jump counts instead of stepping where nothing can be lost. At constant rates and a load below one, the work in the

@@ -35,6 +35,7 @@ type oddLane struct {
 type merger struct {
 	lanes     []lane
 	odd       []oddLane // as long as lanes if a period is not a whole number of picoseconds, or empty
+	late      []int64   // of each lane, how long its packets have been under way; empty if no time at all
 	tree, win []uint64
 	k         uint
 	base      int64
@@ -63,7 +64,7 @@ const (
 // first instant at which one of them stops. fractions are those of the flows' periods; packet and perByte are what a
 // packet and a byte cost.
 func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, base, to, packet, perByte int64) int64 {
-	m.lanes, m.odd, m.base = m.lanes[:0], m.odd[:0], base
+	m.lanes, m.odd, m.late, m.base = m.lanes[:0], m.odd[:0], m.late[:0], base
 	to = min(to, base+maxSlice)
 	for _, f := range list {
 		if s := &flows[f]; s.next < min(s.stop, to) && s.stop < to {

@@ -160,28 +160,44 @@ func (p *policer) output(i int64, most uint64) *cycle {
 // ease is a cycle of packets at a server that loses none of them: its load is below one and its queue long enough.
 type ease struct {
 	*cycle
-	waits []int64 // of each slot, an upper bound
+	waits []int64 // of each slot, an upper bound; 0 where the packet certainly finds the server idle
+	after []int64 // of each slot, how many packets before it such a one comes
+	sharp bool    // none of the others does
 }
 
 // easy is nil if the server may lose packets of the cycle.
 func easy(y *cycle, l lattice) *ease {
-	e := &ease{y, make([]int64, len(y.at))}
+	e := &ease{y, make([]int64, len(y.at)), make([]int64, len(y.at)), true}
 	span := (l.service + l.one - 1) / l.one
-	if int64(len(y.at)) >= y.period/span {
+	if int64(len(y.at)) > (y.period-1)/span {
 		return nil
 	}
-	wait, before := int64(0), y.at[len(y.at)-1]-y.period
+	wait, before, after := int64(0), y.at[len(y.at)-1]-y.period, int64(0)
 	for range 2 {
 		for s, t := range y.at {
 			wait = max(wait+span-(t-before), 0)
-			e.waits[s], before = wait, t
+			if after++; wait == 0 {
+				after = 0
+			}
+			e.waits[s], e.after[s], before = wait, after, t
 			if wait > l.gap/l.one {
 				return nil
 			}
 		}
 		before -= y.period
 	}
+	for s, after := range e.after { // services round down to so much less
+		e.sharp = e.sharp && e.waits[s] >= after*span-after*l.service/l.one
+	}
 	return e
+}
+
+// first is the first packet from next on that certainly finds the server idle.
+func (e *ease) first(next int64) int64 {
+	for e.waits[next%int64(len(e.waits))] > 0 {
+		next++
+	}
+	return next
 }
 
 // last is the last of the packets from next on and before end that certainly finds the server idle, if it falls idle at

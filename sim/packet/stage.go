@@ -24,7 +24,7 @@ func (e *Engine) cross(h int64) int64 {
 // most is how many packets a cycle may have for a leap to h to be worth while; 0 if nothing comes in cycles.
 func (e *Engine) most(h int64) int64 {
 	m := &e.m
-	if e.plain || e.stay || e.delays != nil || e.measure || len(e.traffic.Packets) > 0 || len(m.lanes) == 0 {
+	if e.plain || e.stay || e.delays != nil || len(e.traffic.Packets) > 0 || len(m.lanes) == 0 {
 		return 0
 	}
 	n := 0.0
@@ -140,11 +140,14 @@ func (e *Engine) hand(y *cycle, h int64) {
 			continue
 		}
 		in := &e.instances[i]
-		c.m.base, c.m.lanes, c.m.odd = e.m.base, c.m.lanes[:0], c.m.odd[:0]
+		c.m.base, c.m.lanes, c.m.odd, c.m.late = e.m.base, c.m.lanes[:0], c.m.odd[:0], c.m.late[:0]
 		for _, s := range some {
 			x := y.parcel(int64(s), &e.m)
 			c.m.lanes = append(c.m.lanes, lane{whose: whose{x.f, x.size}, next: x.at, period: y.period,
 				svc: in.base + int64(x.size)*in.perByte})
+			if e.measure {
+				c.m.late = append(c.m.late, x.at-x.sent)
+			}
 		}
 		c.m.inTurns()
 		c.walk(in, h)
