@@ -80,12 +80,13 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 		if o.over.idle = o.idle; !o.over.holds(o.next) || end <= o.next {
 			return false
 		}
-		if in.book != nil {
-			in.book.enterFull(o.over, o.next, end, m.base)
-		}
-		taken = int64(o.over.fates(o.next, end, func(slot int64, came, taken uint64) {
+		whole, last := o.over.fates(o.next, end, func(slot int64, came, taken uint64) {
 			m.lanes[o.lane[slot]].lost += came - taken
-		}))
+		})
+		if in.book != nil {
+			in.book.enterFull(o.over, o.next, end, whole, last, m.base)
+		}
+		taken = int64(o.over.below(o.over.edge(end - 1)))
 		d = taken*spans.base + in.extra(uint64(taken))
 		in.idle += d
 	} else {

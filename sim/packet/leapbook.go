@@ -3,7 +3,8 @@ package packet
 // enterFull enters the packets that a full server accepts of those from number i to end-1. The packet that takes an
 // opening waits from when it comes until the opening and gap, at which the server is done with those before; so those
 // that stay for less than some time are those that take an opening before another, and are counted by floor sums, too.
-func (b *book) enterFull(p *policer, i, end, base int64) {
+// whole and last are those of the policer's count.
+func (b *book) enterFull(p *policer, i, end int64, whole, last []uint64, base int64) {
 	m := int64(len(p.theta))
 	n, rest := uint64(end-i)/uint64(m), (end-i)%m
 	service, full, from := uint64(p.service), uint64(p.full), p.opening()-p.service+1
@@ -24,12 +25,15 @@ func (b *book) enterFull(p *policer, i, end, base int64) {
 		}
 		lo, hi, t := p.edge(i+j-1), p.edge(i+j), p.nth(i+j)
 		under := p.at[(i+j)%m] - p.sent[(i+j)%m]
-		all := upTo(hi)
+		before, all := whole[j], whole[j+1]
+		if j < rest {
+			before, all = before+last[j], all+last[j+1]
+		}
 		came -= all * uint64(p.nth(i+j+1)-t)
 		if lo >= hi {
 			continue
 		}
-		taken := slot{lo, hi, p.one, upTo(lo), all, upTo}
+		taken := slot{lo, hi, p.one, before, all, upTo}
 		more += (all - taken.before) * uint64(under)
 		taken.enter(&b.all[wait], t*p.one-p.gap)
 		taken.enter(stay, t*p.one-p.gap-p.service)

@@ -105,27 +105,35 @@ func (p *policer) below(theta int64) uint64 {
 	return uint64(theta-p.opening()+p.service-1) / uint64(p.service)
 }
 
-// fates tells of each slot how many of the packets from number i to end-1 come and how many are accepted. It returns
-// how many are accepted in all. The server is full at i; it stays as it is.
-func (p *policer) fates(i, end int64, tell func(slot int64, came, taken uint64)) uint64 {
+// count counts openings below theta for packets from number i-1 to end-1, the server being full at i. whole[j] are those
+// below theta of packet i-1+j, summed over n periods that are whole; last[j] are those in the period after them.
+func (p *policer) count(i, end int64) (whole, last []uint64, n uint64) {
 	m := int64(len(p.theta))
-	n, rest := uint64(end-i)/uint64(m), (end-i)%m
+	n = uint64(end-i) / uint64(m)
+	whole, last = make([]uint64, min(m, end-i)+1), make([]uint64, (end-i)%m+1)
 	service, full, from := uint64(p.service), uint64(p.full), p.opening()-p.service+1
-	upTo := func(i int64) (whole, last uint64) {
-		b := uint64(p.edge(i) - from)
-		return floorSum(n, full, b, service), (b + n*full) / service
-	}
-	sum, last := upTo(i - 1)
-	for j := range min(m, end-i) {
-		whole, then := upTo(i + j)
-		came, taken := n, whole-sum
-		if j < rest {
-			came, taken = n+1, taken+then-last
+	for j := range whole {
+		b := uint64(p.edge(i-1+int64(j)) - from)
+		whole[j] = floorSum(n, full, b, service)
+		if j < len(last) {
+			last[j] = (b + n*full) / service
 		}
-		tell((i+j)%m, came, taken)
-		sum, last = whole, then
 	}
-	return p.below(p.edge(end - 1))
+	return whole, last, n
+}
+
+// fates tells of each slot how many of the packets from number i to end-1 come and how many are accepted, and returns
+// what count found. The server is full at i; it stays as it is.
+func (p *policer) fates(i, end int64, tell func(slot int64, came, taken uint64)) (whole, last []uint64) {
+	whole, last, came := p.count(i, end)
+	for j := range whole[1:] {
+		n, taken := came, whole[j+1]-whole[j]
+		if j+1 < len(last) {
+			n, taken = n+1, taken+last[j+1]-last[j]
+		}
+		tell((i+int64(j))%int64(len(p.theta)), n, taken)
+	}
+	return whole, last
 }
 
 // output is the cycle in which what the server accepts leaves it, if packet i is the next and the server full. It is
