@@ -207,7 +207,7 @@ type Measure struct {
 func (Measure) Docs() string {
 	return `
 delay: delays of packets: wait, sojourn and end-to-end (packet engine). none; instances: of the run and each instance;
-	flows: of each flow too, some kilobytes a flow. Packets are then stepped, not jumped over
+	flows: of each flow too, some kilobytes a flow, and all packets are stepped
 flows: what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it
 	can: the record then has no processed, dropped and queued of a flow
 `
