@@ -17,7 +17,7 @@ DOCA_RELEASES := 207 209 210 300 301 302 303
 	bluefield clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 build: ## bin/smartinco for this machine
 	$(BUILD) -o $(BIN)/smartinco ./cmd/smartinco
