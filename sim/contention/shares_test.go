@@ -83,8 +83,9 @@ func slowShare(law Law, members []Member, i int) float64 {
 
 // randomMembers draws a law and demands below, at and above what each can have.
 func randomMembers(r *rand.Rand) (Law, []Member) {
-	law := []Law{USL{25 * mpps, 0.38, 0.019}, Constant(3 * mpps), USL{mpps, r.Float64(), r.Float64() / 10},
-		Table{[]int{1, 4, 8}, []float64{9 * mpps, 3 * mpps, mpps}}, Table{[]int{1, 3}, []float64{mpps, 2 * mpps}}}[r.IntN(5)]
+	laws := []Law{USL{25 * mpps, 0.38, 0.019}, Constant(3 * mpps), USL{mpps, r.Float64(), r.Float64() / 10},
+		Table{[]int{1, 4, 8}, []float64{9 * mpps, 3 * mpps, mpps}}, Table{[]int{1, 3}, []float64{mpps, 2 * mpps}}}
+	law := laws[r.IntN(len(laws))]
 	members := make([]Member, 1+r.IntN(10))
 	for i := range members {
 		m := &members[i]
