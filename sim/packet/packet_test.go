@@ -331,7 +331,8 @@ func scenario(r *rand.Rand) string {
 
 // perhapsPooled is the scenario with shares of either kind.
 func perhapsPooled(r *rand.Rand, text string) string {
-	return strings.Replace(text, "contention: {", "contention: {share: "+[]string{"reserved", "pooled"}[r.IntN(2)]+", ", 1)
+	share := []string{"reserved", "pooled"}[r.IntN(2)]
+	return strings.Replace(text, "contention: {", "contention: {share: "+share+", ", 1)
 }
 
 // Packets are conserved in every run, window, instance and flow; a run comes out the same twice, and the same without
