@@ -113,6 +113,7 @@ type Engine struct {
 	traffic *traces.Workload
 	ctl     sim.Control
 	law     contention.Law
+	pool    *sim.Pool // nil if shares are reserved
 	common
 	start int // flow to start next
 
@@ -172,7 +173,11 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
+	pool, err := sim.NewPool(sc, w)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, pool: pool, instances: []instance{{drops: true}}}
 	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stopped: c.Stopped}
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
@@ -221,6 +226,7 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.lookOut(now)
 	case evSegment:
 		e.segment(now, f)
+		e.offers(now, f)
 	case evMiss:
 		if s := &e.flows[f]; s.poll == int64(now) {
 			s.poll = int64(units.Never)
@@ -256,6 +262,7 @@ func (e *Engine) begin(to units.Time) {
 		e.start++
 		if segs := e.traffic.Flows[f].Segments; len(segs) > 0 {
 			e.segment(segs[0].Start, f)
+			e.offers(segs[0].Start, f)
 		}
 	}
 }
@@ -327,12 +334,17 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		s.on = true
 		e.reroute(now, f, missing, 0)
 	}
-	if s.own {
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
-		return
-	}
 	g := &segs[s.segment]
 	next := g.End
+	if s.own {
+		if e.pool == nil { // nothing but its end matters
+			next = segs[len(segs)-1].End
+		} else if g.Start > now {
+			next = g.Start
+		}
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
+		return
+	}
 	n := int64(math.Round(s.before+g.Packets) - math.Round(s.before))
 	switch period := e.constant(int(f)); {
 	case g.Start > now:
