@@ -51,6 +51,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		}
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
+		c.Scheduler.Metric = []string{"offered", "processed"}[first>>1&1]
 		c.Scheduler.NoFit = []string{"least-loaded", "reject", "queue", "queue"}[first>>4&3]
 		c.Scheduler.NoInstance = []string{"hold", "drop"}[first>>6&1]
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
@@ -221,9 +222,9 @@ func consistent(o *Orchestrator) error {
 		}
 		if v := &o.view; i.state == ready && (v.IDs[i.slot] != n ||
 			o.sees.Has(policy.T1) && v.Flows[i.slot] != i.flows.n ||
-			o.sees.Has(policy.T2) && v.Load[i.slot] != i.rate) {
-			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %v pps",
-				i.slot, id, i.flows.n, i.rate)
+			o.sees.Has(policy.T2) && (v.Load[i.slot] != o.meter.Rate(n).Rx || v.Back[i.slot] != o.meter.Rate(n).Tx)) {
+			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %+v",
+				i.slot, id, i.flows.n, o.meter.Rate(n))
 		}
 		seen := int32(0)
 		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flows.at(f).next {

@@ -119,7 +119,7 @@ func (o Options) decode() (d decoded, err error) {
 	d = decoded{Policies.Find(o.Policy.Name), o.Policy.Options, Victims.Find(o.Victim), o.Drain == "move"}
 	if thesisRules(d.scaler) {
 		d.options = thesis.Options{
-			Target: o.Target, Metric: metrics[o.Metric], Tolerance: o.Tolerance, Stabilization: o.Stabilization,
+			Target: o.Target, Metric: policy.Metrics[o.Metric], Tolerance: o.Tolerance, Stabilization: o.Stabilization,
 			Pace: policy.Pace{
 				OutCooldown: o.ScaleOutCooldown, InCooldown: o.ScaleInCooldown,
 				MostOut: o.MaxStepOut, MostIn: o.MaxStepIn,
@@ -128,5 +128,3 @@ func (o Options) decode() (d decoded, err error) {
 	}
 	return d, nil
 }
-
-var metrics = map[string]policy.Metric{"offered": policy.Offered, "processed": policy.Processed}

@@ -22,9 +22,11 @@ var demandRules = map[string]demandRule{"zero": zero, "mean": mean, "last": last
 // first measurement, the rules mean and last expect 0.
 //
 // The mean is that of the packets of a window over the time that flows lived in it, so flows that came or went within
-// the window count for the part that they were there.
+// the window count for the part that they were there. It is of the packets that were forwarded, whatever the metric of
+// the loads is: what a flow brings does not depend on how much of it is processed.
 type estimate struct {
 	rule     demandRule
+	metric   policy.Metric // what a load is, beside what is in flight
 	inFlight bool
 	rate     float64
 	load     policy.PerSlot[float64] // measured, and what is in flight
@@ -62,7 +64,8 @@ type instance struct {
 }
 
 func newEstimate(o Options) estimate {
-	e := estimate{rule: demandRules[o.Demand], inFlight: o.InFlight && o.Demand != "zero"}
+	e := estimate{rule: demandRules[o.Demand], metric: policy.Metrics[o.Metric],
+		inFlight: o.InFlight && o.Demand != "zero"}
 	if e.rule == fixed {
 		e.rate = float64(o.DemandRate)
 	}
@@ -109,7 +112,7 @@ const unmeasured = 1
 
 // refresh brings the load of a row up to date, whose instance is i.
 func (d *estimate) refresh(slot int, v *policy.View, i *instance) {
-	l := v.Load[slot]
+	l := d.metric.In(v)[slot]
 	if d.inFlight && i.pending > 0 {
 		l += float64(float64(i.pending) * d.Demand())
 	}

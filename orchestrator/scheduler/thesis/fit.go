@@ -30,8 +30,8 @@ func NewFit(o Options, env policy.Env) Fit {
 	return Fit{newEstimate(o), noFits[o.NoFit], env.Ties}
 }
 
-// Load is the packets a second of the instance of a row: those forwarded to it in the last window and, with the
-// in-flight correction, those that flows assigned since are expected to bring.
+// Load is the packets a second of the instance of a row: those forwarded to it in the last window, or those that came
+// back from it, and, with the in-flight correction, those that flows assigned since are expected to bring.
 func (f *Fit) Load(slot int) float64 { return f.load[slot] }
 
 // Fits reports whether a new flow fits beside a load.
