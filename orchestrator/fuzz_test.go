@@ -57,8 +57,9 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
 		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
 		c.Autoscaler.Victim = autoscaler.Victims[int(first>>3&3)].Name
-		scalers := []string{"target-utilization", "target-utilization", "none"}
+		scalers := []string{"target-utilization", "hottest-instance", "none"}
 		c.Autoscaler.Policy = autoscaler.Named(scalers[int(first)%3])
+		c.Autoscaler.Above, c.Autoscaler.Below = 5e6, 2e6
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})

@@ -93,6 +93,9 @@ func (c *Config) Validate() error {
 	if err := c.Autoscaler.Validate(); err != nil {
 		return err
 	}
+	if below, hot := c.Autoscaler.Rates(c.Scheduler.Limit); below > hot {
+		return fmt.Errorf("autoscaler.below: %v, want at most %v, above which an instance is hot", below, hot)
+	}
 	switch static := c.Autoscaler.Static(); {
 	case c.Min > 0:
 	case static && c.Initial == 0:

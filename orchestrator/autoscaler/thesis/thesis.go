@@ -1,4 +1,4 @@
-// Package thesis has the autoscaler of the thesis.
+// Package thesis has the autoscalers that the thesis can be read to describe.
 package thesis
 
 import (
@@ -17,6 +17,12 @@ var Scalers = []policy.ScalerRow{
 		Source: "thesis 3.2, eq. 2.1",
 		Sees:   policy.T0 | policy.T2,
 	}, ScalerMaker: policy.MakeScaler(newTargetUtilization)},
+	{Info: policy.Info{
+		Name:   "hottest-instance",
+		Rule:   "one more while any instance is above a rate",
+		Source: "a reading of thesis 3.2, under which its Figure 10 has 8, 3 and 3 instances",
+		Sees:   policy.T0 | policy.T2,
+	}, ScalerMaker: policy.MakeScaler(newHottestInstance)},
 }
 
 // Options are those of target-utilization.
