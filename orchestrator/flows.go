@@ -38,35 +38,35 @@ const (
 )
 
 func (o *Orchestrator) flow(id flow.ID) *flowState {
-	if id < 0 || int(id) >= o.flows.n {
+	if id < 0 || int(id) >= o.flows.Len() {
 		return nil
 	}
-	return o.flows.at(id)
+	return o.flows.At(id)
 }
 
 func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple) {
-	if id < 0 || int(id) > o.flows.n+maxFlowGap {
+	if id < 0 || int(id) > o.flows.Len()+maxFlowGap {
 		return
 	}
-	o.flows.grow(int(id) + 1)
+	o.flows.Grow(int(id) + 1)
 	if o.mover != nil {
-		o.counted.grow(int(id) + 1)
+		o.counted.Grow(int(id) + 1)
 	}
-	if o.flows.at(id).phase != absent {
+	if o.flows.At(id).phase != absent {
 		return
 	}
 	if o.tupled {
-		o.tuples.grow(int(id) + 1)
-		*o.tuples.at(id) = *tuple
+		o.tuples.Grow(int(id) + 1)
+		*o.tuples.At(id) = *tuple
 	}
 	o.place(id)
 }
 
 // workOf is a flow as the policy sees it, until the next call.
 func (o *Orchestrator) workOf(id flow.ID) *policy.Work {
-	o.work.Flow, o.work.At = id, o.flows.at(id).target
+	o.work.Flow, o.work.At = id, o.flows.At(id).target
 	if o.tupled {
-		o.work.Tuple = *o.tuples.at(id)
+		o.work.Tuple = *o.tuples.At(id)
 	}
 	return &o.work
 }
@@ -74,7 +74,7 @@ func (o *Orchestrator) workOf(id flow.ID) *policy.Work {
 // place schedules a flow that is assigned nowhere, and reports whether that settled its fate: a flow that has to be
 // held again stays held.
 func (o *Orchestrator) place(id flow.ID) bool {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	var silent verdicts
 	if f.phase == waits {
 		silent = 1 << policy.Hold
@@ -122,7 +122,7 @@ func (o *Orchestrator) schedule(id flow.ID, silent verdicts) (flow.Instance, pol
 // install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of
 // the flow's earlier targets: one that was ordered may have come into force before the next.
 func (o *Orchestrator) install(id flow.ID) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}
 	if f.rule == noRule {
 		f.rule = asked
@@ -137,7 +137,7 @@ func (o *Orchestrator) install(id flow.ID) {
 
 // stray notes that a rule of the flow may lead to the instance.
 func (o *Orchestrator) stray(id flow.ID, to flow.Instance) {
-	if f := o.flows.at(id); to == 0 || to == f.origin || slices.Contains(o.astray[id], to) {
+	if f := o.flows.At(id); to == 0 || to == f.origin || slices.Contains(o.astray[id], to) {
 		return
 	}
 	if o.astray == nil {
@@ -149,9 +149,13 @@ func (o *Orchestrator) stray(id flow.ID, to flow.Instance) {
 
 // settled notes that a rule of the flow can only lead to the one instance, or that there is none.
 func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
+	if len(o.astray) == 0 {
+		o.setOrigin(o.flows.At(id), to)
+		return
+	}
 	also := o.astray[id]
 	delete(o.astray, id)
-	o.setOrigin(o.flows.at(id), to)
+	o.setOrigin(o.flows.At(id), to)
 	for _, i := range also {
 		o.insts[i].rules--
 		o.finish(i)
@@ -160,7 +164,7 @@ func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
 
 // withdraw removes the flow's rule and its target on the slow path, so that its next packet is a miss.
 func (o *Orchestrator) withdraw(id flow.ID) {
-	o.flows.at(id).rule = noRule
+	o.flows.At(id).rule = noRule
 	o.forgetCount(id)
 	o.do(Action{Kind: RemoveRule, Flow: id}) // before the deletion that it may allow
 	o.settled(id, 0)
@@ -168,6 +172,9 @@ func (o *Orchestrator) withdraw(id flow.ID) {
 
 func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 	from := f.origin
+	if from == to {
+		return
+	}
 	f.origin = to
 	o.insts[from].rules--
 	o.insts[to].rules++
@@ -176,7 +183,7 @@ func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 
 // assign puts the flow at the end of the instance's list.
 func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
-	f, i := o.flows.at(id), &o.insts[to]
+	f, i := o.flows.At(id), &o.insts[to]
 	f.target = to
 	o.link(id, &i.flows)
 	if o.sees.Has(policy.T1) {
@@ -195,27 +202,27 @@ var noFlows = flowList{head: -1, tail: -1}
 
 // link puts the flow at the end of a list.
 func (o *Orchestrator) link(id flow.ID, l *flowList) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	f.prev, f.next = l.tail, -1
 	if l.n == 0 {
 		l.head = id
 		f.prev = -1
 	} else {
-		o.flows.at(l.tail).next = id
+		o.flows.At(l.tail).next = id
 	}
 	l.tail = id
 	l.n++
 }
 
 func (o *Orchestrator) unlink(id flow.ID, l *flowList) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	if f.prev >= 0 {
-		o.flows.at(f.prev).next = f.next
+		o.flows.At(f.prev).next = f.next
 	} else {
 		l.head = f.next
 	}
 	if f.next >= 0 {
-		o.flows.at(f.next).prev = f.prev
+		o.flows.At(f.next).prev = f.prev
 	} else {
 		l.tail = f.prev
 	}
@@ -224,7 +231,7 @@ func (o *Orchestrator) unlink(id flow.ID, l *flowList) {
 
 // unassign takes the flow off its instance.
 func (o *Orchestrator) unassign(id flow.ID) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	i := &o.insts[f.target]
 	o.unlink(id, &i.flows)
 	slot := -1
@@ -295,7 +302,7 @@ func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string)
 }
 
 func (o *Orchestrator) tryAgain(id flow.ID) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	if !f.retrying {
 		return
 	}
@@ -308,7 +315,7 @@ func (o *Orchestrator) tryAgain(id flow.ID) {
 // rehome schedules a flow away from an instance that no longer takes any. If there is nowhere to go, a flow of a dead
 // instance is held or dropped; one of a draining instance stays.
 func (o *Orchestrator) rehome(id flow.ID, dead bool) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	var silent verdicts
 	if !dead {
 		silent = 1<<policy.Hold | 1<<policy.Drop

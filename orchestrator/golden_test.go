@@ -214,8 +214,8 @@ func TestDemand(t *testing.T) {
 	at(0, Event{Kind: InstanceReady, Instance: 2})
 	at(0, Event{Kind: FlowArrived, Flow: 0})
 	at(500, Event{Kind: FlowArrived, Flow: 1}) // instance 2: idle instances are ordered by their flows
-	if o.flows.at(1).target != 2 {
-		t.Errorf("the second flow goes to %d, want 2", o.flows.at(1).target)
+	if o.flows.At(1).target != 2 {
+		t.Errorf("the second flow goes to %d, want 2", o.flows.At(1).target)
 	}
 	at(1000, Event{Kind: Tick, Timer: TelemetryTimer})
 	at(1000, Event{Kind: FlowArrived, Flow: 2}) // not in the counters

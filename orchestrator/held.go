@@ -36,7 +36,7 @@ func (h *heldFlows) of(w *policy.Work) *heldList {
 
 // holdBack puts a flow at the end of those that wait.
 func (o *Orchestrator) holdBack(id flow.ID) {
-	o.flows.at(id).phase = waits
+	o.flows.At(id).phase = waits
 	o.link(id, &o.held.of(o.workOf(id)).flowList)
 	o.held.n++
 }

@@ -29,7 +29,7 @@ func (o *Orchestrator) rulesRead(rules []RuleCounter) {
 		if f == nil {
 			continue
 		}
-		before := o.counted.at(r.Flow)
+		before := o.counted.At(r.Flow)
 		n := r.Packets - *before
 		if r.Packets < *before { // the rule is a new one
 			n = r.Packets
@@ -62,6 +62,6 @@ func (o *Orchestrator) move(m policy.Move) {
 // forgetCount has the flow's next rule count from zero.
 func (o *Orchestrator) forgetCount(id flow.ID) {
 	if o.mover != nil {
-		*o.counted.at(id) = 0
+		*o.counted.At(id) = 0
 	}
 }
