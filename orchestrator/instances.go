@@ -233,7 +233,7 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 	var full []*heldList // no place for a flow of that rank, so none for the others
 	for f := o.insts[id].flows.head; f >= 0; {
 		next := o.flows.At(f).next
-		rank := o.held.of(o.workOf(f))
+		rank := o.held.of(o.workOf(f, o.flows.At(f)))
 		if !slices.Contains(full, rank) {
 			o.rehome(f, false)
 			if o.flows.At(f).target == id {
