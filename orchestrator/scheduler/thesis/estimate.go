@@ -35,9 +35,8 @@ type estimate struct {
 	asked  []lifetime // when counters were asked for that have not come, oldest first
 	counts float64    // flow-seconds lived when the last accepted reading was asked for
 
-	pending   []assignment // assignments that the counters do not show yet, oldest first
-	first     int          // where pending begins
-	settled   int          // assignments that are not in pending any more
+	pending   queue[assignment] // assignments that the counters do not show yet
+	settled   int               // assignments that are not in pending any more
 	newest    flow.Column[ordinal]
 	instances []instance // by number
 }
@@ -117,13 +116,9 @@ func (d *estimate) placed(now units.Time, w *policy.Work) {
 		return
 	}
 	d.at(w.At).pending++
-	if len(d.pending) == cap(d.pending) && d.first > len(d.pending)/2 { // move to the front of the memory
-		d.pending = d.pending[:copy(d.pending, d.pending[d.first:])]
-		d.first = 0
-	}
 	d.newest.Grow(int(w.Flow) + 1)
-	*d.newest.At(w.Flow) = ordinalOf(d.settled + len(d.pending) - d.first)
-	d.pending = append(d.pending, assignment{w.Flow, w.At, now})
+	*d.newest.At(w.Flow) = ordinalOf(d.settled + d.pending.n)
+	d.pending.push(assignment{w.Flow, w.At, now})
 }
 
 func (d *estimate) ended(now units.Time, w *policy.Work) {
@@ -197,8 +192,11 @@ func (d *estimate) measured(since, until units.Time, v *policy.View) {
 // settle takes the assignments before an instant off those that are pending. With the rule last, it returns the instance
 // of the newest of them whose flow is still there; 0 if there is none.
 func (d *estimate) settle(until units.Time, window float64) (newest flow.Instance) {
-	for ; d.first < len(d.pending) && d.pending[d.first].at < until; d.first++ {
-		p := &d.pending[d.first]
+	for d.pending.n > 0 {
+		p := d.pending.front()
+		if p.at >= until {
+			break
+		}
 		if n := d.newest.At(p.flow); *n == ordinalOf(d.settled) {
 			*n = 0
 			i := &d.instances[p.to]
@@ -208,10 +206,8 @@ func (d *estimate) settle(until units.Time, window float64) (newest flow.Instanc
 				newest = p.to
 			}
 		}
+		d.pending.pop()
 		d.settled++
-	}
-	if d.first == len(d.pending) {
-		d.pending, d.first = d.pending[:0], 0
 	}
 	return newest
 }
