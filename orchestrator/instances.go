@@ -83,9 +83,9 @@ func (o *Orchestrator) list() {
 				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
 			}
 			if o.sees.Has(policy.T2) {
-				rate := o.meter.Rate(id)
-				v.Load = slices.Insert(v.Load, slot, rate.Rx)
-				v.Back = slices.Insert(v.Back, slot, rate.Tx)
+				rx, tx := o.meter.Packets(id)
+				v.Load = slices.Insert(v.Load, slot, rx)
+				v.Back = slices.Insert(v.Back, slot, tx)
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)
@@ -109,10 +109,10 @@ func (o *Orchestrator) measured(since, until units.Time) {
 	v := &o.view
 	v.Live, v.LiveLoad = append(v.Live[:0], o.alive...), v.LiveLoad[:0]
 	for _, id := range o.alive {
-		rate := o.meter.Rate(id)
-		v.LiveLoad = append(v.LiveLoad, rate.Rx)
+		rx, tx := o.meter.Packets(id)
+		v.LiveLoad = append(v.LiveLoad, rx)
 		if i := &o.insts[id]; i.state == ready {
-			v.Load[i.slot], v.Back[i.slot] = rate.Rx, rate.Tx
+			v.Load[i.slot], v.Back[i.slot] = rx, tx
 		}
 	}
 	o.event.Since, o.event.Until = since, until

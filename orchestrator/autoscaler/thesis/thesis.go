@@ -40,10 +40,18 @@ type Options struct {
 type targetUtilization struct {
 	Options
 	history policy.History
+	said    saying
+}
+
+// saying is a reason and what it was composed of. While the load stays, so does the reason.
+type saying struct {
+	load, share float64
+	held        int
+	reason      string
 }
 
 func newTargetUtilization(o Options, _ policy.Env) (policy.Scaler, error) {
-	return &targetUtilization{o, policy.History{Span: o.Stabilization}}, nil
+	return &targetUtilization{Options: o, history: policy.History{Span: o.Stabilization}}, nil
 }
 
 func (p *targetUtilization) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
@@ -63,11 +71,18 @@ func (p *targetUtilization) recommend(s *policy.Snapshot) (int, string) {
 			return s.Current, "within the tolerance of the target"
 		}
 	}
-	reason := mpps(load) + " at " + mpps(share) + " each"
-	if s.Held > 0 {
-		reason += ", held flows included: " + strconv.Itoa(s.Held)
+	return numeric.Ceil(load/share, most), p.said.of(load, share, s.Held)
+}
+
+func (y *saying) of(load, share float64, held int) string {
+	if y.reason == "" || y.load != load || y.share != share || y.held != held {
+		reason := mpps(load) + " at " + mpps(share) + " each"
+		if held > 0 {
+			reason += ", held flows included: " + strconv.Itoa(held)
+		}
+		*y = saying{load, share, held, reason}
 	}
-	return numeric.Ceil(load/share, most), reason
+	return y.reason
 }
 
 // most is the largest number of instances that is ever recommended.
