@@ -43,11 +43,10 @@ type targetUtilization struct {
 	said    saying
 }
 
-// saying is a reason and what it was composed of. While the load stays, so does the reason.
+// saying is the reason that was given last. While the load stays, so does the text, up to the digits that it shows.
 type saying struct {
-	load, share float64
-	held        int
-	reason      string
+	reason string
+	buf    []byte
 }
 
 func newTargetUtilization(o Options, _ policy.Env) (policy.Scaler, error) {
@@ -75,12 +74,14 @@ func (p *targetUtilization) recommend(s *policy.Snapshot) (int, string) {
 }
 
 func (y *saying) of(load, share float64, held int) string {
-	if y.reason == "" || y.load != load || y.share != share || y.held != held {
-		reason := mpps(load) + " at " + mpps(share) + " each"
-		if held > 0 {
-			reason += ", held flows included: " + strconv.Itoa(held)
-		}
-		*y = saying{load, share, held, reason}
+	b := appendMpps(y.buf[:0], load)
+	b = append(b, " at "...)
+	b = append(appendMpps(b, share), " each"...)
+	if held > 0 {
+		b = strconv.AppendInt(append(b, ", held flows included: "...), int64(held), 10)
+	}
+	if y.buf = b; string(b) != y.reason {
+		y.reason = string(b)
 	}
 	return y.reason
 }
@@ -88,4 +89,8 @@ func (y *saying) of(load, share float64, held int) string {
 // most is the largest number of instances that is ever recommended.
 const most = 1e9
 
-func mpps(rate float64) string { return strconv.FormatFloat(rate/1e6, 'g', 6, 64) + " Mpps" }
+func mpps(rate float64) string { return string(appendMpps(nil, rate)) }
+
+func appendMpps(b []byte, rate float64) []byte {
+	return append(strconv.AppendFloat(b, rate/1e6, 'g', 6, 64), " Mpps"...)
+}
