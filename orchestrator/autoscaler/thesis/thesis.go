@@ -43,10 +43,13 @@ type targetUtilization struct {
 	said    saying
 }
 
-// saying is the reason that was given last. While the load stays, so does the text, up to the digits that it shows.
+// saying is the reason that was given last, and what it was composed of. While the load stays, so does the text, and
+// often where the load differs in digits that are not shown.
 type saying struct {
-	reason string
-	buf    []byte
+	load, share float64
+	held        int
+	reason      string
+	buf         []byte
 }
 
 func newTargetUtilization(o Options, _ policy.Env) (policy.Scaler, error) {
@@ -74,6 +77,10 @@ func (p *targetUtilization) recommend(s *policy.Snapshot) (int, string) {
 }
 
 func (y *saying) of(load, share float64, held int) string {
+	if y.reason != "" && y.load == load && y.share == share && y.held == held {
+		return y.reason
+	}
+	y.load, y.share, y.held = load, share, held
 	b := appendMpps(y.buf[:0], load)
 	b = append(b, " at "...)
 	b = append(appendMpps(b, share), " each"...)
