@@ -173,14 +173,13 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	if err != nil {
 		return nil, err
 	}
-	pool, err := sim.NewPool(sc, w)
-	if err != nil {
-		return nil, err
-	}
-	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, pool: pool, instances: []instance{{drops: true}}}
+	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
 	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stopped: c.Stopped}
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
+		return nil, err
+	}
+	if e.pool, err = sim.NewPool(sc, w); err != nil {
 		return nil, err
 	}
 	e.openFeed()
