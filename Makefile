@@ -13,10 +13,11 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab theory test race bench lint fuzz standin docalab doca flower cross bluefield clean
+.PHONY: help build reproduce lab theory test race bench bench-peers lint fuzz standin docalab doca flower cross \
+	bluefield clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
 
 build: ## bin/smartinco for this machine
 	$(BUILD) -o $(BIN)/smartinco ./cmd/smartinco
@@ -40,6 +41,9 @@ race: ## all tests under the race detector, with fewer random scenarios (needs a
 
 bench: ## all benchmarks, in the format that benchstat reads
 	$(GO) test -run '^$$' -bench . -benchmem -count 3 ./...
+
+bench-peers: ## the packet engine and ns-3's event core by turns, on the same work (Debian: libns3-dev, g++)
+	$(GO) test -run '^$$' -cpu 1 -bench Peers -benchtime 9x -v ./sim/packet
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); \
