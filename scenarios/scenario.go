@@ -23,6 +23,7 @@ type Scenario struct {
 	Autoscaler autoscaler.Options `yaml:"autoscaler"`
 	Telemetry  Telemetry          `yaml:"telemetry"`
 	Measure    Measure            `yaml:"measure"`
+	Packet     Packet             `yaml:"packet"`
 	Workload   []Source           `yaml:"workload" required:"true"`
 	Faults     []Fault            `yaml:"faults"`
 
@@ -46,6 +47,7 @@ scheduler: which instance takes a new flow
 autoscaler: how many instances there are
 telemetry: how the orchestrator sees the switch
 measure: what is measured beside the packets' fates, at a cost
+packet: how the packet engine goes about it, without effect on what it finds
 workload: the traffic: sources, superposed
 faults: what goes wrong, and when
 `
@@ -208,9 +210,22 @@ type Measure struct {
 func (Measure) Docs() string {
 	return `
 delay: delays of packets: wait, sojourn and end-to-end (packet engine). none; instances: of the run and each instance;
-	flows: of each flow too, some kilobytes a flow. Packets are then stepped, never jumped over
+	flows: of each flow too, some kilobytes a flow, and all packets are stepped
 flows: what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it
 	can: the record then has no processed, dropped and queued of a flow
+`
+}
+
+// Packet is how the packet engine goes about a run.
+type Packet struct {
+	Jump bool `yaml:"jump" default:"true"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Packet) Docs() string {
+	return `
+jump: count packets instead of stepping them where that comes out the same. false steps every one, to convince oneself:
+	the record is the same, but for its notes on how packets were simulated
 `
 }
 

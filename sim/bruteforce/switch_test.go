@@ -6,6 +6,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -69,7 +70,11 @@ func (p *plant) initStage() {
 		p.link.spans = newSpans(float64(p.sc.NIC.Link) / 8)
 	}
 	if p.sc.NIC.ESwitchLimit > 0 {
-		p.eswitch.spans = newSpans(float64(p.sc.NIC.ESwitchLimit))
+		s, err := traces.PeriodOf(float64(p.sc.NIC.ESwitchLimit)) // exact
+		if err != nil {
+			panic(err)
+		}
+		p.eswitch.spans = &spans{mean: big.NewRat(int64(s.Num), s.Den), owed: new(big.Rat)}
 	}
 }
 

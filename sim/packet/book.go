@@ -47,7 +47,7 @@ func (b *book) accepted(n, instants uint64, base int64) {
 	b.came.addProduct(n, uint64(base))
 }
 
-// note notes accepted packets, which stand in the log from i on and came to the ring when they were sent.
+// note notes accepted packets, which stand in the log from i on.
 func (b *book) note(i uint64, m *merger, keys []uint64) {
 	at, sent := b.at[i:][:len(keys)], b.sent[i:][:len(keys)]
 	instants := uint64(0)
@@ -55,6 +55,11 @@ func (b *book) note(i uint64, m *merger, keys []uint64) {
 		t := m.base + int64(key>>laneBits)
 		at[i], sent[i] = t, t
 		instants += key >> laneBits
+	}
+	if len(m.late) > 0 {
+		for i, key := range keys {
+			sent[i] -= m.late[key&laneMask]
+		}
 	}
 	b.accepted(uint64(len(keys)), instants, m.base)
 }
@@ -101,8 +106,7 @@ func (b *book) enter(s *server, to uint64) {
 	}
 }
 
-// enterKeys enters packets that came to the ring when they were sent. gone says when they will leave; left is when the
-// server falls idle before them.
+// enterKeys enters packets. gone says when they will leave; left is when the server falls idle before them.
 func (b *book) enterKeys(m *merger, keys []uint64, gone []int64, left int64) {
 	w, j := b.waits[:len(keys)], b.stays[:len(keys)]
 	gone = gone[:len(keys)]
@@ -144,7 +148,14 @@ func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, 
 	b.went.add(uint64(went))
 	b.went.addProduct(n, uint64(m.base))
 	b.left = left
-	b.count(waits, stays)
+	if len(m.late) == 0 {
+		b.count(waits, stays)
+	} else {
+		for i, key := range keys {
+			b.all[wait].add(waits[i])
+			b.all.addStay(stays[i], stays[i]+m.late[key&laneMask])
+		}
+	}
 	if b.flows != nil {
 		for i, key := range keys {
 			d := &b.flows[m.lanes[key&laneMask].f]

@@ -12,8 +12,9 @@ import (
 // which is handed to it, and nothing else that changes meanwhile: not the engine, not another instance.
 type core struct {
 	*common
-	m   merger
-	sum tally
+	m      merger
+	sum    tally
+	onward bool // even if the run is given up
 }
 
 // common is what all cores use. While they work nothing changes it but the flows, and a flow belongs to one instance.
@@ -23,6 +24,7 @@ type common struct {
 	odd     []fraction // of the flows' periods; empty as long as all are whole
 	down    bool       // the link
 	fate    bool       // what becomes of each flow's packets is asked for
+	stay    bool       // no packet is jumped over
 	stopped func() bool
 }
 
@@ -30,6 +32,15 @@ type common struct {
 type modes struct {
 	plain  bool // step all packets, flow by flow and apart, on one core
 	always bool // link and eSwitch are a stage of their own whatever the rates
+	keen   bool // leap whether it is worth while or not
+}
+
+// worth is how many packets must come for each that is in their cycle for a leap to be worth while.
+func (m *modes) worth() int64 {
+	if m.keen {
+		return 2
+	}
+	return 32
 }
 
 // tally is packets of the whole run.

@@ -9,12 +9,15 @@
 //
 // # Paths
 //
-// A packet is simulated on one of eight paths. The result does not depend on which; Notes tells how many took each.
+// A packet is simulated on one of nine paths. The result does not depend on which; Notes tells how many took each, and
+// packet.jump: false in the scenario forbids the first three.
 //
 //   - jump: the flows of an instance, at a load below one, lose nothing, so all but the last few packets of an interval
 //     are counted instead of stepped (jump.go).
 //   - full: the same at a load above one, where a bound says whether a packet finds room, but not whose packet that is:
 //     only where no flow's fate is asked for (measure.flows).
+//   - saturated: packets that come in a cycle are counted with their fates, flow by flow, and with their delays, at
+//     instances and through link and eSwitch (saturation.go, leap.go, stage.go; see below).
 //   - bounded: each instance's packets are merged and stepped. Where services take a constant time, how long the server
 //     is still busy says whether there is room, and the ring is left out but for the end of the interval.
 //   - apart: the same with the ring, which knows every packet in the system (core.go, server.go).
@@ -25,7 +28,38 @@
 //   - replayed: packets that have times and sizes of their own are taken one by one, in order of time (feed.go). With a
 //     limit of the link or the eSwitch they then go through the stage.
 //
-// Where delays are measured nothing is jumped over: each instance keeps a book (delay.go).
+// # Saturation
+//
+// A full queue seems to need stepping: whether a packet is accepted depends on all before it. But a server that is never
+// idle ends a service every S, whatever comes, and each end makes room for one packet. So the instants from which there
+// is room for one more, the openings, are a lattice x, x+S, x+2S, ... that is known before any packet comes. Packets and
+// openings are matched in order, and a packet is matched with no opening that is still to come. How far packets up to
+// number i can reach, theta(i), does not depend on the openings: it is the lesser of S beyond theta(i-1), one opening
+// more, and of when the packet comes. Packet i is accepted if an opening lies between the two (policer).
+//
+// With S = 10 and openings at 0, 10, 20 and 30:
+//
+//	packet comes at    3   5  12  14  31  33  35
+//	theta              4   6  13  15  25  34  36
+//	takes the opening  0   -  10   -  20  30   -
+//
+// The packet of 31 finds an opening that none took in time, and is the first that theta reaches by a service.
+//
+// Constant-rate flows come in a cycle of period T, and so does theta. In the periods u = 0, 1, 2, ..., the openings below
+// theta(i)+uT number floor((theta(i)+uT-x)/S) + 1, and what slot i of the cycle gets in n periods is a difference of two
+// sums of such terms. Euclid's algorithm adds them up in a few dozen steps, whatever n is (floorSum). How long those
+// wait that are accepted is the distance from packet to opening, so the histogram is more of the same sums, one for each
+// edge of a bucket (leapbook.go).
+//
+// What leaves a saturated server leaves on the lattice, too, and whose packet each is repeats after the least common
+// multiple of T and S. One such period is listed, and what goes to an instance is a part of the list: a cycle again. So
+// link, eSwitch and instances are passed one after the other (Engine.leap). Services need an exact clock for that
+// multiple to be short: the eSwitch has a rational one.
+//
+// Where there is no short cycle, where the server may fall idle between packets of an overload, where services or times
+// are random, or sizes unlike, and while a control event has its effects - a queue fills, the slow path or a moved flow
+// has packets under way, packets in a ring have the rest of services of another speed - packets are stepped. Both go
+// on from the same state.
 //
 // # Packets
 //
@@ -174,7 +208,8 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 		return nil, err
 	}
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
-	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stopped: c.Stopped}
+	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stay: !sc.Packet.Jump,
+		stopped: c.Stopped}
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
@@ -207,7 +242,9 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	if e.measure = sc.Measure.Delay != "none"; sc.Measure.Delay == "flows" {
 		e.delays = make([]delays, len(e.flows))
 	}
-	e.initIngress()
+	if err := e.initIngress(); err != nil {
+		return nil, err
+	}
 	e.slow.init(&sc.NIC)
 	e.slow.missed.flows = e.flows
 	e.limits(0)

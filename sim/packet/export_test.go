@@ -16,3 +16,8 @@ func Step(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Contro
 func Stage(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
 	return newEngine(sc, w, c, modes{always: true})
 }
+
+// Leap is New that leaps over packets wherever it can.
+func Leap(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
+	return newEngine(sc, w, c, modes{keen: true})
+}

@@ -1,9 +1,12 @@
 package packet
 
 import (
+	"fmt"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -16,10 +19,11 @@ type ingress struct {
 	sending    int
 	linkIdle   int64
 	eswIdle    int64
-	eswitch    clock
-	patience   int64  // for the eSwitch: the services of as many packets as may wait, in whole picoseconds
-	odd        uint64 // and their fraction
-	wire       clock  // of one byte on the link
+	eswitch    int64    // a service of the eSwitch, in whole picoseconds; 0 for no limit
+	rest       fraction // and what it has beyond them: exact, so that common periods of it and the flows are short
+	patience   int64    // for the eSwitch: the services of as many packets as may wait, in whole picoseconds
+	odd        uint64   // and what they have beyond them, in the parts of rest
+	wire       clock    // of one byte on the link
 	overhead   float64
 	pipe       []parcel
 	head       int
@@ -32,7 +36,7 @@ type ingress struct {
 // Gbit/s.
 const linkWait = 10 * units.Microsecond
 
-func (e *Engine) initIngress() {
+func (e *Engine) initIngress() error {
 	nic := &e.sc.NIC
 	g := &e.in
 	g.overhead = float64(nic.FrameOverhead)
@@ -40,11 +44,18 @@ func (e *Engine) initIngress() {
 		g.wire = newClock(float64(nic.Link) / 8) // at 8 Tbit/s and more, 1 ps
 	}
 	if nic.ESwitchLimit > 0 {
-		g.eswitch = newClock(float64(nic.ESwitchLimit))
-		waiting := min(uint64(nic.ESwitchQueue), uint64(units.Hour)/uint64(g.eswitch.base))
-		g.patience = int64(waiting)*g.eswitch.base + int64(waiting*g.eswitch.frac>>fracBits)
-		g.odd = waiting * g.eswitch.frac & (1<<fracBits - 1)
+		p, err := traces.PeriodOf(float64(nic.ESwitchLimit))
+		if err != nil {
+			return fmt.Errorf("nic.eswitch_limit: %w", err)
+		}
+		g.eswitch = int64(p.Num) / p.Den
+		g.rest = fraction{num: uint64(int64(p.Num) % p.Den), den: uint64(p.Den)}
+		waiting := min(uint64(nic.ESwitchQueue), uint64(units.Hour)/uint64(g.eswitch))
+		all := g.rest
+		g.patience = int64(waiting)*g.eswitch + all.steps(waiting)
+		g.odd = all.acc
 	}
+	return nil
 }
 
 // change replaces a flow's rate and frame size by others.
@@ -129,7 +140,7 @@ func (e *Engine) through(to int64) {
 			}
 		} else {
 			e.m.build(!e.plain)
-			h = e.pump(h)
+			h = e.cross(h)
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				s := &e.flows[l.f]
@@ -229,13 +240,13 @@ func (e *Engine) pass(x parcel) {
 		g.wire.acc &= 1<<fracBits - 1
 		g.linkIdle = x.at
 	}
-	if g.eswitch.ticks() > 0 {
-		if g.full(g.eswIdle-x.at, &g.eswitch) {
+	if g.eswitch > 0 {
+		if g.full(g.eswIdle-x.at, g.rest.acc) {
 			e.flows[x.f].lostESwitch++
 			e.sum.eswitch++
 			return
 		}
-		x.at = max(g.eswIdle, x.at) + g.eswitch.span()
+		x.at = max(g.eswIdle, x.at) + g.eswitch + g.rest.step()
 		g.eswIdle = x.at
 	}
 	g.merged = append(g.merged, x)
@@ -259,10 +270,10 @@ func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 }
 
 // full says whether as many packets wait as may, beside the one that is being forwarded: whether the eSwitch is busy
-// for longer than its last services of that many take.
-func (g *ingress) full(busy int64, c *clock) bool {
-	most := g.patience // c.last
-	if c.acc < g.odd {
+// for longer than its last services of that many take. acc is that of rest.
+func (g *ingress) full(busy int64, acc uint64) bool {
+	most := g.patience
+	if acc < g.odd {
 		most++
 	}
 	return busy > most
@@ -270,8 +281,8 @@ func (g *ingress) full(busy int64, c *clock) bool {
 
 // gate brings the packets of the keys through link and eSwitch, into merged.
 func (g *ingress) gate(m *merger, keys []uint64) {
-	link, esw := g.wire.ticks() > 0, g.eswitch.ticks() > 0
-	linkIdle, wire, eswIdle, eswitch := g.linkIdle, g.wire.acc, g.eswIdle, g.eswitch
+	link, esw := g.wire.ticks() > 0, g.eswitch > 0
+	linkIdle, wire, eswIdle, rest := g.linkIdle, g.wire.acc, g.eswIdle, g.rest
 	base, lanes, out := m.base, m.lanes, g.merged
 	for _, key := range keys {
 		sent := base + int64(key>>laneBits)
@@ -288,16 +299,16 @@ func (g *ingress) gate(m *merger, keys []uint64) {
 			t = linkIdle
 		}
 		if esw {
-			if g.full(eswIdle-t, &eswitch) {
+			if g.full(eswIdle-t, rest.acc) {
 				l.lost++
 				continue
 			}
-			eswIdle = max(eswIdle, t) + eswitch.span()
+			eswIdle = max(eswIdle, t) + g.eswitch + rest.step()
 			t = eswIdle
 		}
 		out = append(out, parcel{t, sent, l.f, l.size})
 	}
-	g.linkIdle, g.wire.acc, g.eswIdle, g.eswitch, g.merged = linkIdle, wire, eswIdle, eswitch, out
+	g.linkIdle, g.wire.acc, g.eswIdle, g.rest, g.merged = linkIdle, wire, eswIdle, rest, out
 }
 
 // deliver takes what the eSwitch has forwarded until then to where the rules say. The rules do not change meanwhile, so

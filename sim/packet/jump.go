@@ -21,17 +21,11 @@ func (c *core) walk(in *instance, h int64) int64 {
 		}
 		return h
 	}
-	reached := to
 	if in.perByte > 0 {
-		for keys := m.fill(reached, chunk); len(keys) > 0; keys = m.fill(reached, chunk) {
-			in.ring(m, keys, true)
-			c.sum.by[apart] += uint64(len(keys))
-			reached = c.leave(reached)
-		}
-	} else {
-		c.step(in, from)
-		reached = c.bounded(in, to)
+		from = max(from, in.idle) // what is there may be of another size
 	}
+	c.step(in, from)
+	reached := c.bounded(in, to)
 	if reached < to {
 		h = reached + full
 	}
@@ -41,27 +35,46 @@ func (c *core) walk(in *instance, h int64) int64 {
 
 // leave is h. If the run is given up, it is the first instant before which no packet is missing.
 func (c *core) leave(h int64) int64 {
-	if next := c.m.next(); next < h && c.stopped() {
+	if next := c.m.next(); next < h && !c.onward && c.stopped() {
 		return next + 1
 	}
 	return h
 }
 
-// bounded goes through the packets before h without the log. It returns h, or where it has stopped.
+// bounded goes through the packets before h, all of which will have left when anything can happen to them: without the
+// log if services take the clock's spans alone, and in one go where they come in a cycle that leads there. It returns h,
+// or where it has stopped.
 func (c *core) bounded(in *instance, h int64) int64 {
+	m := &c.m
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
 	}
-	keys := c.m.fill(h, chunk)
-	if len(keys) == 0 {
-		return h
-	}
-	for ; len(keys) > 0; keys = c.m.fill(h, chunk) {
-		in.lindley(&c.m, keys)
-		c.sum.by[bounded] += uint64(len(keys))
+	was := in.n
+	o := c.outlook(in, h)
+	for c.m.next() < h {
+		some := chunk
+		if o != nil {
+			if c.leap(in, o, h) {
+				continue
+			}
+			some = o.until()
+		}
+		keys := m.fill(h, some)
+		if in.perByte > 0 {
+			in.ring(m, keys, true)
+			c.sum.by[apart] += uint64(len(keys))
+		} else {
+			in.lindley(m, keys)
+			c.sum.by[bounded] += uint64(len(keys))
+		}
+		if o != nil {
+			o.next += int64(len(keys))
+		}
 		h = c.leave(h)
 	}
-	in.relog()
+	if in.n > was && in.perByte == 0 {
+		in.relog(in.clock)
+	}
 	return h
 }
 
@@ -71,7 +84,7 @@ func (c *core) bounded(in *instance, h int64) int64 {
 // the system is empty, whatever was before, and from then on the state is exact.
 func (c *core) jump(in *instance, h int64) bool {
 	m := &c.m
-	if in.draw != nil || in.book != nil || c.plain || len(m.lanes) == 0 {
+	if in.draw != nil || in.book != nil || c.plain || c.stay || len(m.lanes) == 0 {
 		return false
 	}
 	load, burst := 0.0, int64(0)
@@ -139,7 +152,7 @@ func (c *core) jump(in *instance, h int64) bool {
 func (c *core) full(in *instance, h int64) bool {
 	m := &c.m
 	n, room := int64(len(m.lanes)), int64(in.room)
-	if c.fate || c.plain || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
+	if c.fate || c.plain || c.stay || n == 0 || len(m.odd) > 0 || in.draw != nil || in.frac != 0 || room < 2*n+8 {
 		return false
 	}
 	s := m.lanes[0].svc

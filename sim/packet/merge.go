@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"sort"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/units"
@@ -34,6 +35,7 @@ type oddLane struct {
 type merger struct {
 	lanes     []lane
 	odd       []oddLane // as long as lanes if a period is not a whole number of picoseconds, or empty
+	late      []int64   // of each lane, how long its packets have been under way; empty if no time at all
 	tree, win []uint64
 	k         uint
 	base      int64
@@ -62,7 +64,7 @@ const (
 // first instant at which one of them stops. fractions are those of the flows' periods; packet and perByte are what a
 // packet and a byte cost.
 func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, base, to, packet, perByte int64) int64 {
-	m.lanes, m.odd, m.base = m.lanes[:0], m.odd[:0], base
+	m.lanes, m.odd, m.late, m.base = m.lanes[:0], m.odd[:0], m.late[:0], base
 	to = min(to, base+maxSlice)
 	for _, f := range list {
 		if s := &flows[f]; s.next < min(s.stop, to) && s.stop < to {
@@ -109,8 +111,13 @@ func (m *merger) build(turns bool) {
 		m.play()
 		return
 	}
-	m.turns, m.turn = true, 0
 	slices.SortStableFunc(m.lanes, func(a, b lane) int { return cmp.Compare(a.next, b.next) })
+	m.inTurns()
+}
+
+// inTurns prepares the merge of lanes that are in the order of their turns.
+func (m *merger) inTurns() {
+	m.turns, m.turn = true, 0
 	m.key = m.keyOf(0, m.lanes[0].next)
 	m.round = m.round[:0]
 	for i := range m.lanes {
@@ -354,4 +361,126 @@ func (m *merger) rewind(first []int64, odd []oddLane) {
 			m.odd[k].fraction = odd[k].fraction
 		}
 	}
+}
+
+// cycle is one common period of the packets that are next. It is nil if that has more than most packets, or if a lane
+// begins later.
+func (m *merger) cycle(most int64) *cycle {
+	if len(m.lanes) == 0 || int64(len(m.lanes)) > most {
+		return nil
+	}
+	period, n, each := m.lanes[0].period, int64(len(m.lanes)), []int64(nil)
+	if !m.turns {
+		if period, n, each = m.common(most); period == 0 {
+			return nil
+		}
+	}
+	keys := m.coming(make([]uint64, 0, n))
+	for _, key := range keys[:len(each)] {
+		lane := key & laneMask
+		var run fraction
+		if len(m.odd) > 0 {
+			run = m.odd[lane].run
+		}
+		for range each[lane] - 1 {
+			key += uint64(m.lanes[lane].period) << laneBits
+			if run.den > 0 {
+				key += uint64(run.step()) << laneBits
+			}
+			keys = append(keys, key)
+		}
+	}
+	if !m.turns {
+		slices.Sort(keys)
+	}
+	y := &cycle{at: make([]int64, n), lane: make([]int32, n), period: period}
+	for i, key := range keys {
+		y.at[i], y.lane[i] = int64(key>>laneBits), int32(key&laneMask)
+	}
+	if y.at[n-1] >= y.at[0]+period { // a lane begins later
+		return nil
+	}
+	y.sent = y.at
+	return y
+}
+
+// common is the least whole number of picoseconds that is a multiple of all periods, and how many packets come in it,
+// together and of each lane. It is 0 if they are more than most.
+func (m *merger) common(most int64) (period, n int64, each []int64) {
+	each, times := make([]int64, len(m.lanes)), make([]int64, len(m.lanes))
+	period = 1
+	for k := range m.lanes {
+		each[k], times[k] = 1, m.lanes[k].period
+		if len(m.odd) > 0 {
+			f := &m.odd[k].run
+			g := gcd(f.num, f.den)
+			if f.den/g > uint64(most) || times[k] >= maxSlice/int64(f.den/g) {
+				return 0, 0, nil
+			}
+			each[k] = int64(f.den / g)
+			times[k] = times[k]*each[k] + int64(f.num/g)
+		}
+		d := times[k] / int64(gcd(uint64(period), uint64(times[k])))
+		if d > maxSlice/period {
+			return 0, 0, nil
+		}
+		period *= d
+	}
+	for k := range m.lanes {
+		if period/times[k] > most/each[k] {
+			return 0, 0, nil
+		}
+		if each[k] *= period / times[k]; n+each[k] > most {
+			return 0, 0, nil
+		}
+		n += each[k]
+	}
+	return period, n, each
+}
+
+// passed is how many packets come before h, in turns; the next is not among them.
+func (m *merger) passed(h int64) uint64 {
+	rounds := m.count(0, h)
+	if m.turn == 0 {
+		return rounds * uint64(len(m.lanes))
+	}
+	return (rounds-1)*uint64(len(m.lanes)) + uint64(m.turn)
+}
+
+// coming appends the next key of each lane; in turns, these are in order.
+func (m *merger) coming(keys []uint64) []uint64 {
+	if m.turns {
+		key := m.key
+		for _, some := range [][]uint64{m.round[m.turn:], m.round[:m.turn]} {
+			for _, d := range some {
+				keys = append(keys, key)
+				key += d
+			}
+		}
+		return keys
+	}
+	for _, key := range m.tree[:1<<m.k] {
+		if key < idleKey {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// seek moves on to the packets from t on. No lane of a slice changes by it.
+func (m *merger) seek(t int64) {
+	if m.turns {
+		whole := m.count(0, t)
+		m.turn = sort.Search(len(m.lanes), func(k int) bool { return m.count(k, t) < whole }) % len(m.lanes)
+		l := &m.lanes[m.turn]
+		m.key = m.keyOf(m.turn, l.next+int64(m.count(m.turn, t))*l.period)
+		return
+	}
+	first, odd := make([]int64, len(m.lanes)), slices.Clone(m.odd)
+	for k := range m.lanes {
+		first[k] = m.lanes[k].next
+		m.skip(k, m.count(k, t))
+	}
+	m.play()
+	m.rewind(first, odd)
 }

@@ -8,6 +8,7 @@ type path uint8
 const (
 	jump path = iota
 	full
+	saturated
 	bounded
 	apart
 	stage
@@ -22,6 +23,8 @@ var told = [paths]struct{ how, why string }{
 	jump: {"jumped over", "constant rates, a constant service and a load below one: nothing could be lost"},
 	full: {"jumped over in saturation",
 		"constant rates, a constant service, a queue that stays full, and no flow's fate asked for"},
+	saturated: {"jumped over with their fates",
+		"constant rates with a common period, a constant service, and a queue that stays full or never overflows"},
 	bounded: {"stepped without a ring", "constant rates, a constant service, and a load that could fill a queue"},
 	apart: {"stepped in queues apart",
 		"the load could fill a queue, service times are random, delays are measured, or the interval was short"},

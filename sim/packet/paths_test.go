@@ -13,13 +13,16 @@ import (
 
 // The ways in which TestPaths runs an instance, so that each path is taken.
 var trials = []struct {
-	name                 string
-	plain, measure, fate bool // each packet stepped; delays measured; each flow's fate asked for
+	name string
+	modes
+	measure, fate bool // delays measured; each flow's fate asked for
 }{
-	{"stepped", true, false, true},
-	{"fastest", false, false, true},
-	{"in saturation", false, false, false},
-	{"delays", false, true, true},
+	{"stepped", modes{plain: true}, false, true},
+	{"fastest", modes{}, false, true},
+	{"leaping", modes{keen: true}, false, true},
+	{"in saturation", modes{}, false, false},
+	{"delays", modes{}, true, true},
+	{"leaping with delays", modes{keen: true}, true, true},
 }
 
 // world is a random instance with its flows, made again for each simulator.
@@ -65,11 +68,15 @@ func newWorld(seed uint64) (w world, r *rand.Rand) {
 		n = 1 + r.IntN(90)
 	}
 	load := []float64{0.2, 0.7, 0.95, 0.999, 1, 1, 1.001, 1.1, 1.5, 4}[r.IntN(10)]
-	alike, odd := r.IntN(4) == 0, r.IntN(3) == 0 // one period for all; periods that are no whole number of picoseconds
+	// One period for all; periods with a short common one; periods that are no whole number of picoseconds.
+	alike, together, odd := r.IntN(4) == 0, r.IntN(4) == 0, r.IntN(3) == 0
 	mean := float64(w.clock.base+64*w.perByte) * float64(n) / load
 	for range n {
 		f := SlowFlow{Num: max(int64(mean), 1), Den: 1, End: int64(units.Never), Size: 64}
-		if !alike && load != 1 {
+		switch {
+		case together: // periods that have a short common one
+			f.Num = max(int64(mean/12), 1) * []int64{6, 8, 12, 18, 24}[r.IntN(5)]
+		case !alike && load != 1:
 			f.Num = max(int64(mean*(0.1+1.8*r.Float64())), 1)
 		}
 		if f.First = r.Int64N(f.Num); r.IntN(10) == 0 {
@@ -103,9 +110,9 @@ func randomClock(r *rand.Rand) clock {
 }
 
 // engine is one whose instance 1 the world is.
-func (w *world) engine(plain, measure, fate bool) *Engine {
+func (w *world) engine(m modes, measure, fate bool) *Engine {
 	e := &Engine{instances: make([]instance, 2), measure: measure}
-	e.common = common{modes: modes{plain: plain}, fate: fate, stopped: func() bool { return false }}
+	e.common = common{modes: m, fate: fate, stopped: func() bool { return false }}
 	e.setCores(1)
 	in := &e.instances[1]
 	in.up = true
@@ -138,7 +145,7 @@ func checkPaths(t *testing.T, seed uint64) (ran [paths]uint64) {
 	slow := &Slow{Room: w.room, Service: w.service(&c), Flows: w.flows}
 	engines := make([]*Engine, len(trials))
 	for k, p := range trials {
-		engines[k] = w.engine(p.plain, p.measure, p.fate)
+		engines[k] = w.engine(p.modes, p.measure, p.fate)
 	}
 	packet := w.clock.base + 64*w.perByte
 	end := packet * (1000 + r.Int64N(8000))
@@ -184,7 +191,8 @@ func checkPaths(t *testing.T, seed uint64) (ran [paths]uint64) {
 	for k, n := range engines[1].cores[0].sum.by {
 		ran[k] += n
 	}
-	ran[full] += engines[2].cores[0].sum.by[full]
+	ran[saturated] += engines[2].cores[0].sum.by[saturated]
+	ran[full] += engines[3].cores[0].sum.by[full]
 	return ran
 }
 
@@ -262,7 +270,7 @@ func TestPaths(t *testing.T) {
 			return
 		}
 	}
-	for _, k := range []path{jump, full, bounded, apart} {
+	for _, k := range []path{jump, full, saturated, bounded, apart} {
 		t.Logf("%d packets %s", ran[k], told[k].how)
 		if ran[k] == 0 {
 			t.Errorf("no packet was %s", told[k].how)

@@ -360,10 +360,17 @@ func passOdd(keys []uint64, lanes []lane, idle int64, c clock, k uint64) (n int,
 	return n, idle
 }
 
-// relog brings the log up to date after lindley. The packets' flows are unknown.
-func (s *server) relog() {
+// spans is the clock of services that take so long, apart from the clock's fraction of a picosecond.
+func (s *server) spans(service int64) clock {
+	c := s.clock
+	c.base = service
+	return c
+}
+
+// relog brings the log up to date when services took these spans. The packets' flows are unknown.
+func (s *server) relog(spans clock) {
 	for k := range s.room {
-		s.dep[s.back(k)] = s.idle - s.last(uint64(k))
+		s.dep[s.back(k)] = s.idle - spans.last(uint64(k))
 		s.who[s.back(k)] = whose{f: unknown}
 	}
 }

@@ -1,0 +1,111 @@
+package packet
+
+// outlook is what an instance makes of the packets that come to it, which come in a cycle.
+type outlook struct {
+	*cycle
+	next int64 // packet
+	over *policer
+	ease *ease
+	book bool // delays are measured
+	lattice
+}
+
+// until is how many packets to step before it is worth while to ask again.
+func (o *outlook) until() int {
+	if o.ease != nil && o.book {
+		return int(min(max(o.ease.first(o.next)-o.next, 1), chunk))
+	}
+	return chunk
+}
+
+// outlook is nil if nothing can be said of the packets before h, or if it is not worth while.
+func (c *core) outlook(in *instance, h int64) *outlook {
+	m := &c.m
+	if c.plain || c.stay || in.book != nil && in.book.flows != nil || in.draw != nil || len(m.lanes) == 0 {
+		return nil
+	}
+	n := 0.0
+	if m.turns {
+		n = float64(len(m.lanes)) * float64(h-m.base) / float64(m.lanes[0].period)
+	}
+	for k := range m.lanes {
+		if m.lanes[k].svc != m.lanes[0].svc {
+			return nil
+		}
+		if !m.turns {
+			n += float64(h-m.base) / float64(m.lanes[k].period)
+		}
+	}
+	y := m.cycle(int64(n) / c.worth())
+	if y == nil {
+		return nil
+	}
+	spans := in.spans(m.lanes[0].svc)
+	service := int64(spans.ticks())
+	o := &outlook{cycle: y, book: in.book != nil, lattice: lattice{one: 1 << fracBits, service: service, gap: int64(in.room-1) * service}}
+	if o.over = police(y, o.lattice); o.over == nil {
+		o.ease = easy(y, o.lattice)
+	}
+	if o.over == nil && (o.ease == nil || o.book && !o.ease.sharp) {
+		return nil
+	}
+	if late := len(m.late); o.book && late > 0 {
+		y.sent = make([]int64, len(y.at))
+		for s, lane := range y.lane {
+			if y.sent[s] = y.at[s] - m.late[lane]; m.late[lane] == 0 {
+				return nil
+			}
+		}
+	}
+	return o
+}
+
+// leap passes over packets before h if nothing needs to be known of them but how many of each lane are accepted, and how
+// long these stay: if the server is full now and stays so, or if nothing is lost and the last one that certainly finds
+// the server idle is still to come.
+func (c *core) leap(in *instance, o *outlook, h int64) bool {
+	m := &c.m
+	end := o.before(h - m.base)
+	if in.book != nil {
+		// The instants of so many packets add up within 63 bits.
+		if most := 1 << 62 / (h - m.base); end-o.next > most {
+			end = o.before(o.nth(o.next + most))
+		}
+	}
+	idle := max(in.idle-m.base, -maxSlice)
+	o.idle = idle<<fracBits + int64(in.acc)
+	var taken, d int64
+	spans := in.spans(m.lanes[0].svc)
+	if o.over != nil {
+		if o.over.idle = o.idle; !o.over.holds(o.next) || end <= o.next {
+			return false
+		}
+		whole, last := o.over.fates(o.next, end, func(slot int64, came, taken uint64) {
+			m.lanes[o.lane[slot]].lost += came - taken
+		})
+		if in.book != nil {
+			in.book.enterFull(o.over, o.next, end, whole, last, m.base)
+		}
+		taken = int64(o.over.below(o.over.edge(end - 1)))
+		d = taken*spans.base + in.extra(uint64(taken))
+		in.idle += d
+	} else {
+		if end = o.ease.last(o.next, end, idle); end <= o.next || o.book && o.ease.waits[o.next%int64(len(o.at))] > 0 {
+			return false
+		}
+		taken = end - o.next
+		if in.book != nil {
+			in.book.enterEase(o.ease, &o.lattice, o.next, end, m.base)
+		}
+		d = taken*spans.base + in.extra(uint64(taken))
+	}
+	c.sum.by[saturated] += uint64(end - o.next)
+	o.next = end
+	in.n += uint64(taken)
+	in.work += d
+	m.seek(min(h, m.base+o.nth(end)))
+	if in.perByte > 0 {
+		in.relog(in.spans(m.lanes[0].svc))
+	}
+	return true
+}
