@@ -57,8 +57,13 @@ type View struct {
 	Now   units.Time
 	Limit float64         // T0: packets a second that one instance is trusted with
 	IDs   []flow.Instance // T0: the instances that take work: ready, and not draining
-	Flows []int32         // T1: flows assigned to the instance and not yet ended
-	Load  []float64       // T2: packets a second forwarded to it in the last window; 0 before its first
+
+	// T0: what the scenario says of the instances. They do not change while an instance takes work.
+	Weight  []int32 // its share beside the others; 0: it is to take no new work
+	MaxConn []int32 // most flows that it is to have; 0: any number
+
+	Flows []int32   // T1: flows assigned to the instance and not yet ended
+	Load  []float64 // T2: packets a second forwarded to it in the last window; 0 before its first
 
 	Live     []flow.Instance // T2: all instances that are counted: those of IDs, and those that start or drain
 	LiveLoad []float64       // T2: their Load

@@ -93,6 +93,7 @@ func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
 func (w *world) tell(e policy.Event) {
 	v := w.view
 	v.IDs, v.Flows, v.Load = slices.Clone(v.IDs), slices.Clone(v.Flows), slices.Clone(v.Load)
+	v.Weight, v.MaxConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn)
 	for _, p := range w.copies {
 		p.Observe(&e, &w.view)
 	}
@@ -123,6 +124,8 @@ func (w *world) step() {
 func (w *world) join() {
 	v := &w.view
 	v.IDs = append(v.IDs, w.next)
+	v.Weight = append(v.Weight, int32(w.rand.IntN(6)*w.rand.IntN(3)))
+	v.MaxConn = append(v.MaxConn, int32(w.rand.IntN(4)*w.rand.IntN(2)))
 	w.next += flow.Instance(1 + w.rand.IntN(2))
 	if w.row.Sees.Has(policy.T1) {
 		v.Flows = append(v.Flows, 0)
@@ -138,7 +141,8 @@ func (w *world) leave(slot int) {
 	v := &w.view
 	id := v.IDs[slot]
 	w.tell(policy.Event{Kind: policy.Left, Slot: slot})
-	v.IDs = slices.Delete(v.IDs, slot, slot+1)
+	v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
+	v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
 	if v.Flows != nil {
 		v.Flows = slices.Delete(v.Flows, slot, slot+1)
 	}
