@@ -64,7 +64,8 @@ func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 	for _, c := range []struct{ got, want any }{
 		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
-		{s.VNF.Contention.Lambda, units.PPS(25e6)}, {s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{}}},
+		{s.VNF.Contention.Lambda, units.PPS(25e6)},
+		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{}}},
 		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
