@@ -38,65 +38,65 @@ const (
 )
 
 func (o *Orchestrator) flow(id flow.ID) *flowState {
-	if id < 0 || int(id) >= o.flows.n {
+	if id < 0 || int(id) >= o.flows.Len() {
 		return nil
 	}
-	return o.flows.at(id)
+	return o.flows.At(id)
 }
 
 func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple) {
-	if id < 0 || int(id) > o.flows.n+maxFlowGap {
+	if id < 0 || int(id) > o.flows.Len()+maxFlowGap {
 		return
 	}
-	o.flows.grow(int(id) + 1)
+	o.flows.Grow(int(id) + 1)
 	if o.mover != nil {
-		o.counted.grow(int(id) + 1)
+		o.counted.Grow(int(id) + 1)
 	}
-	if o.flows.at(id).phase != absent {
+	f := o.flows.At(id)
+	if f.phase != absent {
 		return
 	}
 	if o.tupled {
-		o.tuples.grow(int(id) + 1)
-		*o.tuples.at(id) = *tuple
+		o.tuples.Grow(int(id) + 1)
+		*o.tuples.At(id) = *tuple
 	}
-	o.place(id)
+	o.place(id, f)
 }
 
 // workOf is a flow as the policy sees it, until the next call.
-func (o *Orchestrator) workOf(id flow.ID) *policy.Work {
-	o.work.Flow, o.work.At = id, o.flows.at(id).target
+func (o *Orchestrator) workOf(id flow.ID, f *flowState) *policy.Work {
+	o.work.Flow, o.work.At = id, f.target
 	if o.tupled {
-		o.work.Tuple = *o.tuples.at(id)
+		o.work.Tuple = *o.tuples.At(id)
 	}
 	return &o.work
 }
 
 // place schedules a flow that is assigned nowhere, and reports whether that settled its fate: a flow that has to be
 // held again stays held.
-func (o *Orchestrator) place(id flow.ID) bool {
-	f := o.flows.at(id)
+func (o *Orchestrator) place(id flow.ID, f *flowState) bool {
 	var silent verdicts
 	if f.phase == waits {
 		silent = 1 << policy.Hold
 	}
-	target, verdict := o.schedule(id, silent)
+	target, verdict := o.schedule(id, f, silent)
 	if verdict == policy.Hold {
 		if f.phase != waits {
-			o.holdBack(id)
+			o.holdBack(id, f)
 		}
 		return false
 	}
 	if f.phase == waits {
-		o.release(id)
+		o.release(id, f)
 	}
 	switch verdict {
 	case policy.Drop:
 		f.phase = refused
 	case policy.Place:
 		f.phase = placed
-		o.assign(id, target)
+		o.assign(id, f, target)
 	}
-	o.install(id)
+	o.install(id, f)
 	return true
 }
 
@@ -104,8 +104,8 @@ func (o *Orchestrator) place(id flow.ID) bool {
 type verdicts uint8
 
 // schedule asks the policy, and logs what it says unless that changes nothing, as the verdicts in silent do.
-func (o *Orchestrator) schedule(id flow.ID, silent verdicts) (flow.Instance, policy.Verdict) {
-	answer, reason := o.sched.Decide(o.workOf(id), &o.view, o.log != nil)
+func (o *Orchestrator) schedule(id flow.ID, f *flowState, silent verdicts) (flow.Instance, policy.Verdict) {
+	answer, reason := o.sched.Decide(o.workOf(id, f), &o.view, o.log != nil)
 	var target flow.Instance
 	if answer.Verdict == policy.Place {
 		target = o.view.IDs[answer.Slot]
@@ -121,23 +121,22 @@ func (o *Orchestrator) schedule(id flow.ID, silent verdicts) (flow.Instance, pol
 
 // install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of
 // the flow's earlier targets: one that was ordered may have come into force before the next.
-func (o *Orchestrator) install(id flow.ID) {
-	f := o.flows.at(id)
+func (o *Orchestrator) install(id flow.ID, f *flowState) {
 	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}
 	if f.rule == noRule {
 		f.rule = asked
 		o.setOrigin(f, f.target)
 	} else {
 		a.Kind = MoveRule
-		o.stray(id, f.target)
+		o.stray(id, f, f.target)
 	}
 	f.ordered = f.target
 	o.do(a)
 }
 
 // stray notes that a rule of the flow may lead to the instance.
-func (o *Orchestrator) stray(id flow.ID, to flow.Instance) {
-	if f := o.flows.at(id); to == 0 || to == f.origin || slices.Contains(o.astray[id], to) {
+func (o *Orchestrator) stray(id flow.ID, f *flowState, to flow.Instance) {
+	if to == 0 || to == f.origin || slices.Contains(o.astray[id], to) {
 		return
 	}
 	if o.astray == nil {
@@ -148,10 +147,14 @@ func (o *Orchestrator) stray(id flow.ID, to flow.Instance) {
 }
 
 // settled notes that a rule of the flow can only lead to the one instance, or that there is none.
-func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
+func (o *Orchestrator) settled(id flow.ID, f *flowState, to flow.Instance) {
+	if len(o.astray) == 0 {
+		o.setOrigin(f, to)
+		return
+	}
 	also := o.astray[id]
 	delete(o.astray, id)
-	o.setOrigin(o.flows.at(id), to)
+	o.setOrigin(f, to)
 	for _, i := range also {
 		o.insts[i].rules--
 		o.finish(i)
@@ -159,15 +162,18 @@ func (o *Orchestrator) settled(id flow.ID, to flow.Instance) {
 }
 
 // withdraw removes the flow's rule and its target on the slow path, so that its next packet is a miss.
-func (o *Orchestrator) withdraw(id flow.ID) {
-	o.flows.at(id).rule = noRule
+func (o *Orchestrator) withdraw(id flow.ID, f *flowState) {
+	f.rule = noRule
 	o.forgetCount(id)
 	o.do(Action{Kind: RemoveRule, Flow: id}) // before the deletion that it may allow
-	o.settled(id, 0)
+	o.settled(id, f, 0)
 }
 
 func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 	from := f.origin
+	if from == to {
+		return
+	}
 	f.origin = to
 	o.insts[from].rules--
 	o.insts[to].rules++
@@ -175,14 +181,14 @@ func (o *Orchestrator) setOrigin(f *flowState, to flow.Instance) {
 }
 
 // assign puts the flow at the end of the instance's list.
-func (o *Orchestrator) assign(id flow.ID, to flow.Instance) {
-	f, i := o.flows.at(id), &o.insts[to]
+func (o *Orchestrator) assign(id flow.ID, f *flowState, to flow.Instance) {
+	i := &o.insts[to]
 	f.target = to
-	o.link(id, &i.flows)
+	o.link(id, f, &i.flows)
 	if o.sees.Has(policy.T1) {
 		o.view.Flows[i.slot]++
 	}
-	o.tell(policy.Placed, i.slot, o.workOf(id))
+	o.tell(policy.Placed, i.slot, o.workOf(id, f))
 }
 
 // flowList is a list of flows, in the order in which they came to it.
@@ -194,28 +200,26 @@ type flowList struct {
 var noFlows = flowList{head: -1, tail: -1}
 
 // link puts the flow at the end of a list.
-func (o *Orchestrator) link(id flow.ID, l *flowList) {
-	f := o.flows.at(id)
+func (o *Orchestrator) link(id flow.ID, f *flowState, l *flowList) {
 	f.prev, f.next = l.tail, -1
 	if l.n == 0 {
 		l.head = id
 		f.prev = -1
 	} else {
-		o.flows.at(l.tail).next = id
+		o.flows.At(l.tail).next = id
 	}
 	l.tail = id
 	l.n++
 }
 
-func (o *Orchestrator) unlink(id flow.ID, l *flowList) {
-	f := o.flows.at(id)
+func (o *Orchestrator) unlink(f *flowState, l *flowList) {
 	if f.prev >= 0 {
-		o.flows.at(f.prev).next = f.next
+		o.flows.At(f.prev).next = f.next
 	} else {
 		l.head = f.next
 	}
 	if f.next >= 0 {
-		o.flows.at(f.next).prev = f.prev
+		o.flows.At(f.next).prev = f.prev
 	} else {
 		l.tail = f.prev
 	}
@@ -223,10 +227,9 @@ func (o *Orchestrator) unlink(id flow.ID, l *flowList) {
 }
 
 // unassign takes the flow off its instance.
-func (o *Orchestrator) unassign(id flow.ID) {
-	f := o.flows.at(id)
+func (o *Orchestrator) unassign(id flow.ID, f *flowState) {
 	i := &o.insts[f.target]
-	o.unlink(id, &i.flows)
+	o.unlink(f, &i.flows)
 	slot := -1
 	if i.state == ready {
 		slot = i.slot
@@ -234,7 +237,7 @@ func (o *Orchestrator) unassign(id flow.ID) {
 			o.view.Flows[slot]--
 		}
 	}
-	o.tell(policy.Ended, slot, o.workOf(id))
+	o.tell(policy.Ended, slot, o.workOf(id, f))
 	was := f.target
 	f.target = 0
 	o.finish(was)
@@ -249,12 +252,12 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	f.phase, f.rule, f.retrying = absent, noRule, false
 	switch was {
 	case placed:
-		o.unassign(id)
+		o.unassign(id, f)
 	case waits:
-		o.release(id)
+		o.release(id, f)
 	}
 	o.forgetCount(id)
-	o.settled(id, 0)
+	o.settled(id, f, 0)
 }
 
 func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
@@ -267,10 +270,10 @@ func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
 	case f.phase == refused || o.instance(at) == nil: // a drop rule leads nowhere
 	case at == f.ordered || f.rule == noRule:
 		f.rule, f.ordered = inForce, at
-		o.settled(id, at)
+		o.settled(id, f, at)
 	default: // an order that a newer one has replaced: the rule leads there, until the newer one is in force
 		f.rule = inForce
-		o.stray(id, at)
+		o.stray(id, f, at)
 	}
 }
 
@@ -284,7 +287,7 @@ func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string)
 	first := f.rule == asked && f.origin == at && f.ordered == at && len(o.astray[id]) == 0
 	if first || f.phase == refused { // there is no rule
 		f.rule = noRule
-		o.settled(id, 0)
+		o.settled(id, f, 0)
 	}
 	if f.target != at || f.retrying {
 		return
@@ -295,42 +298,42 @@ func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string)
 }
 
 func (o *Orchestrator) tryAgain(id flow.ID) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	if !f.retrying {
 		return
 	}
 	f.retrying = false
 	if f.phase == refused || f.phase == placed && (f.origin != f.target || len(o.astray[id]) > 0) {
-		o.install(id)
+		o.install(id, f)
 	}
 }
 
 // rehome schedules a flow away from an instance that no longer takes any. If there is nowhere to go, a flow of a dead
 // instance is held or dropped; one of a draining instance stays.
 func (o *Orchestrator) rehome(id flow.ID, dead bool) {
-	f := o.flows.at(id)
+	f := o.flows.At(id)
 	var silent verdicts
 	if !dead {
 		silent = 1<<policy.Hold | 1<<policy.Drop
 	}
-	target, verdict := o.schedule(id, silent)
+	target, verdict := o.schedule(id, f, silent)
 	if verdict != policy.Place && !dead {
 		return
 	}
-	o.unassign(id)
+	o.unassign(id, f)
 	f.retrying = false
 	switch verdict {
 	case policy.Place:
-		o.assign(id, target)
-		o.install(id)
+		o.assign(id, f, target)
+		o.install(id, f)
 	case policy.Hold:
-		o.withdraw(id) // also where its rule was refused: the slow path sends it to the dead instance
-		o.holdBack(id)
+		o.withdraw(id, f) // also where its rule was refused: the slow path sends it to the dead instance
+		o.holdBack(id, f)
 	case policy.Drop:
 		f.phase = refused
 		if f.rule != noRule {
-			o.withdraw(id)
+			o.withdraw(id, f)
 		}
-		o.install(id)
+		o.install(id, f)
 	}
 }

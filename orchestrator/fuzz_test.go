@@ -51,13 +51,15 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		}
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
+		c.Scheduler.Metric = []string{"offered", "processed"}[first>>1&1]
 		c.Scheduler.NoFit = []string{"least-loaded", "reject", "queue", "queue"}[first>>4&3]
 		c.Scheduler.NoInstance = []string{"hold", "drop"}[first>>6&1]
 		c.Scheduler.Ties = []string{"first", "random"}[first>>7]
 		c.Autoscaler.Drain = []string{"move", "finish"}[first>>5&1]
 		c.Autoscaler.Victim = autoscaler.Victims[int(first>>3&3)].Name
-		scalers := []string{"target-utilization", "target-utilization", "none"}
+		scalers := []string{"target-utilization", "hottest-instance", "none"}
 		c.Autoscaler.Policy = autoscaler.Named(scalers[int(first)%3])
+		c.Autoscaler.Above, c.Autoscaler.Below = 5e6, 2e6
 		c.Autoscaler.Stabilization = 2 * units.Second
 		c.Min, c.Max = int(first>>6&1), 5 // without a least number, a dropped flow would bring nothing back
 	})
@@ -181,8 +183,8 @@ func (w *witness) action(a Action) error {
 func consistent(o *Orchestrator) error {
 	flows, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}
 	held := 0
-	for id := range flow.ID(o.flows.n) {
-		f := o.flows.at(id)
+	for id := range flow.ID(o.flows.Len()) {
+		f := o.flows.At(id)
 		if (f.phase == placed) != (f.target != 0) {
 			return fmt.Errorf("flow %d in phase %d has target %d", id, f.phase, f.target)
 		}
@@ -221,13 +223,13 @@ func consistent(o *Orchestrator) error {
 		}
 		if v := &o.view; i.state == ready && (v.IDs[i.slot] != n ||
 			o.sees.Has(policy.T1) && v.Flows[i.slot] != i.flows.n ||
-			o.sees.Has(policy.T2) && v.Load[i.slot] != i.rate) {
-			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %v pps",
-				i.slot, id, i.flows.n, i.rate)
+			o.sees.Has(policy.T2) && (v.Load[i.slot] != o.meter.Rate(n).Rx || v.Back[i.slot] != o.meter.Rate(n).Tx)) {
+			return fmt.Errorf("row %d of the view is not instance %d with %d flows and %+v",
+				i.slot, id, i.flows.n, o.meter.Rate(n))
 		}
 		seen := int32(0)
-		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flows.at(f).next {
-			if seen++; o.flows.at(f).target != n || o.flows.at(f).prev != prev || seen > i.flows.n {
+		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flows.At(f).next {
+			if seen++; o.flows.At(f).target != n || o.flows.At(f).prev != prev || seen > i.flows.n {
 				return fmt.Errorf("list of instance %d is broken at flow %d", id, f)
 			}
 		}

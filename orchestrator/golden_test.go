@@ -165,6 +165,8 @@ func TestConfigErrors(t *testing.T) {
 		{func(c *Config) { c.Initial, c.Min, c.Autoscaler.Policy = 0, 0, autoscaler.Named("none") },
 			"no instance would ever start"},
 		{func(c *Config) { c.Min, c.Scheduler.NoInstance = 0, "drop" }, "nothing would bring the last instance back"},
+		{func(c *Config) { c.Autoscaler.Policy, c.Autoscaler.Below = autoscaler.Named("hottest-instance"), 11e6 },
+			"autoscaler.below: 11Mpps, want at most 10Mpps"},
 		{func(c *Config) { c.Scheduler.Policy.Name = "x" }, "scheduler.policy"},
 		{func(c *Config) { c.Autoscaler.Victim = "x" }, "autoscaler.victim"},
 	} {
@@ -176,7 +178,7 @@ func TestConfigErrors(t *testing.T) {
 
 // A plant whose creations always fail gets one attempt an interval, not a storm.
 func TestNoRetryStorm(t *testing.T) {
-	for _, policy := range []string{"none", "target-utilization"} {
+	for _, policy := range autoscaler.Policies.Names() {
 		o := mustNew(t, config(func(c *Config) {
 			c.Initial, c.Min, c.Autoscaler.Policy = 1, 1, autoscaler.Named(policy)
 		}), nil)
@@ -212,8 +214,8 @@ func TestDemand(t *testing.T) {
 	at(0, Event{Kind: InstanceReady, Instance: 2})
 	at(0, Event{Kind: FlowArrived, Flow: 0})
 	at(500, Event{Kind: FlowArrived, Flow: 1}) // instance 2: idle instances are ordered by their flows
-	if o.flows.at(1).target != 2 {
-		t.Errorf("the second flow goes to %d, want 2", o.flows.at(1).target)
+	if o.flows.At(1).target != 2 {
+		t.Errorf("the second flow goes to %d, want 2", o.flows.At(1).target)
 	}
 	at(1000, Event{Kind: Tick, Timer: TelemetryTimer})
 	at(1000, Event{Kind: FlowArrived, Flow: 2}) // not in the counters

@@ -35,15 +35,15 @@ func (h *heldFlows) of(w *policy.Work) *heldList {
 }
 
 // holdBack puts a flow at the end of those that wait.
-func (o *Orchestrator) holdBack(id flow.ID) {
-	o.flows.at(id).phase = waits
-	o.link(id, &o.held.of(o.workOf(id)).flowList)
+func (o *Orchestrator) holdBack(id flow.ID, f *flowState) {
+	f.phase = waits
+	o.link(id, f, &o.held.of(o.workOf(id, f)).flowList)
 	o.held.n++
 }
 
 // release takes a flow off those that wait.
-func (o *Orchestrator) release(id flow.ID) {
-	o.unlink(id, &o.held.of(o.workOf(id)).flowList)
+func (o *Orchestrator) release(id flow.ID, f *flowState) {
+	o.unlink(f, &o.held.of(o.workOf(id, f)).flowList)
 	o.held.n--
 }
 
@@ -51,7 +51,7 @@ func (o *Orchestrator) release(id flow.ID) {
 // too.
 func (o *Orchestrator) placeHeld() {
 	for _, l := range o.held.lists {
-		for l.n > 0 && o.place(l.head) {
+		for l.n > 0 && o.place(l.head, o.flows.At(l.head)) {
 		}
 	}
 }

@@ -25,7 +25,6 @@ type instanceState struct {
 	slot     int      // row of the view, while ready
 	flows    flowList // assigned to it
 	rules    int32    // rules that may send packets to it
-	rate     float64  // packets a second forwarded to it in the last window
 	created  units.Time
 	readyAt  units.Time // when it began to take packets; Never before
 }
@@ -69,6 +68,7 @@ func (o *Orchestrator) list() {
 		}
 		if o.sees.Has(policy.T2) {
 			v.Load = slices.Delete(v.Load, slot, slot+1)
+			v.Back = slices.Delete(v.Back, slot, slot+1)
 		}
 		o.number(slot)
 	}
@@ -86,7 +86,9 @@ func (o *Orchestrator) list() {
 				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
 			}
 			if o.sees.Has(policy.T2) {
-				v.Load = slices.Insert(v.Load, slot, i.rate)
+				rx, tx := o.meter.Packets(id)
+				v.Load = slices.Insert(v.Load, slot, rx)
+				v.Back = slices.Insert(v.Back, slot, tx)
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)
@@ -112,19 +114,16 @@ func (o *Orchestrator) number(from int) {
 
 // measured brings the loads up to date after a reading.
 func (o *Orchestrator) measured(since, until units.Time) {
-	for _, id := range o.alive {
-		o.insts[id].rate = o.meter.Rate(id).Rx
-	}
 	if !o.sees.Has(policy.T2) {
 		return
 	}
 	v := &o.view
 	v.Live, v.LiveLoad = append(v.Live[:0], o.alive...), v.LiveLoad[:0]
 	for _, id := range o.alive {
-		i := &o.insts[id]
-		v.LiveLoad = append(v.LiveLoad, i.rate)
-		if i.state == ready {
-			v.Load[i.slot] = i.rate
+		rx, tx := o.meter.Packets(id)
+		v.LiveLoad = append(v.LiveLoad, rx)
+		if i := &o.insts[id]; i.state == ready {
+			v.Load[i.slot], v.Back[i.slot] = rx, tx
 		}
 	}
 	o.event.Since, o.event.Until = since, until
@@ -244,11 +243,11 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 	}
 	var full []*heldList // no place for a flow of that rank, so none for the others
 	for f := o.insts[id].flows.head; f >= 0; {
-		next := o.flows.at(f).next
-		rank := o.held.of(o.workOf(f))
+		next := o.flows.At(f).next
+		rank := o.held.of(o.workOf(f, o.flows.At(f)))
 		if !slices.Contains(full, rank) {
 			o.rehome(f, false)
-			if o.flows.at(f).target == id {
+			if o.flows.At(f).target == id {
 				if o.held.ranker == nil {
 					return
 				}

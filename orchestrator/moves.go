@@ -29,14 +29,14 @@ func (o *Orchestrator) rulesRead(rules []RuleCounter) {
 		if f == nil {
 			continue
 		}
-		before := o.counted.at(r.Flow)
+		before := o.counted.At(r.Flow)
 		n := r.Packets - *before
 		if r.Packets < *before { // the rule is a new one
 			n = r.Packets
 		}
 		*before = r.Packets
 		if f.phase == placed && f.rule == inForce && o.insts[f.target].state == ready {
-			o.rules = append(o.rules, policy.Counted{Work: *o.workOf(r.Flow), Slot: o.insts[f.target].slot, Packets: n})
+			o.rules = append(o.rules, policy.Counted{Work: *o.workOf(r.Flow, f), Slot: o.insts[f.target].slot, Packets: n})
 		}
 	}
 	o.moves = o.mover.Moves(&o.view, o.rules, o.moves[:0])
@@ -51,10 +51,10 @@ func (o *Orchestrator) move(m policy.Move) {
 	if f == nil || f.phase != placed || f.rule != inForce || f.target == o.view.IDs[m.Slot] {
 		return
 	}
-	o.unassign(m.Flow)
+	o.unassign(m.Flow, f)
 	f.retrying = false
-	o.assign(m.Flow, o.view.IDs[m.Slot])
-	o.install(m.Flow)
+	o.assign(m.Flow, f, o.view.IDs[m.Slot])
+	o.install(m.Flow, f)
 	o.decided(Decision{Kind: Move, Policy: o.sched.Row().Name, Flow: m.Flow, Instance: f.target,
 		Reason: "moved by the policy"})
 }
@@ -62,6 +62,6 @@ func (o *Orchestrator) move(m policy.Move) {
 // forgetCount has the flow's next rule count from zero.
 func (o *Orchestrator) forgetCount(id flow.ID) {
 	if o.mover != nil {
-		*o.counted.at(id) = 0
+		*o.counted.At(id) = 0
 	}
 }

@@ -59,9 +59,9 @@ type Orchestrator struct {
 	due     [Timers]units.Time
 	actions []Action
 
-	flows   table[flowState]
-	tuples  table[flow.FiveTuple] // of the flows, where the policy looks at them
-	counted table[uint64]         // what their rules had counted at the last reading, where the policy moves flows
+	flows   flow.Column[flowState]
+	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
+	counted flow.Column[uint64]         // what their rules had counted at the last reading, where the policy moves flows
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none
 	alive   []flow.Instance             // starting, ready or draining, in order
@@ -106,6 +106,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.Autoscaler.Validate(); err != nil {
 		return err
+	}
+	if below, hot := c.Autoscaler.Rates(c.Scheduler.Limit); below > hot {
+		return fmt.Errorf("autoscaler.below: %v, want at most %v, above which an instance is hot", below, hot)
 	}
 	switch static := c.Autoscaler.Static(); {
 	case c.Min > 0:

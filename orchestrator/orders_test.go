@@ -145,7 +145,7 @@ func TestDemandIsOfOneReading(t *testing.T) {
 	for at := 0; at <= 6000; at += 100 {
 		switch at {
 		case 500, 1100, 1200:
-			o.Handle(ms(at), &Event{Kind: FlowArrived, Flow: flow.ID(o.flows.n)})
+			o.Handle(ms(at), &Event{Kind: FlowArrived, Flow: flow.ID(o.flows.Len())})
 		}
 		if at%1000 == 500 && at > 2000 {
 			o.Handle(ms(at), &Event{Kind: CountersRead, Sampled: ms(at - 1500),

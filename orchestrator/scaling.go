@@ -53,7 +53,7 @@ func (o *Orchestrator) observe(s *policy.Snapshot) {
 func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 	i := &o.insts[id]
 	to.ID, to.State, to.Created, to.Ready, to.Flows = id, shown[i.state], i.created, i.readyAt, i.flows.n
-	to.Rate = o.meter.Rate(id)
+	o.meter.RateTo(id, &to.Rate)
 }
 
 // shown are the states of living instances as policies know them.

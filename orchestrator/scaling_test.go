@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
@@ -96,6 +97,41 @@ func TestHeldFlowsBringAnInstance(t *testing.T) {
 	o.Handle(units.Second, &Event{Kind: CountersRead, Sampled: units.Second, Counters: []Counter{rx(1, 4e6)}})
 	if got := evaluate(o); !slices.Equal(got, []flow.Instance{2, 3}) { // 4 + 7 Mpps at 5 each
 		t.Errorf("held for want of room: %v created, want two", got)
+	}
+}
+
+// A hot instance brings one more; while that starts, and until counters were read since it is ready, no second one, but
+// then another if the heat is still there. One that fails meanwhile is replaced.
+func TestOneMoreForTheSameHeat(t *testing.T) {
+	o := mustNew(t, config(func(c *Config) {
+		c.Initial, c.Autoscaler.Policy = 1, autoscaler.Named("hottest-instance")
+	}), nil)
+	o.Handle(0, &Event{Kind: Start})
+	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
+	sent := uint64(0)
+	second := func(s int, counted units.Time) []flow.Instance {
+		sent += 20e6
+		now := units.Time(s) * units.Second
+		o.Handle(now, &Event{Kind: CountersRead, Sampled: counted, Counters: []Counter{rx(1, sent)}})
+		return created(o.Handle(now, &Event{Kind: Tick, Timer: AutoscaleTimer}))
+	}
+	none := []flow.Instance(nil)
+	for s, want := range [][]flow.Instance{1: {2}, 2: none, 3: none, 4: none, 5: {3}, 6: {4}} {
+		if s == 0 {
+			continue
+		}
+		now := units.Time(s) * units.Second
+		counted := now
+		switch s {
+		case 4: // sampled before it was ready, and late
+			o.Handle(now-ms(400), &Event{Kind: InstanceReady, Instance: 2})
+			counted = now - ms(500)
+		case 6:
+			o.Handle(now-ms(200), &Event{Kind: InstanceFailed, Instance: 3, Reason: "died"})
+		}
+		if got := second(s, counted); !slices.Equal(got, want) {
+			t.Errorf("%d s: %v created, want %v", s, got, want)
+		}
 	}
 }
 

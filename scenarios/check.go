@@ -130,11 +130,14 @@ func (in *Instances) rules() []strictyaml.Rule {
 func (s *Scenario) policyRules() []strictyaml.Rule {
 	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
 	fixed, never := sched.Demand == "fixed", scaler.Static()
+	below, hot := scaler.Rates(sched.Limit)
 	return []strictyaml.Rule{
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && never,
 			"at least 1 with autoscaler.policy: none, under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
 			"hold with instances.min: 0: with drop nothing would bring the last instance back"),
+		rule("autoscaler.below autoscaler.above scheduler.limit", below > hot,
+			fmt.Sprintf("at most %v, above which an instance is hot", hot)),
 		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
 			"a rate above 0, for demand: fixed"),
 		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),

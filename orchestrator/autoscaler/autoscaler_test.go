@@ -248,6 +248,28 @@ func TestNone(t *testing.T) {
 	}
 }
 
+// A policy's record has the keys that say something of it. Beside none stand those of the default.
+func TestKeysOfAPolicy(t *testing.T) {
+	for name, want := range map[string][]string{
+		"target-utilization": {"above", "below"},
+		"hottest-instance":   {"target", "tolerance"},
+		"none":               {"above", "below"},
+	} {
+		o := DefaultOptions()
+		o.Policy = Named(name)
+		var got []string
+		for _, key := range []string{"target", "above", "below", "interval", "metric", "tolerance", "stabilization",
+			"max_step_in", "victim", "drain"} {
+			if o.Unused(key) {
+				got = append(got, key)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v say nothing, want %v", name, got, want)
+		}
+	}
+}
+
 func TestValidateNamesKeyAndChoices(t *testing.T) {
 	for _, tc := range []struct {
 		edit func(*Options)
@@ -256,6 +278,7 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		{func(o *Options) { o.Policy.Name = "?" },
 			[]string{"autoscaler.policy", `"?"`, strings.Join(Policies.Names(), ", ")}},
 		{func(o *Options) { o.Target = 0 }, []string{"autoscaler.target", "above 0"}},
+		{func(o *Options) { o.Above = -1 }, []string{"autoscaler.above", "a packet rate"}},
 		{func(o *Options) { o.Interval = 0 }, []string{"autoscaler.interval", "above 0"}},
 		{func(o *Options) { o.Metric = "cpu" }, []string{"autoscaler.metric", "offered, processed"}},
 		{func(o *Options) { o.Tolerance = -1 }, []string{"autoscaler.tolerance", "not below 0"}},

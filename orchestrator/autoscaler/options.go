@@ -1,6 +1,7 @@
 package autoscaler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,8 @@ import (
 type Options struct {
 	Policy           strictyaml.Choice `yaml:"policy" default:"target-utilization"`
 	Target           float64           `yaml:"target" default:"0.5" above:"0"`
+	Above            units.PPS         `yaml:"above" default:"0pps"`
+	Below            units.PPS         `yaml:"below" default:"0pps"`
 	Interval         units.Time        `yaml:"interval" default:"1s" above:"0"`
 	Metric           string            `yaml:"metric" enum:"offered|processed" default:"offered"`
 	Tolerance        float64           `yaml:"tolerance" default:"0" min:"0"`
@@ -30,11 +33,14 @@ type Options struct {
 func (Options) Docs() string {
 	return `
 policy: how many instances; none keeps the initial number; see smartinco policies
-target: utilisation of the instances' limit to hold (thesis 3.2)
+target: with target-utilization, the utilisation of the instances' limit to hold (thesis 3.2)
+above: with hottest-instance, the rate of one instance above which there is one instance more; 0pps for scheduler.limit
+below: with hottest-instance, one instance fewer when the others can carry the whole load at this rate each; 0pps for
+	never
 interval: time between evaluations
-metric: the load that is compared with the target: offered to the instances, or processed by them. The thesis counts
-	packets sent to each VNF
-tolerance: relative distance from the target within which nothing changes; the thesis states none, Kubernetes uses 0.1
+metric: the load that both go by: offered to the instances, or processed by them. The thesis counts packets sent to each
+	VNF
+tolerance: with target-utilization, the relative distance from the target within which nothing changes; the thesis states none, Kubernetes uses 0.1
 scale_out_cooldown: least time between two scale-outs
 scale_in_cooldown: least time after any scaling before a scale-in
 stabilization: a scale-in goes no lower than the highest recommendation of this long
@@ -45,12 +51,12 @@ drain: what a scale-in does with the flows of its victim: move them, or let them
 `
 }
 
-// Choices implements strictyaml.Chooser. The options of the thesis' policy stand beside the policy and not below it.
+// Choices implements strictyaml.Chooser. The options of the thesis' policies stand beside the policy and not below it.
 func (Options) Choices(string) []strictyaml.Choice {
 	var all []strictyaml.Choice
 	for _, row := range Policies {
 		c := strictyaml.Choice{Name: row.Name}
-		if !thesisRules(&row) {
+		if keysOf[row.Name] == nil {
 			c.Options = row.Options
 		}
 		all = append(all, c)
@@ -58,19 +64,32 @@ func (Options) Choices(string) []strictyaml.Choice {
 	return all
 }
 
-func thesisRules(row *policy.ScalerRow) bool {
-	_, ok := row.Options.(thesis.Options)
-	return ok
+// keysOf are the keys of the options that stand beside a policy, by its name.
+var keysOf = map[string][]string{
+	"target-utilization": append([]string{"target", "tolerance"}, stageKeys...),
+	"hottest-instance":   append([]string{"above", "below"}, stageKeys...),
 }
 
-// thesisKeys are those of the thesis' policy.
-var thesisKeys = []string{"target", "metric", "tolerance", "scale_out_cooldown", "scale_in_cooldown", "stabilization",
-	"max_step_out", "max_step_in"}
+var stageKeys = []string{"metric", "scale_out_cooldown", "scale_in_cooldown", "stabilization", "max_step_out",
+	"max_step_in"}
 
-// Unused implements strictyaml.Partial: the thesis' options say nothing of another policy that evaluates.
+// Unused implements strictyaml.Partial: the keys of one policy say nothing of another that does not have them. Beside a
+// policy that never evaluates, those of target-utilization are written.
 func (o Options) Unused(key string) bool {
 	row := Policies.Find(o.Policy.Name)
-	return row != nil && row.New != nil && !thesisRules(row) && slices.Contains(thesisKeys, key)
+	if row == nil {
+		return false
+	}
+	name := row.Name
+	if row.New == nil {
+		name = "target-utilization"
+	}
+	for _, keys := range keysOf {
+		if slices.Contains(keys, key) {
+			return !slices.Contains(keysOf[name], key)
+		}
+	}
+	return false
 }
 
 // Names implements strictyaml.Tabled.
@@ -90,6 +109,15 @@ func Named(name string) strictyaml.Choice {
 func DefaultOptions() (o Options) {
 	strictyaml.Defaults(&o)
 	return o
+}
+
+// Rates are those of hottest-instance beside the scheduler's limit: what each instance may carry after a scale-in, and
+// the rate above which one is hot. Of another policy both are 0.
+func (o Options) Rates(limit units.PPS) (below, hot units.PPS) {
+	if o.Unused("below") {
+		return 0, 0
+	}
+	return o.Below, cmp.Or(o.Above, limit)
 }
 
 // Static reports whether the policy is one that never changes the number of instances.
@@ -117,16 +145,16 @@ func (o Options) decode() (d decoded, err error) {
 		return d, fmt.Errorf("autoscaler.%w", err)
 	}
 	d = decoded{Policies.Find(o.Policy.Name), o.Policy.Options, Victims.Find(o.Victim), o.Drain == "move"}
-	if thesisRules(d.scaler) {
-		d.options = thesis.Options{
-			Target: o.Target, Metric: metrics[o.Metric], Tolerance: o.Tolerance, Stabilization: o.Stabilization,
-			Pace: policy.Pace{
-				OutCooldown: o.ScaleOutCooldown, InCooldown: o.ScaleInCooldown,
-				MostOut: o.MaxStepOut, MostIn: o.MaxStepIn,
-			},
-		}
+	metric := policy.Metrics[o.Metric]
+	pace := policy.Pace{OutCooldown: o.ScaleOutCooldown, InCooldown: o.ScaleInCooldown,
+		MostOut: o.MaxStepOut, MostIn: o.MaxStepIn}
+	switch d.scaler.Options.(type) {
+	case thesis.Options:
+		d.options = thesis.Options{Target: o.Target, Metric: metric, Tolerance: o.Tolerance,
+			Stabilization: o.Stabilization, Pace: pace}
+	case thesis.HottestOptions:
+		d.options = thesis.HottestOptions{Above: float64(o.Above), Below: float64(o.Below), Metric: metric,
+			Stabilization: o.Stabilization, Pace: pace}
 	}
 	return d, nil
 }
-
-var metrics = map[string]policy.Metric{"offered": policy.Offered, "processed": policy.Processed}

@@ -64,6 +64,7 @@ type View struct {
 
 	Flows []int32   // T1: flows assigned to the instance and not yet ended
 	Load  []float64 // T2: packets a second forwarded to it in the last window; 0 before its first
+	Back  []float64 // T2: packets a second that came back from it in the last window; 0 before its first
 
 	Live     []flow.Instance // T2: all instances that are counted: those of IDs, and those that start or drain
 	LiveLoad []float64       // T2: their Load

@@ -80,6 +80,17 @@ const (
 	Processed               // packets a second that came back from it
 )
 
+// Metrics are the metrics by the names that options have for them.
+var Metrics = map[string]Metric{"offered": Offered, "processed": Processed}
+
+// In is the View's column of the metric.
+func (m Metric) In(v *View) []float64 {
+	if m == Processed {
+		return v.Back
+	}
+	return v.Load
+}
+
 // Of is the metric of an instance, in packets a second over its last window.
 func (m Metric) Of(i *Instance) float64 {
 	if m == Processed {

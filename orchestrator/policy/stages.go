@@ -126,9 +126,32 @@ func since(s *Snapshot, at units.Time) units.Time {
 func (t *Steps) Clamp(s *Snapshot, desired int) int {
 	switch {
 	case desired < s.Min:
-		return t.Take(Clamped, s.Min, "at least "+strconv.Itoa(s.Min))
+		return t.Take(Clamped, s.Min, atLeast.of(s.Min))
 	case desired > s.Max:
-		return t.Take(Clamped, s.Max, "at most "+strconv.Itoa(s.Max))
+		return t.Take(Clamped, s.Max, atMost.of(s.Max))
 	}
 	return t.Take(Clamped, desired, "")
+}
+
+// bound says a bound. Those of small numbers are composed once: a run that is held at one says so in each evaluation.
+type bound struct {
+	what string
+	some [64]string
+}
+
+var atLeast, atMost = newBound("at least "), newBound("at most ")
+
+func newBound(what string) *bound {
+	b := &bound{what: what}
+	for n := range b.some {
+		b.some[n] = what + strconv.Itoa(n)
+	}
+	return b
+}
+
+func (b *bound) of(n int) string {
+	if n >= 0 && n < len(b.some) {
+		return b.some[n]
+	}
+	return b.what + strconv.Itoa(n)
 }

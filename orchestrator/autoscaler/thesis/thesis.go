@@ -1,4 +1,4 @@
-// Package thesis has the autoscaler of the thesis.
+// Package thesis has the autoscalers that the thesis can be read to describe.
 package thesis
 
 import (
@@ -17,6 +17,12 @@ var Scalers = []policy.ScalerRow{
 		Source: "thesis 3.2, eq. 2.1",
 		Sees:   policy.T0 | policy.T2,
 	}, ScalerMaker: policy.MakeScaler(newTargetUtilization)},
+	{Info: policy.Info{
+		Name:   "hottest-instance",
+		Rule:   "one more while any instance is above a rate",
+		Source: "a reading of thesis 3.2, under which its Figure 10 has 8, 3 and 3 instances",
+		Sees:   policy.T0 | policy.T2,
+	}, ScalerMaker: policy.MakeScaler(newHottestInstance)},
 }
 
 // Options are those of target-utilization.
@@ -34,10 +40,20 @@ type Options struct {
 type targetUtilization struct {
 	Options
 	history policy.History
+	said    saying
+}
+
+// saying is the reason that was given last, and what it was composed of. While the load stays, so does the text, and
+// often where the load differs in digits that are not shown.
+type saying struct {
+	load, share float64
+	held        int
+	reason      string
+	buf         []byte
 }
 
 func newTargetUtilization(o Options, _ policy.Env) (policy.Scaler, error) {
-	return &targetUtilization{o, policy.History{Span: o.Stabilization}}, nil
+	return &targetUtilization{Options: o, history: policy.History{Span: o.Stabilization}}, nil
 }
 
 func (p *targetUtilization) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
@@ -57,14 +73,31 @@ func (p *targetUtilization) recommend(s *policy.Snapshot) (int, string) {
 			return s.Current, "within the tolerance of the target"
 		}
 	}
-	reason := mpps(load) + " at " + mpps(share) + " each"
-	if s.Held > 0 {
-		reason += ", held flows included: " + strconv.Itoa(s.Held)
+	return numeric.Ceil(load/share, most), p.said.of(load, share, s.Held)
+}
+
+func (y *saying) of(load, share float64, held int) string {
+	if y.reason != "" && y.load == load && y.share == share && y.held == held {
+		return y.reason
 	}
-	return numeric.Ceil(load/share, most), reason
+	y.load, y.share, y.held = load, share, held
+	b := appendMpps(y.buf[:0], load)
+	b = append(b, " at "...)
+	b = append(appendMpps(b, share), " each"...)
+	if held > 0 {
+		b = strconv.AppendInt(append(b, ", held flows included: "...), int64(held), 10)
+	}
+	if y.buf = b; string(b) != y.reason {
+		y.reason = string(b)
+	}
+	return y.reason
 }
 
 // most is the largest number of instances that is ever recommended.
 const most = 1e9
 
-func mpps(rate float64) string { return strconv.FormatFloat(rate/1e6, 'g', 6, 64) + " Mpps" }
+func mpps(rate float64) string { return string(appendMpps(nil, rate)) }
+
+func appendMpps(b []byte, rate float64) []byte {
+	return append(strconv.AppendFloat(b, rate/1e6, 'g', 6, 64), " Mpps"...)
+}

@@ -16,9 +16,13 @@ func TestConformance(t *testing.T) {
 		{Target: 1, Tolerance: .1, Metric: policy.Processed,
 			Pace: policy.Pace{OutCooldown: 3 * units.Second, MostIn: 1}},
 	} {
-		for _, row := range Scalers {
-			scalingtest.Run(t, row, o)
-		}
+		scalingtest.Run(t, *policy.Table[policy.ScalerRow](Scalers).Find("target-utilization"), o)
+	}
+	for _, o := range []HottestOptions{
+		{Stabilization: 10 * units.Second},
+		{Above: 1e3, Below: 700, Metric: policy.Processed, Pace: policy.Pace{InCooldown: 3 * units.Second}},
+	} {
+		scalingtest.Run(t, *policy.Table[policy.ScalerRow](Scalers).Find("hottest-instance"), o)
 	}
 }
 

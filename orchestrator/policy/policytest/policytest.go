@@ -92,7 +92,9 @@ func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
 
 func (w *world) tell(e policy.Event) {
 	v := w.view
-	v.IDs, v.Flows, v.Load = slices.Clone(v.IDs), slices.Clone(v.Flows), slices.Clone(v.Load)
+	v.IDs, v.Flows = slices.Clone(v.IDs), slices.Clone(v.Flows)
+	v.Load, v.Back = slices.Clone(v.Load), slices.Clone(v.Back)
+	v.Live, v.LiveLoad = slices.Clone(v.Live), slices.Clone(v.LiveLoad)
 	v.Weight, v.MaxConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn)
 	for _, p := range w.copies {
 		p.Observe(&e, &w.view)
@@ -131,7 +133,7 @@ func (w *world) join() {
 		v.Flows = append(v.Flows, 0)
 	}
 	if w.row.Sees.Has(policy.T2) {
-		v.Load = append(v.Load, 0)
+		v.Load, v.Back = append(v.Load, 0), append(v.Back, 0)
 	}
 	w.tell(policy.Event{Kind: policy.Joined, Slot: len(v.IDs) - 1})
 }
@@ -148,6 +150,7 @@ func (w *world) leave(slot int) {
 	}
 	if v.Load != nil {
 		v.Load = slices.Delete(v.Load, slot, slot+1)
+		v.Back = slices.Delete(v.Back, slot, slot+1)
 	}
 	for i := len(w.flows) - 1; i >= 0; i-- {
 		if w.flows[i].At == id {
@@ -165,6 +168,7 @@ func (w *world) measure() {
 	v.Live, v.LiveLoad = slices.Clone(v.IDs), v.LiveLoad[:0]
 	for i := range v.IDs {
 		v.Load[i] = float64(w.rand.IntN(15)) * 1e6
+		v.Back[i] = min(v.Load[i], 9e6)
 		v.LiveLoad = append(v.LiveLoad, v.Load[i])
 	}
 	w.tell(policy.Event{Kind: policy.Measured, Since: v.Now - units.Second, Until: v.Now})

@@ -18,16 +18,16 @@ const (
 
 var demandRules = map[string]demandRule{"zero": zero, "mean": mean, "last": last, "fixed": fixed}
 
-// estimate is what a new flow is expected to bring, in packets a second, and the loads that follow from it. Before the
-// first measurement, the rules mean and last expect 0.
+// estimate is what a new flow is expected to bring, in packets a second. Before the first measurement, the rules mean
+// and last expect 0.
 //
 // The mean is that of the packets of a window over the time that flows lived in it, so flows that came or went within
-// the window count for the part that they were there.
+// the window count for the part that they were there. It is of the packets that were forwarded, whatever the metric of
+// the loads is: what a flow brings does not depend on how much of it is processed.
 type estimate struct {
-	rule     demandRule
-	inFlight bool
-	rate     float64
-	load     policy.PerSlot[float64] // measured, and what is in flight
+	rule    demandRule
+	follows bool // each flow is followed until the counters show it
+	rate    float64
 
 	flows  int        // assigned and not ended
 	since  units.Time // when that number last changed
@@ -35,11 +35,10 @@ type estimate struct {
 	asked  []lifetime // when counters were asked for that have not come, oldest first
 	counts float64    // flow-seconds lived when the last accepted reading was asked for
 
-	pending   []assignment // assignments that the counters do not show yet, oldest first
-	first     int          // where pending begins
-	settled   int64        // assignments that are not in pending any more
-	newest    []int64      // by flow: the number of its last assignment, from 0; -1 if it has left the instance
-	instances []instance   // by number
+	pending   queue[assignment] // assignments that the counters do not show yet
+	settled   int               // assignments that are not in pending any more
+	newest    flow.Column[ordinal]
+	instances []instance // by number
 }
 
 // lifetime is the flow-seconds lived until an instant.
@@ -55,14 +54,22 @@ type assignment struct {
 	at   units.Time
 }
 
+// ordinal tells which of the pending assignments is a flow's last; 0 if it has left the instance, or the counters show
+// it. It is the number of the assignment in few bits, as many as keep those apart that are pending at one time.
+type ordinal uint32
+
+func ordinalOf(assignment int) ordinal { return ordinal(assignment)<<1 | 1 }
+
 type instance struct {
 	pending int32   // its flows that the counters do not show yet
-	rate    float64 // packets a second in the last window
-	joined  float64 // flows that the last reading showed for the first time, in windows
+	rate    float64 // packets a second in the last window, with the rule last
+	joined  float64 // flows that the last reading showed for the first time, in windows, with the rule last
 }
 
-func newEstimate(o Options) estimate {
-	e := estimate{rule: demandRules[o.Demand], inFlight: o.InFlight && o.Demand != "zero"}
+// newEstimate estimates by the options' rule. Flows are followed where that or the caller needs it.
+func newEstimate(o Options, follows bool) estimate {
+	e := estimate{rule: demandRules[o.Demand]}
+	e.follows = follows || e.rule == last
 	if e.rule == fixed {
 		e.rate = float64(o.DemandRate)
 	}
@@ -72,21 +79,10 @@ func newEstimate(o Options) estimate {
 // Observe keeps the estimate up to date.
 func (d *estimate) Observe(e *policy.Event, v *policy.View) {
 	switch e.Kind {
-	case policy.Joined:
-		d.load.Follow(e, 0)
-		d.refresh(e.Slot, v, d.at(v.IDs[e.Slot]))
-	case policy.Left:
-		d.load.Follow(e, 0)
 	case policy.Placed:
-		i := d.at(e.Work.At)
-		d.placed(v.Now, e.Work, i)
-		d.refresh(e.Slot, v, i)
+		d.placed(v.Now, e.Work)
 	case policy.Ended:
-		i := d.at(e.Work.At)
-		d.ended(v.Now, e.Work, i)
-		if e.Slot >= 0 {
-			d.refresh(e.Slot, v, i)
-		}
+		d.ended(v.Now, e.Work)
 	case policy.Asked:
 		d.asked = append(d.asked, lifetime{v.Now, d.lived(v.Now)})
 	case policy.Measured:
@@ -107,15 +103,6 @@ func (d *estimate) Demand() float64 {
 // go to one instance, and enough to ask for an instance where there is none.
 const unmeasured = 1
 
-// refresh brings the load of a row up to date, whose instance is i.
-func (d *estimate) refresh(slot int, v *policy.View, i *instance) {
-	l := v.Load[slot]
-	if d.inFlight && i.pending > 0 {
-		l += float64(float64(i.pending) * d.Demand())
-	}
-	d.load[slot] = l
-}
-
 func (d *estimate) at(id flow.Instance) *instance {
 	for int(id) >= len(d.instances) {
 		d.instances = append(d.instances, instance{})
@@ -123,26 +110,26 @@ func (d *estimate) at(id flow.Instance) *instance {
 	return &d.instances[id]
 }
 
-func (d *estimate) placed(now units.Time, w *policy.Work, i *instance) {
+func (d *estimate) placed(now units.Time, w *policy.Work) {
 	d.change(now, +1)
-	i.pending++
-	for int(w.Flow) >= len(d.newest) {
-		d.newest = append(d.newest, -1)
+	if !d.follows {
+		return
 	}
-	if len(d.pending) == cap(d.pending) && d.first > len(d.pending)/2 { // move to the front of the memory
-		d.pending = d.pending[:copy(d.pending, d.pending[d.first:])]
-		d.first = 0
-	}
-	d.newest[w.Flow] = d.settled + int64(len(d.pending)-d.first)
-	d.pending = append(d.pending, assignment{w.Flow, w.At, now})
+	d.at(w.At).pending++
+	d.newest.Grow(int(w.Flow) + 1)
+	*d.newest.At(w.Flow) = ordinalOf(d.settled + d.pending.n)
+	d.pending.push(assignment{w.Flow, w.At, now})
 }
 
-func (d *estimate) ended(now units.Time, w *policy.Work, i *instance) {
+func (d *estimate) ended(now units.Time, w *policy.Work) {
 	d.change(now, -1)
-	if d.newest[w.Flow] >= d.settled {
-		i.pending--
+	if !d.follows {
+		return
 	}
-	d.newest[w.Flow] = -1
+	if n := d.newest.At(w.Flow); *n != 0 {
+		*n = 0
+		d.instances[w.At].pending--
+	}
 }
 
 // change counts a flow that is assigned, or that leaves.
@@ -172,46 +159,62 @@ func (d *estimate) answered(sampled units.Time) float64 {
 // measured learns from a reading that covers the time from since to until. A flow assigned at or after until stays
 // unmeasured.
 func (d *estimate) measured(since, until units.Time, v *policy.View) {
-	for _, id := range v.Live {
-		d.at(id).joined = 0
-	}
 	window := (until - since).Seconds()
-	var newest flow.Instance
-	for ; d.first < len(d.pending) && d.pending[d.first].at < until; d.first++ {
-		p := &d.pending[d.first]
-		if d.newest[p.flow] == d.settled {
-			i := d.at(p.to)
-			i.pending--
-			i.joined += min(1, (until-p.at).Seconds()/window)
-			newest = p.to
+	var added float64
+	if d.rule == last {
+		for _, id := range v.Live {
+			d.at(id).joined = 0
 		}
-		d.settled++
 	}
-	if d.first == len(d.pending) {
-		d.pending, d.first = d.pending[:0], 0
-	}
-
-	var total, added float64
-	for k, id := range v.Live {
-		i, rate := d.at(id), v.LiveLoad[k]
-		if id == newest && i.joined >= 0.5 { // less says too little
-			added = (rate - i.rate) / i.joined
+	newest := d.settle(until, window)
+	if d.rule == last {
+		for k, id := range v.Live {
+			i, rate := d.at(id), v.LiveLoad[k]
+			if id == newest && i.joined >= 0.5 { // less says too little
+				added = (rate - i.rate) / i.joined
+			}
+			i.rate = rate
 		}
-		i.rate = rate
-		total += rate
 	}
 	flowSeconds := d.answered(until)
 	switch d.rule {
 	case mean:
 		if flowSeconds > 0 {
-			d.rate = total * window / flowSeconds
+			d.rate = sum(v.LiveLoad) * window / flowSeconds
 		}
 	case last:
 		if added > 0 {
 			d.rate = added
 		}
 	}
-	for slot, id := range v.IDs {
-		d.refresh(slot, v, d.at(id))
+}
+
+// settle takes the assignments before an instant off those that are pending. With the rule last, it returns the instance
+// of the newest of them whose flow is still there; 0 if there is none.
+func (d *estimate) settle(until units.Time, window float64) (newest flow.Instance) {
+	for d.pending.n > 0 {
+		p := d.pending.front()
+		if p.at >= until {
+			break
+		}
+		if n := d.newest.At(p.flow); *n == ordinalOf(d.settled) {
+			*n = 0
+			i := &d.instances[p.to]
+			i.pending--
+			if d.rule == last {
+				i.joined += min(1, (until-p.at).Seconds()/window)
+				newest = p.to
+			}
+		}
+		d.pending.pop()
+		d.settled++
 	}
+	return newest
+}
+
+func sum(all []float64) (total float64) {
+	for _, x := range all {
+		total += x
+	}
+	return total
 }

@@ -21,17 +21,60 @@ var noFits = map[string]noFit{
 // policy that asks this embeds it, so that it is told of all events.
 type Fit struct {
 	estimate
-	noFit noFit
-	ties  policy.Ties
+	metric   policy.Metric
+	inFlight bool
+	load     policy.PerSlot[float64] // measured, and what is in flight
+	noFit    noFit
+	ties     policy.Ties
 }
 
 // NewFit makes a Fit. The options are valid.
 func NewFit(o Options, env policy.Env) Fit {
-	return Fit{newEstimate(o), noFits[o.NoFit], env.Ties}
+	inFlight := o.InFlight && o.Demand != "zero"
+	return Fit{estimate: newEstimate(o, inFlight), metric: policy.Metrics[o.Metric], inFlight: inFlight,
+		noFit: noFits[o.NoFit], ties: env.Ties}
 }
 
-// Load is the packets a second of the instance of a row: those forwarded to it in the last window and, with the
-// in-flight correction, those that flows assigned since are expected to bring.
+// Observe keeps the loads, and what they follow from, up to date.
+func (f *Fit) Observe(e *policy.Event, v *policy.View) {
+	switch e.Kind {
+	case policy.Placed:
+		f.placed(v.Now, e.Work)
+		f.refresh(e.Slot, v)
+	case policy.Ended:
+		f.ended(v.Now, e.Work)
+		if e.Slot >= 0 {
+			f.refresh(e.Slot, v)
+		}
+	case policy.Joined:
+		f.load.Follow(e, 0)
+		f.at(v.IDs[e.Slot])
+		f.refresh(e.Slot, v)
+	case policy.Left:
+		f.load.Follow(e, 0)
+	case policy.Measured:
+		f.estimate.Observe(e, v)
+		for slot := range v.IDs {
+			f.refresh(slot, v)
+		}
+	default:
+		f.estimate.Observe(e, v)
+	}
+}
+
+// refresh brings the load of a row up to date.
+func (f *Fit) refresh(slot int, v *policy.View) {
+	l := f.metric.In(v)[slot]
+	if f.inFlight {
+		if n := f.instances[v.IDs[slot]].pending; n > 0 {
+			l += float64(float64(n) * f.Demand())
+		}
+	}
+	f.load[slot] = l
+}
+
+// Load is the packets a second of the instance of a row: those forwarded to it in the last window, or those that came
+// back from it, and, with the in-flight correction, those that flows assigned since are expected to bring.
 func (f *Fit) Load(slot int) float64 { return f.load[slot] }
 
 // Fits reports whether a new flow fits beside a load.

@@ -13,12 +13,18 @@ import (
 type roundRobin struct {
 	estimate
 	last flow.Instance
+	slot int // its row, if no instance has left since
 }
 
-func newRoundRobin(o Options, _ policy.Env) *roundRobin { return &roundRobin{estimate: newEstimate(o)} }
+func newRoundRobin(o Options, _ policy.Env) *roundRobin {
+	return &roundRobin{estimate: newEstimate(o, false)}
+}
 
 func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	next, _ := slices.BinarySearch(v.IDs, r.last+1)
+	next := r.slot + 1
+	if next > len(v.IDs) || v.IDs[r.slot] != r.last {
+		next, _ = slices.BinarySearch(v.IDs, r.last+1)
+	}
 	if next == len(v.IDs) {
 		next = 0
 	}
@@ -31,6 +37,6 @@ func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) p
 			log.Add(i, float64(turns), true)
 		}
 	}
-	r.last = v.IDs[next]
+	r.last, r.slot = v.IDs[next], next
 	return policy.Answer{Slot: next}
 }

@@ -12,6 +12,7 @@ import (
 
 // Options are the parameters that the policies of this package share, and others that ask what fits.
 type Options struct {
+	Metric     string    `yaml:"metric" enum:"offered|processed" default:"offered"`
 	Demand     string    `yaml:"demand" enum:"zero|mean|last|fixed" default:"mean"`
 	DemandRate units.PPS `yaml:"demand_rate" default:"0pps"`
 	NoFit      string    `yaml:"nofit" enum:"least-loaded|reject|queue" default:"least-loaded"`
@@ -21,6 +22,8 @@ type Options struct {
 // Docs implements strictyaml.Documented.
 func (Options) Docs() string {
 	return `
+metric: the load that Best-Fit and Worst-Fit go by; the thesis does not say. offered: packets that the eSwitch forwarded
+	to the instance in the last window; processed: packets that came back from it
 demand: what a new flow is expected to bring when Best-Fit asks whether it fits; the thesis does not say. zero: nothing,
 	so that an instance takes flows until it is measured at its limit; mean: the mean rate of the live flows; last: the
 	rate that the newest measured flow added; fixed: the value of demand_rate

@@ -13,13 +13,14 @@ import (
 )
 
 // defaults are those that scheduler.Options state.
-var defaults = Options{Demand: "mean", NoFit: "least-loaded", InFlight: true}
+var defaults = Options{Metric: "offered", Demand: "mean", NoFit: "least-loaded", InFlight: true}
 
 func TestContract(t *testing.T) {
 	var all []any
 	for _, nofit := range []string{"least-loaded", "reject", "queue"} {
 		for _, demand := range []string{"zero", "mean", "last", "fixed"} {
-			all = append(all, Options{Demand: demand, DemandRate: 4e6, NoFit: nofit, InFlight: nofit != "queue"})
+			all = append(all, Options{Demand: demand, DemandRate: 4e6, NoFit: nofit, InFlight: nofit != "queue"},
+				Options{Metric: "processed", Demand: demand, DemandRate: 4e6, NoFit: nofit, InFlight: true})
 		}
 	}
 	for _, row := range Policies {
@@ -50,13 +51,15 @@ func newBench(t testing.TB, name string, o Options, ties policy.Ties, demand flo
 }
 
 func (b *bench) join(id flow.Instance, load float64) {
-	b.view.IDs, b.view.Load = append(b.view.IDs, id), append(b.view.Load, load*1e6)
+	b.view.IDs = append(b.view.IDs, id)
+	b.view.Load, b.view.Back = append(b.view.Load, load*1e6), append(b.view.Back, load*1e6)
 	b.Observe(&policy.Event{Kind: policy.Joined, Slot: len(b.view.IDs) - 1}, &b.view)
 }
 
 func (b *bench) leave(slot int) {
 	b.Observe(&policy.Event{Kind: policy.Left, Slot: slot}, &b.view)
-	b.view.IDs, b.view.Load = slices.Delete(b.view.IDs, slot, slot+1), slices.Delete(b.view.Load, slot, slot+1)
+	b.view.IDs = slices.Delete(b.view.IDs, slot, slot+1)
+	b.view.Load, b.view.Back = slices.Delete(b.view.Load, slot, slot+1), slices.Delete(b.view.Back, slot, slot+1)
 }
 
 func (b *bench) pick() policy.Answer { return b.Pick(&policy.Work{}, &b.view, nil) }
@@ -118,6 +121,55 @@ func TestWhatFitsNowhere(t *testing.T) {
 	}
 }
 
+// Loads of 12, 10 and 6 Mpps, of which 8, 9 and 6 come back: what a load is decides who is the most and who the least
+// loaded, and what fits. Flows in flight count at their demand beside either.
+func TestMetric(t *testing.T) {
+	for _, c := range []struct {
+		policy, metric string
+		want           []flow.Instance // of flows of which 1 Mpps is expected
+	}{
+		{"best-fit", "offered", []flow.Instance{3, 3, 3, 3, 2}}, // 6 to 10, and then none fits: the least loaded
+		{"best-fit", "processed", []flow.Instance{2, 1, 1, 3, 3}},
+		{"worst-fit", "offered", []flow.Instance{3, 3, 3, 3, 2}},
+		{"worst-fit", "processed", []flow.Instance{3, 3, 1, 3, 1}},
+	} {
+		o := defaults
+		o.Metric = c.metric
+		b := newBench(t, c.policy, o, policy.Ties{}, 1, 0, 0, 0)
+		b.returning(8e6, 9e6, 6e6)
+		b.measure(12e6, 10e6, 6e6)
+		if got := b.places(len(c.want)); !slices.Equal(got, c.want) {
+			t.Errorf("%s by %s: %v, want %v", c.policy, c.metric, got, c.want)
+		}
+	}
+}
+
+// What a flow is expected to bring is what was sent, under either metric: two flows that send 6 Mpps each, of which 4
+// come back, are expected to be followed by one of 6.
+func TestDemandIsOffered(t *testing.T) {
+	for _, metric := range []string{"offered", "processed"} {
+		for _, demand := range []string{"mean", "last"} {
+			o := defaults
+			o.Metric, o.Demand = metric, demand
+			p := policytest.New(t, &Policies[2], o, 1)
+			b := &bench{Policy: p, view: policy.View{Limit: 10e6}}
+			b.join(1, 0)
+			b.join(2, 0)
+			b.place()
+			b.place()
+			b.view.Now = units.Second
+			b.Observe(&policy.Event{Kind: policy.Asked}, &b.view)
+			b.returning(4e6, 4e6)
+			copy(b.view.Load, []float64{6e6, 6e6})
+			b.view.Live, b.view.LiveLoad = b.view.IDs, b.view.Load
+			b.Observe(&policy.Event{Kind: policy.Measured, Until: units.Second}, &b.view)
+			if d := p.(policy.Estimator).Demand(); d != 6e6 {
+				t.Errorf("%s, demand %s: %v pps, want 6e6", metric, demand, d)
+			}
+		}
+	}
+}
+
 // A flow greater than the limit fits on no instance, however idle.
 func TestElephantFitsNowhere(t *testing.T) {
 	o := defaults
@@ -168,6 +220,9 @@ func (b *bench) measure(loads ...float64) {
 	b.view.Now++
 	b.Observe(&policy.Event{Kind: policy.Measured, Since: b.view.Now - 1, Until: b.view.Now}, &b.view)
 }
+
+// returning is what the next measure shows to come back, in packets a second.
+func (b *bench) returning(rates ...float64) { copy(b.view.Back, rates) }
 
 func TestJoiningInstance(t *testing.T) {
 	// Two loaded instances have run for a while; a third, idle one joins.
