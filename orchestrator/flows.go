@@ -258,6 +258,9 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	}
 	o.forgetCount(id)
 	o.settled(id, f, 0)
+	if was == placed && o.sees.Has(policy.T1) { // a policy that counts flows may have room for one now
+		o.placeHeld()
+	}
 }
 
 func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
