@@ -150,6 +150,7 @@ type Contention struct {
 	Points      map[int]units.PPS `yaml:"points"`
 	Rate        units.PPS         `yaml:"rate"`
 	ServiceTime units.Time        `yaml:"service_time"`
+	Share       string            `yaml:"share" enum:"reserved|pooled" default:"reserved"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -162,6 +163,8 @@ kappa: usl: coherency
 points: table: capacity of each of n instances, by n
 rate: constant: capacity of each instance
 service_time: constant: time a packet, instead of rate
+share: reserved: each can process what the law says; pooled: what one leaves unused is there for the others, up to what
+	one alone can process
 `
 }
 

@@ -14,6 +14,8 @@ type generator struct {
 	strings.Builder
 	round bool // times are multiples of 10 us: much happens at one instant
 	exact bool // rates have whole periods
+
+	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
 }
 
 func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
@@ -44,6 +46,7 @@ func (g *generator) rate(lo, hi int) string {
 func scenario(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x0b5e55))}
 	g.round, g.exact = g.often(30), g.often(40)
+	g.pooled = rand.New(rand.NewPCG(seed, 0x9001)).IntN(100) < 40
 	ms := 3 + g.IntN(12)
 	g.line("name: brute-force-%d\nseed: %d\nduration: %dms\nengine: packet", seed, 1+g.IntN(3), ms)
 	total := 40 + g.IntN(360) // thousand packets a second of all flows
@@ -122,6 +125,9 @@ func (g *generator) vnf(total int) {
 	case 1:
 		contention = fmt.Sprintf("{model: usl, lambda: %s, sigma: 0.%d, kappa: 0.0%d}",
 			g.rate(c, c), g.IntN(9), g.IntN(9))
+	}
+	if g.pooled {
+		contention = strings.TrimSuffix(contention, "}") + ", share: pooled}"
 	}
 	g.line("vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %s, stop_latency: %s, contention: %s}",
 		1+g.IntN(40), g.IntN(2)*g.IntN(20000), g.often(40), g.us(0, 1500), g.us(0, 800), contention)

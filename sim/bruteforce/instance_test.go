@@ -125,12 +125,21 @@ func (p *plant) contend() {
 	}
 	p.most = max(p.most, up)
 	n = max(n, 1)
-	mean := newSpans(p.capacity(n)).mean
+	reserved := p.capacity(n)
+	shares := map[*instance]float64{}
+	if p.sc.VNF.Contention.Share == "pooled" {
+		shares = p.shares(reserved)
+	}
 	for _, i := range p.instances {
 		if !i.up {
 			continue
 		}
 		i.work(p)
+		share, pooled := shares[i]
+		if !pooled {
+			share = reserved
+		}
+		mean := newSpans(share).mean
 		if i.spans == nil {
 			i.spans = &spans{mean: mean, owed: new(big.Rat)}
 		}

@@ -465,9 +465,11 @@ func (p *plant) fault(f *scenarios.Fault, begins bool) {
 		if f.Kind == "counters-stall" && p.faults[f.Kind] == 1 {
 			p.frozen, p.stuck = p.counters(), p.ruleCounters()
 		}
+		p.contend() // what instances are offered ends with the link
 		return
 	}
 	p.faults[f.Kind]--
+	p.contend()
 	if f.Kind == "engine-stall" && p.faults[f.Kind] == 0 {
 		answers := p.stalled
 		p.stalled = nil

@@ -74,6 +74,7 @@ type Engine struct {
 	end     units.Time
 	ctl     sim.Control
 	law     contention.Law
+	pool    *sim.Pool // nil if shares are reserved
 
 	flows []flowState
 	next  int // flow to start next
@@ -91,7 +92,11 @@ func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Contr
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, flows: make([]flowState, len(w.Flows))}
+	pool, err := sim.NewPool(sc, w)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, pool: pool, flows: make([]flowState, len(w.Flows))}
 	for i := range e.flows {
 		e.flows[i].out = -1
 	}
@@ -110,11 +115,13 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 			e.next++
 			if len(e.traffic.Flows[f].Segments) > 0 {
 				e.segment(now, f)
+				e.offers(now, f)
 			}
 		}
 		e.scheduleStart()
 	case evSegment:
 		e.segment(now, flow.ID(ev.A))
+		e.offers(now, flow.ID(ev.A))
 	case evInstance:
 		if i := flow.Instance(ev.A); ev.Gen == e.instances[i].gen {
 			e.sync(now)
@@ -303,6 +310,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	e.sync(now)
 	s := &e.flows[f]
 	e.assign(now, s, i)
+	e.offers(now, f)
 	s.decided = true
 	if s.held > 0 {
 		e.slow.held -= s.held
@@ -351,6 +359,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	e.assign(now, s, i)
 	s.decided = true
 	e.reroute(now, f, to, i)
+	e.offers(now, f)
 }
 
 // overtaken is how many packets of the flow are in its instance's queue and come out after the first packet that is
@@ -377,6 +386,7 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	e.assign(now, s, 0)
 	s.announced, s.decided = false, false
 	e.reroute(now, f, missed, 0)
+	e.offers(now, f)
 	s.forwarded = 0
 }
 
@@ -388,4 +398,6 @@ func (e *Engine) Link(now units.Time, up bool) {
 	}
 	e.refreshPhi(now)
 	e.refreshSlow(now)
+	e.pool.Link(up)
+	e.reshare(now)
 }

@@ -337,3 +337,49 @@ func BenchmarkFlows(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) { benchmarkFlows(b, n, 8, 100) })
 	}
 }
+
+// Two instances that contend process 12 Mpps together, one alone 10. Flow 0 brings 20 Mpps to instance 1 for ten
+// seconds, flow 1 brings 4 Mpps to instance 2 for five.
+func TestPooledSharesFollowWhatIsOffered(t *testing.T) {
+	for _, c := range []struct {
+		what, nic, vnf, more string
+		want                 [2]float64 // Mpps of instance 1 in each half
+	}{
+		{what: "pooled", want: [2]float64{8, 10}},
+		{what: "an idle instance contends and needs nothing", vnf: "idle_contend: true, ", want: [2]float64{8, 10}},
+		// Half of what is sent passes, 10 and 2 Mpps; then all 6 Mpps that the eSwitch can do.
+		{"a limit of the eSwitch", "eswitch_limit: 12Mpps, ", "", "", [2]float64{10, 10}},
+		// 125 ns at a share of 8 Mpps and 100 ns at one of 10, and 64 ns for the bytes.
+		{"bytes cost", "", "per_byte: 1ns, ", "", [2]float64{1000. / 189, 1000. / 164}},
+		{what: "the other one dies", more: "faults: [{kind: instance-death, instance: 2, at: 0s}]\n",
+			want: [2]float64{10, 10}},
+		// Flow 1 goes on. While the link is down nobody is offered anything, and a full ring is emptied at the speed of
+		// one alone, for a second of five.
+		{"the link is down", "", "",
+			"  - flows: [{rate: 1pps}, {rate: 4Mpps, phase: 5s}]\nfaults: [{kind: link-down, at: 5s, for: 1s}]\n",
+			[2]float64{8, (10 + 4*8) / 5.}},
+	} {
+		sc := simtest.Parse(t, fmt.Sprintf(`
+name: pool
+duration: 10s
+nic: {profile: ideal, %slink: 0bps}
+vnf: {buffer: 10000000, %scontention: {share: pooled, model: table, points: {1: 10Mpps, 2: 6Mpps}}}
+instances: {initial: 2, min: 2, max: 2}
+scheduler: {policy: round-robin}
+autoscaler: {policy: none}
+telemetry: {window: 5s}
+workload:
+  - flows: [{rate: 20Mpps, packet_size: 64B}, {rate: 4Mpps, packet_size: 64B, end: 5s}]
+%s`, c.nic, c.vnf, c.more))
+		m := simtest.Run(t, sc, fluid.New)
+		var got []float64
+		for _, row := range m.Instances {
+			if row.Instance == 1 {
+				got = append(got, row.Processed/1e6)
+			}
+		}
+		for i, want := range c.want {
+			within(t, fmt.Sprintf("%s, half %d", c.what, i), got[i], want, 1e-3)
+		}
+	}
+}

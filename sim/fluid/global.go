@@ -1,8 +1,8 @@
 package fluid
 
 import (
-	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -53,18 +53,7 @@ func (g *global) change(rate, size, newRate, newSize float64) {
 
 // fractions are what link and eSwitch pass of the traffic offered now.
 func (g *global) fractions() (link, both float64) {
-	link = 1
-	if limit := float64(g.nic.Link); limit > 0 && numeric.Exceeds(g.bits, limit) {
-		link = limit / g.bits
-	}
-	if g.down {
-		link = 0
-	}
-	both = link
-	if limit := float64(g.nic.ESwitchLimit); limit > 0 && numeric.Exceeds(float64(link*g.rate), limit) {
-		both = limit / g.rate
-	}
-	return link, both
+	return sim.Passed(g.nic, g.rate, g.bits, g.down)
 }
 
 // advance brings the integrals to now.

@@ -22,6 +22,7 @@ type instance struct {
 	size       float64 // mean frame bytes of what arrives
 	tail       flow.ID // the flow whose packets came last, once nothing comes any more
 
+	pooled           float64 // packets a second that are its share, if shares are pooled
 	inflow, capacity float64 // packets a second, in force since at
 	queue            float64 // packets in system
 	full             bool
@@ -125,7 +126,9 @@ func (e *Engine) refreshOne(now units.Time, i int) {
 		}
 		return
 	}
-	in.capacity = e.law.Capacity(max(e.contend, 1))
+	if in.capacity = in.pooled; e.pool == nil {
+		in.capacity = e.law.Capacity(max(e.contend, 1))
+	}
 	if b := e.sc.VNF.PerByte; b > 0 {
 		in.capacity = 1 / (1/in.capacity + float64(b.Seconds()*in.size))
 	}
@@ -173,6 +176,8 @@ func (e *Engine) Up(now units.Time, i flow.Instance) {
 	e.advanceOne(now, in)
 	in.up = true
 	e.recount(now)
+	e.pool.Instance(i, true)
+	e.reshare(now)
 	e.refresh(now, i)
 }
 
@@ -205,6 +210,8 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 		in.queue = 0
 	}
 	e.recount(now)
+	e.pool.Instance(i, false)
+	e.reshare(now)
 	e.refresh(now, i)
 }
 
@@ -235,8 +242,11 @@ func (e *Engine) hold(now units.Time, i flow.Instance, n int) {
 }
 
 // recount finds the number of instances that contend. If this changes their capacity, each is brought to now and given
-// the new one.
+// the new one. Pooled shares are not its business.
 func (e *Engine) recount(now units.Time) {
+	if e.pool != nil {
+		return
+	}
 	n := 0
 	for i := range e.instances {
 		if in := &e.instances[i]; in.up && (e.sc.VNF.IdleContend || in.flows > 0) {
@@ -255,6 +265,35 @@ func (e *Engine) recount(now units.Time) {
 	for i := range e.instances {
 		if e.instances[i].up {
 			e.advanceOne(now, &e.instances[i])
+			e.refreshOne(now, i)
+		}
+	}
+}
+
+// offers tells the pool where a flow's packets go now, and gives each instance the share that follows.
+func (e *Engine) offers(now units.Time, f flow.ID) {
+	if e.pool == nil {
+		return
+	}
+	s := &e.flows[f]
+	where, to := sim.Ruled, s.target
+	switch s.route {
+	case absent:
+		where, to = sim.Nowhere, 0
+	case missed:
+		where = sim.Missed
+	}
+	e.pool.Flow(now, f, int(s.segment), where, to)
+	e.reshare(now)
+}
+
+// reshare brings each instance whose pooled share has changed to now and puts the new one into force.
+func (e *Engine) reshare(now units.Time) {
+	for i, m := range e.pool.Shares() {
+		if i < len(e.instances) && e.instances[i].up && e.instances[i].pooled != m.Share {
+			e.sync(now)
+			e.advanceOne(now, &e.instances[i])
+			e.instances[i].pooled = m.Share
 			e.refreshOne(now, i)
 		}
 	}

@@ -113,6 +113,7 @@ type Engine struct {
 	traffic *traces.Workload
 	ctl     sim.Control
 	law     contention.Law
+	pool    *sim.Pool // nil if shares are reserved
 	common
 	start int // flow to start next
 
@@ -178,6 +179,9 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
 	}
+	if e.pool, err = sim.NewPool(sc, w); err != nil {
+		return nil, err
+	}
 	e.openFeed()
 	e.whole = true
 	together := 0 // flows that begin at one instant
@@ -221,6 +225,7 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.lookOut(now)
 	case evSegment:
 		e.segment(now, f)
+		e.offers(now, f)
 	case evMiss:
 		if s := &e.flows[f]; s.poll == int64(now) {
 			s.poll = int64(units.Never)
@@ -256,6 +261,7 @@ func (e *Engine) begin(to units.Time) {
 		e.start++
 		if segs := e.traffic.Flows[f].Segments; len(segs) > 0 {
 			e.segment(segs[0].Start, f)
+			e.offers(segs[0].Start, f)
 		}
 	}
 }
@@ -327,12 +333,17 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		s.on = true
 		e.reroute(now, f, missing, 0)
 	}
-	if s.own {
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
-		return
-	}
 	g := &segs[s.segment]
 	next := g.End
+	if s.own {
+		if e.pool == nil { // nothing but its end matters
+			next = segs[len(segs)-1].End
+		} else if g.Start > now {
+			next = g.Start
+		}
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
+		return
+	}
 	n := int64(math.Round(s.before+g.Packets) - math.Round(s.before))
 	switch period := e.constant(int(f)); {
 	case g.Start > now:

@@ -52,7 +52,7 @@ func constantRates(r *rand.Rand) string {
 		}
 		fmt.Fprintf(&b, "  - {kind: %s, at: %dms, %s}\n", kind, r.IntN(250), more)
 	}
-	return strings.TrimSuffix(b.String(), "faults:\n")
+	return perhapsPooled(r, strings.TrimSuffix(b.String(), "faults:\n"))
 }
 
 // Whatever goes wrong and however the instances change, the engines' totals, by every fate, differ by no more than the

@@ -2,6 +2,7 @@ package packet
 
 import (
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -14,6 +15,7 @@ type instance struct {
 	at    int64 // every packet before has been seen; unused while the ingress is a stage of its own
 	upAt  int64
 	flows int      // assigned to it
+	share float64  // packets a second of its capacity, if shares are pooled
 	list  byNext   // flows with a rule to it; an order is kept while they are many and send little
 	rate  float64  // packets a second that these send
 	inbox []parcel // packets on their way here, in order of time
@@ -47,6 +49,8 @@ func (e *Engine) Up(now units.Time, i flow.Instance) {
 	}
 	in.server = newServer(e.sc.VNF.Buffer, e.speed(), int64(e.sc.VNF.PerByte), e.source(i), b)
 	e.recount(now)
+	e.pool.Instance(i, true)
+	e.reshare(now)
 }
 
 // speed is the service rate in force.
@@ -74,6 +78,8 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 		in.upTime += int64(now) - in.upAt
 	}
 	e.recount(now)
+	e.pool.Instance(i, false)
+	e.reshare(now)
 }
 
 // hold moves a live flow from one instance to another, 0 being none. It is one change, so that what is in the rings is
@@ -96,8 +102,12 @@ func (e *Engine) hold(now units.Time, from, to flow.Instance) {
 	}
 }
 
-// recount finds the number of instances that contend and gives each the speed that follows.
+// recount finds the number of instances that contend and gives each the speed that follows. Pooled shares are not its
+// business.
 func (e *Engine) recount(now units.Time) {
+	if e.pool != nil {
+		return
+	}
 	n := 0
 	for i := range e.instances {
 		if in := &e.instances[i]; in.up && (e.sc.VNF.IdleContend || in.flows > 0) {
@@ -114,6 +124,35 @@ func (e *Engine) recount(now units.Time) {
 		if e.instances[i].up {
 			e.syncInstance(now, flow.Instance(i))
 			e.instances[i].speed(int64(now), c)
+		}
+	}
+}
+
+// offers tells the pool where a flow's packets go now, and gives each instance the speed that follows. It is one change
+// for all that an event changes, so that what is in the rings is rounded once.
+func (e *Engine) offers(now units.Time, f flow.ID) {
+	if e.pool == nil {
+		return
+	}
+	s := &e.flows[f]
+	where, to := sim.Ruled, s.target
+	switch s.route {
+	case absent:
+		where, to = sim.Nowhere, 0
+	case missing:
+		where = sim.Missed
+	}
+	e.pool.Flow(now, f, int(s.segment), where, to)
+	e.reshare(now)
+}
+
+// reshare gives each instance whose pooled share has changed the new speed.
+func (e *Engine) reshare(now units.Time) {
+	for i, m := range e.pool.Shares() {
+		if i < len(e.instances) && e.instances[i].up && e.instances[i].share != m.Share {
+			e.syncInstance(now, flow.Instance(i))
+			e.instances[i].share = m.Share
+			e.instances[i].speed(int64(now), newClock(m.Share))
 		}
 	}
 }

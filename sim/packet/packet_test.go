@@ -149,7 +149,13 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 			t.Errorf("%s: this test does not say how to shorten it", name)
 			continue
 		}
+		runs := builtin(t, name, append(c.set, scaled...)...)
 		for _, sc := range builtin(t, name, append(c.set, scaled...)...) {
+			sc.Name += ", pooled"
+			sc.VNF.Contention.Share = "pooled"
+			runs = append(runs, sc)
+		}
+		for _, sc := range runs {
 			p, f := simtest.Run(t, sc, packet.New), simtest.Run(t, sc, fluid.New)
 			flight := float64(sc.Instances.Max*sc.VNF.Buffer + sc.NIC.ESwitchQueue + sc.NIC.SlowPathQueue + 1488 +
 				len(p.Flows))
@@ -320,7 +326,13 @@ func scenario(r *rand.Rand) string {
 		}
 		fmt.Fprintf(&b, "  - {kind: %s, at: %dms, %s}\n", kind, r.IntN(90), more)
 	}
-	return b.String()
+	return perhapsPooled(r, b.String())
+}
+
+// perhapsPooled is the scenario with shares of either kind.
+func perhapsPooled(r *rand.Rand, text string) string {
+	share := []string{"reserved", "pooled"}[r.IntN(2)]
+	return strings.Replace(text, "contention: {", "contention: {share: "+share+", ", 1)
 }
 
 // Packets are conserved in every run, window, instance and flow; a run comes out the same twice, and the same without

@@ -28,6 +28,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	s.decided = true
 	e.assign(now, s, i)
 	e.reroute(now, f, to, i)
+	e.offers(now, f)
 	e.expect(f)
 }
 
@@ -88,6 +89,7 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	s.announced, s.decided = false, false
 	e.setMoved(f, false)
 	e.reroute(now, f, missing, 0)
+	e.offers(now, f)
 	e.lookOut(now)
 }
 
@@ -95,5 +97,7 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 func (e *Engine) Link(now units.Time, up bool) {
 	e.syncAll(now)
 	e.down = !up
+	e.pool.Link(up)
+	e.reshare(now)
 	e.expectAll()
 }

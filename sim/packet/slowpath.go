@@ -136,6 +136,7 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	s := &e.flows[f]
 	s.decided = true
 	e.assign(now, s, i)
+	e.offers(now, f)
 	if !s.held {
 		return
 	}

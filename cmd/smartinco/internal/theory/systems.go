@@ -56,6 +56,7 @@ func systems(o Options) []system {
 		f.flows = o.Packets / 100
 		all = append(all, f.system(o.Runs))
 	}
+	all = append(all, shares()...)
 	return append(all, commonWork(o.Packets)...)
 }
 
