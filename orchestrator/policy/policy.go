@@ -32,6 +32,7 @@ import (
 type Work struct {
 	Flow  flow.ID
 	At    flow.Instance  // serves it now; 0 for none
+	Held  bool           // it was held before, and is asked for again
 	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
 }
 
@@ -144,7 +145,7 @@ type Move struct {
 
 // Ranker is a policy under which not all held work is alike. The greatest rank is tried first; work of equal rank is
 // tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would
-// too. A rank depends on the work alone. A policy that is no Ranker promises the same of all work.
+// too. A rank depends on the work alone, Held left out. A policy that is no Ranker promises the same of all work.
 type Ranker interface{ Rank(w *Work) int }
 
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler

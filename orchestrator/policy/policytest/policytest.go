@@ -79,6 +79,7 @@ type world struct {
 	view   policy.View
 	next   flow.Instance
 	flows  []*policy.Work // that have an instance
+	held   []*policy.Work
 	seen   flow.ID
 }
 
@@ -178,6 +179,21 @@ func (w *world) end(i int) {
 	f := w.flows[i]
 	w.flows = slices.Delete(w.flows, i, i+1)
 	w.unassign(f)
+	w.again()
+}
+
+// again asks for the flows that are held, the oldest first, until one stays so.
+func (w *world) again() {
+	for len(w.held) > 0 && len(w.view.IDs) > 0 {
+		f := w.held[0]
+		f.Held = true
+		a := w.ask(f)
+		if a.Verdict == policy.Hold {
+			return
+		}
+		w.held = w.held[1:]
+		w.settle(f, a)
+	}
 }
 
 func (w *world) unassign(f *policy.Work) {
@@ -205,9 +221,17 @@ func (w *world) arrive() {
 	if w.row.Tuple {
 		f.Tuple = Tuple(w.rand)
 	}
-	if a := w.ask(f); a.Verdict == policy.Place {
+	w.settle(f, w.ask(f))
+}
+
+func (w *world) settle(f *policy.Work, a policy.Answer) {
+	f.Held = false
+	switch a.Verdict {
+	case policy.Place:
 		w.assign(f, a.Slot)
 		w.flows = append(w.flows, f)
+	case policy.Hold:
+		w.held = append(w.held, f)
 	}
 }
 

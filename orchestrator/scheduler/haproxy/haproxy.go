@@ -50,35 +50,46 @@ func full(v *policy.View, slot int) bool {
 	return v.MaxConn[slot] > 0 && v.Flows[slot] >= v.MaxConn[slot]
 }
 
-// queue knows the flows that wait in the backend's queue: they were seen before, and have no instance. A flow's number
-// is greater than those of all that came before it.
-type queue struct{ newest flow.ID }
+// queue is the backend's queue, which the host keeps. It knows which servers have got a place since a flow was last put
+// there: those alone are given to flows that wait.
+type queue struct{ freed policy.PerSlot[bool] }
 
-// dequeue places a flow that has waited. HAProxy hands it to the server that has just got a place without a turn of the
-// algorithm. ok is false for a flow that has not waited.
+// follow notes the servers that come, and those on which a flow ends.
+func (q *queue) follow(e *policy.Event) {
+	q.freed.Follow(e, true)
+	if e.Kind == policy.Ended && e.Slot >= 0 {
+		q.freed[e.Slot] = true
+	}
+}
+
+// dequeue answers for a flow that waits. HAProxy hands it to the server that has just got a place, without a turn of
+// the algorithm. ok is false for a flow that does not wait.
 func (q *queue) dequeue(w *policy.Work, v *policy.View, log *policy.Weighed) (a policy.Answer, ok bool) {
-	if w.At != 0 || w.Flow >= q.newest {
-		q.newest = max(q.newest, w.Flow+1)
+	if !w.Held {
 		return a, false
 	}
-	for slot := range v.IDs {
-		if usable(v, slot) && !full(v, slot) {
+	for slot, freed := range q.freed {
+		if freed && usable(v, slot) && !full(v, slot) {
 			log.Add(slot, 0, true)
 			return policy.Answer{Slot: slot, Why: dequeued}, true
 		}
 	}
-	return none(v), true
+	return q.none(v), true
 }
 
 // none is the answer where no server takes a flow.
-func none(v *policy.View) policy.Answer {
+func (q *queue) none(v *policy.View) policy.Answer {
 	for slot := range v.IDs {
 		if usable(v, slot) {
+			clear(q.freed)
 			return policy.Answer{Verdict: policy.Hold, Why: queued}
 		}
 	}
-	return policy.Answer{Verdict: policy.Drop, Why: refused}
+	return weightless
 }
+
+// weightless is the answer where no server has a weight.
+var weightless = policy.Answer{Verdict: policy.Drop, Why: refused}
 
 // rowOf is the row of an instance that takes work.
 func rowOf(v *policy.View, id flow.Instance) int {
@@ -93,10 +104,9 @@ var firstRow = policy.Row{
 	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &first{} }),
 }
 
-type first struct {
-	policy.Stateless
-	queue
-}
+type first struct{ queue }
+
+func (f *first) Observe(e *policy.Event, _ *policy.View) { f.follow(e) }
 
 func (f *first) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	if a, ok := f.dequeue(w, v, log); ok {
@@ -109,5 +119,5 @@ func (f *first) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 			return policy.Answer{Slot: slot}
 		}
 	}
-	return none(v)
+	return f.none(v)
 }

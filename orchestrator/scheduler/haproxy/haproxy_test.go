@@ -95,9 +95,7 @@ func (w *world) do(line string) string {
 		return ""
 	}
 	x := &policy.Work{Flow: flow.ID(len(w.flows))}
-	w.flows[fmt.Sprintf("%s/%d", f[1], x.Flow)] = x
 	w.flows[f[1]] = x
-	x.Flow = flow.ID(2 * len(w.flows))
 	for _, a := range f[2:] {
 		switch key, value, _ := strings.Cut(a, "="); key {
 		case "src":
@@ -369,6 +367,29 @@ func TestPartsOfABalanceFactor(t *testing.T) {
 	}
 }
 
+// A flow that waits takes no place that was free before it came: random drew a server that was full.
+func TestAFlowWaitsForAPlaceToBecomeFree(t *testing.T) {
+	w := newWorld(t, policytest.New(t, &randomRow, randomOptions{1}, 1), []int32{1, 1}, []int32{1, 1})
+	r := w.p.(*random)
+	drawn := uint32(0)
+	r.draw = func() uint32 { return drawn }
+	busy, waits := &policy.Work{Flow: 1}, &policy.Work{Flow: 2}
+	got := w.open(busy) + w.open(waits)
+	waits.Held = true
+	got += w.open(waits) // as when counters have come
+	w.close(busy)
+	if got += w.open(waits); got[0] != got[len(got)-1] || got[1:len(got)-1] != "(503)(503)" {
+		t.Errorf("%s: want the second flow to wait for the place of the first", got)
+	}
+	// A flow that comes again, after its end, does not wait.
+	w.close(waits)
+	drawn = 1 << 31
+	again := &policy.Work{Flow: 1}
+	if at := r.points[r.nearest(drawn)].slot; w.open(again) != string('A'+rune(at)) {
+		t.Errorf("flow 1 goes to %d when it comes again, not to that drawn, %d", again.At, at+1)
+	}
+}
+
 // A flow that waits gets the first place that is free, without a turn of the algorithm. Later ones wait behind it.
 func TestTheQueue(t *testing.T) {
 	for _, row := range []policy.Row{roundRobinRow, staticRow, leastRow, firstRow, randomRow} {
@@ -393,9 +414,19 @@ func TestTheQueue(t *testing.T) {
 		for i := range 2 {
 			at := open[i].At
 			w.close(open[i])
+			held[i].Held = true
 			if got := w.open(held[i]); got != string(rune('A'-1+at)) {
 				t.Errorf("%s: the flow that waits goes to %s, want %d, which has a place", row.Name, got, at)
 			}
+		}
+	}
+}
+
+func TestNearestOfTheRing(t *testing.T) {
+	r := ring{points: []point{{at: 10}, {at: 20}, {at: 4000000000}}}
+	for hash, want := range map[uint32]int{10: 0, 14: 0, 15: 0, 16: 1, 20: 1, 4200000000: 0, 4100000000: 2, 0: 0} {
+		if got := r.nearest(hash); got != want {
+			t.Errorf("%d: entry %d, want %d", hash, got, want)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy
 	if !h.consistent {
 		h.entries.fill(v)
 		if len(h.rows) == 0 {
-			return none(v)
+			return weightless
 		}
 		at := int(hash % uint32(len(h.rows)))
 		log.Add(int(h.rows[at]), float64(at), true)
@@ -151,7 +151,7 @@ func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy
 	}
 	h.ring.fill(v)
 	if len(h.points) == 0 {
-		return none(v)
+		return weightless
 	}
 	at := h.nearest(hash)
 	if h.factor > 0 {
@@ -223,7 +223,10 @@ type random struct {
 	drawn []int
 }
 
-func (r *random) Observe(e *policy.Event, _ *policy.View) { r.follow(e) }
+func (r *random) Observe(e *policy.Event, _ *policy.View) {
+	r.queue.follow(e)
+	r.ring.follow(e)
+}
 
 func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	if a, ok := r.dequeue(w, v, log); ok {
@@ -231,7 +234,7 @@ func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	}
 	r.fill(v)
 	if len(r.points) == 0 {
-		return none(v)
+		return weightless
 	}
 	best := -1
 	r.drawn = r.drawn[:0]
@@ -249,7 +252,7 @@ func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 		}
 	}
 	if full(v, best) {
-		return policy.Answer{Verdict: policy.Hold, Why: queued}
+		return r.none(v)
 	}
 	return policy.Answer{Slot: best}
 }

@@ -43,6 +43,7 @@ type least struct {
 type keyed struct{ key, order, list int }
 
 func (l *least) Observe(e *policy.Event, v *policy.View) {
+	l.follow(e)
 	l.servers.Follow(e, keyed{key: -1})
 	if e.Slot < 0 || e.Kind != policy.Joined && e.Kind != policy.Placed && e.Kind != policy.Ended {
 		return
@@ -97,7 +98,7 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 		}
 	}
 	if best < 0 {
-		return none(v)
+		return l.none(v)
 	}
 	return policy.Answer{Slot: best}
 }

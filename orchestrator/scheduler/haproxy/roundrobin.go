@@ -40,6 +40,7 @@ type server struct {
 }
 
 func (r *roundRobin) Observe(e *policy.Event, v *policy.View) {
+	r.follow(e)
 	switch e.Kind {
 	case policy.Joined:
 		id := v.IDs[e.Slot]
@@ -97,7 +98,7 @@ func (r *roundRobin) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) p
 		}
 		if id == 0 {
 			r.putBack(switched)
-			return none(v)
+			return r.none(v)
 		}
 		at := r.advance(id)
 		slot := rowOf(v, id)

@@ -67,7 +67,10 @@ type static struct {
 	next int
 }
 
-func (s *static) Observe(e *policy.Event, _ *policy.View) { s.follow(e) }
+func (s *static) Observe(e *policy.Event, _ *policy.View) {
+	s.queue.follow(e)
+	s.entries.follow(e)
+}
 
 func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	if a, ok := s.dequeue(w, v, log); ok {
@@ -85,5 +88,5 @@ func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 			return policy.Answer{Slot: slot}
 		}
 	}
-	return none(v)
+	return s.none(v)
 }

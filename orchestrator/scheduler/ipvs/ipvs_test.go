@@ -213,6 +213,19 @@ func TestWRRFromTheGreatestWeight(t *testing.T) {
 	}
 }
 
+// A server that is added changes the divisor of the weights, and the threshold becomes one that its steps can reach: here
+// 1 stays 1. DERIVED from the kernel's source.
+func TestWRRKeepsItsThresholdWhileServersAreAdded(t *testing.T) {
+	w := newWorld(t, newWeighted(newService(Options{})), 0, 6, 4)
+	got := ""
+	for i := range 7 {
+		got += w.do(fmt.Sprint("open c", i))
+	}
+	if want := "BAABABA"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // Two sets of servers on which the schedulers differ: active and inactive connections, and weights. The list is in the
 // order of the letters.
 func TestLeastOfDiffer(t *testing.T) {
