@@ -213,8 +213,8 @@ func TestWRRFromTheGreatestWeight(t *testing.T) {
 	}
 }
 
-// A server that is added changes the divisor of the weights, and the threshold becomes one that its steps can reach: here
-// 1 stays 1. DERIVED from the kernel's source.
+// A server that is added changes the divisor of the weights, and the threshold becomes one that its steps can reach:
+// here 1 stays 1. DERIVED from the kernel's source.
 func TestWRRKeepsItsThresholdWhileServersAreAdded(t *testing.T) {
 	w := newWorld(t, newWeighted(newService(Options{})), 0, 6, 4)
 	got := ""
