@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,12 +44,28 @@ func one(t *testing.T, text string, sets ...string) *Scenario {
 	return parse(t, text, sets...).Runs[0].Scenario
 }
 
+// A record states weights only where the scenario has them, and what it states is read back.
+func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
+	if b := one(t, minimal).YAML(); strings.Contains(string(b), "weights") || strings.Contains(string(b), "maxconn") {
+		t.Errorf("weights that are not given stand in\n%s", b)
+	}
+	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]")
+	again := one(t, string(s.YAML()))
+	for _, s := range []*Scenario{s, again} {
+		if w, m := s.Orchestrator().Weights, s.Orchestrator().MaxConn; !slices.Equal(w, []int{4, 3, 0}) ||
+			!slices.Equal(m, []int{2}) {
+			t.Errorf("weights %v, maxconn %v", w, m)
+		}
+	}
+}
+
 func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 	s := one(t, minimal)
 	for _, c := range []struct{ got, want any }{
 		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
-		{s.VNF.Contention.Lambda, units.PPS(25e6)}, {s.Instances, Instances{3, 3, 8}},
+		{s.VNF.Contention.Lambda, units.PPS(25e6)},
+		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{}}},
 		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
