@@ -2,8 +2,8 @@
 // against the contention law and the models of shares.
 //
 // It looks for spells: windows in which the same instances are ready and keep their flows. The first window of a spell
-// and its last are left out, since they may hold the change. In a spell, an instance is saturated if it was offered at
-// least 2 % more than it processed, in all windows together and more than it processed in each. A spell in which all are
+// and its last are left out, since they may hold the change. In a spell, an instance is saturated if it was offered more
+// than it processed in each window, and at least 2 % more in all of them together. A spell in which all are
 // saturated measures the capacity C(n); one in which some are measures how they share. An instance without flows does
 // not contend, so spells with one are left out where the scenario does not say idle_contend.
 package evidence
