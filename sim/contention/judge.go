@@ -80,7 +80,7 @@ type Verdict struct {
 	Sharing
 	Predictions []Prediction `json:"predictions"` // reserved, pooled
 	Position    float64      `json:"position"`    // of the measured value: 0 at reserved, 1 at pooled
-	// Decibans is ten times the decimal logarithm of the likelihood of pooled over that of reserved; nil without spread.
+	// Decibans is ten times the decimal logarithm of the likelihood of pooled over reserved; nil without spread.
 	Decibans *float64 `json:"decibans"`
 	Outcome  string   `json:"outcome"` // Reserved, Pooled, Neither or Open
 	Nearer   string   `json:"nearer"`  // Reserved or Pooled
@@ -237,8 +237,8 @@ func (v *Verdict) byChance() {
 	default:
 		v.Outcome = likelier.Share
 		if likelier.Beyond {
-			v.Notes = append(v.Notes, fmt.Sprintf("the measured value is %+.2f %% from what %s predicts, which is more "+
-				"than chance explains", 100*likelier.Off, likelier.Share))
+			v.Notes = append(v.Notes, fmt.Sprintf("the measured value is %+.2f %% from what %s predicts, which is "+
+				"more than chance explains", 100*likelier.Off, likelier.Share))
 		}
 	}
 }

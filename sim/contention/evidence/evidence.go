@@ -1,11 +1,11 @@
 // Package evidence reads from run records, simulated or measured, what instances processed in saturation, and holds it
 // against the contention law and the models of shares.
 //
-// It looks for spells: windows in which the same instances are ready and keep their flows. The first window of a spell
-// and its last are left out, since they may hold the change. In a spell, an instance is saturated if it was offered more
-// than it processed in each window, and at least 2 % more in all of them together. A spell in which all are
-// saturated measures the capacity C(n); one in which some are measures how they share. An instance without flows does
-// not contend, so spells with one are left out where the scenario does not say idle_contend.
+// It looks for spells: windows in which the same instances are ready and keep their flows. The first window of a
+// spell and its last are left out, since they may hold the change. In a spell, an instance is saturated if it was
+// offered more than it processed in each window, and at least 2 % more in all of them together. A spell in which all
+// are saturated measures the capacity C(n); one in which only some are measures how they share. An instance without
+// flows does not contend, so windows with one are left out unless the scenario says idle_contend.
 package evidence
 
 import (
