@@ -61,7 +61,7 @@ type Orchestrator struct {
 
 	flows   flow.Column[flowState]
 	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
-	counted flow.Column[uint64]         // what their rules had counted at the last reading, where the policy moves flows
+	counted flow.Column[uint64]         // what their rules had counted at the last reading, where flows are moved
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none
 	alive   []flow.Instance             // starting, ready or draining, in order
