@@ -65,7 +65,7 @@ func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple) {
 
 // workOf is a flow as the policy sees it, until the next call.
 func (o *Orchestrator) workOf(id flow.ID, f *flowState) *policy.Work {
-	o.work.Flow, o.work.At = id, f.target
+	o.work.Flow, o.work.At, o.work.Held = id, f.target, f.phase == waits
 	if o.tupled {
 		o.work.Tuple = *o.tuples.At(id)
 	}
@@ -258,6 +258,9 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	}
 	o.forgetCount(id)
 	o.settled(id, f, 0)
+	if was == placed && o.sees.Has(policy.T1) { // a policy that counts flows may have room for one now
+		o.placeHeld()
+	}
 }
 
 func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {

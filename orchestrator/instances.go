@@ -61,7 +61,8 @@ func (o *Orchestrator) list() {
 			continue
 		}
 		o.tell(policy.Left, slot, nil)
-		v.IDs = slices.Delete(v.IDs, slot, slot+1)
+		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
+		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
 		if o.sees.Has(policy.T1) {
 			v.Flows = slices.Delete(v.Flows, slot, slot+1)
 		}
@@ -79,6 +80,8 @@ func (o *Orchestrator) list() {
 		}
 		if slot == len(v.IDs) || v.IDs[slot] != id {
 			v.IDs = slices.Insert(v.IDs, slot, id)
+			v.Weight = slices.Insert(v.Weight, slot, byNumber(o.cfg.Weights, id, 1))
+			v.MaxConn = slices.Insert(v.MaxConn, slot, byNumber(o.cfg.MaxConn, id, 0))
 			if o.sees.Has(policy.T1) {
 				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
 			}
@@ -92,6 +95,14 @@ func (o *Orchestrator) list() {
 		}
 		slot++
 	}
+}
+
+// byNumber is what a list says of an instance, whose last value holds for all later ones.
+func byNumber(list []int, id flow.Instance, without int32) int32 {
+	if len(list) == 0 {
+		return without
+	}
+	return int32(list[min(int(id), len(list))-1])
 }
 
 // number notes the rows of the instances from a row on.

@@ -36,7 +36,8 @@ func (o *Orchestrator) rulesRead(rules []RuleCounter) {
 		}
 		*before = r.Packets
 		if f.phase == placed && f.rule == inForce && o.insts[f.target].state == ready {
-			o.rules = append(o.rules, policy.Counted{Work: *o.workOf(r.Flow, f), Slot: o.insts[f.target].slot, Packets: n})
+			o.rules = append(o.rules,
+				policy.Counted{Work: *o.workOf(r.Flow, f), Slot: o.insts[f.target].slot, Packets: n})
 		}
 	}
 	o.moves = o.mover.Moves(&o.view, o.rules, o.moves[:0])

@@ -19,6 +19,8 @@ type Config struct {
 	Min        int                // least number of instances that start, are ready or drain, 0 to Max
 	Max        int                // most of them, 1 to MaxInstances
 	Window     units.Time         // time between two readings of the counters, above 0
+	Weights    []int              // of the instances by number, the last for all later ones; none: 1 each
+	MaxConn    []int              // most flows of the instances, in the same way; 0 and none: no limit
 	Scheduler  scheduler.Options  // which instance takes a new flow
 	Autoscaler autoscaler.Options // how many instances there are
 
@@ -28,6 +30,12 @@ type Config struct {
 
 // MaxInstances bounds Config.Max.
 const MaxInstances = 1 << 16
+
+// Bounds of Config.Weights and Config.MaxConn.
+const (
+	MaxWeight = 1<<16 - 1
+	MostConn  = 1<<31 - 1
+)
 
 // maxFlowGap bounds how far a flow's number may lie beyond all earlier ones. Plants number flows in the order of their
 // arrival, so a larger gap is a fault of the plant; such a flow is not served.
@@ -53,7 +61,7 @@ type Orchestrator struct {
 
 	flows   flow.Column[flowState]
 	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
-	counted flow.Column[uint64]         // what their rules had counted at the last reading, where the policy moves flows
+	counted flow.Column[uint64]         // what their rules had counted at the last reading, where flows are moved
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none
 	alive   []flow.Instance             // starting, ready or draining, in order
@@ -87,6 +95,12 @@ func (c *Config) Validate() error {
 	case c.Initial < 0 || c.Initial > c.Max:
 		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
 	}
+	if err := inRange("instances.weights", c.Weights, MaxWeight); err != nil {
+		return err
+	}
+	if err := inRange("instances.maxconn", c.MaxConn, MostConn); err != nil {
+		return err
+	}
 	if err := c.Scheduler.Validate(); err != nil {
 		return err
 	}
@@ -104,6 +118,15 @@ func (c *Config) Validate() error {
 	case !static && c.Scheduler.NoInstance == "drop":
 		return errors.New("instances.min: 0 with scheduler.no_instance: drop, under which nothing would bring the " +
 			"last instance back: want 1 or more, or no_instance: hold")
+	}
+	return nil
+}
+
+func inRange(key string, list []int, most int) error {
+	for i, x := range list {
+		if x < 0 || x > most {
+			return fmt.Errorf("%s.%d: %d, want 0 to %d", key, i, x, most)
+		}
 	}
 	return nil
 }

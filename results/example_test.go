@@ -56,9 +56,9 @@ func ExampleOpen() {
 	}
 	// Output:
 	// fig9-best-fit fluid complete: true
-	// flow 0, instance 1: 530276631 of 558035714 packets
-	// flow 1, instance 1: 483773655 of 511532738 packets
-	// flow 2, instance 2: 437270679 of 465029762 packets
+	// flow 0, instance 1: 532467864 of 558035714 packets
+	// flow 1, instance 1: 485964888 of 511532738 packets
+	// flow 2, instance 1: 439461911 of 465029762 packets
 }
 
 // The decision log says why a flow is where it is.
@@ -84,5 +84,5 @@ func ExampleRecord_Decisions() {
 	// Output:
 	// 1us: flow 0 goes to instance 1: most loaded that the flow fits on
 	// 10000.001ms: flow 1 goes to instance 1: most loaded that the flow fits on
-	// 20000.001ms: flow 2 goes to instance 2: most loaded that the flow fits on
+	// 20000.001ms: flow 2 goes to instance 1: most loaded that the flow fits on
 }

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
@@ -109,11 +110,20 @@ func (c *Contention) rules() []strictyaml.Rule {
 
 func (in *Instances) rules() []strictyaml.Rule {
 	ordered := in.Min <= in.Max
-	return []strictyaml.Rule{
+	all := []strictyaml.Rule{
 		rule("min max", !ordered, fmt.Sprintf("at most instances.max, %d", in.Max)),
 		rule("initial min max", ordered && in.Initial < in.Min, fmt.Sprintf("at least instances.min, %d", in.Min)),
 		rule("initial min max", ordered && in.Initial > in.Max, fmt.Sprintf("at most instances.max, %d", in.Max)),
 	}
+	for i, w := range in.Weights {
+		all = append(all, rule(fmt.Sprintf("weights.%d", i), w < 0 || w > orchestrator.MaxWeight,
+			fmt.Sprintf("0 to %d", orchestrator.MaxWeight)))
+	}
+	for i, n := range in.MaxConn {
+		all = append(all, rule(fmt.Sprintf("maxconn.%d", i), n < 0 || n > orchestrator.MostConn,
+			fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+	}
+	return all
 }
 
 // policyRules are those of the scheduler and the autoscaler.

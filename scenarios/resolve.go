@@ -45,6 +45,9 @@ func FromRecord(name string, resolved any, seed uint64) (*Scenario, error) {
 
 // Orchestrator is what the scenario's orchestrator is made from, in every plant.
 func (s *Scenario) Orchestrator() orchestrator.Config {
-	return orchestrator.Config{Seed: s.Seed, Initial: s.Instances.Initial, Min: s.Instances.Min, Max: s.Instances.Max,
-		Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler}
+	in := &s.Instances
+	return orchestrator.Config{
+		Seed: s.Seed, Initial: in.Initial, Min: in.Min, Max: in.Max, Weights: in.Weights, MaxConn: in.MaxConn,
+		Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler,
+	}
 }

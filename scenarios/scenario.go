@@ -170,11 +170,13 @@ share: reserved: each can process what the law says; pooled: what one leaves unu
 `
 }
 
-// Instances bounds the number of instances.
+// Instances bounds the number of instances, and says in what they differ.
 type Instances struct {
-	Initial int `yaml:"initial" default:"3" min:"0"`
-	Min     int `yaml:"min" default:"3" min:"0"`
-	Max     int `yaml:"max" default:"8" min:"1" max:"65536"`
+	Initial int   `yaml:"initial" default:"3" min:"0"`
+	Min     int   `yaml:"min" default:"3" min:"0"`
+	Max     int   `yaml:"max" default:"8" min:"1" max:"65536"`
+	Weights []int `yaml:"weights"`
+	MaxConn []int `yaml:"maxconn"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -183,7 +185,16 @@ func (Instances) Docs() string {
 initial: ready when the run begins
 min: least
 max: most
+weights: how much of the flows each instance is to have beside the others, 0 to 65535, for policies with weights: a
+	list in order of creation, whose last value holds for all later instances; without it, all have 1
+maxconn: most flows that each instance is to have at once, for policies with such a limit: a list as above; 0, and no
+	list, for no limit
 `
+}
+
+// Unused implements strictyaml.Partial: a list that is not given says nothing.
+func (in Instances) Unused(key string) bool {
+	return key == "weights" && len(in.Weights) == 0 || key == "maxconn" && len(in.MaxConn) == 0
 }
 
 // Telemetry is the metrics collector's view.

@@ -32,6 +32,6 @@ func ExampleRun() {
 		last.T, last.Offered/1e6, last.Processed/1e6, last.Instances)
 	fmt.Println("packets are conserved:", record.Run.Conservation.Holds)
 	// Output:
-	// 330 s: 148.8 Mpps offered, 42.3 Mpps processed by 8 instances
+	// 330 s: 148.8 Mpps offered, 43.5 Mpps processed by 8 instances
 	// packets are conserved: true
 }

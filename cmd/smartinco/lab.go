@@ -138,9 +138,10 @@ func newLabCalibrate() *cobra.Command {
 		Short: "Measure what instances process, alone and together, for the simulator",
 		Long: prose(`
 Measure on a testbed - the lab unless another is named - what one instance processes alone and what several do
-together, under more load than they can process: real packets, steered to real containers by real rules. The times that
-rules, starts and stops take are measured too. The result is a piece of a scenario, with which the simulator predicts
-what the testbed does.
+together, under more load than they can process: real packets, steered to real containers by real rules. Whether they share what
+they process together is measured with one instance that needs little (vnf.contention.share). So are the times that
+rules, starts and stops take. The result is a piece of a scenario, with which the simulator predicts what the testbed
+does.
 
 The testbed must not be in use. The eight counts of instances, three rounds each, take about three minutes.`),
 		Example: `  smartinco lab calibrate -o calibration.yaml
@@ -191,6 +192,14 @@ The testbed must not be in use. The eight counts of instances, three rounds each
 			fmt.Fprintf(w, "no law was fitted: %v\n", err)
 		} else if err := printFit(w, "testbed "+tb.Name, fit); err != nil {
 			return err
+		}
+		switch v, err := m.Shares(); {
+		case err != nil:
+			fmt.Fprintf(w, "\nno model of shares was chosen: %v\n", err)
+		case v != nil:
+			if err := printVerdict(w, v); err != nil {
+				return err
+			}
 		}
 		if d := m.Disturbed(); len(d) > 0 {
 			fmt.Fprintf(w, "\nThe rounds with %v instances differ by more than 10 %%: something else had the "+

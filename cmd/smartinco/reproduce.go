@@ -27,7 +27,6 @@ var reproduced = []struct {
 	{"fig7", []string{"fig7"}},
 	{"fig9", []string{"fig8", "fig9"}}, // figure 8 is the same runs, instance by instance
 	{"fig10", []string{"fig10"}},
-	{"fig10-target-100", nil}, // another reading of the autoscaler's target
 }
 
 // reproduction is what the verb was asked for.
@@ -44,8 +43,9 @@ func newReproduce() *cobra.Command {
 		Long: prose(`
 Run the built-in scenarios of figures 6 to 10, draw the figures as PDF and PNG with the published values marked, and
 write fidelity.md and fidelity.csv: each published number, ours, the residual, and whether it was fitted or predicted;
-and what figure 9 gives under other readings of the thesis, which readings.csv holds too. The records are kept in the
-directory records; runs that are already finished are passed over.
+and what the figures give under other readings of the thesis, which readings.csv holds too. The records are kept in the
+directory records; runs that are already finished are passed over. Other readings are run in memory; the verb fidelity
+runs all of them.
 
 With --engine packet the same is done again with every packet simulated, 2e11 of them: figures fig6-packet.pdf and so
 on, and both engines side by side in fidelity.md. That takes half an hour on two cores. When it is
@@ -96,27 +96,24 @@ the lab can do in less than ten minutes.`),
 		if engine.value != "fluid" {
 			engines = append(engines, engine.value)
 		}
-		var cs []fidelity.Comparison
+		var page fidelity.Page
 		for _, engine := range engines {
 			rows, err := r.engine(c, engine)
 			if err != nil {
 				return err
 			}
-			cs = append(cs, fidelity.Comparison{Engine: engine, Rows: rows})
+			page.Comparisons = append(page.Comparisons, fidelity.Comparison{Engine: engine, Rows: rows})
 		}
-		readings, err := r.readings(c)
-		if err != nil {
+		if err := otherReadings(c, inMemory(r.sets), &page); err != nil {
 			return err
 		}
 		for _, f := range []struct {
 			name  string
 			write func(io.Writer) error
 		}{
-			{"fidelity.md", func(w io.Writer) error {
-				return errors.Join(fidelity.WriteMarkdown(w, cs...), fidelity.WriteReadings(w, readings))
-			}},
-			{"fidelity.csv", func(w io.Writer) error { return fidelity.WriteCSV(w, cs...) }},
-			{"readings.csv", func(w io.Writer) error { return fidelity.WriteReadingsCSV(w, readings) }},
+			{"fidelity.md", page.WriteMarkdown},
+			{"fidelity.csv", func(w io.Writer) error { return fidelity.WriteCSV(w, page.Comparisons...) }},
+			{"readings.csv", func(w io.Writer) error { return fidelity.WriteReadingsCSV(w, page.Outcomes) }},
 		} {
 			path := filepath.Join(r.out, f.name)
 			if err := results.WriteFile(path, f.write); err != nil {
@@ -137,7 +134,7 @@ func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, 
 	recs := fidelity.Records{}
 	for _, p := range reproduced {
 		var err error
-		if recs[p.study], err = r.study(c, p.study, engine, p.study, nil); err != nil {
+		if recs[p.study], err = r.study(c, p.study, engine); err != nil {
 			return nil, err
 		}
 		for _, figure := range p.figures {
@@ -156,31 +153,14 @@ func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, 
 	return fidelity.Compare(recs)
 }
 
-// readings runs what is left of Figure 9 under every reading, with the fluid engine.
-func (r *reproduction) readings(c *cobra.Command) ([]fidelity.Outcome, error) {
-	var outcomes []fidelity.Outcome
-	for _, reading := range fidelity.Readings {
-		recs, err := r.study(c, fidelity.ReadingStudy, "fluid", filepath.Join("readings", reading.Name), reading.Sets)
-		if err != nil {
-			return nil, err
-		}
-		o, err := reading.Measure(recs)
-		if err != nil {
-			return nil, err
-		}
-		outcomes = append(outcomes, o)
-	}
-	return outcomes, nil
-}
-
 // study runs what is left of a built-in study, in a directory among the engine's records, and opens its records.
-func (r *reproduction) study(c *cobra.Command, name, engine, dir string, sets []string) ([]*results.Record, error) {
-	st, err := scenarios.Load(name, slices.Concat([]string{"engine=" + engine}, r.sets, sets))
+func (r *reproduction) study(c *cobra.Command, name, engine string) ([]*results.Record, error) {
+	st, err := scenarios.Load(name, slices.Concat([]string{"engine=" + engine}, r.sets))
 	if err != nil {
 		return nil, err
 	}
-	where := filepath.Join(r.out, study.RecordsName, engine, dir)
-	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", filepath.Base(dir), engine),
+	where := filepath.Join(r.out, study.RecordsName, engine, name)
+	line := newProgress(c.ErrOrStderr(), fmt.Sprintf("runs of %s, %s", name, engine),
 		float64(len(st.Runs)))
 	_, err = study.All(c.Context(), st, where, study.AllOptions{Version: version, Jobs: r.jobs, Progress: line.at})
 	line.end()

@@ -48,6 +48,7 @@ var midways = map[string]midway{
 	"sweep":           long("sweep", "out/*/run.json"),
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
+	"fidelity":        waiting("fidelity", "--readings"),
 	"plot":            prints("plot", "fig9", "RECORD", "-o", "f.svg"),
 	"export":          prints("export", "RECORD"),
 	"verify":          prints("verify", "RECORD"),

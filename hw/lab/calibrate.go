@@ -55,6 +55,19 @@ func (p *Plan) Check() error {
 	return nil
 }
 
+// Sharing is the number of instances with which each round measures how they share what they process together: the
+// largest of at most five, 0 if all counts are one. The last of them is offered a fifth of what each of so many
+// processed in the round, and the others as much as before.
+func (p *Plan) Sharing() int {
+	n := 0
+	for _, c := range p.Counts {
+		if c > 1 && c <= 5 {
+			n = max(n, c)
+		}
+	}
+	return n
+}
+
 // RingOf is the number of ring slots that an instance's command names, for the forwarder or testpmd; 0 if it names
 // none.
 func RingOf(command []string) int {
@@ -76,6 +89,7 @@ type Measurement struct {
 	Switch string
 	Plan   Plan
 	Points []Point
+	Shared []Point // of each round: all but the last instance are under load, see Plan.Sharing; empty if none can be
 	// Of each instance that was started under load (of all if the plan has none), and of each rule.
 	Start []time.Duration // from the request to the engine until the container ran
 	Ready []time.Duration // from then until it took packets
@@ -83,7 +97,7 @@ type Measurement struct {
 	Rule  []time.Duration // from the request to the switch until it was in force
 }
 
-// Point is one run with N instances under more load than they can process.
+// Point is one run with N instances under more load than they can process, but for the last of those in Shared.
 type Point struct {
 	N         int
 	Sent      float64   // packets a second that the generator sent
@@ -157,15 +171,31 @@ func (m *measuring) run(ctx context.Context) error {
 		}
 	}
 	for round := range m.plan.Rounds {
+		share, each := m.plan.Sharing(), 0.0 // what each of so many processed
 		for _, n := range m.plan.Counts {
-			point, err := m.point(ctx, n, m.plan.Offered)
+			point, err := m.point(ctx, equal(n, m.plan.Offered))
 			if err != nil {
 				return err
 			}
 			m.out.Points = append(m.out.Points, point)
 			m.say(fmt.Sprintf("round %d of %d: %d instances processed %s of %s", round+1, m.plan.Rounds, n,
 				rate(point.Processed), rate(point.Sent)))
+			if n == share {
+				each = point.Processed / float64(n)
+			}
 		}
+		if share == 0 {
+			continue
+		}
+		loads := equal(share, m.plan.Offered)
+		loads[share-1] = units.PPS(each / 5)
+		point, err := m.point(ctx, loads)
+		if err != nil {
+			return err
+		}
+		m.out.Shared = append(m.out.Shared, point)
+		m.say(fmt.Sprintf("round %d of %d: %d instances processed %s, the last one offered %s of it", round+1,
+			m.plan.Rounds, share, rate(point.Processed), rate(float64(loads[share-1]))))
 	}
 	return m.latencies(ctx, most)
 }
@@ -199,7 +229,7 @@ func (m *measuring) delete(ctx context.Context) error {
 // latencies measures rules, starts and stops while instances are under load, as when a scheduler and an autoscaler ask
 // for them. Rules come one after the other, and the last instance is replaced again and again beside the others.
 func (m *measuring) latencies(ctx context.Context, most int) error {
-	if err := m.load(ctx, max(most-1, 1), m.plan.Offered); err != nil {
+	if err := m.load(ctx, equal(max(most-1, 1), m.plan.Offered)); err != nil {
 		return err
 	}
 	m.out.Rule = nil // load requests its rules together, so their latencies do not count
@@ -231,7 +261,7 @@ func (m *measuring) latencies(ctx context.Context, most int) error {
 // explore finds the load to offer: it doubles the rate of one instance until less than nine tenths come back.
 func (m *measuring) explore(ctx context.Context) error {
 	for offered := units.PPS(1000); offered < 20_000_000; offered *= 2 {
-		point, err := m.point(ctx, 1, offered)
+		point, err := m.point(ctx, equal(1, offered))
 		if err != nil {
 			return err
 		}
@@ -249,9 +279,15 @@ func (m *measuring) explore(ctx context.Context) error {
 	return errors.New("one instance processes 20 Mpps: there is nothing to measure")
 }
 
-// point measures n instances, each with one flow, under a load that they share equally.
-func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point, error) {
-	if err := m.load(ctx, n, offered); err != nil {
+// equal are the loads of n instances that are offered so much together.
+func equal(n int, offered units.PPS) []units.PPS {
+	return slices.Repeat([]units.PPS{offered / units.PPS(n)}, n)
+}
+
+// point measures instances, each with one flow, under these loads.
+func (m *measuring) point(ctx context.Context, loads []units.PPS) (Point, error) {
+	n := len(loads)
+	if err := m.load(ctx, loads); err != nil {
 		return Point{}, err
 	}
 	if err := sleep(ctx, m.plan.Settle); err != nil {
@@ -292,14 +328,14 @@ func (m *measuring) point(ctx context.Context, n int, offered units.PPS) (Point,
 	return point, sleep(ctx, 300*time.Millisecond) // until the rings are empty
 }
 
-// load sends n flows, one to each of the first n instances.
-func (m *measuring) load(ctx context.Context, n int, offered units.PPS) error {
-	if err := m.install(ctx, n); err != nil {
+// load sends a flow of each rate, one to each of the first instances.
+func (m *measuring) load(ctx context.Context, loads []units.PPS) error {
+	if err := m.install(ctx, len(loads)); err != nil {
 		return err
 	}
 	var streams []hw.Stream
-	for _, f := range m.rules {
-		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: offered / units.PPS(n),
+	for i, f := range m.rules {
+		streams = append(streams, hw.Stream{Flow: f, Tuple: tuple(f), End: longest, Rate: loads[i],
 			FrameSize: m.plan.Frame})
 	}
 	if err := m.Generator.Load(ctx, streams); err != nil {

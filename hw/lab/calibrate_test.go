@@ -145,6 +145,9 @@ func TestCalibrate(t *testing.T) {
 			t.Errorf("%d instances: %.0f packets a second, want %.0f; each %v", p.N, p.Processed, want, p.Each)
 		}
 	}
+	if len(m.Shared) != 2 || m.Shared[0].N != 4 || len(m.Shared[0].Each) != 4 {
+		t.Errorf("shared %+v, want four instances in each of two rounds", m.Shared)
+	}
 	if o := float64(m.Plan.Offered); o < 5.9e6 || o > 6.1e6 {
 		t.Errorf("offered %.0f, want six times what one processes", o)
 	}
@@ -170,6 +173,51 @@ func TestCalibrate(t *testing.T) {
 	}
 	if n := sc.NIC; n.EngineLatency != 3*units.Millisecond || n.ESwitchLimit != 0 || n.FrameOverhead != 20 {
 		t.Errorf("nic %+v", n)
+	}
+}
+
+// Four instances process 100 each when all are under load, and the last needs 20 of it. The fragment has the model of
+// shares that the others' rates speak for, and the default if they speak for none.
+func TestShares(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		each          []float64 // of the three others, by round
+		share, strong string
+	}{
+		{"lost", []float64{99, 100, 101}, "reserved", "reserved; "},
+		{"to the others", []float64{125.5, 127, 127.5}, "pooled", "pooled; "},
+		{"in between", []float64{95, 113, 130}, "reserved", "cannot tell; "},
+		{"too few rounds", []float64{126}, "", ""},
+	} {
+		m := Measurement{}
+		for i, r := range c.each {
+			all := 100 + float64(i-1)
+			m.Points = append(m.Points, Point{N: 1, Processed: 300, Each: []float64{300}},
+				Point{N: 4, Processed: 4 * all, Each: []float64{all, all, all, all}})
+			m.Shared = append(m.Shared, Point{N: 4, Each: []float64{r, r, r, 20}})
+		}
+		text := string(m.Fragment("memory", 0))
+		if got := strings.Contains(text, "    share: "+c.share+" # "+c.strong); got != (c.share != "") {
+			t.Errorf("%s: want share %q, %q in\n%s", c.name, c.share, c.strong, text)
+		}
+	}
+	// A switch that counts nothing says nothing.
+	silent := Measurement{Points: []Point{{N: 2, Processed: 9, Each: []float64{0, 0}}},
+		Shared: []Point{{N: 2, Each: []float64{0, 0}}, {N: 2, Each: []float64{0, 0}}}}
+	if v, err := silent.Shares(); err == nil || strings.Contains(string(silent.Fragment("memory", 0)), "share") {
+		t.Errorf("a verdict of nothing: %+v", v)
+	}
+}
+
+// The instances of the experiment are the largest count of at most five.
+func TestSharing(t *testing.T) {
+	for _, c := range []struct {
+		counts []int
+		want   int
+	}{{DefaultPlan().Counts, 5}, {[]int{8, 2, 4}, 4}, {[]int{1}, 0}, {[]int{1, 6}, 0}} {
+		if got := (&Plan{Counts: c.counts}).Sharing(); got != c.want {
+			t.Errorf("%v: %d instances, want %d", c.counts, got, c.want)
+		}
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"gonum.org/v1/gonum/stat"
+
 	"github.com/smartinco/smartinco/sim/contention"
 	"github.com/smartinco/smartinco/units"
 )
@@ -21,6 +23,38 @@ func (m *Measurement) Contention() []contention.Point {
 	}
 	slices.SortStableFunc(points, func(a, b contention.Point) int { return a.N - b.N })
 	return points
+}
+
+// Shares says whether what an instance leaves unused is there for the others, by the rounds in which all but the last
+// instance were under load, held against those in which all of so many were. It is nil with fewer than two such rounds.
+func (m *Measurement) Shares() (*contention.Verdict, error) {
+	if len(m.Shared) < 2 {
+		return nil, nil
+	}
+	n := m.Shared[0].N
+	var alone, capacity, each, demand []float64
+	for _, p := range m.Points {
+		switch p.N {
+		case 1:
+			alone = append(alone, p.Each[0])
+		case n:
+			capacity = append(capacity, stat.Mean(p.Each, nil))
+		}
+	}
+	for _, p := range m.Shared {
+		each = append(each, stat.Mean(p.Each[:n-1], nil))
+		demand = append(demand, p.Each[n-1]) // it is far from saturated, so it processes what it is offered
+	}
+	s := contention.Sharing{Hungry: n - 1, Demands: []float64{stat.Mean(demand, nil)},
+		Each: contention.NewSample(each), Capacity: contention.NewSample(capacity)}
+	if len(alone) > 0 {
+		s.Alone = stat.Mean(alone, nil)
+	}
+	v, err := contention.Judge(s)
+	if err != nil {
+		return nil, fmt.Errorf("lab: shares: %w", err)
+	}
+	return v, nil
 }
 
 // Fragment returns the part of a scenario that describes the measured testbed, nic and vnf, in YAML. With it, the
@@ -44,7 +78,15 @@ func (m *Measurement) Fragment(testbed string, ring int) []byte {
 	}
 	fmt.Fprintf(&b, "  start_latency: %v # median: from then until it took packets\n", span(quantile(m.Ready, 0.5)))
 	fmt.Fprintf(&b, "  stop_latency: %v # median\n", span(quantile(m.Stop, 0.5)))
-	fmt.Fprintf(&b, "  contention:\n    model: table\n    points: # of each instance; all together, and how far the "+
+	fmt.Fprintf(&b, "  contention:\n    model: table\n")
+	if v, err := m.Shares(); err == nil && v != nil {
+		share := contention.Reserved // the default, where the measurement does not say
+		if v.Outcome == contention.Pooled {
+			share = v.Outcome
+		}
+		fmt.Fprintf(&b, "    share: %s # %s; %s (%d rounds)\n", share, v.Outcome, v.Strength, len(m.Shared))
+	}
+	fmt.Fprintf(&b, "    points: # of each instance; all together, and how far the "+
 		"rounds were from their median\n")
 	for _, p := range m.middles() {
 		fmt.Fprintf(&b, "      %d: %s # %s, ±%.1f %%\n", p.n, rate(p.median/float64(p.n)), rate(p.median), 100*p.spread)

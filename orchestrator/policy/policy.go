@@ -32,6 +32,7 @@ import (
 type Work struct {
 	Flow  flow.ID
 	At    flow.Instance  // serves it now; 0 for none
+	Held  bool           // it was held before, and is asked for again
 	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
 }
 
@@ -57,9 +58,14 @@ type View struct {
 	Now   units.Time
 	Limit float64         // T0: packets a second that one instance is trusted with
 	IDs   []flow.Instance // T0: the instances that take work: ready, and not draining
-	Flows []int32         // T1: flows assigned to the instance and not yet ended
-	Load  []float64       // T2: packets a second forwarded to it in the last window; 0 before its first
-	Back  []float64       // T2: packets a second that came back from it in the last window; 0 before its first
+
+	// T0: what the scenario says of the instances. They do not change while an instance takes work.
+	Weight  []int32 // its share beside the others; 0: it is to take no new work
+	MaxConn []int32 // most flows that it is to have; 0: any number
+
+	Flows []int32   // T1: flows assigned to the instance and not yet ended
+	Load  []float64 // T2: packets a second forwarded to it in the last window; 0 before its first
+	Back  []float64 // T2: packets a second that came back from it in the last window; 0 before its first
 
 	Live     []flow.Instance // T2: all instances that are counted: those of IDs, and those that start or drain
 	LiveLoad []float64       // T2: their Load
@@ -139,7 +145,7 @@ type Move struct {
 
 // Ranker is a policy under which not all held work is alike. The greatest rank is tried first; work of equal rank is
 // tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would
-// too. A rank depends on the work alone. A policy that is no Ranker promises the same of all work.
+// too. A rank depends on the work alone, Held left out. A policy that is no Ranker promises the same of all work.
 type Ranker interface{ Rank(w *Work) int }
 
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler

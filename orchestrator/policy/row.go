@@ -11,7 +11,7 @@ type Class uint8
 
 // The classes that this orchestrator offers.
 const (
-	T0 Class = 1 << iota // static: instance numbers, the limit; always fresh
+	T0 Class = 1 << iota // static: instance numbers, weights, limits; always fresh
 	T1                   // own counters: flows the orchestrator itself assigned and has seen end; always fresh
 	T2                   // rule counters of the switch; as old as the window and the delay of the reading
 )

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,11 +20,6 @@ import (
 
 //go:embed published.yaml
 var published []byte
-
-// contradictions is the section of the page that says where the published numbers exclude each other.
-//
-//go:embed contradictions.md
-var contradictions string
 
 // Entry is one published result.
 type Entry struct {
@@ -58,12 +54,16 @@ type Row struct {
 	Value     float64 // ours; NaN where ours is not one
 	Verdict   string  // agrees, differs, not predicted
 	Sentence  string  // why they differ, or what was read
+	// Fitted are the parameters of the runs that were chosen so that this entry comes out; see Question. They are not
+	// known of runs whose law of contention answers none of the questions.
+	Fitted []string
+	known  bool
 }
 
 // Residual is ours minus the published value; NaN if either is not a number.
 func (r *Row) Residual() float64 { return r.Value - r.Published }
 
-// Kind says how the number may be read: fitted or predicted.
+// Kind says what the published list calls the entry: fitted or predicted.
 func (r *Row) Kind() string {
 	if r.Use == "calibrate" {
 		return "fitted"
@@ -71,7 +71,23 @@ func (r *Row) Kind() string {
 	return "predicted"
 }
 
-// Records are the runs of the study, by the name of their scenario: fig6, fig7, fig9, fig10, fig10-target-100.
+// role is the kind, and what the runs' reading makes of it where that is something else.
+func (r *Row) role() string {
+	fitted := strings.Join(r.Fitted, ", ")
+	switch {
+	case !r.known:
+		return r.Kind()
+	case r.Kind() == "fitted" && fitted == "":
+		return "fitted; here predicted"
+	case r.Kind() == "predicted" && fitted != "":
+		return fmt.Sprintf("predicted; here fitted (%s)", fitted)
+	case fitted != "":
+		return fmt.Sprintf("fitted (%s)", fitted)
+	}
+	return "predicted"
+}
+
+// Records are the runs of the study, by the name of their scenario: one of Studies.
 type Records map[string][]*results.Record
 
 // Compare measures every published result in the records. An entry whose runs are missing is an error.
@@ -84,13 +100,22 @@ func Compare(recs Records) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	var fits []Fit
+	if len(m["fig9"]) > 0 {
+		fits = fitsOf(m["fig9"][0].Record)
+	}
 	rows := make([]Row, len(entries))
 	for i, e := range entries {
 		measure, ok := measures[e.ID]
 		if !ok {
 			return nil, fmt.Errorf("published.yaml: %s: nothing measures this entry", e.ID)
 		}
-		r := Row{Entry: e, Published: math.NaN(), Value: math.NaN()}
+		r := Row{Entry: e, Published: math.NaN(), Value: math.NaN(), known: len(fits) > 0}
+		for _, f := range fits {
+			if slices.Contains(f.Entries, e.ID) {
+				r.Fitted = append(r.Fitted, f.Parameter)
+			}
+		}
 		if err := measure(m, &r); err != nil {
 			return nil, fmt.Errorf("%s: %w", e.ID, err)
 		}
@@ -128,8 +153,8 @@ type Comparison struct {
 // WriteCSV writes comparisons as a table, the engines' rows of an entry one below the other.
 func WriteCSV(w io.Writer, cs ...Comparison) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"id", "section", "quantity", "use", "engine", "published", "published_value", "ours", "ours_value",
-		"unit", "residual", "verdict", "sentence"})
+	c.Write([]string{"id", "section", "quantity", "use", "fitted", "engine", "published", "published_value", "ours",
+		"ours_value", "unit", "residual", "verdict", "sentence"})
 	num := func(v float64) string {
 		if math.IsNaN(v) {
 			return ""
@@ -139,54 +164,11 @@ func WriteCSV(w io.Writer, cs ...Comparison) error {
 	for i := range cs[0].Rows {
 		for k := range cs {
 			r := &cs[k].Rows[i]
-			c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), cs[k].Engine, r.Entry.Value, num(r.Published),
-				r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict, r.Sentence})
+			c.Write([]string{r.ID, r.Section, r.Quantity, r.Kind(), strings.Join(r.Fitted, " "), cs[k].Engine,
+				r.Entry.Value, num(r.Published), r.Ours, num(r.Value), r.Unit, num(r.Residual()), r.Verdict,
+				r.Sentence})
 		}
 	}
 	c.Flush()
 	return c.Error()
-}
-
-// WriteMarkdown writes comparisons as a page, the engines side by side.
-func WriteMarkdown(w io.Writer, cs ...Comparison) error {
-	var b strings.Builder
-	var engines []string
-	head, rule := "| entry | § | what | use | published |", "|---|---|---|---|---|"
-	for _, c := range cs {
-		engines = append(engines, c.Engine)
-		ours := "ours"
-		if len(cs) > 1 {
-			ours = c.Engine
-		}
-		head += fmt.Sprintf(" %s | residual | verdict |", ours)
-		rule += "---|---|---|"
-	}
-	fmt.Fprintf(&b, "# Fidelity: the published results beside ours (%s)\n\n", strings.Join(engines, ", "))
-	b.WriteString("*Fitted* entries were used to choose the model's parameters and say nothing about it. *Predicted* " +
-		"ones were not: they\n" +
-		"are the test. One calibration serves all figures; nothing is adjusted to a single one. The residual is ours " +
-		"minus the\npublished value.\n\n")
-	fmt.Fprintf(&b, "%s\n%s\n", head, rule)
-	for i := range cs[0].Rows {
-		r := &cs[0].Rows[i]
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |", r.ID, r.Section, r.Quantity, r.Kind(), r.Entry.Value)
-		for _, c := range cs {
-			r := &c.Rows[i]
-			fmt.Fprintf(&b, " %s | %s | %s |", r.Ours, number(r.Residual(), r.Unit), r.Verdict)
-		}
-		b.WriteString("\n")
-	}
-	b.WriteString("\n## Entry by entry\n\n")
-	for i := range cs[0].Rows {
-		r := &cs[0].Rows[i]
-		fmt.Fprintf(&b, "**%s** — %s\n\n", r.ID, r.Sentence)
-		for _, c := range cs[1:] {
-			if s := c.Rows[i].Sentence; s != r.Sentence {
-				fmt.Fprintf(&b, "With *%s*: %s\n\n", c.Engine, s)
-			}
-		}
-	}
-	b.WriteString(contradictions)
-	_, err := io.WriteString(w, b.String())
-	return err
 }

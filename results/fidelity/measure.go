@@ -240,3 +240,64 @@ func (r *run) filled() (held []int32, most float64) {
 
 // second is the second half of a run, when it is steady.
 func second(r *run) []results.Window { return r.windows[len(r.windows)/2:] }
+
+// last is the last window with so many flows on; nil if there is none.
+func (r *run) last(flows int32) *results.Window {
+	for i := len(r.windows) - 1; i >= 0; i-- {
+		if r.windows[i].Flows == flows {
+			return &r.windows[i]
+		}
+	}
+	return nil
+}
+
+// rates are what the instances that hold flows at the end of the run process, in Mpps, in the mean from the saturation
+// of the eSwitch on, in order of the instances.
+func (r *run) rates() (mpps []float64) {
+	over := r.overload()
+	begin, end := over[0].T, r.windows[len(r.windows)-1].T
+	sum, windows, holds := map[int32]float64{}, map[int32]int{}, map[int32]bool{}
+	for i := range r.instances {
+		if x := &r.instances[i]; x.T >= begin && x.Serving() {
+			sum[x.Instance] += x.Processed
+			windows[x.Instance]++
+			holds[x.Instance] = x.T == end && x.Flows > 0
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(sum)) {
+		if holds[k] {
+			mpps = append(mpps, sum[k]/float64(windows[k])/1e6)
+		}
+	}
+	return mpps
+}
+
+// hottest is the most that an instance is offered in the window that ends at t, in packets/s.
+func (r *run) hottest(t float64) (most float64) {
+	for i := range r.instances {
+		if x := &r.instances[i]; x.T == t {
+			most = max(most, x.Offered)
+		}
+	}
+	return most
+}
+
+// together is what n instances process in Figure 7, where all are saturated, in Mpps; NaN without such a run.
+func (m measured) together(n int) float64 {
+	x, err := m.vnfs(n)
+	if err != nil {
+		return math.NaN()
+	}
+	return mean(second(x), processed)
+}
+
+// ratesAt are what the instances that hold flows process in the window that ends at t, in Mpps, in order of the
+// instances.
+func (r *run) ratesAt(t float64) (mpps []float64) {
+	for i := range r.instances {
+		if x := &r.instances[i]; x.T == t && x.Flows > 0 {
+			mpps = append(mpps, x.Processed/1e6)
+		}
+	}
+	return mpps
+}

@@ -1,128 +1,164 @@
 package fidelity
 
 import (
-	_ "embed"
+	"context"
 	"encoding/csv"
+
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-
-	"github.com/smartinco/smartinco/results"
 )
 
-// readings is the section of the page up to its table. lessons say how much of the predictions is owed to the defaults.
-var (
-	//go:embed readings.md
-	readings string
-	//go:embed lessons.md
-	lessons string
-)
-
-// Reading is one way to read what the thesis leaves open, or where it contradicts itself. It overrides keys of Figure
-// 9's scenario, and changes the calibration only if that is what is read differently.
-type Reading struct {
-	Name string // fit for a directory
-	Sets []string
-	Why  string
+// namedReading is a row of the table of readings. Beyond the open questions it may override other keys.
+type namedReading struct {
+	name    string
+	reading Reading
+	extra   []string // overrides of Figures 9 and 10
+	why     string
 }
 
-// Readings are those that are compared, the defaults first.
-var Readings = []Reading{
-	{"default", nil, "as everywhere else"},
-	{"idle-contend", []string{"vnf.idle_contend=true"}, "every running instance contends, as a polling driver does"},
-	{"points", []string{"vnf.contention={model: table, points: {1: 25Mpps, 4: 10.5Mpps, 8: 5.25Mpps}}"},
+// before is the reading that this project had before it compared any others.
+var before = read(nil)
+
+// table are the readings that are compared one by one: on the way from the one before to the default, a question at a
+// time, and then those that differ from the default in one point.
+var table = []namedReading{
+	{"default", Default, nil, "as everywhere else"},
+	{"before", before, nil, "what this project took for the default before it compared readings"},
+	{"pooled-constant-sum", before.with("share", "pooled").with("capacity", "constant sum"), nil,
+		"pooled, and any two or more instances process 42 Mpps"},
+	{"pooled", before.with("share", "pooled"), nil, "pooled"},
+	{"pooled-zero", before.with("share", "pooled").with("demand", "zero"), nil,
+		"pooled; Best-Fit fills an instance until it is measured at its limit"},
+	{"pooled-throughput", before.with("share", "pooled").with("demand", "zero").with("metric", "processed"), nil,
+		"the same, and Best-Fit looks at what was processed"},
+	{"pooled-gain", Default.with("autoscaler", "target 50 %, offered"), nil, "the same, law through C(4) = 10.7"},
+	{"share-reserved", Default.with("share", "reserved"), nil, "the default with reserved shares"},
+	{"metric-offered", Default.with("metric", "offered"), nil, "Best-Fit and Worst-Fit look at what is sent"},
+	{"demand-mean", Default.with("demand", "mean"), nil, "Best-Fit expects of a flow what the others bring"},
+	{"nofit-reject", Default.with("nofit", "reject"), nil, "Best-Fit drops what fits nowhere"},
+	{"nofit-queue", Default.with("nofit", "queue"), nil, "Best-Fit holds what fits nowhere"},
+	{"idle-contend", Default.with("idle", "yes"), nil, "every running instance contends, as a polling driver does"},
+	{"law-10.5", Default.with("capacity", "law, C(4) = 10.5"), nil, "the law through C(4) = 10.5"},
+	{"lines", Default.with("capacity", "lines"), nil,
 		"the three published points with straight lines between them, and no law"},
-	{"constant-sum", []string{"vnf.contention={model: table, points: {1: 25Mpps, 2: 21Mpps, 3: 14Mpps, 4: 10.5Mpps, " +
-		"5: 8.4Mpps, 6: 7Mpps, 7: 6Mpps, 8: 5.25Mpps}}"}, "any two or more instances process 42 Mpps"},
-	{"49-mpps", []string{"vnf.contention={model: table, points: {1: 25Mpps, 4: 10.5Mpps, 8: 6.125Mpps}}"},
+	{"constant-sum", Default.with("capacity", "constant sum"), nil, "any two or more instances process 42 Mpps"},
+	{"49-mpps", Default.with("capacity", "49 Mpps"), nil,
 		"eight instances process 49 Mpps (4.5), not 42 (4.4); no law with κ ≥ 0 passes through these points"},
-	{"no-contention", []string{"vnf.contention={model: constant, rate: 10Mpps}"},
-		"each instance processes 10 Mpps, whatever the others do"},
-	{"demand-zero", []string{"scheduler.demand=zero"}, "Best-Fit fills an instance until it is measured at its limit"},
-	{"nofit-reject", []string{"scheduler.nofit=reject"}, "Best-Fit drops what fits nowhere"},
-	{"nofit-queue", []string{"scheduler.nofit=queue"}, "Best-Fit holds what fits nowhere"},
-	{"no-effect", []string{"scheduler.demand=last", "scheduler.inflight=false", "scheduler.ties=random"},
-		"another estimate of demand, no correction for flows in flight, ties at random: with ten windows from flow " +
-			"to flow none of them matters"},
-	{"metric-processed", []string{"autoscaler.metric=processed"}, "the autoscaler counts what was processed"},
-	{"target-100", []string{"autoscaler.target=1"},
-		"the target is the limit itself: three instances at 512 B, but only seven here"},
-	{"tolerance", []string{"autoscaler.tolerance=0.1"}, "the tolerance of Kubernetes, where equation 2.1 comes from"},
-	{"all-counted", []string{"nic.eswitch_limit=150Mpps"}, "nothing is lost before the rules' counters"},
+	{"49-of-71-mpps", Default.with("capacity", "49 Mpps").with("eswitch", "71 Mpps"), nil,
+		"the same, and the eSwitch forwards 49 + 22"},
+	{"all-counted", Default.with("eswitch", "none"), nil, "nothing is lost before the rules' counters"},
+	{"target-100", Default.with("autoscaler", "target 100 %, offered"), nil,
+		"one instance more when the sum offered is above the sum of the limits"},
+	{"hottest-12.5", Default.with("autoscaler", "hottest above 12.5 Mpps, offered"), nil,
+		"one instance more when one is offered more than half of what it can do alone"},
+	{"ties-random", Default.with("ties", "random"), nil, "of equal instances one at random"},
+	{"demand-last", Default, []string{"scheduler.demand=last"},
+		"Best-Fit expects of a flow what the newest one brings"},
+	{"no-inflight", Default, []string{"scheduler.inflight=false"}, "no correction for flows in flight"},
 }
 
-// ReadingStudy is the built-in study whose scenario a reading overrides.
-const ReadingStudy = "fig9"
-
-// Outcome is what a reading gives, for Round-Robin, Best-Fit and Worst-Fit.
+// Outcome is what a reading gives. Lists of three are for Round-Robin, Best-Fit and Worst-Fit.
 type Outcome struct {
-	Reading
+	Name       string
+	Why        string
+	Sets       []string  // what is overridden of the default's scenarios
 	Throughput []float64 // Mpps processed, in the mean from the ninth flow on
-	// Loss is what the instances lose, in Mpps, in the mean from the saturation of the eSwitch on; if the eSwitch is
-	// never saturated, in the mean with all flows active.
-	Loss  []float64
-	Onset []float64 // flows active when more than 1 % is lost; 0 if it never is
-	Used  []float64 // instances that hold flows, in the mean of the run
+	Saturated  []float64 // the same, from the saturation of the eSwitch on
+	Loss       []float64 // of the instances, Mpps, in the mean from the saturation of the eSwitch on
+	Deviation  []float64 // its standard deviation
+	Onset      []float64 // flows active when more than 1 % is lost; 0 if it never is
+	Used       []float64 // instances that hold flows, in the mean of the run
+	Rates      []float64 // Mpps that each that holds flows at the end processes, under Best-Fit
+	Instances  []float64 // at the end of Figure 10, at 64, 512 and 1500 B
+	Together   []float64 // Mpps that one to eight instances process, all saturated, as in Figure 7
+	Score      Ranked
 }
 
-// Measure reads the outcome off the reading's records.
-func (r Reading) Measure(recs []*results.Record) (Outcome, error) {
-	out := Outcome{Reading: r}
-	m, err := measureAll(Records{ReadingStudy: recs})
-	if err != nil {
-		return out, err
+// Named is how many readings Outcomes runs.
+func Named() int { return len(table) }
+
+// Outcomes runs the table of readings. Progress is called with how many are done; it may be nil.
+func Outcomes(ctx context.Context, plant Runner, progress func(done float64)) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(table))
+	for i, t := range table {
+		o, err := t.outcome(ctx, plant)
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", t.name, err)
+		}
+		if outcomes[i] = *o; progress != nil {
+			progress(float64(i + 1))
+		}
 	}
+	return outcomes, nil
+}
+
+func (t *namedReading) outcome(ctx context.Context, plant Runner) (*Outcome, error) {
+	recs := Records{}
+	for _, study := range Studies {
+		sets := t.reading.Sets(study)
+		sets = append(sets, t.extra...)
+		var err error
+		if recs[study], err = plant(ctx, study, sets); err != nil {
+			return nil, err
+		}
+	}
+	m, err := measureAll(recs)
+	if err != nil {
+		return nil, err
+	}
+	o := &Outcome{Name: t.name, Why: t.why, Sets: append(t.reading.beyond(Default), t.extra...)}
 	for _, c := range []struct {
 		to *[]float64
 		of func(*run) float64
 	}{
-		{&out.Throughput, func(x *run) float64 { return mean(x.contested(), processed) }},
-		{&out.Loss, func(x *run) float64 { return mean(x.overload(), lost) }},
-		{&out.Onset, func(x *run) float64 { return float64(x.onset(sharp)) }},
-		{&out.Used, func(x *run) float64 { return mean(x.windows, used) }},
+		{&o.Throughput, func(x *run) float64 { return mean(x.contested(), processed) }},
+		{&o.Saturated, func(x *run) float64 { return mean(x.overload(), processed) }},
+		{&o.Loss, func(x *run) float64 { return mean(x.overload(), lost) }},
+		{&o.Deviation, func(x *run) float64 { d, _ := spread(x.overload(), lost); return d }},
+		{&o.Onset, func(x *run) float64 { return float64(x.onset(sharp)) }},
+		{&o.Used, func(x *run) float64 { return mean(x.windows, used) }},
 	} {
 		if *c.to, err = m.each(c.of); err != nil {
-			return out, fmt.Errorf("reading %s: %w", r.Name, err)
+			return nil, err
 		}
 	}
-	return out, nil
-}
-
-// WriteReadings writes outcomes as a section of the page that WriteMarkdown writes.
-func WriteReadings(w io.Writer, outcomes []Outcome) error {
-	var b strings.Builder
-	b.WriteString(readings)
-	for _, o := range outcomes {
-		var sets []string
-		for _, s := range o.Sets {
-			sets = append(sets, "`"+s+"`")
+	bestFit, err := m.policy("best-fit")
+	if err != nil {
+		return nil, err
+	}
+	o.Rates = bestFit.ratesAt(bestFit.windows[len(bestFit.windows)-1].T)
+	for _, size := range []string{"64B", "512B", "1500B"} {
+		x, err := m.packetSize("fig10", size)
+		if err != nil {
+			return nil, err
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", o.Why, strings.Join(sets, " "),
-			slashed(2, o.Throughput...),
-			slashed(2, o.Throughput[1]-o.Throughput[0], o.Throughput[1]-o.Throughput[2]), slashed(1, o.Loss...),
-			slashed(0, o.Onset...), slashed(1, o.Used...))
+		o.Instances = append(o.Instances, there(&x.windows[len(x.windows)-1]))
 	}
-	b.WriteString(lessons)
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-func slashed(digits int, v ...float64) string {
-	var parts []string
-	for _, x := range v {
-		parts = append(parts, decimal(x, digits))
+	for n := 1; n <= 8; n++ {
+		o.Together = append(o.Together, m.together(n))
 	}
-	return strings.Join(parts, " / ")
+	o.Score = Ranked{Reading: t.reading}
+	if o.Score.Rows, err = Compare(recs); err != nil {
+		return nil, err
+	}
+	o.Score.count()
+	return o, nil
 }
 
 // WriteReadingsCSV writes outcomes as a table, a line for each scheduler.
 func WriteReadingsCSV(w io.Writer, outcomes []Outcome) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"reading", "set", "policy", "throughput_mpps", "loss_mpps", "onset_flows", "instances_used"})
-	for _, o := range outcomes {
-		for i, p := range policies {
-			c.Write([]string{o.Name, strings.Join(o.Sets, " "), p.name, decimal(o.Throughput[i], 6),
-				decimal(o.Loss[i], 6), decimal(o.Onset[i], 0), decimal(o.Used[i], 6)})
+	c.Write([]string{"reading", "set", "policy", "throughput_mpps", "saturated_mpps", "loss_mpps", "loss_sd_mpps",
+		"onset_flows", "instances_used", "agree", "fitted", "score"})
+	for i := range outcomes {
+		o := &outcomes[i]
+		for k, p := range policies {
+			c.Write([]string{o.Name, strings.Join(o.Sets, " "), p.name, decimal(o.Throughput[k], 6),
+				decimal(o.Saturated[k], 6), decimal(o.Loss[k], 6), decimal(o.Deviation[k], 6), decimal(o.Onset[k], 0),
+				decimal(o.Used[k], 6), strconv.Itoa(o.Score.Agree), strconv.Itoa(o.Score.Parameters),
+				strconv.Itoa(o.Score.Score())})
 		}
 	}
 	c.Flush()

@@ -2,52 +2,330 @@ package fidelity
 
 import (
 	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"io"
+	"math"
+	"math/big"
+	"os"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/study"
 )
 
-// What a plant that does as published gives, whatever is read into the thesis.
-func TestReadingOfThePublishedRuns(t *testing.T) {
-	got, err := Readings[0].Measure(asPublished(t)[ReadingStudy])
+// inMemory runs built-in studies.
+func inMemory(ctx context.Context, name string, sets []string) ([]*results.Record, error) {
+	st, err := scenarios.Load(name, sets)
+	if err != nil {
+		return nil, err
+	}
+	return study.Memory(ctx, st)
+}
+
+// resolved are the scenarios of a study's runs, with all their keys.
+func resolved(t *testing.T, name string, sets []string) (all []any) {
+	t.Helper()
+	st, err := scenarios.Load(name, sets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, c := range map[string]struct{ got, want []float64 }{
-		"throughput from the ninth flow on": {got.Throughput,
-			[]float64{(41.3 + 41.5 + 41.5) / 3, (41.3 + 42 + 44) / 3, (41.3 + 39.5 + 43.5) / 3}},
-		"loss from saturation on": {got.Loss, []float64{22.5, 21, 22.5}},
-		"onset":                   {got.Onset, []float64{9, 9, 9}},
-		"in use":                  {got.Used, []float64{5.5, 5, 5.5}},
-	} {
-		if !slices.EqualFunc(c.got, c.want, func(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }) {
-			t.Errorf("%s: %v, want %v", what, c.got, c.want)
+	for _, r := range st.Runs {
+		var v any
+		if err := json.Unmarshal(r.Scenario.Resolved(), &v); err != nil {
+			t.Fatal(err)
 		}
+		all = append(all, v)
 	}
-	if _, err := Readings[0].Measure(nil); err == nil ||
-		!strings.Contains(err.Error(), "reading default: no record of fig9") {
-		t.Errorf("without records: %v", err)
+	return all
+}
+
+func TestQuestionsAreWhole(t *testing.T) {
+	entries, err := Published()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range Questions {
+		if q.Name == "" || q.Asks == "" || len(q.Answers) < 2 || q.Answers[0].Departs != "" {
+			t.Errorf("question %q (%s) has %d answers, the first instead of %q", q.Name, q.Asks, len(q.Answers),
+				q.Answers[0].Departs)
+		}
+		names := map[string]bool{}
+		for _, a := range q.Answers {
+			if names[a.Name] || a.Name == "" || a.Says == "" || len(a.Sets) == 0 {
+				t.Errorf("%s: answer %+v", q.Name, a)
+			}
+			names[a.Name] = true
+			for _, f := range a.Fits {
+				for _, id := range f.Entries {
+					if !slices.ContainsFunc(entries, func(e Entry) bool { return e.ID == id }) {
+						t.Errorf("%s, %s: %s is fitted to %s, which is not published", q.Name, a.Name, f.Parameter, id)
+					}
+				}
+			}
+		}
 	}
 }
 
-func TestReadingsAreTheDefaultAndOverridesOfIt(t *testing.T) {
-	seen := map[string]bool{}
-	for i, r := range Readings {
-		if seen[r.Name] || r.Name == "" || r.Why == "" || (len(r.Sets) == 0) != (i == 0) {
-			t.Errorf("reading %d: %+v", i, r)
+// The built-in scenarios of the figures state the default reading, all the same one.
+func TestTheFiguresShareOneReading(t *testing.T) {
+	for name, like := range map[string]string{"fig6": "fig6", "fig7": "fig7", "fig8": "fig9", "fig9": "fig9",
+		"fig9-best-fit": "fig9", "fig9-round-robin": "fig9", "fig9-worst-fit": "fig9", "fig10": "fig10"} {
+		if !reflect.DeepEqual(resolved(t, name, nil), resolved(t, name, Default.Sets(like))) {
+			t.Errorf("%s does not have the reading %s", name, Default)
 		}
-		seen[r.Name] = true
+	}
+}
+
+// A record tells which answers it gives, whatever the answer.
+func TestEveryAnswerIsFoundInItsScenario(t *testing.T) {
+	for i, q := range Questions {
+		for k, a := range q.Answers {
+			r := slices.Clone(Default)
+			r[i] = k
+			sc := resolved(t, "fig9", r.Sets("fig9"))[0]
+			for other, b := range q.Answers {
+				states := !slices.ContainsFunc(b.Sets, func(s string) bool { return !states(sc, s) })
+				if states != (other == k) {
+					t.Errorf("%s: the scenario of %q states %q: %v", q.Name, a.Name, b.Name, states)
+				}
+			}
+			fitted := 0
+			for _, b := range r.answers() {
+				fitted += len(b.Fits)
+			}
+			if got := fitsOf(&results.Record{Run: results.Run{Scenario: sc}}); len(got) != fitted {
+				t.Errorf("%s: %q: found %d of %d fits", q.Name, a.Name, len(got), fitted)
+			}
+			// What the page gives to be typed makes the same scenario.
+			if beyond := resolved(t, "fig9", r.beyond(Default))[0]; !reflect.DeepEqual(beyond, sc) {
+				t.Errorf("%s: %q: the overrides %s make another scenario", q.Name, a.Name, r.beyond(Default))
+			}
+		}
+	}
+}
+
+// 1 + 3σ + 12κ = 25/10.7 and 1 + 7σ + 56κ = 25/5.25 have the solution that Questions states, and its digits suffice.
+func TestTheLawThroughTheGain(t *testing.T) {
+	sigma, kappa := big.NewRat(5561, 15729), big.NewRat(241, 10486)
+	inverse := func(n int64) *big.Rat { // one over C(n), in 1/(25 Mpps)
+		one, a, b := big.NewRat(1, 1), big.NewRat(n-1, 1), big.NewRat(n*(n-1), 1)
+		return one.Add(one, a.Mul(a, sigma)).Add(one, b.Mul(b, kappa))
+	}
+	if got := inverse(4); got.Cmp(big.NewRat(250, 107)) != 0 {
+		t.Errorf("25/C(4) is %s", got)
+	}
+	if got := inverse(8); got.Cmp(big.NewRat(200, 42)) != 0 {
+		t.Errorf("25/C(8) is %s", got)
+	}
+	s, _ := sigma.Float64()
+	k, _ := kappa.Float64()
+	for _, sc := range resolved(t, "fig9", nil) {
+		law := at(sc, "vnf", "contention")
+		if d := math.Abs(at(law, "sigma").(float64) - s); d > 1e-10 {
+			t.Errorf("sigma is %g off", d)
+		}
+		if d := math.Abs(at(law, "kappa").(float64) - k); d > 1e-10 {
+			t.Errorf("kappa is %g off", d)
+		}
+	}
+	if a, b := throughC4(10.7); math.Abs(a-s) > 1e-15 || math.Abs(b-k) > 1e-15 {
+		t.Errorf("solved are %v and %v, want %v and %v", a, b, s, k)
+	}
+}
+
+func TestAllReadings(t *testing.T) {
+	all, n := All(), 1
+	for _, q := range Questions {
+		n *= len(q.Answers)
+	}
+	if len(all) != n {
+		t.Fatalf("%d readings, want %d", len(all), n)
+	}
+	if !slices.IsSortedFunc(all, func(a, b Reading) int { return slices.Compare(a, b) }) {
+		t.Error("they are not in order")
+	}
+	if !slices.ContainsFunc(all, func(r Reading) bool { return slices.Equal(r, Default) }) {
+		t.Error("the default is not among them")
+	}
+}
+
+// rowsWith are an entry of each kind, with verdicts.
+func rowsWith(verdicts ...string) (rows []Row) {
+	for i, id := range []string{"fig6-capacity", "fig7-per-vnf", "fig9-bf-gain", "fig9-plateau", "fig8-rr"} {
+		r := Row{Entry: Entry{ID: id}, Verdict: verdicts[i], Published: 10, Value: 11}
+		if id == "fig8-rr" {
+			r.Published, r.Value = math.NaN(), math.NaN()
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func TestScore(t *testing.T) {
+	const yes, no = "agrees", "differs"
+	for _, c := range []struct {
+		what                string
+		reading             Reading
+		rows                []Row
+		score, strict, wary int
+	}{
+		{"all agree, three parameters for three entries, a fourth for none of these", before,
+			rowsWith(yes, yes, yes, yes, yes), 1, 2, 1},
+		{"the same, and the gain is fitted too", before.with("capacity", "law, C(4) = 10.7"),
+			rowsWith(yes, yes, yes, yes, yes), 1, 1, 0},
+		{"a parameter less", before.with("capacity", "constant sum"), rowsWith(yes, yes, yes, yes, yes), 2, 3, 1},
+		{"an answer against the text", before.with("autoscaler", "hottest above 10 Mpps, offered"),
+			rowsWith(yes, yes, yes, yes, yes), 0, 1, 0},
+		{"an answer where the text is silent", before.with("share", "pooled"),
+			rowsWith(yes, yes, yes, yes, yes), 1, 2, 0},
+		{"what differs earns nothing", before, rowsWith(yes, no, no, yes, no), -2, 0, -2},
+	} {
+		r := Ranked{Reading: c.reading, Rows: c.rows}
+		r.count()
+		if r.Score() != c.score || r.Strict() != c.strict || r.Wary() != c.wary || r.Misfit != 0.4 {
+			t.Errorf("%s: score %d, strict %d, wary %d, misfit %g; want %d, %d, %d, 0.4", c.what, r.Score(), r.Strict(),
+				r.Wary(), r.Misfit, c.score, c.strict, c.wary)
+		}
+	}
+}
+
+// The order does not depend on how many run at a time; studies that some questions do not touch are run once.
+func TestRank(t *testing.T) {
+	some := []Reading{before, Default, Default.with("nofit", "queue"), Default.with("nofit", "reject")}
+	var fig7 atomic.Int64
+	counting := func(ctx context.Context, name string, sets []string) ([]*results.Record, error) {
+		if name == "fig7" {
+			fig7.Add(1)
+		}
+		return inMemory(ctx, name, sets)
+	}
+	var last atomic.Value
+	one, err := Rank(t.Context(), some, counting, 1, func(done float64) { last.Store(done) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := fig7.Load(); n != 2 || last.Load() != 4.0 {
+		t.Errorf("figure 7 was run %d times for two laws, %v readings are done", n, last.Load())
+	}
+	slices.Reverse(some)
+	four, err := Rank(t.Context(), some, inMemory, 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a, b bytes.Buffer
+	if err := errors.Join(WriteRankingCSV(&a, one), WriteRankingCSV(&b, four)); err != nil || a.String() != b.String() {
+		t.Errorf("in another order: %v\n%s\n%s", err, a.String(), b.String())
+	}
+	if lines, err := csv.NewReader(&a).ReadAll(); err != nil || len(lines) != 1+len(some) {
+		t.Errorf("%d lines for %d readings: %v", len(lines), len(some), err)
+	}
+	if groups := fold(one); len(groups) != 2 || groups[0].n != 3 || groups[1].n != 1 {
+		t.Errorf("%d groups; want the default whatever is done with what fits nowhere, and the one before", len(groups))
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Rank(ctx, some, inMemory, 2, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: %v", err)
+	}
+	broken := errors.New("broken")
+	_, err = Rank(t.Context(), some, func(context.Context, string, []string) ([]*results.Record, error) {
+		return nil, broken
+	}, 2, nil)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "reading share: ") {
+		t.Errorf("a runner that fails: %v", err)
+	}
+}
+
+// No reading that differs from the default in at most two answers has a better score.
+func TestTheDefaultIsFirstAmongItsNeighbours(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some hundred readings")
+	}
+	var near []Reading
+	for _, r := range All() {
+		apart := 0
+		for i := range r {
+			if r[i] != Default[i] {
+				apart++
+			}
+		}
+		if apart <= 2 {
+			near = append(near, r)
+		}
+	}
+	ranked, err := Rank(t.Context(), near, inMemory, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := slices.IndexFunc(ranked, func(r Ranked) bool { return slices.Equal(r.Reading, Default) })
+	if best := ranked[0]; best.Score() > ranked[own].Score() || best.Misfit < ranked[own].Misfit &&
+		best.Score() == ranked[own].Score() {
+		t.Errorf("%s has the score %d and the misfit %g; the default has %d and %g", best.Reading, best.Score(),
+			best.Misfit, ranked[own].Score(), ranked[own].Misfit)
+	}
+}
+
+// The product gives the numbers of a model that was written apart from it, as close as that states them.
+func TestTheIndependentModel(t *testing.T) {
+	outcomes, err := Outcomes(t.Context(), inMemory, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := Page{Outcomes: outcomes}
+	lines, err := csv.NewReader(strings.NewReader(independentModel)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines[1:] {
+		ours := page.outcome(line[0]).beside()
+		for i, cell := range line[1:] {
+			theirs, err := strconv.ParseFloat(cell, 64)
+			if err != nil && cell != "" {
+				t.Fatal(err)
+			}
+			if cell != "" && !(math.Abs(ours[i]-theirs) <= tolerance) {
+				t.Errorf("%s: %s is %g, want %s", line[0], lines[0][i+1], ours[i], cell)
+			}
+		}
 	}
 }
 
 func TestReadingsGolden(t *testing.T) {
-	outcomes := []Outcome{
-		{Readings[0], []float64{40.78, 42.15, 41.6}, []float64{22.5, 21.7, 21.8}, []float64{8, 9, 6},
-			[]float64{6.7, 6.3, 7}},
-		{Readings[1], []float64{40, 39, 41}, []float64{22, 22, 22}, []float64{0, 5, 5}, []float64{8, 8, 8}},
+	outcomes, err := Outcomes(t.Context(), inMemory, nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	golden(t, "readings.md", func(w io.Writer) error { return WriteReadings(w, outcomes) })
+	span, err := Span(t.Context(), inMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranking, err := Rank(t.Context(), []Reading{before, Default}, inMemory, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := Page{[]Comparison{{"fluid", ranking[0].Rows}}, outcomes, span, ranking}
+	got := string(golden(t, "readings.md", page.WriteMarkdown))
+	docs, err := os.ReadFile("../../docs/fidelity.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range [][2]string{{"\n## What was fitted", "\n## Entry by entry"},
+		{"\n## Where the published", "\n## All readings, ranked"}} {
+		_, text, _ := strings.Cut(got, s[0])
+		if text, _, _ = strings.Cut(text, s[1]); text == "" || !strings.Contains(string(docs), text) {
+			t.Errorf("docs/fidelity.md has not what is written now from %q on: make it again", s[0])
+		}
+	}
 	table := golden(t, "readings.csv", func(w io.Writer) error { return WriteReadingsCSV(w, outcomes) })
 	if n := bytes.Count(table, []byte("\n")); n != 1+3*len(outcomes) {
 		t.Errorf("readings.csv has %d lines for %d readings", n, len(outcomes))

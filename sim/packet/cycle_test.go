@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A server through which packets of a cycle pass lets the same ones go, at the same times, as one that takes them one by
-// one, and ends in the same state. Periods and services are a few picoseconds, so that much happens at one.
+// A server through which packets of a cycle pass lets the same ones go, at the same times, as one that takes them one
+// by one, and ends in the same state. Periods and services are a few picoseconds, so that much happens at one.
 func TestACyclePassesAServer(t *testing.T) {
 	full, lossless := 0, 0
 	for seed := range uint64(200_000) {
@@ -48,8 +48,8 @@ func TestACyclePassesAServer(t *testing.T) {
 			acc %= one
 			if s := k % int64(len(out.at)); out.nth(k) != idle || int64(out.lane[s]) != i%m ||
 				out.sent[s]+k/int64(len(out.at))*out.period != at {
-				t.Fatalf("seed %d: packet %d, which came as number %d at %d, leaves at %d; want lane %d at %d", seed, k, i,
-					at, out.nth(k), i%m, idle)
+				t.Fatalf("seed %d: packet %d, which came as number %d at %d, leaves at %d; want lane %d at %d", seed, k,
+					i, at, out.nth(k), i%m, idle)
 			}
 			k++
 		}

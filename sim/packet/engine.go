@@ -30,12 +30,12 @@
 //
 // # Saturation
 //
-// A full queue seems to need stepping: whether a packet is accepted depends on all before it. But a server that is never
-// idle ends a service every S, whatever comes, and each end makes room for one packet. So the instants from which there
-// is room for one more, the openings, are a lattice x, x+S, x+2S, ... that is known before any packet comes. Packets and
-// openings are matched in order, and a packet is matched with no opening that is still to come. How far packets up to
-// number i can reach, theta(i), does not depend on the openings: it is the lesser of S beyond theta(i-1), one opening
-// more, and of when the packet comes. Packet i is accepted if an opening lies between the two (policer).
+// A full queue seems to need stepping: whether a packet is accepted depends on all before it. But a server that is
+// never idle ends a service every S, whatever comes, and each end makes room for one packet. So the instants from which
+// there is room for one more, the openings, are a lattice x, x+S, x+2S, ... that is known before any packet comes.
+// Packets and openings are matched in order, and a packet is matched with no opening that is still to come. How far
+// packets up to number i can reach, theta(i), does not depend on the openings: it is the lesser of S beyond theta(i-1),
+// one opening more, and of when the packet comes. Packet i is accepted if an opening lies between the two (policer).
 //
 // With S = 10 and openings at 0, 10, 20 and 30:
 //
@@ -45,11 +45,11 @@
 //
 // The packet of 31 finds an opening that none took in time, and is the first that theta reaches by a service.
 //
-// Constant-rate flows come in a cycle of period T, and so does theta. In the periods u = 0, 1, 2, ..., the openings below
-// theta(i)+uT number floor((theta(i)+uT-x)/S) + 1, and what slot i of the cycle gets in n periods is a difference of two
-// sums of such terms. Euclid's algorithm adds them up in a few dozen steps, whatever n is (floorSum). How long those
-// wait that are accepted is the distance from packet to opening, so the histogram is more of the same sums, one for each
-// edge of a bucket (leapbook.go).
+// Constant-rate flows come in a cycle of period T, and so does theta. In the periods u = 0, 1, 2, ..., the openings
+// below theta(i)+uT number floor((theta(i)+uT-x)/S) + 1, and what slot i of the cycle gets in n periods is a difference
+// of two sums of such terms. Euclid's algorithm adds them up in a few dozen steps, whatever n is (floorSum). How long
+// those wait that are accepted is the distance from packet to opening, so the histogram is more of the same sums, one
+// for each edge of a bucket (leapbook.go).
 //
 // What leaves a saturated server leaves on the lattice, too, and whose packet each is repeats after the least common
 // multiple of T and S. One such period is listed, and what goes to an instance is a part of the list: a cycle again. So

@@ -42,8 +42,8 @@ func (c *core) leave(h int64) int64 {
 }
 
 // bounded goes through the packets before h, all of which will have left when anything can happen to them: without the
-// log if services take the clock's spans alone, and in one go where they come in a cycle that leads there. It returns h,
-// or where it has stopped.
+// log if services take the clock's spans alone, and in one go where they come in a cycle that leads there. It returns
+// h, or where it has stopped.
 func (c *core) bounded(in *instance, h int64) int64 {
 	m := &c.m
 	if in.book != nil {

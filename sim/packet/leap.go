@@ -42,7 +42,8 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 	}
 	spans := in.spans(m.lanes[0].svc)
 	service := int64(spans.ticks())
-	o := &outlook{cycle: y, book: in.book != nil, lattice: lattice{one: 1 << fracBits, service: service, gap: int64(in.room-1) * service}}
+	o := &outlook{cycle: y, book: in.book != nil,
+		lattice: lattice{one: 1 << fracBits, service: service, gap: int64(in.room-1) * service}}
 	if o.over = police(y, o.lattice); o.over == nil {
 		o.ease = easy(y, o.lattice)
 	}
@@ -60,9 +61,9 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 	return o
 }
 
-// leap passes over packets before h if nothing needs to be known of them but how many of each lane are accepted, and how
-// long these stay: if the server is full now and stays so, or if nothing is lost and the last one that certainly finds
-// the server idle is still to come.
+// leap passes over packets before h if nothing needs to be known of them but how many of each lane are accepted, and
+// how long these stay: if the server is full now and stays so, or if nothing is lost and the last one that certainly
+// finds the server idle is still to come.
 func (c *core) leap(in *instance, o *outlook, h int64) bool {
 	m := &c.m
 	end := o.before(h - m.base)

@@ -104,9 +104,9 @@ func (x *slot) enter(s *spans, zero int64) {
 	s.longest = max(s.longest, lo)
 }
 
-// enterEase enters the packets from number i to end-1, of which the server loses none. Packet i certainly finds it idle,
-// and so does the one that comes k before each: the services of these k take one of two whole numbers of picoseconds,
-// by the clock's fraction.
+// enterEase enters the packets from number i to end-1, of which the server loses none. Packet i certainly finds it
+// idle, and so does the one that comes k before each: the services of these k take one of two whole numbers of
+// picoseconds, by the clock's fraction.
 func (b *book) enterEase(e *ease, l *lattice, i, end, base int64) {
 	m := int64(len(e.at))
 	n, rest := uint64(end-i)/uint64(m), (end-i)%m

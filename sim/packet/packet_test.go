@@ -117,11 +117,11 @@ var scaled = []string{"autoscaler.interval=1ms", "telemetry.window=1ms", "vnf.st
 // Beyond the eSwitch's limit what it loses still agrees, but which flow loses how much does not: the fluid engine takes
 // the same share of each, while a full queue takes the packet that comes just when one has left, and with constant
 // rates the phases decide for ever whose that is. If some instances are full and others are not, it then matters whose
-// packets passed: what instances process may differ by 2 %, as long as what they are offered does not. While a rule is
-// written it matters as well for what goes to the slow path: by 1 % of what passes in figure 6, where a new flow's rule
-// takes a larger part of the time the shorter the run is made. A scheduler that measures its flows even places later
-// ones differently, so Best-Fit and Worst-Fit are compared until the limit is reached, after the fourteenth flow's
-// start.
+// packets passed: what instances process may differ by 4 %, as long as what they are offered does not; with packets at
+// random it does not, see docs/model.md. While a rule is written it matters as well for what goes to the slow path: by
+// 1 % of what passes in figure 6, where a new flow's rule takes a larger part of the time the shorter the run is made.
+// A scheduler that measures its flows even places later ones differently, so Best-Fit and Worst-Fit are compared until
+// the limit is reached, after the fourteenth flow's start.
 func TestPacketAgreesWithFluid(t *testing.T) {
 	const step, belowLimit, all = "workload.0.cbr.interval=3ms", "duration=43ms", "duration=102ms"
 	type how struct {
@@ -135,9 +135,8 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 		"fig9":             {0, 0, []string{step, belowLimit}},
 		"fig9-best-fit":    {0, 0, []string{step, belowLimit}},
 		"fig9-worst-fit":   {0, 0, []string{step, belowLimit}},
-		"fig9-round-robin": {0.02, 0, []string{step, all}},
-		"fig10":            {0.02, 0, []string{step, all}},
-		"fig10-target-100": {0, 0, []string{step, belowLimit}},
+		"fig9-round-robin": {0.04, 0, []string{step, all}},
+		"fig10":            {0.04, 0, []string{step, all}},
 		"slowpath":         {0, 0, []string{"duration=5ms"}},
 	}
 	for _, name := range scenarios.Names() {

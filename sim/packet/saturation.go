@@ -105,8 +105,8 @@ func (p *policer) below(theta int64) uint64 {
 	return uint64(theta-p.opening()+p.service-1) / uint64(p.service)
 }
 
-// count counts openings below theta for packets from number i-1 to end-1, the server being full at i. whole[j] are those
-// below theta of packet i-1+j, summed over n periods that are whole; last[j] are those in the period after them.
+// count counts openings below theta for packets from number i-1 to end-1, the server being full at i. whole[j] are
+// those below theta of packet i-1+j, summed over n periods that are whole; last[j] are those in the period after them.
 func (p *policer) count(i, end int64) (whole, last []uint64, n uint64) {
 	m := int64(len(p.theta))
 	n = uint64(end-i) / uint64(m)

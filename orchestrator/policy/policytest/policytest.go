@@ -79,6 +79,7 @@ type world struct {
 	view   policy.View
 	next   flow.Instance
 	flows  []*policy.Work // that have an instance
+	held   []*policy.Work
 	seen   flow.ID
 }
 
@@ -95,6 +96,7 @@ func (w *world) tell(e policy.Event) {
 	v.IDs, v.Flows = slices.Clone(v.IDs), slices.Clone(v.Flows)
 	v.Load, v.Back = slices.Clone(v.Load), slices.Clone(v.Back)
 	v.Live, v.LiveLoad = slices.Clone(v.Live), slices.Clone(v.LiveLoad)
+	v.Weight, v.MaxConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn)
 	for _, p := range w.copies {
 		p.Observe(&e, &w.view)
 	}
@@ -125,6 +127,8 @@ func (w *world) step() {
 func (w *world) join() {
 	v := &w.view
 	v.IDs = append(v.IDs, w.next)
+	v.Weight = append(v.Weight, int32(w.rand.IntN(6)*w.rand.IntN(3)))
+	v.MaxConn = append(v.MaxConn, int32(w.rand.IntN(4)*w.rand.IntN(2)))
 	w.next += flow.Instance(1 + w.rand.IntN(2))
 	if w.row.Sees.Has(policy.T1) {
 		v.Flows = append(v.Flows, 0)
@@ -140,7 +144,8 @@ func (w *world) leave(slot int) {
 	v := &w.view
 	id := v.IDs[slot]
 	w.tell(policy.Event{Kind: policy.Left, Slot: slot})
-	v.IDs = slices.Delete(v.IDs, slot, slot+1)
+	v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
+	v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
 	if v.Flows != nil {
 		v.Flows = slices.Delete(v.Flows, slot, slot+1)
 	}
@@ -174,6 +179,21 @@ func (w *world) end(i int) {
 	f := w.flows[i]
 	w.flows = slices.Delete(w.flows, i, i+1)
 	w.unassign(f)
+	w.again()
+}
+
+// again asks for the flows that are held, the oldest first, until one stays so.
+func (w *world) again() {
+	for len(w.held) > 0 && len(w.view.IDs) > 0 {
+		f := w.held[0]
+		f.Held = true
+		a := w.ask(f)
+		if a.Verdict == policy.Hold {
+			return
+		}
+		w.held = w.held[1:]
+		w.settle(f, a)
+	}
 }
 
 func (w *world) unassign(f *policy.Work) {
@@ -201,9 +221,17 @@ func (w *world) arrive() {
 	if w.row.Tuple {
 		f.Tuple = Tuple(w.rand)
 	}
-	if a := w.ask(f); a.Verdict == policy.Place {
+	w.settle(f, w.ask(f))
+}
+
+func (w *world) settle(f *policy.Work, a policy.Answer) {
+	f.Held = false
+	switch a.Verdict {
+	case policy.Place:
 		w.assign(f, a.Slot)
 		w.flows = append(w.flows, f)
+	case policy.Hold:
+		w.held = append(w.held, f)
 	}
 }
 

@@ -45,6 +45,32 @@ func Vectors(t testing.TB, policy, what string) []Vector {
 	return nil
 }
 
+// Observed are the cases of one group of vectors/programs.yaml: what a running program did. It fails the test where
+// there are none.
+func Observed[T any](t testing.TB, policy, what string) []T {
+	t.Helper()
+	b, err := vectors.ReadFile("vectors/programs.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var groups []struct {
+		Policy, What string
+		Cases        yaml.Node
+	}
+	if err := yaml.Unmarshal(b, &groups); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if g.Policy == policy && g.What == what {
+			if all := Decode[[]T](t, &g.Cases); len(all) > 0 {
+				return all
+			}
+		}
+	}
+	t.Fatalf("no observations of %s, %s", policy, what)
+	return nil
+}
+
 // Decode reads a side of a case.
 func Decode[T any](t testing.TB, n *yaml.Node) (v T) {
 	t.Helper()

@@ -189,8 +189,8 @@ func (d *estimate) measured(since, until units.Time, v *policy.View) {
 	}
 }
 
-// settle takes the assignments before an instant off those that are pending. With the rule last, it returns the instance
-// of the newest of them whose flow is still there; 0 if there is none.
+// settle takes the assignments before an instant off those that are pending. With the rule last, it returns the
+// instance of the newest of them whose flow is still there; 0 if there is none.
 func (d *estimate) settle(until units.Time, window float64) (newest flow.Instance) {
 	for d.pending.n > 0 {
 		p := d.pending.front()

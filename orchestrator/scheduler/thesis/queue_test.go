@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A queue gives back what it was given, in that order, however it grows and shrinks, in no more memory than it needed at
-// its longest.
+// A queue gives back what it was given, in that order, however it grows and shrinks, in no more memory than it needed
+// at its longest.
 func TestQueue(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var q queue[int]

@@ -1,0 +1,258 @@
+package haproxy
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
+
+// ring is HAProxy's tree of consistent hashing: each server has as many entries as its effective weight.
+type ring struct {
+	points []point
+	stale  bool
+}
+
+type point struct {
+	at   uint32
+	slot int32
+}
+
+func (r *ring) follow(e *policy.Event) {
+	r.stale = r.stale || e.Kind == policy.Joined || e.Kind == policy.Left
+}
+
+func (r *ring) fill(v *policy.View) {
+	if !r.stale {
+		return
+	}
+	r.stale = false
+	r.points = r.points[:0]
+	for slot, id := range v.IDs {
+		for j := range effective(v, slot) {
+			r.points = append(r.points, point{avalanche(uint32(id)*mostScaled + uint32(j)), int32(slot)})
+		}
+	}
+	slices.SortStableFunc(r.points, func(a, b point) int { return cmp.Compare(a.at, b.at) })
+}
+
+// nearest is the index of the entry that is nearest to a hash, around the ring; of two as near, the one before.
+func (r *ring) nearest(hash uint32) int {
+	next, _ := slices.BinarySearchFunc(r.points, hash, func(p point, h uint32) int { return cmp.Compare(p.at, h) })
+	next %= len(r.points)
+	before := (next - 1 + len(r.points)) % len(r.points)
+	if hash-r.points[before].at <= r.points[next].at-hash {
+		return before
+	}
+	return next
+}
+
+// avalanche is HAProxy's hash of a number: one of Bob Jenkins' integer hashes, times a prime.
+func avalanche(a uint32) uint32 {
+	a = (a + 0x7ed55d16) + a<<12
+	a = a ^ 0xc761c23c ^ a>>19
+	a = (a + 0x165667b1) + a<<5
+	a = (a + 0xd3a2646c) ^ a<<9
+	a = (a + 0xfd7046c5) + a<<3
+	a = a ^ 0xb55a4f09 ^ a>>16
+	return a * 3221225473
+}
+
+var sourceRow = policy.Row{
+	Info: policy.Info{Name: "haproxy-source",
+		Rule:   "the instance that a map or a ring has for the flow's source address",
+		Source: source + "backend.c, lb_map.c, lb_chash.c", Score: "the entry of the map or the ring",
+		Sees: policy.T0 | policy.T1},
+	Tuple:   true,
+	Reasons: reasons("entry of the source"),
+	Maker:   policy.Make(newHashed),
+}
+
+type sourceOptions struct {
+	Method   string `yaml:"method" enum:"map-based|consistent" default:"map-based"`
+	Modifier string `yaml:"modifier" enum:"auto|avalanche|none" default:"auto"`
+	Factor   int    `yaml:"balance_factor" default:"0" min:"0" max:"65535"`
+}
+
+// Docs implements strictyaml.Documented.
+func (sourceOptions) Docs() string {
+	return `
+method: hash-type. map-based: a map in which each instance is as often as its weight says; consistent: a ring, on which
+	few flows go elsewhere when an instance comes or goes
+modifier: whether the hash is mixed once more. auto: with consistent, as HAProxy does where no function is named
+balance_factor: hash-balance-factor, with consistent. Above 100: an instance has at most this percentage of the flows
+	that its weight would give it, and what is beyond goes on along the ring; 0 for no bound
+`
+}
+
+// hashed is balance source. As in HAProxy, a server that is full is chosen all the same.
+type hashed struct {
+	entries
+	ring
+	consistent, mixed bool
+	factor            int
+	parts             []int
+}
+
+func newHashed(o sourceOptions, _ policy.Env) (policy.Policy, error) {
+	h := &hashed{consistent: o.Method == "consistent", factor: o.Factor}
+	h.mixed = o.Modifier == "avalanche" || o.Modifier == "auto" && h.consistent
+	switch {
+	case o.Factor != 0 && o.Factor <= 100:
+		return nil, fmt.Errorf("balance_factor: %d: want 0, or above 100", o.Factor)
+	case o.Factor != 0 && !h.consistent:
+		return nil, fmt.Errorf("balance_factor: %d: want method: consistent with this key", o.Factor)
+	}
+	return h, nil
+}
+
+func (h *hashed) Observe(e *policy.Event, _ *policy.View) {
+	h.entries.follow(e)
+	h.ring.follow(e)
+}
+
+// of is HAProxy's hash of an address: its words, combined by exclusive or.
+func (h *hashed) of(a netip.Addr) (hash uint32) {
+	if a.Is4() {
+		b := a.As4()
+		return binary.BigEndian.Uint32(b[:])
+	}
+	b := a.As16()
+	for i := 0; i < len(b); i += 4 {
+		hash ^= binary.BigEndian.Uint32(b[i:])
+	}
+	return hash
+}
+
+func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	return h.choose(h.mix(h.of(w.Tuple.Src)), v, log)
+}
+
+func (h *hashed) mix(hash uint32) uint32 {
+	if h.mixed {
+		return avalanche(hash)
+	}
+	return hash
+}
+
+// choose takes the server of a hash.
+func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy.Answer {
+	if !h.consistent {
+		h.entries.fill(v)
+		if len(h.rows) == 0 {
+			return weightless
+		}
+		at := int(hash % uint32(len(h.rows)))
+		log.Add(int(h.rows[at]), float64(at), true)
+		return policy.Answer{Slot: int(h.rows[at])}
+	}
+	h.ring.fill(v)
+	if len(h.points) == 0 {
+		return weightless
+	}
+	at := h.nearest(hash)
+	if h.factor > 0 {
+		at = h.bounded(at, v)
+	}
+	slot := int(h.points[at].slot)
+	log.Add(slot, float64(at), true)
+	return policy.Answer{Slot: slot}
+}
+
+// bounded goes on along the ring to a server that has less than its part, which there always is.
+func (h *hashed) bounded(at int, v *policy.View) int {
+	served := 0
+	for _, n := range v.Flows {
+		served += int(n)
+	}
+	h.parts = parts(v, ((served+1)*h.factor+99)/100, h.parts[:0])
+	for range h.points {
+		if slot := h.points[at].slot; int(v.Flows[slot]) < h.parts[slot] {
+			break
+		}
+		at = (at + 1) % len(h.points)
+	}
+	return at
+}
+
+// parts are how many of a total the servers are to have by their weights: 1 at least.
+func parts(v *policy.View, total int, to []int) []int {
+	sum, before := 0, 0
+	for slot := range v.IDs {
+		sum += effective(v, slot)
+	}
+	each, rest := total/sum, total%sum
+	for slot := range v.IDs {
+		w := effective(v, slot)
+		to = append(to, max(1, w*each+(before+w)*rest/sum-before*rest/sum))
+		before += w
+	}
+	return to
+}
+
+var randomRow = policy.Row{
+	Info: policy.Info{Name: "haproxy-random",
+		Rule:   "the instance with the fewest flows for its weight of some drawn; if it is full, the flow waits",
+		Source: source + "backend.c, lb_chash.c", Score: "flows over 16 times the weight", Sees: policy.T0 | policy.T1},
+	Reasons: reasons("best of those drawn"),
+	Maker: policy.Make(func(o randomOptions, env policy.Env) (policy.Policy, error) {
+		return &random{draws: o.Draws, draw: env.Rand.Uint32}, nil
+	}),
+}
+
+type randomOptions struct {
+	Draws int `yaml:"draws" default:"2" min:"1" max:"65536"`
+}
+
+// Docs implements strictyaml.Documented.
+func (randomOptions) Docs() string {
+	return `
+draws: how many are drawn. HAProxy's balance random draws two; without a line balance, it draws one
+`
+}
+
+// random draws points of the ring. Of equal servers, that which was drawn last is taken.
+type random struct {
+	queue
+	ring
+	draws int
+	draw  func() uint32
+	drawn []int
+}
+
+func (r *random) Observe(e *policy.Event, _ *policy.View) {
+	r.queue.follow(e)
+	r.ring.follow(e)
+}
+
+func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	if a, ok := r.dequeue(w, v, log); ok {
+		return a
+	}
+	r.fill(v)
+	if len(r.points) == 0 {
+		return weightless
+	}
+	best := -1
+	r.drawn = r.drawn[:0]
+	for range r.draws {
+		slot := int(r.points[r.nearest(r.draw())].slot)
+		r.drawn = append(r.drawn, slot)
+		if best < 0 || int(v.Flows[slot])*effective(v, best) <= int(v.Flows[best])*effective(v, slot) {
+			best = slot
+		}
+	}
+	if log != nil {
+		slices.Sort(r.drawn)
+		for _, slot := range slices.Compact(r.drawn) {
+			log.Add(slot, float64(v.Flows[slot])/float64(effective(v, slot)), true)
+		}
+	}
+	if full(v, best) {
+		return r.none(v)
+	}
+	return policy.Answer{Slot: best}
+}

@@ -1,0 +1,136 @@
+package ipvs
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
+
+var sh = policy.Row{
+	Info: policy.Info{Name: "ipvs-sh", Rule: "the server that a table, filled by weight, has for the flow's source",
+		Source: source + "sh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1},
+	Tuple:   true,
+	Reasons: reasons("entry of the source"),
+	Maker: policy.Make(func(o sourceOptions, _ policy.Env) (policy.Policy, error) {
+		return newHashed(o.Options, o.keyed, true), nil
+	}),
+}
+
+var dh = policy.Row{
+	Info: policy.Info{Name: "ipvs-dh",
+		Rule:   "the server that a table has for the flow's destination address: one for all of a service address",
+		Source: source + "dh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1},
+	Tuple:   true,
+	Reasons: reasons("entry of the destination address"),
+	Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
+		return newHashed(o, keyed{destination: true}, false), nil
+	}),
+}
+
+type sourceOptions struct {
+	Options `yaml:",inline"`
+	keyed   `yaml:",inline"`
+}
+
+// keyed says what a table is asked for.
+type keyed struct {
+	Port        bool `yaml:"port" default:"false"`
+	Fallback    bool `yaml:"fallback" default:"false"`
+	destination bool // the destination address, not the source
+}
+
+// Docs implements strictyaml.Documented.
+func (keyed) Docs() string {
+	return `
+port: whether the source port counts beside the source address (the kernel's flags sh-port and mh-port)
+fallback: what becomes of a flow whose server takes none. false: it is refused; true: other entries are tried (the
+	kernel's flags sh-fallback and mh-fallback)
+`
+}
+
+// of is the number that stands for a flow: the sum of its address, the words of a long one being folded to one, and of
+// its port.
+func (k *keyed) of(t *flow.FiveTuple) uint32 {
+	if k.destination {
+		return fold(t.Dst)
+	}
+	n := fold(t.Src)
+	if k.Port && (t.Proto == flow.TCP || t.Proto == flow.UDP || t.Proto == flow.SCTP) {
+		n += uint32(t.SrcPort)
+	}
+	return n
+}
+
+func fold(a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		return binary.BigEndian.Uint32(b[:])
+	}
+	b, n := a.As16(), uint32(0)
+	for i := 0; i < 16; i += 4 {
+		n ^= binary.BigEndian.Uint32(b[i:])
+	}
+	return n
+}
+
+const buckets = 256
+
+// hashed is sh and dh: a table that the servers fill in the order of the list, again and again. Under sh each takes as
+// many entries in a row as its weight says. One of weight 0 takes an entry as well, and refuses what hashes there.
+type hashed struct {
+	service
+	keyed
+	weights bool
+	table   [buckets]int32 // rows
+	stale   bool
+}
+
+func newHashed(o Options, k keyed, weights bool) *hashed {
+	h := &hashed{service: newService(o), keyed: k, weights: weights}
+	h.changed = func(bool, int) { h.stale = true }
+	return h
+}
+
+func (h *hashed) fill(v *policy.View) {
+	at, taken := 0, int32(0)
+	for i := range h.table {
+		slot := h.order[at]
+		h.table[i] = slot
+		if taken++; !h.weights || taken >= v.Weight[slot] {
+			at, taken = (at+1)%len(h.order), 0
+		}
+	}
+}
+
+// entry is the offset-th entry that is tried for a flow.
+func entry(key, offset uint32) uint32 {
+	const golden, bits = 0x61C88647, 8 // the kernel's hash_32
+	return (offset + key*golden>>(32-bits)) % buckets
+}
+
+func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	h.expire(v)
+	if h.stale {
+		h.fill(v)
+		h.stale = false
+	}
+	key := h.of(&w.Tuple)
+	first := entry(key, 0)
+	try := func(at uint32) (int, bool) {
+		slot := int(h.table[at])
+		return slot, h.available(v, slot)
+	}
+	at := first
+	slot, ok := try(at)
+	for offset := uint32(0); !ok && h.Fallback && offset < buckets; offset++ {
+		at = entry(key, (offset+first)%buckets)
+		slot, ok = try(at)
+	}
+	if !ok {
+		return answer(-1)
+	}
+	log.Add(slot, float64(at), true)
+	return answer(slot)
+}

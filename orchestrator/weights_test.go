@@ -1,0 +1,53 @@
+package orchestrator
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+)
+
+// A policy is shown the weight and the most flows of each instance that takes work, by the instance's number: also of
+// instances that become ready out of order, and of those that come later than the list is long.
+func TestTheViewShowsWeights(t *testing.T) {
+	o := mustNew(t, config(func(c *Config) {
+		c.Initial, c.Max, c.Weights, c.MaxConn = 5, 8, []int{4, 0, 2}, []int{7}
+	}), nil)
+	o.Handle(0, &Event{Kind: Start})
+	for _, step := range []struct {
+		kind EventKind
+		id   flow.Instance
+		want []int32
+	}{
+		{InstanceReady, 3, []int32{2}}, {InstanceReady, 1, []int32{4, 2}}, {InstanceReady, 5, []int32{4, 2, 2}},
+		{InstanceReady, 2, []int32{4, 0, 2, 2}}, {InstanceFailed, 1, []int32{0, 2, 2}},
+		{InstanceFailed, 3, []int32{0, 2}},
+	} {
+		o.Handle(0, &Event{Kind: step.kind, Instance: step.id})
+		most := slices.Repeat([]int32{7}, len(step.want))
+		if v := &o.view; !slices.Equal(v.Weight, step.want) || !slices.Equal(v.MaxConn, most) {
+			t.Errorf("after %d: instances %v with weights %v and at most %v flows, want %v and %v",
+				step.id, v.IDs, v.Weight, v.MaxConn, step.want, most)
+		}
+	}
+}
+
+func TestWithoutAListWeightsAreOne(t *testing.T) {
+	v := &steady(t, 3, "round-robin", nil).view
+	if !slices.Equal(v.Weight, []int32{1, 1, 1}) || !slices.Equal(v.MaxConn, []int32{0, 0, 0}) {
+		t.Errorf("weights %v, at most %v flows", v.Weight, v.MaxConn)
+	}
+}
+
+func TestValidateChecksWeights(t *testing.T) {
+	for want, edit := range map[string]func(*Config){
+		"instances.weights.1: -1, want 0 to 65535":      func(c *Config) { c.Weights = []int{1, -1} },
+		"instances.weights.0: 65536, want 0 to 65535":   func(c *Config) { c.Weights = []int{65536} },
+		"instances.maxconn.0: -1, want 0 to 2147483647": func(c *Config) { c.MaxConn = []int{-1} },
+	} {
+		if _, err := New(config(edit), nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
