@@ -126,9 +126,9 @@ func differ(t *testing.T, got, want *results.Memory) (what []string) {
 // A run comes out the same whether packets are leaped over wherever that is possible, where it is worth while, nowhere
 // by the scenario's key, or stepped one by one and apart.
 func TestLeapsComeOutTheSame(t *testing.T) {
-	n := 1500
+	n := 400
 	if testing.Short() {
-		n = 150
+		n = 100
 	}
 	leaped, offered, staged, measured := 0.0, 0.0, 0, 0
 	for i := range n {
@@ -175,7 +175,7 @@ func TestLeapsComeOutTheSame(t *testing.T) {
 	}
 	t.Logf("%.0f of %.0f packets leaped over; %d of %d scenarios with losses at link or eSwitch, %d with delays",
 		leaped, offered, staged, n, measured)
-	if leaped < offered/5 || staged < n/10 {
+	if leaped < offered/8 || staged < n/10 {
 		t.Error("too few to say anything")
 	}
 }

@@ -62,7 +62,8 @@ func TestALongWindowIsLeftOff(t *testing.T) {
 		"slow path": "nic: {profile: ideal, slowpath_rate: 1Mpps, install_latency: 60s}\nworkload:\n" +
 			"  - flows: [{period: 20ns}]\n",
 	} {
-		sc := simtest.Parse(t, "name: x\nduration: 60s\ntelemetry: {window: 60s}\n"+text)
+		sc := simtest.Parse(t, "name: x\nduration: 60s\ntelemetry: {window: 60s}\n"+
+			"packet: {jump: false}\n"+text)
 		for _, asked := range []int64{20, 200, 1000} {
 			m := stopped(t, sc, packet.New, asked)
 			if n := m.Run.Totals.Offered; n == 0 && asked == 1000 || n > float64((asked+20)*every) {
