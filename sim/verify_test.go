@@ -57,12 +57,14 @@ func TestEveryScenarioIsVerified(t *testing.T) {
 	}
 }
 
-// compress divides the times of a scenario that has one constant-rate source.
+// compress divides the times of a scenario that has one constant-rate source, or flows that last the whole run.
 func compress(sc *scenarios.Scenario, by units.Time) {
-	cbr := *sc.Workload[0].CBR
-	cbr.Start /= by
-	cbr.Interval /= by
-	sc.Workload = []scenarios.Source{{CBR: &cbr}}
+	if sc.Workload[0].CBR != nil {
+		cbr := *sc.Workload[0].CBR
+		cbr.Start /= by
+		cbr.Interval /= by
+		sc.Workload = []scenarios.Source{{CBR: &cbr}}
+	}
 	a := &sc.Autoscaler
 	for _, x := range []*units.Time{&sc.Duration, &sc.Telemetry.Window, &sc.Telemetry.Delay, &sc.NIC.EngineLatency,
 		&sc.VNF.StartLatency,
