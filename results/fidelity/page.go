@@ -151,8 +151,9 @@ func (p *Page) outcome(name string) *Outcome {
 // experiments says what a measurement would show under each answer.
 func (p *Page) experiments(b *strings.Builder) {
 	b.WriteString(experiments)
-	wrap(b, "[hardware.md](hardware.md) says how to run them. The other open questions are about the thesis' program "+
-		"and not about the card: its source would answer them. Each row is a law that the published points admit:")
+	wrap(b, "[hardware.md](hardware.md#the-experiment-that-decides) says how to run them. The other open questions "+
+		"are about the thesis' program and not about the card: its source would answer them. Each row is a law that "+
+		"the published points admit:")
 	const idle = 2 // Mpps, what the fifth instance gets
 	b.WriteString("| what n saturated instances process, Mpps each | 2 | 3 | 4 | 5 | 6 | 7 | 8 | four saturated " +
 		"beside one at 2 Mpps, shares reserved | the same, pooled |\n|---|---|---|---|---|---|---|---|---|---|\n")
