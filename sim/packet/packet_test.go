@@ -138,6 +138,7 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 		"fig9-round-robin": {0.04, 0, []string{step, all}},
 		"fig10":            {0.04, 0, []string{step, all}},
 		"slowpath":         {0, 0, []string{"duration=5ms"}},
+		"share":            {0, 0, []string{"duration=30ms"}},
 	}
 	for _, name := range scenarios.Names() {
 		if name == "campus" || name == "delay" || strings.HasPrefix(name, "lab/") {
@@ -339,7 +340,7 @@ func perhapsPooled(r *rand.Rand, text string) string {
 func TestConservationAndDeterminism(t *testing.T) {
 	n := 60
 	if testing.Short() {
-		n = 20
+		n = 30
 	}
 	jumped, moves := 0, 0
 	for i := range n {
