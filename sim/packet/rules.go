@@ -1,6 +1,8 @@
 package packet
 
 import (
+	"slices"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/units"
@@ -50,18 +52,30 @@ func (e *Engine) expect(f flow.ID) {
 }
 
 // overtaken is how many packets of the flow of x are in one instance's queue and come out after x, the flow's first
-// packet for the other, will.
+// packet for the other, will. Both have been simulated up to x. Packets of the same instant whose flows have lower
+// numbers are served before x.
 func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	from, to := &e.instances[one], &e.instances[other]
 	if !from.up || !to.up {
 		return 0
 	}
-	out := max(to.idle, x.at) + int64(x.size)*to.perByte
-	if c := to.clock; to.draw == nil {
-		out += c.span()
-	} else {
-		out += c.base // in the mean
+	clock, held := to.clock, to.held(x.at)
+	service := func(size int32) int64 {
+		if to.draw != nil {
+			return clock.base + int64(size)*to.perByte // in the mean
+		}
+		return clock.span() + int64(size)*to.perByte
 	}
+	out := max(to.idle, x.at)
+	if !e.staged && !e.flows[x.f].own {
+		for _, f := range slices.Sorted(slices.Values(to.list.ids)) {
+			if s := &e.flows[f]; f < x.f && s.due() == x.at && held < to.room {
+				out += service(s.bytes)
+				held++
+			}
+		}
+	}
+	out += service(x.size)
 	for k := range from.room {
 		i := from.back(k)
 		if from.dep[i] <= out {

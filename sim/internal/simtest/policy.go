@@ -13,6 +13,9 @@ func Policy(r *rand.Rand, tick int, unit string) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	names := scheduler.Policies.Names()
 	name := names[r.IntN(len(names))]
+	if r.IntN(6) == 0 {
+		name = "rss++" // one of the few that move flows
+	}
 	options := map[string]string{
 		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
 		"maglev":     "table: " + pick("2", "7", "251"),
