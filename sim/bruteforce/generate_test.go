@@ -59,7 +59,7 @@ func scenario(seed uint64) string {
 	g.line("instances: {initial: %d, min: %d, max: %d}", initial, lo, max(initial, 1)+g.IntN(5))
 	limit := 10 + g.IntN(total)
 	g.line("scheduler: {policy: %s, limit: %dkpps, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
-		simtest.Policy(g.Rand, 400, "us"), limit,
+		simtest.MovingPolicy(g.Rand, 400, "us"), limit,
 		g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
 		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"),
 		g.holdOrDrop(lo))

@@ -9,12 +9,17 @@ import (
 
 // Policy draws a value of scheduler.policy from the whole table, now and then with options. A policy that moves flows
 // does so about once in the time that tick gives, in whole units.
-func Policy(r *rand.Rand, tick int, unit string) string {
+func Policy(r *rand.Rand, tick int, unit string) string { return policy(r, tick, unit, false) }
+
+// MovingPolicy is a Policy that is often one of the few that move flows.
+func MovingPolicy(r *rand.Rand, tick int, unit string) string { return policy(r, tick, unit, true) }
+
+func policy(r *rand.Rand, tick int, unit string, moving bool) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	names := scheduler.Policies.Names()
 	name := names[r.IntN(len(names))]
-	if r.IntN(6) == 0 {
-		name = "rss++" // one of the few that move flows
+	if moving && r.IntN(6) == 0 {
+		name = "rss++"
 	}
 	options := map[string]string{
 		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
