@@ -36,7 +36,6 @@ type world struct {
 	weight []int32 // of all servers
 	most   []int32
 	flows  map[string]*policy.Work
-	queue  []*policy.Work
 }
 
 func newWorld(t *testing.T, p policy.Policy, weight, most []int32) *world {
