@@ -31,7 +31,7 @@ func (s Sample) Interval() (low, high float64) {
 	if s.Count < 2 || s.Error == 0 {
 		return s.Mean, s.Mean
 	}
-	half := distuv.StudentsT{Sigma: 1, Nu: float64(s.Count - 1)}.Quantile(0.975) * s.Error
+	half := float64(s.Error * distuv.StudentsT{Sigma: 1, Nu: float64(s.Count - 1)}.Quantile(0.975))
 	return s.Mean - half, s.Mean + half
 }
 
@@ -245,9 +245,9 @@ func (v *Verdict) byChance() {
 
 // freedom is that of the sum of two independent errors (Welch 1947, Satterthwaite 1946).
 func freedom(a, b Sample) float64 {
-	x, y := a.Error*a.Error, b.Error*b.Error
+	x, y := float64(a.Error*a.Error), float64(b.Error*b.Error)
 	if x+y == 0 {
 		return float64(a.Count - 1)
 	}
-	return (x + y) * (x + y) / (x*x/float64(a.Count-1) + y*y/float64(b.Count-1))
+	return (x + y) * (x + y) / (float64(x*x)/float64(a.Count-1) + float64(y*y)/float64(b.Count-1))
 }

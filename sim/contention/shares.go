@@ -33,7 +33,7 @@ type Pool struct {
 
 // Round is the rate to the nearest multiple of 2⁻²⁰ packets a second. Such rates have an exact sum below 2³³ packets a
 // second.
-func Round(rate float64) float64 { return math.Round(rate*(1<<20)) / (1 << 20) }
+func Round(rate float64) float64 { return float64(math.Round(rate*(1<<20)) / (1 << 20)) }
 
 // Share sets the share of each member. It allocates nothing if there were as many before.
 func (p *Pool) Share(members []Member) {
@@ -48,7 +48,7 @@ func (p *Pool) Share(members []Member) {
 	n := len(p.order)
 	each := p.Law.Capacity(n)
 	most, base := max(p.Law.Capacity(1), each), Round(each)
-	w := water{members: members, order: p.order, pool: base * float64(n)}
+	w := water{members: members, order: p.order, pool: float64(base * float64(n))}
 	spare := w
 	idle := within(spare.level(base), each, base, most)
 	for i := range members {
