@@ -83,8 +83,8 @@ func (v *VNF) rules() []strictyaml.Rule {
 }
 
 func (c *Contention) rules() []strictyaml.Rule {
-	const withUSL, withTable, withConstant = "model: usl with this key", "model: table with this key",
-		"model: constant with this key"
+	const withTable, withConstant = "model: table with this key", "model: constant with this key"
+	withUSL := fmt.Sprintf("model: usl with this key; vnf.contention={model: %s, ...} replaces them all", c.Model)
 	usl, table, constant := c.Model == "usl", c.Model == "table", c.Model == "constant"
 	rate, time := c.Rate != 0, c.ServiceTime != 0
 	var def Contention

@@ -60,9 +60,10 @@ entries or, with --readings, of all readings, the best first.`),
 		if len(args) > 0 {
 			page.Comparisons, err = recorded(c.Context(), args[0])
 		} else {
-			var rows []fidelity.Row
-			rows, err = compared(func(name string) ([]*results.Record, error) { return plant(c.Context(), name, nil) })
-			page.Comparisons = []fidelity.Comparison{{Engine: "fluid", Rows: rows}}
+			page.Comparisons = make([]fidelity.Comparison, 1)
+			page.Comparisons[0], err = compared(func(name string) ([]*results.Record, error) {
+				return plant(c.Context(), name, nil)
+			})
 		}
 		if err != nil {
 			return err
@@ -102,15 +103,24 @@ func inMemory(sets []string) fidelity.Runner {
 }
 
 // compared holds the records of every study against what is published.
-func compared(of func(study string) ([]*results.Record, error)) ([]fidelity.Row, error) {
+func compared(of func(study string) ([]*results.Record, error)) (fidelity.Comparison, error) {
 	recs := fidelity.Records{}
 	for _, name := range fidelity.Studies {
 		var err error
 		if recs[name], err = of(name); err != nil {
-			return nil, err
+			return fidelity.Comparison{}, err
 		}
 	}
-	return fidelity.Compare(recs)
+	return held(recs)
+}
+
+// held is what the records say of the published results. Their engine is the one that they name: --set may choose it.
+func held(recs fidelity.Records) (fidelity.Comparison, error) {
+	rows, err := fidelity.Compare(recs)
+	if err != nil {
+		return fidelity.Comparison{}, err
+	}
+	return fidelity.Comparison{Engine: recs["fig9"][0].Run.Engine, Rows: rows, Other: fidelity.Other(recs)}, nil
 }
 
 // recorded compares what reproduce left in a directory, by engine.
@@ -121,7 +131,7 @@ func recorded(ctx context.Context, dir string) ([]fidelity.Comparison, error) {
 		if _, err := os.Stat(where); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		rows, err := compared(func(name string) ([]*results.Record, error) {
+		comparison, err := compared(func(name string) ([]*results.Record, error) {
 			st, err := scenarios.Load(name, nil)
 			if err != nil {
 				return nil, err
@@ -131,7 +141,7 @@ func recorded(ctx context.Context, dir string) ([]fidelity.Comparison, error) {
 		if err != nil {
 			return nil, err
 		}
-		cs = append(cs, fidelity.Comparison{Engine: engine, Rows: rows})
+		cs = append(cs, comparison)
 	}
 	if len(cs) == 0 {
 		return nil, usagef("%s: no records of reproduce: want a directory that it wrote", dir)

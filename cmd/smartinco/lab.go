@@ -138,10 +138,10 @@ func newLabCalibrate() *cobra.Command {
 		Short: "Measure what instances process, alone and together, for the simulator",
 		Long: prose(`
 Measure on a testbed - the lab unless another is named - what one instance processes alone and what several do
-together, under more load than they can process: real packets, steered to real containers by real rules. Whether they share what
-they process together is measured with one instance that needs little (vnf.contention.share). So are the times that
-rules, starts and stops take. The result is a piece of a scenario, with which the simulator predicts what the testbed
-does.
+together, under more load than they can process: real packets, steered to real containers by real rules. Whether they
+share what they process together is measured with one instance that needs little (vnf.contention.share). The times that
+rules, starts and stops take are measured too. The result is a piece of a scenario, with which the simulator predicts
+what the testbed does.
 
 The testbed must not be in use. The eight counts of instances, three rounds each, take about three minutes.`),
 		Example: `  smartinco lab calibrate -o calibration.yaml

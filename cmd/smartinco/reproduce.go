@@ -47,9 +47,9 @@ and what the figures give under other readings of the thesis, which readings.csv
 directory records; runs that are already finished are passed over. Other readings are run in memory; the verb fidelity
 runs all of them.
 
-With --engine packet the same is done again with every packet simulated, 2e11 of them: figures fig6-packet.pdf and so
-on, and both engines side by side in fidelity.md. That takes half an hour on two cores. When it is
-interrupted, the same command goes on with the first run that is not finished.
+With --engine packet the same is done again packet by packet, for 1.7e11 of them: figures fig6-packet.pdf and so on, and
+both engines side by side in fidelity.md. That takes some ten seconds. When it is interrupted, the same command goes on
+with the first run that is not finished.
 
 With --plant hw the runs are on the hardware that --testbed names, and the figures are fig6-hw.pdf and so on, without a
 comparison in numbers. The scenarios are the published ones in the testbed's size or, with --scenarios lab, those that
@@ -98,11 +98,11 @@ the lab can do in less than ten minutes.`),
 		}
 		var page fidelity.Page
 		for _, engine := range engines {
-			rows, err := r.engine(c, engine)
+			comparison, err := r.engine(c, engine)
 			if err != nil {
 				return err
 			}
-			page.Comparisons = append(page.Comparisons, fidelity.Comparison{Engine: engine, Rows: rows})
+			page.Comparisons = append(page.Comparisons, comparison)
 		}
 		if err := otherReadings(c, inMemory(r.sets), &page); err != nil {
 			return err
@@ -130,12 +130,11 @@ the lab can do in less than ten minutes.`),
 var ownFiles = []string{"fig*.pdf", "fig*.png", "fig*.csv", "fidelity.md", "fidelity.csv", "readings.csv"}
 
 // engine runs what is left of every study with one engine, draws the figures and compares.
-func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, error) {
+func (r *reproduction) engine(c *cobra.Command, engine string) (none fidelity.Comparison, err error) {
 	recs := fidelity.Records{}
 	for _, p := range reproduced {
-		var err error
 		if recs[p.study], err = r.study(c, p.study, engine); err != nil {
-			return nil, err
+			return none, err
 		}
 		for _, figure := range p.figures {
 			name := figure
@@ -145,12 +144,12 @@ func (r *reproduction) engine(c *cobra.Command, engine string) ([]fidelity.Row, 
 			for _, ending := range []string{".pdf", ".png"} {
 				if err := draw(c, figure, recs[p.study], plots.Options{Published: true},
 					filepath.Join(r.out, name+ending)); err != nil {
-					return nil, err
+					return none, err
 				}
 			}
 		}
 	}
-	return fidelity.Compare(recs)
+	return held(recs)
 }
 
 // study runs what is left of a built-in study, in a directory among the engine's records, and opens its records.

@@ -58,6 +58,9 @@ type Row struct {
 	// known of runs whose law of contention answers none of the questions.
 	Fitted []string
 	known  bool
+	// lenient says that the entry agrees as this project read it before it compared readings; see Ranked.Lenient. What
+	// agrees now agrees then.
+	lenient bool
 }
 
 // Residual is ours minus the published value; NaN if either is not a number.
@@ -146,8 +149,9 @@ func decimal(v float64, digits int) string {
 
 // Comparison is what one engine's runs say of every published result.
 type Comparison struct {
-	Engine string // what ran: fluid, packet, or the name of a testbed
-	Rows   []Row  // as Compare gives them
+	Engine string   // what ran: fluid, packet, or the name of a testbed
+	Rows   []Row    // as Compare gives them
+	Other  []string // as Other gives them: in what the runs are not those of the built-in figures
 }
 
 // WriteCSV writes comparisons as a table, the engines' rows of an entry one below the other.

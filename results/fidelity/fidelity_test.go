@@ -225,8 +225,12 @@ func TestDistributions(t *testing.T) {
 			x.instances = append(x.instances, results.Instance{T: 1, Instance: int32(i + 1), State: "ready", Flows: 1,
 				Processed: rate})
 		}
-		if got, rule := c.judge(x, c.mean, c.rr); got != c.want || !strings.HasPrefix(rule, "It agrees if ") {
+		got, lenient, rule := c.judge(x, c.mean, c.rr)
+		if got != c.want || !strings.HasPrefix(rule, "It agrees if ") {
 			t.Errorf("%s: %v by %q, want %v", c.what, got, rule, c.want)
+		}
+		if want := c.want || c.what == "best-fit, none near the limit"; lenient != want {
+			t.Errorf("%s: leniently %v, want %v", c.what, lenient, want)
 		}
 	}
 }
@@ -333,7 +337,7 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, two := Comparison{"made-up", rows}, Comparison{"slower", others}
+	one, two := Comparison{Engine: "made-up", Rows: rows}, Comparison{Engine: "slower", Rows: others}
 	for name, write := range map[string]func(io.Writer) error{
 		"fidelity.md":      (&Page{Comparisons: []Comparison{one}}).WriteMarkdown,
 		"fidelity.csv":     func(w io.Writer) error { return WriteCSV(w, one) },

@@ -29,6 +29,8 @@ var (
 	span string
 	//go:embed rule.md
 	rule string
+	//go:embed unranked.md
+	unranked string
 )
 
 // Page is what there is to say of how close the runs come to the published results.
@@ -57,7 +59,7 @@ func (p *Page) WriteMarkdown(w io.Writer) error {
 	if p.Ranking != nil {
 		p.ranking(&b)
 	} else if p.Outcomes != nil {
-		b.WriteString("\n## All readings, ranked\n\nNot run here: `smartinco fidelity --readings` does it.\n")
+		b.WriteString(unranked)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -77,23 +79,45 @@ func (p *Page) entries(b *strings.Builder) {
 		rule += "---|---|---|"
 	}
 	fmt.Fprintf(b, "# Fidelity: the published results beside ours (%s)\n\n", strings.Join(engines, ", "))
-	agree, predicted, all := 0, 0, 0
-	for i := range cs[0].Rows {
-		r := &cs[0].Rows[i]
-		if r.Verdict != "not predicted" {
-			all++
-		}
-		if r.Verdict == "agrees" {
-			agree++
-			if len(r.Fitted) == 0 && (r.known || r.Use == "predict") {
-				predicted++
+	all := 0
+	var counts []string
+	for _, c := range cs {
+		agree, predicted := 0, 0
+		all = 0
+		for i := range c.Rows {
+			r := &c.Rows[i]
+			if r.Verdict != "not predicted" {
+				all++
+			}
+			if r.Verdict == "agrees" {
+				agree++
+				if len(r.Fitted) == 0 && (r.known || r.Use == "predict") {
+					predicted++
+				}
 			}
 		}
+		of := ""
+		if len(cs) > 1 {
+			of = " with *" + c.Engine + "*"
+		}
+		counts = append(counts, fmt.Sprintf("%d agree%s, %d of them predicted", agree, of, predicted))
 	}
-	wrap(b, fmt.Sprintf("Of %d published results that can be compared, %d agree. *Fitted* ones were used to choose "+
-		"the model's parameters and say nothing about it; the parameter stands behind the word. *Predicted* ones were "+
-		"not: they are the test, and %d of those that agree are of this kind. One calibration serves all figures. The "+
-		"residual is ours minus the published value.", all, agree, predicted))
+	wrap(b, fmt.Sprintf("Of %d published results that can be compared, %s. *Fitted* ones were used to choose the "+
+		"model's parameters and say nothing about it; the parameter stands behind the word. *Predicted* ones were "+
+		"not: they are the test. One calibration serves all figures. The residual is ours minus the published value.",
+		all, strings.Join(counts, "; ")))
+	for _, c := range cs {
+		if len(c.Other) > 0 {
+			wrap(b, fmt.Sprintf("The runs with *%s* are not the figures as they are built in, which the sections on "+
+				"readings describe. Theirs is another reading of the thesis: %s.", c.Engine,
+				strings.Join(c.Other, "; ")))
+		}
+	}
+	if slices.Contains(engines, "fluid") && slices.Contains(engines, "packet") {
+		wrap(b, "The engines have the same packets below the eSwitch's limit, to those in flight. Beyond it, the "+
+			"phases of constant-rate flows decide whose packets pass "+
+			"([validation.md](validation.md#packet-against-fluid)): where the columns differ, it is by this.")
+	}
 	fmt.Fprintf(b, "%s\n%s\n", head, rule)
 	for i := range cs[0].Rows {
 		r := &cs[0].Rows[i]
@@ -173,8 +197,8 @@ func (p *Page) experiments(b *strings.Builder) {
 	wrap(b, fmt.Sprintf("Best-Fit's gain is what five instances process together beyond eight: %.2f − %.2f = %.2f "+
 		"Mpps, and %s over Round-Robin and %s over Worst-Fit in the run once the eSwitch is saturated. If five and "+
 		"eight process the same, the gain has another cause, and the law through C(4) = 10.7 is wrong. If four "+
-		"process less than 10 Mpps each beside one at 2 Mpps, shares are reserved, and the default is wrong in the "+
-		"onset of loss and in where Best-Fit puts its flows.", five, eight, five-eight,
+		"process no more each beside one at 2 Mpps than beside a fifth that is saturated, shares are reserved, and "+
+		"the default is wrong in the onset of loss and in where Best-Fit puts its flows.", five, eight, five-eight,
 		decimal(o.Saturated[1]-o.Saturated[0], 2),
 		decimal(o.Saturated[1]-o.Saturated[2], 2)))
 }
@@ -274,8 +298,8 @@ func (p *Page) ranking(b *strings.Builder) {
 		head += " " + q.Name + " |"
 		line += "---|"
 	}
-	fmt.Fprintf(b, "%s agree | fitted | departs | score | misfit | strict | wary | does not agree |\n%s%s\n", head,
-		line, strings.Repeat("---|", 8))
+	fmt.Fprintf(b, "%s agree | fitted | departs | score | misfit | strict | wary | lenient | does not agree |\n%s%s\n",
+		head, line, strings.Repeat("---|", 9))
 	for _, g := range groups[:min(best, len(groups))] {
 		r := g.first
 		fmt.Fprintf(b, "| %d | %d |", g.rank, g.n)
@@ -288,8 +312,8 @@ func (p *Page) ranking(b *strings.Builder) {
 				differs = append(differs, r.Rows[i].ID)
 			}
 		}
-		fmt.Fprintf(b, " %d | %d | %d | %d | %.2f | %d | %d | %s |\n", r.Agree, r.Parameters, r.Departures, r.Score(),
-			r.Misfit, r.Strict(), r.Wary(), strings.Join(differs, ", "))
+		fmt.Fprintf(b, " %d | %d | %d | %d | %.2f | %d | %d | %d | %s |\n", r.Agree, r.Parameters, r.Departures,
+			r.Score(), r.Misfit, r.Strict(), r.Wary(), r.Lenient(), strings.Join(differs, ", "))
 	}
 	p.sensitivity(b)
 	p.marginal(b)
@@ -309,7 +333,7 @@ func (p *Page) sensitivity(b *strings.Builder) {
 		value func(*Ranked) int
 	}{
 		{"score", (*Ranked).Score}, {"entries that agree, at no cost", func(r *Ranked) int { return r.Agree }},
-		{"strict", (*Ranked).Strict}, {"wary", (*Ranked).Wary},
+		{"strict", (*Ranked).Strict}, {"wary", (*Ranked).Wary}, {"lenient", (*Ranked).Lenient},
 	} {
 		top, n, above := 0, 0, 0
 		for i := range p.Ranking {
@@ -328,16 +352,20 @@ func (p *Page) sensitivity(b *strings.Builder) {
 			p.Ranking[top].Reading, rule.value(own), above)
 		higher = append(higher, fmt.Sprintf("%d under *%s*", above, rule.name))
 	}
-	same := 0
+	same, tied := 0, 0
 	for i := range p.Ranking {
 		if p.Ranking[i].Score() >= own.Score() {
 			same++
 		}
+		if p.Ranking[i].Score() == own.Score() && p.Ranking[i].Misfit == own.Misfit {
+			tied++
+		}
 	}
 	b.WriteString("\n")
-	wrap(b, fmt.Sprintf("The default is number %d of %d, and %d readings have its score or a better one, so that the "+
-		"misfit decides among them. Above it are %s. The published results are too few to settle the open questions: "+
-		"the experiments on a card can.", rank+1, len(p.Ranking), same, join(higher)))
+	wrap(b, fmt.Sprintf("The default is number %d of %d. It is one of %d readings with its score or a better one, and "+
+		"the misfit decides among equals; it is one of %d with the same score and misfit, among which only the order "+
+		"of the answers decides. Above it are %s. The published results are too few to settle the open questions: the "+
+		"experiments on a card can.", rank+1, len(p.Ranking), same, tied, join(higher)))
 }
 
 // marginal says what each answer is worth.
@@ -386,8 +414,9 @@ func (p *Page) bestOf(is func(Reading) bool) string {
 
 // hard says which entries few readings give, and which none.
 func (p *Page) hard(b *strings.Builder) {
-	b.WriteString("\n### What each entry asks\n\n| entry | readings in which it agrees | rank of the best of them |\n" +
-		"|---|---|---|\n")
+	b.WriteString("\n### What each entry asks\n\n")
+	var always []string
+	table := "| entry | readings in which it agrees | rank of the best of them |\n|---|---|---|\n"
 	for k := range p.Ranking[0].Rows {
 		if p.Ranking[0].Rows[k].Verdict == "not predicted" {
 			continue
@@ -400,8 +429,15 @@ func (p *Page) hard(b *strings.Builder) {
 				}
 			}
 		}
-		fmt.Fprintf(b, "| %s | %d | %s |\n", p.Ranking[0].Rows[k].ID, n, first)
+		table += fmt.Sprintf("| %s | %d | %s |\n", p.Ranking[0].Rows[k].ID, n, first)
+		if n == len(p.Ranking) {
+			always = append(always, p.Ranking[0].Rows[k].ID)
+		}
 	}
+	if len(always) > 0 {
+		wrap(b, fmt.Sprintf("What agrees under every reading speaks for none: %s.", join(always)))
+	}
+	b.WriteString(table)
 }
 
 func slashed(digits int, v ...float64) string {

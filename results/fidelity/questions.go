@@ -296,17 +296,40 @@ func within(have, want any) bool {
 	return true
 }
 
+// given says whether a record's scenario gives an answer.
+func (a *Answer) given(rec *results.Record) bool {
+	return !slices.ContainsFunc(a.Sets, func(s string) bool { return !states(rec.Run.Scenario, s) })
+}
+
 // fitsOf are the fits behind a record, as its scenario tells. A parameter that no answer states was not fitted to a
 // published entry.
 func fitsOf(rec *results.Record) (fits []Fit) {
 	for _, q := range Questions {
-		for _, a := range q.Answers {
-			if len(a.Fits) > 0 && !slices.ContainsFunc(a.Sets, func(s string) bool {
-				return !states(rec.Run.Scenario, s)
-			}) {
+		for i := range q.Answers {
+			if a := &q.Answers[i]; len(a.Fits) > 0 && a.given(rec) {
 				fits = append(fits, a.Fits...)
 			}
 		}
 	}
 	return fits
+}
+
+// Other names the questions to which the runs of Figure 9 do not give the default's answer, each with theirs.
+func Other(recs Records) (other []string) {
+	if len(recs["fig9"]) == 0 {
+		return nil
+	}
+	rec := recs["fig9"][0]
+	for i, a := range Default.answers() {
+		q := &Questions[i]
+		if a.given(rec) {
+			continue
+		}
+		theirs := "none of the answers below"
+		if k := slices.IndexFunc(q.Answers, func(a Answer) bool { return a.given(rec) }); k >= 0 {
+			theirs = q.Answers[k].Name
+		}
+		other = append(other, q.Name+": "+theirs)
+	}
+	return other
 }

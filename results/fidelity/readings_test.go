@@ -113,6 +113,44 @@ func TestEveryAnswerIsFoundInItsScenario(t *testing.T) {
 	}
 }
 
+// Runs that are not the built-in figures are said to be others, by what they answer instead.
+func TestOtherReadingsAreNamed(t *testing.T) {
+	for _, c := range []struct {
+		sets []string
+		want []string
+	}{
+		{nil, nil},
+		{[]string{"duration=100s"}, nil}, // no question asks for it
+		{before.Sets("fig9"), []string{"share: reserved", "metric: offered", "demand: mean",
+			"autoscaler: target 50 %, offered", "capacity: law, C(4) = 10.5"}},
+		{[]string{"vnf.contention.sigma=0.5"}, []string{"capacity: none of the answers below"}},
+	} {
+		sc := resolved(t, "fig9", c.sets)[0]
+		recs := Records{"fig9": {{Run: results.Run{Scenario: sc}}}}
+		got := Other(recs)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", c.sets, got, c.want)
+		}
+		rows, err := Compare(asPublished(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		page := Page{Comparisons: []Comparison{{Engine: "fluid", Rows: rows, Other: got}}}
+		if err := page.WriteMarkdown(&b); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(b.String()), " ")
+		_, said, _ := strings.Cut(text, "another reading of the thesis: ")
+		if c.want == nil && said != "" || !strings.HasPrefix(said, strings.Join(c.want, "; ")) {
+			t.Errorf("%s: the page says of the reading %.80q", c.sets, said)
+		}
+	}
+	if Other(Records{}) != nil {
+		t.Error("another reading of no runs")
+	}
+}
+
 // 1 + 3σ + 12κ = 25/10.7 and 1 + 7σ + 56κ = 25/5.25 have the solution that Questions states, and its digits suffice.
 func TestTheLawThroughTheGain(t *testing.T) {
 	sigma, kappa := big.NewRat(5561, 15729), big.NewRat(241, 10486)
@@ -194,6 +232,52 @@ func TestScore(t *testing.T) {
 		if r.Score() != c.score || r.Strict() != c.strict || r.Wary() != c.wary || r.Misfit != 0.4 {
 			t.Errorf("%s: score %d, strict %d, wary %d, misfit %g; want %d, %d, %d, 0.4", c.what, r.Score(), r.Strict(),
 				r.Wary(), r.Misfit, c.score, c.strict, c.wary)
+		}
+	}
+}
+
+// Entries that agree only as they were read before count for the lenient score, and for no other.
+func TestLenient(t *testing.T) {
+	onlyThen := func(rows []Row) (ids []string) {
+		for _, r := range rows {
+			if r.lenient && r.Verdict == "differs" {
+				ids = append(ids, r.ID)
+			}
+		}
+		return ids
+	}
+	// Schedulers that lie apart, but not in the mean, and as many instances as published at one of two sizes.
+	recs := asPublished(t)
+	recs["fig9"] = nil
+	for policy, served := range map[string]float64{"round-robin": 43, "best-fit": 44.5, "worst-fit": 39} {
+		recs["fig9"] = append(recs["fig9"], made(t, scenarioOf(policy, "64B", 3),
+			[]results.Window{window(1, 148, served, 32, 8, 8)}, []results.Instance{instanceOf(1, 1, 4)}))
+	}
+	recs["fig10"] = slices.Insert(recs["fig10"], 0, made(t, scenarioOf("round-robin", "1500B", 3),
+		[]results.Window{window(1, 8, 8, 32, 4, 3)}, nil))
+	apart, err := Compare(recs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"fig9-plateau", "fig9-bf-gain", "fig9-loss", "fig9-rr-stable", "fig10-instances"}
+	if ids := onlyThen(apart); !slices.Equal(ids, want) {
+		t.Errorf("of runs that are published but for what has become stricter, %q agree as before; want %q", ids, want)
+	}
+	even := before.with("share", "pooled").with("demand", "zero").with("capacity", "constant sum")
+	for _, c := range []struct {
+		reading Reading
+		only    []string
+	}{
+		{before, nil},
+		{Default, []string{"fig9-rr-stable"}},
+		{even, []string{"fig9-rr-stable", "fig8-bf"}}, // Best-Fit's instances all end with the same
+	} {
+		r, err := c.reading.assess(t.Context(), inMemory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids := onlyThen(r.Rows); !slices.Equal(ids, c.only) || r.Lenient() != r.Score()+len(c.only) {
+			t.Errorf("%s: %q agree only as before, score %d, lenient %d", c.reading, ids, r.Score(), r.Lenient())
 		}
 	}
 }
@@ -313,7 +397,7 @@ func TestReadingsGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := Page{[]Comparison{{"fluid", ranking[0].Rows}}, outcomes, span, ranking}
+	page := Page{[]Comparison{{Engine: "fluid", Rows: ranking[0].Rows}}, outcomes, span, ranking}
 	got := string(golden(t, "readings.md", page.WriteMarkdown))
 	docs, err := os.ReadFile("../../docs/fidelity.md")
 	if err != nil {
