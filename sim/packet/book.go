@@ -3,7 +3,8 @@ package packet
 // book is an instance's account of delays. A packet is entered some time after it has left for certain, from what the
 // server's log says of it then. The book keeps two sums independently: the delays of all packets, and the time-integral
 // of the number in the system, which is the sum of all instants at which packets left less the sum of those at which
-// they came. Little's law says that the two are equal.
+// they came. Little's law says that the two are equal. It says nothing of packets that are leaped over: there one sum
+// is computed from the other (leapbook.go).
 type book struct {
 	at, sent   []int64 // of the packets in the server's log: when they came to the ring, and when they were sent
 	next       uint64  // number of the first packet that is not entered yet

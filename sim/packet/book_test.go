@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -141,5 +142,37 @@ func TestWide(t *testing.T) {
 		if got := c.w.over(c.n); got != c.want {
 			t.Errorf("%+v over %d: %g, want %g", c.w, c.n, got, c.want)
 		}
+	}
+}
+
+// A sum of spans lies between those of the lower and of the upper ends of their buckets, and 300 ps are in that of 300
+// and 301 ps.
+func TestASumFitsItsBuckets(t *testing.T) {
+	for sum := range uint64(1000) {
+		var s spans
+		for _, v := range []int64{0, 7, 300, 300} {
+			s.add(v)
+		}
+		s.sum = wide{lo: sum}
+		if want := sum >= 607 && sum <= 609; s.possible() != want {
+			t.Errorf("0, 7 and twice 300 or 301 ps add up to %d: %v, want %v", sum, s.possible(), want)
+		}
+		if s.sum.hi = 1; s.possible() {
+			t.Errorf("2^64+%d: possible", sum)
+		}
+	}
+}
+
+// Waits whose sum cannot be are noticed, though Little's law is of sojourns.
+func TestAWrongSumIsNoticed(t *testing.T) {
+	w, _ := newWorld(1)
+	e := w.engine(modes{}, true, true)
+	e.advance(1, int64(units.Millisecond))
+	for _, holds := range []bool{true, false} {
+		l := e.Delays(units.Millisecond, results.NewMemory())
+		if l.Holds != holds || !holds && l.Where != "instance 1" {
+			t.Errorf("%+v, want %v", l, holds)
+		}
+		e.instances[1].book.all[wait].sum.add(uint64(units.Millisecond))
 	}
 }

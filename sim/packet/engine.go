@@ -14,8 +14,8 @@
 //
 //   - jump: the flows of an instance, at a load below one, lose nothing, so all but the last few packets of an interval
 //     are counted instead of stepped (jump.go).
-//   - full: the same at a load above one, where a bound says whether a packet finds room, but not whose packet that is:
-//     only where no flow's fate is asked for (measure.flows).
+//   - full: the same at a load above one, also without a common period. A bound says whether a packet finds room, but
+//     not whose packet that is: only where no flow's fate is asked for (measure.flows).
 //   - saturated: packets that come in a cycle are counted with their fates, flow by flow, and with their delays, at
 //     instances and through link and eSwitch (saturation.go, leap.go, stage.go; see below).
 //   - bounded: each instance's packets are merged and stepped. Where services take a constant time, how long the server
@@ -35,7 +35,8 @@
 // there is room for one more, the openings, are a lattice x, x+S, x+2S, ... that is known before any packet comes.
 // Packets and openings are matched in order, and a packet is matched with no opening that is still to come. How far
 // packets up to number i can reach, theta(i), does not depend on the openings: it is the lesser of S beyond theta(i-1),
-// one opening more, and of when the packet comes. Packet i is accepted if an opening lies between the two (policer).
+// one opening more, and of 1 ps beyond when the packet comes. Packet i is accepted if an opening lies in
+// [theta(i-1), theta(i)) (policer).
 //
 // With S = 10 and openings at 0, 10, 20 and 30:
 //
@@ -46,15 +47,19 @@
 // The packet of 31 finds an opening that none took in time, and is the first that theta reaches by a service.
 //
 // Constant-rate flows come in a cycle of period T, and so does theta. In the periods u = 0, 1, 2, ..., the openings
-// below theta(i)+uT number floor((theta(i)+uT-x)/S) + 1, and what slot i of the cycle gets in n periods is a difference
-// of two sums of such terms. Euclid's algorithm adds them up in a few dozen steps, whatever n is (floorSum). How long
-// those wait that are accepted is the distance from packet to opening, so the histogram is more of the same sums, one
-// for each edge of a bucket (leapbook.go).
+// below theta(i)+uT number (theta(i)+uT-x)/S, rounded up, and what slot i of the cycle gets in n periods is a
+// difference of two sums of such terms. Euclid's algorithm adds them up in a few dozen steps, whatever n is (floorSum).
+// How long those wait that are accepted follows from the distance from packet to opening, so the histogram is more of
+// the same sums, one for each edge of a bucket (leapbook.go).
 //
 // What leaves a saturated server leaves on the lattice, too, and whose packet each is repeats after the least common
 // multiple of T and S. One such period is listed, and what goes to an instance is a part of the list: a cycle again. So
 // link, eSwitch and instances are passed one after the other (Engine.leap). Services need an exact clock for that
 // multiple to be short: the eSwitch has a rational one.
+//
+// A server that loses nothing of a cycle needs no lattice. Whatever the clock's fraction, some packets find it idle, so
+// all before the last of these are counted, and the others' waits are the services since the one before (ease). That is
+// for what jump leaves: instances behind the eSwitch, and those whose delays are measured.
 //
 // Where there is no short cycle, where the server may fall idle between packets of an overload, where services or times
 // are random, or sizes unlike, and while a control event has its effects - a queue fills, the slow path or a moved flow

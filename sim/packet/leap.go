@@ -25,16 +25,11 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 		return nil
 	}
 	n := 0.0
-	if m.turns {
-		n = float64(len(m.lanes)) * float64(h-m.base) / float64(m.lanes[0].period)
-	}
 	for k := range m.lanes {
 		if m.lanes[k].svc != m.lanes[0].svc {
 			return nil
 		}
-		if !m.turns {
-			n += float64(h-m.base) / float64(m.lanes[k].period)
-		}
+		n += float64(h-m.base) / float64(m.lanes[k].period)
 	}
 	y := m.cycle(int64(n) / c.worth())
 	if y == nil {
@@ -50,12 +45,10 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 	if o.over == nil && (o.ease == nil || o.book && !o.ease.sharp) {
 		return nil
 	}
-	if late := len(m.late); o.book && late > 0 {
+	if len(m.late) > 0 {
 		y.sent = make([]int64, len(y.at))
 		for s, lane := range y.lane {
-			if y.sent[s] = y.at[s] - m.late[lane]; m.late[lane] == 0 {
-				return nil
-			}
+			y.sent[s] = y.at[s] - m.late[lane]
 		}
 	}
 	return o
@@ -75,7 +68,7 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 	}
 	idle := max(in.idle-m.base, -maxSlice)
 	o.idle = idle<<fracBits + int64(in.acc)
-	var taken, d int64
+	var taken int64
 	spans := in.spans(m.lanes[0].svc)
 	if o.over != nil {
 		if o.over.idle = o.idle; !o.over.holds(o.next) || end <= o.next {
@@ -88,8 +81,6 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 			in.book.enterFull(o.over, o.next, end, whole, last, m.base)
 		}
 		taken = int64(o.over.below(o.over.edge(end - 1)))
-		d = taken*spans.base + in.extra(uint64(taken))
-		in.idle += d
 	} else {
 		if end = o.ease.last(o.next, end, idle); end <= o.next || o.book && o.ease.waits[o.next%int64(len(o.at))] > 0 {
 			return false
@@ -98,7 +89,10 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 		if in.book != nil {
 			in.book.enterEase(o.ease, &o.lattice, o.next, end, m.base)
 		}
-		d = taken*spans.base + in.extra(uint64(taken))
+	}
+	d := taken*spans.base + in.extra(uint64(taken))
+	if o.over != nil { // otherwise the next packet finds the server idle
+		in.idle += d
 	}
 	c.sum.by[saturated] += uint64(end - o.next)
 	o.next = end

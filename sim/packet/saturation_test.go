@@ -3,7 +3,10 @@ package packet_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -100,6 +103,12 @@ func crowded(r *rand.Rand) string {
 	return head + faults + "workload:\n  - flows:\n" + text
 }
 
+// withDelays is the scenario with delays and flows' fates asked for.
+func withDelays(text string) string {
+	return strings.NewReplacer("measure: {", "measure: {delay: instances, ", "flows: false", "flows: true").
+		Replace(text)
+}
+
 // differ says in what two records differ, host and notes apart.
 func differ(t *testing.T, got, want *results.Memory) (what []string) {
 	t.Helper()
@@ -135,8 +144,7 @@ func TestLeapsComeOutTheSame(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, uint64(i)))
 		text := crowded(r)
 		if r.IntN(3) == 0 {
-			text = strings.NewReplacer("measure: {", "measure: {delay: instances, ", "flows: false", "flows: true").
-				Replace(text)
+			text = withDelays(text)
 			measured++
 		}
 		sc := simtest.Parse(t, text)
@@ -178,4 +186,70 @@ func TestLeapsComeOutTheSame(t *testing.T) {
 	if leaped < offered/8 || staged < n/10 {
 		t.Error("too few to say anything")
 	}
+}
+
+// The records of leaped and of stepped runs are the same to the byte: every file but host.json, which has times, and of
+// run.json all but the notes and the key that forbids leaps.
+func TestRecordsAreTheSameToTheByte(t *testing.T) {
+	n, over := 24, 0
+	if testing.Short() {
+		n = 14
+	}
+	for i := range n {
+		text := crowded(rand.New(rand.NewPCG(12, uint64(i))))
+		if i%2 == 0 {
+			text = withDelays(text)
+		}
+		sc := simtest.Parse(t, text)
+		still := *sc
+		still.Packet.Jump = false
+		leaped, leaps := written(t, sc, packet.Leap)
+		stepped, _ := written(t, &still, packet.New)
+		if leaps {
+			over++
+		}
+		for name := range leaped {
+			if leaped[name] != stepped[name] {
+				t.Errorf("case %d: %s differs\n%s", i, name, text)
+			}
+		}
+		if len(leaped) < 5 || len(stepped) != len(leaped) {
+			t.Errorf("case %d: %d and %d files\n%s", i, len(leaped), len(stepped), text)
+		}
+	}
+	if over < n/2 {
+		t.Errorf("there were leaps in %d of %d runs: too few to say anything", over, n)
+	}
+}
+
+// written is the files of a record by their names, without what may differ, and whether packets were leaped over.
+func written(t *testing.T, sc *scenarios.Scenario, engine sim.Engine) (files map[string]string, leaps bool) {
+	t.Helper()
+	dir, w := t.TempDir(), simtest.Traffic(t, sc)
+	rec, err := results.Create(dir, *sim.Header(sc, w, "test"), results.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	simtest.Record(t, sc, w, engine, rec)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = map[string]string{}
+	for _, entry := range entries {
+		b, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[entry.Name()] = string(b)
+	}
+	delete(files, "host.json")
+	leaps = strings.Contains(files["run.json"], "with their fates")
+	for _, may := range []string{`(?s)\n  "notes": \[.*?\n  \],?`, `(?s)\n    "packet": \{.*?\n    \},?`} {
+		was := files["run.json"]
+		if files["run.json"] = regexp.MustCompile(may).ReplaceAllString(was, ""); files["run.json"] == was {
+			t.Errorf("run.json has nothing like %s:\n%s", may, was)
+		}
+	}
+	return files, leaps
 }
