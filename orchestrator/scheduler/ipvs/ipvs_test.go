@@ -343,6 +343,24 @@ func TestLocality(t *testing.T) {
 	}
 }
 
+// The log's score of a server that a destination address keeps is of the connections at that time.
+func TestLocalityLogsPresentConnections(t *testing.T) {
+	w := newWorld(t, policytest.New(t, &lblc, Options{10 * units.Second}, 1), 0, 4)
+	w.run([]string{"open a", "open b", "close a"})
+	x := *w.flows["b"]
+	for _, c := range []struct {
+		at    units.Time
+		score float64
+	}{{5 * units.Second, (256 + 1) / 4.}, {10 * units.Second, 256 / 4.}} {
+		w.v.Now = c.at
+		var log policy.Weighed
+		w.p.Pick(&x, &w.v, &log)
+		if got := log.Ratings[0].Score; got != c.score {
+			t.Errorf("at %v: score %v, want %v", c.at, got, c.score)
+		}
+	}
+}
+
 // Beyond 16,384 addresses, those that were not used for 6 minutes go, list by list, a third more than are too many.
 func TestLocalityTrims(t *testing.T) {
 	p := newLocality(Options{})

@@ -54,6 +54,7 @@ func newLocality(o Options) *locality {
 }
 
 func (l *locality) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	l.expire(v)
 	for ; l.next <= v.Now; l.next += checkEvery {
 		l.check(l.next)
 	}
