@@ -2,11 +2,10 @@ package haproxy
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"slices"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -114,21 +113,8 @@ func (h *hashed) Observe(e *policy.Event, _ *policy.View) {
 	h.ring.follow(e)
 }
 
-// of is HAProxy's hash of an address: its words, combined by exclusive or.
-func (h *hashed) of(a netip.Addr) (hash uint32) {
-	if a.Is4() {
-		b := a.As4()
-		return binary.BigEndian.Uint32(b[:])
-	}
-	b := a.As16()
-	for i := 0; i < len(b); i += 4 {
-		hash ^= binary.BigEndian.Uint32(b[i:])
-	}
-	return hash
-}
-
 func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	return h.choose(h.mix(h.of(w.Tuple.Src)), v, log)
+	return h.choose(h.mix(flow.Fold(w.Tuple.Src)), v, log)
 }
 
 func (h *hashed) mix(hash uint32) uint32 {

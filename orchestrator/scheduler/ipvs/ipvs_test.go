@@ -146,7 +146,7 @@ func TestKernel(t *testing.T) {
 			if m, ok := p.(*maglev); ok {
 				m.address = func(id flow.Instance) uint32 {
 					a := netip.MustParseAddrPort(c.Servers[id-1])
-					return fold(a.Addr()) + uint32(a.Port())
+					return flow.Fold(a.Addr()) + uint32(a.Port())
 				}
 			}
 			w := newWorld(t, p, c.Upper, c.Weights...)

@@ -133,5 +133,5 @@ func (l *locality) trim(now units.Time) {
 // list is the list of the hash table in which an address is.
 func list(a netip.Addr) uint32 {
 	const golden, bits = 0x61C88647, 10 // the kernel's hash_32
-	return fold(a) * golden >> (32 - bits)
+	return flow.Fold(a) * golden >> (32 - bits)
 }
