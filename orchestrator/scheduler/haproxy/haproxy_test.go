@@ -1,7 +1,9 @@
 package haproxy
 
 import (
+	"cmp"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -384,8 +386,8 @@ func TestAFlowWaitsForAPlaceToBecomeFree(t *testing.T) {
 	w.close(waits)
 	drawn = 1 << 31
 	again := &policy.Work{Flow: 1}
-	if at := r.points[r.nearest(drawn)].slot; w.open(again) != string('A'+rune(at)) {
-		t.Errorf("flow 1 goes to %d when it comes again, not to that drawn, %d", again.At, at+1)
+	if at := r.points[r.nearest(drawn)].server(); w.open(again) != string('A'-1+rune(at)) {
+		t.Errorf("flow 1 goes to %d when it comes again, not to that drawn, %d", again.At, at)
 	}
 }
 
@@ -422,12 +424,78 @@ func TestTheQueue(t *testing.T) {
 }
 
 func TestNearestOfTheRing(t *testing.T) {
-	r := ring{points: []point{{at: 10}, {at: 20}, {at: 4000000000}}}
+	r := ring{points: []point{pointAt(10, 1), pointAt(20, 1), pointAt(4000000000, 1)}}
 	for hash, want := range map[uint32]int{10: 0, 14: 0, 15: 0, 16: 1, 20: 1, 4200000000: 0, 4100000000: 2, 0: 0} {
 		if got := r.nearest(hash); got != want {
 			t.Errorf("%d: entry %d, want %d", hash, got, want)
 		}
 	}
+}
+
+// Servers come and go, and the map and the ring are those that HAProxy's own steps give, made anew.
+func TestMapAndRingOfManyServers(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for i := range 16 {
+		w := newWorld(t, policytest.New(t, &sourceRow, sourceOptions{"consistent", "auto", 0}, 1), nil, nil)
+		h := w.p.(*hashed)
+		most := []int32{1, 4, 20, 300}[i%4]
+		for server := range 24 {
+			weight := rnd.Int32N(most + 1)
+			if server > 0 && rnd.IntN(3) == 0 {
+				weight = w.weight[server-1]
+			}
+			w.weight, w.most = append(w.weight, weight), append(w.most, 0)
+			w.join(server)
+			if rnd.IntN(4) == 0 {
+				w.leave(int(w.v.IDs[rnd.IntN(len(w.v.IDs))]) - 1)
+			}
+			if rnd.IntN(3) == 0 {
+				continue
+			}
+			h.entries.fill(&w.v)
+			if want := mapStepByStep(&w.v); !slices.Equal(h.rows, want) {
+				t.Fatalf("weights %v: map %v, want %v", w.v.Weight, h.rows, want)
+			}
+			h.ring.fill(&w.v)
+			if want := ringAnew(&w.v); !slices.Equal(h.points, want) {
+				t.Fatalf("weights %v: the ring is not that of these servers", w.v.Weight)
+			}
+		}
+	}
+}
+
+// mapStepByStep is the map as HAProxy makes it, in whole effective weights.
+func mapStepByStep(v *policy.View) (rows []int32) {
+	divisor, sum := 0, 0
+	for slot := range v.IDs {
+		divisor, sum = gcd(divisor, effective(v, slot)), sum+effective(v, slot)
+	}
+	score := make([]int, len(v.IDs))
+	for range sum / max(1, divisor) {
+		best, most := -1, 0
+		for slot := range score {
+			if !usable(v, slot) {
+				continue
+			}
+			score[slot] += effective(v, slot)
+			if whole := (score[slot] + sum) / sum; best < 0 || whole > most {
+				best, most = slot, whole
+			}
+		}
+		rows = append(rows, int32(best))
+		score[best] -= sum
+	}
+	return rows
+}
+
+func ringAnew(v *policy.View) (points []point) {
+	for slot, id := range v.IDs {
+		for j := range effective(v, slot) {
+			points = append(points, pointAt(avalanche(uint32(id)*mostScaled+uint32(j)), id))
+		}
+	}
+	slices.SortStableFunc(points, func(a, b point) int { return cmp.Compare(a.hash(), b.hash()) })
+	return points
 }
 
 func TestHashFunctions(t *testing.T) {
