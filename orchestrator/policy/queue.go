@@ -1,7 +1,7 @@
 package policy
 
-// Queue is a first-in, first-out queue of a policy's own. It is in blocks, so it is never copied as it grows, and it uses
-// its blocks again. The zero Queue is empty.
+// Queue is a first-in, first-out queue of a policy's own. It is in blocks, so it is never copied as it grows, and it
+// uses its blocks again. The zero Queue is empty.
 type Queue[T any] struct {
 	blocks   []*[queueBlock]T
 	first, n int // the oldest, counted from the beginning of the blocks, and how many there are

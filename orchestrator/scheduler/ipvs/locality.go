@@ -11,8 +11,7 @@ import (
 
 var lblc = policy.Row{
 	Info: policy.Info{Name: "ipvs-lblc",
-		Rule: "the server that had the destination address last, while it is not overloaded; else as ipvs-wlc, which " +
-			"has all of a single service address",
+		Rule:   "the server that had the destination address last, while not overloaded; else as ipvs-wlc",
 		Source: source + "lblc.c",
 		Score:  "256 times the active connections, and the inactive ones, over the weight",
 		Sees:   policy.T0 | policy.T1},
