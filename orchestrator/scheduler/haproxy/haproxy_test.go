@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
 )
@@ -494,7 +495,7 @@ func TestMapAndRingOfManyServers(t *testing.T) {
 func mapStepByStep(v *policy.View) (rows []int32) {
 	divisor, sum := 0, 0
 	for slot := range v.IDs {
-		divisor, sum = gcd(divisor, effective(v, slot)), sum+effective(v, slot)
+		divisor, sum = numeric.GCD(divisor, effective(v, slot)), sum+effective(v, slot)
 	}
 	score := make([]int, len(v.IDs))
 	for range sum / max(1, divisor) {

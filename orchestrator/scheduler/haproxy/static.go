@@ -1,6 +1,9 @@
 package haproxy
 
-import "github.com/smartinco/smartinco/orchestrator/policy"
+import (
+	"github.com/smartinco/smartinco/numeric"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
 
 var staticRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-static-rr",
@@ -33,7 +36,7 @@ func (m *entries) fill(v *policy.View) {
 	}
 	divisor, sum := 0, 0
 	for slot := range v.IDs {
-		divisor, sum = gcd(divisor, effective(v, slot)), sum+effective(v, slot)
+		divisor, sum = numeric.GCD(divisor, effective(v, slot)), sum+effective(v, slot)
 	}
 	m.rows, m.servers = m.rows[:0], m.servers[:0]
 	m.due.nodes, m.highest.nodes = m.due.nodes[:0], m.highest.nodes[:0]
@@ -80,13 +83,6 @@ func (m *entries) stand(slot int) {
 func (m *entries) await(slot, sum int) {
 	s := &m.servers[slot]
 	m.due.push(node{key: ((s.given+s.level+1)*sum + s.weight - 1) / s.weight, order: slot})
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 type static struct {
