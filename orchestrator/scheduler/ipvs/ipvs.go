@@ -50,8 +50,8 @@ type service struct {
 	servers  policy.PerSlot[server]
 	order    []int32 // rows of the View, that of the newest server first
 	serial   uint32
-	keep     units.Time                // how long a connection is inactive
-	inactive policy.Queue[closed]      // in order of time, since all are inactive for as long
+	keep     units.Time // how long a connection is inactive
+	inactive ring
 	changed  func(joined bool, at int) // a server came to, or left, a position of the list; may be nil
 }
 
@@ -90,7 +90,7 @@ func (s *service) Observe(e *policy.Event, v *policy.View) {
 		}
 		x := &s.servers[e.Slot]
 		x.inactive++
-		s.inactive.Push(closed{v.Now + s.keep, e.Work.At, x.serial})
+		s.inactive.push(closed{v.Now + s.keep, e.Work.At, x.serial})
 		s.expire(v)
 	}
 }
@@ -103,9 +103,8 @@ func (s *service) tell(joined bool, at int) {
 
 // expire forgets the inactive connections whose time is over. It comes before any look at them.
 func (s *service) expire(v *policy.View) {
-	for s.inactive.Len() > 0 && s.inactive.Front().at <= v.Now {
-		c := *s.inactive.Front()
-		s.inactive.Pop()
+	for s.inactive.n > 0 && s.inactive.first().at <= v.Now {
+		c := s.inactive.pop()
 		slot, there := slices.BinarySearch(v.IDs, c.id)
 		if !there || s.servers[slot].serial != c.serial {
 			continue
@@ -159,4 +158,30 @@ type closed struct {
 	at     units.Time
 	id     flow.Instance
 	serial uint32
+}
+
+// ring is a queue of them. They come in order of time, since all are inactive for the same time.
+type ring struct {
+	buf     []closed // its length is a power of 2, or 0
+	head, n int
+}
+
+func (r *ring) first() *closed { return &r.buf[r.head] }
+
+func (r *ring) push(c closed) {
+	if r.n == len(r.buf) {
+		grown := make([]closed, max(64, 2*len(r.buf)))
+		k := copy(grown, r.buf[r.head:])
+		copy(grown[k:], r.buf[:r.head])
+		r.buf, r.head = grown, 0
+	}
+	r.buf[(r.head+r.n)&(len(r.buf)-1)] = c
+	r.n++
+}
+
+func (r *ring) pop() closed {
+	c := r.buf[r.head]
+	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.n--
+	return c
 }

@@ -35,8 +35,8 @@ type estimate struct {
 	asked  []lifetime // when counters were asked for that have not come, oldest first
 	counts float64    // flow-seconds lived when the last accepted reading was asked for
 
-	pending   policy.Queue[assignment] // assignments that the counters do not show yet
-	settled   int                      // assignments that are not in pending any more
+	pending   queue[assignment] // assignments that the counters do not show yet
+	settled   int               // assignments that are not in pending any more
 	newest    flow.Column[ordinal]
 	instances []instance // by number
 }
@@ -117,8 +117,8 @@ func (d *estimate) placed(now units.Time, w *policy.Work) {
 	}
 	d.at(w.At).pending++
 	d.newest.Grow(int(w.Flow) + 1)
-	*d.newest.At(w.Flow) = ordinalOf(d.settled + d.pending.Len())
-	d.pending.Push(assignment{w.Flow, w.At, now})
+	*d.newest.At(w.Flow) = ordinalOf(d.settled + d.pending.n)
+	d.pending.push(assignment{w.Flow, w.At, now})
 }
 
 func (d *estimate) ended(now units.Time, w *policy.Work) {
@@ -192,8 +192,8 @@ func (d *estimate) measured(since, until units.Time, v *policy.View) {
 // settle takes the assignments before an instant off those that are pending. With the rule last, it returns the
 // instance of the newest of them whose flow is still there; 0 if there is none.
 func (d *estimate) settle(until units.Time, window float64) (newest flow.Instance) {
-	for d.pending.Len() > 0 {
-		p := d.pending.Front()
+	for d.pending.n > 0 {
+		p := d.pending.front()
 		if p.at >= until {
 			break
 		}
@@ -206,7 +206,7 @@ func (d *estimate) settle(until units.Time, window float64) (newest flow.Instanc
 				newest = p.to
 			}
 		}
-		d.pending.Pop()
+		d.pending.pop()
 		d.settled++
 	}
 	return newest

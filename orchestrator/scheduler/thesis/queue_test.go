@@ -1,4 +1,4 @@
-package policy
+package thesis
 
 import (
 	"math/rand/v2"
@@ -9,23 +9,23 @@ import (
 // at its longest.
 func TestQueue(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 1))
-	var q Queue[int]
+	var q queue[int]
 	in, out, longest := 0, 0, 0
 	for range 200 {
 		for range rnd.IntN(1000) {
-			q.Push(in)
+			q.push(in)
 			in++
 		}
 		longest = max(longest, in-out)
-		for n := rnd.IntN(1000); n > 0 && q.Len() > 0; n-- {
-			if got := *q.Front(); got != out {
+		for n := rnd.IntN(1000); n > 0 && q.n > 0; n-- {
+			if got := *q.front(); got != out {
 				t.Fatalf("%d comes out, want %d", got, out)
 			}
-			q.Pop()
+			q.pop()
 			out++
 		}
-		if q.Len() != in-out {
-			t.Fatalf("the length is %d, want %d", q.Len(), in-out)
+		if q.n != in-out {
+			t.Fatalf("the length is %d, want %d", q.n, in-out)
 		}
 	}
 	if most := longest/queueBlock + 2; len(q.blocks) > most {
