@@ -29,3 +29,11 @@ func Ceil(x float64, most int) int {
 	}
 	return int(n)
 }
+
+// GCD is the greatest common divisor of two numbers of 0 or more. That of 0 and another is the other.
+func GCD(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

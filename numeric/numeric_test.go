@@ -50,6 +50,14 @@ func TestALoadThatEqualsItsLimitIsNotBeyondIt(t *testing.T) {
 	}
 }
 
+func TestGCD(t *testing.T) {
+	for _, c := range [][3]int{{12, 18, 6}, {18, 12, 6}, {7, 5, 1}, {0, 4, 4}, {4, 0, 4}, {0, 0, 0}, {9, 9, 9}} {
+		if got := GCD(c[0], c[1]); got != c[2] {
+			t.Errorf("GCD(%d, %d) = %d, want %d", c[0], c[1], got, c[2])
+		}
+	}
+}
+
 func TestCeil(t *testing.T) {
 	for _, c := range []struct {
 		x    float64

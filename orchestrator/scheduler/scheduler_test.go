@@ -9,6 +9,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
 )
 
 func options(name string, edit func(*Options)) Options {
@@ -129,4 +130,56 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Which policies go by instances.weights and instances.maxconn, as docs/policies.md says: those by shares place other
+// flows where the weights are unlike, the others of weights at least none on an instance of weight 0.
+func TestWhichPoliciesGoByWeights(t *testing.T) {
+	shares := strings.Fields("ipvs-wrr ipvs-wlc ipvs-sed ipvs-nq ipvs-sh ipvs-mh ipvs-ovf ipvs-fo ipvs-twos " +
+		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash")
+	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
+	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
+	limits = slices.DeleteFunc(limits, func(s string) bool { return s == "haproxy-source" || s == "haproxy-hash" })
+	for _, row := range Policies {
+		equal := placements(t, row.Name, []int32{2, 2, 2}, []int32{0, 0, 0})
+		for _, c := range []struct {
+			what         string
+			weights, max []int32
+			goBy         []string
+		}{
+			{"the weights", []int32{2, 7, 3}, []int32{0, 0, 0}, shares},
+			{"the weight 0", []int32{0, 2, 0}, []int32{0, 0, 0}, zero},
+			{"maxconn", []int32{2, 2, 2}, []int32{2, 2, 2}, limits},
+		} {
+			differ := !slices.Equal(placements(t, row.Name, c.weights, c.max), equal)
+			if want := slices.Contains(c.goBy, row.Name); differ != want {
+				t.Errorf("%s goes by %s: %v, want %v", row.Name, c.what, differ, want)
+			}
+		}
+	}
+}
+
+// placements are the instances of 60 flows that do not end, 0 for none.
+func placements(t *testing.T, name string, weights, most []int32) (at []flow.Instance) {
+	s, err := New(options(name, nil), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &policy.View{Limit: 10e6}
+	for i := range weights {
+		v.IDs, v.Weight, v.MaxConn = append(v.IDs, flow.Instance(i+1)), weights[:i+1], most[:i+1]
+		v.Flows, v.Load, v.Back = append(v.Flows, 0), append(v.Load, 0), append(v.Back, 0)
+		s.Observe(&policy.Event{Kind: policy.Joined, Slot: i}, v)
+	}
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for f := range flow.ID(60) {
+		w := &policy.Work{Flow: f, Tuple: policytest.Tuple(rnd)}
+		if a, _ := s.Decide(w, v, false); a.Verdict == policy.Place {
+			w.At = v.IDs[a.Slot]
+			v.Flows[a.Slot]++
+			s.Observe(&policy.Event{Kind: policy.Placed, Slot: a.Slot, Work: w}, v)
+		}
+		at = append(at, w.At)
+	}
+	return at
 }

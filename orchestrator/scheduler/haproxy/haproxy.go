@@ -88,6 +88,19 @@ func (q *queue) none(v *policy.View) policy.Answer {
 	return weightless
 }
 
+// changes notes that servers have come or gone.
+type changes struct{ some bool }
+
+func (c *changes) follow(e *policy.Event) {
+	c.some = c.some || e.Kind == policy.Joined || e.Kind == policy.Left
+}
+
+// changed reports whether there were any since it was asked last.
+func (c *changes) changed() (some bool) {
+	some, c.some = c.some, false
+	return some
+}
+
 // weightless is the answer where no server has a weight.
 var weightless = policy.Answer{Verdict: policy.Drop, Why: refused}
 

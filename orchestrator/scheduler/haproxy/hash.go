@@ -2,49 +2,81 @@ package haproxy
 
 import (
 	"cmp"
-	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"slices"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 // ring is HAProxy's tree of consistent hashing: each server has as many entries as its effective weight.
 type ring struct {
-	points []point
-	stale  bool
+	changes
+	points  []point         // in order
+	servers []flow.Instance // whose entries they are, in order
+	fresh   []point
+	gone    []flow.Instance
 }
 
-type point struct {
-	at   uint32
-	slot int32
-}
+// point is an entry: the hash above, and the server below, whose number decides between equal hashes.
+type point uint64
 
-func (r *ring) follow(e *policy.Event) {
-	r.stale = r.stale || e.Kind == policy.Joined || e.Kind == policy.Left
-}
+func pointAt(hash uint32, id flow.Instance) point { return point(hash)<<32 | point(id) }
 
+func (p point) hash() uint32 { return uint32(p >> 32) }
+
+func (p point) server() flow.Instance { return flow.Instance(uint32(p)) }
+
+// fill takes the entries of the servers that have gone out, and puts those of the servers that have come in.
 func (r *ring) fill(v *policy.View) {
-	if !r.stale {
+	if !r.changed() {
 		return
 	}
-	r.stale = false
-	r.points = r.points[:0]
-	for slot, id := range v.IDs {
-		for j := range effective(v, slot) {
-			r.points = append(r.points, point{avalanche(uint32(id)*mostScaled + uint32(j)), int32(slot)})
+	r.gone, r.fresh = r.gone[:0], r.fresh[:0]
+	for _, id := range r.servers {
+		if _, there := slices.BinarySearch(v.IDs, id); !there {
+			r.gone = append(r.gone, id)
 		}
 	}
-	slices.SortStableFunc(r.points, func(a, b point) int { return cmp.Compare(a.at, b.at) })
+	for slot, id := range v.IDs {
+		if _, there := slices.BinarySearch(r.servers, id); there {
+			continue
+		}
+		for j := range effective(v, slot) {
+			r.fresh = append(r.fresh, pointAt(avalanche(uint32(id)*mostScaled+uint32(j)), id))
+		}
+	}
+	r.servers = append(r.servers[:0], v.IDs...)
+	if len(r.gone) > 0 {
+		r.points = slices.DeleteFunc(r.points, func(p point) bool {
+			_, gone := slices.BinarySearch(r.gone, p.server())
+			return gone
+		})
+	}
+	slices.Sort(r.fresh)
+	r.points = merged(r.points, r.fresh)
+}
+
+// merged is a, with b put in its places. Both are in order.
+func merged(a, b []point) []point {
+	i, j := len(a)-1, len(b)-1
+	a = append(a, b...)
+	for at := len(a) - 1; j >= 0; at-- {
+		if i >= 0 && a[i] > b[j] {
+			a[at], i = a[i], i-1
+		} else {
+			a[at], j = b[j], j-1
+		}
+	}
+	return a
 }
 
 // nearest is the index of the entry that is nearest to a hash, around the ring; of two as near, the one before.
 func (r *ring) nearest(hash uint32) int {
-	next, _ := slices.BinarySearchFunc(r.points, hash, func(p point, h uint32) int { return cmp.Compare(p.at, h) })
+	next, _ := slices.BinarySearchFunc(r.points, hash, func(p point, h uint32) int { return cmp.Compare(p.hash(), h) })
 	next %= len(r.points)
 	before := (next - 1 + len(r.points)) % len(r.points)
-	if hash-r.points[before].at <= r.points[next].at-hash {
+	if hash-r.points[before].hash() <= r.points[next].hash()-hash {
 		return before
 	}
 	return next
@@ -114,21 +146,8 @@ func (h *hashed) Observe(e *policy.Event, _ *policy.View) {
 	h.ring.follow(e)
 }
 
-// of is HAProxy's hash of an address: its words, combined by exclusive or.
-func (h *hashed) of(a netip.Addr) (hash uint32) {
-	if a.Is4() {
-		b := a.As4()
-		return binary.BigEndian.Uint32(b[:])
-	}
-	b := a.As16()
-	for i := 0; i < len(b); i += 4 {
-		hash ^= binary.BigEndian.Uint32(b[i:])
-	}
-	return hash
-}
-
 func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	return h.choose(h.mix(h.of(w.Tuple.Src)), v, log)
+	return h.choose(h.mix(flow.Fold(w.Tuple.Src)), v, log)
 }
 
 func (h *hashed) mix(hash uint32) uint32 {
@@ -157,7 +176,7 @@ func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy
 	if h.factor > 0 {
 		at = h.bounded(at, v)
 	}
-	slot := int(h.points[at].slot)
+	slot := rowOf(v, h.points[at].server())
 	log.Add(slot, float64(at), true)
 	return policy.Answer{Slot: slot}
 }
@@ -170,7 +189,7 @@ func (h *hashed) bounded(at int, v *policy.View) int {
 	}
 	h.parts = parts(v, ((served+1)*h.factor+99)/100, h.parts[:0])
 	for range h.points {
-		if slot := h.points[at].slot; int(v.Flows[slot]) < h.parts[slot] {
+		if slot := rowOf(v, h.points[at].server()); int(v.Flows[slot]) < h.parts[slot] {
 			break
 		}
 		at = (at + 1) % len(h.points)
@@ -239,7 +258,7 @@ func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	best := -1
 	r.drawn = r.drawn[:0]
 	for range r.draws {
-		slot := int(r.points[r.nearest(r.draw())].slot)
+		slot := rowOf(v, r.points[r.nearest(r.draw())].server())
 		r.drawn = append(r.drawn, slot)
 		if best < 0 || int(v.Flows[slot])*effective(v, best) <= int(v.Flows[best])*effective(v, slot) {
 			best = slot

@@ -1,6 +1,9 @@
 package haproxy
 
-import "github.com/smartinco/smartinco/orchestrator/policy"
+import (
+	"github.com/smartinco/smartinco/numeric"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
 
 var staticRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-static-rr",
@@ -12,53 +15,74 @@ var staticRow = policy.Row{
 
 // entries is HAProxy's map of servers: rows, each as often as its weight over the greatest common divisor of all says.
 type entries struct {
-	rows  []int32
-	score []int
-	stale bool
+	changes
+	rows    []int32
+	servers []mapped // by row
+	due     tree     // the servers, by the step in which they rise by a level
+	highest tree     // the servers at level 0 and above, the highest first; some stand there at levels that they had
 }
 
-func (m *entries) follow(e *policy.Event) {
-	m.stale = m.stale || e.Kind == policy.Joined || e.Kind == policy.Left
-}
+// mapped is a server while the map is built. In each step its score grows by its weight. Its level is the score in
+// whole sums of the weights, so it rises in known steps, and falls by one with each entry that the server gets.
+type mapped struct{ weight, given, level int }
 
 // fill builds the map where servers have come or gone. In each step all servers get their weight, and the first of
 // those that have the most, in whole sums of the weights, gives such a sum away for the entry.
+//
+// HAProxy looks at all servers in each step. To look only at those whose level changes gives the same map.
 func (m *entries) fill(v *policy.View) {
-	if !m.stale {
+	if !m.changed() {
 		return
 	}
-	m.stale = false
 	divisor, sum := 0, 0
 	for slot := range v.IDs {
-		divisor, sum = gcd(divisor, effective(v, slot)), sum+effective(v, slot)
+		divisor, sum = numeric.GCD(divisor, effective(v, slot)), sum+effective(v, slot)
 	}
-	m.rows = m.rows[:0]
+	m.rows, m.servers = m.rows[:0], m.servers[:0]
+	m.due.nodes, m.highest.nodes = m.due.nodes[:0], m.highest.nodes[:0]
 	if sum == 0 {
 		return
 	}
 	sum /= divisor
-	m.score = append(m.score[:0], make([]int, len(v.IDs))...)
-	for range sum {
-		best, most := -1, 0
-		for slot := range m.score {
-			if !usable(v, slot) {
-				continue
-			}
-			m.score[slot] += effective(v, slot) / divisor
-			if whole := (m.score[slot] + sum) / sum; best < 0 || whole > most {
-				best, most = slot, whole
-			}
+	for slot := range v.IDs {
+		m.servers = append(m.servers, mapped{weight: effective(v, slot) / divisor})
+		if usable(v, slot) {
+			m.stand(slot)
+			m.await(slot, sum)
 		}
-		m.rows = append(m.rows, int32(best))
-		m.score[best] -= sum
+	}
+	for step := 1; step <= sum; step++ {
+		for m.due.nodes[0].key == step {
+			slot := m.due.nodes[0].order
+			m.due.cut(0)
+			m.servers[slot].level++
+			m.stand(slot)
+			m.await(slot, sum)
+		}
+		for -m.highest.nodes[0].key != m.servers[m.highest.nodes[0].order].level {
+			m.highest.cut(0)
+		}
+		slot := m.highest.nodes[0].order
+		m.highest.cut(0)
+		s := &m.servers[slot]
+		s.given++
+		s.level--
+		m.stand(slot)
+		m.rows = append(m.rows, int32(slot))
 	}
 }
 
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
+// stand puts a server where its level is, behind the rows before it.
+func (m *entries) stand(slot int) {
+	if level := m.servers[slot].level; level >= 0 {
+		m.highest.push(node{key: -level, order: slot})
 	}
-	return a
+}
+
+// await notes the step in which a server rises next: that in which its score reaches the next whole sum.
+func (m *entries) await(slot, sum int) {
+	s := &m.servers[slot]
+	m.due.push(node{key: ((s.given+s.level+1)*sum + s.weight - 1) / s.weight, order: slot})
 }
 
 type static struct {

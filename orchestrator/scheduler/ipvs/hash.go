@@ -1,9 +1,6 @@
 package ipvs
 
 import (
-	"encoding/binary"
-	"net/netip"
-
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
@@ -50,27 +47,14 @@ fallback: what becomes of a flow whose server takes none. false: it is refused; 
 `
 }
 
-// of is the number that stands for a flow: the sum of its address, the words of a long one being folded to one, and of
-// its port.
+// of is the number that stands for a flow: the sum of its address, folded to one word, and of its port.
 func (k *keyed) of(t *flow.FiveTuple) uint32 {
 	if k.destination {
-		return fold(t.Dst)
+		return flow.Fold(t.Dst)
 	}
-	n := fold(t.Src)
+	n := flow.Fold(t.Src)
 	if k.Port && (t.Proto == flow.TCP || t.Proto == flow.UDP || t.Proto == flow.SCTP) {
 		n += uint32(t.SrcPort)
-	}
-	return n
-}
-
-func fold(a netip.Addr) uint32 {
-	if a.Is4() {
-		b := a.As4()
-		return binary.BigEndian.Uint32(b[:])
-	}
-	b, n := a.As16(), uint32(0)
-	for i := 0; i < 16; i += 4 {
-		n ^= binary.BigEndian.Uint32(b[i:])
 	}
 	return n
 }

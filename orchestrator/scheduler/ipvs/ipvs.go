@@ -39,7 +39,7 @@ inactive: how long a flow that has ended counts as an inactive connection; the k
 
 // server is what IPVS knows of an instance beyond the View.
 type server struct {
-	serial   uint32 // tells it from an earlier one of the same number
+	serial   uint32 // tells it from the same instance before it left and was taken back
 	inactive int32  // connections
 	over     bool   // the upper threshold was reached, and the connections are not yet below three quarters of it
 }

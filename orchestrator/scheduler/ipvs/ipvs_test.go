@@ -146,7 +146,7 @@ func TestKernel(t *testing.T) {
 			if m, ok := p.(*maglev); ok {
 				m.address = func(id flow.Instance) uint32 {
 					a := netip.MustParseAddrPort(c.Servers[id-1])
-					return fold(a.Addr()) + uint32(a.Port())
+					return flow.Fold(a.Addr()) + uint32(a.Port())
 				}
 			}
 			w := newWorld(t, p, c.Upper, c.Weights...)
@@ -340,6 +340,24 @@ func TestLocality(t *testing.T) {
 	w.do("open z dst=10.0.1.8")
 	if len(p.cache) != 2 {
 		t.Errorf("after a day, %d addresses, want the two that were used", len(p.cache))
+	}
+}
+
+// The log's score of a server that a destination address keeps is of the connections at that time.
+func TestLocalityLogsPresentConnections(t *testing.T) {
+	w := newWorld(t, policytest.New(t, &lblc, Options{10 * units.Second}, 1), 0, 4)
+	w.run([]string{"open a", "open b", "close a"})
+	x := *w.flows["b"]
+	for _, c := range []struct {
+		at    units.Time
+		score float64
+	}{{5 * units.Second, (256 + 1) / 4.}, {10 * units.Second, 256 / 4.}} {
+		w.v.Now = c.at
+		var log policy.Weighed
+		w.p.Pick(&x, &w.v, &log)
+		if got := log.Ratings[0].Score; got != c.score {
+			t.Errorf("at %v: score %v, want %v", c.at, got, c.score)
+		}
 	}
 }
 

@@ -11,8 +11,7 @@ import (
 
 var lblc = policy.Row{
 	Info: policy.Info{Name: "ipvs-lblc",
-		Rule: "the server that had the destination address last, while it is not overloaded; else as ipvs-wlc, which " +
-			"has all of a single service address",
+		Rule:   "the server that had the destination address last, while not overloaded; else as ipvs-wlc",
 		Source: source + "lblc.c",
 		Score:  "256 times the active connections, and the inactive ones, over the weight",
 		Sees:   policy.T0 | policy.T1},
@@ -54,6 +53,7 @@ func newLocality(o Options) *locality {
 }
 
 func (l *locality) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	l.expire(v)
 	for ; l.next <= v.Now; l.next += checkEvery {
 		l.check(l.next)
 	}
@@ -132,5 +132,5 @@ func (l *locality) trim(now units.Time) {
 // list is the list of the hash table in which an address is.
 func list(a netip.Addr) uint32 {
 	const golden, bits = 0x61C88647, 10 // the kernel's hash_32
-	return fold(a) * golden >> (32 - bits)
+	return flow.Fold(a) * golden >> (32 - bits)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -69,7 +70,7 @@ func (m *maglev) fill(v *policy.View) {
 	}
 	divisor, most := 0, int32(0)
 	for _, w := range v.Weight {
-		divisor, most = gcd(divisor, int(w)), max(most, w)
+		divisor, most = numeric.GCD(divisor, int(w)), max(most, w)
 	}
 	if divisor == 0 {
 		return

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"slices"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -103,7 +104,7 @@ func (w *weighted) reset(v *policy.View, without int) {
 	step, most := 0, 0
 	for slot, x := range v.Weight {
 		if slot != without && x > 0 {
-			step, most = gcd(step, int(x)), max(most, int(x))
+			step, most = numeric.GCD(step, int(x)), max(most, int(x))
 		}
 	}
 	w.step = max(1, step)
@@ -172,11 +173,4 @@ func (w *weighted) fall(v *policy.View) int {
 		}
 	}
 	return max(w.step, (w.threshold-most+w.step-1)/w.step*w.step)
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
