@@ -41,8 +41,8 @@ func (p *byHand) until(now units.Time) {
 	}
 }
 
-// What a flow loses with an instance is no more than it can have in the ring. Each of two instances processes 5 Mpps and
-// has room for 10,000 packets. The run ends with the last step.
+// What a flow loses with an instance, and what it overtakes there, is no more than it can have in the ring. Each of two
+// instances processes 5 Mpps and has room for 10,000 packets. The run ends with the last step.
 func TestNoFlowHasMoreInTheRingThanItHasSent(t *testing.T) {
 	type step struct {
 		at units.Time
@@ -59,24 +59,28 @@ func TestNoFlowHasMoreInTheRingThanItHasSent(t *testing.T) {
 	}
 	const us, ms = units.Microsecond, units.Millisecond
 	for _, c := range []struct {
-		what, flows string
-		steps       []step
-		dropped     [2]float64
+		what, flows        string
+		steps              []step
+		dropped, reordered [2]float64
 	}{
 		// The ring is full from 2.5 ms on, and 4 Mpps are lost; from 5 ms on, it is half of what either sends.
 		{"a flow has only just begun",
 			"{rate: 9Mpps, packet_size: 64B}, {rate: 1Mpps, packet_size: 64B, phase: 5ms}",
 			[]step{rule(0, 0, 1), rule(5*ms, 1, 1), dies(5010 * us)},
-			[2]float64{10_000 + 45 + 9_995, 10}},
+			[2]float64{10_000 + 45 + 9_995, 10}, [2]float64{}},
 		{"a flow has only just begun, and the other has ended",
 			"{rate: 9Mpps, packet_size: 64B, end: 5ms}, {rate: 1Mpps, packet_size: 64B, phase: 5ms}",
 			[]step{rule(0, 0, 1), rule(5*ms, 1, 1), dies(5010 * us)},
-			[2]float64{10_000 + 9_950, 10}},
+			[2]float64{10_000 + 9_950, 10}, [2]float64{}},
+		{"a flow is moved that has only just begun",
+			"{rate: 9Mpps, packet_size: 64B}, {rate: 1Mpps, packet_size: 64B, phase: 5ms}",
+			[]step{rule(0, 0, 1), rule(5*ms, 1, 1), rule(5010*us, 1, 2)},
+			[2]float64{10_000 + 45, 5}, [2]float64{0, 5}},
 		// By the slow path. 20,000 of 17 Mpps are lost until 2.5 ms, then 3 Mpps of flow 1, whose packets come last.
 		{"the last flow has moved away",
 			"{rate: 9Mpps, packet_size: 64B, end: 2500us}, {rate: 8Mpps, packet_size: 64B}",
 			[]step{target(0, 0, 1), target(0, 1, 1), target(3*ms, 1, 2), dies(3 * ms)},
-			[2]float64{20_000 * 9 / 17., 20_000*8/17. + 1_500 + 10_000}},
+			[2]float64{20_000 * 9 / 17., 20_000*8/17. + 1_500 + 10_000}, [2]float64{}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			sc := simtest.Parse(t, `
@@ -105,6 +109,7 @@ workload:
 				var row results.Flow
 				p.data.Flow(flow.ID(f), &row)
 				within(t, fmt.Sprintf("flow %d: dropped", f), row.Dropped, c.dropped[f], 0.01)
+				within(t, fmt.Sprintf("flow %d: reordered", f), row.Reordered, c.reordered[f], 0.01)
 				sum += row.Dropped
 			}
 			within(t, "dropped by both", sum, total.Dropped.Sum(), 1e-6)
