@@ -370,12 +370,10 @@ func (e *Engine) offers(now units.Time, f flow.ID) {
 
 // reshare brings each instance whose pooled share has changed to now and puts the new one into force.
 func (e *Engine) reshare(now units.Time) {
-	for i, m := range e.pool.Shares() {
-		if i < len(e.instances) && e.instances[i].up && e.instances[i].pooled != m.Share {
-			e.sync(now)
-			e.advanceOne(now, &e.instances[i])
-			e.instances[i].pooled = m.Share
-			e.refreshOne(now, i)
-		}
+	for i, share := range e.pool.Changed() {
+		e.sync(now)
+		e.advance(now, i)
+		e.instances[i].pooled = share
+		e.refresh(now, i)
 	}
 }
