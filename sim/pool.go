@@ -2,6 +2,7 @@ package sim
 
 import (
 	"iter"
+	"math"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/numeric"
@@ -97,7 +98,8 @@ func (p *Pool) Flow(now units.Time, f flow.ID, segment int, where Where, to flow
 	}
 }
 
-// sends is what the flow sends now: packets and link bits a second.
+// sends is what the flow sends now: packets and link bits a second. The bits are whole, since their sum may well exceed
+// what contention.Round keeps exact.
 func (p *Pool) sends(now units.Time, f flow.ID, segment int) (rate, bits float64) {
 	s := &p.traffic.Flows[f].Segments[segment]
 	if s.Start > now {
@@ -108,7 +110,7 @@ func (p *Pool) sends(now units.Time, f flow.ID, segment int) (rate, bits float64
 		rate = float64(units.Second) / c[f].Period.Mean()
 	}
 	rate = contention.Round(rate)
-	return rate, contention.Round(rate * (s.Bytes/s.Packets + float64(p.nic.FrameOverhead)) * 8)
+	return rate, math.Round(rate * (s.Bytes/s.Packets + float64(p.nic.FrameOverhead)) * 8)
 }
 
 func (p *Pool) count(x pooledFlow, n int) {
