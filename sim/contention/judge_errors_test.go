@@ -63,7 +63,8 @@ func TestJudgeErrsAsRarelyAsItSays(t *testing.T) {
 				}
 				for limit, n := range misled {
 					if most := trials / math.Pow(10, limit/10); float64(n) > most {
-						t.Errorf("%s: %d of %d are misled by %g decibans, want at most %g", what, n, trials, limit, most)
+						t.Errorf("%s: %d of %d are misled by %g decibans, want at most %g", what, n, trials, limit,
+							most)
 					}
 				}
 				if deviation < 0.01 && wrong > 0 {

@@ -183,7 +183,8 @@ func TestSpellsOfOneRecord(t *testing.T) {
 
 // Without noise there is nothing that a run could not show.
 func TestNoNoteWithoutSpread(t *testing.T) {
-	e, err := Read(context.Background(), []*results.Record{made(t, "few", 8e6, 0, 4, 12), made(t, "all", 8e6, 0, 5, 12)})
+	recs := []*results.Record{made(t, "few", 8e6, 0, 4, 12), made(t, "all", 8e6, 0, 5, 12)}
+	e, err := Read(context.Background(), recs)
 	if err != nil {
 		t.Fatal(err)
 	}
