@@ -28,8 +28,8 @@ const (
 	// repetition. Windows that follow each other are alike, batches less so (Schmeiser, Operations Research 30, 1982,
 	// who advises 10 to 30 batches).
 	Batches = 10
-	// Runs is the number of records of the same situation from which on the records are the repetitions. With fewer, the
-	// spread from run to run is not known, and a note says so.
+	// Runs is the number of records of the same situation from which on the records are the repetitions. With fewer,
+	// the spread from run to run is not known, and a note says so.
 	Runs = 3
 	// saturated is what an instance is offered, over what it processes, at least.
 	saturated = 1.02
