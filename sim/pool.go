@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"iter"
+	"math"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/scenarios"
@@ -51,7 +54,8 @@ type pooledFlow struct {
 
 type pooledInstance struct {
 	up            bool
-	ruled, missed load // of its flows
+	ruled, missed load    // of its flows
+	share         float64 // when Changed was asked last
 }
 
 // Where says where the eSwitch sends a flow.
@@ -94,7 +98,8 @@ func (p *Pool) Flow(now units.Time, f flow.ID, segment int, where Where, to flow
 	}
 }
 
-// sends is what the flow sends now: packets and link bits a second.
+// sends is what the flow sends now: packets and link bits a second. The bits are whole, since their sum may well exceed
+// what contention.Round keeps exact.
 func (p *Pool) sends(now units.Time, f flow.ID, segment int) (rate, bits float64) {
 	s := &p.traffic.Flows[f].Segments[segment]
 	if s.Start > now {
@@ -105,7 +110,7 @@ func (p *Pool) sends(now units.Time, f flow.ID, segment int) (rate, bits float64
 		rate = float64(units.Second) / c[f].Period.Mean()
 	}
 	rate = contention.Round(rate)
-	return rate, contention.Round(rate * (s.Bytes/s.Packets + float64(p.nic.FrameOverhead)) * 8)
+	return rate, math.Round(rate * (s.Bytes/s.Packets + float64(p.nic.FrameOverhead)) * 8)
 }
 
 func (p *Pool) count(x pooledFlow, n int) {
@@ -144,13 +149,28 @@ func (p *Pool) room(i flow.Instance) {
 	}
 }
 
-// Shares are the shares now, by the number of the instance, if they may have changed since they were asked for last.
-// They mean nothing for instances that are not up.
-func (p *Pool) Shares() []contention.Member {
-	if p == nil || !p.changed {
-		return nil
+// Changed are the instances that are up and whose share is another than when they were asked for last, with the share.
+func (p *Pool) Changed() iter.Seq2[flow.Instance, float64] {
+	return func(yield func(flow.Instance, float64) bool) {
+		if p == nil || !p.changed {
+			return
+		}
+		p.changed = false
+		p.share()
+		for i := range p.at {
+			a, share := &p.at[i], p.members[i].Share
+			if !a.up || a.share == share {
+				continue
+			}
+			if a.share = share; !yield(flow.Instance(i), share) {
+				return
+			}
+		}
 	}
-	p.changed = false
+}
+
+// share finds the share of each instance.
+func (p *Pool) share() {
 	_, pass := Passed(p.nic, p.all.rate, p.bits, p.down)
 	slow := pass
 	if limit := float64(p.nic.SlowPathRate); limit > 0 && numeric.Exceeds(float64(pass*p.missed.rate), limit) {
@@ -164,7 +184,6 @@ func (p *Pool) Shares() []contention.Member {
 		}
 	}
 	p.shares.Share(p.members)
-	return p.members
 }
 
 // Passed are the fractions that the link passes, and link and eSwitch together, of flows that send this many packets

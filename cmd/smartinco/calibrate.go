@@ -29,7 +29,8 @@ FILE holds CSV lines n,rate[,weight], or, when its name ends in .yaml, a mapping
 
 Instead of FILE, directories of records, simulated or measured: of runs in which all instances are saturated (scenario
 fig7) for the law, and of such in which some are not (scenario share) for the shares. The prediction of reserved and of
-pooled shares is held against what the saturated instances processed; the evidence is a likelihood ratio in decibans.`,
+pooled shares is held against what the saturated instances processed; the evidence is a likelihood ratio in decibans.
+Three records or more of a situation are its repetitions. Fewer show the spread within a run alone, which a note says.`,
 		Example: `  smartinco calibrate points.csv
   smartinco calibrate points.yaml --format json
   smartinco calibrate out/share out/all out/fig7

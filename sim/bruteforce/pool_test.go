@@ -64,7 +64,7 @@ func (p *plant) demands() map[*instance]*big.Rat {
 		if f.live {
 			rate := rounded(f.rate)
 			pps += rate
-			bps += rounded(rate * float64(8*(f.size+int(p.sc.NIC.FrameOverhead))))
+			bps += math.Round(rate * float64(8*(f.size+int(p.sc.NIC.FrameOverhead))))
 			if !f.hasRule {
 				unruled += rate
 			}

@@ -39,8 +39,8 @@ func (s Sample) Interval() (low, high float64) {
 // number of picoseconds, so a rate near 10 Mpps is exact to 1e-5.
 const exact = 1e-4
 
-// without says that the repetitions are equal, but for the rounding of a simulation.
-func (s Sample) without() bool { return s.Error <= exact/10*s.Mean }
+// Exact says that the repetitions are equal, but for the rounding of a simulation.
+func (s Sample) Exact() bool { return s.Error <= exact/10*s.Mean }
 
 // Sharing is a situation in which the models of shares differ: of n contending instances, some were saturated, and the
 // others were offered less than they could process.
@@ -156,7 +156,7 @@ func Judge(s Sharing) (*Verdict, error) {
 	if v.Position > 0.5 {
 		v.Nearer = Pooled
 	}
-	if s.Each.without() && s.Capacity.without() {
+	if s.Each.Exact() && s.Capacity.Exact() {
 		v.exactly()
 	} else {
 		v.byChance()

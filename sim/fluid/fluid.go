@@ -351,7 +351,7 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 		}
 	case ruled:
 		if to == ruled && i != s.rule {
-			n := e.overtaken(now, s, i)
+			n := min(e.overtaken(now, s, i), e.inRing(now, s))
 			s.reordered += n
 			e.g.reordered += n
 		}

@@ -208,13 +208,14 @@ func scenario(r *rand.Rand) string {
 	fmt.Fprintf(&b, "nic: {profile: %s, slowpath_rate: %dkpps, slowpath_queue: %d, install_latency: %dus, "+
 		"eswitch_limit: %dMpps, rules: %d}\n",
 		pick("bluefield2", "ideal"), 1+r.IntN(3000), 1+r.IntN(2000), r.IntN(2000), r.IntN(100), r.IntN(60))
-	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dms, contention: %s}\n",
-		1+r.IntN(3000), r.IntN(3)*50, r.IntN(2) == 0, r.IntN(900),
-		pick("{model: constant, rate: 9Mpps}", "{model: usl}", "{model: table, points: {1: 20Mpps, 4: 9Mpps}}"))
+	fmt.Fprintf(&b, "vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %dms, "+
+		"contention: {share: %s, %s}}\n", 1+r.IntN(3000), r.IntN(3)*50, r.IntN(2) == 0, r.IntN(900),
+		pick("reserved", "pooled"),
+		pick("model: constant, rate: 9Mpps", "model: usl", "model: table, points: {1: 20Mpps, 4: 9Mpps}"))
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n",
-		simtest.Policy(r, 300, "ms"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+		simtest.MovingPolicy(r, 300, "ms"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
 	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1000ms, drain: %s}\n",
 		pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dms, delay: %dms}\nworkload:\n", 100+r.IntN(900), r.IntN(300))

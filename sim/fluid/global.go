@@ -24,7 +24,7 @@ type global struct {
 	lostESwSum   float64
 	rejected     float64
 	reordered    float64
-	orphans      float64 // lost with an instance, of flows that had ended; not known of which
+	orphans      float64 // lost with an instance; not known of which flows
 	orphanBytes  float64
 }
 

@@ -1,7 +1,9 @@
 package fluid
 
 import (
+	"cmp"
 	"math"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/sim"
@@ -188,7 +190,7 @@ func (e *Engine) room(i flow.Instance) {
 	}
 }
 
-// Down ends an instance. The flows that feed it lose what it holds, in proportion to their rates.
+// Down ends an instance. What it holds is lost.
 func (e *Engine) Down(now units.Time, i flow.Instance) {
 	e.sync(now)
 	e.room(i)
@@ -197,22 +199,101 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 	if in.up {
 		in.up = false
 		in.lost += in.queue
-		if fast, slow, all := e.mix(in); all > 0 {
-			in.lostFast += float64(in.queue * fast / all)
-			in.lostSlow += float64(in.queue * slow / all)
-		} else if in.queue > 0 { // all its flows have ended: the last one loses it, up to what it has sent
-			s := &e.flows[in.tail]
-			n := max(0, min(in.queue, s.offered-s.dropped()))
-			s.lostInstance += n
-			e.g.orphans += in.queue - n
-			e.g.orphanBytes += float64((in.queue - n) * in.size)
-		}
+		e.charge(now, i, in.queue)
 		in.queue = 0
 	}
 	e.recount(now)
 	e.pool.Instance(i, false)
 	e.reshare(now)
 	e.refresh(now, i)
+}
+
+// charge books packets that an instance held when it died as lost by the flows that feed it, in proportion to their
+// rates. A flow loses no more than it can have there: one that has only just begun has not sent its part yet, and the
+// others lose that. What remains is of flows that no longer feed the instance: the one whose packets came last loses
+// it, then those that ended here, the last one first, again each no more than it can have.
+func (e *Engine) charge(now units.Time, i flow.Instance, packets float64) {
+	if packets == 0 {
+		return
+	}
+	in := &e.instances[i]
+	lose := func(s *flowState, part, most float64) {
+		n := min(float64(packets*part), most)
+		s.lostInstance += n
+		packets -= n
+	}
+	feeders := e.feeders(now, i)
+	slices.SortStableFunc(feeders, func(a, b feeder) int { return cmp.Compare(a.most/a.rate, b.most/b.rate) })
+	sum := 0.0
+	for k, x := range slices.Backward(feeders) {
+		sum += x.rate
+		feeders[k].rate = x.rate / sum // of itself and those after it
+	}
+	for _, x := range feeders {
+		lose(x.flowState, x.rate, x.most)
+	}
+	last := &e.flows[in.tail]
+	lose(last, 1, e.inRing(now, last))
+	if packets > 0 {
+		for _, f := range e.endedAt(i) {
+			lose(&e.flows[f], 1, e.inRing(now, &e.flows[f]))
+		}
+	}
+	e.g.orphans += packets
+	e.g.orphanBytes += float64(packets * in.size)
+}
+
+// feeder is a flow that feeds an instance.
+type feeder struct {
+	*flowState
+	rate float64 // its part of the mix
+	most float64 // packets that it can have in the ring
+}
+
+// feeders are the flows that feed an instance, if any does.
+func (e *Engine) feeders(now units.Time, i flow.Instance) (all []feeder) {
+	fast, slow, rate := e.mix(&e.instances[i])
+	if rate == 0 {
+		return nil
+	}
+	for f := range e.flows[:e.next] {
+		s := &e.flows[f]
+		x := feeder{flowState: s}
+		if s.route == ruled && s.rule == i {
+			x.rate += float64(fast * s.rate)
+		}
+		if s.out >= 0 && s.target == i {
+			x.rate += float64(slow * e.slow.out[s.out].rate)
+		}
+		if x.rate > 0 {
+			x.most = e.inRing(now, s)
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// endedAt are the flows that have ended at an instance, the last one first.
+func (e *Engine) endedAt(i flow.Instance) (all []flow.ID) {
+	for f := range e.flows[:e.next] {
+		if s := &e.flows[f]; s.target == i && !s.on {
+			all = append(all, flow.ID(f))
+		}
+	}
+	end := func(f flow.ID) units.Time {
+		s := e.traffic.Flows[f].Segments
+		return s[len(s)-1].End
+	}
+	slices.SortStableFunc(all, func(a, b flow.ID) int { return cmp.Compare(end(b), end(a)) })
+	return all
+}
+
+// inRing is how many packets of the flow can be in the ring of an instance: those that it has sent and that were
+// neither lost nor are still in the slow path.
+func (e *Engine) inRing(now units.Time, s *flowState) float64 {
+	e.settle(now, s)
+	e.settleOut(now, s)
+	return max(0, s.offered-s.dropped()-s.waiting())
 }
 
 // mix is what the instance's queue consists of: the packets in it for one packet a second sent by rule, for one sent by
@@ -289,12 +370,10 @@ func (e *Engine) offers(now units.Time, f flow.ID) {
 
 // reshare brings each instance whose pooled share has changed to now and puts the new one into force.
 func (e *Engine) reshare(now units.Time) {
-	for i, m := range e.pool.Shares() {
-		if i < len(e.instances) && e.instances[i].up && e.instances[i].pooled != m.Share {
-			e.sync(now)
-			e.advanceOne(now, &e.instances[i])
-			e.instances[i].pooled = m.Share
-			e.refreshOne(now, i)
-		}
+	for i, share := range e.pool.Changed() {
+		e.sync(now)
+		e.advance(now, i)
+		e.instances[i].pooled = share
+		e.refresh(now, i)
 	}
 }

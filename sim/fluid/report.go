@@ -139,10 +139,13 @@ func (s *flowState) dropped() float64 {
 	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected
 }
 
+// waiting is how many of a flow's packets the slow path holds.
+func (s *flowState) waiting() float64 { return max(0, s.accepted-s.delivered) + s.held }
+
 // queued is how many of a flow's packets are held by the slow path and in the queue of its instance. That queue is
 // taken to be mixed as what arrives. A flow that has just begun holds no more than it has sent.
 func (e *Engine) queued(s *flowState) float64 {
-	n := max(0, s.accepted-s.delivered) + s.held
+	n := s.waiting()
 	if s.route == ruled {
 		in := &e.instances[s.rule]
 		fast, _, all := e.mix(in)

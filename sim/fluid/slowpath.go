@@ -257,6 +257,7 @@ func (e *Engine) moveOut(now units.Time, s *flowState, i flow.Instance) {
 	o := &e.slow.out[s.out]
 	if s.target != 0 {
 		e.slowFeed(s.target, -o.rate, -float64(o.rate*o.size), -o.parts)
+		e.instances[s.target].leaves(o.f, o.rate)
 		e.refresh(now, s.target)
 	}
 	if i != 0 {

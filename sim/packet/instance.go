@@ -15,7 +15,6 @@ type instance struct {
 	at    int64 // every packet before has been seen; unused while the ingress is a stage of its own
 	upAt  int64
 	flows int      // assigned to it
-	share float64  // packets a second of its capacity, if shares are pooled
 	list  byNext   // flows with a rule to it; an order is kept while they are many and send little
 	rate  float64  // packets a second that these send
 	inbox []parcel // packets on their way here, in order of time
@@ -148,12 +147,9 @@ func (e *Engine) offers(now units.Time, f flow.ID) {
 
 // reshare gives each instance whose pooled share has changed the new speed.
 func (e *Engine) reshare(now units.Time) {
-	for i, m := range e.pool.Shares() {
-		if i < len(e.instances) && e.instances[i].up && e.instances[i].share != m.Share {
-			e.syncInstance(now, flow.Instance(i))
-			e.instances[i].share = m.Share
-			e.instances[i].speed(int64(now), newClock(m.Share))
-		}
+	for i, share := range e.pool.Changed() {
+		e.syncInstance(now, i)
+		e.instances[i].speed(int64(now), newClock(share))
 	}
 }
 

@@ -24,11 +24,12 @@ import (
 const (
 	// Windows is the least number of windows of a spell, without the first and the last.
 	Windows = 6
-	// Batches is the largest number of batches into which the windows of one record are put: the mean of each is a
+	// Batches is the largest number of batches into which the windows of a spell are put: the mean of each is a
 	// repetition. Windows that follow each other are alike, batches less so (Schmeiser, Operations Research 30, 1982,
 	// who advises 10 to 30 batches).
 	Batches = 10
-	// Runs is the number of records of the same situation from which on the records are the repetitions.
+	// Runs is the number of records of the same situation from which on the records are the repetitions. With fewer,
+	// the spread from run to run is not known, and a note says so.
 	Runs = 3
 	// saturated is what an instance is offered, over what it processes, at least.
 	saturated = 1.02
@@ -58,6 +59,7 @@ var ErrNone = errors.New("no experiment about contention")
 
 // series is what each saturated instance processed in each window of a spell.
 type series struct {
+	record  int // its number
 	hungry  int
 	demands []float64 // of the others, ascending
 	each    []float64
@@ -76,7 +78,7 @@ func (s *series) like(o *series) bool {
 func Read(ctx context.Context, recs []*results.Record) (*Evidence, error) {
 	var groups [][]*series
 	e := &Evidence{Capacities: []Capacity{}, Shares: []*contention.Verdict{}}
-	for _, rec := range recs {
+	for k, rec := range recs {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -90,6 +92,7 @@ func Read(ctx context.Context, recs []*results.Record) (*Evidence, error) {
 				Windows))
 		}
 		for _, s := range found {
+			s.record = k
 			i := slices.IndexFunc(groups, func(g []*series) bool { return g[0].like(s) })
 			if i < 0 {
 				i, groups = len(groups), append(groups, nil)
@@ -102,15 +105,20 @@ func Read(ctx context.Context, recs []*results.Record) (*Evidence, error) {
 
 func (e *Evidence) judge(groups [][]*series) error {
 	slices.SortStableFunc(groups, func(a, b []*series) int { return a[0].n() - b[0].n() })
-	capacity := map[int]contention.Sample{}
+	capacity := map[int]Capacity{}
 	var points []contention.Point
 	for _, g := range groups {
 		if len(g[0].demands) > 0 {
 			continue
 		}
-		c := Capacity{N: g[0].n(), Sample: sample(g), Records: len(g)}
+		c := Capacity{N: g[0].n()}
+		c.Sample, c.Records = sample(g)
 		c.Low, c.High = c.Interval()
-		capacity[c.N] = c.Sample
+		capacity[c.N] = c
+		if c.Records < Runs && !c.Exact() {
+			e.Notes = append(e.Notes, fmt.Sprintf("the interval of %d saturated instances is too narrow: %s", c.N,
+				within(c.Records)))
+		}
 		e.Capacities = append(e.Capacities, c)
 		points = append(points, contention.Point{N: c.N, Rate: c.Mean, Weight: 1})
 	}
@@ -127,16 +135,21 @@ func (e *Evidence) judge(groups [][]*series) error {
 			continue
 		}
 		shared = true
-		s := contention.Sharing{Hungry: g[0].hungry, Demands: demands(g), Each: sample(g), Alone: capacity[1].Mean}
-		var ok bool
-		if s.Capacity, ok = capacity[s.N()]; !ok {
+		each, records := sample(g)
+		s := contention.Sharing{Hungry: g[0].hungry, Demands: demands(g), Each: each, Alone: capacity[1].Mean}
+		all, ok := capacity[s.N()]
+		if !ok {
 			missing = append(missing, fmt.Sprintf("for the shares of %d instances of which %d are saturated, the "+
 				"capacity of %d of which all are", s.N(), s.Hungry, s.N()))
 			continue
 		}
+		s.Capacity = all.Sample
 		v, err := contention.Judge(s)
 		if err != nil {
 			return err
+		}
+		if n := min(records, all.Records); n < Runs && v.Decibans != nil {
+			v.Notes = append(v.Notes, "the evidence is weaker than it looks: "+within(n))
 		}
 		e.Shares = append(e.Shares, v)
 	}
@@ -156,23 +169,37 @@ func (e *Evidence) judge(groups [][]*series) error {
 	return nil
 }
 
-// sample takes the records as repetitions if they are enough, and batches of their windows if not.
-func sample(g []*series) contention.Sample {
-	var values []float64
-	for _, s := range g {
-		if len(g) >= Runs {
-			values = append(values, stat.Mean(s.each, nil))
-			continue
-		}
-		b := min(Batches, len(s.each)/2)
-		for i := range b {
-			values = append(values, stat.Mean(s.each[i*len(s.each)/b:(i+1)*len(s.each)/b], nil))
-		}
+// within says what a situation of so few records does not show.
+func within(records int) string {
+	of := "1 record shows"
+	if records > 1 {
+		of = fmt.Sprintf("%d records show", records)
 	}
-	return contention.NewSample(values)
+	return fmt.Sprintf("%s the spread within a run, and not that from run to run; %d or more do", of, Runs)
 }
 
-// demands are the means over the records.
+// sample takes the records as repetitions if they are enough, and batches of their windows if not. A record may have
+// several spells of a situation; these follow each other.
+func sample(g []*series) (s contention.Sample, records int) {
+	var runs, batches, windows []float64
+	for k, s := range g {
+		b := min(Batches, len(s.each)/2)
+		for i := range b {
+			batches = append(batches, stat.Mean(s.each[i*len(s.each)/b:(i+1)*len(s.each)/b], nil))
+		}
+		windows = append(windows, s.each...)
+		if k+1 == len(g) || g[k+1].record != s.record {
+			runs = append(runs, stat.Mean(windows, nil))
+			windows = windows[:0]
+		}
+	}
+	if len(runs) >= Runs {
+		return contention.NewSample(runs), len(runs)
+	}
+	return contention.NewSample(batches), len(runs)
+}
+
+// demands are the means over the spells.
 func demands(g []*series) []float64 {
 	all := make([]float64, len(g[0].demands))
 	for _, s := range g {
