@@ -39,8 +39,8 @@ func LockDir(dir string) (*DirLock, error) {
 		l.made = append(made, l.made...)
 		switch {
 		case err == nil:
-		case errors.Is(err, fs.ErrNotExist) && tries < mostTries: // another process has removed what it had made
-			continue
+		case (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)) && tries < mostTries:
+			continue // another process has made or removed a directory in between
 		default:
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (l *DirLock) Abandon() error {
 
 func (l *DirLock) removeMade() {
 	for _, d := range l.made {
-		if os.Remove(d) != nil { // somebody else's files are in it
+		if err := os.Remove(d); err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody else's files are in it
 			return
 		}
 	}
