@@ -70,6 +70,36 @@ func TestLocksExclude(t *testing.T) {
 	}
 }
 
+// A directory that others make and remove meanwhile is no error, at whatever moment they do.
+func TestLockingADirectoryThatComesAndGoes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a")
+	stop := make(chan struct{})
+	var g sync.WaitGroup
+	g.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				os.Mkdir(dir, 0o777)
+				os.Remove(dir)
+			}
+		}
+	})
+	for range 1000 {
+		l, err := LockDir(dir)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		if err := l.Abandon(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	g.Wait()
+}
+
 // A current directory that was removed is there to be looked at, and no file can be made in it.
 func TestLockingARemovedDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
