@@ -42,7 +42,7 @@ func histograms(m *results.Memory) map[scope]map[int64]int64 {
 func TestDelays(t *testing.T) {
 	n := 25
 	if testing.Short() {
-		n = 20
+		n = 10
 	}
 	slow := 0
 	for i := range n {
