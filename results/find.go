@@ -42,8 +42,10 @@ func Find(dirs ...string) ([]string, error) {
 
 // below lists the directories of the records in dir and below it, in order of their paths.
 func below(dir string) (found []string, err error) {
-	if _, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(dir); err != nil {
 		return nil, err
+	} else if !info.IsDir() {
+		return nil, noDirectory(dir)
 	}
 	root := dir + string(filepath.Separator) // a link to a directory is followed
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // part is a file of a record. owned says, by the file's content, whether this program wrote it; vouched says that
@@ -208,7 +209,9 @@ const maxRun = 64 << 20
 func readRun(dir string) (*Run, error) {
 	path := filepath.Join(dir, runName)
 	var run Run
-	if err := readJSON(path, maxRun, &run); err != nil {
+	if err := readJSON(path, maxRun, &run); errors.Is(err, syscall.ENOTDIR) {
+		return nil, noDirectory(dir)
+	} else if err != nil {
 		return nil, err
 	}
 	if run.Format < 1 || run.Format > format {
@@ -219,6 +222,10 @@ func readRun(dir string) (*Run, error) {
 		return nil, Damaged(fmt.Errorf("%s: no checksum of %s, want one in a record that has ended", path, logName))
 	}
 	return &run, nil
+}
+
+func noDirectory(path string) error {
+	return fmt.Errorf("%s: %w: want one that run or sweep wrote", path, syscall.ENOTDIR)
 }
 
 // readJSON reads a file of at most so many bytes.

@@ -154,14 +154,11 @@ func readLog(path string, o Options, formats []*flowLog) (*Workload, error) {
 	}
 	defer src.Close()
 	if !slices.Contains(formats, f) {
-		found, wants := "a packet capture", ""
+		found := "a packet capture"
 		if f != nil {
 			found = f.want
 		}
-		for _, f := range formats {
-			wants += ", " + f.want
-		}
-		return nil, fmt.Errorf("traces: %s: %s, want a flow log: %s", path, found, wants[2:])
+		return nil, fmt.Errorf("traces: %s: %s, want a flow log: %s", path, found, wanted(formats))
 	}
 	return readFlowLog(src, path, o, f)
 }

@@ -82,7 +82,8 @@ func TestWhatIsNotReadIsRefusedByItsName(t *testing.T) {
 		{"looks like flow CSV, but its lines end with CR alone",
 			[]byte(strings.ReplaceAll(flowHeader(Frames), "\n", "\r") + "0,1\r")},
 		{`begins with the columns "a,b,c", which no reader of flow logs knows`, text("a,b,c")},
-		{"begins with 68 65 6c 6c, want a packet capture (pcap, pcapng), a Zeek conn.log", []byte("hello")},
+		{"begins with 68 65 6c 6c, want a packet capture (pcap, pcapng), a Zeek conn.log (tab-separated or JSON), " +
+			"the CSV", []byte("hello")},
 	} {
 		path := write(t, "x", c.file)
 		for what, err := range map[string]error{"read": second(Read(path, Options{})),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -225,10 +226,15 @@ func sniff(src *source) (*flowLog, error) {
 	if err := foreign(head, first); err != nil {
 		return nil, err
 	}
-	var wants []string
-	for _, f := range flowLogs {
-		wants = append(wants, f.want)
-	}
 	return nil, fmt.Errorf("begins with % x, want a packet capture (pcap, pcapng), %s", head[:min(4, len(head))],
-		strings.Join(wants, ", "))
+		wanted(flowLogs))
+}
+
+// wanted lists the formats. The two forms of a Zeek log are one for the reader.
+func wanted(formats []*flowLog) string {
+	var all []string
+	for _, f := range formats {
+		all = append(all, f.want)
+	}
+	return strings.Join(slices.Compact(all), ", ")
 }

@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/floats"
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/contention"
@@ -111,8 +112,10 @@ func judgeRecords(c *cobra.Command, dirs []string, format string) error {
 
 func printVerdict(out io.Writer, v *contention.Verdict) error {
 	low, high := v.Each.Interval()
-	fmt.Fprintf(out, "\n%d instances, %d of them saturated: each of these processes %s (95 %% from %s to %s, %d "+
-		"repetitions)\n", v.N(), v.Hungry, rate(v.Each.Mean), rate(low), rate(high), v.Each.Count)
+	fmt.Fprintf(out, "\n%d instances, %d of them saturated, the others offered %s together:\n", v.N(), v.Hungry,
+		rate(floats.Sum(v.Demands)))
+	fmt.Fprintf(out, "each of the %d processes %s (95 %% from %s to %s, %d repetitions)\n", v.Hungry, rate(v.Each.Mean),
+		rate(low), rate(high), v.Each.Count)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "share\tpredicted\tmeasured is\tin standard errors")
 	for _, p := range v.Predictions {

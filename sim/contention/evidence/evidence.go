@@ -88,8 +88,8 @@ func Read(ctx context.Context, recs []*results.Record) (*Evidence, error) {
 		}
 		if len(found) == 0 {
 			e.Notes = append(e.Notes, fmt.Sprintf("%s: no %d windows in a row, the first and the last left out, in "+
-				"which the same instances have the same flows, and one is offered more than it processes", rec.Dir,
-				Windows))
+				"which all instances are ready and keep their flows, each has flows or contends without, and "+
+				"one is offered more than it processes", rec.Dir, Windows))
 		}
 		for _, s := range found {
 			s.record = k
