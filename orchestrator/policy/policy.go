@@ -154,8 +154,9 @@ type Estimator interface{ Demand() float64 }
 
 // Env is what a policy is made with.
 type Env struct {
-	Rand *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
-	Ties Ties
+	Rand   *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
+	Ties   Ties
+	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
 }
 
 // Ties decides between equal candidates, as the scenario's scheduler.ties asks. The zero value takes the first.

@@ -37,6 +37,10 @@ type Info struct {
 	Source string // where the rule comes from
 	Score  string // what the scores in the decision log mean, with their unit; empty where none are logged
 	Sees   Class  // what it may look at
+
+	State    string // what it keeps between decisions, and how much of it; empty: nothing
+	Cost     string // what one decision takes, among n instances: "constant", "n", "log n"
+	Deviates string // where it differs from its source; empty: nowhere that is known
 }
 
 // About is the Info itself; every row has it by embedding.
@@ -76,9 +80,10 @@ func (t Table[R]) Names() []string {
 // Row is a scheduling policy in the table of its family.
 type Row struct {
 	Info
-	Highest bool     // the highest score is the best one; otherwise the lowest
-	Tuple   bool     // it looks at the flow's five-tuple
-	Reasons []string // of its answers, in the decision log
+	Highest  bool     // the highest score is the best one; otherwise the lowest
+	Tuple    bool     // it looks at the flow's five-tuple
+	Reasons  []string // of its answers, in the decision log
+	Counters []string // what it counts itself, in Env.Counts
 	Maker
 }
 

@@ -39,7 +39,9 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 
 // Host makes a policy that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
-	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name)}
+	env := policy.Env{
+		Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Counts: make([]uint64, len(row.Counters)),
+	}
 	if o.Ties == "random" {
 		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
 	}

@@ -35,7 +35,8 @@ func Options(row *policy.Row) any {
 // New makes a policy with a stream of its own from the seed. Ties are broken by number.
 func New(t testing.TB, row *policy.Row, options any, seed uint64) policy.Policy {
 	t.Helper()
-	p, err := row.New(options, policy.Env{Rand: rand.New(rand.NewPCG(seed, 1))})
+	env := policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)), Counts: make([]uint64, len(row.Counters))}
+	p, err := row.New(options, env)
 	if err != nil {
 		t.Fatalf("%s with %+v: %v", row.Name, options, err)
 	}
