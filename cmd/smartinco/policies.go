@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -11,15 +12,28 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	contract "github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
 // policy is a row of any of the tables of policies.
 type policy struct {
-	Name        string   `json:"name"`
-	Description string   `json:"description"`
-	Telemetry   []string `json:"telemetry"`
-	Source      string   `json:"source"`
-	Score       string   `json:"score,omitempty"`
+	Key         string               `json:"key,omitempty"` // of the scenario, where the policy stands alone
+	Name        string               `json:"name"`
+	Family      string               `json:"family,omitempty"`
+	Description string               `json:"description"`
+	Telemetry   []string             `json:"telemetry"`
+	Tuple       bool                 `json:"five_tuple,omitempty"`
+	Source      string               `json:"source"`
+	Score       string               `json:"score,omitempty"`
+	Best        string               `json:"best,omitempty"` // which score is: highest or lowest
+	State       string               `json:"state,omitempty"`
+	Cost        string               `json:"cost,omitempty"`
+	Deviates    string               `json:"deviates,omitempty"`
+	Does        []string             `json:"does,omitempty"` // beside answering for each flow
+	Reasons     []string             `json:"reasons,omitempty"`
+	Counters    []string             `json:"counters,omitempty"`
+	Options     []strictyaml.KeyInfo `json:"options,omitempty"` // with their whole paths
+	Below       bool                 `json:"-"`                 // the options stand below the policy's name
 }
 
 type policyTable struct {
@@ -29,49 +43,176 @@ type policyTable struct {
 
 func newPolicies() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "policies",
-		Short: "List the policies that a scenario can name",
+		Use:   "policies [NAME]",
+		Short: "List the policies that a scenario can name, or explain one",
 		Long: prose(`
-List the policies that a scenario can name, by the key that takes them: what each does, what it looks at and
-where it comes from. It looks at T0: what is always known; T1: the orchestrator's own books; T2: the switch's counters,
-as old as the telemetry window.`),
+List the policies that a scenario can name, by the key that takes them: what each looks at, what it does and where it
+comes from. It looks at T0: what is always known; T1: the orchestrator's own books; T2: the switch's counters, as old
+as the telemetry window.
+
+With the NAME of a policy, all that is known of it: what it keeps, what a decision costs, where it differs from its
+source, its options, the reasons that it gives and what it counts. With any other NAME, such as that of a system, the
+policies of that family, and those whose rule or source names it.`),
 		Example: `  smartinco policies
-  smartinco policies --format json
+  smartinco policies best-fit
+  smartinco policies haproxy
   smartinco run fig9-best-fit --set scheduler.policy=worst-fit -o out/worst-fit`,
-		Args: cobra.NoArgs,
+		Args: cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return policyWords(policyTables()), cobra.ShellCompDirectiveNoFileComp
+		},
 	}
 	format := formatFlag(c, "text", "json")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		tables := policyTables()
-		if *format == "json" {
-			return writeJSON(c.OutOrStdout(), tables)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		tables, out := policyTables(), c.OutOrStdout()
+		if len(args) == 0 {
+			return writePolicies(out, tables, *format)
 		}
-		return printPolicies(c.OutOrStdout(), tables)
+		if exact := policiesOf(tables, func(p *policy) bool { return p.Name == args[0] }); len(exact) > 0 {
+			return explain(out, exact, *format)
+		}
+		word := strings.ToLower(args[0])
+		alike := policiesOf(tables, func(p *policy) bool {
+			return p.Family == word || strings.Contains(strings.ToLower(p.Name+"\n"+p.Description+"\n"+p.Source), word)
+		})
+		if len(alike) == 0 {
+			return usagef("no policy %s, nor one whose family, rule or source has this name: want %s", quote(args[0]),
+				nearest(args[0], policyWords(tables)))
+		}
+		return writePolicies(out, alike, *format)
 	}
 	return c
 }
 
+func quote(word string) string { return fmt.Sprintf("%q", shortened(word)) }
+
+// nearest says which names may be meant.
+func nearest(word string, names []string) string {
+	if near := strictyaml.Near(word, names); len(near) > 0 {
+		return strings.Join(near, " or ") + ", or another name that smartinco policies lists"
+	}
+	return "a name that smartinco policies lists"
+}
+
+// policyWords are the names of all policies and families.
+func policyWords(tables []policyTable) (words []string) {
+	for _, t := range tables {
+		for _, p := range t.Policies {
+			for _, word := range []string{p.Name, p.Family} {
+				if word != "" && !slices.Contains(words, word) {
+					words = append(words, word)
+				}
+			}
+		}
+	}
+	return words
+}
+
+// policiesOf leaves in the tables what is ok.
+func policiesOf(tables []policyTable, ok func(*policy) bool) (left []policyTable) {
+	for _, t := range tables {
+		some := policyTable{Key: t.Key}
+		for _, p := range t.Policies {
+			if ok(&p) {
+				some.Policies = append(some.Policies, p)
+			}
+		}
+		if len(some.Policies) > 0 {
+			left = append(left, some)
+		}
+	}
+	return left
+}
+
 func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
-	for _, p := range scheduler.Policies.Infos() {
-		schedulers.Policies = append(schedulers.Policies,
-			policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
-	}
-	scaling := func(key string, infos []contract.Info) policyTable {
-		t := policyTable{Key: key}
-		for _, p := range infos {
-			t.Policies = append(t.Policies, policy{p.Name, p.Rule, strings.Fields(p.Sees.String()), p.Source, p.Score})
+	for _, row := range scheduler.Policies {
+		p := described(row.Info)
+		p.Family, p.Tuple, p.Reasons, p.Counters = scheduler.FamilyOf(row.Name), row.Tuple, row.Reasons, row.Counters
+		p.Best = "lowest"
+		if row.Highest {
+			p.Best = "highest"
 		}
-		return t
+		o := scheduler.DefaultOptions()
+		o.Policy = scheduler.Named(row.Name)
+		p.Does = beside(o)
+		p.options(schedulers.Key, o.Policy, o, func(name, key string) bool {
+			return scheduler.Options{Policy: strictyaml.Choice{Name: name}}.Unused(key)
+		}, scheduler.Policies.Names())
+		schedulers.Policies = append(schedulers.Policies, p)
 	}
-	return []policyTable{
-		schedulers,
-		scaling("autoscaler.policy", autoscaler.Policies.Infos()),
-		scaling("autoscaler.victim", autoscaler.Victims.Infos()),
+	scalers := policyTable{Key: "autoscaler.policy"}
+	for _, row := range autoscaler.Policies {
+		p := described(row.Info)
+		o := autoscaler.DefaultOptions()
+		o.Policy = autoscaler.Named(row.Name)
+		if row.New != nil { // beside a policy that never evaluates, the keys of another are written
+			p.options(scalers.Key, o.Policy, o, func(name, key string) bool {
+				return autoscaler.Options{Policy: strictyaml.Choice{Name: name}}.Unused(key)
+			}, autoscaler.Policies.Names())
+		}
+		scalers.Policies = append(scalers.Policies, p)
+	}
+	victims := policyTable{Key: "autoscaler.victim"}
+	for _, info := range autoscaler.Victims.Infos() {
+		p := described(info)
+		p.Best = "lowest"
+		victims.Policies = append(victims.Policies, p)
+	}
+	return []policyTable{schedulers, scalers, victims}
+}
+
+func described(i contract.Info) policy {
+	return policy{Name: i.Name, Description: i.Rule, Telemetry: strings.Fields(i.Sees.String()), Source: i.Source,
+		Score: i.Score, State: i.State, Cost: i.Cost, Deviates: i.Deviates}
+}
+
+// beside is what a scheduling policy does beside answering for each flow.
+func beside(o scheduler.Options) (does []string) {
+	s, err := scheduler.New(o, 1)
+	if err != nil {
+		return nil
+	}
+	if _, ok := s.Policy.(contract.Mover); ok {
+		does = append(does, "moves flows that have an instance, at times of its own")
+	}
+	if _, ok := s.Policy.(contract.Ranker); ok {
+		does = append(does, "ranks held flows")
+	}
+	if _, ok := s.Policy.(contract.Estimator); ok {
+		does = append(does, "tells the autoscaler what a held flow would bring")
+	}
+	return does
+}
+
+// options lists those below the policy's name or, where it has none there, those beside it: the keys of the host's
+// options that some policy does not use, and this one does.
+func (p *policy) options(key string, choice strictyaml.Choice, host any, unused func(policy, key string) bool,
+	all []string) {
+	if choice.Options != nil {
+		p.Below = true
+		for _, k := range strictyaml.KeyInfos(choice.Options) {
+			k.Name = key + "." + p.Name + "." + k.Name
+			p.Options = append(p.Options, k)
+		}
+		return
+	}
+	for _, k := range strictyaml.KeyInfos(host) {
+		own := func(name string) bool { return unused(name, k.Name) }
+		if !own(p.Name) && slices.ContainsFunc(all, own) {
+			k.Name = strings.TrimSuffix(key, "policy") + k.Name
+			p.Options = append(p.Options, k)
+		}
 	}
 }
 
-func printPolicies(out io.Writer, tables []policyTable) error {
+func writePolicies(out io.Writer, tables []policyTable, format string) error {
+	if format == "json" {
+		return writeJSON(out, tables)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i, t := range tables {
 		if i > 0 {

@@ -11,8 +11,11 @@ import (
 var Policies = policy.Table[policy.ScalerRow](slices.Concat(thesis.Scalers, []policy.ScalerRow{none}))
 
 var none = policy.ScalerRow{Info: policy.Info{
-	Name:   "none",
-	Rule:   "the initial number, with failed instances replaced",
-	Source: "thesis 4.3",
-	Sees:   policy.T0,
+	Name:     "none",
+	Rule:     "the initial number, with failed instances replaced",
+	Source:   "thesis 4.3",
+	Sees:     policy.T0,
+	State:    "the number that is wanted",
+	Cost:     "constant",
+	Deviates: "the thesis does not say what becomes of an instance that fails",
 }}

@@ -94,31 +94,60 @@ func choiceSections(b *bytes.Buffer, key string, f *field) {
 
 func table(b *bytes.Buffer, t reflect.Type) {
 	b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
-	for _, f := range fieldsOf(t) {
-		value := strings.TrimPrefix(strings.TrimPrefix(noun(f.typ), "a "), "an ")
-		if f.custom != nil {
-			value, _ = f.custom.Reference()
+	for _, k := range keysAs(t) {
+		value, def := k.Value, k.Default
+		if k.Among != nil {
+			value = "`" + strings.Join(k.Among, "`, `") + "`"
 		}
-		if f.enum != nil {
-			value = "`" + strings.Join(f.enum, "`, `") + "`"
-		}
-		q := quantities[f.typ]
-		if f.min != "" && q.noun == "" {
-			value += ", ≥ " + f.min
-		}
-		if f.above != "" {
-			value += ", > " + f.above
-		}
-		if f.max != "" && f.max != q.max {
-			value += ", ≤ " + f.max
-		}
-		def := ""
 		switch {
-		case f.required:
+		case k.Required:
 			def = "required"
-		case f.def != "":
-			def = "`" + f.def + "`"
+		case def != "":
+			def = "`" + def + "`"
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", f.name, value, def, f.doc)
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, value, def, k.Doc)
 	}
+}
+
+// KeyInfo is what the tags of a struct say of one of its keys.
+type KeyInfo struct {
+	Name     string   `json:"name"`
+	Value    string   `json:"value,omitempty"` // what kind of value, within which bounds; empty where Among lists them
+	Among    []string `json:"among,omitempty"` // all values that it may have
+	Default  string   `json:"default,omitempty"`
+	Required bool     `json:"required,omitempty"`
+	Doc      string   `json:"doc"`
+}
+
+// KeyInfos describes the keys of a struct, without those below them.
+func KeyInfos(of any) []KeyInfo { return keysAs(reflect.TypeOf(of)) }
+
+func keysAs(t reflect.Type) (ks []KeyInfo) {
+	for _, f := range fieldsOf(t) {
+		k := KeyInfo{Name: f.name, Among: f.enum, Default: f.def, Required: f.required, Doc: f.doc}
+		if f.enum == nil {
+			k.Value = f.value()
+		}
+		ks = append(ks, k)
+	}
+	return ks
+}
+
+// value says what kind of value the key has, and within which bounds.
+func (f *field) value() string {
+	value := strings.TrimPrefix(strings.TrimPrefix(noun(f.typ), "a "), "an ")
+	if f.custom != nil {
+		value, _ = f.custom.Reference()
+	}
+	q := quantities[f.typ]
+	if f.min != "" && q.noun == "" {
+		value += ", ≥ " + f.min
+	}
+	if f.above != "" {
+		value += ", > " + f.above
+	}
+	if f.max != "" && f.max != q.max {
+		value += ", ≤ " + f.max
+	}
+	return value
 }

@@ -16,12 +16,20 @@ var Scalers = []policy.ScalerRow{
 		Rule:   "as many instances as bring the load to a given share of their limit",
 		Source: "thesis 3.2, eq. 2.1",
 		Sees:   policy.T0 | policy.T2,
+		State:  "the recommendations of the last `stabilization`",
+		Cost:   "n, and the recommendations kept",
+		Deviates: "a reconstruction: the thesis speaks of an internal heuristic, and equation 2.1, Kubernetes', is " +
+			"the closest that it states; held flows count as load; stabilisation is Kubernetes', over 10 s and not 300",
 	}, ScalerMaker: policy.MakeScaler(newTargetUtilization)},
 	{Info: policy.Info{
 		Name:   "hottest-instance",
 		Rule:   "one more while any instance is above a rate",
 		Source: "a reading of thesis 3.2, under which its Figure 10 has 8, 3 and 3 instances",
 		Sees:   policy.T0 | policy.T2,
+		State:  "the recommendations of the last `stabilization`",
+		Cost:   "n, and the recommendations kept",
+		Deviates: "a reconstruction: the thesis speaks of an internal heuristic; that the hottest instance decides, " +
+			"that the same heat counts once, and the scale-in by `below` are choices here",
 	}, ScalerMaker: policy.MakeScaler(newHottestInstance)},
 }
 

@@ -40,7 +40,11 @@ inflight: count flows assigned since the last window at their expected demand; w
 var Policies = []policy.Row{
 	{
 		Info: policy.Info{Name: "round-robin", Rule: "the instances in turn, in order of their numbers",
-			Source: "thesis 3.2", Score: "places until its turn", Sees: policy.T0 | policy.T2},
+			Source: "thesis 3.2", Score: "places until its turn", Sees: policy.T0 | policy.T2,
+			State: "the number of the instance chosen last; for the demand of held flows, one mean rate",
+			Cost:  "constant; log n once after an instance has left",
+			Deviates: "the cycle goes by the instances' numbers: by their places, one that leaves would cost another " +
+				"its turn"},
 		Reasons: []string{"next in the cycle"},
 		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
 			return newRoundRobin(o, env), nil
@@ -48,7 +52,12 @@ var Policies = []policy.Row{
 	},
 	{
 		Info: policy.Info{Name: "best-fit", Rule: "the most loaded instance that can still handle the flow",
-			Source: "thesis 3.2", Score: "load in packets a second", Sees: policy.T0 | policy.T2},
+			Source: "thesis 3.2", Score: "load in packets a second", Sees: policy.T0 | policy.T2,
+			State: "a load for each instance, one expected demand, each flow that the counters do not show yet",
+			Cost:  "n",
+			Deviates: "the thesis does not say what a load is, how \"can still handle\" is tested, what becomes of a " +
+				"flow that fits nowhere, nor how equal loads are decided: metric, demand, nofit and ties are the " +
+				"choices here; that flows in flight count (inflight) is an addition"},
 		Highest: true,
 		Reasons: Reasons("most loaded that the flow fits on"),
 		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
@@ -57,7 +66,11 @@ var Policies = []policy.Row{
 	},
 	{
 		Info: policy.Info{Name: "worst-fit", Rule: "the least loaded instance",
-			Source: "thesis 3.2", Score: "load in packets a second", Sees: policy.T0 | policy.T2},
+			Source: "thesis 3.2", Score: "load in packets a second", Sees: policy.T0 | policy.T2,
+			State: "a load for each instance, one expected demand, each flow that the counters do not show yet",
+			Cost:  "n",
+			Deviates: "the thesis does not say what a load is, nor how equal ones are decided: metric and ties are " +
+				"the choices here; that flows in flight count (inflight) is an addition"},
 		Reasons: []string{"least loaded"},
 		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
 			return &worstFit{NewFit(o, env)}, nil
