@@ -21,6 +21,7 @@ type Config struct {
 	Window     units.Time         // time between two readings of the counters, above 0
 	Weights    []int              // of the instances by number, the last for all later ones; none: 1 each
 	MaxConn    []int              // most flows of the instances, in the same way; 0 and none: no limit
+	SlowStart  units.Time         // how long an instance that comes later has less than its weight; 0: not at all
 	Scheduler  scheduler.Options  // which instance takes a new flow
 	Autoscaler autoscaler.Options // how many instances there are
 
@@ -94,6 +95,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", c.Min, c.Max)
 	case c.Initial < 0 || c.Initial > c.Max:
 		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
+	case c.SlowStart < 0:
+		return fmt.Errorf("instances.slow_start: %v, want 0 or more", c.SlowStart)
 	}
 	if err := inRange("instances.weights", c.Weights, MaxWeight); err != nil {
 		return err
@@ -149,7 +152,7 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
 	}
-	o.view.Limit = float64(cfg.Scheduler.Limit)
+	o.view.Limit, o.view.SlowStart = float64(cfg.Scheduler.Limit), cfg.SlowStart
 	return o, nil
 }
 

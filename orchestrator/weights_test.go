@@ -6,13 +6,15 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/units"
 )
 
 // A policy is shown the weight and the most flows of each instance that takes work, by the instance's number: also of
-// instances that become ready out of order, and of those that come later than the list is long.
+// instances that become ready out of order, and of those that come later than the list is long. It is shown the time of
+// their slow start.
 func TestTheViewShowsWeights(t *testing.T) {
 	o := mustNew(t, config(func(c *Config) {
-		c.Initial, c.Max, c.Weights, c.MaxConn = 5, 8, []int{4, 0, 2}, []int{7}
+		c.Initial, c.Max, c.Weights, c.MaxConn, c.SlowStart = 5, 8, []int{4, 0, 2}, []int{7}, units.Second
 	}), nil)
 	o.Handle(0, &Event{Kind: Start})
 	for _, step := range []struct {
@@ -31,6 +33,9 @@ func TestTheViewShowsWeights(t *testing.T) {
 				step.id, v.IDs, v.Weight, v.MaxConn, step.want, most)
 		}
 	}
+	if got := o.view.SlowStart; got != units.Second {
+		t.Errorf("slow start of %v, want 1s", got)
+	}
 }
 
 func TestWithoutAListWeightsAreOne(t *testing.T) {
@@ -45,6 +50,7 @@ func TestValidateChecksWeights(t *testing.T) {
 		"instances.weights.1: -1, want 0 to 65535":      func(c *Config) { c.Weights = []int{1, -1} },
 		"instances.weights.0: 65536, want 0 to 65535":   func(c *Config) { c.Weights = []int{65536} },
 		"instances.maxconn.0: -1, want 0 to 2147483647": func(c *Config) { c.MaxConn = []int{-1} },
+		"instances.slow_start: -1ns, want 0 or more":    func(c *Config) { c.SlowStart = -units.Nanosecond },
 	} {
 		if _, err := New(config(edit), nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)

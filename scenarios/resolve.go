@@ -48,6 +48,6 @@ func (s *Scenario) Orchestrator() orchestrator.Config {
 	in := &s.Instances
 	return orchestrator.Config{
 		Seed: s.Seed, Initial: in.Initial, Min: in.Min, Max: in.Max, Weights: in.Weights, MaxConn: in.MaxConn,
-		Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler,
+		SlowStart: in.SlowStart, Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler,
 	}
 }

@@ -172,11 +172,12 @@ share: reserved: each can process what the law says; pooled: what one leaves unu
 
 // Instances bounds the number of instances, and says in what they differ.
 type Instances struct {
-	Initial int   `yaml:"initial" default:"3" min:"0"`
-	Min     int   `yaml:"min" default:"3" min:"0"`
-	Max     int   `yaml:"max" default:"8" min:"1" max:"65536"`
-	Weights []int `yaml:"weights"`
-	MaxConn []int `yaml:"maxconn"`
+	Initial   int        `yaml:"initial" default:"3" min:"0"`
+	Min       int        `yaml:"min" default:"3" min:"0"`
+	Max       int        `yaml:"max" default:"8" min:"1" max:"65536"`
+	Weights   []int      `yaml:"weights"`
+	MaxConn   []int      `yaml:"maxconn"`
+	SlowStart units.Time `yaml:"slow_start" default:"0s"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -189,12 +190,15 @@ weights: how much of the flows each instance is to have beside the others, 0 to 
 	list in order of creation, whose last value holds for all later instances; without it, all have 1
 maxconn: most flows that each instance is to have at once, for policies with such a limit: a list as above; 0, and no
 	list, for no limit
+slow_start: how long an instance that comes later has less than its weight, for policies with such a time; 0s for not
+	at all
 `
 }
 
-// Unused implements strictyaml.Partial: a list that is not given says nothing.
+// Unused implements strictyaml.Partial: what is not given says nothing.
 func (in Instances) Unused(key string) bool {
-	return key == "weights" && len(in.Weights) == 0 || key == "maxconn" && len(in.MaxConn) == 0
+	return key == "weights" && len(in.Weights) == 0 || key == "maxconn" && len(in.MaxConn) == 0 ||
+		key == "slow_start" && in.SlowStart == 0
 }
 
 // Telemetry is the metrics collector's view.

@@ -46,15 +46,18 @@ func one(t *testing.T, text string, sets ...string) *Scenario {
 
 // A record states weights only where the scenario has them, and what it states is read back.
 func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
-	if b := one(t, minimal).YAML(); strings.Contains(string(b), "weights") || strings.Contains(string(b), "maxconn") {
-		t.Errorf("weights that are not given stand in\n%s", b)
+	b := string(one(t, minimal).YAML())
+	for _, key := range []string{"weights", "maxconn", "slow_start"} {
+		if strings.Contains(b, key) {
+			t.Errorf("%s, which is not given, stands in\n%s", key, b)
+		}
 	}
-	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]")
+	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s")
 	again := one(t, string(s.YAML()))
 	for _, s := range []*Scenario{s, again} {
-		if w, m := s.Orchestrator().Weights, s.Orchestrator().MaxConn; !slices.Equal(w, []int{4, 3, 0}) ||
-			!slices.Equal(m, []int{2}) {
-			t.Errorf("weights %v, maxconn %v", w, m)
+		if c := s.Orchestrator(); !slices.Equal(c.Weights, []int{4, 3, 0}) || !slices.Equal(c.MaxConn, []int{2}) ||
+			c.SlowStart != 10*units.Second {
+			t.Errorf("weights %v, maxconn %v, slow_start %v", c.Weights, c.MaxConn, c.SlowStart)
 		}
 	}
 }

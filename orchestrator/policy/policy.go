@@ -63,6 +63,10 @@ type View struct {
 	Weight  []int32 // its share beside the others; 0: it is to take no new work
 	MaxConn []int32 // most flows that it is to have; 0: any number
 
+	// T0: how long an instance that joins is to have less than its weight; 0: not at all. What it has in that time, and
+	// which instances have come too early for it, is the policy's to say.
+	SlowStart units.Time
+
 	Flows []int32   // T1: flows assigned to the instance and not yet ended
 	Load  []float64 // T2: packets a second forwarded to it in the last window; 0 before its first
 	Back  []float64 // T2: packets a second that came back from it in the last window; 0 before its first

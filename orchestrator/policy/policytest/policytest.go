@@ -104,6 +104,7 @@ type world struct {
 
 func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
 	w := &world{t: t, row: row, rand: rand.New(rand.NewPCG(seed, 2)), next: 1, view: policy.View{Limit: 10e6}}
+	w.view.SlowStart = units.Time(w.rand.IntN(2)*w.rand.IntN(9)) * units.Second
 	for i := range w.copies {
 		w.copies[i] = New(t, row, options, seed)
 	}
