@@ -49,6 +49,7 @@ type PacketMerge struct {
 type lane struct {
 	buf   []Arrival // buf[at:] is read and not used
 	at    int
+	after uint64     // key of buf[at+1], so that a merge does not wait for memory
 	phase units.Time // to add to the times in buf
 	flows []flow.ID  // of the numbers in buf
 	src   PacketReader
@@ -125,11 +126,17 @@ func (s *PacketMerge) build() {
 	s.tree[0] = s.win[1]
 }
 
+// key is that of the lane's next packet.
 func (s *PacketMerge) key(i uint64, l *lane) uint64 {
-	if l.at == len(l.buf) {
+	l.after = s.keyAt(i, l, l.at+1)
+	return s.keyAt(i, l, l.at)
+}
+
+func (s *PacketMerge) keyAt(i uint64, l *lane, at int) uint64 {
+	if at >= len(l.buf) {
 		return idleKey
 	}
-	since := uint64(l.phase + l.buf[l.at].At - s.base)
+	since := uint64(l.phase + l.buf[at].At - s.base)
 	if since >= idleKey>>s.k {
 		return idleKey
 	}
@@ -152,10 +159,13 @@ func (s *PacketMerge) Read(p []Arrival) (n int, err error) {
 		x := &l.buf[l.at]
 		p[n] = Arrival{At: l.phase + x.At, Flow: l.flows[x.Flow], Bytes: x.Bytes}
 		n++
-		if l.at++; l.at == len(l.buf) {
+		if l.at++; l.at < len(l.buf) {
+			key = l.after
+			l.after = s.keyAt(i, l, l.at+1)
+		} else {
 			s.refill(l)
+			key = s.key(i, l)
 		}
-		key = s.key(i, l)
 		for j := (i + 1<<k) >> 1; j > 0; j >>= 1 {
 			tree[j], key = max(tree[j], key), min(tree[j], key)
 		}

@@ -136,9 +136,16 @@ func (e *Engine) advanceAll(to int64) {
 func (c *core) advance(in *instance, to int64) {
 	for in.at < to && !c.stopped() {
 		if len(in.list.ids) == 0 {
-			k := 0
-			for ; k < len(in.inbox) && in.inbox[k].at < to; k++ {
-				c.arrive(in, in.inbox[k])
+			k := len(in.inbox)
+			for k > 0 && in.inbox[k-1].at >= to {
+				k--
+			}
+			if in.up && !c.plain {
+				c.accept(in, in.inbox[:k])
+			} else {
+				for _, p := range in.inbox[:k] {
+					c.arrive(in, p)
+				}
 			}
 			in.inbox = in.inbox[:copy(in.inbox, in.inbox[k:])]
 			in.at = to
@@ -289,4 +296,59 @@ func (c *core) arrive(in *instance, p parcel) {
 		return
 	}
 	in.acceptedBytes += int64(p.size)
+}
+
+// accept brings packets to an instance that is up.
+func (c *core) accept(in *instance, xs []parcel) {
+	for len(xs) > 0 {
+		k := min(len(xs), margin)
+		c.acceptChunk(in, xs[:k])
+		xs = xs[k:]
+	}
+}
+
+func (c *core) acceptChunk(in *instance, xs []parcel) {
+	dep, who, n, idle, work, clock, room := in.dep, in.who, in.n, in.idle, in.work, in.clock, uint64(in.room)
+	who = who[:len(dep)]
+	mask := uint64(len(dep) - 1)
+	var at, sent []int64
+	if in.book != nil {
+		in.book.enter(&in.server, n-room)
+		at, sent = in.book.at[:len(dep)], in.book.sent[:len(dep)]
+	}
+	var bytes, lost, lostBytes int64
+	instants, base := uint64(0), xs[0].at
+	for k := range xs {
+		x := &xs[k]
+		bytes += int64(x.size)
+		if dep[(n-room)&mask] > x.at {
+			lost++
+			lostBytes += int64(x.size)
+			c.flows[x.f].lostInstance++
+			continue
+		}
+		d := int64(x.size) * in.perByte
+		if in.draw == nil {
+			d += clock.span()
+		} else {
+			d += in.draw(clock.base)
+		}
+		work += d
+		idle = max(idle, x.at) + d
+		dep[n&mask], who[n&mask] = idle, whose{x.f, x.size}
+		if at != nil {
+			at[n&mask], sent[n&mask] = x.at, x.sent
+			instants += uint64(x.at - base)
+		}
+		n++
+	}
+	more := n - in.n
+	in.n, in.idle, in.work, in.clock = n, idle, work, clock
+	if in.book != nil {
+		in.book.accepted(more, instants, base)
+	}
+	in.in += uint64(len(xs))
+	in.inBytes += bytes
+	in.lost += uint64(lost)
+	in.acceptedBytes += bytes - lostBytes
 }

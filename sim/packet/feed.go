@@ -65,8 +65,12 @@ func (e *Engine) aim(f flow.ID) {
 	}
 }
 
-// batch is how many packets are read at a time, and the most that wait for an instance.
-const batch = 1 << 12
+// batch is how many packets are read at a time, and pending the most that wait for an instance: so few that those of
+// all instances stay in the cache.
+const (
+	batch   = 1 << 12
+	pending = 1 << 9
+)
 
 // openFeed finds the flows with packets of their own.
 func (e *Engine) openFeed() {
@@ -170,7 +174,7 @@ func (e *Engine) pull(t, to int64) {
 			e.passes(p)
 		}
 		in := &e.instances[o.to]
-		if in.inbox = append(in.inbox, p); len(in.inbox) >= batch {
+		if in.inbox = append(in.inbox, p); len(in.inbox) >= pending {
 			e.advance(o.to, at)
 		}
 	}

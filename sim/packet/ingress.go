@@ -374,65 +374,10 @@ func (e *Engine) spread(until int64) {
 	g.head = k
 	for i := range e.instances {
 		if in := &e.instances[i]; len(in.inbox) > 0 {
-			e.accept(in, in.inbox)
+			e.cores[0].accept(in, in.inbox)
 			in.inbox = in.inbox[:0]
 		}
 	}
-}
-
-// accept brings packets to an instance that is up.
-func (e *Engine) accept(in *instance, xs []parcel) {
-	for len(xs) > 0 {
-		k := min(len(xs), margin)
-		e.acceptChunk(in, xs[:k])
-		xs = xs[k:]
-	}
-}
-
-func (e *Engine) acceptChunk(in *instance, xs []parcel) {
-	dep, who, n, idle, work, c, room := in.dep, in.who, in.n, in.idle, in.work, in.clock, uint64(in.room)
-	who = who[:len(dep)]
-	mask := uint64(len(dep) - 1)
-	var at, sent []int64
-	if in.book != nil {
-		in.book.enter(&in.server, n-room)
-		at, sent = in.book.at[:len(dep)], in.book.sent[:len(dep)]
-	}
-	var bytes, lost, lostBytes int64
-	instants, base := uint64(0), xs[0].at
-	for k := range xs {
-		x := &xs[k]
-		bytes += int64(x.size)
-		if dep[(n-room)&mask] > x.at {
-			lost++
-			lostBytes += int64(x.size)
-			e.flows[x.f].lostInstance++
-			continue
-		}
-		d := int64(x.size) * in.perByte
-		if in.draw == nil {
-			d += c.span()
-		} else {
-			d += in.draw(c.base)
-		}
-		work += d
-		idle = max(idle, x.at) + d
-		dep[n&mask], who[n&mask] = idle, whose{x.f, x.size}
-		if at != nil {
-			at[n&mask], sent[n&mask] = x.at, x.sent
-			instants += uint64(x.at - base)
-		}
-		n++
-	}
-	more := n - in.n
-	in.n, in.idle, in.work, in.clock = n, idle, work, c
-	if in.book != nil {
-		in.book.accepted(more, instants, base)
-	}
-	in.in += uint64(len(xs))
-	in.inBytes += bytes
-	in.lost += uint64(lost)
-	in.acceptedBytes += bytes - lostBytes
 }
 
 // holds is how many packets of the flow are in the pipe.
