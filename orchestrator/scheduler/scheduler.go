@@ -10,6 +10,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/swarm"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
@@ -18,7 +19,7 @@ import (
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
 var Policies = policy.Table[policy.Row](slices.Concat(
 	thesis.Policies, choices.Policies, hashing.Policies, rss.Policies, ipvs.Policies, swarm.Policies,
-	haproxy.Policies))
+	haproxy.Policies, kubernetes.Policies))
 
 // Scheduler is the host of one policy.
 type Scheduler struct {
