@@ -2,23 +2,10 @@ package scheduler
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/choices"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/swarm"
-	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
 )
-
-// Policies is the table of all scheduling policies: that of each family, one behind the other.
-var Policies = policy.Table[policy.Row](slices.Concat(
-	thesis.Policies, choices.Policies, hashing.Policies, rss.Policies, ipvs.Policies, swarm.Policies,
-	haproxy.Policies))
 
 // Scheduler is the host of one policy.
 type Scheduler struct {
