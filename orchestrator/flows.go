@@ -110,7 +110,11 @@ func (o *Orchestrator) schedule(id flow.ID, f *flowState, silent verdicts) (flow
 	if answer.Verdict == policy.Place {
 		target = o.view.IDs[answer.Slot]
 	}
-	if o.log != nil && silent>>answer.Verdict&1 == 0 {
+	if silent>>answer.Verdict&1 != 0 {
+		return target, answer.Verdict
+	}
+	o.sched.Carried(answer)
+	if o.log != nil {
 		o.candidates = o.sched.Candidates(&o.view, o.candidates[:0])
 		kind := [...]string{policy.Place: Schedule, policy.Hold: Hold, policy.Drop: Refuse}[answer.Verdict]
 		o.decided(Decision{Kind: kind, Policy: o.sched.Row().Name, Flow: id, Instance: target, Reason: reason,

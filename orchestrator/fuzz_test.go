@@ -255,7 +255,8 @@ func check(t *testing.T, b []byte) (moved int) {
 	c, events, times := script(b)
 	recorded, books := withBooks(c)
 	var moves moveLog
-	o, silent := mustNew(t, recorded, &moves), mustNew(t, c, nil)
+	told := &tally{moves: &moves, kinds: map[string]uint64{}, reasons: map[string]uint64{}}
+	o, silent := mustNew(t, recorded, told), mustNew(t, c, nil)
 	w := witness{c: c, started: map[flow.Instance]string{}, rules: map[flow.ID]*rule{}}
 	for k := range events {
 		w.event(&events[k])
@@ -275,6 +276,12 @@ func check(t *testing.T, b []byte) (moved int) {
 		if again := silent.Handle(times[k], &events[k]); !slices.Equal(actions, again) {
 			t.Fatalf("event %d %+v: actions %v, and %v without a log", k, events[k], actions, again)
 		}
+	}
+	if err := told.check(o.Counts()); err != nil {
+		t.Fatalf("%s: %v", c.Scheduler.Policy.Name, err)
+	}
+	if with, without := o.Counts(), silent.Counts(); !reflect.DeepEqual(with, without) {
+		t.Fatalf("%s: counts %+v, and %+v without a log", c.Scheduler.Policy.Name, with, without)
 	}
 	return moved
 }

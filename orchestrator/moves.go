@@ -56,6 +56,7 @@ func (o *Orchestrator) move(m policy.Move) {
 	f.retrying = false
 	o.assign(m.Flow, f, o.view.IDs[m.Slot])
 	o.install(m.Flow, f)
+	o.sched.Moved()
 	o.decided(Decision{Kind: Move, Policy: o.sched.Row().Name, Flow: m.Flow, Instance: f.target,
 		Reason: "moved by the policy"})
 }

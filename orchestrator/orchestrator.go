@@ -163,6 +163,9 @@ func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
 	return scheduler.New(cfg.Scheduler, cfg.Seed)
 }
 
+// Counts is what the scheduling policy has done so far.
+func (o *Orchestrator) Counts() *scheduler.Counts { return o.sched.Counts() }
+
 // tell tells the policy what has happened.
 func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {
 	e := &o.event

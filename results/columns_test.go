@@ -42,8 +42,11 @@ func documented(t *testing.T, heading string) map[string]string {
 func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 	for _, e := range exporters {
 		section := e.name + ".parquet"
-		if e.name == "decisions" {
+		switch e.name {
+		case "decisions":
 			section = "events.jsonl"
+		case "policy":
+			section = "What a policy did"
 		}
 		says := documented(t, section)
 		for _, c := range e.columns {
@@ -85,8 +88,8 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 	_, section, _ := strings.Cut(string(b), "\n## run.json\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, of := range []reflect.Type{reflect.TypeFor[Run](), reflect.TypeFor[Totals](), reflect.TypeFor[Drops](),
-		reflect.TypeFor[Check](),
-		reflect.TypeFor[Little](), reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
+		reflect.TypeFor[Check](), reflect.TypeFor[Little](), reflect.TypeFor[Counts](),
+		reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
 		for i := range of.NumField() {
 			key, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
 			if !strings.Contains(section, "`"+key+"`") {

@@ -10,11 +10,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 )
 
 // ErrNoDelays says that a record holds no delays.
 var ErrNoDelays = errors.New("the record holds no delays: its scenario does not ask for them (measure.delay), or the " +
 	"run was killed before it ended")
+
+// ErrNoCounts says that a record does not say what its policy did.
+var ErrNoCounts = errors.New("the record does not say what its policy did: the run was killed before it ended, or an " +
+	"older version made it")
 
 // exporter is a table that Export knows.
 type exporter struct {
@@ -31,6 +37,7 @@ var exporters = []exporter{
 	exported("latency", func(r *Record, each func(*Latency) error) error { return r.src.latencies(each) }),
 	exported("histogram", func(r *Record, each func(*Bucket) error) error { return r.src.buckets(each) }),
 	exported("decisions", decisionRows),
+	exported("policy", countRows),
 }
 
 func exported[T any](name string, rows func(*Record, func(*T) error) error) exporter {
@@ -68,7 +75,8 @@ func names[T any](list []T, name func(T) string) []string {
 // Export writes a table of rec, one of Tables, in a format, one of Formats. Columns have the names and the order of the
 // row types. Numbers are the shortest that read back the same, without exponents. JSON is an array of objects whose
 // keys are in the order of the columns, null where a value is not a number. Rows are streamed, however many there are.
-// Where delays were not measured, the error for their tables is ErrNoDelays.
+// Where delays were not measured, the error for their tables is ErrNoDelays. Where a record lacks the counts of its
+// policy, the error for these is ErrNoCounts.
 func Export(w io.Writer, rec *Record, table, format string) error {
 	t := slices.IndexFunc(exporters, func(e exporter) bool { return e.name == table })
 	if t < 0 {
@@ -203,4 +211,33 @@ func decisionRows(r *Record, each func(*decision) error) error {
 		}
 	}
 	return nil
+}
+
+// count is one of a policy's Counts as a row of the export.
+type count struct {
+	Policy string `parquet:"policy"`
+	Kind   string `parquet:"kind"` // verdict, reason or counter
+	Name   string `parquet:"name"`
+	N      int64  `parquet:"n"`
+}
+
+func countRows(r *Record, each func(*count) error) error {
+	if r.Run.Policy == nil {
+		return ErrNoCounts
+	}
+	return over(rowsOf(r.Run.Policy), each)
+}
+
+func rowsOf(c *Counts) (rows []count) {
+	verdicts := []scheduler.Count{{Name: "placed", N: c.Placed}, {Name: "held", N: c.Held},
+		{Name: "refused", N: c.Refused}, {Name: "moved", N: c.Moved}}
+	for _, part := range []struct {
+		kind string
+		of   []scheduler.Count
+	}{{"verdict", verdicts}, {"reason", c.Reasons}, {"counter", c.Counters}} {
+		for _, n := range part.of {
+			rows = append(rows, count{c.Name, part.kind, n.Name, int64(n.N)})
+		}
+	}
+	return rows
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -58,6 +59,9 @@ func small(t *testing.T, rec Recorder) {
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Low: 256, High: 300, Count: 5e6}})
 	}
 	if err := rec.Close(&Run{Name: "small", Complete: true,
+		Policy: &Counts{Name: "rss++", Placed: 5, Held: 3, Refused: 2, Moved: 7,
+			Reasons:  []scheduler.Count{{Name: `fullest, that "fits"`, N: 10}, {Name: "none"}},
+			Counters: []scheduler.Count{{Name: "tables built", N: 1}}},
 		Totals: Totals{Offered: 3e7, Processed: 2.5e7, Dropped: Drops{Instance: 5e6 - 1000},
 			Queued: 1000}}); err != nil {
 		t.Fatal(err)
@@ -138,7 +142,7 @@ func TestExportsParse(t *testing.T) {
 		rec := inMemory(t, windows)
 		for _, table := range Tables() {
 			rec := rec
-			if table == "latency" || table == "histogram" {
+			if table == "latency" || table == "histogram" || table == "policy" {
 				m := NewMemory()
 				small(t, m)
 				var err error
@@ -176,7 +180,8 @@ func TestExportsParse(t *testing.T) {
 func TestExportErrors(t *testing.T) {
 	rec := inMemory(t, 1)
 	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil ||
-		err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, decisions` {
+		err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, `+
+			`decisions, policy` {
 		t.Error(err)
 	}
 	if err := Export(new(bytes.Buffer), rec, "windows", "xml"); err == nil ||
@@ -188,6 +193,10 @@ func TestExportErrors(t *testing.T) {
 		if err := Export(&b, rec, table, "csv"); !errors.Is(err, ErrNoDelays) || b.Len() > 0 {
 			t.Errorf("%s of a run without delays: %v, %q", table, err, b.String())
 		}
+	}
+	var b bytes.Buffer
+	if err := Export(&b, rec, "policy", "csv"); !errors.Is(err, ErrNoCounts) || b.Len() > 0 {
+		t.Errorf("counts of a run without them: %v, %q", err, b.String())
 	}
 	f, err := os.Create(filepath.Join(t.TempDir(), "closed"))
 	if err != nil {

@@ -4,6 +4,7 @@ import "math"
 
 import (
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -159,6 +160,7 @@ type Run struct {
 	Skipped      []Skip   `json:"skipped,omitempty"` // what the readers left out
 	Inputs       []Input  `json:"inputs,omitempty"`  // the files that the scenario names, as passed to Create
 	Totals       Totals   `json:"totals"`
+	Policy       *Counts  `json:"policy,omitempty"` // what the scheduling policy did; nil in records of old versions
 	Conservation Check    `json:"conservation"`
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
@@ -169,6 +171,9 @@ type Run struct {
 	// Log is what events.jsonl holds. Close sets it.
 	Log *Content `json:"log,omitempty"`
 }
+
+// Counts is what a scheduling policy did in a run.
+type Counts = scheduler.Counts
 
 // Content is the length and the CRC-32C, in hexadecimal, of a file of the record.
 type Content struct {

@@ -49,6 +49,8 @@ type Verification struct {
 	Decisions  int         `json:"decisions"`
 	Complete   bool        `json:"complete"` // the record is one of a run that reached its end
 	Difference *Difference `json:"difference,omitempty"`
+	// Miscounted is the first of the policy's counts in run.json that is not what a new orchestrator counts.
+	Miscounted string `json:"miscounted,omitempty"`
 }
 
 // Difference is the first event at which a new orchestrator decided or acted otherwise. The texts are lines of the log;
@@ -119,8 +121,25 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	if event.Event == nil && !r.killed {
 		return nil, Damaged(fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName)))
 	}
-	compare(r.killed)
+	if compare(r.killed); v.Difference == nil && !r.killed && r.Run.Policy != nil {
+		v.Miscounted = miscounted(r.Run.Policy, orch.Counts())
+	}
 	return v, nil
+}
+
+// miscounted is the first count that is another now. A reason or a counter that only one of the two knows is passed
+// over: a later version may have more of them.
+func miscounted(was, now *Counts) string {
+	before := map[string]int64{}
+	for _, c := range rowsOf(was) {
+		before[c.Kind+" "+c.Name] = c.N
+	}
+	for _, c := range rowsOf(now) {
+		if n, ok := before[c.Kind+" "+c.Name]; ok && n != c.N {
+			return fmt.Sprintf("%s %q is %d, and %d when counted again", c.Kind, c.Name, n, c.N)
+		}
+	}
+	return ""
 }
 
 // String is the entry's line of the log, without its end.

@@ -81,6 +81,7 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 	runErr := p.loop(o.Progress)
 	run := Header(sc, w, o.Version)
 	run.Totals = p.finish()
+	run.Policy = orch.Counts()
 	run.Complete = runErr == nil
 	if d, ok := p.data.(Delays); ok {
 		run.Little = d.Delays(p.now, rec)

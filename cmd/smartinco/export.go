@@ -19,9 +19,13 @@ Print a table of the record in DIR as CSV or JSON. The record of a run that was 
 window.
 
 The tables latency and histogram are there when the scenario asks for them with measure.delay: quantiles of wait,
-sojourn and end-to-end delay in picoseconds, of the run, each instance and each flow, and the buckets behind them.`),
+sojourn and end-to-end delay in picoseconds, of the run, each instance and each flow, and the buckets behind them.
+
+The table policy says what the scheduling policy did: flows placed, held, refused and moved, how often it gave each of
+its reasons, and what it counts itself.`),
 		Example: `  smartinco export out/best-fit --table windows
   smartinco export out/best-fit --table decisions --format json
+  smartinco export out/best-fit --table policy
   smartinco export out/queue --table latency`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -35,7 +39,7 @@ sojourn and end-to-end delay in picoseconds, of the run, each instance and each 
 			return err
 		}
 		err = results.Export(c.OutOrStdout(), rec, table.value, *format)
-		if errors.Is(err, results.ErrNoDelays) {
+		if errors.Is(err, results.ErrNoDelays) || errors.Is(err, results.ErrNoCounts) {
 			err = fmt.Errorf("%s: %w", args[0], err)
 		}
 		return err

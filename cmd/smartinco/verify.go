@@ -45,7 +45,7 @@ and so does a damaged file. Each record's first difference is shown: what comes 
 			if v.Verification == nil {
 				continue
 			}
-			if all = append(all, v); v.Difference != nil {
+			if all = append(all, v); v.Difference != nil || v.Miscounted != "" {
 				differ++
 			}
 			if *format == "text" {
@@ -77,6 +77,9 @@ func printVerified(w io.Writer, v *results.Verified) {
 		}
 		fmt.Fprintf(w, "%s: the same %d decisions and %d actions for %d events%s\n", v.Dir, v.Decisions, v.Actions,
 			v.Events, end)
+		if v.Miscounted != "" {
+			fmt.Fprintf(w, "%s: differs in what run.json says of the policy: %s\n", v.Dir, v.Miscounted)
+		}
 		return
 	}
 	fmt.Fprintf(w, "%s: differs from line %d of the log on, at %v; recorded by version %s, this is %s\n", v.Dir, d.Line,

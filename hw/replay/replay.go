@@ -169,6 +169,9 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, h Hard
 	if missing := p.finish(run, err == nil); err == nil {
 		err = missing
 	}
+	if p.orch != nil {
+		run.Policy = p.orch.Counts()
+	}
 	run.Complete = err == nil
 	if err != nil {
 		run.Error = err.Error()

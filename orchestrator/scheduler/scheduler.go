@@ -11,6 +11,8 @@ import (
 type Scheduler struct {
 	policy.Policy
 	row      *policy.Row
+	reasons  []string // the row's, and those of noInstance
+	counts   counts
 	noTarget policy.Verdict // on work that comes when no instance takes any
 	weighed  policy.Weighed
 	best     [2]lowest // of the candidates that fit, and of those that do not
@@ -36,12 +38,16 @@ func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scheduler.policy.%s.%w", row.Name, err)
 	}
-	s := &Scheduler{Policy: p, row: row, noTarget: policy.Hold}
+	s := &Scheduler{Policy: p, row: row, noTarget: policy.Hold, reasons: slices.Concat(row.Reasons, noInstance)}
+	s.counts.reasons, s.counts.own = make([]uint64, len(s.reasons)), env.Counts
 	if o.NoInstance == "drop" {
 		s.noTarget = policy.Drop
 	}
 	return s, nil
 }
+
+// noInstance are the reasons of the host, which answers in place of the policy where no instance takes work.
+var noInstance = []string{"no instance is ready: held", "no instance is ready: dropped"}
 
 // Row describes the policy.
 func (s *Scheduler) Row() *policy.Row { return s.row }
@@ -50,10 +56,11 @@ func (s *Scheduler) Row() *policy.Row { return s.row }
 func (s *Scheduler) Decide(w *policy.Work, v *policy.View, log bool) (a policy.Answer, reason string) {
 	if len(v.IDs) == 0 {
 		s.weighed.Ratings = s.weighed.Ratings[:0]
+		a = policy.Answer{Verdict: s.noTarget, Why: uint8(len(s.row.Reasons))}
 		if s.noTarget == policy.Drop {
-			return policy.Answer{Verdict: policy.Drop}, "no instance is ready: dropped"
+			a.Why++
 		}
-		return policy.Answer{Verdict: policy.Hold}, "no instance is ready: held"
+		return a, s.reasons[a.Why]
 	}
 	var weighed *policy.Weighed
 	if log {
@@ -61,5 +68,5 @@ func (s *Scheduler) Decide(w *policy.Work, v *policy.View, log bool) (a policy.A
 		weighed = &s.weighed
 	}
 	a = s.Pick(w, v, weighed)
-	return a, s.row.Reasons[a.Why]
+	return a, s.reasons[a.Why]
 }

@@ -1,0 +1,54 @@
+package scheduler
+
+import "github.com/smartinco/smartinco/orchestrator/policy"
+
+// Counts is what a policy did in a run. The decision log has an entry for each flow placed, held, refused or moved;
+// that a held flow stays held, or that a flow has to stay where it is, is neither logged nor counted.
+type Counts struct {
+	Name     string  `json:"name"`     // of the policy
+	Placed   uint64  `json:"placed"`   // flows given an instance, those that were held or lost theirs included
+	Held     uint64  `json:"held"`     // flows made to wait
+	Refused  uint64  `json:"refused"`  // flows dropped
+	Moved    uint64  `json:"moved"`    // flows that the policy gave another instance
+	Reasons  []Count `json:"reasons"`  // of those placed, held and refused
+	Counters []Count `json:"counters"` // the policy's own; none for most
+}
+
+// Count is how often something happened.
+type Count struct {
+	Name string `json:"name"`
+	N    uint64 `json:"n"`
+}
+
+// counts is Counts in the making: verdicts by kind and by reason.
+type counts struct {
+	verdicts [policy.Drop + 1]uint64
+	reasons  []uint64
+	moved    uint64
+	own      []uint64 // the policy adds to them
+}
+
+// Carried notes that an answer of Decide was carried out.
+func (s *Scheduler) Carried(a policy.Answer) {
+	s.counts.verdicts[a.Verdict]++
+	s.counts.reasons[a.Why]++
+}
+
+// Moved notes that a flow was moved.
+func (s *Scheduler) Moved() { s.counts.moved++ }
+
+// Counts is what the policy has done so far.
+func (s *Scheduler) Counts() *Counts {
+	v := &s.counts.verdicts
+	return &Counts{Name: s.row.Name, Placed: v[policy.Place], Held: v[policy.Hold], Refused: v[policy.Drop],
+		Moved: s.counts.moved, Reasons: named(s.reasons, s.counts.reasons),
+		Counters: named(s.row.Counters, s.counts.own)}
+}
+
+func named(names []string, ns []uint64) []Count {
+	all := make([]Count, len(names))
+	for i, name := range names {
+		all[i] = Count{name, ns[i]}
+	}
+	return all
+}
