@@ -54,10 +54,11 @@ func full(v *policy.View, slot int) bool {
 // there: those alone are given to flows that wait.
 type queue struct{ freed policy.PerSlot[bool] }
 
-// follow notes the servers that come, and those on which a flow ends.
-func (q *queue) follow(e *policy.Event) {
+// follow notes the servers that come, and those with a limit on which a flow ends: one without a limit takes from the
+// queue only when it comes.
+func (q *queue) follow(e *policy.Event, v *policy.View) {
 	q.freed.Follow(e, true)
-	if e.Kind == policy.Ended && e.Slot >= 0 {
+	if e.Kind == policy.Ended && e.Slot >= 0 && v.MaxConn[e.Slot] > 0 {
 		q.freed[e.Slot] = true
 	}
 }
@@ -74,7 +75,8 @@ func (q *queue) dequeue(w *policy.Work, v *policy.View, log *policy.Weighed) (a 
 			return policy.Answer{Slot: slot, Why: dequeued}, true
 		}
 	}
-	return q.none(v), true
+	clear(q.freed)
+	return policy.Answer{Verdict: policy.Hold, Why: queued}, true
 }
 
 // none is the answer where no server takes a flow.
@@ -119,7 +121,7 @@ var firstRow = policy.Row{
 
 type first struct{ queue }
 
-func (f *first) Observe(e *policy.Event, _ *policy.View) { f.follow(e) }
+func (f *first) Observe(e *policy.Event, v *policy.View) { f.follow(e, v) }
 
 func (f *first) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	if a, ok := f.dequeue(w, v, log); ok {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
-	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
 )
@@ -38,11 +37,13 @@ type world struct {
 	v      policy.View
 	weight []int32 // of all servers
 	most   []int32
+	live   map[flow.Instance]int32 // flows of all servers
 	flows  map[string]*policy.Work
 }
 
 func newWorld(t *testing.T, p policy.Policy, weight, most []int32) *world {
-	w := &world{t: t, p: p, weight: weight, most: most, flows: map[string]*policy.Work{}}
+	w := &world{t: t, p: p, weight: weight, most: most, live: map[flow.Instance]int32{},
+		flows: map[string]*policy.Work{}}
 	for i := range weight {
 		w.join(i)
 	}
@@ -53,7 +54,7 @@ func (w *world) join(server int) {
 	v, id := &w.v, flow.Instance(server+1)
 	slot, _ := slices.BinarySearch(v.IDs, id)
 	v.IDs, v.Weight = slices.Insert(v.IDs, slot, id), slices.Insert(v.Weight, slot, w.weight[server])
-	v.MaxConn, v.Flows = slices.Insert(v.MaxConn, slot, w.most[server]), slices.Insert(v.Flows, slot, 0)
+	v.MaxConn, v.Flows = slices.Insert(v.MaxConn, slot, w.most[server]), slices.Insert(v.Flows, slot, w.live[id])
 	w.p.Observe(&policy.Event{Kind: policy.Joined, Slot: slot}, v)
 }
 
@@ -76,13 +77,19 @@ func (w *world) open(x *policy.Work) string {
 	}
 	w.v.Flows[a.Slot]++
 	x.At = w.v.IDs[a.Slot]
+	w.live[x.At]++
 	w.p.Observe(&policy.Event{Kind: policy.Placed, Slot: a.Slot, Work: x}, &w.v)
 	return string(rune('A' - 1 + x.At))
 }
 
 func (w *world) close(x *policy.Work) {
-	slot, _ := slices.BinarySearch(w.v.IDs, x.At)
-	w.v.Flows[slot]--
+	w.live[x.At]--
+	slot, there := slices.BinarySearch(w.v.IDs, x.At)
+	if there {
+		w.v.Flows[slot]--
+	} else {
+		slot = -1
+	}
 	w.p.Observe(&policy.Event{Kind: policy.Ended, Slot: slot, Work: x}, &w.v)
 }
 
@@ -360,8 +367,16 @@ func TestPartsOfABalanceFactor(t *testing.T) {
 		{[]int32{1, 1, 1, 1}, 10, 150, []int{4, 4, 4, 5}}, {[]int32{1, 1, 2}, 99, 125, []int{31, 31, 63}},
 		{[]int32{1, 100}, 0, 101, []int{1, 2}},
 	} {
-		v := &policy.View{Weight: c.weights, IDs: make([]flow.Instance, len(c.weights))}
-		if got := parts(v, ((c.served+1)*c.factor+99)/100, nil); !slices.Equal(got, c.want) {
+		v := &policy.View{Weight: c.weights}
+		sum := 0
+		for i, w := range c.weights {
+			v.IDs, sum = append(v.IDs, flow.Instance(i+1)), sum+int(w)*scale
+		}
+		var got []int
+		for slot, before := range weightsBefore(v)[1:] {
+			got = append(got, part(((c.served+1)*c.factor+99)/100, sum, effective(v, slot), before))
+		}
+		if !slices.Equal(got, c.want) {
 			t.Errorf("%v of %d: %v, want %v", c.weights, c.served, got, c.want)
 		}
 	}
@@ -480,7 +495,7 @@ func TestMapAndRingOfManyServers(t *testing.T) {
 				continue
 			}
 			h.entries.fill(&w.v)
-			if want := mapStepByStep(&w.v); !slices.Equal(h.rows, want) {
+			if want := mapStepByStep(&w.v, h.divisor); !slices.Equal(h.rows, want) {
 				t.Fatalf("weights %v: map %v, want %v", w.v.Weight, h.rows, want)
 			}
 			h.ring.fill(&w.v)
@@ -492,10 +507,10 @@ func TestMapAndRingOfManyServers(t *testing.T) {
 }
 
 // mapStepByStep is the map as HAProxy makes it, in whole effective weights.
-func mapStepByStep(v *policy.View) (rows []int32) {
-	divisor, sum := 0, 0
+func mapStepByStep(v *policy.View, divisor int) (rows []int32) {
+	sum := 0
 	for slot := range v.IDs {
-		divisor, sum = numeric.GCD(divisor, effective(v, slot)), sum+effective(v, slot)
+		sum += effective(v, slot)
 	}
 	score := make([]int, len(v.IDs))
 	for range sum / max(1, divisor) {

@@ -126,7 +126,8 @@ type hashed struct {
 	ring
 	consistent, mixed bool
 	factor            int
-	parts             []int
+	served            int   // flows, those of servers that have gone included
+	before            []int // by number: the weights of the servers before it when the first flow came; 0 for later ones
 }
 
 func newHashed(o sourceOptions, _ policy.Env) (policy.Policy, error) {
@@ -144,6 +145,12 @@ func newHashed(o sourceOptions, _ policy.Env) (policy.Policy, error) {
 func (h *hashed) Observe(e *policy.Event, _ *policy.View) {
 	h.entries.follow(e)
 	h.ring.follow(e)
+	switch e.Kind {
+	case policy.Placed:
+		h.served++
+	case policy.Ended:
+		h.served--
+	}
 }
 
 func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
@@ -181,35 +188,50 @@ func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy
 	return policy.Answer{Slot: slot}
 }
 
-// bounded goes on along the ring to a server that has less than its part, which there always is.
+// bounded goes on along the ring to a server that has less than its part. Where all have theirs, it stops at the end
+// of the ring when it comes there for the second time.
 func (h *hashed) bounded(at int, v *policy.View) int {
-	served := 0
-	for _, n := range v.Flows {
-		served += int(n)
+	if h.before == nil {
+		h.before = weightsBefore(v)
 	}
-	h.parts = parts(v, ((served+1)*h.factor+99)/100, h.parts[:0])
-	for range h.points {
-		if slot := rowOf(v, h.points[at].server()); int(v.Flows[slot]) < h.parts[slot] {
-			break
-		}
-		at = (at + 1) % len(h.points)
-	}
-	return at
-}
-
-// parts are how many of a total the servers are to have by their weights: 1 at least.
-func parts(v *policy.View, total int, to []int) []int {
-	sum, before := 0, 0
+	sum := 0
 	for slot := range v.IDs {
 		sum += effective(v, slot)
 	}
-	each, rest := total/sum, total%sum
-	for slot := range v.IDs {
-		w := effective(v, slot)
-		to = append(to, max(1, w*each+(before+w)*rest/sum-before*rest/sum))
-		before += w
+	total := ((h.served+1)*h.factor + 99) / 100
+	for loops := 0; ; at++ {
+		if at == len(h.points) {
+			if loops++; loops > 1 {
+				return at - 1
+			}
+			at = 0
+		}
+		id := h.points[at].server()
+		slot := rowOf(v, id)
+		before := 0
+		if int(id) < len(h.before) {
+			before = h.before[id]
+		}
+		if int(v.Flows[slot]) < part(total, sum, effective(v, slot), before) {
+			return at
+		}
 	}
-	return to
+}
+
+// weightsBefore are the weights of the servers before each, by number.
+func weightsBefore(v *policy.View) []int {
+	before, sum := make([]int, v.IDs[len(v.IDs)-1]+1), 0
+	for slot, id := range v.IDs {
+		before[id] = sum
+		sum += effective(v, slot)
+	}
+	return before
+}
+
+// part is how many of a total a server is to have by its weight, of their sum and behind those before: 1 at least.
+func part(total, sum, weight, before int) int {
+	each, rest := total/sum, total%sum
+	return max(1, weight*each+(before+weight)*rest/sum-before*rest/sum)
 }
 
 var randomRow = policy.Row{
@@ -242,8 +264,8 @@ type random struct {
 	drawn []int
 }
 
-func (r *random) Observe(e *policy.Event, _ *policy.View) {
-	r.queue.follow(e)
+func (r *random) Observe(e *policy.Event, v *policy.View) {
+	r.queue.follow(e, v)
 	r.ring.follow(e)
 }
 

@@ -43,7 +43,7 @@ type least struct {
 type keyed struct{ key, order, list int }
 
 func (l *least) Observe(e *policy.Event, v *policy.View) {
-	l.follow(e)
+	l.follow(e, v)
 	l.servers.Follow(e, keyed{key: -1})
 	if e.Slot < 0 || e.Kind != policy.Joined && e.Kind != policy.Placed && e.Kind != policy.Ended {
 		return

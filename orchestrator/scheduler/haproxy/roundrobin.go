@@ -40,7 +40,7 @@ type server struct {
 }
 
 func (r *roundRobin) Observe(e *policy.Event, v *policy.View) {
-	r.follow(e)
+	r.follow(e, v)
 	switch e.Kind {
 	case policy.Joined:
 		id := v.IDs[e.Slot]

@@ -13,9 +13,11 @@ var staticRow = policy.Row{
 	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &static{} }),
 }
 
-// entries is HAProxy's map of servers: rows, each as often as its weight over the greatest common divisor of all says.
+// entries is HAProxy's map of servers: rows, each as often as its weight over the greatest common divisor of all says,
+// those that have gone included.
 type entries struct {
 	changes
+	divisor int
 	rows    []int32
 	servers []mapped // by row
 	due     tree     // the servers, by the step in which they rise by a level
@@ -34,18 +36,18 @@ func (m *entries) fill(v *policy.View) {
 	if !m.changed() {
 		return
 	}
-	divisor, sum := 0, 0
+	sum := 0
 	for slot := range v.IDs {
-		divisor, sum = numeric.GCD(divisor, effective(v, slot)), sum+effective(v, slot)
+		m.divisor, sum = numeric.GCD(m.divisor, effective(v, slot)), sum+effective(v, slot)
 	}
 	m.rows, m.servers = m.rows[:0], m.servers[:0]
 	m.due.nodes, m.highest.nodes = m.due.nodes[:0], m.highest.nodes[:0]
 	if sum == 0 {
 		return
 	}
-	sum /= divisor
+	sum /= m.divisor
 	for slot := range v.IDs {
-		m.servers = append(m.servers, mapped{weight: effective(v, slot) / divisor})
+		m.servers = append(m.servers, mapped{weight: effective(v, slot) / m.divisor})
 		if usable(v, slot) {
 			m.stand(slot)
 			m.await(slot, sum)
@@ -91,8 +93,8 @@ type static struct {
 	next int
 }
 
-func (s *static) Observe(e *policy.Event, _ *policy.View) {
-	s.queue.follow(e)
+func (s *static) Observe(e *policy.Event, v *policy.View) {
+	s.queue.follow(e, v)
 	s.entries.follow(e)
 }
 
@@ -101,6 +103,9 @@ func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 		return a
 	}
 	s.fill(v)
+	if len(s.rows) == 0 {
+		return weightless
+	}
 	if s.next >= len(s.rows) {
 		s.next = 0
 	}
