@@ -2,6 +2,7 @@
 package docs
 
 import (
+	"fmt"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -142,7 +143,11 @@ var (
 func anchors(page []byte) map[string]bool {
 	names := map[string]bool{}
 	for _, m := range heading.FindAllStringSubmatch(string(page), -1) {
-		names[strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+		name := strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")
+		for n, first := 1, name; names[name]; n++ {
+			name = fmt.Sprintf("%s-%d", first, n)
+		}
+		names[name] = true
 	}
 	return names
 }

@@ -14,8 +14,9 @@ import (
 // booked is a policy with books of what it is told: where each flow is. It keeps the first thing that is wrong.
 type booked struct {
 	policy.Policy
-	at    map[flow.ID]flow.Instance
-	wrong error
+	at     map[flow.ID]flow.Instance
+	tupled bool // it looks at five-tuples
+	wrong  error
 }
 
 func (b *booked) fail(format string, args ...any) {
@@ -56,7 +57,7 @@ type (
 func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy.Move) []policy.Move {
 	for i, c := range counted {
 		w := &c.Work
-		if len(v.IDs) == 0 || v.IDs[c.Slot] != w.At || b.at[w.Flow] != w.At || !w.Tuple.Src.IsValid() ||
+		if len(v.IDs) == 0 || v.IDs[c.Slot] != w.At || b.at[w.Flow] != w.At || w.Tuple.Src.IsValid() != b.tupled ||
 			i > 0 && counted[i-1].Work.Flow >= w.Flow {
 			b.fail("counted %d is %+v, in a view of %v", i, c, v.IDs)
 		}
@@ -68,6 +69,7 @@ func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy
 func withBooks(c Config) (Config, *booked) {
 	b := &booked{at: map[flow.ID]flow.Instance{}}
 	row := *scheduler.Policies.Find(c.Scheduler.Policy.Name)
+	b.tupled = row.Tuple
 	made := row.New
 	row.New = func(options any, env policy.Env) (policy.Policy, error) {
 		p, err := made(options, env)

@@ -9,6 +9,30 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+var rssppRow = policy.Row{
+	Info: policy.Info{Name: "rss++",
+		Rule: "the instance that a table has for the flow's hash; " +
+			"buckets move from overloaded instances to others",
+		Source: "Barbette et al., CoNEXT 2019, as released in fastclick 93ca5a6d037b",
+		Score:  "the table's entry", Sees: policy.T0 | policy.T2,
+		State: "the table, the load of each bucket, the instances that were given buckets last",
+		Cost:  "log n; a tick: the flows, the buckets, and the instances for each bucket and run",
+		Deviates: "a load is the rate of the instance's rules over the limit, for the share of useful cycles of a " +
+			"core, so what the slow path forwards is not in it; an instance that leaves gives its buckets to the " +
+			"others by the loads of the last tick; cores are neither added nor removed, and sockets not told apart"},
+	Tuple:   true,
+	Reasons: []string{"entry of the flow's hash"},
+	Counters: []string{solverRuns: "runs of the solver", bucketsMoved: "buckets moved",
+		undivided: "overloaded instances of one bucket"},
+	Maker: policy.Make(newRSSPP),
+}
+
+const (
+	solverRuns = iota
+	bucketsMoved
+	undivided
+)
+
 type rssppOptions struct {
 	Table     int        `yaml:"table" default:"128" min:"1" max:"65536"`
 	Tick      units.Time `yaml:"tick" default:"100ms" above:"0"`
@@ -34,27 +58,25 @@ keep: which of the solver's runs is carried out: last, as the released program d
 // mean to those below it. Its original takes the share of useful cycles of a core for its load; here that is the rate
 // of the instance's rules over the limit, at most 1, since the original cannot see beyond either.
 type rsspp struct {
-	table     []flow.Instance // by bucket; 0 while there is no instance
+	indirection
 	threshold float32
 	best      bool
+	counts    []uint64
 
 	tick, least, most units.Time
 
-	begun bool            // work has been placed, so that the table does not start anew
 	since units.Time      // the last rebalancing
 	load  []float32       // by bucket, at the last rebalancing
 	fresh []flow.Instance // instances that were given buckets then: their load shows them only after the next
 }
 
-func newRSSPP(o rssppOptions, _ policy.Env) (policy.Policy, error) {
+func newRSSPP(o rssppOptions, env policy.Env) (policy.Policy, error) {
 	return &rsspp{
-		table: make([]flow.Instance, o.Table), load: make([]float32, o.Table),
+		indirection: tableOptions{o.Table, "5tuple"}.new(), load: make([]float32, o.Table), counts: env.Counts,
 		threshold: float32(o.Threshold), best: o.Keep == "best",
 		tick: min(max(o.Tick, o.TickMin), o.TickMax), least: o.TickMin, most: max(o.TickMax, o.TickMin),
 	}, nil
 }
-
-func (r *rsspp) bucket(t *flow.FiveTuple) int { return int(toeplitz(t) % uint32(len(r.table))) }
 
 // Observe keeps the table on instances that take work. Until the first unit is placed it is dealt out evenly; after
 // that an instance that joins has no bucket until the next rebalancing, and one that leaves gives its own to the
@@ -72,7 +94,7 @@ func (r *rsspp) Observe(e *policy.Event, v *policy.View) {
 			}
 		}
 	case policy.Left:
-		r.left(v.IDs[e.Slot], slices.Delete(slices.Clone(v.IDs), e.Slot, e.Slot+1))
+		r.left(v.IDs[e.Slot], remain(e, v))
 	}
 }
 
@@ -109,13 +131,6 @@ func least(loads []float32, turn int) int {
 	return best
 }
 
-func (r *rsspp) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	b := r.bucket(&w.Tuple)
-	slot, _ := slices.BinarySearch(v.IDs, r.table[b])
-	log.Add(slot, float64(b), true)
-	return policy.Answer{Slot: slot}
-}
-
 // Every is the present tick.
 func (r *rsspp) Every() units.Time { return r.tick }
 
@@ -131,13 +146,7 @@ func (r *rsspp) Moves(v *policy.View, counted []policy.Counted, to []policy.Move
 		packets[r.bucket(&counted[i].Work.Tuple)] += counted[i].Packets
 	}
 	r.rebalance(v, packets, span)
-	for i := range counted {
-		c := &counted[i]
-		if slot, ok := slices.BinarySearch(v.IDs, r.table[r.bucket(&c.Work.Tuple)]); ok && slot != c.Slot {
-			to = append(to, policy.Move{Flow: c.Work.Flow, Slot: slot})
-		}
-	}
-	return to
+	return r.follow(v, counted, to)
 }
 
 // core is an instance with its share of the limit.
@@ -183,7 +192,9 @@ func (r *rsspp) rebalance(v *policy.View, packets []uint64, span units.Time) {
 		switch c.imbalance = mean - c.load; {
 		case c.imbalance > r.threshold:
 			p.under, under = append(p.under, c.imbalance), append(under, i)
-		case c.imbalance < -r.threshold && c.busy > 1: // one bucket cannot be divided
+		case c.imbalance < -r.threshold && c.busy <= 1:
+			r.counts[undivided]++
+		case c.imbalance < -r.threshold:
 			number[i] = len(over)
 			p.over, over = append(p.over, -c.imbalance), append(over, i)
 		}
@@ -196,7 +207,8 @@ func (r *rsspp) rebalance(v *policy.View, packets []uint64, span units.Time) {
 				p.buckets, moving = append(p.buckets, bucket{k, r.load[b]}), append(moving, b)
 			}
 		}
-		to, _, _ := p.solve(r.best)
+		to, _, runs := p.solve(r.best)
+		r.counts[solverRuns] += uint64(runs)
 		for i, k := range to {
 			if k < 0 {
 				continue
@@ -205,6 +217,7 @@ func (r *rsspp) rebalance(v *policy.View, packets []uint64, span units.Time) {
 			cores[slots[b]].imbalance += r.load[b]
 			cores[under[k]].imbalance -= r.load[b]
 			r.table[b] = v.IDs[under[k]]
+			r.counts[bucketsMoved]++
 			if !slices.Contains(r.fresh, r.table[b]) {
 				r.fresh = append(r.fresh, r.table[b])
 			}

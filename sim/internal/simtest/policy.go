@@ -19,7 +19,7 @@ func policy(r *rand.Rand, tick int, unit string, moving bool) string {
 	names := scheduler.Policies.Names()
 	name := names[r.IntN(len(names))]
 	if moving && r.IntN(6) == 0 {
-		name = "rss++"
+		name = pick("rss++", "rss++", "maestro", "orss")
 	}
 	options := map[string]string{
 		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
@@ -27,9 +27,13 @@ func policy(r *rand.Rand, tick int, unit string, moving bool) string {
 		"rss++": fmt.Sprintf("table: %d, tick: %d%s, tick_min: %d%s, tick_max: %d%s, threshold: %s, keep: %s",
 			1+r.IntN(200), 1+r.IntN(2*tick), unit, 1+r.IntN(tick), unit, tick+r.IntN(tick), unit,
 			pick("0", "0.02", "0.2"), pick("last", "best")),
+		"maestro": fmt.Sprintf("table: %d, training: %d%s", 1+r.IntN(200), 1+r.IntN(2*tick), unit),
+		"orss": fmt.Sprintf("tick: %d%s, most: %d, new: %s",
+			1+r.IntN(2*tick), unit, 1+r.IntN(10), pick("first", "random")),
 	}[name]
 	// Ticks, whose defaults are for runs of seconds, are always drawn.
-	if options == "" || name != "rss++" && r.IntN(2) == 0 {
+	ticks := name == "rss++" || name == "maestro" || name == "orss"
+	if options == "" || !ticks && r.IntN(2) == 0 {
 		return name
 	}
 	return fmt.Sprintf("{%s: {%s}}", name, options)
