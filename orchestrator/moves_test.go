@@ -14,9 +14,9 @@ import (
 // booked is a policy with books of what it is told: where each flow is. It keeps the first thing that is wrong.
 type booked struct {
 	policy.Policy
-	at     map[flow.ID]flow.Instance
-	tupled bool // it looks at five-tuples
-	wrong  error
+	tuple bool // it is shown five-tuples
+	at    map[flow.ID]flow.Instance
+	wrong error
 }
 
 func (b *booked) fail(format string, args ...any) {
@@ -57,7 +57,7 @@ type (
 func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy.Move) []policy.Move {
 	for i, c := range counted {
 		w := &c.Work
-		if len(v.IDs) == 0 || v.IDs[c.Slot] != w.At || b.at[w.Flow] != w.At || w.Tuple.Src.IsValid() != b.tupled ||
+		if len(v.IDs) == 0 || v.IDs[c.Slot] != w.At || b.at[w.Flow] != w.At || w.Tuple.Src.IsValid() != b.tuple ||
 			i > 0 && counted[i-1].Work.Flow >= w.Flow {
 			b.fail("counted %d is %+v, in a view of %v", i, c, v.IDs)
 		}
@@ -67,9 +67,8 @@ func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy
 
 // withBooks has the configuration's policy keep books.
 func withBooks(c Config) (Config, *booked) {
-	b := &booked{at: map[flow.ID]flow.Instance{}}
 	row := *scheduler.Policies.Find(c.Scheduler.Policy.Name)
-	b.tupled = row.Tuple
+	b := &booked{tuple: row.Tuple, at: map[flow.ID]flow.Instance{}}
 	made := row.New
 	row.New = func(options any, env policy.Env) (policy.Policy, error) {
 		p, err := made(options, env)

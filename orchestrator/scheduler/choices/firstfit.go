@@ -8,7 +8,10 @@ import (
 var firstFit = policy.Row{
 	Info: policy.Info{Name: "first-fit", Rule: "the first instance by number that can still handle the flow",
 		Source: "Johnson et al., SIAM J. Comput. 3 (1974) 299, for bins; what fits is as for best-fit",
-		Score:  "load in packets a second", Sees: policy.T0 | policy.T2},
+		Score:  "load in packets a second", Sees: policy.T0 | policy.T2,
+		State:    "flows that no counter shows yet, and how long flows have lived",
+		Cost:     "n",
+		Deviates: "sizes are estimated, and bins empty again; a flow that fits nowhere opens no bin"},
 	Reasons: thesis.Reasons("first that the flow fits on"),
 	Maker: policy.Make(func(o thesis.Options, env policy.Env) (policy.Policy, error) {
 		return &first{thesis.NewFit(o, env)}, nil

@@ -10,7 +10,9 @@ import (
 var powerOfD = policy.Row{
 	Info: policy.Info{Name: "power-of-d", Rule: "the best of d instances drawn at random",
 		Source: "Mitzenmacher, IEEE Trans. Parallel Distrib. Syst. 12 (2001) 1094",
-		Score:  "flows, or packets a second with by: load", Sees: policy.T0 | policy.T1 | policy.T2},
+		Score:  "flows, or packets a second with by: load", Sees: policy.T0 | policy.T1 | policy.T2,
+		Cost:     "constant: d draws",
+		Deviates: "a job is a flow; the paper's choices are by the length of queues, with replacement"},
 	Reasons: []string{"best of those drawn"},
 	Maker:   policy.Make(func(o powerOptions, env policy.Env) (policy.Policy, error) { return newPower(o, env), nil }),
 }
@@ -41,11 +43,6 @@ type power struct {
 	score   func(v *policy.View, slot int) float64
 	drawn   []int
 	shuffle []int // all rows, in an order that earlier draws left
-}
-
-var scores = map[string]func(v *policy.View, slot int) float64{
-	"flows": func(v *policy.View, slot int) float64 { return float64(v.Flows[slot]) },
-	"load":  func(v *policy.View, slot int) float64 { return v.Load[slot] },
 }
 
 func newPower(o powerOptions, env policy.Env) *power {

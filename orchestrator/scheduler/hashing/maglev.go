@@ -1,11 +1,8 @@
-// Package hashing has the policies that choose by the flow's five-tuple alone, so that any number of load balancers
-// without common state send a flow to the same instance.
 package hashing
 
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,17 +11,17 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
-// Policies is this family's part of the table.
-var Policies = []policy.Row{
-	{
-		Info: policy.Info{Name: "maglev",
-			Rule:   "the instance that a table has for the flow's hash; few entries change as instances come and go",
-			Source: "Eisenbud et al., NSDI 2016, 3.4; the hash functions are Envoy's",
-			Score:  "the table's entry", Sees: policy.T0},
-		Tuple:   true,
-		Reasons: []string{"entry of the flow's hash"},
-		Maker:   policy.Make(newMaglev),
-	},
+var maglevRow = policy.Row{
+	Info: policy.Info{Name: "maglev",
+		Rule:   "the instance that a table has for the flow's hash; few entries change as instances come and go",
+		Source: "Eisenbud et al., NSDI 2016, 3.4; the hash functions are Envoy's",
+		Score:  "the table's entry", Sees: policy.T0,
+		State:    "the table, which has an instance for each entry",
+		Cost:     "constant; the table is filled anew after a change",
+		Deviates: "flows keep their instance by rules of the switch, not by a table of connections; no weights"},
+	Tuple:   true,
+	Reasons: []string{"entry of the flow's hash"},
+	Maker:   policy.Make(newMaglev),
 }
 
 type maglevOptions struct {
@@ -85,10 +82,7 @@ type backend struct {
 	offset, skip int
 }
 
-// newBackend names an instance by its number.
-func newBackend(id flow.Instance, entries int) backend {
-	return named(id, strconv.Itoa(int(id)), entries)
-}
+func newBackend(id flow.Instance, entries int) backend { return named(id, keyOf(id), entries) }
 
 func named(id flow.Instance, key string, entries int) backend {
 	seeded := xxhash.NewWithSeed(1)

@@ -2,7 +2,6 @@ package hashing
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -10,12 +9,6 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
 )
-
-func TestContract(t *testing.T) {
-	for _, row := range Policies {
-		policytest.Run(t, row, maglevOptions{Table: 7}, maglevOptions{Table: 251})
-	}
-}
 
 // The example of the paper (table 1): three backends with these preference lists, and then without the second.
 func TestMaglevPaper(t *testing.T) {
@@ -89,38 +82,16 @@ func TestMaglevDisruption(t *testing.T) {
 	}
 }
 
-// A flow goes where it went before, whatever came between, while the instances are the same.
-func TestMaglevIsConsistent(t *testing.T) {
-	row := policy.Table[policy.Row](Policies).Find("maglev")
-	r := rand.New(rand.NewPCG(1, 1))
-	flows := make([]policy.Work, 500)
-	for i := range flows {
-		flows[i].Tuple = policytest.Tuple(r)
-	}
-	picks := func(ids ...flow.Instance) (all []flow.Instance) {
-		p, v := policytest.New(t, row, maglevOptions{Table: 251}, 1), &policy.View{}
-		for _, id := range ids {
-			slot, _ := slices.BinarySearch(v.IDs, id)
-			v.IDs = slices.Insert(v.IDs, slot, id)
-			p.Observe(&policy.Event{Kind: policy.Joined, Slot: slot}, v)
-		}
-		for i := range flows {
-			all = append(all, v.IDs[p.Pick(&flows[i], v, nil).Slot])
-		}
-		return all
-	}
-	if a, b := picks(1, 2, 3, 4, 5), picks(5, 3, 1, 2, 4); !slices.Equal(a, b) {
-		t.Error("the order in which instances join makes a difference")
-	}
-	a, b := picks(1, 2, 3, 4, 5), picks(1, 2, 4, 5)
-	for i := range a {
-		if a[i] == 3 && b[i] == 3 {
-			t.Fatalf("flow %d goes to an instance that has left", i)
-		}
-	}
-	used := slices.Compact(slices.Sorted(slices.Values(a)))
-	if len(used) != 5 {
+// As an instance leaves, no flow goes to it any more, and the others have all flows.
+func TestMaglevUsesAllThatAreThere(t *testing.T) {
+	all, o := flows(500), maglevOptions{Table: 251}
+	p, v := joined(t, &maglevRow, o, numbered(5))
+	if used := count(homes(p, v, all)); len(used) != 5 {
 		t.Errorf("500 flows use instances %v of five", used)
+	}
+	leaves(p, v, 3)
+	if used := count(homes(p, v, all)); len(used) != 4 || used[3] > 0 {
+		t.Errorf("as 3 left, 500 flows use instances %v", used)
 	}
 }
 

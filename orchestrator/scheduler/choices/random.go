@@ -1,0 +1,26 @@
+package choices
+
+import (
+	"math/rand/v2"
+
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
+
+var randomRow = policy.Row{
+	Info: policy.Info{Name: "random", Rule: "an instance drawn at random, each with the same chance",
+		Source: "the baseline of Mitzenmacher, IEEE Trans. Parallel Distrib. Syst. 12 (2001) 1094",
+		Score:  "none: 0", Sees: policy.T0, Cost: "constant"},
+	Reasons: []string{"drawn"},
+	Maker:   policy.Plain(func(env policy.Env) policy.Policy { return &random{rand: env.Rand} }),
+}
+
+type random struct {
+	policy.Stateless
+	rand *rand.Rand
+}
+
+func (r *random) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	slot := r.rand.IntN(len(v.IDs))
+	log.Add(slot, 0, true)
+	return policy.Answer{Slot: slot}
+}
