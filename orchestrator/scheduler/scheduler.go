@@ -7,6 +7,7 @@ import (
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/choices"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/envoy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
@@ -19,7 +20,7 @@ import (
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
 var Policies = policy.Table[policy.Row](slices.Concat(
 	thesis.Policies, choices.Policies, hashing.Policies, rss.Policies, ipvs.Policies, swarm.Policies,
-	haproxy.Policies, kubernetes.Policies))
+	haproxy.Policies, kubernetes.Policies, envoy.Policies))
 
 // Scheduler is the host of one policy.
 type Scheduler struct {

@@ -136,10 +136,13 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 // flows where the weights are unlike, the others of weights at least none on an instance of weight 0.
 func TestWhichPoliciesGoByWeights(t *testing.T) {
 	shares := strings.Fields("ipvs-wrr ipvs-wlc ipvs-sed ipvs-nq ipvs-sh ipvs-mh ipvs-ovf ipvs-fo ipvs-twos " +
-		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash")
-	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
+		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash " +
+		"envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
+	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random"), shares...)
 	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
-	limits = slices.DeleteFunc(limits, func(s string) bool { return s == "haproxy-source" || s == "haproxy-hash" })
+	limits = slices.DeleteFunc(limits, func(s string) bool {
+		return s == "haproxy-source" || s == "haproxy-hash" || strings.HasPrefix(s, "envoy-")
+	})
 	for _, row := range Policies {
 		equal := placements(t, row.Name, []int32{2, 2, 2}, []int32{0, 0, 0})
 		for _, c := range []struct {
