@@ -3,6 +3,7 @@ package scheduler
 import (
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/choices"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/envoy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
@@ -25,6 +26,7 @@ var families = []struct {
 	{"swarm", swarm.Policies},
 	{"haproxy", haproxy.Policies},
 	{"kubernetes", kubernetes.Policies},
+	{"envoy", envoy.Policies},
 }
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.

@@ -137,11 +137,11 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 func TestWhichPoliciesGoByWeights(t *testing.T) {
 	shares := strings.Fields("ipvs-wrr ipvs-wlc ipvs-sed ipvs-nq ipvs-sh ipvs-mh ipvs-ovf ipvs-fo ipvs-twos " +
 		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash " +
-		"hrw")
-	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
+		"hrw envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
+	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random"), shares...)
 	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
 	limits = slices.DeleteFunc(limits, func(s string) bool {
-		return s == "haproxy-source" || s == "haproxy-hash" || s == "hrw"
+		return s == "haproxy-source" || s == "haproxy-hash" || s == "hrw" || strings.HasPrefix(s, "envoy-")
 	})
 	for _, row := range Policies {
 		equal := placements(t, row.Name, []int32{2, 2, 2}, []int32{0, 0, 0})

@@ -212,6 +212,25 @@ func TestAffinityIsBounded(t *testing.T) {
 	}
 }
 
+// Sources that come back, or come in the place of others, allocate nothing.
+func TestAffinityDoesNotAllocate(t *testing.T) {
+	a, v, i := newAffinity(Options{units.Second}), policy.View{}, byte(0)
+	x := policy.Work{At: 1}
+	next := func() {
+		v.Now += 10 * units.Millisecond
+		i++
+		x.Tuple.Src = netip.AddrFrom4([4]byte{10, 0, 0, i})
+		a.recall(&x, &v)
+		a.Observe(&policy.Event{Kind: policy.Placed, Work: &x}, &v)
+	}
+	for range 1000 {
+		next()
+	}
+	if n := testing.AllocsPerRun(1000, next); n != 0 {
+		t.Errorf("%v allocations a flow, want none", n)
+	}
+}
+
 // Under the mode ipvs, a scheduler does as it does by itself among servers of weight 1.
 func TestIPVSAlike(t *testing.T) {
 	for _, s := range schedulers {
