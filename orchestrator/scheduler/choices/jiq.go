@@ -11,7 +11,7 @@ import (
 var jiqRow = policy.Row{
 	Info: policy.Info{Name: "jiq",
 		Rule:   "the instance that has been without flows longest; if none is, one drawn at random",
-		Source: "join-idle-queue: Lu et al., Performance Evaluation 68 (2011) 1056, 2.2",
+		Source: "join-idle-queue: Lu et al., Performance Evaluation 68 (2011) 1056",
 		Score:  "flows", Sees: policy.T0 | policy.T1,
 		State: "a list of the idle instances", Cost: "n, to keep the list; constant without idle instances",
 		Deviates: "a job is a flow; one dispatcher has the only list, so that idle instances choose among none"},

@@ -11,7 +11,7 @@ import (
 var rebalanceRow = policy.Row{
 	Info: policy.Info{Name: "greedy-rebalance",
 		Rule:   "the instance with the fewest flows; then the greatest flows that fit move off overloaded ones",
-		Source: "this project, after RSS++: Barbette et al., CoNEXT 2019, 3.2",
+		Source: "this project, after RSS++: Barbette et al., CoNEXT 2019",
 		Score:  "flows", Sees: policy.T0 | policy.T1 | policy.T2, Cost: "n; a rebalancing n times the flows",
 		Deviates: "flows move, not buckets of hashes; one pass, after which nothing is tried again; the tick is fixed"},
 	Reasons:  []string{"fewest flows"},

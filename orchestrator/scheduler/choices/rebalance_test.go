@@ -140,3 +140,25 @@ func TestEachMoveBringsLoadsCloser(t *testing.T) {
 		t.Error("nothing has moved")
 	}
 }
+
+// Each tick counts anew, and the threshold is of the packets that the limit allows since the one before.
+func TestEachTickCountsAnew(t *testing.T) {
+	m := policytest.New(t, &rebalanceRow, rebalanceOptions{Tick: units.Second, Threshold: 0.1}, 1).(policy.Mover)
+	v := view(0, 0)
+	v.Limit = 1000
+	counted := []policy.Counted{{Work: policy.Work{Flow: 0, At: 1}, Packets: 150},
+		{Work: policy.Work{Flow: 1, At: 1}, Packets: 50}}
+	for _, c := range []struct {
+		now   units.Time
+		moves []policy.Move
+	}{
+		{units.Second, nil}, // above the mean by 100, of 1000 in this time
+		{2 * units.Second, nil},
+		{2500 * units.Millisecond, []policy.Move{{Flow: 1, Slot: 1}}}, // of 500
+	} {
+		v.Now = c.now
+		if got := m.Moves(v, counted, nil); !slices.Equal(got, c.moves) {
+			t.Errorf("at %v: moves %v, want %v", c.now, got, c.moves)
+		}
+	}
+}
