@@ -9,6 +9,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/nomad"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/swarm"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
@@ -29,6 +30,7 @@ var families = []struct {
 	{"kubernetes", kubernetes.Policies},
 	{"envoy", envoy.Policies},
 	{"katran", katran.Policies},
+	{"nomad", nomad.Policies},
 }
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
