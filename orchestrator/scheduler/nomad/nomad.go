@@ -26,7 +26,7 @@ var Policies = []policy.Row{
 func row(name, rule string, fit func(cpu, memory float64) float64) policy.Row {
 	return policy.Row{
 		Info: policy.Info{Name: name,
-			Rule: "of some instances in a random order, the one with the highest score, " + rule,
+			Rule: "the best of some instances in a random order, by a score " + rule,
 			Source: "Nomad aa026cc99cfb, nomad/structs/funcs.go; scheduler/feasible/rank.go, spread.go, select.go, " +
 				"stack.go", Score: "mean of the scores; 0 for an instance that the flow does not fit on",
 			Sees: policy.T0 | policy.T1 | policy.T2,
