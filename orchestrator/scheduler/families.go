@@ -7,7 +7,9 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/nomad"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/swarm"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
@@ -27,6 +29,8 @@ var families = []struct {
 	{"haproxy", haproxy.Policies},
 	{"kubernetes", kubernetes.Policies},
 	{"envoy", envoy.Policies},
+	{"katran", katran.Policies},
+	{"nomad", nomad.Policies},
 }
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.

@@ -133,13 +133,14 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 }
 
 // Which policies go by instances.weights and instances.maxconn, as docs/policies.md says: those by shares place other
-// flows where the weights are unlike, the others of weights at least none on an instance of weight 0.
+// flows where the weights are unlike, the others of weights at least none on an instance of weight 0. By default,
+// Katran's weights say too little to be seen here.
 func TestWhichPoliciesGoByWeights(t *testing.T) {
 	shares := strings.Fields("ipvs-wrr ipvs-wlc ipvs-sed ipvs-nq ipvs-sh ipvs-mh ipvs-ovf ipvs-fo ipvs-twos " +
 		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash " +
 		"hrw envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
-	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random"), shares...)
-	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first"), shares...)
+	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random katran"), shares...)
+	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first nomad-binpack nomad-spread"), shares...)
 	limits = slices.DeleteFunc(limits, func(s string) bool {
 		return s == "haproxy-source" || s == "haproxy-hash" || s == "hrw" || strings.HasPrefix(s, "envoy-")
 	})

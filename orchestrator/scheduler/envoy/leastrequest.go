@@ -8,8 +8,7 @@ import (
 
 var leastRow = policy.Row{
 	Info: policy.Info{Name: "envoy-least-request",
-		Rule: "the host with the fewest flows of some drawn or of all; where weights differ, the one with the " +
-			"earliest deadline, which flows put off",
+		Rule:   "the host with the fewest flows of some; where weights differ, that with the earliest deadline",
 		Source: source + "least_request/least_request_lb.cc at 0a31a547fa09" + schedule,
 		Score:  "flows, or the deadline where weights differ", Sees: policy.T0 | policy.T1,
 		State: "a deadline a host where weights differ",

@@ -11,7 +11,8 @@ var ipvsRow = policy.Row{
 		Rule:   "as the scheduler of IPVS that the option names, with weight 1 for every instance, and no thresholds",
 		Source: source + "ipvs/proxier.go (deprecated since 1.35), with the schedulers of ipvs-",
 		Score:  "that of ipvs- with the scheduler's name; 0 where affinity decides", Sees: policy.T0 | policy.T1,
-		State: "that of the scheduler; with affinity, the sources of that time", Cost: "that of the scheduler",
+		State: "that of the scheduler; with affinity, the sources of that time",
+		Cost:  "constant with rr, dh and sh, else n",
 		Deviates: "what is said of ipvs- with the scheduler's name; affinity ends a time after the last flow of a " +
 			"source began, while the kernel also keeps it as long as one of its flows lives; " + removed},
 	Tuple:   true,

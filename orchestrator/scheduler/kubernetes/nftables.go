@@ -6,7 +6,7 @@ var nftablesRow = policy.Row{
 	Info: policy.Info{Name: "kube-nftables", Rule: "an instance drawn at random",
 		Source: source + "nftables/proxier.go; Linux 6.1, net/netfilter/nft_numgen.c",
 		Score:  "place of the instance in the map", Sees: policy.T0,
-		State: "none; with affinity, the sources of that time", Cost: "constant",
+		State: "with affinity, the sources of that time", Cost: "constant",
 		Deviates: "instances are in order of their numbers, endpoints in that of their addresses; " + removed},
 	Tuple:   true,
 	Reasons: reasons("drawn"),
