@@ -7,9 +7,9 @@ import (
 )
 
 // byNext is a heap of flows by their next packet, or a list in no order while it is loose. A flow is on one at a time,
-// at flowState.pos.
+// at pace.pos.
 type byNext struct {
-	flows []flowState
+	paces []pace
 	ids   []flow.ID
 	loose bool
 }
@@ -49,19 +49,19 @@ func (m *byNext) Len() int { return len(m.ids) }
 // Less is by next packet, then by number.
 func (m *byNext) Less(a, b int) bool {
 	x, y := m.ids[a], m.ids[b]
-	s, t := m.flows[x].due(), m.flows[y].due()
+	s, t := m.paces[x].due(), m.paces[y].due()
 	return s < t || s == t && x < y
 }
 
 // Swap keeps the flows' positions.
 func (m *byNext) Swap(a, b int) {
 	m.ids[a], m.ids[b] = m.ids[b], m.ids[a]
-	m.flows[m.ids[a]].pos, m.flows[m.ids[b]].pos = int32(a), int32(b)
+	m.paces[m.ids[a]].pos, m.paces[m.ids[b]].pos = int32(a), int32(b)
 }
 
 // Push appends a flow.
 func (m *byNext) Push(x any) {
-	m.flows[x.(flow.ID)].pos = int32(len(m.ids))
+	m.paces[x.(flow.ID)].pos = int32(len(m.ids))
 	m.ids = append(m.ids, x.(flow.ID))
 }
 

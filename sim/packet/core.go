@@ -20,12 +20,14 @@ type core struct {
 // common is what all cores use. While they work nothing changes it but the flows, and a flow belongs to one instance.
 type common struct {
 	modes
-	flows   []flowState
-	odd     []fraction // of the flows' periods; empty as long as all are whole
-	down    bool       // the link
-	fate    bool       // what becomes of each flow's packets is asked for
-	stay    bool       // no packet is jumped over
-	stopped func() bool
+	flows    []flowState
+	outcomes []outcome  // as long as flows
+	paces    []pace     // as long as flows, or empty where nobody needs them
+	odd      []fraction // of the flows' periods; empty as long as all are whole
+	down     bool       // the link
+	fate     bool       // what becomes of each flow's packets is asked for
+	stay     bool       // no packet is jumped over
+	stopped  func() bool
 }
 
 // modes are other ways to the same result. Only tests set them.
@@ -161,7 +163,7 @@ func (c *core) advance(in *instance, to int64) {
 		if k := len(in.inbox); k > 0 && in.inbox[k-1].at >= in.at { // what comes after them can be jumped over
 			h = min(to, in.inbox[k-1].at+1)
 		}
-		h = c.m.load(c.flows, c.odd, in.list.ids, in.at, h, in.base, in.perByte)
+		h = c.m.load(c.paces, c.odd, in.list.ids, in.at, h, in.base, in.perByte)
 		built := false
 		mail := 0
 		for mail < len(in.inbox) && in.inbox[mail].at < h {
@@ -208,8 +210,7 @@ func (c *core) sparse(in *instance, to int64) {
 	mail := 0
 	for {
 		f := in.list.ids[0]
-		s := &c.flows[f]
-		t := s.due()
+		t := c.paces[f].due()
 		for mail < len(in.inbox) && in.inbox[mail].at < to && in.inbox[mail].at <= t {
 			c.arrive(in, in.inbox[mail])
 			mail++
@@ -221,13 +222,13 @@ func (c *core) sparse(in *instance, to int64) {
 		in.list.fix(0)
 		if c.down {
 			c.sum.by[counted]++
-			s.lostLink++
+			c.outcomes[f].stopped++
 			c.sum.link++
 			continue
 		}
 		c.sum.by[apart]++
 		at := max(t, in.at)
-		c.arrive(in, parcel{at, at, f, s.bytes})
+		c.arrive(in, parcel{at, at, f, c.paces[f].bytes})
 	}
 	in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
 	in.at = to
@@ -244,39 +245,40 @@ func (c *core) step(in *instance, h int64) {
 // settle books the packets that a lane sent before h to the instance.
 func (c *core) settle(in *instance, lane int, h int64) {
 	l, n := &c.m.lanes[lane], c.m.count(lane, h)
-	s := &c.flows[l.f]
+	x, bytes := &c.outcomes[l.f], int64(l.size)
 	c.offer(l.f, n, &c.sum)
 	switch {
 	case c.down:
-		s.lostLink += l.lost
+		x.stopped += l.lost
 		c.sum.link += l.lost
 	case in.drops:
-		s.rejected += l.lost
+		x.uncounted += l.lost
+		x.lost += l.lost
 		c.sum.rejected += l.lost
 	default:
-		s.lostInstance += l.lost
+		x.lost += l.lost
 		in.lost += l.lost
 		in.in += n
-		in.inBytes += int64(n) * int64(s.bytes)
-		in.acceptedBytes += int64(n-l.lost) * int64(s.bytes)
+		in.inBytes += int64(n) * bytes
+		in.acceptedBytes += int64(n-l.lost) * bytes
 	}
 }
 
 // offer books n packets that a flow has sent.
 func (c *common) offer(f flow.ID, n uint64, sum *tally) {
-	s := &c.flows[f]
+	s, p := &c.flows[f], &c.paces[f]
 	s.offered += n
-	s.sent += float64(float64(n) * s.size)
+	s.sent += float64(float64(n) * p.size)
 	sum.offered += n
 	if n > 0 {
-		s.next += int64(n-1) * s.period
+		p.next += int64(n-1) * p.period
 		if len(c.odd) > 0 {
-			s.next += c.odd[f].steps(n)
+			p.next += c.odd[f].steps(n)
 		}
-		if s.next > int64(units.Never)-s.period {
-			s.next = int64(units.Never)
+		if p.next > int64(units.Never)-p.period {
+			p.next = int64(units.Never)
 		} else {
-			s.next += s.period
+			p.next += p.period
 		}
 	}
 }
@@ -284,7 +286,8 @@ func (c *common) offer(f flow.ID, n uint64, sum *tally) {
 // arrive brings one packet to the instance.
 func (c *core) arrive(in *instance, p parcel) {
 	if in.drops {
-		c.flows[p.f].rejected++
+		c.outcomes[p.f].uncounted++
+		c.outcomes[p.f].lost++
 		c.sum.rejected++
 		return
 	}
@@ -292,7 +295,7 @@ func (c *core) arrive(in *instance, p parcel) {
 	in.inBytes += int64(p.size)
 	if !in.up || !in.take(p) {
 		in.lost++
-		c.flows[p.f].lostInstance++
+		c.outcomes[p.f].lost++
 		return
 	}
 	in.acceptedBytes += int64(p.size)
@@ -324,7 +327,7 @@ func (c *core) acceptChunk(in *instance, xs []parcel) {
 		if dep[(n-room)&mask] > x.at {
 			lost++
 			lostBytes += int64(x.size)
-			c.flows[x.f].lostInstance++
+			c.outcomes[x.f].lost++
 			continue
 		}
 		d := int64(x.size) * in.perByte

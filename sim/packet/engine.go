@@ -16,7 +16,7 @@
 //     are counted instead of stepped (jump.go).
 //   - full: the same at a load above one, also without a common period. A bound says whether a packet finds room, but
 //     not whose packet that is: only where no flow's fate is asked for (measure.flows).
-//   - saturated: packets that come in a cycle are counted with their fates, flow by flow, and with their delays, at
+//   - saturated: packets that come in a cycle are counted with their outcomes, flow by flow, and with their delays, at
 //     instances and through link and eSwitch (saturation.go, leap.go, stage.go; see below).
 //   - bounded: each instance's packets are merged and stepped. Where services take a constant time, how long the server
 //     is still busy says whether there is room, and the ring is left out but for the end of the interval.
@@ -78,6 +78,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/scenarios"
@@ -107,41 +108,60 @@ const (
 	ruled                // to the instance of the rule; instance 0 drops
 )
 
-// flowState is one flow.
+// inquiry is what has become of a flow's first packet in the slow path, by which the scheduler hears of the flow.
+type inquiry uint8
+
+const (
+	silent    inquiry = iota // it has not come
+	awaited                  // the flow's next packet may be it, and has a time of its own
+	announced                // it is on its way to the scheduler, or was
+	held                     // the slow path holds it until the scheduler has decided
+)
+
+// flowState is one flow, whatever it sends. It is short, since each packet with a time of its own needs it, and there
+// may be millions.
 type flowState struct {
+	offered      uint64
+	sent         float64 // bytes
+	target, rule flow.Instance
+	from         flow.Instance // where packets went before the rule, which none has followed yet; 0 for the slow path
+	route        route
+	inquiry      inquiry
+	decided      bool // the scheduler has named a target
+	own          bool // its packets have times and sizes of their own
+}
+
+// outcome is what becomes of a flow's packets.
+type outcome struct {
+	stopped   uint64 // lost at link and eSwitch
+	lost      uint64 // and behind them
+	uncounted uint64 // have passed the eSwitch and were not sent to an instance by the rule in force
+	reordered uint64
+}
+
+func (x *outcome) dropped() uint64 { return x.stopped + x.lost }
+
+// followed is flowState.from if packets have followed the rule, or need not be watched for that.
+const followed flow.Instance = -1
+
+// moved says whether the flow's rule has come in the place of from, and no packet has followed it yet.
+func (s *flowState) moved() bool { return s.from != followed }
+
+// pace is what a flow sends whose packets have no times of their own.
+type pace struct {
 	next, stop, period int64 // next packet; none from stop on; a fraction of the period is in common.odd
 	rate, size         float64
 	bytes              int32   // size, rounded
 	segment            int32   // the one in force, or the next
 	before             float64 // packets of the segments before, as the trace counts them
-	pos, activePos     int32   // in the list of its route, in the ingress's
+	pos, activePos     int32   // in the list of its flow's route, in the ingress's
 	poll               int64   // when evMiss is due
-	asks               int64   // when the packet that goes to the scheduler has been served
-
-	route                route
-	on                   bool          // between two segments a flow lives on
-	announced            bool          // its first packet is on its way to the scheduler, or was
-	decided              bool          // the scheduler has named a target
-	held                 bool          // the slow path holds its first packet
-	own                  bool          // its packets have times and sizes of their own
-	hold                 parcel        // the packet held; at is when it had been served
-	moved                bool          // its rule has come in the place of from, and no packet has followed it yet
-	from                 flow.Instance // 0 for the slow path
-	target, rule         flow.Instance
-	offered, reordered   uint64
-	lostLink, lostSlow   uint64
-	lostESwitch          uint64
-	lostInstance, queued uint64
-	rejected, refused    uint64  // by its rule, by the slow path
-	missed               uint64  // packets that went to the slow path
-	uncounted            uint64  // packets forwarded by rules that it no longer has
-	sent                 float64 // bytes
 }
 
-// due is the flow's next packet.
-func (s *flowState) due() int64 {
-	if s.next < s.stop {
-		return s.next
+// due is the next packet.
+func (p *pace) due() int64 {
+	if p.next < p.stop {
+		return p.next
 	}
 	return int64(units.Never)
 }
@@ -170,6 +190,7 @@ type Engine struct {
 	cores     []core   // for instances; the first is used wherever one is enough
 	sum       tally    // of all that no core has
 	window    snapshot
+	queued    map[flow.ID]uint64 // packets at the end
 }
 
 // Check is the error with which New refuses a scenario, whatever its traffic and the files that it names.
@@ -213,8 +234,8 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 		return nil, err
 	}
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
-	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), fate: sc.Measure.Flows, stay: !sc.Packet.Jump,
-		stopped: c.Stopped}
+	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), outcomes: make([]outcome, len(w.Flows)),
+		fate: sc.Measure.Flows, stay: !sc.Packet.Jump, stopped: c.Stopped}
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
@@ -223,6 +244,9 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 		return nil, err
 	}
 	e.openFeed()
+	if e.pool != nil || slices.ContainsFunc(e.flows, func(s flowState) bool { return !s.own }) {
+		e.paces = make([]pace, len(e.flows))
+	}
 	e.whole = true
 	together := 0 // flows that begin at one instant
 	for i := range e.flows {
@@ -234,7 +258,10 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 			return nil, fmt.Errorf("workload: more than %d flows begin at %v: "+
 				"want no more at one instant with engine: packet", maxLanes, e.begins(i))
 		}
-		s.next, s.stop, s.poll = int64(units.Never), int64(units.Never), int64(units.Never)
+		s.from = followed
+		if len(e.paces) > 0 {
+			e.paces[i] = pace{next: int64(units.Never), stop: int64(units.Never), poll: int64(units.Never)}
+		}
 		for _, g := range w.Flows[i].Segments {
 			if span := g.End - g.Start; !s.own && e.constant(i).Num == 0 && g.Packets > float64(span) {
 				return nil, fmt.Errorf("workload: flow %d sends %g packets in %v: "+
@@ -251,7 +278,7 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 		return nil, err
 	}
 	e.slow.init(&sc.NIC)
-	e.slow.missed.flows = e.flows
+	e.slow.missed.paces = e.paces
 	e.limits(0)
 	e.scheduleStart()
 	return e, nil
@@ -269,8 +296,8 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.segment(now, f)
 		e.offers(now, f)
 	case evMiss:
-		if s := &e.flows[f]; s.poll == int64(now) {
-			s.poll = int64(units.Never)
+		if p := &e.paces[f]; p.poll == int64(now) {
+			p.poll = int64(units.Never)
 			e.syncSlow(now + 1)
 			e.watch(f)
 		}
@@ -280,12 +307,12 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	case evDrained:
 		e.limits(now)
 	case evMoved:
-		if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.route == ruled && s.due() == int64(now) && !e.down {
+		if s := &e.flows[f]; e.awaits(f) && e.paces[f].due() == int64(now) && !e.down {
 			if e.syncSlow(now); s.from != 0 {
 				e.advance(s.from, int64(now))
 				e.advance(s.rule, int64(now))
 			}
-			e.passes(parcel{int64(now), int64(now), f, s.bytes})
+			e.passes(parcel{int64(now), int64(now), f, e.paces[f].bytes})
 		}
 	case evOwn:
 		if e.feed.poll == int64(now) {
@@ -332,12 +359,13 @@ func (e *Engine) scheduleStart() {
 // watch schedules the instant at which the flow's first packet may reach the slow path.
 func (e *Engine) watch(f flow.ID) {
 	s := &e.flows[f]
-	if s.announced || s.own {
+	if s.inquiry >= announced || s.own {
 		return
 	}
+	p := &e.paces[f]
 	at := int64(units.Never)
 	if s.route == missing {
-		at = s.due()
+		at = p.due()
 	}
 	if e.staged && s.route != ruled {
 		if t, ok := e.in.piped(f); ok {
@@ -347,8 +375,8 @@ func (e *Engine) watch(f flow.ID) {
 	if e.staged {
 		at = max(at, e.in.at) // not an instant that has been simulated already
 	}
-	if at < s.poll {
-		s.poll = at
+	if at < p.poll {
+		p.poll = at
 		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(at), Kind: evMiss, A: int32(f)})
 	}
 }
@@ -356,41 +384,41 @@ func (e *Engine) watch(f flow.ID) {
 // segment puts into force what the flow's segments say of now, and schedules the next change.
 func (e *Engine) segment(now units.Time, f flow.ID) {
 	s := &e.flows[f]
-	segs := e.traffic.Flows[f].Segments
-	for int(s.segment) < len(segs) && segs[s.segment].End <= now {
-		s.before += segs[s.segment].Packets
-		s.segment++
+	if s.own && e.pool == nil && s.route != absent { // nothing but its end mattered
+		e.over(now, f)
+		return
 	}
-	if int(s.segment) == len(segs) {
+	segs := e.traffic.Flows[f].Segments
+	if s.own && e.pool == nil {
+		e.reroute(now, f, missing, 0)
+		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
+		return
+	}
+	p := &e.paces[f]
+	for int(p.segment) < len(segs) && segs[p.segment].End <= now {
+		p.before += segs[p.segment].Packets
+		p.segment++
+	}
+	if int(p.segment) == len(segs) {
 		if !s.own {
 			e.silence(now, f)
 		}
-		e.hold(now, s.target, 0)
-		s.on = false
-		e.reroute(now, f, absent, s.rule)
-		e.ctl.Ended(f)
+		e.over(now, f)
 		return
 	}
-	if !s.on {
-		s.on = true
+	if s.route == absent {
 		e.reroute(now, f, missing, 0)
 	}
-	g := &segs[s.segment]
+	g := &segs[p.segment]
 	next := g.End
-	if s.own {
-		if e.pool == nil { // nothing but its end matters
-			next = segs[len(segs)-1].End
-		} else if g.Start > now {
-			next = g.Start
-		}
-		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
-		return
-	}
-	n := int64(math.Round(s.before+g.Packets) - math.Round(s.before))
+	n := int64(math.Round(p.before+g.Packets) - math.Round(p.before))
 	switch period := e.constant(int(f)); {
 	case g.Start > now:
 		next = g.Start
-		e.silence(now, f)
+		if !s.own {
+			e.silence(now, f)
+		}
+	case s.own:
 	case period.Num > 0:
 		e.setRate(now, f, e.traffic.Constant[f], g.Bytes/g.Packets)
 	case n > 0:
@@ -402,14 +430,22 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
 }
 
+// over ends a flow.
+func (e *Engine) over(now units.Time, f flow.ID) {
+	s := &e.flows[f]
+	e.hold(now, s.target, 0)
+	e.reroute(now, f, absent, s.rule)
+	e.ctl.Ended(f)
+}
+
 // silence ends a flow's packets.
 func (e *Engine) silence(now units.Time, f flow.ID) {
-	e.setRate(now, f, traces.Periodic{Phase: units.Never, End: units.Never}, e.flows[f].size)
+	e.setRate(now, f, traces.Periodic{Phase: units.Never, End: units.Never}, e.paces[f].size)
 }
 
 // setRate changes a flow's packets wherever they count. Without a period there are none.
 func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size float64) {
-	s := &e.flows[f]
+	s, pace := &e.flows[f], &e.paces[f]
 	e.syncFlow(now, s)
 	rate, period, odd := 0.0, int64(0), fraction{}
 	if p.Period.Num > 0 {
@@ -422,28 +458,28 @@ func (e *Engine) setRate(now units.Time, f flow.ID, p traces.Periodic, size floa
 	if len(e.odd) > 0 {
 		e.odd[f] = odd
 	}
-	e.in.change(s.rate, s.size, rate, size)
-	if (s.rate > 0) != (rate > 0) {
+	e.in.change(pace.rate, pace.size, rate, size)
+	if (pace.rate > 0) != (rate > 0) {
 		if rate > 0 {
-			s.activePos = int32(len(e.in.active))
+			pace.activePos = int32(len(e.in.active))
 			e.in.active = append(e.in.active, f)
 		} else {
 			k := len(e.in.active) - 1
 			last := e.in.active[k]
-			e.in.active[s.activePos], e.flows[last].activePos = last, s.activePos
+			e.in.active[pace.activePos], e.paces[last].activePos = last, pace.activePos
 			e.in.active = e.in.active[:k]
 		}
 	}
 	// While the ingress is a stage of its own, the packets of this instant may have been simulated already.
-	was := s.rate
-	s.next, s.stop, s.period, s.rate, s.size = int64(p.Phase), int64(p.End), period, rate, size
-	s.bytes = int32(min(max(math.Round(size), 0), 1<<20))
+	was := pace.rate
+	pace.next, pace.stop, pace.period, pace.rate, pace.size = int64(p.Phase), int64(p.End), period, rate, size
+	pace.bytes = int32(min(max(math.Round(size), 0), 1<<20))
 	switch s.route {
 	case missing:
-		e.slow.missed.fix(int(s.pos))
+		e.slow.missed.fix(int(pace.pos))
 	case ruled:
 		in := &e.instances[s.rule]
-		in.list.fix(int(s.pos))
+		in.list.fix(int(pace.pos))
 		in.rate += rate - was
 	}
 	e.limits(now)
@@ -458,11 +494,11 @@ func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance
 	switch {
 	case s.own:
 	case s.route == missing:
-		e.slow.missed.remove(int(s.pos))
+		e.slow.missed.remove(int(e.paces[f].pos))
 	case s.route == ruled:
 		in := &e.instances[s.rule]
-		in.list.remove(int(s.pos))
-		if in.rate -= s.rate; len(in.list.ids) == 0 {
+		in.list.remove(int(e.paces[f].pos))
+		if in.rate -= e.paces[f].rate; len(in.list.ids) == 0 {
 			in.rate = 0
 		}
 	}
@@ -470,26 +506,24 @@ func (e *Engine) reroute(now units.Time, f flow.ID, to route, rule flow.Instance
 	if to == ruled {
 		e.room(rule)
 	}
-	if e.feed.flows != nil {
-		e.aim(f)
-	}
 	switch {
 	case s.own:
+		e.aim(f)
 	case to == missing:
 		e.slow.missed.add(f)
 		e.watch(f)
 	case to == ruled:
 		e.syncInstance(now, rule)
 		in := &e.instances[rule]
-		in.list.flows = e.flows
+		in.list.paces = e.paces
 		in.list.add(f)
-		in.rate += s.rate
+		in.rate += e.paces[f].rate
 	}
 }
 
 // assign makes the instance the flow's target and counts a live flow there.
 func (e *Engine) assign(now units.Time, s *flowState, i flow.Instance) {
-	if s.target != i && s.on {
+	if s.target != i && s.route != absent {
 		e.hold(now, s.target, i)
 	}
 	s.target = i

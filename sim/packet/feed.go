@@ -17,47 +17,37 @@ import (
 // the scheduler has not seen the flow, when it will (Engine.lookOut).
 type feed struct {
 	stream  *traces.PacketMerge // nil for none, and at the end
-	flows   []ownFlow           // as long as the engine's; empty without a stream
 	buf     []traces.Arrival
 	head, n int       // buf[head:n] is read and not taken
-	seen    int       // buf[head:seen] has no packet of an unseen flow, those in fresh excepted
-	waiting int       // unseen flows
-	fresh   []flow.ID // those that became unseen just now: their next packet comes now, or is in the pipe
+	seen    int       // buf[head:seen] has no packet that is awaited, but of the flows in fresh
+	waiting int       // flows whose first packet in the slow path is awaited
+	fresh   []flow.ID // those for which it has been since just now: their next packet comes now, or is in the pipe
 	poll    int64     // when evOwn is due
 	err     error     // of reading
 	stopped func() bool
 }
 
-// ownFlow is what each packet with a time of its own needs to know of its flow, apart from the rest so that it stays in
-// the cache. If any flow has packets of its own, every flow has an entry.
-type ownFlow struct {
-	offered, sent uint64        // packets, bytes
-	to            flow.Instance // where its packets go: the instance of its rule, 0 to drop them, or one of those below
-	moved         bool          // as in flowState
-}
+// toSlowPath is where packets go without a rule, in the place of an instance.
+const toSlowPath flow.Instance = -1
 
-const (
-	toSlowPath flow.Instance = -1 // the scheduler knows of it, or is about to
-	unseen     flow.Instance = -2 // to the slow path, and its next packet there may be its first
-)
-
-// aim brings ownFlow.to up to date.
+// aim keeps account of whether the flow's next packet in the slow path may be its first, and has a time of its own.
 func (e *Engine) aim(f flow.ID) {
 	s, d := &e.flows[f], &e.feed
-	to := s.rule
-	if s.route == missing || s.route == absent && s.rule == 0 {
-		to = toSlowPath
-		if s.own && !s.announced {
-			if _, piped := e.in.piped(f); piped || s.route == missing {
-				to = unseen
-			}
-		}
-	}
-	was := d.flows[f].to
-	if d.flows[f].to = to; (was == unseen) == (to == unseen) {
+	if s.inquiry >= announced {
 		return
 	}
-	if to == unseen {
+	now := silent
+	if s.route == missing {
+		now = awaited
+	} else if s.route == absent && s.rule == 0 {
+		if _, piped := e.in.piped(f); piped {
+			now = awaited
+		}
+	}
+	if s.inquiry == now {
+		return
+	}
+	if s.inquiry = now; now == awaited {
 		d.waiting++
 		d.fresh = append(d.fresh, f)
 	} else {
@@ -79,7 +69,6 @@ func (e *Engine) openFeed() {
 	if len(ps) == 0 {
 		return
 	}
-	e.feed.flows = make([]ownFlow, len(e.flows))
 	for _, p := range ps {
 		for _, f := range p.Flows {
 			e.flows[f].own = true
@@ -133,17 +122,17 @@ func (e *Engine) Err() error { return e.feed.err }
 func (d *feed) live() bool { return d.head < d.n }
 
 // sent books one packet that its flow has sent, and says whether the link takes it.
-func (e *Engine) sent(x traces.Arrival) (o *ownFlow, ok bool) {
-	o = &e.feed.flows[x.Flow]
-	o.offered++
-	o.sent += uint64(x.Bytes)
+func (e *Engine) sent(x traces.Arrival) (ok bool) {
+	s := &e.flows[x.Flow]
+	s.offered++
+	s.sent += float64(x.Bytes)
 	e.sum.offered++
 	e.sum.by[replayed]++
 	if e.down {
-		e.flows[x.Flow].lostLink++
+		e.outcomes[x.Flow].stopped++
 		e.sum.link++
 	}
-	return o, !e.down
+	return !e.down
 }
 
 // pull sends the packets before to, and at the latest at t, on their way: to the slow path, or to the instance of their
@@ -152,30 +141,30 @@ func (e *Engine) pull(t, to int64) {
 	d := &e.feed
 	for at := d.due(); at <= t && at < to; at = d.due() {
 		x := d.take()
-		o, ok := e.sent(x)
-		if !ok {
+		if !e.sent(x) {
 			continue
 		}
 		if p := &e.slow; p.head < len(p.fifo) && p.fifo[p.head].at <= at {
 			e.serve(at)
 		}
 		p := parcel{at, at, x.Flow, x.Bytes}
-		if o.to <= 0 {
-			if o.to == 0 {
+		to, moved := e.whither(x.Flow)
+		if to <= 0 {
+			if to == 0 {
 				e.arrive(0, p)
 			} else {
 				e.miss(p)
 			}
 			continue
 		}
-		if o.moved {
+		if moved {
 			e.advance(e.flows[p.f].from, at)
-			e.advance(o.to, at)
+			e.advance(to, at)
 			e.passes(p)
 		}
-		in := &e.instances[o.to]
+		in := &e.instances[to]
 		if in.inbox = append(in.inbox, p); len(in.inbox) >= pending {
-			e.advance(o.to, at)
+			e.advance(to, at)
 		}
 	}
 }
@@ -184,23 +173,14 @@ func (e *Engine) pull(t, to int64) {
 // the slow path, or in the queue of its old instance.
 func (e *Engine) passes(x parcel) {
 	s := &e.flows[x.f]
-	e.setMoved(x.f, false)
-	n := uint64(0)
-	if s.from == 0 {
+	from, n := s.from, uint64(0)
+	if s.from = followed; from == 0 {
 		n = e.behind(x.f, x.at)
 	} else {
-		n = e.overtaken(x, s.from, s.rule)
+		n = e.overtaken(x, from, s.rule)
 	}
-	s.reordered += n
+	e.outcomes[x.f].reordered += n
 	e.sum.reordered += n
-}
-
-func (e *Engine) setMoved(f flow.ID, moved bool) {
-	s := &e.flows[f]
-	s.moved = moved
-	if e.feed.flows != nil {
-		e.feed.flows[f].moved = moved
-	}
 }
 
 // lookOut schedules the instant of the next packet that may be its flow's first in the slow path.
@@ -213,7 +193,7 @@ func (e *Engine) lookOut(now units.Time) {
 	at := int64(units.Never)
 	if e.staged {
 		for _, x := range e.in.pipe[e.in.head:] {
-			if d.flows[x.f].to == unseen {
+			if e.flows[x.f].inquiry == awaited {
 				at = x.at
 				break
 			}
@@ -221,7 +201,7 @@ func (e *Engine) lookOut(now units.Time) {
 	}
 	keep := d.fresh[:0]
 	for _, f := range d.fresh {
-		if d.flows[f].to != unseen {
+		if e.flows[f].inquiry != awaited {
 			continue
 		}
 		_, piped := e.in.piped(f)
@@ -237,7 +217,7 @@ func (e *Engine) lookOut(now units.Time) {
 	}
 	d.fresh = keep
 	if d.waiting > len(d.fresh) && d.live() {
-		for d.seen = max(d.seen, d.head); d.seen < d.n-1 && d.flows[d.buf[d.seen].Flow].to != unseen; d.seen++ {
+		for d.seen = max(d.seen, d.head); d.seen < d.n-1 && e.flows[d.buf[d.seen].Flow].inquiry != awaited; d.seen++ {
 		}
 		at = min(at, int64(d.buf[d.seen].At))
 	}

@@ -124,14 +124,13 @@ func (e *Engine) limits(now units.Time) {
 func (e *Engine) through(to int64) {
 	g := &e.in
 	for g.at < to && !e.stopped() {
-		h := e.m.load(e.flows, e.odd, g.active, g.at, to, 0, 0)
+		h := e.m.load(e.paces, e.odd, g.active, g.at, to, 0, 0)
 		if e.down {
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
 				n := e.m.count(k, h)
-				s := &e.flows[l.f]
 				e.sum.by[counted] += n
-				s.lostLink += n
+				e.outcomes[l.f].stopped += n
 				e.sum.link += n
 				e.offer(l.f, n, &e.sum)
 			}
@@ -143,10 +142,8 @@ func (e *Engine) through(to int64) {
 			h = e.cross(h)
 			for k := range e.m.lanes {
 				l := &e.m.lanes[k]
-				s := &e.flows[l.f]
-				s.lostLink += l.lostLink
+				e.outcomes[l.f].stopped += l.lostLink + l.lost
 				e.sum.link += l.lostLink
-				s.lostESwitch += l.lost
 				e.sum.eswitch += l.lost
 				e.offer(l.f, e.m.count(k, h), &e.sum)
 			}
@@ -231,7 +228,7 @@ func (e *Engine) pass(x parcel) {
 	g := &e.in
 	if wire := g.wire.ticks(); wire > 0 {
 		if g.linkIdle-x.at > int64(linkWait) {
-			e.flows[x.f].lostLink++
+			e.outcomes[x.f].stopped++
 			e.sum.link++
 			return
 		}
@@ -242,7 +239,7 @@ func (e *Engine) pass(x parcel) {
 	}
 	if g.eswitch > 0 {
 		if g.full(g.eswIdle-x.at, g.rest.acc) {
-			e.flows[x.f].lostESwitch++
+			e.outcomes[x.f].stopped++
 			e.sum.eswitch++
 			return
 		}
@@ -345,16 +342,13 @@ func (e *Engine) deliver(until int64) {
 }
 
 // whither is where a packet of the flow goes that comes out of the eSwitch, and whether it is the first to follow a new
-// rule. Without a rule it is toSlowPath or below.
+// rule. Without a rule it is toSlowPath.
 func (e *Engine) whither(f flow.ID) (to flow.Instance, moved bool) {
-	if own := e.feed.flows; own != nil {
-		return own[f].to, own[f].moved
-	}
 	s := &e.flows[f]
 	if s.route == missing || s.route == absent && s.rule == 0 {
-		return toSlowPath, s.moved
+		return toSlowPath, s.moved()
 	}
-	return s.rule, s.moved
+	return s.rule, s.moved()
 }
 
 // spread is deliver for packets that go straight to an instance, up to the first one that does not. The slow path is

@@ -71,7 +71,7 @@ func (e *Engine) Down(now units.Time, i flow.Instance) {
 		in.flush(int64(now), func(p whose) {
 			in.lost++
 			in.acceptedBytes -= int64(p.size)
-			e.flows[p.f].lostInstance++
+			e.outcomes[p.f].lost++
 		})
 		in.up = false
 		in.upTime += int64(now) - in.upAt
@@ -141,7 +141,7 @@ func (e *Engine) offers(now units.Time, f flow.ID) {
 	case missing:
 		where = sim.Missed
 	}
-	e.pool.Flow(now, f, int(s.segment), where, to)
+	e.pool.Flow(now, f, int(e.paces[f].segment), where, to)
 	e.reshare(now)
 }
 

@@ -63,34 +63,34 @@ const (
 // load takes the flows of the list with a packet in the slice from base. It returns the end of the slice: to, or the
 // first instant at which one of them stops. fractions are those of the flows' periods; packet and perByte are what a
 // packet and a byte cost.
-func (m *merger) load(flows []flowState, fractions []fraction, list []flow.ID, base, to, packet, perByte int64) int64 {
+func (m *merger) load(paces []pace, fractions []fraction, list []flow.ID, base, to, packet, perByte int64) int64 {
 	m.lanes, m.odd, m.late, m.base = m.lanes[:0], m.odd[:0], m.late[:0], base
 	to = min(to, base+maxSlice)
 	for _, f := range list {
-		if s := &flows[f]; s.next < min(s.stop, to) && s.stop < to {
+		if s := &paces[f]; s.next < min(s.stop, to) && s.stop < to {
 			to = s.stop
 		}
 	}
 	for _, f := range list {
 		// A flow that starts at an instant that has been simulated already has its first packet 1 ps late.
-		if s := &flows[f]; s.next < min(s.stop, to) {
+		if s := &paces[f]; s.next < min(s.stop, to) {
 			m.lanes = append(m.lanes, lane{next: max(s.next, base), period: min(s.period, to-base),
 				whose: whose{f, s.bytes}, svc: packet + int64(s.bytes)*perByte})
 		}
 	}
 	if len(m.lanes) > maxLanes && to-base > 1 {
-		return m.load(flows, fractions, list, base, base+(to-base)/2, packet, perByte)
+		return m.load(paces, fractions, list, base, base+(to-base)/2, packet, perByte)
 	}
 	if byFlow := func(a, b lane) int { return cmp.Compare(a.f, b.f) }; !slices.IsSortedFunc(m.lanes, byFlow) {
 		slices.SortFunc(m.lanes, byFlow)
 	}
 	if len(fractions) > 0 {
-		m.loadOdd(flows, fractions)
+		m.loadOdd(paces, fractions)
 	}
 	return to
 }
 
-func (m *merger) loadOdd(flows []flowState, fractions []fraction) {
+func (m *merger) loadOdd(paces []pace, fractions []fraction) {
 	if !slices.ContainsFunc(m.lanes, func(l lane) bool { return fractions[l.f].den > 0 }) {
 		return
 	}
@@ -98,7 +98,7 @@ func (m *merger) loadOdd(flows []flowState, fractions []fraction) {
 		l := &m.lanes[k]
 		o := fraction{den: 1}
 		// A period that was cut to the slice has its second packet beyond it.
-		if f := fractions[l.f]; f.den > 0 && l.period == flows[l.f].period {
+		if f := fractions[l.f]; f.den > 0 && l.period == paces[l.f].period {
 			o = f
 		}
 		m.odd = append(m.odd, oddLane{fraction: o})

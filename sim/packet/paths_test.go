@@ -119,15 +119,16 @@ func (w *world) engine(m modes, measure, fate bool) *Engine {
 	for i, f := range w.flows {
 		period, odd := split(traces.Spread(units.Time(f.Num), f.Den))
 		e.odd = append(e.odd, odd)
-		s := flowState{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size), route: ruled,
-			rule: 1, target: 1}
+		s := pace{next: f.First, stop: f.End, period: period, bytes: f.Size, size: float64(f.Size)}
 		s.rate = float64(units.Second) / float64(f.Num) * float64(f.Den)
 		in.rate += s.rate
 		in.list.ids = append(in.list.ids, flow.ID(i))
 		s.pos = int32(i)
-		e.flows = append(e.flows, s)
+		e.paces = append(e.paces, s)
+		e.outcomes = append(e.outcomes, outcome{})
+		e.flows = append(e.flows, flowState{route: ruled, rule: 1, target: 1, from: followed})
 	}
-	in.list.flows, in.list.loose = e.flows, true
+	in.list.paces, in.list.loose = e.paces, true
 	var b *book
 	if measure {
 		b = newBook(nil)
@@ -179,7 +180,7 @@ func checkPaths(t *testing.T, seed uint64) (ran [paths]uint64) {
 				e.instances[1].flush(now, func(p whose) {
 					n++
 					if trials[k].fate {
-						e.flows[p.f].lostInstance++
+						e.outcomes[p.f].lost++
 					}
 				})
 				if e.instances[1].lost += uint64(n); n != lost {
@@ -209,9 +210,9 @@ func compare(t *testing.T, where string, e *Engine, slow *Slow, now int64, fate 
 	for i := range slow.Flows {
 		f, s := &slow.Flows[i], &e.flows[i]
 		offered, lost = offered+f.Offered, lost+f.Lost
-		if s.offered != f.Offered || fate && (s.lostInstance != f.Lost || queued[i] != slow.Queued()[i]) {
+		if s.offered != f.Offered || fate && (e.outcomes[i].lost != f.Lost || queued[i] != slow.Queued()[i]) {
 			t.Errorf("%s: flow %d sent %d, lost %d, %d are queued; want %d, %d, %d", where, i, s.offered,
-				s.lostInstance, queued[i], f.Offered, f.Lost, slow.Queued()[i])
+				e.outcomes[i].lost, queued[i], f.Offered, f.Lost, slow.Queued()[i])
 		}
 	}
 	if in.in != offered || in.lost != lost || in.held(now) != len(slow.fifo) || max(in.idle, now) != slow.idle() {

@@ -35,7 +35,8 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
 	e.syncAll(now)
 	for k := range c {
-		c[k].Packets = e.ruledTo(c[k].Flow) - e.flows[c[k].Flow].uncounted
+		f := c[k].Flow
+		c[k].Packets = e.flows[f].offered - e.outcomes[f].stopped - e.outcomes[f].uncounted
 	}
 	for _, x := range e.in.pipe[e.in.head:] {
 		if k, ok := slices.BinarySearchFunc(c, x.f, byFlow); ok {
@@ -45,16 +46,6 @@ func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {
 }
 
 func byFlow(c orchestrator.RuleCounter, f flow.ID) int { return cmp.Compare(c.Flow, f) }
-
-// ruledTo is how many packets of the flow its rules have sent to instances. Those in the pipe count as sent.
-func (e *Engine) ruledTo(f flow.ID) uint64 {
-	s := &e.flows[f]
-	offered := s.offered
-	if s.own {
-		offered = e.feed.flows[f].offered
-	}
-	return offered - s.lostLink - s.lostESwitch - s.missed - s.rejected
-}
 
 // Window fills in a window's traffic.
 func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instance) {
@@ -123,67 +114,59 @@ func (e *Engine) between() uint64 {
 // End brings everything to now and adds it up.
 func (e *Engine) End(now units.Time) results.Totals {
 	e.syncAll(now)
-	queued, processed := e.between(), uint64(0)
+	queued, processed, lost, sum := e.between(), uint64(0), uint64(0), e.total()
 	var t results.Totals
+	e.queued = map[flow.ID]uint64{}
 	for _, x := range e.slow.fifo[e.slow.head:] {
-		e.flows[x.f].queued++
+		e.queued[x.f]++
 	}
 	for _, x := range e.in.pipe[e.in.head:] {
-		e.flows[x.f].queued++
+		e.queued[x.f]++
 	}
 	for k := range e.instances {
 		in := &e.instances[k]
 		n, bytes := in.heldNow(int64(now))
 		queued += n
 		processed += in.in - in.lost - n
+		lost += in.lost
 		if e.whole {
 			t.ProcessedBytes += float64(in.acceptedBytes - bytes)
 		}
 		for j := range n {
-			e.flows[in.who[in.back(int(j))].f].queued++
+			e.queued[in.who[in.back(int(j))].f]++
 		}
 		for _, x := range in.inbox {
-			e.flows[x.f].queued++
+			e.queued[x.f]++
 		}
 	}
 	t.SlowPath, t.Queued, t.Processed = float64(e.slow.arrived), float64(queued), float64(processed)
+	t.Offered, t.Reordered = float64(sum.offered), float64(sum.reordered)
+	t.Dropped = results.Drops{Link: float64(sum.link), ESwitch: float64(sum.eswitch), SlowPath: float64(e.slow.lost),
+		Instance: float64(lost), Rejected: float64(sum.rejected)}
 	for i := range e.flows {
 		s := &e.flows[i]
-		if s.own {
-			s.offered, s.sent = e.feed.flows[i].offered, float64(e.feed.flows[i].sent)
-		}
-		if s.held {
-			s.queued++
+		if s.inquiry == held {
+			e.queued[flow.ID(i)]++
 		}
 		// The bytes that a flow has sent are whole, except for rounding where shares of a segment are added up.
 		if whole := math.Round(s.sent); math.Abs(whole-s.sent) < 1e-3 {
 			s.sent = whole
 		}
-		t.Offered += float64(s.offered)
 		t.OfferedBytes += s.sent
-		t.Dropped.Link += float64(s.lostLink)
-		t.Dropped.ESwitch += float64(s.lostESwitch)
-		t.Dropped.SlowPath += float64(s.lostSlow)
-		t.Dropped.Instance += float64(s.lostInstance)
-		t.Dropped.Rejected += float64(s.rejected + s.refused)
-		t.Reordered += float64(s.reordered)
 		if !e.whole && s.offered > 0 {
-			t.ProcessedBytes += float64(float64(s.offered-s.dropped()-s.queued) * (s.sent / float64(s.offered)))
+			processed := s.offered - e.outcomes[i].dropped() - e.queued[flow.ID(i)]
+			t.ProcessedBytes += float64(float64(processed) * (s.sent / float64(s.offered)))
 		}
 	}
 	return t
 }
 
-func (s *flowState) dropped() uint64 {
-	return s.lostLink + s.lostESwitch + s.lostSlow + s.lostInstance + s.rejected + s.refused
-}
-
 // Flow fills in a flow's counts.
 func (e *Engine) Flow(f flow.ID, row *results.Flow) {
-	s := &e.flows[f]
-	row.Offered, row.Dropped, row.Reordered = float64(s.offered), float64(s.dropped()), float64(s.reordered)
-	row.Queued = float64(s.queued)
-	row.Processed = float64(s.offered - s.dropped() - s.queued)
+	offered, x, queued := e.flows[f].offered, &e.outcomes[f], e.queued[f]
+	row.Offered, row.Dropped, row.Reordered = float64(offered), float64(x.dropped()), float64(x.reordered)
+	row.Queued = float64(queued)
+	row.Processed = float64(offered - x.dropped() - queued)
 	if !e.fate {
 		row.Processed, row.Dropped, row.Queued = math.NaN(), math.NaN(), math.NaN()
 	}

@@ -20,10 +20,10 @@ func (e *Engine) Rule(now units.Time, f flow.ID, i flow.Instance) {
 	slow := s.route == missing || s.route == absent && s.rule == 0
 	if elsewhere := slow || s.rule != i && s.rule != 0; i != 0 && elsewhere {
 		switch {
-		case s.moved:
-			e.setMoved(f, s.from != i)
-		case s.own || e.staged || s.route == ruled || e.behind(f, s.due()) > 0: // or there is nothing to overtake
-			e.setMoved(f, true)
+		case s.from == i:
+			s.from = followed
+		case s.moved():
+		case s.own || e.staged || s.route == ruled || e.behind(f, e.paces[f].due()) > 0: // or nothing is overtaken
 			s.from = s.rule // 0 on the route missing
 		}
 	}
@@ -46,9 +46,18 @@ func (e *Engine) expectAll() {
 // expect schedules the instant of the first packet to follow a new rule, if it is known. One of a flow that has packets
 // of its own, or behind the eSwitch, is noticed when it comes.
 func (e *Engine) expect(f flow.ID) {
-	if s := &e.flows[f]; s.moved && !s.own && !e.staged && s.route == ruled && s.due() < int64(units.Never) {
-		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(s.due()), Kind: evMoved, A: int32(f)})
+	if !e.awaits(f) {
+		return
 	}
+	if at := e.paces[f].due(); at < int64(units.Never) {
+		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(at), Kind: evMoved, A: int32(f)})
+	}
+}
+
+// awaits says whether the first packet to follow a new rule of the flow is to come, and when is known.
+func (e *Engine) awaits(f flow.ID) bool {
+	s := &e.flows[f]
+	return s.moved() && !s.own && !e.staged && s.route == ruled
 }
 
 // overtaken is how many packets of the flow of x are in one instance's queue and come out after x, the flow's first
@@ -69,8 +78,8 @@ func (e *Engine) overtaken(x parcel, one, other flow.Instance) (n uint64) {
 	out := max(to.idle, x.at)
 	if !e.staged && !e.flows[x.f].own {
 		for _, f := range slices.Sorted(slices.Values(to.list.ids)) {
-			if s := &e.flows[f]; f < x.f && s.due() == x.at && held < to.room {
-				out += service(s.bytes)
+			if p := &e.paces[f]; f < x.f && p.due() == x.at && held < to.room {
+				out += service(p.bytes)
 				held++
 			}
 		}
@@ -97,11 +106,14 @@ func (e *Engine) Unrule(now units.Time, f flow.ID) {
 	}
 	e.syncFlow(now, s)
 	if s.route == ruled {
-		s.uncounted = e.ruledTo(f) - e.in.holds(f)
+		x := &e.outcomes[f]
+		x.uncounted = s.offered - x.stopped - e.in.holds(f)
 	}
 	e.assign(now, s, 0)
-	s.announced, s.decided = false, false
-	e.setMoved(f, false)
+	if s.inquiry == announced {
+		s.inquiry = silent
+	}
+	s.decided, s.from = false, followed
 	e.reroute(now, f, missing, 0)
 	e.offers(now, f)
 	e.lookOut(now)

@@ -28,7 +28,7 @@ func TestWhatAMovedFlowsFirstPacketOvertakes(t *testing.T) {
 		{"one of a lower flow, but later: at 110", map[flow.ID]int64{0: now + 1}, 8, 0, 4},
 	} {
 		e := &Engine{instances: make([]instance, 3)}
-		e.flows = make([]flowState, 4)
+		e.flows, e.paces = make([]flowState, 4), make([]pace, 4)
 		one, other := &e.instances[1], &e.instances[2]
 		one.up, other.up = true, true
 		one.server = newServer(8, clock{base: 10}, 0, nil, nil)
@@ -37,7 +37,7 @@ func TestWhatAMovedFlowsFirstPacketOvertakes(t *testing.T) {
 		}
 		other.server = newServer(c.room, clock{base: 10}, c.perByte, nil, nil)
 		for f, due := range c.dues {
-			e.flows[f] = flowState{next: due, stop: int64(units.Never), bytes: 1}
+			e.paces[f] = pace{next: due, stop: int64(units.Never), bytes: 1}
 			other.list.ids = append(other.list.ids, f)
 		}
 		if got := e.overtaken(parcel{now, now, moved, 6}, 1, 2); got != c.want {

@@ -17,7 +17,8 @@ type slowPath struct {
 	idle    int64
 	fifo    []parcel // at is when the packet has been served
 	head    int
-	missed  byNext // flows on it
+	asked   map[flow.ID]parcel // the packet by which the scheduler hears of a flow, until it has decided
+	missed  byNext             // flows on it
 	at      int64
 
 	arrived, lost, held uint64
@@ -28,6 +29,7 @@ func (p *slowPath) init(nic *scenarios.NIC) {
 		p.clock = newClock(float64(nic.SlowPathRate))
 	}
 	p.room = max(nic.SlowPathQueue, 1)
+	p.asked = map[flow.ID]parcel{}
 }
 
 // advanceSlow simulates the packets that miss before to, one by one, and sends packets that have times of their own on
@@ -37,24 +39,23 @@ func (e *Engine) advanceSlow(to int64) {
 	for !e.stopped() {
 		t := int64(units.Never)
 		if len(p.missed.ids) > 0 {
-			t = e.flows[p.missed.ids[0]].due()
+			t = e.paces[p.missed.ids[0]].due()
 		}
 		e.pull(t, to)
 		if t >= to {
 			break
 		}
 		f := p.missed.ids[0]
-		s := &e.flows[f]
 		e.serve(t)
 		e.offer(f, 1, &e.sum)
 		p.missed.fix(0)
 		e.sum.by[slow]++
 		if e.down {
-			s.lostLink++
+			e.outcomes[f].stopped++
 			e.sum.link++
 			continue
 		}
-		e.miss(parcel{t, t, f, s.bytes})
+		e.miss(parcel{t, t, f, e.paces[f].bytes})
 	}
 	e.serve(to - 1)
 	p.at = max(p.at, to)
@@ -65,22 +66,22 @@ func (e *Engine) miss(x parcel) {
 	p := &e.slow
 	s := &e.flows[x.f]
 	p.arrived++
-	s.missed++
+	e.outcomes[x.f].uncounted++
 	if p.limited {
 		if len(p.fifo)-p.head >= p.room {
 			p.lost++
-			s.lostSlow++
+			e.outcomes[x.f].lost++
 			return
 		}
 		p.idle = max(p.idle, x.at) + p.span()
 		x.at = p.idle
 	}
 	p.fifo = append(p.fifo, x)
-	if !s.announced {
-		s.announced, s.asks = true, x.at
-		if s.own {
-			e.aim(x.f)
+	if s.inquiry < announced {
+		if s.inquiry == awaited {
+			e.feed.waiting--
 		}
+		s.inquiry, p.asked[x.f] = announced, x
 		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
 	}
 }
@@ -91,7 +92,7 @@ func (e *Engine) serve(until int64) {
 	p := &e.slow
 	for p.head < len(p.fifo) && p.fifo[p.head].at <= until {
 		x := p.fifo[p.head]
-		if s := &e.flows[x.f]; s.held && s.hold.at == until {
+		if s := &e.flows[x.f]; s.inquiry == held && p.asked[x.f].at == until {
 			break
 		}
 		e.served(x)
@@ -110,13 +111,19 @@ func (e *Engine) served(x parcel) {
 	switch {
 	case s.target != 0:
 		e.send(s.target, x)
-	case !s.decided && !s.held && x.at == s.asks:
-		s.held, s.hold = true, x
+	case !s.decided && s.inquiry != held && e.slow.asks(x):
+		s.inquiry, e.slow.asked[x.f] = held, x
 		e.slow.held++
 	default:
-		s.refused++
+		e.outcomes[x.f].lost++
 		e.sum.rejected++
 	}
+}
+
+// asks says whether the scheduler hears of a flow by this packet.
+func (p *slowPath) asks(x parcel) bool {
+	first, ok := p.asked[x.f]
+	return ok && first.at == x.at
 }
 
 // send brings a packet to an instance: at once, or when the instance is simulated up to it.
@@ -137,18 +144,20 @@ func (e *Engine) Target(now units.Time, f flow.ID, i flow.Instance) {
 	s.decided = true
 	e.assign(now, s, i)
 	e.offers(now, f)
-	if !s.held {
+	if s.inquiry != held {
 		return
 	}
-	s.held = false
+	first := e.slow.asked[f]
+	delete(e.slow.asked, f)
+	s.inquiry = announced
 	e.slow.held--
 	if i == 0 {
-		s.refused++
+		e.outcomes[f].lost++
 		e.sum.rejected++
 		return
 	}
-	s.hold.at = int64(now)
-	e.send(i, s.hold)
+	first.at = int64(now)
+	e.send(i, first)
 }
 
 // behind is how many packets of the flow the slow path sends on after t.

@@ -155,7 +155,7 @@ func (e *Engine) hand(y *cycle, h int64) {
 		in.acceptedBytes += int64(n) * size
 		for k := range c.m.lanes {
 			if l := &c.m.lanes[k]; l.lost > 0 {
-				e.flows[l.f].lostInstance += l.lost
+				e.outcomes[l.f].lost += l.lost
 				in.lost += l.lost
 				in.acceptedBytes -= int64(l.lost) * size
 			}
