@@ -113,12 +113,12 @@ func (c *Config) Validate() error {
 	if below, hot := c.Autoscaler.Rates(c.Scheduler.Limit); below > hot {
 		return fmt.Errorf("autoscaler.below: %v, want at most %v, above which an instance is hot", below, hot)
 	}
-	switch static := c.Autoscaler.Static(); {
+	switch {
 	case c.Min > 0:
-	case static && c.Initial == 0:
-		return errors.New("instances.initial: 0 with instances.min: 0 and autoscaler.policy: none, under which " +
-			"no instance would ever start: want 1 or more of either")
-	case !static && c.Scheduler.NoInstance == "drop":
+	case !c.Autoscaler.Wakes() && c.Initial == 0:
+		return fmt.Errorf("instances.initial: 0 with instances.min: 0 and autoscaler.policy: %s, under which "+
+			"no instance would ever start: want 1 or more of either", c.Autoscaler.Policy.Name)
+	case !c.Autoscaler.Static() && c.Scheduler.NoInstance == "drop":
 		return errors.New("instances.min: 0 with scheduler.no_instance: drop, under which nothing would bring the " +
 			"last instance back: want 1 or more, or no_instance: hold")
 	}

@@ -132,8 +132,8 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
 	return []strictyaml.Rule{
-		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && never,
-			"at least 1 with autoscaler.policy: none, under which no instance would ever start"),
+		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
+			"at least 1 with autoscaler.policy: "+scaler.Policy.Name+", under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
 			"hold with instances.min: 0: with drop nothing would bring the last instance back"),
 		rule("autoscaler.below autoscaler.above scheduler.limit", below > hot,

@@ -1,6 +1,8 @@
 package autoscaler
 
 import (
+	"fmt"
+
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/units"
@@ -29,9 +31,12 @@ func New(o Options, seed uint64) (*Autoscaler, error) {
 	a.shows.scaler, a.shows.victim = d.scaler.Sees, d.victim.Sees
 	a.victim = d.victim.New(policy.Env{Rand: numeric.Stream(seed, "victim/"+d.victim.Name)})
 	if d.scaler.New != nil {
-		a.scaler, err = d.scaler.New(d.options, policy.Env{Rand: numeric.Stream(seed, "autoscaler/"+d.scaler.Name)})
+		env := policy.Env{Rand: numeric.Stream(seed, "autoscaler/"+d.scaler.Name)}
+		if a.scaler, err = d.scaler.New(d.options, env); err != nil {
+			return nil, fmt.Errorf("autoscaler.policy.%s.%w", d.scaler.Name, err)
+		}
 	}
-	return a, err
+	return a, nil
 }
 
 // Active reports whether the number of instances is evaluated at all; under none it is not.

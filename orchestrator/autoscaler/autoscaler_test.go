@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/scalingtest"
 	"github.com/smartinco/smartinco/orchestrator/telemetry"
@@ -231,6 +232,41 @@ func TestVictims(t *testing.T) {
 		if got != want || len(scores) != len(from) || scores[got] != slices.Min(scores) {
 			t.Errorf("%s: position %d of scores %v, want %d", name, got, scores, want)
 		}
+	}
+}
+
+// Of a number of 0, a policy makes 1 while flows are held, or its row says that it does not.
+func TestAPolicyWakesOrSaysSo(t *testing.T) {
+	for _, row := range Policies {
+		o := DefaultOptions()
+		o.Policy = Named(row.Name)
+		if row.New == nil {
+			if o.Wakes() {
+				t.Errorf("%s wakes and never evaluates", row.Name)
+			}
+			continue
+		}
+		most := 0
+		a := mustNew(t, func(x *Options) { *x = o })
+		for second := range units.Time(60) {
+			n, _ := a.Evaluate(&policy.Snapshot{Now: second * units.Second, Max: 8, Limit: 10e6, Held: 3, HeldLoad: 3e6,
+				Window: units.Second, Measured: true})
+			most = max(most, n)
+		}
+		if (most > 0) != o.Wakes() {
+			t.Errorf("%s: up to %d instances, and wakes: %v", row.Name, most, o.Wakes())
+		}
+	}
+}
+
+func TestAnErrorOfAPolicyHasItsKey(t *testing.T) {
+	o := DefaultOptions()
+	o.Policy = Named("hpa")
+	hpa := o.Policy.Options.(kubernetes.Options)
+	hpa.Spec.MinReplicas = -1
+	o.Policy.Options = hpa
+	if _, err := New(o, 1); err == nil || !strings.HasPrefix(err.Error(), "autoscaler.policy.hpa.spec.minReplicas: ") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -126,6 +126,12 @@ func (o Options) Static() bool {
 	return r != nil && r.New == nil
 }
 
+// Wakes reports whether the policy asks for an instance where none is wanted and flows are held.
+func (o Options) Wakes() bool {
+	r := Policies.Find(o.Policy.Name)
+	return r == nil || r.New != nil && !r.Asleep
+}
+
 // Validate reports the first key whose value is not one of those that its documentation lists, with what is expected.
 func (o Options) Validate() error {
 	_, err := o.decode()

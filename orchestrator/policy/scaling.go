@@ -144,6 +144,7 @@ func Narrow(of []Instance, sees Class) {
 // ScalerRow is a scaling policy in the table of its family.
 type ScalerRow struct {
 	Info
+	Asleep bool // where no instance is wanted, it asks for none
 	ScalerMaker
 }
 

@@ -56,7 +56,8 @@ func section(b *bytes.Buffer, title, path string, t reflect.Type) {
 	keys(b, path, t)
 }
 
-// keys writes the table of the keys of t and a section for each that is a mapping.
+// keys writes the table of the keys of t and a section for each that is a mapping. A Custom list has none: its notation
+// is its own.
 func keys(b *bytes.Buffer, path string, t reflect.Type) {
 	table(b, t)
 	for _, f := range fieldsOf(t) {
@@ -65,7 +66,7 @@ func keys(b *bytes.Buffer, path string, t reflect.Type) {
 			choiceSections(b, key, &f)
 			continue
 		}
-		if e.Kind() == reflect.Slice {
+		if e.Kind() == reflect.Slice && f.custom == nil {
 			e, key = e.Elem(), key+"[]"
 		}
 		if e.Kind() == reflect.Pointer {
