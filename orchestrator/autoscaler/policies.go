@@ -5,13 +5,16 @@ import (
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/nomad"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/plain"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/thesis"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 // Policies is the table of all scaling policies: that of each family, one behind the other, and none.
-var Policies = policy.Table[policy.ScalerRow](slices.Concat(thesis.Scalers, knative.Scalers, nomad.Scalers,
-	[]policy.ScalerRow{none}))
+var Policies = policy.Table[policy.ScalerRow](slices.Concat(
+	thesis.Scalers, knative.Scalers, nomad.Scalers, plain.Scalers,
+	[]policy.ScalerRow{none},
+))
 
 var none = policy.ScalerRow{Info: policy.Info{
 	Name:     "none",
