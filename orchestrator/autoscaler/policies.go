@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/marathon"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/nomad"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/plain"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/thesis"
@@ -12,7 +13,7 @@ import (
 
 // Policies is the table of all scaling policies: that of each family, one behind the other, and none.
 var Policies = policy.Table[policy.ScalerRow](slices.Concat(
-	thesis.Scalers, knative.Scalers, nomad.Scalers, plain.Scalers,
+	thesis.Scalers, knative.Scalers, marathon.Scalers, nomad.Scalers, plain.Scalers,
 	[]policy.ScalerRow{none},
 ))
 
