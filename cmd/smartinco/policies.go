@@ -131,7 +131,7 @@ func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
 	for _, row := range scheduler.Policies {
 		p := described(row.Info)
-		p.Family, p.Tuple, p.Reasons, p.Counters = scheduler.FamilyOf(row.Name), row.Tuple, row.Reasons, row.Counters
+		p.Family, p.Tuple, p.Reasons, p.Counters = scheduler.Families.Of(row.Name), row.Tuple, row.Reasons, row.Counters
 		p.Best = "lowest"
 		if row.Highest {
 			p.Best = "highest"
@@ -147,6 +147,7 @@ func policyTables() []policyTable {
 	scalers := policyTable{Key: "autoscaler.policy"}
 	for _, row := range autoscaler.Policies {
 		p := described(row.Info)
+		p.Family = autoscaler.Families.Of(row.Name)
 		o := autoscaler.DefaultOptions()
 		o.Policy = autoscaler.Named(row.Name)
 		if row.New != nil { // beside a policy that never evaluates, the keys of another are written

@@ -1,18 +1,28 @@
 package autoscaler
 
 import (
-	"slices"
-
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/marathon"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/nomad"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/plain"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/thesis"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
+// Families are the tables of scaling policies, by their folders.
+var Families = policy.Families[policy.ScalerRow]{
+	{Name: "thesis", Rows: thesis.Scalers},
+	{Name: "kubernetes", Rows: kubernetes.Scalers},
+	{Name: "knative", Rows: knative.Scalers},
+	{Name: "nomad", Rows: nomad.Scalers},
+	{Name: "marathon", Rows: marathon.Scalers},
+	{Name: "plain", Rows: plain.Scalers},
+	{Rows: policy.Table[policy.ScalerRow]{none}},
+}
+
 // Policies is the table of all scaling policies: that of each family, one behind the other, and none.
-var Policies = policy.Table[policy.ScalerRow](slices.Concat(thesis.Scalers, kubernetes.Scalers, knative.Scalers,
-	nomad.Scalers, []policy.ScalerRow{none}))
+var Policies = Families.Table()
 
 var none = policy.ScalerRow{Info: policy.Info{
 	Name:     "none",

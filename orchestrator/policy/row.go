@@ -77,6 +77,33 @@ func (t Table[R]) Names() []string {
 	return names
 }
 
+// Family is the policies of one kind that come from one system, or share one idea.
+type Family[R interface{ About() Info }] struct {
+	Name string // of the folder
+	Rows Table[R]
+}
+
+// Families are all policies of one kind, in the order in which they are listed.
+type Families[R interface{ About() Info }] []Family[R]
+
+// Table joins the tables of the families.
+func (fs Families[R]) Table() (all Table[R]) {
+	for _, f := range fs {
+		all = append(all, f.Rows...)
+	}
+	return all
+}
+
+// Of names the family of a policy; it is empty for a policy that is in none.
+func (fs Families[R]) Of(name string) string {
+	for _, f := range fs {
+		if f.Rows.Find(name) != nil {
+			return f.Name
+		}
+	}
+	return ""
+}
+
 // Row is a scheduling policy in the table of its family.
 type Row struct {
 	Info

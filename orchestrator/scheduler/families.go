@@ -15,39 +15,20 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
 )
 
-// families are the tables of scheduling policies, by their folders.
-var families = []struct {
-	name string
-	rows policy.Table[policy.Row]
-}{
-	{"thesis", thesis.Policies},
-	{"choices", choices.Policies},
-	{"hashing", hashing.Policies},
-	{"rss", rss.Policies},
-	{"ipvs", ipvs.Policies},
-	{"swarm", swarm.Policies},
-	{"haproxy", haproxy.Policies},
-	{"kubernetes", kubernetes.Policies},
-	{"envoy", envoy.Policies},
-	{"katran", katran.Policies},
-	{"nomad", nomad.Policies},
+// Families are the tables of scheduling policies, by their folders.
+var Families = policy.Families[policy.Row]{
+	{Name: "thesis", Rows: thesis.Policies},
+	{Name: "choices", Rows: choices.Policies},
+	{Name: "hashing", Rows: hashing.Policies},
+	{Name: "rss", Rows: rss.Policies},
+	{Name: "ipvs", Rows: ipvs.Policies},
+	{Name: "swarm", Rows: swarm.Policies},
+	{Name: "haproxy", Rows: haproxy.Policies},
+	{Name: "kubernetes", Rows: kubernetes.Policies},
+	{Name: "envoy", Rows: envoy.Policies},
+	{Name: "katran", Rows: katran.Policies},
+	{Name: "nomad", Rows: nomad.Policies},
 }
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
-var Policies = func() (all policy.Table[policy.Row]) {
-	for _, f := range families {
-		all = append(all, f.rows...)
-	}
-	return all
-}()
-
-// FamilyOf names the folder of a policy: the system that it comes from, or the idea that it shares with others. It is
-// empty for a policy that is not in the table.
-func FamilyOf(name string) string {
-	for _, f := range families {
-		if f.rows.Find(name) != nil {
-			return f.name
-		}
-	}
-	return ""
-}
+var Policies = Families.Table()

@@ -187,14 +187,3 @@ func placements(t *testing.T, name string, weights, most []int32) (at []flow.Ins
 	}
 	return at
 }
-
-func TestEveryPolicyHasAFamily(t *testing.T) {
-	for _, name := range Policies.Names() {
-		if FamilyOf(name) == "" {
-			t.Errorf("%s is in no family of families.go", name)
-		}
-	}
-	if f := FamilyOf("swarm"); f != "swarm" {
-		t.Errorf("swarm is of the family %q", f)
-	}
-}
