@@ -137,16 +137,16 @@ func TestGroupingAtTheEdges(t *testing.T) {
 		s    Status
 		want Class
 	}{
-		"a window after it became ready": {119 * second, edited(func(s *Status) { s.Sampled = 80 * second }), Ready},
-		"a bit less":                     {119 * second, edited(func(s *Status) { s.Sampled = 80*second - 1 }), Unready},
-		"initialised":                    {120 * second, edited(func(s *Status) { s.Sampled = 80*second - 1 }), Ready},
-		"not ready while it initialises": {119 * second, edited(func(s *Status) { s.Condition = False }), Unready},
-		"not ready later":                {120 * second, edited(func(s *Status) { s.Condition = False }), Ready},
-		"no condition":                   {500 * second, edited(func(s *Status) { s.Condition = Unknown }), Unready},
-		"no start":                       {500 * second, edited(func(s *Status) { s.Started = units.Never }), Unready},
-		"no metric":                      {500 * second, edited(func(s *Status) { s.Measured = false }), Missing},
-		"no metric, and pending":         {500 * second, Status{Pending: true}, Unready},
-		"no metric, pending and deleted": {500 * second, Status{Pending: true, Gone: true}, Ignored},
+		"a window after readiness": {119 * second, edited(func(s *Status) { s.Sampled = 80 * second }), Ready},
+		"a bit less":               {119 * second, edited(func(s *Status) { s.Sampled = 80*second - 1 }), Unready},
+		"initialised":              {120 * second, edited(func(s *Status) { s.Sampled = 80*second - 1 }), Ready},
+		"not ready, and young":     {119 * second, edited(func(s *Status) { s.Condition = False }), Unready},
+		"not ready, later":         {120 * second, edited(func(s *Status) { s.Condition = False }), Ready},
+		"no condition":             {500 * second, edited(func(s *Status) { s.Condition = Unknown }), Unready},
+		"no start":                 {500 * second, edited(func(s *Status) { s.Started = units.Never }), Unready},
+		"no metric":                {500 * second, edited(func(s *Status) { s.Measured = false }), Missing},
+		"pending":                  {500 * second, Status{Pending: true}, Unready},
+		"pending and deleted":      {500 * second, Status{Pending: true, Gone: true}, Ignored},
 	} {
 		if got := c.s.Class(c.now, true, d); got != c.want {
 			t.Errorf("%s: class %d, want %d", name, got, c.want)
