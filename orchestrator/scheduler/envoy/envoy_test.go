@@ -12,6 +12,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 )
 
 func TestContract(t *testing.T) {
@@ -314,6 +315,27 @@ func TestMaglevDisruption(t *testing.T) {
 		got := [4]int{entries[0], moved, slices.Min(entries), slices.Max(entries)}
 		if got != want {
 			t.Errorf("%s: leaver's entries, moved ones, least and most %v, want %v", c.ID, got, want)
+		}
+	}
+}
+
+// Without weights, the table is that of the policy maglev.
+func TestMaglevWithoutWeights(t *testing.T) {
+	theirs := policy.Table[policy.Row](hashing.Policies).Find("maglev")
+	a, b := policytest.New(t, &maglevRow, policytest.Options(&maglevRow), 1),
+		policytest.New(t, theirs, policytest.Options(theirs), 1)
+	v := &policy.View{}
+	for i := range 12 { // 10 comes before 2
+		v.IDs, v.Weight = append(v.IDs, flow.Instance(i+1)), append(v.Weight, 3)
+		for _, p := range []policy.Policy{a, b} {
+			p.Observe(&policy.Event{Kind: policy.Joined, Slot: i}, v)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 1000 {
+		w := policy.Work{Tuple: policytest.Tuple(r)}
+		if got, want := a.Pick(&w, v, nil).Slot, b.Pick(&w, v, nil).Slot; got != want {
+			t.Fatalf("host %d, want %d", got, want)
 		}
 	}
 }

@@ -16,9 +16,9 @@ var Policies = []policy.Row{{
 			"bpf/balancer_kern.c at 0022cffa1257",
 		Score: "the ring's entry", Sees: policy.T0, State: "the ring of 65537 entries", Cost: "constant",
 		Deviates: "a real server's hash is the instance's number, not that of its address; rules stand for the " +
-			"table of connections, so none is forgotten or, as UDP's after 30 s without packets, out of date; " +
-			"without a weight above 0 flows are refused, where Katran keeps the last ring; a step in a preference " +
-			"list does not wrap at 32 bits"},
+			"table of connections, so a connection is never forgotten, neither for want of room nor, as UDP's, after " +
+			"30 s without packets; where no instance has a weight flows are refused, and Katran keeps the last ring; " +
+			"a step in a preference list does not wrap at 32 bits"},
 	Tuple:   true,
 	Reasons: []string{"entry of the packet's hash", "no instance has a weight: refused"},
 	Maker:   policy.Make(newBalancer),

@@ -10,8 +10,8 @@ import (
 var iptablesRow = policy.Row{
 	Info: policy.Info{Name: "kube-iptables",
 		Rule: "the instance of the first rule that matches; rule j of N does so with probability 1/(N-j)",
-		Source: source + "iptables/proxier.go, probability; iptables 1.8, libxt_statistic.c; Linux 6.1, " +
-			"net/netfilter/xt_statistic.c",
+		Source: source + "iptables/proxier.go, computeProbability with ten decimals (older versions have five); " +
+			"iptables 1.8, libxt_statistic.c; Linux 6.1, net/netfilter/xt_statistic.c",
 		Score: "place of the instance's rule in the chain", Sees: policy.T0,
 		State: "the thresholds of the rules; with affinity, the sources of that time", Cost: "n",
 		Deviates: "instances are in order of their numbers, endpoints in that of their addresses; affinity knows all " +

@@ -9,7 +9,7 @@ import (
 var ipvsRow = policy.Row{
 	Info: policy.Info{Name: "kube-ipvs",
 		Rule:   "as the scheduler of IPVS that the option names, with weight 1 for every instance, and no thresholds",
-		Source: source + "ipvs/proxier.go (deprecated since 1.35), with the schedulers of ipvs-",
+		Source: source + "ipvs/proxier.go at 9dce640213b5 (deprecated since 1.35), with the rules of ipvs-",
 		Score:  "that of ipvs- with the scheduler's name; 0 where affinity decides", Sees: policy.T0 | policy.T1,
 		State: "that of the scheduler; with affinity, the sources of that time",
 		Cost:  "constant with rr, dh and sh, else n",

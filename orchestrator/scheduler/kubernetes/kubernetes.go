@@ -13,7 +13,7 @@ import (
 var Policies = []policy.Row{iptablesRow, nftablesRow, ipvsRow}
 
 // source is where the rules of all modes are written.
-const source = "Kubernetes 1.35, pkg/proxy/"
+const source = "Kubernetes, pkg/proxy/"
 
 // The reasons of all rows.
 const (

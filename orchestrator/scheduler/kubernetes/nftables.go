@@ -4,7 +4,7 @@ import "github.com/smartinco/smartinco/orchestrator/policy"
 
 var nftablesRow = policy.Row{
 	Info: policy.Info{Name: "kube-nftables", Rule: "an instance drawn at random",
-		Source: source + "nftables/proxier.go; Linux 6.1, net/netfilter/nft_numgen.c",
+		Source: source + "nftables/proxier.go at b0f823e6ccd8; Linux 6.1, net/netfilter/nft_numgen.c",
 		Score:  "place of the instance in the map", Sees: policy.T0,
 		State: "with affinity, the sources of that time", Cost: "constant",
 		Deviates: "instances are in order of their numbers, endpoints in that of their addresses; " + removed},
