@@ -1,6 +1,8 @@
 package autoscaler
 
 import (
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/aws"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/inreal"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/marathon"
@@ -17,6 +19,8 @@ var Families = policy.Families[policy.ScalerRow]{
 	{Name: "knative", Rows: knative.Scalers},
 	{Name: "nomad", Rows: nomad.Scalers},
 	{Name: "marathon", Rows: marathon.Scalers},
+	{Name: "aws", Rows: aws.Scalers},
+	{Name: "inreal", Rows: inreal.Scalers},
 	{Name: "plain", Rows: plain.Scalers},
 	{Rows: policy.Table[policy.ScalerRow]{none}},
 }

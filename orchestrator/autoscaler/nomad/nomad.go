@@ -61,11 +61,11 @@ max_scale_down: most instances removed at once; 0 for no limit
 
 // limit keeps a count that a strategy has found within a step of the present one.
 func (o Bounds) limit(count, to int) int {
-	if o.MaxDown > 0 {
-		to = max(to, count-o.MaxDown)
-	}
-	if o.MaxUp > 0 {
-		to = min(to, count+o.MaxUp)
+	switch change := to - count; {
+	case o.MaxDown > 0 && -change > o.MaxDown:
+		return count - o.MaxDown
+	case o.MaxUp > 0 && change > o.MaxUp:
+		return count + o.MaxUp
 	}
 	return to
 }

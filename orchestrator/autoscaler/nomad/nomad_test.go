@@ -323,6 +323,10 @@ func TestPointsOfAThreshold(t *testing.T) {
 		once = append(once, sampled(second, 0, 90, 90))
 	}
 	want(t, "one reading, eight times", run(t, &thresholdRow, o, once...), 2, 2, 2, 2, 2, 2, 2, 2)
+	soon := o
+	soon.Checks = []check{{Lower: .7, Action: "delta", By: 1, Trigger: 1}}
+	want(t, "one reading, until it is older than the window", run(t, &thresholdRow, soon,
+		sampled(1, 1, 90, 90), sampled(6, 1, 90, 90), sampled(7, 1, 90, 90)), 3, 3, 2)
 	var each []*policy.Snapshot
 	for second := range 6 {
 		each = append(each, ready(second, 90, 90))

@@ -170,7 +170,7 @@ func (t *threshold) note(s *policy.Snapshot) {
 		t.at, t.points = append(t.at, at), append(t.points, value)
 	}
 	old := 0
-	for old < len(t.at)-1 && s.Now-t.at[old] > t.Window {
+	for old < len(t.at) && s.Now-t.at[old] > t.Window {
 		old++
 	}
 	t.at = append(t.at[:0], t.at[old:]...)
