@@ -26,25 +26,45 @@ const (
 
 // Event is an entry of the event queue. Its owner decides what Kind, A and Gen mean.
 type Event struct {
-	At    units.Time
-	order uint64
-	Kind  uint8
-	Data  bool // the data plane's own
-	Gen   uint32
-	A     int32
+	At   units.Time
+	Kind uint8 // below 128
+	Data bool  // the data plane's own
+	Gen  uint32
+	A    int32
 }
 
 // Queue holds events in order of time, class and insertion: a four-ary heap.
 type Queue struct {
-	heap []Event
+	heap []entry
 	seq  uint64
 }
 
-func less(a, b *Event) bool { return a.At < b.At || a.At == b.At && a.order < b.order }
+// entry is an Event. Its order is the class, the number of the event and, in the lowest byte, Kind and Data.
+type entry struct {
+	at    units.Time
+	order uint64
+	gen   uint32
+	a     int32
+}
+
+const (
+	classShift  = 56
+	numberShift = 8
+	dataBit     = 1 << 7
+)
+
+func less(a, b *entry) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+
+func (e *entry) event() Event {
+	return Event{At: e.at, Kind: uint8(e.order) &^ dataBit, Data: e.order&dataBit != 0, Gen: e.gen, A: e.a}
+}
 
 // Push adds an event.
-func (q *Queue) Push(c Class, e Event) {
-	e.order = uint64(c)<<56 | q.seq
+func (q *Queue) Push(c Class, x Event) {
+	e := entry{at: x.At, order: uint64(c)<<classShift | q.seq<<numberShift | uint64(x.Kind), gen: x.Gen, a: x.A}
+	if x.Data {
+		e.order |= dataBit
+	}
 	q.seq++
 	if len(q.heap) == cap(q.heap) {
 		q.heap = slices.Grow(q.heap, max(64, len(q.heap))) // by doubling: append would leave three times as much behind
@@ -68,7 +88,7 @@ func (q *Queue) Pop() (first Event, ok bool) {
 	if n == 0 {
 		return Event{}, false
 	}
-	first = q.heap[0]
+	first = q.heap[0].event()
 	last := q.heap[n-1]
 	q.heap = q.heap[:n-1]
 	if n--; n == 0 {
