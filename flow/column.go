@@ -7,7 +7,7 @@ type Column[T any] struct {
 	n      int
 }
 
-const columnBlock = 1 << 10
+const columnBlock = 1 << 8
 
 // At is the value of a flow that Grow has made room for. It stays where it is.
 func (c *Column[T]) At(id ID) *T {

@@ -96,8 +96,8 @@ func appendRow[T any](b []byte, row *T, cols []column) []byte {
 
 var errShort = Damaged(errors.New("a row ends early"))
 
-// decodeRow fills row from what appendRow wrote and returns the rest of b.
-func decodeRow[T any](b []byte, row *T, cols []column) ([]byte, error) {
+// decodeRow fills row from what appendRow wrote and returns the rest of b. The strings are those of t.
+func decodeRow[T any](b []byte, row *T, cols []column, t *Texts) ([]byte, error) {
 	v := reflect.ValueOf(row).Elem()
 	for i := range cols {
 		f := v.Field(i)
@@ -113,9 +113,7 @@ func decodeRow[T any](b []byte, row *T, cols []column) ([]byte, error) {
 			if w <= 0 || n > uint64(len(b)-w) {
 				return nil, errShort
 			}
-			if s := b[w : w+int(n)]; f.String() != string(s) { // equal to the row before: keep that string
-				f.SetString(string(s))
-			}
+			f.SetString(t.Of(b[w : w+int(n)]))
 			b = b[w+int(n):]
 		default:
 			n, w := binary.Varint(b)

@@ -185,27 +185,28 @@ func (c consumer) frame() func([]byte, int64) error {
 	var fl Flow
 	var la Latency
 	var bu Bucket
+	var texts Texts
 	return func(p []byte, _ int64) (err error) {
 		kind, p := p[0], p[1:]
 		switch kind {
 		case 'w':
-			return nested(p, &w, windowColumns, c.window, &in, instanceColumns, c.instance)
+			return nested(p, &texts, &w, windowColumns, c.window, &in, instanceColumns, c.instance)
 		case 'f':
 			if c.flow == nil {
 				return nil
 			}
-			_, err := nextRow(p, &fl, flowColumns, c.flow)
+			_, err := nextRow(p, &fl, flowColumns, &texts, c.flow)
 			return err
 		case 'l':
-			return nested(p, &la, latencyColumns, c.latency, &bu, bucketColumns, c.bucket)
+			return nested(p, &texts, &la, latencyColumns, c.latency, &bu, bucketColumns, c.bucket)
 		}
 		return Damaged(fmt.Errorf("a frame of kind %q, want w, f or l", kind))
 	}
 }
 
 // nextRow reads one row into r, hands it to each, unless that is nil, and returns the rest of p.
-func nextRow[T any](p []byte, r *T, cols []column, each func(*T) error) ([]byte, error) {
-	p, err := decodeRow(p, r, cols)
+func nextRow[T any](p []byte, r *T, cols []column, t *Texts, each func(*T) error) ([]byte, error) {
+	p, err := decodeRow(p, r, cols, t)
 	if err == nil && each != nil {
 		err = each(r)
 	}
@@ -214,12 +215,12 @@ func nextRow[T any](p []byte, r *T, cols []column, each func(*T) error) ([]byte,
 
 // nested reads a row, the number of the rows that belong to it, and these.
 func nested[A, B any](
-	p []byte, a *A, aCols []column, eachA func(*A) error, b *B, bCols []column, eachB func(*B) error,
+	p []byte, t *Texts, a *A, aCols []column, eachA func(*A) error, b *B, bCols []column, eachB func(*B) error,
 ) error {
 	if eachA == nil && eachB == nil {
 		return nil
 	}
-	p, err := nextRow(p, a, aCols, eachA)
+	p, err := nextRow(p, a, aCols, t, eachA)
 	if err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func nested[A, B any](
 	}
 	p = p[used:]
 	for ; n > 0 && eachB != nil && err == nil; n-- {
-		p, err = nextRow(p, b, bCols, eachB)
+		p, err = nextRow(p, b, bCols, t, eachB)
 	}
 	return err
 }

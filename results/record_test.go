@@ -236,11 +236,11 @@ func FuzzJournal(f *testing.F) {
 		var fl Flow
 		var la Latency
 		var bu Bucket
-		decodeRow(b, &w, windowColumns) // behind the checksum
-		decodeRow(b, &in, instanceColumns)
-		decodeRow(b, &fl, flowColumns)
-		decodeRow(b, &la, latencyColumns)
-		decodeRow(b, &bu, bucketColumns)
+		decodeRow(b, &w, windowColumns, new(Texts)) // behind the checksum
+		decodeRow(b, &in, instanceColumns, new(Texts))
+		decodeRow(b, &fl, flowColumns, new(Texts))
+		decodeRow(b, &la, latencyColumns, new(Texts))
+		decodeRow(b, &bu, bucketColumns, new(Texts))
 	})
 }
 

@@ -11,6 +11,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
@@ -211,7 +212,8 @@ func (p *plant) Stopped() bool { return p.ctx.Err() != nil }
 
 func (p *plant) arrived(f flow.ID) {
 	s := &p.rules.flows[f]
-	if s.ended && !s.endDue {
+	last := s.ended && !s.seen // its end is still to be reported
+	if s.ended && !last {
 		return
 	}
 	if !s.seen {
@@ -219,8 +221,7 @@ func (p *plant) arrived(f flow.ID) {
 		p.active++
 	}
 	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple})
-	if s.endDue {
-		s.endDue = false
+	if last {
 		p.close(f)
 	}
 }
@@ -228,12 +229,9 @@ func (p *plant) arrived(f flow.ID) {
 // ended closes a flow. If its first packet still waits in the slow path, it is closed once the scheduler has seen that.
 func (p *plant) ended(f flow.ID) {
 	s := &p.rules.flows[f]
-	s.ended = true
-	if !s.seen {
-		s.endDue = true
-		return
+	if s.ended = true; s.seen {
+		p.close(f)
 	}
-	p.close(f)
 }
 
 func (p *plant) close(f flow.ID) {
@@ -251,13 +249,20 @@ func (p *plant) finish() results.Totals {
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
 	var row results.Flow // escapes, so there is one for all flows
+	var texts results.Texts
+	text := func(a netip.Addr) string {
+		if !a.IsValid() {
+			return a.String()
+		}
+		return texts.Of(a.AppendTo(make([]byte, 0, 64)))
+	}
 	for i := range p.traffic.Flows {
 		w := &p.traffic.Flows[i]
 		s := &p.rules.flows[i]
 		if len(w.Segments) == 0 || w.Segments[0].Start >= p.now {
 			continue
 		}
-		row = results.Flow{Flow: int32(i), Src: w.Tuple.Src.String(), Dst: w.Tuple.Dst.String(),
+		row = results.Flow{Flow: int32(i), Src: text(w.Tuple.Src), Dst: text(w.Tuple.Dst),
 			SrcPort: int32(w.Tuple.SrcPort), DstPort: int32(w.Tuple.DstPort), Proto: int32(w.Tuple.Proto),
 			Start: w.Segments[0].Start.Seconds(), End: min(w.Segments[len(w.Segments)-1].End, p.now).Seconds(),
 			Instance: int32(s.last), Moves: s.moves}

@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"slices"
-
-	"github.com/smartinco/smartinco/units"
-)
+import "github.com/smartinco/smartinco/units"
 
 // Class orders events of the same instant. What was true until an instant is recorded before anything happens in it.
 // Traffic changes before the plant acts, the plant acts before telemetry, telemetry comes before the autoscaler, and
@@ -26,71 +22,93 @@ const (
 
 // Event is an entry of the event queue. Its owner decides what Kind, A and Gen mean.
 type Event struct {
-	At    units.Time
-	order uint64
-	Kind  uint8
-	Data  bool // the data plane's own
-	Gen   uint32
-	A     int32
+	At   units.Time
+	Kind uint8 // below 128
+	Data bool  // the data plane's own
+	Gen  uint32
+	A    int32
 }
 
-// Queue holds events in order of time, class and insertion: a four-ary heap.
+// Queue holds events in order of time, class and insertion: a four-ary heap, in blocks, so that one that grows is never
+// copied.
 type Queue struct {
-	heap []Event
-	seq  uint64
+	blocks []*[queueBlock]entry
+	n      int
+	seq    uint64
 }
 
-func less(a, b *Event) bool { return a.At < b.At || a.At == b.At && a.order < b.order }
+const queueBlock = 1 << 8
+
+func (q *Queue) at(i int) *entry { return &q.blocks[uint(i)/queueBlock][uint(i)%queueBlock] }
+
+// entry is an Event. Its order is the class, the number of the event and, in the lowest byte, Kind and Data.
+type entry struct {
+	at    units.Time
+	order uint64
+	gen   uint32
+	a     int32
+}
+
+const (
+	classShift  = 56
+	numberShift = 8
+	dataBit     = 1 << 7
+)
+
+func less(a, b *entry) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+
+func (e *entry) event() Event {
+	return Event{At: e.at, Kind: uint8(e.order) &^ dataBit, Data: e.order&dataBit != 0, Gen: e.gen, A: e.a}
+}
 
 // Push adds an event.
-func (q *Queue) Push(c Class, e Event) {
-	e.order = uint64(c)<<56 | q.seq
-	q.seq++
-	if len(q.heap) == cap(q.heap) {
-		q.heap = slices.Grow(q.heap, max(64, len(q.heap))) // by doubling: append would leave three times as much behind
+func (q *Queue) Push(c Class, x Event) {
+	e := entry{at: x.At, order: uint64(c)<<classShift | q.seq<<numberShift | uint64(x.Kind), gen: x.Gen, a: x.A}
+	if x.Data {
+		e.order |= dataBit
 	}
-	q.heap = append(q.heap, e)
-	i := len(q.heap) - 1
+	q.seq++
+	i := q.n
+	if q.n++; q.n > len(q.blocks)*queueBlock {
+		q.blocks = append(q.blocks, new([queueBlock]entry))
+	}
 	for i > 0 {
 		p := (i - 1) / 4
-		if !less(&e, &q.heap[p]) {
+		up := q.at(p)
+		if !less(&e, up) {
 			break
 		}
-		q.heap[i] = q.heap[p]
+		*q.at(i) = *up
 		i = p
 	}
-	q.heap[i] = e
+	*q.at(i) = e
 }
 
 // Pop removes and returns the first event; ok is false when there is none.
 func (q *Queue) Pop() (first Event, ok bool) {
-	n := len(q.heap)
-	if n == 0 {
+	if q.n == 0 {
 		return Event{}, false
 	}
-	first = q.heap[0]
-	last := q.heap[n-1]
-	q.heap = q.heap[:n-1]
-	if n--; n == 0 {
-		return first, true
-	}
-	i := 0
+	first = q.at(0).event()
+	q.n--
+	last, i := *q.at(q.n), 0
 	for {
 		child := 4*i + 1
-		if child >= n {
+		if child >= q.n {
 			break
 		}
-		for c, end := child+1, min(child+4, n); c < end; c++ {
-			if less(&q.heap[c], &q.heap[child]) {
-				child = c
+		least := q.at(child)
+		for c, end := child+1, min(child+4, q.n); c < end; c++ {
+			if x := q.at(c); less(x, least) {
+				child, least = c, x
 			}
 		}
-		if !less(&q.heap[child], &last) {
+		if !less(least, &last) {
 			break
 		}
-		q.heap[i] = q.heap[child]
+		*q.at(i) = *least
 		i = child
 	}
-	q.heap[i] = last
+	*q.at(i) = last
 	return first, true
 }

@@ -45,7 +45,7 @@ func (r *readings) ask(p *plant, kind orchestrator.EventKind) {
 // arrive hands the next reading to the orchestrator.
 func (r *readings) arrive(p *plant) {
 	e := r.pending[0]
-	r.pending = r.pending[1:]
+	r.pending = r.pending[:copy(r.pending, r.pending[1:])]
 	p.deliver(e)
 	switch e.Kind {
 	case orchestrator.CountersRead:

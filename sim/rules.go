@@ -24,13 +24,13 @@ type ruleTable struct {
 
 // flowRule is what the control plane knows of a flow.
 type flowRule struct {
-	want, last    flow.Instance // of the rule being written; where its packets went last
-	gen           uint32        // of the write under way
-	moves         int32
-	writing       bool // a rule is being written
-	routed        bool // the scheduler has assigned or refused it
-	seen          bool // the scheduler has seen its first packet
-	ended, endDue bool // it has sent its last packet, which is still to be reported
+	want, last flow.Instance // of the rule being written; where its packets went last
+	gen        uint32        // of the write under way
+	moves      int32
+	writing    bool // a rule is being written
+	routed     bool // the scheduler has assigned or refused it
+	seen       bool // the scheduler has seen its first packet
+	ended      bool // it has sent its last packet
 }
 
 func (r *ruleTable) init(nic *scenarios.NIC, flows int) {

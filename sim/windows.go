@@ -9,6 +9,7 @@ import (
 // windows writes the record's rows at the end of each window.
 type windows struct {
 	began units.Time
+	win   results.Window // reused, and rows as well
 	rows  []results.Instance
 }
 
@@ -17,7 +18,8 @@ func (w *windows) record(p *plant) error {
 		return nil
 	}
 	w.rows = w.rows[:0]
-	win := results.Window{T: p.now.Seconds(), Flows: p.active}
+	win := &w.win
+	*win = results.Window{T: p.now.Seconds(), Flows: p.active}
 	for i := range p.containers.list {
 		c := &p.containers.list[i]
 		if (c.state == results.StateFailed || c.state == results.StateGone) && c.left < w.began {
@@ -32,7 +34,7 @@ func (w *windows) record(p *plant) error {
 			win.Instances++
 		}
 	}
-	p.data.Window(p.now, &win, w.rows)
+	p.data.Window(p.now, win, w.rows)
 	if d, ok := p.data.(interface{ Err() error }); ok && d.Err() != nil {
 		return d.Err()
 	}
@@ -45,5 +47,5 @@ func (w *windows) record(p *plant) error {
 		}
 	}
 	w.began = p.now
-	return p.rec.Window(&win, w.rows)
+	return p.rec.Window(win, w.rows)
 }

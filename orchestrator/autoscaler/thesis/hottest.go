@@ -28,10 +28,12 @@ type HottestOptions struct {
 type hottestInstance struct {
 	HottestOptions
 	history policy.History
+	buf     []byte // of the reason
+	reason  string
 }
 
 func newHottestInstance(o HottestOptions, _ policy.Env) (policy.Scaler, error) {
-	return &hottestInstance{o, policy.History{Span: o.Stabilization}}, nil
+	return &hottestInstance{HottestOptions: o, history: policy.History{Span: o.Stabilization}}, nil
 }
 
 func (p *hottestInstance) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
@@ -65,31 +67,39 @@ func (p *hottestInstance) recommend(s *policy.Snapshot) (int, string) {
 			hottest = i
 		}
 	}
-	hot, reason := false, "no instance is ready"
-	if hottest != nil {
+	hot, b := false, p.buf[:0]
+	if hottest == nil {
+		b = append(b, "no instance is ready"...)
+	} else {
 		most := p.Metric.Of(hottest)
 		hot = numeric.Exceeds(most, above)
-		reason = "instance " + strconv.Itoa(int(hottest.ID)) + " at " + mpps(most) + ", the hottest"
+		b = strconv.AppendInt(append(b, "instance "...), int64(hottest.ID), 10)
+		b = append(appendMpps(append(b, " at "...), most), ", the hottest"...)
 		if hot {
-			reason += ", above " + mpps(above)
+			b = appendMpps(append(b, ", above "...), above)
 		}
 	}
 	if s.Held > 0 {
-		reason += ", and flows are held: " + strconv.Itoa(s.Held)
+		b = strconv.AppendInt(append(b, ", and flows are held: "...), int64(s.Held), 10)
 	}
-	switch {
-	case (hot || s.Held > 0) && starts:
-		return s.Current, reason + "; an instance starts"
-	case fresh || s.Held > 0:
-		return s.Current + 1, reason
-	case hot:
-		return s.Current, reason + "; counted before the last scale-out could help"
-	}
+	n := s.Current
 	load := s.Load(p.Metric)
-	if left := s.Current - 1; p.Below > 0 && left >= 0 && !numeric.Exceeds(load, float64(float64(left)*p.Below)) {
-		return left, mpps(load) + " is at most " + mpps(p.Below) + " each on " + strconv.Itoa(left)
+	switch left := n - 1; {
+	case (hot || s.Held > 0) && starts:
+		b = append(b, "; an instance starts"...)
+	case fresh || s.Held > 0:
+		n++
+	case hot:
+		b = append(b, "; counted before the last scale-out could help"...)
+	case p.Below > 0 && left >= 0 && !numeric.Exceeds(load, float64(float64(left)*p.Below)):
+		n = left
+		b = appendMpps(append(appendMpps(b[:0], load), " is at most "...), p.Below)
+		b = strconv.AppendInt(append(b, " each on "...), int64(left), 10)
 	}
-	return s.Current, reason
+	if p.buf = b; string(b) != p.reason {
+		p.reason = string(b)
+	}
+	return n, p.reason
 }
 
 // latest reports whether an instance starts, and when the last scale-out began to help: when it was ordered, if it took

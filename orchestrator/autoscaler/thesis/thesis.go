@@ -104,8 +104,6 @@ func (y *saying) of(load, share float64, held int) string {
 // most is the largest number of instances that is ever recommended.
 const most = 1e9
 
-func mpps(rate float64) string { return string(appendMpps(nil, rate)) }
-
 func appendMpps(b []byte, rate float64) []byte {
 	return append(strconv.AppendFloat(b, rate/1e6, 'g', 6, 64), " Mpps"...)
 }
