@@ -3,6 +3,7 @@ package haproxy
 import (
 	"math/rand/v2"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -32,9 +33,8 @@ const lists = 4
 
 // least keeps the servers in the order in which each came to have its key.
 type least struct {
-	queue
-	started bool
-	servers policy.PerSlot[keyed]
+	backend
+	servers []keyed // by number
 	order   int
 	lists   bool
 	rand    *rand.Rand
@@ -43,21 +43,31 @@ type least struct {
 type keyed struct{ key, order, list int }
 
 func (l *least) Observe(e *policy.Event, v *policy.View) {
+	l.grow(v)
 	l.follow(e, v)
-	l.servers.Follow(e, keyed{key: -1})
-	if e.Slot < 0 || e.Kind != policy.Joined && e.Kind != policy.Placed && e.Kind != policy.Ended {
-		return
+	if e.Kind == policy.Joined {
+		l.servers = append(l.servers, make([]keyed, len(l.age)-len(l.servers))...)
+		l.servers[v.IDs[e.Slot]].key = -1
 	}
-	if !l.started && e.Kind == policy.Joined {
+	if e.Slot < 0 || e.Kind == policy.Joined && !l.started ||
+		e.Kind != policy.Joined && e.Kind != policy.Placed && e.Kind != policy.Ended {
 		return
 	}
 	l.reposition(v, e.Slot)
 }
 
+// grow puts the servers whose weight has grown behind all others of their new keys.
+func (l *least) grow(v *policy.View) {
+	for id := l.grown(v.Now); id != 0; id = l.grown(v.Now) {
+		l.servers[id].key = -1
+		l.reposition(v, rowOf(v, id))
+	}
+}
+
 // reposition puts a server behind all others of its key, unless that is the key it had.
 func (l *least) reposition(v *policy.View, slot int) {
-	s := &l.servers[slot]
-	key := keyOf(v, slot)
+	s := &l.servers[v.IDs[slot]]
+	key := l.keyOf(v, slot)
 	if !usable(v, slot) || s.key == key {
 		return
 	}
@@ -68,11 +78,11 @@ func (l *least) reposition(v *policy.View, slot int) {
 	}
 }
 
-func keyOf(v *policy.View, slot int) int {
+func (l *least) keyOf(v *policy.View, slot int) int {
 	if v.Flows[slot] == 0 || !usable(v, slot) {
 		return 0
 	}
-	return (int(v.Flows[slot]) + 1) * mostScaled / effective(v, slot)
+	return (int(v.Flows[slot]) + 1) * mostScaled / l.weight(v, slot)
 }
 
 func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
@@ -82,6 +92,7 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 			l.reposition(v, slot)
 		}
 	}
+	l.grow(v)
 	if a, ok := l.dequeue(w, v, log); ok {
 		return a
 	}
@@ -90,10 +101,10 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 		begin = l.rand.IntN(lists)
 	}
 	best := -1
-	for slot := range l.servers {
-		fits := usable(v, slot) && !full(v, slot)
-		log.Add(slot, float64(l.servers[slot].key), fits)
-		if fits && (best < 0 || l.before(slot, best, begin)) {
+	for slot, id := range v.IDs {
+		fits := usable(v, slot) && !l.full(v, slot)
+		log.Add(slot, float64(l.servers[id].key), fits)
+		if fits && (best < 0 || l.before(id, v.IDs[best], begin)) {
 			best = slot
 		}
 	}
@@ -104,7 +115,7 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 }
 
 // before reports whether server a comes before server b in a search that begins with a list.
-func (l *least) before(a, b, begin int) bool {
+func (l *least) before(a, b flow.Instance, begin int) bool {
 	x, y := &l.servers[a], &l.servers[b]
 	if x.key != y.key {
 		return x.key < y.key

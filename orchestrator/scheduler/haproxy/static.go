@@ -88,17 +88,18 @@ func (m *entries) await(slot, sum int) {
 }
 
 type static struct {
-	queue
+	backend
 	entries
 	next int
 }
 
 func (s *static) Observe(e *policy.Event, v *policy.View) {
-	s.queue.follow(e, v)
+	s.backend.follow(e, v)
 	s.entries.follow(e)
 }
 
 func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	s.start(v)
 	if a, ok := s.dequeue(w, v, log); ok {
 		return a
 	}
@@ -111,7 +112,7 @@ func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	}
 	for k := range s.rows {
 		at := (s.next + k) % len(s.rows)
-		if slot := int(s.rows[at]); !full(v, slot) {
+		if slot := int(s.rows[at]); !s.full(v, slot) {
 			s.next = at + 1
 			log.Add(slot, float64(at), true)
 			return policy.Answer{Slot: slot}
