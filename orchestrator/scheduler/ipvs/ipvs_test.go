@@ -157,7 +157,7 @@ func TestKernel(t *testing.T) {
 			var counts []string
 			for slot := len(w.v.IDs) - 1; slot >= 0; slot-- {
 				counts = append(counts, fmt.Sprintf("%c:%d/%d", 'A'-1+w.v.IDs[slot], w.v.Flows[slot],
-					s.servers[slot].inactive))
+					s.at(&w.v, slot).inactive))
 			}
 			if got := strings.Join(counts, " "); got != c.Counts {
 				t.Errorf("connections %s, want %s", got, c.Counts)
@@ -243,7 +243,7 @@ func TestLeastOfDiffer(t *testing.T) {
 			slices.Reverse(w.p.(*least).order)
 			copy(w.v.Flows, c.active)
 			for slot, n := range c.inactive {
-				w.p.(*least).servers[slot].inactive = n
+				w.p.(*least).at(&w.v, slot).inactive = n
 			}
 			got += name + " " + w.do("open c") + " "
 		}
@@ -269,8 +269,8 @@ func TestInactiveConnectionsAndThreshold(t *testing.T) {
 	}
 }
 
-// A server that goes takes its inactive connections along; one that comes back begins anew, at the head of the list.
-func TestAServerThatComesBackBeginsAnew(t *testing.T) {
+// A server that comes back does so at the head of the list. Its inactive connections are forgotten in their time.
+func TestAServerComesBackAtTheHead(t *testing.T) {
 	w := newWorld(t, policytest.New(t, &lc, Options{10 * units.Second}, 1), 0, 1, 1)
 	got := w.run([]string{"open a", "open b", "close a", "del 1", "open c"})
 	v := &w.v
@@ -282,8 +282,23 @@ func TestAServerThatComesBackBeginsAnew(t *testing.T) {
 	if want := "BAABB"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if n := serviceOf(w.p).servers[1].inactive; n != 0 {
+	if n := serviceOf(w.p).at(v, 1).inactive; n != 0 {
 		t.Errorf("%d inactive connections", n)
+	}
+}
+
+// A server whose inactive connections are forgotten while it is away is no longer at its threshold when it comes back.
+func TestTheThresholdOfAServerThatWasAway(t *testing.T) {
+	h := newHost(t, &setting{scheduler: "lc"}, &servers{0, []int32{1, 1}, []int32{0, 1}})
+	for _, step := range [][2]string{{"join A", " A:0/0"}, {"join B", " B:0/0 A:0/0"}, {"open 0", "B B:1/0 A:0/0"},
+		{"close 0", " B:0/1 A:0/0"}, {"leave B", " A:0/0"}, {"open 1", "A A:1/0"}, {"join B", " B:0/0 A:1/0"},
+		{"open 2", "B B:1/0 A:1/0"}} {
+		if step[0] == "open 1" {
+			h.v.Now = 200 * units.Second
+		}
+		if got := h.do(step[0]); got != step[1] {
+			t.Errorf("%s: %s, want %s", step[0], got, step[1])
+		}
 	}
 }
 

@@ -137,7 +137,7 @@ func (w *weighted) next(v *policy.View) int {
 	restarted, lastSweep := false, false
 	for {
 		for at++; at < len(w.order); at++ {
-			if slot := int(w.order[at]); !w.servers[slot].over && int(v.Weight[slot]) >= w.threshold {
+			if slot := int(w.order[at]); !w.at(v, slot).over && int(v.Weight[slot]) >= w.threshold {
 				w.last = at
 				return slot
 			}
@@ -168,7 +168,7 @@ func (w *weighted) next(v *policy.View) int {
 func (w *weighted) fall(v *policy.View) int {
 	most := 1
 	for slot, x := range v.Weight {
-		if !w.servers[slot].over {
+		if !w.at(v, slot).over {
 			most = max(most, int(x))
 		}
 	}
