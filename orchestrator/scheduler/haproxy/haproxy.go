@@ -22,6 +22,14 @@ var Policies = []policy.Row{roundRobinRow, staticRow, leastRow, firstRow, random
 
 const source = "HAProxy 2.6, src/"
 
+// Where rows differ from their sources.
+const (
+	lacks  = "minconn, fullconn, weights that change and backup servers are not there"
+	queues = "a flow may wait for ever; what a server takes from the queue when it comes counts towards its limit, " +
+		"which HAProxy 2.6 forgets (its issue 2744); in slow start a limit grows with the seconds since the server " +
+		"came, not those of the clock, and a server that grows takes from the queue at the next event; " + lacks
+)
+
 // The reasons of all rows.
 const (
 	chosen uint8 = iota
@@ -193,7 +201,8 @@ func rowOf(v *policy.View, id flow.Instance) int {
 
 var firstRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-first", Rule: "the first instance by number that is not full; weights say nothing",
-		Source: source + "lb_fas.c", Score: "the instance's number", Sees: policy.T0 | policy.T1},
+		Source: source + "lb_fas.c", Score: "the instance's number", Sees: policy.T0 | policy.T1,
+		State: "which instances have got a place since a flow was last queued", Cost: "n", Deviates: queues},
 	Reasons: reasons("first that is not full"),
 	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &first{} }),
 }

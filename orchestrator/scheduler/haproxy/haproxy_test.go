@@ -246,7 +246,8 @@ func TestEqualServersInTurn(t *testing.T) {
 	type in struct{ Servers, Requests int }
 	for _, c := range policytest.Vectors(t, "haproxy", "equal servers, roundrobin") {
 		x, want := policytest.Decode[in](t, &c.In), policytest.Decode[[]int](t, &c.Out)
-		w := newWorld(t, &roundRobin{}, slices.Repeat([]int32{1}, x.Servers), make([]int32, x.Servers))
+		w := newWorld(t, policytest.New(t, &roundRobinRow, nil, 1), slices.Repeat([]int32{1}, x.Servers),
+			make([]int32, x.Servers))
 		for i, server := range want {
 			if got := int(w.do("req r")[0]-'A') + 1; got != server {
 				t.Errorf("request %d went to %d, want %d", i, got, server)
@@ -258,32 +259,32 @@ func TestEqualServersInTurn(t *testing.T) {
 // The orders of the two round robins differ, with the same shares.
 func TestOrdersOfRoundRobins(t *testing.T) {
 	for _, c := range []struct {
-		p       policy.Policy
+		row     *policy.Row
 		weights []int32
 		want    string
 	}{
-		{&roundRobin{}, []int32{1, 1, 1}, "ABCABCABC"}, {&roundRobin{}, []int32{3, 1}, "AAABAAABAAAB"},
-		{&roundRobin{}, []int32{2, 1, 1}, "ABACABACABAC"}, {&roundRobin{}, []int32{5, 1, 1}, "AAABAACAAABAAC"},
-		{&roundRobin{}, []int32{4, 3, 2}, "ABACBAABCABACBAABC"},
-		{&roundRobin{}, []int32{1000, 300}, "ABABABAB"}, // weights beyond 256 count as 256
-		{&static{}, []int32{1, 1, 1}, "ABCABC"}, {&static{}, []int32{3, 1}, "AAABAAAB"},
-		{&static{}, []int32{2, 1, 1}, "AABCAABC"}, {&static{}, []int32{5, 1, 1}, "AAABAACAAABAAC"},
-		{&static{}, []int32{4, 3, 2}, "ABABCAABCABABCAABC"}, {&static{}, []int32{20, 10}, "AABAAB"},
+		{&roundRobinRow, []int32{1, 1, 1}, "ABCABCABC"}, {&roundRobinRow, []int32{3, 1}, "AAABAAABAAAB"},
+		{&roundRobinRow, []int32{2, 1, 1}, "ABACABACABAC"}, {&roundRobinRow, []int32{5, 1, 1}, "AAABAACAAABAAC"},
+		{&roundRobinRow, []int32{4, 3, 2}, "ABACBAABCABACBAABC"},
+		{&roundRobinRow, []int32{1000, 300}, "ABABABAB"}, // weights beyond 256 count as 256
+		{&staticRow, []int32{1, 1, 1}, "ABCABC"}, {&staticRow, []int32{3, 1}, "AAABAAAB"},
+		{&staticRow, []int32{2, 1, 1}, "AABCAABC"}, {&staticRow, []int32{5, 1, 1}, "AAABAACAAABAAC"},
+		{&staticRow, []int32{4, 3, 2}, "ABABCAABCABABCAABC"}, {&staticRow, []int32{20, 10}, "AABAAB"},
 	} {
-		w := newWorld(t, c.p, c.weights, make([]int32, len(c.weights)))
+		w := newWorld(t, policytest.New(t, c.row, nil, 1), c.weights, make([]int32, len(c.weights)))
 		got := ""
 		for range c.want {
 			got += w.do("req r")
 		}
 		if got != c.want {
-			t.Errorf("%T %v: %s, want %s", c.p, c.weights, got, c.want)
+			t.Errorf("%s %v: %s, want %s", c.row.Name, c.weights, got, c.want)
 		}
 	}
 }
 
 // Over a whole cycle each server has as many flows as its weight, whatever servers come and go before.
 func TestRoundRobinSharesByWeight(t *testing.T) {
-	w := newWorld(t, &roundRobin{}, []int32{7, 1, 0, 3}, make([]int32, 4))
+	w := newWorld(t, policytest.New(t, &roundRobinRow, nil, 1), []int32{7, 1, 0, 3}, make([]int32, 4))
 	for range 5 {
 		w.do("req r")
 	}

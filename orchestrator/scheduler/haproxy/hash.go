@@ -12,6 +12,7 @@ import (
 // ring is HAProxy's tree of consistent hashing: each server has as many entries as its effective weight.
 type ring struct {
 	changes
+	filled *uint64
 	points []point // in order
 	has    []int   // by number: entries of the server
 	fresh  []point
@@ -34,6 +35,7 @@ func (r *ring) fill(v *policy.View, b *backend) {
 	if !r.changed() {
 		return
 	}
+	*r.filled++
 	r.fresh = r.fresh[:0]
 	slot, gone := 0, false
 	for i, n := range r.has {
@@ -96,14 +98,27 @@ func avalanche(a uint32) uint32 {
 	return a * 3221225473
 }
 
+// What the two rows that hash have in common.
+const (
+	hashState = "the map, as long as the sum of the weights over their greatest common divisor; or the ring, of 16 " +
+		"entries for each unit of weight"
+	hashCost = "constant with the map; logarithm of the ring; n with balance_factor; a change of instances changes " +
+		"map and ring"
+	hashLacks = "a flow goes to an instance that is full, where HAProxy lets it wait for that; hash-key, " +
+		"hash-preserve-affinity and an argument that is absent are not there; " + lacks
+)
+
+var hashCounters = []string{"maps built", "rings changed", "entries passed over by balance_factor"}
+
 var sourceRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-source",
 		Rule:   "the instance that a map or a ring has for the flow's source address",
 		Source: source + "backend.c, lb_map.c, lb_chash.c", Score: "the entry of the map or the ring",
-		Sees: policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: reasons("entry of the source"),
-	Maker:   policy.Make(newHashed),
+		Sees: policy.T0 | policy.T1, State: hashState, Cost: hashCost, Deviates: hashLacks},
+	Tuple:    true,
+	Reasons:  reasons("entry of the source"),
+	Counters: hashCounters,
+	Maker:    policy.Make(newHashed),
 }
 
 type sourceOptions struct {
@@ -130,12 +145,14 @@ type hashed struct {
 	ring
 	consistent, mixed bool
 	factor            int
+	passed            *uint64
 	served            int   // flows, those of servers that have gone included
 	before            []int // by number: weights of the servers before it when the first flow came; 0 for later ones
 }
 
-func newHashed(o sourceOptions, _ policy.Env) (policy.Policy, error) {
-	h := &hashed{consistent: o.Method == "consistent", factor: o.Factor}
+func newHashed(o sourceOptions, env policy.Env) (policy.Policy, error) {
+	h := &hashed{consistent: o.Method == "consistent", factor: o.Factor,
+		entries: entries{built: &env.Counts[0]}, ring: ring{filled: &env.Counts[1]}, passed: &env.Counts[2]}
 	h.mixed = o.Modifier == "avalanche" || o.Modifier == "auto" && h.consistent
 	switch {
 	case o.Factor != 0 && o.Factor <= 100:
@@ -221,6 +238,7 @@ func (h *hashed) bounded(at int, v *policy.View) int {
 		if int(v.Flows[slot]) < part(total, sum, h.weight(v, slot), before) {
 			return at
 		}
+		*h.passed++
 	}
 }
 
@@ -243,10 +261,14 @@ func part(total, sum, weight, before int) int {
 var randomRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-random",
 		Rule:   "the instance with the fewest flows for its weight of some drawn; if it is full, the flow waits",
-		Source: source + "backend.c, lb_chash.c", Score: "flows over 16 times the weight", Sees: policy.T0 | policy.T1},
-	Reasons: reasons("best of those drawn"),
+		Source: source + "backend.c, lb_chash.c", Score: "flows over 16 times the weight", Sees: policy.T0 | policy.T1,
+		State: "the ring: 16 entries for each unit of weight", Cost: "logarithm of the ring for each draw",
+		Deviates: "the draws follow from the scenario's seed, where HAProxy's are the same each time it is started; " +
+			queues},
+	Reasons:  reasons("best of those drawn"),
+	Counters: []string{"rings changed"},
 	Maker: policy.Make(func(o randomOptions, env policy.Env) (policy.Policy, error) {
-		return &random{draws: o.Draws, draw: env.Rand.Uint32}, nil
+		return &random{ring: ring{filled: &env.Counts[0]}, draws: o.Draws, draw: env.Rand.Uint32}, nil
 	}),
 }
 

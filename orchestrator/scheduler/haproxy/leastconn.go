@@ -10,7 +10,10 @@ import (
 var leastRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-leastconn", Rule: "the instance with the fewest flows for its weight",
 		Source: source + "lb_fwlc.c", Score: "flows and one more, times 256, over the weight; 0 without flows",
-		Sees: policy.T0 | policy.T1},
+		Sees:  policy.T0 | policy.T1,
+		State: "a key for each instance, and the order in which they came to have it", Cost: "n",
+		Deviates: "with version: 3.x flows that wait do not count, and the order is read in the source, not held " +
+			"against the program; " + queues},
 	Reasons: reasons("fewest for its weight"),
 	Maker: policy.Make(func(o leastOptions, env policy.Env) (policy.Policy, error) {
 		return &least{lists: o.Version == "3.x", rand: env.Rand}, nil

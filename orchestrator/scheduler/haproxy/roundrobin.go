@@ -10,9 +10,14 @@ import (
 var roundRobinRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-roundrobin",
 		Rule:   "the instances in turn, as often as their weights say and as evenly as that goes",
-		Source: source + "lb_fwrr.c", Score: "the instance's next position", Sees: policy.T0 | policy.T1},
-	Reasons: reasons("next position"),
-	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &roundRobin{} }),
+		Source: source + "lb_fwrr.c", Score: "the instance's next position", Sees: policy.T0 | policy.T1,
+		State: "three trees of instances, and four numbers for each, those that have left included",
+		Cost:  "log n for each instance that is looked at: the one taken, and full ones", Deviates: queues},
+	Reasons:  reasons("next position"),
+	Counters: []string{"full instances passed over"},
+	Maker: policy.Plain(func(env policy.Env) policy.Policy {
+		return &roundRobin{passed: &env.Counts[0]}
+	}),
 }
 
 // roundRobin gives each server positions in a round that is as long as the sum of the weights: the next lies the sum
@@ -29,6 +34,7 @@ type roundRobin struct {
 	following int      // length of the round after it
 	order     int      // of the last server that was put into a tree
 	skipped   []flow.Instance
+	passed    *uint64
 }
 
 type server struct {
@@ -135,6 +141,7 @@ func (r *roundRobin) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) p
 		slot := rowOf(v, id)
 		if r.full(v, slot) {
 			r.skipped = append(r.skipped, id)
+			*r.passed++
 			continue
 		}
 		r.put(id)

@@ -232,3 +232,53 @@ func TestScripts(t *testing.T) {
 		}
 	}
 }
+
+// What the policies count themselves.
+func TestCounts(t *testing.T) {
+	for _, c := range []struct {
+		row     *policy.Row
+		options any
+		servers
+		script string
+		want   []uint64
+	}{
+		// Both servers are looked at in vain for the third flow.
+		{&roundRobinRow, nil, servers{[]int32{1, 1}, []int32{1, 1}, nil, 0}, "open 0, open 1, open 2", []uint64{2}},
+		// The map is AAB. The second flow passes over one A, the third over two.
+		{&staticRow, nil, servers{[]int32{2, 1}, []int32{1, 0}, nil, 0}, "open 0, open 1, open 2", []uint64{1, 3}},
+		{&randomRow, randomOptions{1}, servers{[]int32{1, 1}, []int32{0, 0}, nil, 0}, "open 0, open 1, leave A, open 2",
+			[]uint64{2}},
+		{&sourceRow, sourceOptions{"map-based", "auto", 0}, servers{[]int32{1, 1}, []int32{0, 0}, nil, 0},
+			"open 0, open 1, leave A, open 2", []uint64{2, 0, 0}},
+		{&sourceRow, sourceOptions{"consistent", "auto", 0}, servers{[]int32{1, 1}, []int32{0, 0}, nil, 0},
+			"open 0, open 1, leave A, open 2", []uint64{0, 2, 0}},
+	} {
+		counts := make([]uint64, len(c.row.Counters))
+		p, err := c.row.New(c.options, policy.Env{Rand: rand.New(rand.NewPCG(1, 1)), Counts: counts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newHost(t, p, &c.servers)
+		for line := range strings.SplitSeq(c.script, ", ") {
+			h.do(line)
+		}
+		if !slices.Equal(counts, c.want) {
+			t.Errorf("%s, %+v, %s: counts %v, want %v", c.row.Name, c.servers, c.script, counts, c.want)
+		}
+	}
+}
+
+// Where all servers have their parts, at least the whole ring is passed over.
+func TestEntriesPassedOver(t *testing.T) {
+	p := policytest.New(t, &sourceRow, sourceOptions{"consistent", "auto", 110}, 1).(*hashed)
+	h := newHost(t, p, &servers{[]int32{1, 1, 1, 1, 1}, make([]int32, 5), []bool{false, true, true, true, true}, 0})
+	h.do("open 0")
+	for _, line := range []string{"join B", "join C", "join D", "join E", "leave A", "close 0",
+		"open 1", "open 2", "open 3", "open 4"} {
+		h.do(line)
+	}
+	before := *p.passed
+	if h.do("open 5"); *p.passed-before < uint64(len(p.points)) {
+		t.Errorf("%d of %d entries are passed over", *p.passed-before, len(p.points))
+	}
+}

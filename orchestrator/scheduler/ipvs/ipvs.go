@@ -19,6 +19,13 @@ import (
 
 const source = "Linux 6.1, net/netfilter/ipvs/ip_vs_"
 
+// The state of all rows, and where all differ from their sources.
+const (
+	state = "the list, its servers' inactive connections and which of them are at their thresholds"
+	lacks = "persistence, lower thresholds and weights that change are not there; flows of an instance that has left " +
+		"go on, where IPVS drops the packets of connections to a server that was deleted"
+)
+
 // refused is the reason of a flow that no server takes: the second one of each row.
 const refused = "no server takes it: refused"
 

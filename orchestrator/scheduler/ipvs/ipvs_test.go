@@ -199,7 +199,7 @@ func serviceOf(p policy.Policy) *service {
 func TestWRRFromTheGreatestWeight(t *testing.T) {
 	for _, c := range policytest.Vectors(t, "ipvs", "wrr sequences") {
 		weights, want := policytest.Decode[[]int32](t, &c.In), policytest.Decode[string](t, &c.Out)
-		w := newWorld(t, newWeighted(newService(Options{})), 0, weights...)
+		w := newWorld(t, newWeighted(newService(Options{}), new(uint64)), 0, weights...)
 		p := w.p.(*weighted)
 		slices.Reverse(p.order)
 		p.threshold = p.most
@@ -216,7 +216,7 @@ func TestWRRFromTheGreatestWeight(t *testing.T) {
 // A server that is added changes the divisor of the weights, and the threshold becomes one that its steps can reach:
 // here 1 stays 1. DERIVED from the kernel's source.
 func TestWRRKeepsItsThresholdWhileServersAreAdded(t *testing.T) {
-	w := newWorld(t, newWeighted(newService(Options{})), 0, 6, 4)
+	w := newWorld(t, newWeighted(newService(Options{}), new(uint64)), 0, 6, 4)
 	got := ""
 	for i := range 7 {
 		got += w.do(fmt.Sprint("open c", i))
@@ -353,8 +353,8 @@ func TestLocality(t *testing.T) {
 	}
 	w.v.Now = 25 * 3600 * units.Second
 	w.do("open z dst=10.0.1.8")
-	if len(p.cache) != 2 {
-		t.Errorf("after a day, %d addresses, want the two that were used", len(p.cache))
+	if len(p.cache) != 2 || p.counts[1] != 100 {
+		t.Errorf("after a day, %d addresses, and %d forgotten, want the two that were used", len(p.cache), p.counts[1])
 	}
 }
 
@@ -378,7 +378,7 @@ func TestLocalityLogsPresentConnections(t *testing.T) {
 
 // Beyond 16,384 addresses, those that were not used for 6 minutes go, list by list, a third more than are too many.
 func TestLocalityTrims(t *testing.T) {
-	p := newLocality(Options{})
+	p := newLocality(Options{}, make([]uint64, 2))
 	for i := range uint32(mostCached + 300) {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		p.cache[a] = cached{1, 0}

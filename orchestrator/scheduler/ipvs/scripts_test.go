@@ -81,6 +81,7 @@ type host struct {
 	servers *servers
 	live    map[flow.Instance]int32
 	all     map[flow.ID]*policy.Work
+	counts  []uint64
 }
 
 func newHost(t *testing.T, s *setting, b *servers) *host {
@@ -94,11 +95,15 @@ func newHost(t *testing.T, s *setting, b *servers) *host {
 		o.keyed = s.keyed
 		options = o
 	}
-	p := policytest.New(t, row, options, 1)
+	counts := make([]uint64, len(row.Counters))
+	p, err := row.New(options, policy.Env{Counts: counts})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if m, ok := p.(*maglev); ok {
 		m.address = func(id flow.Instance) uint32 { return flow.Fold(b.address(int(id)-1)) + 80 }
 	}
-	return &host{newWorld(t, p, 0), s, b, map[flow.Instance]int32{}, map[flow.ID]*policy.Work{}}
+	return &host{newWorld(t, p, 0), s, b, map[flow.Instance]int32{}, map[flow.ID]*policy.Work{}, counts}
 }
 
 func (h *host) place(w *policy.Work, slot int) {
@@ -192,6 +197,34 @@ func TestScripts(t *testing.T) {
 				t.Errorf("%s: %s: want [%s]", c.what, did, step[1])
 				break
 			}
+		}
+	}
+}
+
+// What the schedulers count themselves.
+func TestCounts(t *testing.T) {
+	for _, c := range []struct {
+		setting
+		weights []int32
+		script  string
+		want    []uint64
+	}{
+		// A sweep ends before the list begins again: the threshold falls from 2 to 1, and begins at 2 again.
+		{setting{scheduler: "wrr"}, []int32{2, 1}, "join A, join B, open 0, open 1, open 2, open 3", []uint64{2}},
+		{setting{scheduler: "dh", marked: true}, []int32{1}, "join A, open 0, open 1, leave A, join A, open 2",
+			[]uint64{2}},
+		// A server without a weight has all entries, so with fallback all others are tried.
+		{setting{scheduler: "sh"}, []int32{0}, "join A, open 0", []uint64{1, 0}},
+		{setting{scheduler: "sh", keyed: keyed{Fallback: true}}, []int32{0}, "join A, open 0", []uint64{1, 256}},
+		{setting{scheduler: "mh", keyed: keyed{Fallback: true}}, []int32{1}, "join A, open 0", []uint64{1, 0}},
+		{setting{scheduler: "lblc"}, []int32{2, 2}, "join A, join B, open 0, open 1, open 2, open 3", []uint64{1, 0}},
+	} {
+		h := newHost(t, &c.setting, &servers{0, c.weights, make([]int32, len(c.weights))})
+		for line := range strings.SplitSeq(c.script, ", ") {
+			h.do(line)
+		}
+		if !slices.Equal(h.counts, c.want) {
+			t.Errorf("%s, %v, %s: counts %v, want %v", c.name(), c.weights, c.script, h.counts, c.want)
 		}
 	}
 }
