@@ -13,8 +13,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab theory test race bench bench-peers lint fuzz standin docalab doca flower cross \
-	bluefield clean
+.PHONY: help build reproduce lab theory test race bench bench-peers lint fuzz standin docalab doca flower programs \
+	cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -89,6 +89,14 @@ doca: ## the DOCA driver on the stand-in for the SDK, as each release from 2.7 t
 flower: ## the tc flower driver on a kernel that has it: that of Debian's package user-mode-linux
 	CGO_ENABLED=0 $(GO) test -c -o $(BIN)/tc.test ./hw/tc
 	hw/tc/uml.sh $(BIN)/tc.test -test.run Kernel -test.v
+
+# What cannot be had is skipped, and said to be. The random scripts are the same each time.
+programs: ## policies beside what they come from: HAProxy and IPVS (Debian: haproxy, user-mode-linux, kmod)
+	$(GO) test ./orchestrator/scheduler/haproxy -run Live -parallel 8 -v -program haproxy
+	CGO_ENABLED=0 $(GO) test -c -o $(BIN)/ipvs.test ./orchestrator/scheduler/ipvs
+	@if command -v linux.uml >/dev/null; then \
+		hw/tc/uml.sh $(BIN)/ipvs.test -test.run Live -test.v -kernel; \
+	else echo "IPVS is skipped: no linux.uml, of the package user-mode-linux"; fi
 
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco

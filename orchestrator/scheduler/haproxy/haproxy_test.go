@@ -12,6 +12,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
+	"github.com/smartinco/smartinco/units"
 )
 
 func TestContract(t *testing.T) {
@@ -136,32 +137,9 @@ func (w *world) cli(f []string) {
 
 // reweigh gives a server of the round robin another weight. Outside this test weights do not change.
 func (w *world) reweigh(server int) {
-	slot, _ := slices.BinarySearch(w.v.IDs, flow.Instance(server+1))
+	slot := rowOf(&w.v, flow.Instance(server+1))
 	w.v.Weight[slot] = w.weight[server]
-	r := w.p.(*roundRobin)
-	id := w.v.IDs[slot]
-	s := &r.servers[id]
-	now := effective(&w.v, slot)
-	r.following += now - s.weight
-	s.weight = now
-	has := func(n node) bool { return n.id == id }
-	switch {
-	case slices.ContainsFunc(r.init.nodes, has):
-		r.init.remove(id)
-		r.putByWeight(&r.init, id)
-		return
-	case slices.ContainsFunc(r.next.nodes, has):
-		r.next.remove(id)
-		s.at += r.weight
-	default:
-		r.curr.remove(id)
-	}
-	step, at := r.following/now, s.at
-	s.rest = 0
-	if s.at = min(s.before+step, at); s.at < r.pos+2 {
-		s.at = r.pos + step
-	}
-	r.put(id)
+	w.p.(*roundRobin).reweigh(w.v.IDs[slot], effective(&w.v, slot))
 }
 
 // xorshift is HAProxy's generator for statistical purposes, with the seed that it begins with.
@@ -268,7 +246,8 @@ func TestEqualServersInTurn(t *testing.T) {
 	type in struct{ Servers, Requests int }
 	for _, c := range policytest.Vectors(t, "haproxy", "equal servers, roundrobin") {
 		x, want := policytest.Decode[in](t, &c.In), policytest.Decode[[]int](t, &c.Out)
-		w := newWorld(t, &roundRobin{}, slices.Repeat([]int32{1}, x.Servers), make([]int32, x.Servers))
+		w := newWorld(t, policytest.New(t, &roundRobinRow, nil, 1), slices.Repeat([]int32{1}, x.Servers),
+			make([]int32, x.Servers))
 		for i, server := range want {
 			if got := int(w.do("req r")[0]-'A') + 1; got != server {
 				t.Errorf("request %d went to %d, want %d", i, got, server)
@@ -280,32 +259,32 @@ func TestEqualServersInTurn(t *testing.T) {
 // The orders of the two round robins differ, with the same shares.
 func TestOrdersOfRoundRobins(t *testing.T) {
 	for _, c := range []struct {
-		p       policy.Policy
+		row     *policy.Row
 		weights []int32
 		want    string
 	}{
-		{&roundRobin{}, []int32{1, 1, 1}, "ABCABCABC"}, {&roundRobin{}, []int32{3, 1}, "AAABAAABAAAB"},
-		{&roundRobin{}, []int32{2, 1, 1}, "ABACABACABAC"}, {&roundRobin{}, []int32{5, 1, 1}, "AAABAACAAABAAC"},
-		{&roundRobin{}, []int32{4, 3, 2}, "ABACBAABCABACBAABC"},
-		{&roundRobin{}, []int32{1000, 300}, "ABABABAB"}, // weights beyond 256 count as 256
-		{&static{}, []int32{1, 1, 1}, "ABCABC"}, {&static{}, []int32{3, 1}, "AAABAAAB"},
-		{&static{}, []int32{2, 1, 1}, "AABCAABC"}, {&static{}, []int32{5, 1, 1}, "AAABAACAAABAAC"},
-		{&static{}, []int32{4, 3, 2}, "ABABCAABCABABCAABC"}, {&static{}, []int32{20, 10}, "AABAAB"},
+		{&roundRobinRow, []int32{1, 1, 1}, "ABCABCABC"}, {&roundRobinRow, []int32{3, 1}, "AAABAAABAAAB"},
+		{&roundRobinRow, []int32{2, 1, 1}, "ABACABACABAC"}, {&roundRobinRow, []int32{5, 1, 1}, "AAABAACAAABAAC"},
+		{&roundRobinRow, []int32{4, 3, 2}, "ABACBAABCABACBAABC"},
+		{&roundRobinRow, []int32{1000, 300}, "ABABABAB"}, // weights beyond 256 count as 256
+		{&staticRow, []int32{1, 1, 1}, "ABCABC"}, {&staticRow, []int32{3, 1}, "AAABAAAB"},
+		{&staticRow, []int32{2, 1, 1}, "AABCAABC"}, {&staticRow, []int32{5, 1, 1}, "AAABAACAAABAAC"},
+		{&staticRow, []int32{4, 3, 2}, "ABABCAABCABABCAABC"}, {&staticRow, []int32{20, 10}, "AABAAB"},
 	} {
-		w := newWorld(t, c.p, c.weights, make([]int32, len(c.weights)))
+		w := newWorld(t, policytest.New(t, c.row, nil, 1), c.weights, make([]int32, len(c.weights)))
 		got := ""
 		for range c.want {
 			got += w.do("req r")
 		}
 		if got != c.want {
-			t.Errorf("%T %v: %s, want %s", c.p, c.weights, got, c.want)
+			t.Errorf("%s %v: %s, want %s", c.row.Name, c.weights, got, c.want)
 		}
 	}
 }
 
 // Over a whole cycle each server has as many flows as its weight, whatever servers come and go before.
 func TestRoundRobinSharesByWeight(t *testing.T) {
-	w := newWorld(t, &roundRobin{}, []int32{7, 1, 0, 3}, make([]int32, 4))
+	w := newWorld(t, policytest.New(t, &roundRobinRow, nil, 1), []int32{7, 1, 0, 3}, make([]int32, 4))
 	for range 5 {
 		w.do("req r")
 	}
@@ -325,10 +304,11 @@ func TestRoundRobinSharesByWeight(t *testing.T) {
 }
 
 func TestKeysOfLeastConnections(t *testing.T) {
-	v := &policy.View{Weight: []int32{1, 2}, Flows: []int32{0, 0}}
+	w := newWorld(t, policytest.New(t, &leastRow, leastOptions{"2.x"}, 1), []int32{1, 2}, make([]int32, 2))
+	l, v := w.p.(*least), &w.v
 	for i, want := range [][2]int{{0, 0}, {512, 256}, {768, 384}, {1024, 512}} {
 		v.Flows[0], v.Flows[1] = int32(i), int32(i)
-		if got := [2]int{keyOf(v, 0), keyOf(v, 1)}; got != want {
+		if got := [2]int{l.keyOf(v, 0), l.keyOf(v, 1)}; got != want {
 			t.Errorf("%d flows: keys %v, want %v", i, got, want)
 		}
 	}
@@ -355,6 +335,33 @@ func TestLeastConnectionsOfVersion3(t *testing.T) {
 	}
 	if inOrder > 3000 {
 		t.Errorf("%d of 4000 flows went round in order", inOrder)
+	}
+}
+
+// What the running program let a server have while it started slowly, second by second. Its seconds are those of its
+// clock, the policy's those since the server came.
+func TestTheLimitOfAServerThatStartsSlowly(t *testing.T) {
+	for _, c := range []struct {
+		most, slow int
+		want       []int
+	}{
+		{100, 7, []int{1, 14, 28, 42, 57, 71, 85, 100, 100}}, {10, 4, []int{1, 2, 5, 7, 10}}, {3, 3, []int{1, 1, 1, 3}},
+	} {
+		w := newWorld(t, &first{}, []int32{1}, []int32{int32(c.most)})
+		w.do("open 0")
+		w.do("close 0")
+		w.v.SlowStart = units.Time(c.slow) * units.Second
+		w.leave(0)
+		w.join(0)
+		id := 1
+		for age, want := range c.want {
+			w.v.Now = units.Time(age) * units.Second
+			for ; w.do(fmt.Sprint("open ", id)) == "A"; id++ {
+			}
+			if got := int(w.v.Flows[0]); got != want {
+				t.Errorf("after %d of %d seconds: %d of %d, want %d", age, c.slow, got, c.most, want)
+			}
+		}
 	}
 }
 
@@ -396,7 +403,7 @@ func TestRandomTakesTheBetter(t *testing.T) {
 				[]int32{x[0].W / scale, x[1].W / scale}, make([]int32, 2))
 			r := w.p.(*random)
 			w.v.Flows[0], w.v.Flows[1] = x[0].Served, x[1].Served
-			r.fill(&w.v)
+			r.fill(&w.v, &r.backend)
 			var at [2]uint32 // where each of the two is drawn
 			for _, p := range r.points {
 				at[p.server()-1] = p.hash()
@@ -498,7 +505,7 @@ func TestMapAndRingOfManyServers(t *testing.T) {
 			if want := mapStepByStep(&w.v, h.divisor); !slices.Equal(h.rows, want) {
 				t.Fatalf("weights %v: map %v, want %v", w.v.Weight, h.rows, want)
 			}
-			h.ring.fill(&w.v)
+			h.ring.fill(&w.v, &h.backend)
 			if want := ringAnew(&w.v); !slices.Equal(h.points, want) {
 				t.Fatalf("weights %v: the ring is not that of these servers", w.v.Weight)
 			}

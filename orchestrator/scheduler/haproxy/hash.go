@@ -12,10 +12,10 @@ import (
 // ring is HAProxy's tree of consistent hashing: each server has as many entries as its effective weight.
 type ring struct {
 	changes
-	points  []point         // in order
-	servers []flow.Instance // whose entries they are, in order
-	fresh   []point
-	gone    []flow.Instance
+	filled *uint64
+	points []point // in order
+	has    []int   // by number: entries of the server
+	fresh  []point
 }
 
 // point is an entry: the hash above, and the server below, whose number decides between equal hashes.
@@ -27,31 +27,36 @@ func (p point) hash() uint32 { return uint32(p >> 32) }
 
 func (p point) server() flow.Instance { return flow.Instance(uint32(p)) }
 
-// fill takes the entries of the servers that have gone out, and puts those of the servers that have come in.
-func (r *ring) fill(v *policy.View) {
+// fill takes out the entries of the servers that have gone, and puts in those of the servers that have come or grown.
+func (r *ring) fill(v *policy.View, b *backend) {
+	for b.grown(v.Now) != 0 {
+		r.some = true
+	}
 	if !r.changed() {
 		return
 	}
-	r.gone, r.fresh = r.gone[:0], r.fresh[:0]
-	for _, id := range r.servers {
-		if _, there := slices.BinarySearch(v.IDs, id); !there {
-			r.gone = append(r.gone, id)
+	*r.filled++
+	r.fresh = r.fresh[:0]
+	slot, gone := 0, false
+	for i, n := range r.has {
+		wants := 0
+		if slot < len(v.IDs) && v.IDs[slot] == flow.Instance(i) {
+			wants = b.weight(v, slot)
+			slot++
+		}
+		if wants < n { // it has gone, or has come back and starts slowly
+			r.has[i], gone = 0, true
 		}
 	}
+	if gone {
+		r.points = slices.DeleteFunc(r.points, func(p point) bool { return r.has[p.server()] == 0 })
+	}
+	r.has = append(r.has, make([]int, max(0, len(b.age)-len(r.has)))...)
 	for slot, id := range v.IDs {
-		if _, there := slices.BinarySearch(r.servers, id); there {
-			continue
-		}
-		for j := range effective(v, slot) {
+		for j := r.has[id]; j < b.weight(v, slot); j++ {
 			r.fresh = append(r.fresh, pointAt(avalanche(uint32(id)*mostScaled+uint32(j)), id))
 		}
-	}
-	r.servers = append(r.servers[:0], v.IDs...)
-	if len(r.gone) > 0 {
-		r.points = slices.DeleteFunc(r.points, func(p point) bool {
-			_, gone := slices.BinarySearch(r.gone, p.server())
-			return gone
-		})
+		r.has[id] = b.weight(v, slot)
 	}
 	slices.Sort(r.fresh)
 	r.points = merged(r.points, r.fresh)
@@ -93,14 +98,27 @@ func avalanche(a uint32) uint32 {
 	return a * 3221225473
 }
 
+// What the two rows that hash have in common.
+const (
+	hashState = "the map, as long as the sum of the weights over their greatest common divisor; or the ring, of 16 " +
+		"entries for each unit of weight"
+	hashCost = "constant with the map; logarithm of the ring; n with balance_factor; a change of instances changes " +
+		"map and ring"
+	hashLacks = "a flow goes to an instance that is full, where HAProxy lets it wait for that; hash-key, " +
+		"hash-preserve-affinity and an argument that is absent are not there; " + lacks
+)
+
+var hashCounters = []string{"maps built", "rings changed", "entries passed over by balance_factor"}
+
 var sourceRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-source",
 		Rule:   "the instance that a map or a ring has for the flow's source address",
 		Source: source + "backend.c, lb_map.c, lb_chash.c", Score: "the entry of the map or the ring",
-		Sees: policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: reasons("entry of the source"),
-	Maker:   policy.Make(newHashed),
+		Sees: policy.T0 | policy.T1, State: hashState, Cost: hashCost, Deviates: hashLacks},
+	Tuple:    true,
+	Reasons:  reasons("entry of the source"),
+	Counters: hashCounters,
+	Maker:    policy.Make(newHashed),
 }
 
 type sourceOptions struct {
@@ -122,16 +140,19 @@ balance_factor: hash-balance-factor, with consistent. Above 100: an instance has
 
 // hashed is balance source. As in HAProxy, a server that is full is chosen all the same.
 type hashed struct {
+	backend
 	entries
 	ring
 	consistent, mixed bool
 	factor            int
+	passed            *uint64
 	served            int   // flows, those of servers that have gone included
-	before            []int // by number: the weights of the servers before it when the first flow came; 0 for later ones
+	before            []int // by number: weights of the servers before it when the first flow came; 0 for later ones
 }
 
-func newHashed(o sourceOptions, _ policy.Env) (policy.Policy, error) {
-	h := &hashed{consistent: o.Method == "consistent", factor: o.Factor}
+func newHashed(o sourceOptions, env policy.Env) (policy.Policy, error) {
+	h := &hashed{consistent: o.Method == "consistent", factor: o.Factor,
+		entries: entries{built: &env.Counts[0]}, ring: ring{filled: &env.Counts[1]}, passed: &env.Counts[2]}
 	h.mixed = o.Modifier == "avalanche" || o.Modifier == "auto" && h.consistent
 	switch {
 	case o.Factor != 0 && o.Factor <= 100:
@@ -142,7 +163,8 @@ func newHashed(o sourceOptions, _ policy.Env) (policy.Policy, error) {
 	return h, nil
 }
 
-func (h *hashed) Observe(e *policy.Event, _ *policy.View) {
+func (h *hashed) Observe(e *policy.Event, v *policy.View) {
+	h.backend.follow(e, v)
 	h.entries.follow(e)
 	h.ring.follow(e)
 	switch e.Kind {
@@ -166,6 +188,7 @@ func (h *hashed) mix(hash uint32) uint32 {
 
 // choose takes the server of a hash.
 func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy.Answer {
+	h.started = true
 	if !h.consistent {
 		h.entries.fill(v)
 		if len(h.rows) == 0 {
@@ -175,7 +198,7 @@ func (h *hashed) choose(hash uint32, v *policy.View, log *policy.Weighed) policy
 		log.Add(int(h.rows[at]), float64(at), true)
 		return policy.Answer{Slot: int(h.rows[at])}
 	}
-	h.ring.fill(v)
+	h.ring.fill(v, &h.backend)
 	if len(h.points) == 0 {
 		return weightless
 	}
@@ -196,7 +219,7 @@ func (h *hashed) bounded(at int, v *policy.View) int {
 	}
 	sum := 0
 	for slot := range v.IDs {
-		sum += effective(v, slot)
+		sum += h.weight(v, slot)
 	}
 	total := ((h.served+1)*h.factor + 99) / 100
 	for loops := 0; ; at++ {
@@ -212,9 +235,10 @@ func (h *hashed) bounded(at int, v *policy.View) int {
 		if int(id) < len(h.before) {
 			before = h.before[id]
 		}
-		if int(v.Flows[slot]) < part(total, sum, effective(v, slot), before) {
+		if int(v.Flows[slot]) < part(total, sum, h.weight(v, slot), before) {
 			return at
 		}
+		*h.passed++
 	}
 }
 
@@ -237,10 +261,14 @@ func part(total, sum, weight, before int) int {
 var randomRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-random",
 		Rule:   "the instance with the fewest flows for its weight of some drawn; if it is full, the flow waits",
-		Source: source + "backend.c, lb_chash.c", Score: "flows over 16 times the weight", Sees: policy.T0 | policy.T1},
-	Reasons: reasons("best of those drawn"),
+		Source: source + "backend.c, lb_chash.c", Score: "flows over 16 times the weight", Sees: policy.T0 | policy.T1,
+		State: "the ring: 16 entries for each unit of weight", Cost: "logarithm of the ring for each draw",
+		Deviates: "the draws follow from the scenario's seed, where HAProxy's are the same each time it is started; " +
+			queues},
+	Reasons:  reasons("best of those drawn"),
+	Counters: []string{"rings changed"},
 	Maker: policy.Make(func(o randomOptions, env policy.Env) (policy.Policy, error) {
-		return &random{draws: o.Draws, draw: env.Rand.Uint32}, nil
+		return &random{ring: ring{filled: &env.Counts[0]}, draws: o.Draws, draw: env.Rand.Uint32}, nil
 	}),
 }
 
@@ -257,7 +285,7 @@ draws: how many are drawn. HAProxy's balance random draws two; without a line ba
 
 // random draws points of the ring. Of equal servers, that which was drawn last is taken.
 type random struct {
-	queue
+	backend
 	ring
 	draws int
 	draw  func() uint32
@@ -265,15 +293,16 @@ type random struct {
 }
 
 func (r *random) Observe(e *policy.Event, v *policy.View) {
-	r.queue.follow(e, v)
+	r.backend.follow(e, v)
 	r.ring.follow(e)
 }
 
 func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	r.started = true
+	r.fill(v, &r.backend)
 	if a, ok := r.dequeue(w, v, log); ok {
 		return a
 	}
-	r.fill(v)
 	if len(r.points) == 0 {
 		return weightless
 	}
@@ -282,17 +311,17 @@ func (r *random) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	for range r.draws {
 		slot := rowOf(v, r.points[r.nearest(r.draw())].server())
 		r.drawn = append(r.drawn, slot)
-		if best < 0 || int(v.Flows[slot])*effective(v, best) <= int(v.Flows[best])*effective(v, slot) {
+		if best < 0 || int(v.Flows[slot])*r.weight(v, best) <= int(v.Flows[best])*r.weight(v, slot) {
 			best = slot
 		}
 	}
 	if log != nil {
 		slices.Sort(r.drawn)
 		for _, slot := range slices.Compact(r.drawn) {
-			log.Add(slot, float64(v.Flows[slot])/float64(effective(v, slot)), true)
+			log.Add(slot, float64(v.Flows[slot])/float64(r.weight(v, slot)), true)
 		}
 	}
-	if full(v, best) {
+	if r.full(v, best) {
 		return r.none(v)
 	}
 	return policy.Answer{Slot: best}

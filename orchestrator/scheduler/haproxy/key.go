@@ -14,10 +14,12 @@ var hashRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-hash",
 		Rule:   "the instance that a map or a ring has for the hash of a key of the flow",
 		Source: source + "backend.c, hash.c, lb_map.c, lb_chash.c", Score: "the entry of the map or the ring",
-		Sees: policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: reasons("entry of the key"),
-	Maker:   policy.Make(newKeyHashed),
+		Sees: policy.T0 | policy.T1, State: hashState, Cost: hashCost,
+		Deviates: "a flow has no path and no header: a key of its five-tuple is hashed; " + hashLacks},
+	Tuple:    true,
+	Reasons:  reasons("entry of the key"),
+	Counters: hashCounters,
+	Maker:    policy.Make(newKeyHashed),
 }
 
 type hashOptions struct {

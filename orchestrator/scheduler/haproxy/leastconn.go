@@ -3,13 +3,17 @@ package haproxy
 import (
 	"math/rand/v2"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 var leastRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-leastconn", Rule: "the instance with the fewest flows for its weight",
 		Source: source + "lb_fwlc.c", Score: "flows and one more, times 256, over the weight; 0 without flows",
-		Sees: policy.T0 | policy.T1},
+		Sees:  policy.T0 | policy.T1,
+		State: "a key for each instance, and the order in which they came to have it", Cost: "n",
+		Deviates: "with version: 3.x flows that wait do not count, and the order is read in the source, not held " +
+			"against the program; " + queues},
 	Reasons: reasons("fewest for its weight"),
 	Maker: policy.Make(func(o leastOptions, env policy.Env) (policy.Policy, error) {
 		return &least{lists: o.Version == "3.x", rand: env.Rand}, nil
@@ -32,9 +36,8 @@ const lists = 4
 
 // least keeps the servers in the order in which each came to have its key.
 type least struct {
-	queue
-	started bool
-	servers policy.PerSlot[keyed]
+	backend
+	servers []keyed // by number
 	order   int
 	lists   bool
 	rand    *rand.Rand
@@ -43,21 +46,31 @@ type least struct {
 type keyed struct{ key, order, list int }
 
 func (l *least) Observe(e *policy.Event, v *policy.View) {
+	l.grow(v)
 	l.follow(e, v)
-	l.servers.Follow(e, keyed{key: -1})
-	if e.Slot < 0 || e.Kind != policy.Joined && e.Kind != policy.Placed && e.Kind != policy.Ended {
-		return
+	if e.Kind == policy.Joined {
+		l.servers = append(l.servers, make([]keyed, len(l.age)-len(l.servers))...)
+		l.servers[v.IDs[e.Slot]].key = -1
 	}
-	if !l.started && e.Kind == policy.Joined {
+	if e.Slot < 0 || e.Kind == policy.Joined && !l.started ||
+		e.Kind != policy.Joined && e.Kind != policy.Placed && e.Kind != policy.Ended {
 		return
 	}
 	l.reposition(v, e.Slot)
 }
 
+// grow puts the servers whose weight has grown behind all others of their new keys.
+func (l *least) grow(v *policy.View) {
+	for id := l.grown(v.Now); id != 0; id = l.grown(v.Now) {
+		l.servers[id].key = -1
+		l.reposition(v, rowOf(v, id))
+	}
+}
+
 // reposition puts a server behind all others of its key, unless that is the key it had.
 func (l *least) reposition(v *policy.View, slot int) {
-	s := &l.servers[slot]
-	key := keyOf(v, slot)
+	s := &l.servers[v.IDs[slot]]
+	key := l.keyOf(v, slot)
 	if !usable(v, slot) || s.key == key {
 		return
 	}
@@ -68,11 +81,11 @@ func (l *least) reposition(v *policy.View, slot int) {
 	}
 }
 
-func keyOf(v *policy.View, slot int) int {
+func (l *least) keyOf(v *policy.View, slot int) int {
 	if v.Flows[slot] == 0 || !usable(v, slot) {
 		return 0
 	}
-	return (int(v.Flows[slot]) + 1) * mostScaled / effective(v, slot)
+	return (int(v.Flows[slot]) + 1) * mostScaled / l.weight(v, slot)
 }
 
 func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
@@ -82,6 +95,7 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 			l.reposition(v, slot)
 		}
 	}
+	l.grow(v)
 	if a, ok := l.dequeue(w, v, log); ok {
 		return a
 	}
@@ -90,10 +104,10 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 		begin = l.rand.IntN(lists)
 	}
 	best := -1
-	for slot := range l.servers {
-		fits := usable(v, slot) && !full(v, slot)
-		log.Add(slot, float64(l.servers[slot].key), fits)
-		if fits && (best < 0 || l.before(slot, best, begin)) {
+	for slot, id := range v.IDs {
+		fits := usable(v, slot) && !l.full(v, slot)
+		log.Add(slot, float64(l.servers[id].key), fits)
+		if fits && (best < 0 || l.before(id, v.IDs[best], begin)) {
 			best = slot
 		}
 	}
@@ -104,7 +118,7 @@ func (l *least) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy
 }
 
 // before reports whether server a comes before server b in a search that begins with a list.
-func (l *least) before(a, b, begin int) bool {
+func (l *least) before(a, b flow.Instance, begin int) bool {
 	x, y := &l.servers[a], &l.servers[b]
 	if x.key != y.key {
 		return x.key < y.key

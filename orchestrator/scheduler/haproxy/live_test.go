@@ -29,115 +29,181 @@ var (
 
 // Connections come and go, and so do servers: what the running program does with each, the policy does as well.
 func TestLive(t *testing.T) {
-	if *program == "" {
-		t.Skip("does not apply: go test -program haproxy holds the policies against the program")
-	}
-	if _, err := exec.LookPath(*program); err != nil {
-		t.Skip("no HAProxy: install the package haproxy: ", err)
-	}
-	servers := newServers(t)
+	needsProgram(t)
+	folder := newServers(t)
 	for _, s := range settings {
-		t.Run(strings.ReplaceAll(s.lines, "\n", ", "), func(t *testing.T) {
+		t.Run(s.name(), func(t *testing.T) {
 			connections := 0
 			for _, c := range scripts {
 				if c.lines == s.lines {
-					lines := steps(c.script)
-					connections += s.compare(t, servers, &c.backend, func([]flow.ID) (line string) {
-						if len(lines) > 0 {
-							line, lines = lines[0][0], lines[1:]
+					p := s.begin(t, folder, &c.servers)
+					for _, step := range steps(c.script) {
+						if !p.do(step[0]) {
+							break
 						}
-						return line
-					})
+					}
+					connections += p.stop()
 				}
 			}
 			for seed := range uint64(*drawn) {
-				b, next := s.script(rand.New(rand.NewPCG(seed, 3)))
-				connections += s.compare(t, servers, b, next)
+				d := s.draw(rand.New(rand.NewPCG(seed, 3)))
+				p := s.begin(t, folder, &d.servers)
+				for line := "open 0"; p.do(line) && p.lines < 60; {
+					if line = d.connection(p.open()); d.r.IntN(20) > 16 {
+						line = d.server()
+					}
+				}
+				connections += p.stop()
 			}
 			t.Logf("%d connections", connections)
 		})
 	}
 }
 
+// Servers that come start slowly, in the program's own time. They come and go early in a second, each time somewhat
+// later, and connections in its middle, so that it is sure what comes before a server gets more, and what after.
+func TestLiveSlowStart(t *testing.T) {
+	needsProgram(t)
+	folder := newServers(t)
+	for _, s := range settings[:ways] {
+		for seed := range uint64(2) {
+			t.Run(fmt.Sprint(s.name(), ", ", seed), func(t *testing.T) {
+				t.Parallel()
+				s.limited = false // the limits grow with the seconds of the program's clock
+				d := s.draw(rand.New(rand.NewPCG(seed, 4)))
+				d.slow = 3
+				p := s.begin(t, folder, &d.servers)
+				defer func() { t.Logf("%d connections", p.stop()) }()
+				for second := range 6 {
+					ok := p.do(fmt.Sprint("at ", second*1020))
+					for k := 0; ok && second > 0 && k < 2; k++ {
+						ok = p.do(d.server())
+					}
+					ok = ok && p.do(fmt.Sprint("at ", second*1000+500))
+					for k := 0; ok && k < 12; k++ {
+						ok = p.do(d.connection(p.open()))
+					}
+					if !ok {
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
+func needsProgram(t *testing.T) {
+	if *program == "" {
+		t.Skip("does not apply: go test -program haproxy holds the policies against the program")
+	}
+	if _, err := exec.LookPath(*program); err != nil {
+		t.Skip("no HAProxy: install the package haproxy: ", err)
+	}
+}
+
 const mostServers = 8
 
-// script draws a backend, and lines for it of connections and servers that come and go. next is told which connections
-// there are, and says "" in the end.
-func (s *setting) script(r *rand.Rand) (b *backend, next func(open []flow.ID) string) {
+// drawing is servers that were drawn, for which lines of a script are drawn.
+type drawing struct {
+	servers
+	r      *rand.Rand
+	isDown []bool
+	opened int
+}
+
+func (s *setting) draw(r *rand.Rand) *drawing {
 	n := 1 + r.IntN(mostServers)
-	b = &backend{make([]int32, n), make([]int32, n), make([]bool, n)}
+	d := &drawing{servers{make([]int32, n), make([]int32, n), make([]bool, n), 0}, r, nil, 1}
 	for i := range n {
-		b.weights[i] = int32(r.IntN([]int{2, 6, 257}[r.IntN(3)]))
+		d.weights[i] = int32(r.IntN([]int{2, 6, 257}[r.IntN(3)]))
 		if s.limited {
-			b.most[i] = int32(r.IntN(4) * min(1, r.IntN(3)))
+			d.most[i] = int32(r.IntN(4) * min(1, r.IntN(3)))
 		}
-		b.down[i] = r.IntN(4) == 0
+		d.down[i] = r.IntN(4) == 0
 	}
-	b.down[r.IntN(n)] = false
+	d.down[r.IntN(n)] = false
 	all, up := 0, 0
-	for i, w := range b.weights {
-		if all = numeric.GCD(all, int(w)); !b.down[i] {
+	for i, w := range d.weights {
+		if all = numeric.GCD(all, int(w)); !d.down[i] {
 			up = numeric.GCD(up, int(w))
 		}
 	}
 	if all != up { // the program's map goes by the weights of servers that are yet to come
-		clear(b.down)
+		clear(d.down)
 	}
-	down, opened, left := slices.Clone(b.down), 0, 60
-	return b, func(open []flow.ID) string {
-		if left--; left < 0 {
-			return ""
-		}
-		switch k := r.IntN(20); {
-		case opened == 0 || k < 11 || k < 17 && len(open) == 0:
-			opened++
-			return fmt.Sprint("open ", opened-1)
-		case k < 17:
-			return fmt.Sprint("close ", open[r.IntN(len(open))])
-		}
-		server := r.IntN(n)
-		down[server] = !down[server]
-		if down[server] {
-			return fmt.Sprintf("leave %c", 'A'+server)
-		}
-		return fmt.Sprintf("join %c", 'A'+server)
-	}
+	d.isDown = slices.Clone(d.down)
+	return d
 }
 
-// compare has a script done by both, and returns how many connections were opened.
-func (s *setting) compare(t *testing.T, servers string, b *backend, next func(open []flow.ID) string) (opened int) {
-	a, err := start(servers, s.lines, b)
+// server has one come or go.
+func (d *drawing) server() string {
+	server := d.r.IntN(len(d.isDown))
+	d.isDown[server] = !d.isDown[server]
+	if d.isDown[server] {
+		return fmt.Sprintf("leave %c", 'A'+server)
+	}
+	return fmt.Sprintf("join %c", 'A'+server)
+}
+
+// connection has one come or, of those that are open, go.
+func (d *drawing) connection(open []flow.ID) string {
+	if len(open) == 0 || d.r.IntN(17) < 11 {
+		d.opened++
+		return fmt.Sprint("open ", d.opened-1)
+	}
+	return fmt.Sprint("close ", open[d.r.IntN(len(open))])
+}
+
+// pair is a program and a policy, which do the same.
+type pair struct {
+	*proxy
+	*host
+	script string
+	lines  int
+	opened int
+}
+
+func (s *setting) begin(t *testing.T, folder string, b *servers) *pair {
+	a, err := start(folder, s.lines, b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.stop()
-	p := s.policy(t)
-	if p, ok := p.(*keyHashed); ok {
-		a.key = p.key
+	p := &pair{proxy: a, host: newHost(t, s.policy(t), b)}
+	if k, ok := p.p.(*keyHashed); ok {
+		a.key = k.key
 	}
-	h := newHost(t, p, b)
-	script := fmt.Sprintf("%q; weights %v, maxconn %v, down %v:", s.lines, b.weights, b.most, b.down)
-	for {
-		line := next(a.open())
-		if line == "" {
-			return opened
-		}
-		if strings.HasPrefix(line, "open") {
-			opened++
-		}
-		want, err := a.do(line)
-		if err != nil {
-			t.Fatal(script, " ", line, ": ", err)
-		}
-		script += fmt.Sprintf(" %s [%s]", line, want)
-		if got := h.do(line); got != want {
-			t.Errorf("%s: the policy does [%s]", script, got)
-			return opened
-		}
-		if strings.HasPrefix(line, "join") && want != "" {
-			return opened // HAProxy 2.6 does not count what a server takes from the queue when it comes: its issue 2744
-		}
+	p.script = fmt.Sprintf("%s; weights %v, maxconn %v, down %v:", s.name(), b.weights, b.most, b.down)
+	return p
+}
+
+// do carries out a line of a script, and says whether the script can go on.
+func (p *pair) do(line string) bool {
+	p.lines++
+	want, err := p.proxy.do(line)
+	p.script += fmt.Sprintf(" %s [%s]", line, want)
+	if err != nil {
+		p.t.Fatal(p.script, ": ", err)
 	}
+	if strings.HasPrefix(line, "open") {
+		p.opened++
+	}
+	if got := p.host.do(line); got != want {
+		p.t.Errorf("%s: the policy does [%s]", p.script, got)
+		return false
+	}
+	if behind := time.Since(p.zero) - p.at; p.at > 0 && behind > 350*time.Millisecond {
+		p.t.Logf("the machine is too slow to go on, by %v", behind)
+		return false
+	}
+	// HAProxy 2.6 does not count what a server takes from the queue when it comes: its issue 2744.
+	return want == "" || !strings.HasPrefix(line, "join")
+}
+
+func (p *pair) open() []flow.ID { return p.proxy.open() }
+
+func (p *pair) stop() (opened int) {
+	p.proxy.stop()
+	return p.opened
 }
 
 // newServers starts servers that say their letter to who connects. They are the sockets A, B ... of a folder.
@@ -176,6 +242,8 @@ type proxy struct {
 	conns   map[flow.ID]net.Conn
 	queued  map[flow.ID]bool
 	said    chan said
+	zero    time.Time                                 // when the script began
+	at      time.Duration                             // since then
 	key     func(t *flow.FiveTuple, to []byte) []byte // what is hashed, if anything is
 }
 
@@ -185,7 +253,7 @@ type said struct {
 	letter string
 }
 
-func start(servers, lines string, b *backend) (*proxy, error) {
+func start(folder, lines string, b *servers) (*proxy, error) {
 	dir, err := os.MkdirTemp("", "haproxy")
 	if err != nil {
 		return nil, err
@@ -211,12 +279,15 @@ backend b
 	for line := range strings.SplitSeq(lines, "\n") {
 		fmt.Fprintf(&text, "  %s\n", line)
 	}
+	if b.slow > 0 {
+		fmt.Fprintf(&text, "  default-server slowstart %ds\n", b.slow)
+	}
 	for i, weight := range b.weights {
-		fmt.Fprintf(&text, "  server %c unix@%s/%c weight %d", 'A'+i, servers, 'A'+i, weight)
+		fmt.Fprintf(&text, "  server %c unix@%s/%c weight %d", 'A'+i, folder, 'A'+i, weight)
 		if b.most[i] > 0 {
 			fmt.Fprintf(&text, " maxconn %d", b.most[i])
 		}
-		if b.isDown(i) {
+		if b.startsDown(i) {
 			text.WriteString(" disabled")
 		}
 		text.WriteString("\n")
@@ -308,6 +379,13 @@ func (p *proxy) do(line string) (string, error) {
 	var id flow.ID
 	fmt.Sscan(what, &id)
 	switch verb {
+	case "at":
+		if id == 0 {
+			p.zero = time.Now()
+		}
+		p.at = time.Duration(id) * time.Millisecond
+		time.Sleep(time.Until(p.zero.Add(p.at)))
+		return "", nil
 	case "open":
 		return p.connect(id)
 	case "close":
@@ -342,7 +420,7 @@ func (p *proxy) connect(id flow.ID) (string, error) {
 		select {
 		case s := <-p.said:
 			return p.note(s), nil
-		case <-time.After(100 * time.Microsecond):
+		case <-time.After(2 * time.Millisecond):
 		}
 		if _, queued, err := p.now(); err != nil {
 			return "", err
@@ -351,7 +429,7 @@ func (p *proxy) connect(id flow.ID) (string, error) {
 			return fmt.Sprintf("%d:queued", id), nil
 		}
 	}
-	return "", fmt.Errorf("nothing was heard of it, of %d connections with %d in the queue", len(p.conns), len(p.queued))
+	return "", fmt.Errorf("nothing was heard of it; %d connections are there, %d wait", len(p.conns), len(p.queued))
 }
 
 // note takes down what became of a connection.

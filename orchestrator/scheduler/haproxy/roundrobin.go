@@ -10,26 +10,31 @@ import (
 var roundRobinRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-roundrobin",
 		Rule:   "the instances in turn, as often as their weights say and as evenly as that goes",
-		Source: source + "lb_fwrr.c", Score: "the instance's next position", Sees: policy.T0 | policy.T1},
-	Reasons: reasons("next position"),
-	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &roundRobin{} }),
+		Source: source + "lb_fwrr.c", Score: "the instance's next position", Sees: policy.T0 | policy.T1,
+		State: "three trees of instances, and four numbers for each, those that have left included",
+		Cost:  "log n for each instance that is looked at: the one taken, and full ones", Deviates: queues},
+	Reasons:  reasons("next position"),
+	Counters: []string{"full instances passed over"},
+	Maker: policy.Plain(func(env policy.Env) policy.Policy {
+		return &roundRobin{passed: &env.Counts[0]}
+	}),
 }
 
 // roundRobin gives each server positions in a round that is as long as the sum of the weights: the next lies the sum
 // over the server's weight behind the last, what remains of the division being kept. Servers whose next position is
 // beyond the round wait for the one after it. Those without a position, the heaviest first, fill the holes.
 type roundRobin struct {
-	queue
-	started   bool
+	backend
 	servers   []server // by number; those that left keep what remained
 	init      tree     // without a position
 	curr      tree     // with a position in this round
 	next      tree     // for the round after it
 	pos       int      // in the round
-	weight    int      // length of the round
+	length    int      // of the round
 	following int      // length of the round after it
 	order     int      // of the last server that was put into a tree
 	skipped   []flow.Instance
+	passed    *uint64
 }
 
 type server struct {
@@ -40,6 +45,7 @@ type server struct {
 }
 
 func (r *roundRobin) Observe(e *policy.Event, v *policy.View) {
+	r.grow(v)
 	r.follow(e, v)
 	switch e.Kind {
 	case policy.Joined:
@@ -48,9 +54,9 @@ func (r *roundRobin) Observe(e *policy.Event, v *policy.View) {
 			r.servers = append(r.servers, make([]server, n)...)
 		}
 		s := &r.servers[id]
-		if s.weight = effective(v, e.Slot); s.weight > 0 && r.started {
+		if s.weight = r.weight(v, e.Slot); s.weight > 0 && r.started {
 			r.following += s.weight
-			s.at = r.pos + (r.following+r.weight-r.pos)/s.weight
+			s.at = r.pos + (r.following+r.length-r.pos)/s.weight
 			r.put(id)
 		}
 	case policy.Left:
@@ -64,8 +70,8 @@ func (r *roundRobin) Observe(e *policy.Event, v *policy.View) {
 	}
 }
 
-// start takes the servers that are there as those of the configuration.
-func (r *roundRobin) start(v *policy.View) {
+// configure takes the servers that are there as those of the configuration.
+func (r *roundRobin) configure(v *policy.View) {
 	r.started = true
 	for _, id := range v.IDs {
 		if w := r.servers[id].weight; w > 0 {
@@ -73,27 +79,58 @@ func (r *roundRobin) start(v *policy.View) {
 			r.putByWeight(&r.init, id)
 		}
 	}
-	r.pos, r.weight = r.following, r.following
+	r.pos, r.length = r.following, r.following
+}
+
+// grow gives the servers that have grown their new weights, and puts them where their next positions are by these.
+func (r *roundRobin) grow(v *policy.View) {
+	for id := r.grown(v.Now); id != 0; id = r.grown(v.Now) {
+		if weight := r.weight(v, rowOf(v, id)); weight > 0 {
+			r.reweigh(id, weight)
+		}
+	}
+}
+
+func (r *roundRobin) reweigh(id flow.Instance, weight int) {
+	s := &r.servers[id]
+	r.following += weight - s.weight
+	s.weight = weight
+	switch {
+	case r.init.remove(id):
+		r.putByWeight(&r.init, id)
+		return
+	case r.next.remove(id):
+		s.at += r.length
+	default:
+		r.curr.remove(id)
+	}
+	step := r.following / weight
+	s.rest = 0
+	if s.at = min(s.before+step, s.at); s.at < r.pos+2 {
+		s.at = r.pos + step
+	}
+	r.put(id)
 }
 
 func (r *roundRobin) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	if !r.started {
-		r.start(v)
+		r.configure(v)
 	}
+	r.grow(v)
 	if a, ok := r.dequeue(w, v, log); ok {
 		return a
 	}
 	r.skipped = r.skipped[:0]
 	switched := false
 	for {
-		if r.weight == 0 {
-			r.pos, r.weight = r.following, r.following
+		if r.length == 0 {
+			r.pos, r.length = r.following, r.following
 		}
 		id := r.take()
 		if id == 0 && !switched {
 			switched = true
 			r.init, r.next = r.next, r.init
-			r.weight, r.pos = r.following, r.following
+			r.length, r.pos = r.following, r.following
 			continue
 		}
 		if id == 0 {
@@ -102,8 +139,9 @@ func (r *roundRobin) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) p
 		}
 		at := r.advance(id)
 		slot := rowOf(v, id)
-		if full(v, slot) {
+		if r.full(v, slot) {
 			r.skipped = append(r.skipped, id)
+			*r.passed++
 			continue
 		}
 		r.put(id)
@@ -149,8 +187,8 @@ func (r *roundRobin) advance(id flow.Instance) int {
 // put puts a server where its position is.
 func (r *roundRobin) put(id flow.Instance) {
 	s := &r.servers[id]
-	if s.at >= 2*r.weight || s.at >= r.weight+r.following {
-		s.at -= r.weight
+	if s.at >= 2*r.length || s.at >= r.length+r.following {
+		s.at -= r.length
 		r.putByWeight(&r.next, id)
 		return
 	}
@@ -205,10 +243,13 @@ func (t *tree) pop() flow.Instance {
 	return id
 }
 
-func (t *tree) remove(id flow.Instance) {
-	if i := slices.IndexFunc(t.nodes, func(n node) bool { return n.id == id }); i >= 0 {
+// remove takes a server out, if it is there.
+func (t *tree) remove(id flow.Instance) bool {
+	i := slices.IndexFunc(t.nodes, func(n node) bool { return n.id == id })
+	if i >= 0 {
 		t.cut(i)
 	}
+	return i >= 0
 }
 
 func (t *tree) cut(i int) {

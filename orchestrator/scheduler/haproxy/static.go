@@ -8,25 +8,35 @@ import (
 var staticRow = policy.Row{
 	Info: policy.Info{Name: "haproxy-static-rr",
 		Rule:   "the instances in turn, by a map in which each is as often as its weight says",
-		Source: source + "lb_map.c", Score: "the map's entry", Sees: policy.T0 | policy.T1},
-	Reasons: reasons("next entry of the map"),
-	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &static{} }),
+		Source: source + "lb_map.c", Score: "the map's entry", Sees: policy.T0 | policy.T1,
+		State:    "the map: as many entries as the sum of the weights over their greatest common divisor",
+		Cost:     "constant; the entries of full instances; the map is built anew after a change",
+		Deviates: mapped + queues},
+	Reasons:  reasons("next entry of the map"),
+	Counters: []string{"maps built", "entries of full instances passed over"},
+	Maker: policy.Plain(func(env policy.Env) policy.Policy {
+		return &static{entries: entries{built: &env.Counts[0]}, passed: &env.Counts[1]}
+	}),
 }
+
+// mapped is where the map differs.
+const mapped = "the divisor is that of the weights of all instances so far, not of all that the configuration has; "
 
 // entries is HAProxy's map of servers: rows, each as often as its weight over the greatest common divisor of all says,
 // those that have gone included.
 type entries struct {
 	changes
+	built   *uint64
 	divisor int
 	rows    []int32
-	servers []mapped // by row
-	due     tree     // the servers, by the step in which they rise by a level
-	highest tree     // the servers at level 0 and above, the highest first; some stand there at levels that they had
+	servers []inMap // by row
+	due     tree    // the servers, by the step in which they rise by a level
+	highest tree    // the servers at level 0 and above, the highest first; some stand there at levels that they had
 }
 
-// mapped is a server while the map is built. In each step its score grows by its weight. Its level is the score in
+// inMap is a server while the map is built. In each step its score grows by its weight. Its level is the score in
 // whole sums of the weights, so it rises in known steps, and falls by one with each entry that the server gets.
-type mapped struct{ weight, given, level int }
+type inMap struct{ weight, given, level int }
 
 // fill builds the map where servers have come or gone. In each step all servers get their weight, and the first of
 // those that have the most, in whole sums of the weights, gives such a sum away for the entry.
@@ -36,6 +46,7 @@ func (m *entries) fill(v *policy.View) {
 	if !m.changed() {
 		return
 	}
+	*m.built++
 	sum := 0
 	for slot := range v.IDs {
 		m.divisor, sum = numeric.GCD(m.divisor, effective(v, slot)), sum+effective(v, slot)
@@ -47,7 +58,7 @@ func (m *entries) fill(v *policy.View) {
 	}
 	sum /= m.divisor
 	for slot := range v.IDs {
-		m.servers = append(m.servers, mapped{weight: effective(v, slot) / m.divisor})
+		m.servers = append(m.servers, inMap{weight: effective(v, slot) / m.divisor})
 		if usable(v, slot) {
 			m.stand(slot)
 			m.await(slot, sum)
@@ -88,17 +99,19 @@ func (m *entries) await(slot, sum int) {
 }
 
 type static struct {
-	queue
+	backend
 	entries
-	next int
+	next   int
+	passed *uint64
 }
 
 func (s *static) Observe(e *policy.Event, v *policy.View) {
-	s.queue.follow(e, v)
+	s.backend.follow(e, v)
 	s.entries.follow(e)
 }
 
 func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	s.start(v)
 	if a, ok := s.dequeue(w, v, log); ok {
 		return a
 	}
@@ -111,11 +124,12 @@ func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	}
 	for k := range s.rows {
 		at := (s.next + k) % len(s.rows)
-		if slot := int(s.rows[at]); !full(v, slot) {
+		if slot := int(s.rows[at]); !s.full(v, slot) {
 			s.next = at + 1
 			log.Add(slot, float64(at), true)
 			return policy.Answer{Slot: slot}
 		}
+		*s.passed++
 	}
 	return s.none(v)
 }

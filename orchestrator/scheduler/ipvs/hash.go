@@ -5,24 +5,35 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
+// Of the rows with tables: their cost, and what they count.
+const (
+	filled = "constant; with fallback, the entries that are tried; the table is filled anew after a change"
+	tables = "tables filled"
+	others = "other entries tried"
+)
+
 var sh = policy.Row{
 	Info: policy.Info{Name: "ipvs-sh", Rule: "the server that a table, filled by weight, has for the flow's source",
-		Source: source + "sh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: reasons("entry of the source"),
-	Maker: policy.Make(func(o sourceOptions, _ policy.Env) (policy.Policy, error) {
-		return newHashed(o.Options, o.keyed, true), nil
+		Source: source + "sh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1,
+		State: state + ", the table", Cost: filled, Deviates: lacks},
+	Tuple:    true,
+	Reasons:  reasons("entry of the source"),
+	Counters: []string{tables, others},
+	Maker: policy.Make(func(o sourceOptions, env policy.Env) (policy.Policy, error) {
+		return newHashed(o.Options, o.keyed, true, env.Counts), nil
 	}),
 }
 
 var dh = policy.Row{
 	Info: policy.Info{Name: "ipvs-dh",
 		Rule:   "the server that a table has for the flow's destination address: one for all of a service address",
-		Source: source + "dh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: reasons("entry of the destination address"),
-	Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
-		return newHashed(o, keyed{destination: true}, false), nil
+		Source: source + "dh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1,
+		State: state + ", the table", Cost: "constant; the table is filled anew after a change", Deviates: lacks},
+	Tuple:    true,
+	Reasons:  reasons("entry of the destination address"),
+	Counters: []string{tables},
+	Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
+		return newHashed(o, keyed{destination: true}, false, env.Counts), nil
 	}),
 }
 
@@ -69,10 +80,11 @@ type hashed struct {
 	weights bool
 	table   [buckets]int32 // rows
 	stale   bool
+	counts  []uint64
 }
 
-func newHashed(o Options, k keyed, weights bool) *hashed {
-	h := &hashed{service: newService(o), keyed: k, weights: weights}
+func newHashed(o Options, k keyed, weights bool, counts []uint64) *hashed {
+	h := &hashed{service: newService(o), keyed: k, weights: weights, counts: counts}
 	h.changed = func(bool, int) { h.stale = true }
 	return h
 }
@@ -99,6 +111,7 @@ func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	if h.stale {
 		h.fill(v)
 		h.stale = false
+		h.counts[0]++
 	}
 	key := h.of(&w.Tuple)
 	first := entry(key, 0)
@@ -109,6 +122,7 @@ func (h *hashed) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	at := first
 	slot, ok := try(at)
 	for offset := uint32(0); !ok && h.Fallback && offset < buckets; offset++ {
+		h.counts[1]++
 		at = entry(key, (offset+first)%buckets)
 		slot, ok = try(at)
 	}

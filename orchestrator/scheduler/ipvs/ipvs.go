@@ -19,6 +19,13 @@ import (
 
 const source = "Linux 6.1, net/netfilter/ipvs/ip_vs_"
 
+// The state of all rows, and where all differ from their sources.
+const (
+	state = "the list, its servers' inactive connections and which of them are at their thresholds"
+	lacks = "persistence, lower thresholds and weights that change are not there; flows of an instance that has left " +
+		"go on, where IPVS drops the packets of connections to a server that was deleted"
+)
+
 // refused is the reason of a flow that no server takes: the second one of each row.
 const refused = "no server takes it: refused"
 
@@ -39,17 +46,15 @@ inactive: how long a flow that has ended counts as an inactive connection; the k
 
 // server is what IPVS knows of an instance beyond the View.
 type server struct {
-	serial   uint32 // tells it from the same instance before it left and was taken back
-	inactive int32  // connections
-	over     bool   // the upper threshold was reached, and the connections are not yet below three quarters of it
+	inactive int32 // connections
+	over     bool  // the upper threshold was reached, and the connections are not yet below three quarters of it
 }
 
 // service is the servers in the order of IPVS' list.
 type service struct {
-	plain    bool // neither weights nor thresholds count
-	servers  policy.PerSlot[server]
-	order    []int32 // rows of the View, that of the newest server first
-	serial   uint32
+	plain    bool       // neither weights nor thresholds count
+	servers  []server   // by number; those that left keep what they have, should they be taken back
+	order    []int32    // rows of the View, that of the newest server first
 	keep     units.Time // how long a connection is inactive
 	inactive ring
 	changed  func(joined bool, at int) // a server came to, or left, a position of the list; may be nil
@@ -61,8 +66,10 @@ func newService(o Options) service { return service{keep: o.Inactive} }
 func (s *service) Observe(e *policy.Event, v *policy.View) {
 	switch e.Kind {
 	case policy.Joined:
-		s.serial++
-		s.servers.Follow(e, server{serial: s.serial})
+		if n := int(v.IDs[e.Slot]) + 1 - len(s.servers); n > 0 {
+			s.servers = append(s.servers, make([]server, n)...)
+		}
+		s.relieve(v, e.Slot)
 		for i, slot := range s.order {
 			if slot >= int32(e.Slot) {
 				s.order[i]++
@@ -71,7 +78,6 @@ func (s *service) Observe(e *policy.Event, v *policy.View) {
 		s.order = slices.Insert(s.order, 0, int32(e.Slot))
 		s.tell(true, 0)
 	case policy.Left:
-		s.servers.Follow(e, server{})
 		at := slices.Index(s.order, int32(e.Slot))
 		s.order = slices.Delete(s.order, at, at+1)
 		for i, slot := range s.order {
@@ -81,16 +87,15 @@ func (s *service) Observe(e *policy.Event, v *policy.View) {
 		}
 		s.tell(false, at)
 	case policy.Placed:
-		if x := &s.servers[e.Slot]; !s.plain && v.MaxConn[e.Slot] > 0 && s.connections(v, e.Slot) >= v.MaxConn[e.Slot] {
-			x.over = true
+		if most := v.MaxConn[e.Slot]; !s.plain && most > 0 && s.connections(v, e.Slot) >= most {
+			s.at(v, e.Slot).over = true
 		}
 	case policy.Ended:
-		if e.Slot < 0 || s.plain { // a server that was deleted; should it come back, it counts anew
+		if e.Slot < 0 || s.plain { // IPVS drops the packets of a server that was deleted, and sees no end
 			return
 		}
-		x := &s.servers[e.Slot]
-		x.inactive++
-		s.inactive.push(closed{v.Now + s.keep, e.Work.At, x.serial})
+		s.at(v, e.Slot).inactive++
+		s.inactive.push(closed{v.Now + s.keep, e.Work.At})
 		s.expire(v)
 	}
 }
@@ -105,30 +110,35 @@ func (s *service) tell(joined bool, at int) {
 func (s *service) expire(v *policy.View) {
 	for s.inactive.n > 0 && s.inactive.first().at <= v.Now {
 		c := s.inactive.pop()
-		slot, there := slices.BinarySearch(v.IDs, c.id)
-		if !there || s.servers[slot].serial != c.serial {
-			continue
-		}
-		x := &s.servers[slot]
-		x.inactive--
-		if x.over && int64(s.connections(v, slot))*4 < int64(v.MaxConn[slot])*3 {
-			x.over = false
+		s.servers[c.id].inactive--
+		if slot, there := slices.BinarySearch(v.IDs, c.id); there {
+			s.relieve(v, slot)
 		}
 	}
 }
 
+// relieve notes that a server is below three quarters of its threshold again.
+func (s *service) relieve(v *policy.View, slot int) {
+	if x := s.at(v, slot); x.over && int64(s.connections(v, slot))*4 < int64(v.MaxConn[slot])*3 {
+		x.over = false
+	}
+}
+
+// at is the server of a row.
+func (s *service) at(v *policy.View, slot int) *server { return &s.servers[v.IDs[slot]] }
+
 func (s *service) connections(v *policy.View, slot int) int32 {
-	return v.Flows[slot] + s.servers[slot].inactive
+	return v.Flows[slot] + s.at(v, slot).inactive
 }
 
 // available reports whether a server takes connections.
 func (s *service) available(v *policy.View, slot int) bool {
-	return s.plain || v.Weight[slot] > 0 && !s.servers[slot].over
+	return s.plain || v.Weight[slot] > 0 && !s.at(v, slot).over
 }
 
 // overhead is IPVS' measure of the load of a server: an active connection counts as 256 inactive ones.
 func (s *service) overhead(v *policy.View, slot int) int64 {
-	return int64(v.Flows[slot])<<8 + int64(s.servers[slot].inactive)
+	return int64(v.Flows[slot])<<8 + int64(s.at(v, slot).inactive)
 }
 
 // log takes down all servers with their scores.
@@ -155,9 +165,8 @@ func answer(slot int) policy.Answer {
 
 // closed is a connection that is inactive until a time.
 type closed struct {
-	at     units.Time
-	id     flow.Instance
-	serial uint32
+	at units.Time
+	id flow.Instance
 }
 
 // ring is a queue of them. They come in order of time, since all are inactive for the same time.

@@ -157,7 +157,7 @@ func TestKernel(t *testing.T) {
 			var counts []string
 			for slot := len(w.v.IDs) - 1; slot >= 0; slot-- {
 				counts = append(counts, fmt.Sprintf("%c:%d/%d", 'A'-1+w.v.IDs[slot], w.v.Flows[slot],
-					s.servers[slot].inactive))
+					s.at(&w.v, slot).inactive))
 			}
 			if got := strings.Join(counts, " "); got != c.Counts {
 				t.Errorf("connections %s, want %s", got, c.Counts)
@@ -199,7 +199,7 @@ func serviceOf(p policy.Policy) *service {
 func TestWRRFromTheGreatestWeight(t *testing.T) {
 	for _, c := range policytest.Vectors(t, "ipvs", "wrr sequences") {
 		weights, want := policytest.Decode[[]int32](t, &c.In), policytest.Decode[string](t, &c.Out)
-		w := newWorld(t, newWeighted(newService(Options{})), 0, weights...)
+		w := newWorld(t, newWeighted(newService(Options{}), new(uint64)), 0, weights...)
 		p := w.p.(*weighted)
 		slices.Reverse(p.order)
 		p.threshold = p.most
@@ -216,7 +216,7 @@ func TestWRRFromTheGreatestWeight(t *testing.T) {
 // A server that is added changes the divisor of the weights, and the threshold becomes one that its steps can reach:
 // here 1 stays 1. DERIVED from the kernel's source.
 func TestWRRKeepsItsThresholdWhileServersAreAdded(t *testing.T) {
-	w := newWorld(t, newWeighted(newService(Options{})), 0, 6, 4)
+	w := newWorld(t, newWeighted(newService(Options{}), new(uint64)), 0, 6, 4)
 	got := ""
 	for i := range 7 {
 		got += w.do(fmt.Sprint("open c", i))
@@ -243,7 +243,7 @@ func TestLeastOfDiffer(t *testing.T) {
 			slices.Reverse(w.p.(*least).order)
 			copy(w.v.Flows, c.active)
 			for slot, n := range c.inactive {
-				w.p.(*least).servers[slot].inactive = n
+				w.p.(*least).at(&w.v, slot).inactive = n
 			}
 			got += name + " " + w.do("open c") + " "
 		}
@@ -269,8 +269,8 @@ func TestInactiveConnectionsAndThreshold(t *testing.T) {
 	}
 }
 
-// A server that goes takes its inactive connections along; one that comes back begins anew, at the head of the list.
-func TestAServerThatComesBackBeginsAnew(t *testing.T) {
+// A server that comes back does so at the head of the list. Its inactive connections are forgotten in their time.
+func TestAServerComesBackAtTheHead(t *testing.T) {
 	w := newWorld(t, policytest.New(t, &lc, Options{10 * units.Second}, 1), 0, 1, 1)
 	got := w.run([]string{"open a", "open b", "close a", "del 1", "open c"})
 	v := &w.v
@@ -282,8 +282,23 @@ func TestAServerThatComesBackBeginsAnew(t *testing.T) {
 	if want := "BAABB"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if n := serviceOf(w.p).servers[1].inactive; n != 0 {
+	if n := serviceOf(w.p).at(v, 1).inactive; n != 0 {
 		t.Errorf("%d inactive connections", n)
+	}
+}
+
+// A server whose inactive connections are forgotten while it is away is no longer at its threshold when it comes back.
+func TestTheThresholdOfAServerThatWasAway(t *testing.T) {
+	h := newHost(t, &setting{scheduler: "lc"}, &servers{0, []int32{1, 1}, []int32{0, 1}})
+	for _, step := range [][2]string{{"join A", " A:0/0"}, {"join B", " B:0/0 A:0/0"}, {"open 0", "B B:1/0 A:0/0"},
+		{"close 0", " B:0/1 A:0/0"}, {"leave B", " A:0/0"}, {"open 1", "A A:1/0"}, {"join B", " B:0/0 A:1/0"},
+		{"open 2", "B B:1/0 A:1/0"}} {
+		if step[0] == "open 1" {
+			h.v.Now = 200 * units.Second
+		}
+		if got := h.do(step[0]); got != step[1] {
+			t.Errorf("%s: %s, want %s", step[0], got, step[1])
+		}
 	}
 }
 
@@ -338,8 +353,8 @@ func TestLocality(t *testing.T) {
 	}
 	w.v.Now = 25 * 3600 * units.Second
 	w.do("open z dst=10.0.1.8")
-	if len(p.cache) != 2 {
-		t.Errorf("after a day, %d addresses, want the two that were used", len(p.cache))
+	if len(p.cache) != 2 || p.counts[1] != 100 {
+		t.Errorf("after a day, %d addresses, and %d forgotten, want the two that were used", len(p.cache), p.counts[1])
 	}
 }
 
@@ -363,7 +378,7 @@ func TestLocalityLogsPresentConnections(t *testing.T) {
 
 // Beyond 16,384 addresses, those that were not used for 6 minutes go, list by list, a third more than are too many.
 func TestLocalityTrims(t *testing.T) {
-	p := newLocality(Options{})
+	p := newLocality(Options{}, make([]uint64, 2))
 	for i := range uint32(mostCached + 300) {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		p.cache[a] = cached{1, 0}

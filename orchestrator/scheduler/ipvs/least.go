@@ -18,7 +18,7 @@ var (
 func leastRow(name, rule, score string, of func(*least, *policy.View, int) (int64, int64)) policy.Row {
 	return policy.Row{
 		Info: policy.Info{Name: "ipvs-" + name, Rule: rule, Source: source + name + ".c", Score: score,
-			Sees: policy.T0 | policy.T1},
+			Sees: policy.T0 | policy.T1, State: state, Cost: "n", Deviates: lacks},
 		Reasons: reasons("least"),
 		Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
 			return &least{newService(o), of}, nil

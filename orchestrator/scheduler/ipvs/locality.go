@@ -14,11 +14,14 @@ var lblc = policy.Row{
 		Rule:   "the server that had the destination address last, while not overloaded; else as ipvs-wlc",
 		Source: source + "lblc.c",
 		Score:  "256 times the active connections, and the inactive ones, over the weight",
-		Sees:   policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: []string{"had the destination address last", refused, "fewest connections for its weight"},
-	Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
-		return newLocality(o), nil
+		Sees:   policy.T0 | policy.T1,
+		State:  state + ", a server for each destination address that was used in the last day, or 6 minutes if many",
+		Cost:   "constant while the address's server has no more connections than its weight; else n", Deviates: lacks},
+	Tuple:    true,
+	Reasons:  []string{"had the destination address last", refused, "fewest connections for its weight"},
+	Counters: []string{"overloaded servers left", "addresses forgotten"},
+	Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
+		return newLocality(o, env.Counts), nil
 	}),
 }
 
@@ -40,6 +43,8 @@ type locality struct {
 	next  units.Time // of the next check
 	count int
 	rover uint32 // the list of the hash table that was looked at last
+
+	counts []uint64
 }
 
 type cached struct {
@@ -47,21 +52,27 @@ type cached struct {
 	used   units.Time
 }
 
-func newLocality(o Options) *locality {
+func newLocality(o Options, counts []uint64) *locality {
 	return &locality{least: least{newService(o), (*least).connectionsByWeight}, cache: map[netip.Addr]cached{},
-		next: checkEvery, count: 1}
+		next: checkEvery, count: 1, counts: counts}
 }
 
 func (l *locality) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	l.expire(v)
 	for ; l.next <= v.Now; l.next += checkEvery {
+		known := len(l.cache)
 		l.check(l.next)
+		l.counts[1] += uint64(known - len(l.cache))
 	}
 	to := w.Tuple.Dst
 	if c, found := l.cache[to]; found {
 		l.cache[to] = cached{c.server, v.Now}
 		slot, there := slices.BinarySearch(v.IDs, c.server)
-		if there && v.Weight[slot] > 0 && !l.overloaded(v, slot) {
+		switch {
+		case !there || v.Weight[slot] == 0:
+		case l.overloaded(v, slot):
+			l.counts[0]++
+		default:
 			log.Add(slot, float64(l.overhead(v, slot))/float64(v.Weight[slot]), true)
 			return policy.Answer{Slot: slot}
 		}

@@ -13,10 +13,14 @@ import (
 var mh = policy.Row{
 	Info: policy.Info{Name: "ipvs-mh",
 		Rule:   "the server that a Maglev table, filled by weight, has for the flow's source",
-		Source: source + "mh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1},
-	Tuple:   true,
-	Reasons: reasons("entry of the source"),
-	Maker:   policy.Make(newMaglev),
+		Source: source + "mh.c", Score: "the table's entry", Sees: policy.T0 | policy.T1,
+		State: state + ", the table", Cost: filled,
+		Deviates: "an instance has no address: where the kernel hashes that of a server, its number is hashed; more " +
+			"servers than entries are not refused; " + lacks},
+	Tuple:    true,
+	Reasons:  reasons("entry of the source"),
+	Counters: []string{tables, others},
+	Maker:    policy.Make(newMaglev),
 }
 
 type maglevOptions struct {
@@ -48,18 +52,19 @@ type maglev struct {
 	address func(flow.Instance) uint32
 	stale   bool
 	setup   []choice
+	counts  []uint64
 }
 
 // choice is where a server's preference list is.
 type choice struct{ at, skip, turns int }
 
-func newMaglev(o maglevOptions, _ policy.Env) (policy.Policy, error) {
+func newMaglev(o maglevOptions, env policy.Env) (policy.Policy, error) {
 	i := slices.Index(primes, o.Table)
 	if i < 0 {
 		return nil, fmt.Errorf("table: %d: want one of %v", o.Table, primes)
 	}
 	m := &maglev{service: newService(o.Options), keyed: o.keyed, table: make([]int32, o.Table), most: (i + 8) / 2,
-		address: func(id flow.Instance) uint32 { return uint32(id) }}
+		address: func(id flow.Instance) uint32 { return uint32(id) }, counts: env.Counts}
 	m.changed = func(bool, int) { m.stale = true }
 	return m, nil
 }
@@ -110,6 +115,7 @@ func (m *maglev) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	if m.stale {
 		m.fill(v)
 		m.stale = false
+		m.counts[0]++
 	}
 	key, size := m.of(&w.Tuple), uint32(len(m.table))
 	first := siphash13(key, firstKey) % size
@@ -120,6 +126,7 @@ func (m *maglev) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 	}
 	ok := m.available(v, slot)
 	for offset := uint32(0); !ok && m.Fallback && offset < size; offset++ {
+		m.counts[1]++
 		at = siphash13(key+(offset+first)%size, firstKey) % size
 		slot = int(m.table[at])
 		ok = m.available(v, slot)

@@ -17,7 +17,7 @@ var (
 func heaviestRow(name, rule string, fits func(*policy.View, int) bool) policy.Row {
 	return policy.Row{
 		Info: policy.Info{Name: "ipvs-" + name, Rule: rule, Source: source + name + ".c", Score: "weight",
-			Sees: policy.T0 | policy.T1},
+			Sees: policy.T0 | policy.T1, State: state, Cost: "n", Deviates: lacks},
 		Highest: true,
 		Reasons: reasons("greatest weight"),
 		Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
@@ -53,7 +53,8 @@ var twos = policy.Row{
 		Rule:   "the one with the fewer connections for its weight of two servers drawn by their weights",
 		Source: source + "twos.c",
 		Score:  "256 times the active connections, and the inactive ones, over the weight",
-		Sees:   policy.T0 | policy.T1},
+		Sees:   policy.T0 | policy.T1, State: state, Cost: "n",
+		Deviates: "read in the source, and not held against a kernel; " + lacks},
 	Reasons: reasons("better of the two drawn"),
 	Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
 		return &ofTwo{newService(o), env.Rand}, nil

@@ -9,7 +9,8 @@ import (
 
 var rr = policy.Row{
 	Info: policy.Info{Name: "ipvs-rr", Rule: "the servers in turn, the newest first", Source: source + "rr.c",
-		Score: "places until its turn", Sees: policy.T0 | policy.T1},
+		Score: "places until its turn", Sees: policy.T0 | policy.T1,
+		State: state + ", the server that was last", Cost: "constant; n where servers take none", Deviates: lacks},
 	Reasons: reasons("next in the list"),
 	Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
 		return newRoundRobin(newService(o)), nil
@@ -65,11 +66,14 @@ func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) p
 var wrr = policy.Row{
 	Info: policy.Info{Name: "ipvs-wrr",
 		Rule:   "sweeps over the list, each of which takes the servers whose weight reaches a threshold that falls",
-		Source: source + "wrr.c", Score: "weight", Sees: policy.T0 | policy.T1},
-	Highest: true,
-	Reasons: reasons("next whose weight reaches the threshold"),
-	Maker: policy.Make(func(o Options, _ policy.Env) (policy.Policy, error) {
-		return newWeighted(newService(o)), nil
+		Source: source + "wrr.c", Score: "weight", Sees: policy.T0 | policy.T1,
+		State: state + ", the server that was last, the threshold", Cost: "n for each sweep; constant within one",
+		Deviates: lacks},
+	Highest:  true,
+	Reasons:  reasons("next whose weight reaches the threshold"),
+	Counters: []string{"sweeps"},
+	Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
+		return newWeighted(newService(o), &env.Counts[0]), nil
 	}),
 }
 
@@ -82,10 +86,11 @@ type weighted struct {
 	threshold int
 	step      int // the greatest common divisor of the weights
 	most      int // where the threshold begins
+	sweeps    *uint64
 }
 
-func newWeighted(s service) *weighted {
-	return &weighted{service: s, last: -1, step: 1}
+func newWeighted(s service, sweeps *uint64) *weighted {
+	return &weighted{service: s, last: -1, step: 1, sweeps: sweeps}
 }
 
 // Observe has the threshold follow each server that joins or leaves: what is reached depends on their order.
@@ -137,7 +142,7 @@ func (w *weighted) next(v *policy.View) int {
 	restarted, lastSweep := false, false
 	for {
 		for at++; at < len(w.order); at++ {
-			if slot := int(w.order[at]); !w.servers[slot].over && int(v.Weight[slot]) >= w.threshold {
+			if slot := int(w.order[at]); !w.at(v, slot).over && int(v.Weight[slot]) >= w.threshold {
 				w.last = at
 				return slot
 			}
@@ -147,6 +152,7 @@ func (w *weighted) next(v *policy.View) int {
 			}
 		}
 		at = -1
+		*w.sweeps++
 		w.threshold -= w.fall(v)
 		if w.threshold <= 0 {
 			w.threshold = w.most
@@ -168,7 +174,7 @@ func (w *weighted) next(v *policy.View) int {
 func (w *weighted) fall(v *policy.View) int {
 	most := 1
 	for slot, x := range v.Weight {
-		if !w.servers[slot].over {
+		if !w.at(v, slot).over {
 			most = max(most, int(x))
 		}
 	}

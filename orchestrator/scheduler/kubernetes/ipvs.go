@@ -43,6 +43,7 @@ type equal struct {
 func newIPVS(o ipvsOptions, env policy.Env) (policy.Policy, error) {
 	row := policy.Table[policy.Row](ipvs.Policies).Find("ipvs-" + o.Scheduler)
 	defaults := strictyaml.Choose([]strictyaml.Choice{{Name: row.Name, Options: row.Options}}, row.Name)
+	env.Counts = make([]uint64, len(row.Counters))
 	scheduler, err := row.New(defaults.Options, env)
 	if err != nil {
 		return nil, err
