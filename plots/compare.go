@@ -101,17 +101,10 @@ func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
 	return pg, notes, nil
 }
 
-// widen gives the x axis of a panel of dots some room beyond them. Where they lie far apart, it is logarithmic, unless
-// it must be linear.
+// widen gives the x axis of a panel of dots some room beyond them. Where they lie far apart it is logarithmic. Where it
+// must be linear, it leaves out those that lie far from most.
 func widen(p *chart.Panel, linear bool) {
-	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, s := range p.Series {
-		for _, xs := range [][]float64{s.X, s.Lo, s.Hi} {
-			for _, x := range xs {
-				lo, hi = min(lo, x), max(hi, x)
-			}
-		}
-	}
+	lo, hi := spanOf(p.Series, span{math.Inf(-1), math.Inf(1)})
 	if hi > 30*lo && hi > 30 && !linear {
 		p.X.Log, p.X.Zero = true, lo < 1
 		p.X.Min, p.X.Max = lo/1.5, hi*1.5
@@ -128,8 +121,51 @@ func widen(p *chart.Panel, linear bool) {
 		}
 		return
 	}
-	room := max(0.05*(hi-lo), 0.01*hi)
-	p.X.Min, p.X.Max = lo-room, hi+room
+	within := fences(p.Series)
+	for { // what lies beyond the fences and in the range of those within is drawn all the same
+		lo, hi = spanOf(p.Series, within)
+		room := max(0.05*(hi-lo), 0.01*hi)
+		p.X.Min, p.X.Max = lo-room, hi+room
+		if within.lo <= p.X.Min && p.X.Max <= within.hi {
+			return
+		}
+		within = span{min(within.lo, p.X.Min), max(within.hi, p.X.Max)}
+	}
+}
+
+// span is a range of values.
+type span struct{ lo, hi float64 }
+
+// spanOf is the range of the dots that lie within another, and of their whiskers.
+func spanOf(all []chart.Series, within span) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
+	for _, s := range all {
+		for i, x := range s.X {
+			if x < within.lo || x > within.hi {
+				continue
+			}
+			lo, hi = min(lo, x), max(hi, x)
+			if s.Lo != nil {
+				lo, hi = min(lo, s.Lo[i]), max(hi, s.Hi[i])
+			}
+		}
+	}
+	return lo, hi
+}
+
+// fences are three times the distance of the quartiles beyond these: what lies outside is far out (Tukey, Exploratory
+// Data Analysis, 1977). Of values of which half are the same, nothing is.
+func fences(all []chart.Series) span {
+	var xs []float64
+	for _, s := range all {
+		xs = append(xs, s.X...)
+	}
+	slices.Sort(xs)
+	low, high := xs[len(xs)/4], xs[len(xs)-1-len(xs)/4]
+	if low == high {
+		return span{math.Inf(-1), math.Inf(1)}
+	}
+	return span{low - 3*(high-low), high + 3*(high-low)}
 }
 
 // contender is a policy among others, with its runs, which differ in the seed.
