@@ -13,8 +13,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce lab theory test race bench bench-peers lint fuzz standin docalab doca flower programs \
-	cross bluefield clean
+.PHONY: help build reproduce compare lab theory test race bench bench-peers lint fuzz standin docalab doca flower \
+	programs cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,9 @@ reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside th
 
 theory: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
+
+compare: build ## all scheduling policies on three loads, for docs/comparison.md (5 minutes, 4 GB)
+	scenarios/compare/run.sh $(BIN)/smartinco out/compare
 
 lab: build ## figures 6 to 10 on this machine's real parts and simulated (root, Open vSwitch, Docker; 15 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab

@@ -101,7 +101,7 @@ func everyFigure(t *testing.T) map[string]*Figure {
 	for id, ds := range madeUp(t) {
 		fs[id] = drawn(t, id, ds, Options{Published: true})
 		if id == "fig9" {
-			fs["compare"] = overlaid(t, ds[0], ds[2])
+			fs["overlay"] = overlaid(t, ds[0], ds[2])
 		}
 	}
 	return fs

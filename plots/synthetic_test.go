@@ -165,7 +165,36 @@ func madeUp(t testing.TB) map[string][]data {
 	for seed := range uint64(2) {
 		m["delay"] = append(m["delay"], aDelay(t, 512, 900, seed), aDelay(t, 16, 300, seed))
 	}
+	plain := func(name string) any { return name }
+	with := func(name string, options map[string]any) any { return map[string]any{name: options} }
+	for seed := range uint64(3) {
+		noise := float64(seed) // of the traffic, which all share
+		m["compare"] = append(m["compare"],
+			aContender(t, plain("best-fit"), seed, 40+noise, 0, 90),
+			aContender(t, plain("worst-fit"), seed, 40.1+noise-float64(seed%2)/10, 0, 80), // now more, now as much
+			aContender(t, plain("rss++"), seed, 39+noise, 1000, 40),
+			aContender(t, with("maglev", map[string]any{"table": 251}), seed, 30+noise, 0, 2000),
+			aContender(t, with("maglev", map[string]any{"table": 65537}), seed, 38+noise, 0, 100))
+	}
 	return m
+}
+
+// aContender is a run of 100 s in which 50 Mpps come and some of them are processed, with so many moves, and a wait, in
+// ms, that 99 % of packets do not exceed.
+func aContender(t testing.TB, policy any, seed uint64, mpps float64, moves, wait int64) data {
+	t.Helper()
+	run := spec{scheduler: "round-robin", size: 64, initial: 2, max: 2, flows: 1, total: 1, seed: seed}.make(t).run
+	run.Scenario.(map[string]any)["scheduler"] = map[string]any{"policy": policy}
+	run.Duration = 100
+	run.Totals = results.Totals{Offered: 50e8, Processed: mpps * 1e8,
+		Dropped: results.Drops{Instance: 50e8 - mpps*1e8}, Moves: moves, RulesInstalled: 32 + moves}
+	d, err := newData(run, rows([]results.Window{{T: 100}}), rows[results.Instance](nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.delays = []results.Bucket{{Scope: "run", Kind: "wait", Count: 990, High: wait * 1e9},
+		{Scope: "run", Kind: "wait", Count: 10, Low: 1e15, High: 2e15}}
+	return d
 }
 
 // aDelay is a run of 65535 packets: half of them do not wait, a quarter waits for the first span of picoseconds, an

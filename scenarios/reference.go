@@ -60,4 +60,5 @@ sweep:
 ` + "```" + `
 
 The last key of the matrix varies faster than the first, the seed fastest. ` + "`--set`" + ` on a swept key fixes it.
+` + "`scheduler.policy: [all]`" + ` runs every policy in turn.
 `

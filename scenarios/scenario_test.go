@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -205,6 +207,52 @@ sweep:
 	}
 	if first := study.Runs[0].Scenario; first.Workload[0].CBR.Rate != 1e6 {
 		t.Error("runs share a source")
+	}
+}
+
+// All stands for every policy of the table, each with the defaults of its options, beside others that are named.
+func TestSweepOverAllPolicies(t *testing.T) {
+	study := parse(t, minimal+"sweep: {matrix: {scheduler.policy: [{maglev: {table: 251}}, all]}}")
+	var names []string
+	for _, r := range study.Runs {
+		names = append(names, r.Scenario.Scheduler.Policy.Name)
+		if want := scheduler.Named(names[len(names)-1]); len(names) > 1 &&
+			!reflect.DeepEqual(r.Scenario.Scheduler.Policy, want) {
+			t.Errorf("%s: policy %+v, want %+v", r.Name, r.Scenario.Scheduler.Policy, want)
+		}
+	}
+	if want := append([]string{"maglev"}, scheduler.Policies.Names()...); !slices.Equal(names, want) {
+		t.Errorf("policies %v, want %v", names, want)
+	}
+	study = parse(t, minimal+"sweep: {matrix: {autoscaler.policy: [all], autoscaler.victim: [all]}}")
+	if want := len(autoscaler.Policies) * len(autoscaler.Victims); len(study.Runs) != want {
+		t.Errorf("%d runs, want %d", len(study.Runs), want)
+	}
+	for text, want := range map[string]string{
+		"scheduler.limit: [all]":          `scheduler.limit: found "all", expected a packet rate`,
+		"scheduler.policy: [all, maglev]": "found two runs of the name unnamed-policy=maglev",
+		"scheduler.policy: [{all: {}}]":   `scheduler.policy: found "all", expected one of round-robin`,
+	} {
+		_, err := Parse("t.yaml", []byte(minimal+"sweep: {matrix: {"+text+"}}"), "", nil)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// The comparisons in compare/ are studies of all policies, each under the same seeds.
+func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
+	files, err := filepath.Glob("compare/*.yaml")
+	if err != nil || len(files) != 3 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		study, err := Load(file, nil)
+		if err != nil {
+			t.Error(err)
+		} else if want := 5 * len(scheduler.Policies); len(study.Runs) != want {
+			t.Errorf("%s: %d runs, want %d", file, len(study.Runs), want)
+		}
 	}
 }
 

@@ -25,6 +25,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
@@ -88,7 +90,8 @@ func (Sweep) Docs() string {
 	return `
 base: another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the
 	base; without it, this file is the base
-matrix: dotted keys, each with a list of values; every combination is run
+matrix: dotted keys, each with a list of values; every combination is run. For scheduler.policy, autoscaler.policy and
+	autoscaler.victim, the value all stands for each policy in turn, with the defaults of its options
 seeds: runs of each combination, with seeds counted up from seed
 `
 }
@@ -259,8 +262,29 @@ func (m *Matrix) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 			d.Fail(k, at, "a key that replaces "+(*m)[i].key+", which is swept before it", "it first")
 			continue
 		}
-		*m = append(*m, axis{k.Value, k, v.Content})
+		*m = append(*m, axis{k.Value, k, everyPolicy(k.Value, v.Content)})
 	}
+}
+
+// All stands for each policy of the table, where the matrix sweeps a key that takes policies.
+const All = "all"
+
+// everyPolicy puts the names of all policies in the place of All, each with the defaults of its options.
+func everyPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
+	names := map[string]func() []string{"scheduler.policy": scheduler.Policies.Names,
+		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names}[key]
+	for _, v := range values {
+		if names == nil || v.Kind != yaml.ScalarNode || v.Value != All {
+			all = append(all, v)
+			continue
+		}
+		for _, name := range names() {
+			n := *v
+			n.Value = name
+			all = append(all, &n)
+		}
+	}
+	return all
 }
 
 // Expected says what the value of the key matrix may be.

@@ -26,7 +26,7 @@ func newPlot() *cobra.Command {
 		Long: prose(`
 Draw a figure from records. Each DIR is a record, or a directory with records below it, as sweep leaves them. The ending
 of FILE chooses the format: .pdf, .svg, .png (300 dpi) or .tex (TikZ). What is drawn goes to a .csv beside the figure.
-With all, every figure that the records suffice for is drawn into the directory named by -o.
+The ending .md writes the figure compare as a table in Markdown. With all, every figure that the records suffice for is drawn into the directory named by -o.
 
 Figures:` + list.String()),
 		Example: `  smartinco plot fig9 out/round-robin out/best-fit out/worst-fit -o fig9.pdf

@@ -16,7 +16,7 @@ func (a Axis) scale(v float64) float64 {
 	case !a.Zero:
 		return math.Log10(math.Max(v, math.SmallestNonzeroFloat64))
 	case v < 1:
-		return math.Max(v, 0) / 2
+		return math.Max(v, math.Min(a.Min, 0)) / 2
 	}
 	return 0.5 + math.Log10(v)
 }
@@ -26,8 +26,12 @@ func (a Axis) scale(v float64) float64 {
 func (p *Panel) ranges() {
 	xs, ys := []float64{}, []float64{0}
 	for _, s := range p.Series {
-		xs = append(xs, s.X...)
-		ys = append(append(append(ys, s.Y...), s.Lo...), s.Hi...)
+		xs, ys = append(xs, s.X...), append(ys, s.Y...)
+		if s.Kind == Dots {
+			xs = append(append(xs, s.Lo...), s.Hi...)
+		} else {
+			ys = append(append(ys, s.Lo...), s.Hi...)
+		}
 	}
 	for _, m := range p.Marks {
 		if m.OnX {

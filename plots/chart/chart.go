@@ -85,9 +85,9 @@ type Axis struct {
 	Min, Max float64
 	Ticks    []Tick
 	Count    bool // counts things: ticks at whole numbers alone
-	Bare     bool // ticks without numbers and label: the panel below carries them
+	Bare     bool // ticks without numbers and label: the panel below, or the first of the row, carries them
 	Log      bool // logarithmic: values that are not positive stand at its lower end
-	Zero     bool // of a logarithmic axis: linear below 1, so that 0 has a place among counts
+	Zero     bool // of a logarithmic axis: linear below 1, so that 0 has a place among counts, and room before it
 }
 
 // Tick is a labelled place on an axis.
@@ -97,7 +97,7 @@ type Tick struct {
 }
 
 // Series is what a panel shows of one group of measurements: Y over X. Lo and Hi, if present, are the least and the
-// greatest of the N measurements whose mean Y is.
+// greatest of the N measurements whose mean Y is, or, of dots, X.
 type Series struct {
 	Name   string // in the legend, where each name stands once
 	Look   Look
@@ -111,11 +111,13 @@ type Series struct {
 // Kind is how a series is drawn.
 type Kind string
 
-// The kinds of series. A step holds each value until the next.
+// The kinds of series. A step holds each value until the next. Dots stand alone, in rows that the ticks of the y axis
+// name, and Lo and Hi are ends of their ranges along x.
 const (
 	Line Kind = "line"
 	Step Kind = "step"
 	Bars Kind = "bars"
+	Dots Kind = "dots"
 )
 
 // Mark is a published value or another reference: a grey line at a value of Y, or of X, with half a band to either

@@ -12,6 +12,9 @@ func (p *Panel) draw(c draw.Canvas) {
 	for _, m := range p.Marks {
 		p.drawMark(c, m)
 	}
+	if p.dotted() {
+		p.drawRows(c)
+	}
 	nbars, bar := 0, 0
 	for _, s := range p.Series {
 		if s.Kind == Bars {
@@ -19,15 +22,18 @@ func (p *Panel) draw(c draw.Canvas) {
 		}
 	}
 	for _, s := range p.Series {
-		if s.Kind == Bars {
+		switch s.Kind {
+		case Bars:
 			p.drawBars(c, s, bar, nbars)
 			bar++
-		} else {
+		case Dots:
+			p.drawDots(c, s)
+		default:
 			p.drawBand(c, s)
 		}
 	}
 	for i, s := range p.Series {
-		if s.Kind != Bars {
+		if s.Kind == Line || s.Kind == Step {
 			p.drawLine(c, s, i)
 		}
 	}
@@ -69,8 +75,13 @@ func (p *Panel) drawAxes(c draw.Canvas) {
 	}
 	for _, t := range p.Y.Ticks {
 		y := p.Y.place(t.At, c.Min.Y, c.Max.Y)
-		hair(c.Min.X, y, c.Min.X+tickSize, y)
-		hair(c.Max.X, y, c.Max.X-tickSize, y)
+		if !p.dotted() {
+			hair(c.Min.X, y, c.Min.X+tickSize, y)
+			hair(c.Max.X, y, c.Max.X-tickSize, y)
+		}
+		if p.Y.Bare {
+			continue
+		}
 		text(c, black, textSize, vg.Point{X: c.Min.X - gap, Y: y - textSize*0.32}, 1, t.Label)
 	}
 	if !p.X.Bare {

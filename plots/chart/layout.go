@@ -26,6 +26,9 @@ func (p *Panel) foot() vg.Length {
 }
 
 func (p *Panel) left() (w vg.Length) {
+	if p.Y.Bare {
+		return gap
+	}
 	for _, t := range p.Y.Ticks {
 		w = max(w, widthIn(textSize, t.Label))
 	}

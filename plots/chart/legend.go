@@ -67,6 +67,10 @@ func drawKey(c draw.Canvas, s Series, left, mid vg.Length) {
 		drawBar(c, l, vg.Rectangle{Min: vg.Point{X: left, Y: mid - 3}, Max: vg.Point{X: left + keyWidth, Y: mid + 3.5}})
 		return
 	}
+	if s.Kind == Dots {
+		drawMarker(c, l, vg.Point{X: left + keyWidth - 4, Y: mid})
+		return
+	}
 	if s.Lo != nil {
 		band := vg.Rectangle{Min: vg.Point{X: left, Y: mid - 3}, Max: vg.Point{X: left + keyWidth, Y: mid + 3}}
 		fill(c, fade(l.color, 0x38), box(band))

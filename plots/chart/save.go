@@ -21,9 +21,13 @@ type WriteFile func(path string, write func(io.Writer) error) error
 
 // Save draws the page into the file at path, in the format that the ending names: .pdf, .svg, .png (300 dpi) or .tex (a
 // pgfpicture for \input, which takes the document's font). It writes the numbers to a file beside it with the ending
-// .csv. It is ErrRequest if the ending is unknown, or if that .csv file exists and is not a figure's.
+// .csv. The ending .md gives a page of dots as a table, and nothing beside it. It is ErrRequest if the ending is
+// unknown, or if that .csv file exists and is not a figure's.
 func (pg *Page) Save(path string, write WriteFile) error {
 	ext := filepath.Ext(path)
+	if ext == ".md" && pg.tabular() {
+		return write(path, pg.WriteMarkdown)
+	}
 	open, ok := formats[ext]
 	if !ok {
 		endings := strings.Join(slices.Sorted(maps.Keys(formats)), ", ")
@@ -66,9 +70,9 @@ func replaceable(path string) error {
 // columns of the CSV file. Each row is a point of a series or a reference mark.
 var columns = []string{"panel", "kind", "series", "x", "y", "low", "high", "n", "x_label", "y_label"}
 
-// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step or bars for series, and
-// published or limit for reference marks, whose x or y is empty. Low and high are the ends of the band, empty if there
-// is none, and n is the number of measurements behind a point.
+// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step, bars or dots for series, and
+// published or limit for reference marks, whose x or y is empty. The series of a dot is its row. Low and high are the
+// ends of the band, empty if there is none, and n is the number of measurements behind a point.
 func (pg *Page) WriteCSV(w io.Writer) error {
 	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
 	out := csv.NewWriter(w)
@@ -87,7 +91,11 @@ func (pg *Page) WriteCSV(w io.Writer) error {
 			}
 			for _, s := range p.Series {
 				for k := range s.X {
-					rec := []string{name, string(s.Kind), s.Name, num(s.X[k]), num(s.Y[k]), "", "", strconv.Itoa(s.N),
+					named := s.Name
+					if s.Kind == Dots {
+						named = p.rowAt(s.Y[k])
+					}
+					rec := []string{name, string(s.Kind), named, num(s.X[k]), num(s.Y[k]), "", "", strconv.Itoa(s.N),
 						xl, yl}
 					if s.Lo != nil {
 						rec[5], rec[6] = num(s.Lo[k]), num(s.Hi[k])
