@@ -169,6 +169,9 @@ type search struct {
 	rest  []rate // of the flows from each on
 	nodes int    // that may still be tried
 
+	seen map[state]bool
+	state
+
 	over, room rate // sums of what the loads are above and below the limit
 	least      rate // that there can be
 	best       rate
@@ -179,6 +182,21 @@ type item struct {
 	flow flow.ID
 	slot int // where it is now
 	rate rate
+}
+
+// state is all that matters for the flows from k on: which loads there are, and not which instances have them. They
+// stand for themselves as the sum of a hash of each; in a search two states have one sum by a chance of one in 10^10.
+type state struct {
+	k   int
+	sum uint64
+}
+
+// mix is the output function of SplitMix64: Steele, Lea and Flood, OOPSLA 2014.
+func mix(r rate) uint64 {
+	z := uint64(r) + 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }
 
 // mostNodes bounds a search, beside the first descent.
@@ -207,12 +225,13 @@ func (s *search) solve(present rate) []int {
 		s.rest[i] = s.rest[i+1] + s.flows[i].rate
 	}
 	for _, load := range s.loads {
+		s.sum += mix(load)
 		s.over += max(0, load-s.limit)
 		s.room += max(0, s.limit-load)
 	}
-	s.best, s.at = present, make([]int, len(s.flows))
+	s.best, s.at, s.seen = present, make([]int, len(s.flows)), map[state]bool{}
 	s.nodes += len(s.flows)
-	s.place(0)
+	s.place()
 	if s.bestAt != nil {
 		s.stay()
 	}
@@ -221,15 +240,17 @@ func (s *search) solve(present rate) []int {
 
 // place tries all instances for flow k and, below that, for those after it. Instances that have the same load are one
 // choice: that where the flow is now, or else the first.
-func (s *search) place(k int) {
-	if s.best == s.least || s.over+max(0, s.rest[k]-s.room) >= s.best {
+func (s *search) place() {
+	here := s.state
+	if s.best == s.least || s.over+max(0, s.rest[here.k]-s.room) >= s.best || s.seen[here] {
 		return
 	}
-	if k == len(s.flows) {
+	if here.k == len(s.flows) {
 		s.best, s.bestAt = s.over, slices.Clone(s.at)
 		return
 	}
-	f := &s.flows[k]
+	s.seen[here] = true
+	f := &s.flows[here.k]
 	for last := rate(-1); ; {
 		slot := -1
 		for i, load := range s.loads {
@@ -244,10 +265,12 @@ func (s *search) place(k int) {
 		last = s.loads[slot]
 		over := max(0, last+f.rate-s.limit) - max(0, last-s.limit)
 		s.loads[slot] += f.rate
+		s.state = state{here.k + 1, here.sum - mix(last) + mix(last+f.rate)}
 		s.over += over
 		s.room -= f.rate - over
-		s.at[k] = slot
-		s.place(k + 1)
+		s.at[here.k] = slot
+		s.place()
+		s.state = here
 		s.loads[slot] -= f.rate
 		s.over -= over
 		s.room += f.rate - over

@@ -237,6 +237,18 @@ func TestNothingBetter(t *testing.T) {
 	}
 }
 
+// Equal flows make few states: thirteen of 4.65 Mpps on five instances leave three to three of them, which is proved.
+func TestEqualFlows(t *testing.T) {
+	b := newBench(t, 5, true)
+	for range 13 {
+		b.put(0, 4.65)
+	}
+	b.tick(0)
+	if got, want := excess(b.loads(), rateOf(10e6)), rateOf(3*3.95e6); got != want || b.counts[unproved] != 0 {
+		t.Errorf("%d above the limits, want %d; counts %v", got, want, b.counts)
+	}
+}
+
 // A search among many flows ends, with the best assignment that was found.
 func TestCutShort(t *testing.T) {
 	b := newBench(t, 7, true)
