@@ -33,6 +33,7 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
+	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only

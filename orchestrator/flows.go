@@ -44,7 +44,7 @@ func (o *Orchestrator) flow(id flow.ID) *flowState {
 	return o.flows.At(id)
 }
 
-func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple) {
+func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple, rate float64) {
 	if id < 0 || int(id) > o.flows.Len()+maxFlowGap {
 		return
 	}
@@ -60,6 +60,10 @@ func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple) {
 		o.tuples.Grow(int(id) + 1)
 		*o.tuples.At(id) = *tuple
 	}
+	if o.WantsRates() {
+		o.rates.Grow(int(id) + 1)
+		*o.rates.At(id) = rate
+	}
 	o.place(id, f)
 }
 
@@ -68,6 +72,9 @@ func (o *Orchestrator) workOf(id flow.ID, f *flowState) *policy.Work {
 	o.work.Flow, o.work.At, o.work.Held = id, f.target, f.phase == waits
 	if o.tupled {
 		o.work.Tuple = *o.tuples.At(id)
+	}
+	if o.WantsRates() {
+		o.work.Rate = *o.rates.At(id)
 	}
 	return &o.work
 }

@@ -62,6 +62,7 @@ type Orchestrator struct {
 
 	flows   flow.Column[flowState]
 	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
+	rates   flow.Column[float64]        // of the flows, where the policy is told them
 	counted flow.Column[uint64]         // what their rules had counted at the last reading, where flows are moved
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none
@@ -156,6 +157,10 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	return o, nil
 }
 
+// WantsRates reports whether the policy is an oracle, to which the plant must tell the Rate of each flow that arrives:
+// what the flow offers, in packets a second on average over its life. Other policies' events have none.
+func (o *Orchestrator) WantsRates() bool { return o.sees.Has(policy.T5) }
+
 func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
 	if cfg.Policy != nil {
 		return scheduler.Host(cfg.Policy, cfg.Scheduler, cfg.Seed)
@@ -190,7 +195,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	}
 	switch e.Kind {
 	case FlowArrived:
-		o.flowArrived(e.Flow, &e.Tuple)
+		o.flowArrived(e.Flow, &e.Tuple, e.Rate)
 	case FlowEnded:
 		o.flowEnded(e.Flow)
 	case RuleInstalled:

@@ -82,6 +82,9 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 		b = strconv.AppendUint(append(b, `,"dport":`...), uint64(e.Tuple.DstPort), 10)
 		b = strconv.AppendUint(append(b, `,"proto":`...), uint64(e.Tuple.Proto), 10)
 	}
+	if e.Rate != 0 {
+		b = appendFloat(append(b, `,"rate_pps":`...), e.Rate)
+	}
 	if k.fields&(fCounters|fRules) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
 		b = strconv.AppendInt(append(b, `,"sampled_ps":`...), int64(e.Sampled), 10)
 	}

@@ -39,6 +39,10 @@ func TestLogLines(t *testing.T) {
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowArrived, Tuple: tuple}},
 			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
 				`"proto":17}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowArrived, Tuple: tuple,
+			Rate: 4650297.619047619}},
+			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
+				`"proto":17,"rate_pps":4650297.619047619}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: 7}},
 			`{"t_ps":5,"event":"flow-ended","flow":7}`},
 		{Entry{At: units.Second, Event: &orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: 9,

@@ -75,6 +75,7 @@ type logLine struct {
 	SrcPort    uint16                 `json:"sport"`
 	DstPort    uint16                 `json:"dport"`
 	Proto      uint8                  `json:"proto"`
+	Rate       logFloat               `json:"rate_pps"`
 	Sampled    units64                `json:"sampled_ps"`
 	Counters   []orchestrator.Counter `json:"counters"`
 	Reason     string                 `json:"reason"`
@@ -101,7 +102,7 @@ type logFloat float64
 func (f *logFloat) UnmarshalJSON(b []byte) error {
 	v, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64)
 	if err != nil {
-		return fmt.Errorf("a score is %s, want a number", Quote(string(b)))
+		return fmt.Errorf("found %s, want a number", Quote(string(b)))
 	}
 	*f = logFloat(v)
 	return nil
@@ -133,6 +134,7 @@ func parseLine(b []byte) (Entry, error) {
 		ev := &orchestrator.Event{Kind: orchestrator.EventKind(k), Flow: target, Instance: l.Instance,
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
+			Rate:    float64(l.Rate),
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err

@@ -220,7 +220,11 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple})
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple}
+	if p.orch.WantsRates() {
+		e.Rate = p.traffic.Flows[f].Rate()
+	}
+	p.deliver(e)
 	if last {
 		p.close(f)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/hw/replay"
 	"github.com/smartinco/smartinco/hw/testbed"
 	"github.com/smartinco/smartinco/results"
@@ -37,6 +38,9 @@ func Replay(
 	traffic, behind, err := o.load(ctx, sc)
 	if err != nil {
 		return nil, err
+	}
+	if err := replay.Check(sc, traffic, hw.Capabilities{}); err != nil { // which no testbed can do
+		return nil, refusal{err}
 	}
 	unlock, err := tb.Lock()
 	if err != nil {

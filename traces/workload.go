@@ -11,6 +11,19 @@ type Flow struct {
 	Segments []Segment // in order of time, not overlapping; gaps are silence
 }
 
+// Rate is what the flow sends in packets a second, on average from its first packet to the end of its last segment,
+// silence included. It is 0 for a flow without segments.
+func (f *Flow) Rate() float64 {
+	if len(f.Segments) == 0 {
+		return 0
+	}
+	sum := 0.0
+	for _, s := range f.Segments {
+		sum += s.Packets
+	}
+	return sum / (f.Segments[len(f.Segments)-1].End - f.Segments[0].Start).Seconds()
+}
+
 // Segment is a span of constant rate.
 type Segment struct {
 	Start, End units.Time // End is exclusive and later than Start

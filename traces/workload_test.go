@@ -256,3 +256,22 @@ func TestInspectPrintsATable(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
+
+// A flow's rate is its mean from the first packet to the end, with the silence between; a constant flow has its own.
+func TestFlowRate(t *testing.T) {
+	second := units.Second
+	for _, c := range []struct {
+		what     string
+		segments []Segment
+		want     float64
+	}{
+		{"none", nil, 0},
+		{"constant", []Segment{{Start: 3 * second, End: 5 * second, Packets: 8}}, 4},
+		{"silence between",
+			[]Segment{{Start: 0, End: second, Packets: 6}, {Start: 2 * second, End: 4 * second, Packets: 2}}, 2},
+	} {
+		if got := (&Flow{Segments: c.segments}).Rate(); got != c.want {
+			t.Errorf("%s: %v, want %v", c.what, got, c.want)
+		}
+	}
+}

@@ -34,6 +34,7 @@ var classes = map[string]string{
 	"T0": "T0, what is always known",
 	"T1": "T1, the flows that the orchestrator assigned",
 	"T2": "T2, the switch's counters, as old as the telemetry window",
+	"T5": "T5, the true rates of flows, which a simulator alone knows",
 }
 
 // page writes what is known of a policy.

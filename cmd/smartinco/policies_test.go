@@ -52,7 +52,7 @@ func (t *policyTable) markdown() string {
 		{"sees", func(p *policy) string { return strings.Join(p.Telemetry, " ") }},
 		{"cost", func(p *policy) string { return p.Cost }},
 		{"source", func(p *policy) string { return p.Source }},
-		{"options", func(p *policy) string { return p.reference(t.Key) }},
+		{"options", func(p *policy) string { return t.reference(p) }},
 	}
 	var head, line string
 	rows := make([]string, len(t.Policies))
@@ -73,16 +73,25 @@ func (t *policyTable) markdown() string {
 }
 
 // reference says how many options the policy has, with a link to where they are documented.
-func (p *policy) reference(key string) string {
+func (t *policyTable) reference(p *policy) string {
 	if len(p.Options) == 0 {
 		return ""
 	}
-	section := strings.TrimSuffix(key, ".policy")
+	anchor := func(section string) string { return regexp.MustCompile(`[^a-z0-9_-]`).ReplaceAllString(section, "") }
+	to := anchor(strings.TrimSuffix(t.Key, ".policy"))
 	if p.Below {
-		section = key + "." + p.Name
+		to = anchor(t.Key + "." + p.Name)
+		same := 0 // headings before that make the same name, as rss does before rss++
+		for i := 0; t.Policies[i].Name != p.Name; i++ {
+			if q := &t.Policies[i]; q.Below && len(q.Options) > 0 && anchor(t.Key+"."+q.Name) == to {
+				same++
+			}
+		}
+		if same > 0 {
+			to = fmt.Sprintf("%s-%d", to, same)
+		}
 	}
-	anchor := regexp.MustCompile(`[^a-z0-9_-]`).ReplaceAllString(section, "")
-	return fmt.Sprintf("[%d](scenarios.md#%s)", len(p.Options), anchor)
+	return fmt.Sprintf("[%d](scenarios.md#%s)", len(p.Options), to)
 }
 
 // A page on a policy leaves nothing out that its row says.

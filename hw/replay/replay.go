@@ -44,6 +44,8 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/traces"
@@ -95,6 +97,10 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the "+
 				"fault out, or unplug the cable by hand", sc.Name, i)
 		}
+	}
+	if row := scheduler.Policies.Find(sc.Scheduler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
+		return refusef("scenario %s: scheduler.policy: %s is told the true rate of each flow (T5), which a simulator "+
+			"knows and hardware does not: want another policy", sc.Name, row.Name)
 	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+

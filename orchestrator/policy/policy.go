@@ -34,6 +34,7 @@ type Work struct {
 	At    flow.Instance  // serves it now; 0 for none
 	Held  bool           // it was held before, and is asked for again
 	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
+	Rate  float64        // T5: packets a second that it offers, on average over its life; 0 unless the row declares T5
 }
 
 // Hash is the 64-bit xxHash of the five-tuple: the addresses in their 16-byte form, then the ports and the protocol in

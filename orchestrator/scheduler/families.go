@@ -10,6 +10,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/nomad"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/oracle"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/swarm"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
@@ -28,6 +29,7 @@ var Families = policy.Families[policy.Row]{
 	{Name: "envoy", Rows: envoy.Policies},
 	{Name: "katran", Rows: katran.Policies},
 	{Name: "nomad", Rows: nomad.Policies},
+	{Name: "oracle", Rows: oracle.Policies},
 }
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.

@@ -47,6 +47,15 @@ func TestNamesAreDistinct(t *testing.T) {
 	}
 }
 
+// What nobody could know is shown to those policies alone whose names say so.
+func TestOraclesAloneSeeTheTruth(t *testing.T) {
+	for _, row := range Policies {
+		if named := strings.HasPrefix(row.Name, "oracle"); named != row.Sees.Has(policy.T5) {
+			t.Errorf("%s sees %v", row.Name, row.Sees)
+		}
+	}
+}
+
 // rated is a policy that weighs all instances by what it is given.
 type rated struct {
 	policy.Stateless

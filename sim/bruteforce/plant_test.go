@@ -131,6 +131,7 @@ type frame struct {
 type flowState struct {
 	id         flow.ID
 	tuple      flow.FiveTuple
+	truth      float64 // that an oracle is told
 	size       int
 	begin, end units.Time
 	next       func() (units.Time, bool) // its packets
@@ -284,7 +285,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 		t.Fatalf("%d flows, the workload has %d", len(all), len(w.Flows))
 	}
 	for i, f := range all {
-		f.tuple = w.Flows[i].Tuple
+		f.tuple, f.truth = w.Flows[i].Tuple, w.Flows[i].Rate()
 		if s := w.Flows[i].Segments; f.begin != s[0].Start || f.end != s[0].End {
 			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v",
 				i, f.begin, f.end, s[0].Start, s[0].End)
@@ -363,7 +364,11 @@ func (p *plant) firstSeen(f *flowState) {
 		p.release(f)
 		return
 	}
-	p.tell(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple})
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple}
+	if p.orch.WantsRates() {
+		e.Rate = f.truth
+	}
+	p.tell(e)
 	if f.endDue {
 		f.endDue = false
 		p.close(f)

@@ -241,6 +241,9 @@ func (w *world) arrive() {
 	if w.row.Tuple {
 		f.Tuple = Tuple(w.rand)
 	}
+	if w.row.Sees.Has(policy.T5) {
+		f.Rate = float64(w.rand.IntN(4)) * 2.5e6
+	}
 	w.settle(f, w.ask(f))
 }
 

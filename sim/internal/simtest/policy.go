@@ -19,7 +19,7 @@ func policy(r *rand.Rand, tick int, unit string, moving bool) string {
 	names := scheduler.Policies.Names()
 	name := names[r.IntN(len(names))]
 	if moving && r.IntN(6) == 0 {
-		name = pick("rss++", "rss++", "maestro", "orss")
+		name = pick("rss++", "rss++", "maestro", "orss", "oracle")
 	}
 	options := map[string]string{
 		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
@@ -30,9 +30,10 @@ func policy(r *rand.Rand, tick int, unit string, moving bool) string {
 		"maestro": fmt.Sprintf("table: %d, training: %d%s", 1+r.IntN(200), 1+r.IntN(2*tick), unit),
 		"orss": fmt.Sprintf("tick: %d%s, most: %d, new: %s",
 			1+r.IntN(2*tick), unit, 1+r.IntN(10), pick("first", "random")),
+		"oracle": fmt.Sprintf("moves: %v, tick: %d%s", r.IntN(4) > 0, 1+r.IntN(2*tick), unit),
 	}[name]
 	// Ticks, whose defaults are for runs of seconds, are always drawn.
-	ticks := name == "rss++" || name == "maestro" || name == "orss"
+	ticks := name == "rss++" || name == "maestro" || name == "orss" || name == "oracle"
 	if options == "" || !ticks && r.IntN(2) == 0 {
 		return name
 	}
