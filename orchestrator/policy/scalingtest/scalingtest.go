@@ -218,6 +218,7 @@ func documented(i policy.Info) error {
 	lacks("name of small letters, digits, + and -", !name.MatchString(i.Name))
 	lacks("rule in one line", i.Rule == "" || strings.Contains(i.Rule, "\n"))
 	lacks("source", i.Source == "")
+	lacks("cost", i.Cost == "")
 	lacks("class of telemetry", i.Sees == 0)
 	return errors.Join(errs...)
 }

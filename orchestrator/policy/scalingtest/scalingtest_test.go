@@ -16,7 +16,7 @@ func (f scaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposa
 
 func row(sees policy.Class, make func() scaler) policy.ScalerRow {
 	return policy.ScalerRow{
-		Info: policy.Info{Name: "a-policy", Rule: "a rule", Source: "this test", Sees: sees},
+		Info: policy.Info{Name: "a-policy", Rule: "a rule", Source: "this test", Cost: "n", Sees: sees},
 		ScalerMaker: policy.MakeScaler(func(struct{}, policy.Env) (policy.Scaler, error) {
 			return make(), nil
 		}),
@@ -44,8 +44,8 @@ func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 	shared := 0
 	all := policy.T0 | policy.T1 | policy.T2
 	good := proposing(policy.T0, func(s *policy.Snapshot) int { return s.Current })
-	undocumented, described := good, good
-	undocumented.Source = ""
+	undocumented, free, described := good, good, good
+	undocumented.Source, free.Cost = "", ""
 	described.Name = "A policy"
 	for _, c := range []struct {
 		name string
@@ -55,6 +55,7 @@ func TestTheSuiteFindsWhatBreaksTheContract(t *testing.T) {
 		{"one that keeps to it", good, ""},
 		{"one that never evaluates", policy.ScalerRow{Info: good.Info}, ""},
 		{"no source", undocumented, "no source"},
+		{"no cost", free, "no cost"},
 		{"a name that no key can take", described, "no name"},
 		{"out of bounds", row(all, func() scaler {
 			return func(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
@@ -112,7 +113,7 @@ func TestTheSuiteFindsWhatBreaksAVictimsContract(t *testing.T) {
 	shared := 0.0
 	victim := func(sees policy.Class, score func(*policy.Instance) float64) policy.VictimRow {
 		return policy.VictimRow{
-			Info: policy.Info{Name: "a-victim", Rule: "a rule", Source: "this test", Sees: sees},
+			Info: policy.Info{Name: "a-victim", Rule: "a rule", Source: "this test", Cost: "n", Sees: sees},
 			New:  func(policy.Env) policy.Victim { return policy.EachScored(score) },
 		}
 	}
