@@ -4,6 +4,7 @@ GO      ?= go
 BIN     := bin
 OUT     ?= out/reproduce
 FUZZTIME ?= 10s
+SCRIPTS ?= 20
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Printed by `smartinco version` and written into every record.
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -95,10 +96,10 @@ flower: ## the tc flower driver on a kernel that has it: that of Debian's packag
 
 # What cannot be had is skipped, and said to be. The random scripts are the same each time.
 programs: ## policies beside what they come from: HAProxy and IPVS (Debian: haproxy, user-mode-linux, kmod)
-	$(GO) test ./orchestrator/scheduler/haproxy -run Live -parallel 8 -v -program haproxy
+	$(GO) test ./orchestrator/scheduler/haproxy -run Live -parallel 8 -v -program haproxy -scripts $(SCRIPTS)
 	CGO_ENABLED=0 $(GO) test -c -o $(BIN)/ipvs.test ./orchestrator/scheduler/ipvs
 	@if command -v linux.uml >/dev/null; then \
-		hw/tc/uml.sh $(BIN)/ipvs.test -test.run Live -test.v -kernel; \
+		hw/tc/uml.sh $(BIN)/ipvs.test -test.run Live -test.v -kernel -scripts $(SCRIPTS); \
 	else echo "IPVS is skipped: no linux.uml, of the package user-mode-linux"; fi
 
 cross: ## static binaries for linux/amd64 and linux/arm64

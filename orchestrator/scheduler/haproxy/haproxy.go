@@ -3,7 +3,8 @@
 //
 // A server is an instance, whose id is its number, and a connection is a flow. Servers that take work before the first
 // flow comes are those of HAProxy's configuration; later ones come as a server that was down comes up.
-// instances.weights are the servers' weights, of which HAProxy knows at most 256, and instances.maxconn their maxconn.
+// instances.weights are the servers' weights, of which HAProxy knows at most 256, instances.maxconn their maxconn and
+// instances.slow_start their slowstart.
 //
 // A flow for which all servers are full waits in the backend's queue, whose oldest flow goes to the server that has a
 // place first. One that comes when no server has a weight is refused.

@@ -97,7 +97,7 @@ func needsProgram(t *testing.T) {
 		t.Skip("does not apply: go test -program haproxy holds the policies against the program")
 	}
 	if _, err := exec.LookPath(*program); err != nil {
-		t.Skip("no HAProxy: install the package haproxy: ", err)
+		t.Skip("no HAProxy: install the package haproxy:", err)
 	}
 }
 
