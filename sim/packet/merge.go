@@ -319,10 +319,7 @@ func (m *merger) fill64(to []uint64, end uint64) (n int) {
 	for i := range m.lanes {
 		step[i] = m.lanes[i].step
 	}
-	win, got := [2]uint64{first, tree[1]}, [2]int{}
-	if first&32 > 0 {
-		win[0], win[1] = win[1], win[0]
-	}
+	win, got := [2]uint64{first, tree[1]}, [2]int{} // which half is which does not matter
 	for half, turn := uint64(0), uint64(1); ; half ^= turn {
 		key := win[half&1]
 		if key >= end {
