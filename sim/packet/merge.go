@@ -44,6 +44,8 @@ type merger struct {
 	key       uint64
 	round     []uint64 // from the turn of each lane to the next
 	keys      [chunk]uint64
+	halves    *[2][chunk]uint64 // what the halves of a tree of 64 give
+	rate      float64           // packets a picosecond of all lanes
 }
 
 // chunk is how many packets are merged at a time. Merging and serving in turns is faster than doing both in one loop,
@@ -148,14 +150,16 @@ func (m *merger) regular() bool {
 
 // play plays the tournament. A tree of 4 or of 64 leaves has a loop of its own.
 func (m *merger) play() {
-	m.turns = false
+	m.turns, m.rate = false, 0
 	switch n := len(m.lanes); {
 	case len(m.odd) > 0:
 		m.k = uint(bits.Len(uint(n - 1)))
 	case n <= 4:
 		m.k = 2
 	case n <= 64:
-		m.k = 6
+		if m.k = 6; m.halves == nil {
+			m.halves = new([2][chunk]uint64)
+		}
 	default:
 		m.k = uint(bits.Len(uint(n - 1)))
 	}
@@ -168,6 +172,7 @@ func (m *merger) play() {
 		if i < len(m.lanes) {
 			l := &m.lanes[i]
 			l.step = uint64(l.period) << laneBits
+			m.rate += 1 / float64(l.period)
 			m.win[size+i] = m.keyOf(i, l.next)
 		}
 		if i < len(m.odd) {
@@ -294,18 +299,40 @@ func (m *merger) fill4(to []uint64, end uint64) (n int) {
 	return n
 }
 
-// fill64 is the tree for up to 64 lanes, unrolled. The winner goes through memory because the compiler turns a minimum
-// that an address depends on into a branch, which nothing could predict here.
+// fill64 is the tree for up to 64 lanes, unrolled. Its two halves, below nodes 2 and 3, are emptied in turns, up to an
+// instant by which they have no more packets than there is room for, and what they give is merged. The processor works
+// on both at a time, and a winner takes one match less. The winners go through memory because the compiler turns a
+// minimum that an address depends on into a branch, which nothing could predict here.
 func (m *merger) fill64(to []uint64, end uint64) (n int) {
 	tree := (*[64]uint64)(m.tree)
+	first := tree[0]
+	if first >= end || len(to) == 0 {
+		return 0
+	}
+	if len(to) <= 2*64 {
+		return m.fillAny(to, end)
+	}
+	if most := float64(len(to)-64) / m.rate; most < maxSlice { // and one packet more of each lane
+		end = min(end, (first>>laneBits+uint64(most))<<laneBits)
+	}
 	var step [64]uint64
 	for i := range m.lanes {
 		step[i] = m.lanes[i].step
 	}
-	for n < len(to) && tree[0] < end {
-		key := tree[0]
-		to[n] = key
-		n++
+	win, got := [2]uint64{first, tree[1]}, [2]int{} // which half is which does not matter
+	for half, turn := uint64(0), uint64(1); ; half ^= turn {
+		key := win[half&1]
+		if key >= end {
+			if turn == 0 {
+				break
+			}
+			half, turn = half^1, 0 // the other one alone
+			if key = win[half&1]; key >= end {
+				break
+			}
+		}
+		m.halves[half&1][got[half&1]&(chunk-1)] = key
+		got[half&1]++
 		i := key & 63
 		key += step[i]
 		o := tree[(i+64)>>1]
@@ -317,11 +344,38 @@ func (m *merger) fill64(to []uint64, end uint64) (n int) {
 		o = tree[(i+64)>>4]
 		tree[(i+64)>>4], key = max(o, key), min(o, key)
 		o = tree[(i+64)>>5]
-		tree[(i+64)>>5], key = max(o, key), min(o, key)
-		o = tree[1]
-		tree[1], tree[0] = max(o, key), min(o, key)
+		tree[(i+64)>>5], win[half&1] = max(o, key), min(o, key)
 	}
+	tree[1], tree[0] = max(win[0], win[1]), min(win[0], win[1])
+	n = got[0] + got[1]
+	mergeInto(to[:n], m.halves[0][:got[0]], m.halves[1][:got[1]])
 	return n
+}
+
+// mergeInto merges two lists in order. It works from both ends at a time, without a branch that depends on the lists, for
+// as many keys as the shorter list has at each end: by then neither end has come to the end of a list.
+func mergeInto(to, a, b []uint64) {
+	i, j, k, l := 0, 0, len(a)-1, len(b)-1
+	n := min(len(a), len(b))
+	for r := range n {
+		x, y := a[i], b[j]
+		less := int((x - y) >> 63)
+		to[r] = min(x, y)
+		i, j = i+less, j+1-less
+		x, y = a[k], b[l]
+		less = int((x - y) >> 63)
+		to[len(to)-1-r] = max(x, y)
+		k, l = k-1+less, l-less
+	}
+	for r := n; r < len(to)-n; r++ {
+		if j > l || i <= k && a[i] < b[j] {
+			to[r] = a[i]
+			i++
+		} else {
+			to[r] = b[j]
+			j++
+		}
+	}
 }
 
 func (m *merger) fillAny(to []uint64, end uint64) (n int) {
