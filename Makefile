@@ -29,7 +29,7 @@ reproduce: build ## run the scenarios of figures 6 to 10 and draw them beside th
 theory: build ## hold the simulator against queueing theory and published packet counts
 	$(BIN)/smartinco theory
 
-compare: build ## all scheduling policies on three loads, for docs/comparison.md (5 minutes, 7 GB)
+compare: build ## all scheduling policies on three loads, for docs/comparison.md (3 minutes, 7 GB)
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare
 
 lab: build ## figures 6 to 10 on this machine's real parts and simulated (root, Open vSwitch, Docker; 15 minutes)
