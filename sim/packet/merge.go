@@ -352,8 +352,8 @@ func (m *merger) fill64(to []uint64, end uint64) (n int) {
 	return n
 }
 
-// mergeInto merges two lists in order. It works from both ends at a time, without a branch that depends on the lists, for
-// as many keys as the shorter list has at each end: by then neither end has come to the end of a list.
+// mergeInto merges two lists in order. It works from both ends at a time, without a branch that depends on the lists,
+// for as many keys as the shorter list has at each end: by then neither end has come to the end of a list.
 func mergeInto(to, a, b []uint64) {
 	i, j, k, l := 0, 0, len(a)-1, len(b)-1
 	n := min(len(a), len(b))
