@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"text/tabwriter"
 
@@ -74,6 +75,9 @@ func judgeRecords(c *cobra.Command, dirs []string, format string) error {
 	if err != nil {
 		return err
 	}
+	if err := eachOnce(recs); err != nil {
+		return err
+	}
 	e, err := evidence.Read(c.Context(), recs)
 	if errors.Is(err, evidence.ErrNone) {
 		return usageError{err}
@@ -106,6 +110,25 @@ func judgeRecords(c *cobra.Command, dirs []string, format string) error {
 	}
 	for _, n := range e.Notes {
 		fmt.Fprintf(out, "note: %s\n", n)
+	}
+	return nil
+}
+
+// eachOnce refuses a record that is there twice, whatever it is called.
+func eachOnce(recs []*results.Record) error {
+	seen := map[string]bool{}
+	for _, r := range recs {
+		dir, err := filepath.EvalSymlinks(r.Dir)
+		if err != nil {
+			return err
+		}
+		if dir, err = filepath.Abs(dir); err != nil {
+			return err
+		}
+		if seen[dir] {
+			return usagef("%s: found it twice, and it is evidence once: want each record once", r.Dir)
+		}
+		seen[dir] = true
 	}
 	return nil
 }

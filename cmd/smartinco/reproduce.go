@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,6 +81,11 @@ the lab can do in less than ten minutes.`),
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		if r.jobs < 1 {
 			return usagef("--jobs is %d: want at least 1", r.jobs)
+		}
+		for _, set := range r.sets {
+			if strings.HasPrefix(set, "engine=") {
+				return usagef("--set %s: want --engine packet, which keeps the records of the two apart", set)
+			}
 		}
 		if plant.value != "hw" && (*file != "" || set.value != "published") {
 			return usagef("--testbed and --scenarios are for --plant hw")
