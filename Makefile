@@ -32,8 +32,9 @@ theory: build ## hold the simulator against queueing theory and published packet
 compare: build ## all scheduling policies on three loads, for docs/comparison.md (3 minutes, 7 GB)
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare
 
-lab: build ## figures 6 to 10 on this machine's real parts and simulated (root, Open vSwitch, Docker; 15 minutes)
+lab: build ## figures 6 to 10, and each family's policies, on real parts here (root, Open vSwitch, Docker; 25 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab
+	hw/lab/families.sh $(BIN)/smartinco out/lab
 
 # The go command is silent about what a passing package skipped.
 test: ## all tests, with what was skipped and why
