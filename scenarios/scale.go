@@ -1,22 +1,30 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"reflect"
 
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
 )
 
 // Scaled is the experiment with its rates and its times multiplied: traffic, scheduler, autoscaler, telemetry, faults
 // and length. What it runs on, nic and vnf, stays as it is. The result's Scale says by how much in all. The packets of
 // a trace cannot be made fewer, so a trace can only be played faster, at the rates that follow from it. A flow model
-// cannot be scaled. Anything else is an error that is ErrInvalid.
+// cannot be scaled, nor can a policy that counts in whole seconds. Anything else is an error that is ErrInvalid.
 func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to := *s
 	to.Scale.Rate, to.Scale.Time = s.Scale.Rate*rate, s.Scale.Time*time
 	k := factors{rate, time}
+	if err := cmp.Or(k.allowed(s.Scheduler.Policy, "scheduler.policy"),
+		k.allowed(s.Autoscaler.Policy, "autoscaler.policy")); err != nil {
+		err.File = s.Name
+		return nil, err
+	}
 	to.Duration = k.time(s.Duration)
+	to.Instances.SlowStart = k.time(s.Instances.SlowStart)
 	k.apply(reflect.ValueOf(&to.Scheduler).Elem())
 	k.apply(reflect.ValueOf(&to.Autoscaler).Elem())
 	k.apply(reflect.ValueOf(&to.Telemetry).Elem())
@@ -34,6 +42,18 @@ func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 
 // factors multiply rates and times.
 type factors struct{ r, t float64 }
+
+// Unscaled is implemented by the options of a policy that would be another one beside scaled rates and times. It says
+// what cannot be scaled; it is empty where these options can.
+type Unscaled interface{ Unscaled() string }
+
+func (k factors) allowed(policy strictyaml.Choice, key string) *Error {
+	if u, ok := policy.Options.(Unscaled); ok && (k.r != 1 || k.t != 1) && u.Unscaled() != "" {
+		return &Error{Key: key, Found: policy.Name + ", which has " + u.Unscaled(),
+			Expected: "a scale of 1, or another policy"}
+	}
+	return nil
+}
 
 func (k factors) time(t units.Time) units.Time {
 	return units.Time(math.Round(min(float64(t)*k.t, math.MaxInt64/2)))
@@ -76,14 +96,20 @@ func (k factors) source(from, to *Source, key string) *Error {
 	case from.CBR != nil:
 		c := *from.CBR
 		k.apply(reflect.ValueOf(&c).Elem())
+		if c.Arrivals != "on-off" { // the two times say nothing, and are as they were
+			c.On, c.Off = from.CBR.On, from.CBR.Off
+		}
 		to.CBR = &c
 	case from.Flows != nil:
 		to.Flows = append([]OneFlow{}, from.Flows...)
 		for i := range to.Flows {
 			f := &to.Flows[i]
-			period := f.Period
+			was := *f
 			k.apply(reflect.ValueOf(f).Elem())
-			f.Period = units.Time(math.Round(float64(period) / k.r))
+			f.Period = units.Time(math.Round(float64(was.Period) / k.r))
+			if f.Arrivals != "on-off" {
+				f.On, f.Off = was.On, was.Off
+			}
 		}
 	case from.Load != nil:
 		l := *from.Load

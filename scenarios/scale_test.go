@@ -1,8 +1,10 @@
 package scenarios
 
 import (
+	"bytes"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/smartinco/smartinco/units"
@@ -84,6 +86,51 @@ func TestScaledSources(t *testing.T) {
 			if f.Period != 2*units.Microsecond || f.Phase != units.Second || f.End != 2*units.Second {
 				t.Errorf("scaled to %+v", f)
 			}
+		}
+	}
+}
+
+// What a scaled run's record states is read back as it was, and means the same.
+func TestAScaledScenarioIsReadBack(t *testing.T) {
+	for _, workload := range []string{
+		"cbr: {flows: 4, interval: 1s, rate: 1Mpps}",
+		"cbr: {flows: 4, interval: 1s, rate: 1Mpps, arrivals: on-off, on_time: 3ms, off_time: 7ms}",
+		"flows: [{period: 1us, end: 4s}]",
+		"flows: [{period: 1us, end: 4s, arrivals: on-off, on_time: 3ms, off_time: 7ms}]",
+	} {
+		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\nworkload:\n  - " + workload + "\n"
+		s, err := one(t, text).Scaled(0.5, 0.06)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := one(t, string(s.YAML()))
+		if got, want := again.YAML(), s.YAML(); !bytes.Equal(got, want) {
+			t.Errorf("%s is read back as\n%s\nwant\n%s", workload, got, want)
+		}
+		if got := again.Instances.SlowStart; got != 120*units.Millisecond {
+			t.Errorf("slow start of %v, want 120ms", got)
+		}
+	}
+}
+
+func TestPoliciesThatCannotBeScaled(t *testing.T) {
+	for set, want := range map[string]string{
+		"autoscaler.policy=hpa":                    "hpa, which has whole seconds and quantities in its spec",
+		"autoscaler.policy=kpa":                    "kpa, which has windows of whole seconds",
+		"autoscaler.policy={in-real: {gap: 80ns}}": "in-real, which has a gap",
+		"autoscaler.policy=in-real":                "",
+	} {
+		st, err := Load("fig9-best-fit", []string{set})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := st.Runs[0].Scenario
+		_, err = s.Scaled(0.5, 1)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", set, err, want)
+		}
+		if _, err := s.Scaled(1, 1); err != nil {
+			t.Errorf("%s by 1: %v", set, err)
 		}
 	}
 }

@@ -35,6 +35,14 @@ type Options struct {
 	Readings int        `yaml:"readings" default:"3" min:"1"`
 }
 
+// Unscaled implements scenarios.Unscaled: a gap gets longer where a rate gets smaller.
+func (o Options) Unscaled() string {
+	if o.Gap == 0 {
+		return ""
+	}
+	return "a gap"
+}
+
 // Docs implements strictyaml.Documented.
 func (Options) Docs() string {
 	return `

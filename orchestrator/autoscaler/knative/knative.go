@@ -47,6 +47,9 @@ type Options struct {
 	Activation     int        `yaml:"activation_scale" default:"1" min:"1"`
 }
 
+// Unscaled implements scenarios.Unscaled.
+func (Options) Unscaled() string { return "windows of whole seconds" }
+
 // Docs implements strictyaml.Documented.
 func (Options) Docs() string {
 	return `

@@ -43,6 +43,9 @@ initial_readiness_delay: an instance that turned unready within this time of its
 `
 }
 
+// Unscaled implements scenarios.Unscaled.
+func (Options) Unscaled() string { return "whole seconds and quantities in its spec" }
+
 // scaler is an object and what the controller remembers of it.
 type scaler struct {
 	measures   []measure
