@@ -183,6 +183,22 @@ func TestSearchIsExact(t *testing.T) {
 	}
 }
 
+// Where nothing can be better, nothing is searched for: a flow that is greater than the limit is above it anywhere, and
+// all instances together have no more room than they have.
+func TestWhatCannotBeBetterIsNotSearchedFor(t *testing.T) {
+	for what, rates := range map[string][]float64{
+		"a flow above the limit": {15, 4}, "more than there is room for": {10, 10, 10, 5}, "none above it": {9, 3},
+	} {
+		b := newBench(t, 3, true)
+		for f, r := range rates {
+			b.put(f%3, r)
+		}
+		if got := b.tick(0); len(got) > 0 || b.counts[solved] > 0 {
+			t.Errorf("%s: moves %v after %d searches, want neither", what, got, b.counts[solved])
+		}
+	}
+}
+
 // One flow has to leave the instance of two, and no other moves.
 func TestMovesFew(t *testing.T) {
 	for what, c := range map[string]struct {
