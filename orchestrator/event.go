@@ -14,7 +14,7 @@ type EventKind uint8
 // flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
 const (
 	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
+	FlowArrived                     // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
 	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
 	CountersRead                    // Counters, Sampled: answer to ReadCounters
 	InstanceReady                   // Instance: it takes packets from now on
@@ -34,6 +34,7 @@ type Event struct {
 	Timer    Timer
 	Tuple    flow.FiveTuple
 	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Tenant   string        // of FlowArrived: whose flow it is; empty where the traffic has no tenants
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only

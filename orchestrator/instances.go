@@ -241,17 +241,17 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 {
 		return
 	}
-	var full []*heldList // no place for a flow of that rank, so none for the others
+	var full []*heldQueue // no place for a flow of that queue, so none for the others
 	for f := o.insts[id].flows.head; f >= 0; {
 		next := o.flows.At(f).next
-		rank := o.held.of(o.workOf(f, o.flows.At(f)))
-		if !slices.Contains(full, rank) {
+		queue := o.held.of(o.workOf(f, o.flows.At(f)))
+		if !slices.Contains(full, queue) {
 			o.rehome(f, false)
 			if o.flows.At(f).target == id {
 				if o.held.ranker == nil {
 					return
 				}
-				full = append(full, rank)
+				full = append(full, queue)
 			}
 		}
 		f = next

@@ -52,6 +52,7 @@ type Orchestrator struct {
 	demand  policy.Estimator // the policy, if it is one; else nil
 	sees    policy.Class     // what the view shows the policy
 	tupled  bool             // the policy looks at five-tuples
+	owned   bool             // the policy looks at tenants
 	scaler  *autoscaler.Autoscaler
 	meter   telemetry.Collector
 	now     units.Time
@@ -63,6 +64,7 @@ type Orchestrator struct {
 	flows   flow.Column[flowState]
 	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
 	rates   flow.Column[float64]        // of the flows, where the policy is told them
+	tenants flow.Column[string]         // of the flows, where the policy looks at them
 	counted flow.Column[uint64]         // what their rules had counted at the last reading, where flows are moved
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none
@@ -145,7 +147,7 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	if o.sched, err = newScheduler(&cfg); err != nil {
 		return nil, err
 	}
-	o.sees, o.tupled = o.sched.Row().Sees, o.sched.Row().Tuple
+	o.sees, o.tupled, o.owned = o.sched.Row().Sees, o.sched.Row().Tuple, o.sched.Row().Tenant
 	o.policy = o.sched.Policy
 	o.mover, _ = o.policy.(policy.Mover)
 	o.demand, _ = o.policy.(policy.Estimator)
@@ -195,7 +197,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	}
 	switch e.Kind {
 	case FlowArrived:
-		o.flowArrived(e.Flow, &e.Tuple, e.Rate)
+		o.flowArrived(e)
 	case FlowEnded:
 		o.flowEnded(e.Flow)
 	case RuleInstalled:
