@@ -242,7 +242,8 @@ func arrivalRules(kind string, on, off units.Time) []strictyaml.Rule {
 
 // rules are the relations of a source's keys in its scenario.
 func (s *Source) rules(in *Scenario) []strictyaml.Rule {
-	var all rules
+	all := rules{rule("tenant", s.Tenant != "" && !plainName(s.Tenant),
+		"a name of at most 200 bytes, not . or .., without / and \\ or anything not printable")}
 	if s.CBR != nil {
 		all.below("cbr", s.CBR.rules(in.Engine))
 	}

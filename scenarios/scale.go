@@ -92,6 +92,7 @@ func (k factors) apply(v reflect.Value) {
 
 // source scales one source of traffic.
 func (k factors) source(from, to *Source, key string) *Error {
+	to.Tenant = from.Tenant
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR

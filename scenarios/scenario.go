@@ -244,7 +244,7 @@ jump: count packets instead of stepping them where that comes out the same. fals
 `
 }
 
-// Source is one source of traffic: exactly one key is set.
+// Source is one source of traffic: exactly one of its kinds is set.
 type Source struct {
 	CBR     *CBR       `yaml:"cbr"`
 	Flows   []OneFlow  `yaml:"flows"`
@@ -253,6 +253,7 @@ type Source struct {
 	Records *Trace     `yaml:"records"`
 	Load    *LoadCurve `yaml:"load"`
 	Model   *Model     `yaml:"model"`
+	Tenant  string     `yaml:"tenant"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -265,8 +266,12 @@ zeek: a Zeek connection log, gzip or not
 records: flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not
 load: a load curve in CSV, gzip or not
 model: a flow model: flows drawn from a distribution
+tenant: whose flows these are, for policies that share between tenants; without a name, those of a tenant of all others
 `
 }
+
+// Unused implements strictyaml.Partial.
+func (s Source) Unused(key string) bool { return key == "tenant" && s.Tenant == "" }
 
 // OneOf implements strictyaml.OneOf.
 func (Source) OneOf() {}

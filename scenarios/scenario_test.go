@@ -64,6 +64,34 @@ func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
 	}
 }
 
+// A tenant goes with any source, and its flows are known by it, also after the sources are merged, scaled and written.
+func TestTenants(t *testing.T) {
+	const text = `
+duration: 10s
+workload:
+- {cbr: {flows: 2, interval: 2s, rate: 1Mpps}, tenant: blue}
+- {flows: [{rate: 1Mpps, phase: 1s}]}
+- {tenant: "a red one", flows: [{rate: 1Mpps, phase: 3s}]}
+`
+	s := one(t, text)
+	scaled, err := s.Scaled(0.5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Scenario{s, scaled, one(t, string(s.YAML()))} {
+		w, err := s.Traffic()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"blue", "", "blue", "a red one"}; !slices.Equal(w.Tenants, want) {
+			t.Errorf("flows of %q, want %q", w.Tenants, want)
+		}
+	}
+	if b := string(one(t, minimal).YAML()); strings.Contains(b, "tenant") {
+		t.Errorf("a tenant, which is not given, stands in\n%s", b)
+	}
+}
+
 func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 	s := one(t, minimal)
 	for _, c := range []struct{ got, want any }{
@@ -456,7 +484,7 @@ func TestFiles(t *testing.T) {
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if n := reflect.TypeFor[Source]().NumField(); n != len(s.Workload) {
+	if n := reflect.TypeFor[Source]().NumField() - 1; n != len(s.Workload) { // a tenant is no kind
 		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
 	}
 }
