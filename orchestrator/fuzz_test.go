@@ -274,7 +274,8 @@ func check(t *testing.T, b []byte) (moved int) {
 			}
 		}
 		if len(books.held) != o.held.n {
-			t.Fatalf("%s: the policy knows of %d held flows, there are %d", c.Scheduler.Policy.Name, len(books.held), o.held.n)
+			t.Fatalf("%s: the policy knows of %d held flows, there are %d",
+				c.Scheduler.Policy.Name, len(books.held), o.held.n)
 		}
 		moved += len(moves)
 		if again := silent.Handle(times[k], &events[k]); !slices.Equal(actions, again) {

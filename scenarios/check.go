@@ -131,7 +131,7 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
-	return []strictyaml.Rule{
+	return append(s.tenantRules(), []strictyaml.Rule{
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
 			"at least 1 with autoscaler.policy: "+scaler.Policy.Name+", under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
@@ -141,7 +141,30 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
 			"a rate above 0, for demand: fixed"),
 		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),
+	}...)
+}
+
+// tenantRules has the tenants that a policy's options name be those of the workload.
+func (s *Scenario) tenantRules() (all []strictyaml.Rule) {
+	o, ok := s.Scheduler.Policy.Options.(interface{ TenantNames() []string })
+	if !ok {
+		return nil
 	}
+	var there []string
+	for i := range s.Workload {
+		if t := s.Workload[i].Tenant; t != "" && !slices.Contains(there, t) {
+			there = append(there, t)
+		}
+	}
+	want := "a tenant of the workload, which has none"
+	if len(there) > 0 {
+		want = "a tenant of the workload: " + strings.Join(there, ", ")
+	}
+	for i, name := range o.TenantNames() {
+		key := fmt.Sprintf("scheduler.policy.%s.tenants.%d.name", s.Scheduler.Policy.Name, i)
+		all = append(all, rule(key, !slices.Contains(there, name), want))
+	}
+	return all
 }
 
 func (f *Fault) rules() []strictyaml.Rule {

@@ -77,6 +77,11 @@ func (k factors) apply(v reflect.Value) {
 			}
 		}
 	case reflect.Slice:
+		if v.CanSet() { // not the elements that the unscaled scenario has
+			own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(own, v)
+			v.Set(own)
+		}
 		for i := range v.Len() {
 			k.apply(v.Index(i))
 		}

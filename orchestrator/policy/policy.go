@@ -36,7 +36,8 @@ type Work struct {
 	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
 	Rate  float64        // T5: packets a second that it offers, on average over its life; 0 unless the row declares T5
 
-	// Tenant is whose work it is. It is empty for work of nobody in particular, and unless the policy's row says Tenant.
+	// Tenant is whose work it is. It is empty for work of nobody in particular, and where the policy's row does not say
+	// Tenant.
 	Tenant string
 }
 

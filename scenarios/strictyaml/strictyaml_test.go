@@ -217,7 +217,8 @@ func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 		"| `name` | text | required | what it is called |", "| `gate` | `mary`, `contrary` | `mary` | who keeps it |",
 		"| `slope` | number, > 0 | `1` | of the ground |", "| `watered` | time, > 0, ≤ 48h | `1h` | how often |",
 		"| `owner` | name or mapping | `nobody` | whose it is |", "## `owner`\n\nA first name, or these keys.\n\n",
-		"## `beds[]`\n\nA list; each element has exactly one of these keys, with or without `sunny`.\n\n", "## `beds[].heap[]`\n",
+		"## `beds[]`\n\nA list; each element has exactly one of these keys, with or without `sunny`.\n\n",
+		"## `beds[].heap[]`\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the reference lacks %q:\n%s", want, text)
