@@ -66,15 +66,8 @@ type tenant struct {
 	weight      float64
 	each        resources // that a flow of it asks for
 	asks        resources // of the flows that have an instance
-	flows       int64     // that have one
 	waiting     int64     // that are held
 	allocations int64     // ever made to it
-}
-
-// holds notes that a flow has got an instance, or has none any more.
-func (t *tenant) holds(sign int64) {
-	t.asks.add(t.each, sign)
-	t.flows += sign
 }
 
 // share is the dominant share of what is asked for, over the weight: the greatest part of what there is of a resource.

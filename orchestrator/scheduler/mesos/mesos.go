@@ -167,16 +167,21 @@ func (b *books) Observe(e *policy.Event, v *policy.View) {
 		b.total.add(all(v, e.Slot), -1)
 		b.follow(len(v.IDs) - 1)
 	case policy.Placed:
-		b.tenants[b.Queue(e.Work)].holds(+1)
-		b.asked[e.Work.At].add(b.tenants[b.Queue(e.Work)].each, +1)
+		b.asks(e.Work, +1)
 	case policy.Ended:
-		b.tenants[b.Queue(e.Work)].holds(-1)
-		b.asked[e.Work.At].add(b.tenants[b.Queue(e.Work)].each, -1)
+		b.asks(e.Work, -1)
 	case policy.Queued:
 		b.tenants[b.Queue(e.Work)].waiting++
 	case policy.Unqueued:
 		b.tenants[b.Queue(e.Work)].waiting--
 	}
+}
+
+// asks notes that a flow has got an instance, or has none any more.
+func (b *books) asks(w *policy.Work, sign int64) {
+	t := &b.tenants[b.Queue(w)]
+	t.asks.add(t.each, sign)
+	b.asked[w.At].add(t.each, sign)
 }
 
 // follow begins an order of so many rows.

@@ -240,6 +240,57 @@ func TestPaperByOffers(t *testing.T) {
 	if a, c := len(b.runs["A"]), len(b.runs["B"]); a != 8 || c != 6 {
 		t.Errorf("A has %d flows and B %d, want 8 and 6: two instances each", a, c)
 	}
+	// With a weight of 3, A is offered three of the four.
+	heavy := paper
+	heavy.Tenants = slices.Clone(paper.Tenants)
+	heavy.Tenants[0].Weight = 3
+	b = newBench(t, "mesos-offers", heavy, 9e6)
+	b.comes(many("B", 20)...)
+	b.comes(many("A", 20)...)
+	for range 4 {
+		b.join(18)
+	}
+	b.reads()
+	if a, c := len(b.runs["A"]), len(b.runs["B"]); a != 12 || c != 3 {
+		t.Errorf("A has %d flows and B %d, want 12 and 3: three instances and one", a, c)
+	}
+}
+
+// Of tenants with equal shares, that which has had fewer flows so far is the first; one whose flow has ended has had
+// it. Which resource is the dominant one follows from the instances that there are.
+func TestOrder(t *testing.T) {
+	b := newBench(t, "mesos-drf", options{Ask: 1e6}, 4e6, 0)
+	b.comes("a")
+	b.ends("a")
+	b.comes("a", "b")
+	if b.comes("a", "b", "a", "b"); b.serve() != "" { // full after four
+		t.Fatal("too many flows fit")
+	}
+	b.ends("a")
+	b.ends("b")
+	if got := b.reads(); got != "ba" {
+		t.Errorf("served %s, want b before a", got)
+	}
+
+	b = newBench(t, "mesos-drf", options{Tenants: []share{{"a", 1, 2e6, 1}, {"b", 1, 1e6, 3}}}, 10e6, 10)
+	b.comes("a", "b")
+	before := func() bool { return b.p.(policy.Ranker).Before(0, 1) }
+	if !before() {
+		t.Error("a has 2 of 10 Mpps, b 3 of 10 flows: want a first")
+	}
+	b.join(100)
+	if before() {
+		t.Error("a has 2 of 20 Mpps, b 1 of 20 Mpps and 3 of 110 flows: want b first")
+	}
+	b.p.Observe(&policy.Event{Kind: policy.Left, Slot: 1}, &b.v)
+	if !before() {
+		t.Error("when the second instance has left, want a first again")
+	}
+	b.v.IDs, b.v.MaxConn = b.v.IDs[:1], b.v.MaxConn[:1]
+	b.join(0)
+	if before() {
+		t.Error("memory that has no end is no resource: want b first")
+	}
 }
 
 // A tenant alone gets a random one of the instances that have room: it is as if there were no tenants.
@@ -292,7 +343,7 @@ func TestWaits(t *testing.T) {
 	}
 }
 
-// Flows on an instance that takes none any more are offered others, also where no flow waits.
+// Flows on an instance that takes none any more find another one, where no flow waits.
 func TestFlowsOfAnInstanceThatDrains(t *testing.T) {
 	for _, row := range Policies {
 		b := newBench(t, row.Name, options{Ask: 1e6}, 10e6, 0, 0)

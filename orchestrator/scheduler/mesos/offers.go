@@ -9,7 +9,7 @@ var offersRow = row(policy.Info{Name: "mesos-offers",
 	Rule: "in a random order, all that an instance has left is offered to the tenant with the least dominant share",
 	Source: "Mesos, src/master/allocator/mesos/hierarchical.cpp; the order of tenants: Mesos c1b42f79d157, " +
 		"src/master/allocator/mesos/sorter/drf/",
-	Cost: "n, and for each instance that is looked at the tenants",
+	Cost: "the tenants, for each instance that is looked at; n of them where few have room",
 	Deviates: reconstruction + "instances are offered when counters have come, when one joins, and when a flow comes " +
 		"to a tenant of which none waits; an offer that would be declined is not made, where Mesos makes it, and not " +
 		"again for 5 s; quotas, reservations and attributes are not there"},
@@ -49,21 +49,13 @@ func (o *offers) Observe(e *policy.Event, v *policy.View) {
 	}
 }
 
-// allocate begins to offer the instances to the tenants that have flows waiting, or flows on an instance that takes
-// none any more, and to a newcomer.
+// allocate begins to offer the instances to the tenants of which flows wait, and to a newcomer.
 func (o *offers) allocate(v *policy.View, newcomer int) {
 	o.env.Counts[0]++
 	o.at, o.drawn, o.made, o.takers = v.Now, 0, o.made[:0], o.takers[:0]
-	elsewhere := int64(0)
-	for i := range o.tenants {
-		elsewhere += o.tenants[i].flows
-	}
-	for _, n := range v.Flows {
-		elsewhere -= int64(n)
-	}
 	for i := range o.tenants {
 		t := &o.tenants[i]
-		in := i == newcomer || t.waiting > 0 || elsewhere > 0 && t.flows > 0
+		in := i == newcomer || t.waiting > 0
 		o.takers = append(o.takers, taker{in: in, asks: t.asks, share: t.share(t.asks, o.total, o.Fit.Demand())})
 	}
 }
