@@ -26,6 +26,9 @@ func (d *drf) Observe(e *policy.Event, v *policy.View) {
 func (d *drf) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	t := &d.tenants[d.Queue(w)]
 	a := policy.Answer{Verdict: policy.Hold, Why: waits}
+	if t.waiting > 0 && !w.Held { // nor would this one fit
+		return a
+	}
 	for drawn := range d.order {
 		slot := d.draw(drawn)
 		d.env.Counts[0]++

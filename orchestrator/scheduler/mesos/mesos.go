@@ -210,10 +210,12 @@ func all(v *policy.View, slot int) resources {
 
 // fits reports whether what is left of an instance is enough for a flow of a tenant.
 func (b *books) fits(v *policy.View, slot int, t *tenant) bool {
-	asked := b.asked[v.IDs[slot]]
-	asked.add(t.each, 1)
-	most := int64(v.MaxConn[slot])
-	return !numeric.Exceeds(asked.packets(b.Fit.Demand()), v.Limit) && (most == 0 || asked.memory <= most)
+	asked, most := &b.asked[v.IDs[slot]], int64(v.MaxConn[slot])
+	if most > 0 && asked.memory+t.each.memory > most {
+		return false
+	}
+	both := resources{rate: asked.rate + t.each.rate, means: asked.means + t.each.means}
+	return !numeric.Exceeds(both.packets(b.Fit.Demand()), v.Limit)
 }
 
 // try is fits, and takes the row down for the log.
