@@ -212,6 +212,51 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+// A budget bounds the moves of each second of the run, whatever the number of readings in it. What would not move
+// costs nothing; what is refused stays where it is, and is counted.
+func TestMoveBudget(t *testing.T) {
+	for budget, c := range []struct {
+		moved   []int
+		unmoved uint64
+	}{
+		{[]int{1, 2, 2}, 0}, // no budget
+		{[]int{1, 0, 1}, 3},
+		{[]int{1, 1, 2}, 1},
+		{[]int{1, 2, 2}, 0},
+	} {
+		m := &mover{}
+		row := policy.Row{Info: policy.Info{Name: "mover", Sees: policy.T0 | policy.T1}, Reasons: []string{"the first"},
+			Maker: policy.Plain(func(policy.Env) policy.Policy { return m })}
+		o := mustNew(t, config(func(c *Config) { c.Initial, c.Policy, c.Scheduler.MoveBudget = 2, &row, budget }), nil)
+		at := func(ms int, e Event) []Action {
+			return slices.Clone(o.Handle(units.Time(ms)*units.Millisecond, &e))
+		}
+		at(0, Event{Kind: Start})
+		at(0, Event{Kind: InstanceReady, Instance: 1})
+		at(0, Event{Kind: InstanceReady, Instance: 2})
+		read := Event{Kind: RulesRead}
+		for f := range flow.ID(5) {
+			at(0, Event{Kind: FlowArrived, Flow: f})
+			at(0, Event{Kind: RuleInstalled, Flow: f, Instance: 1})
+			read.Rules = append(read.Rules, RuleCounter{Flow: f})
+		}
+		moved := func(ms int, moves ...policy.Move) int {
+			m.moves = moves
+			return len(placedBy(at(ms, read)))
+		}
+		got := []int{moved(100, policy.Move{Flow: 0, Slot: 0}, policy.Move{Flow: 9}, policy.Move{Flow: 1, Slot: 1}),
+			moved(999, policy.Move{Flow: 0, Slot: 1}, policy.Move{Flow: 2, Slot: 1}),
+			moved(1000, policy.Move{Flow: 3, Slot: 1}, policy.Move{Flow: 4, Slot: 1})}
+		if !slices.Equal(got, c.moved) {
+			t.Errorf("budget %d: moves %v, want %v", budget, got, c.moved)
+		}
+		if n := o.Counts(); n.Unmoved != c.unmoved || n.Moved+n.Unmoved != 5 ||
+			o.view.Flows[1] != int32(n.Moved) {
+			t.Errorf("budget %d: %+v, and flows %v", budget, n, o.view.Flows)
+		}
+	}
+}
+
 // lanes is a policy with so many places for each rank of flows on each instance. A flow's rank is its port.
 type lanes struct {
 	places int

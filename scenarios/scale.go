@@ -26,6 +26,9 @@ func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to.Duration = k.time(s.Duration)
 	to.Instances.SlowStart = k.time(s.Instances.SlowStart)
 	k.apply(reflect.ValueOf(&to.Scheduler).Elem())
+	if n := s.Scheduler.MoveBudget; n > 0 {
+		to.Scheduler.MoveBudget = int(math.Round(max(1, min(float64(n)/time, 1e9))))
+	}
 	k.apply(reflect.ValueOf(&to.Autoscaler).Elem())
 	k.apply(reflect.ValueOf(&to.Telemetry).Elem())
 	to.Faults = append([]Fault{}, s.Faults...)

@@ -16,6 +16,7 @@ type Options struct {
 	thesis.Options `yaml:",inline"`
 	Ties           string `yaml:"ties" enum:"first|random" default:"first"`
 	NoInstance     string `yaml:"no_instance" enum:"hold|drop" default:"hold"`
+	MoveBudget     int    `yaml:"move_budget" default:"0" min:"0" max:"1000000000"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -25,6 +26,7 @@ policy: which instance takes a new flow; see smartinco policies
 limit: packet rate that one instance is trusted with (thesis 4.3)
 ties: which of several equal candidates wins: the first by number, or one drawn from the scenario's seed
 no_instance: what to do with a flow that arrives when no instance is ready
+move_budget: most flows that a policy which moves flows moves in each second of the run; 0 for any number
 `
 }
 
@@ -47,8 +49,12 @@ func thesisRules(row *policy.Row) bool {
 	return ok
 }
 
-// Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules.
+// Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules, and
+// a budget that is not given says nothing.
 func (o Options) Unused(key string) bool {
+	if key == "move_budget" {
+		return o.MoveBudget == 0
+	}
 	row := Policies.Find(o.Policy.Name)
 	return row != nil && !thesisRules(row) && strictyaml.HasKey(thesis.Options{}, key)
 }
