@@ -63,6 +63,9 @@ func (o *Orchestrator) list() {
 		o.tell(policy.Left, slot, nil)
 		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
+		if len(o.cfg.MinConn) > 0 {
+			v.MinConn = slices.Delete(v.MinConn, slot, slot+1)
+		}
 		if o.sees.Has(policy.T1) {
 			v.Flows = slices.Delete(v.Flows, slot, slot+1)
 		}
@@ -82,6 +85,9 @@ func (o *Orchestrator) list() {
 			v.IDs = slices.Insert(v.IDs, slot, id)
 			v.Weight = slices.Insert(v.Weight, slot, byNumber(o.cfg.Weights, id, 1))
 			v.MaxConn = slices.Insert(v.MaxConn, slot, byNumber(o.cfg.MaxConn, id, 0))
+			if len(o.cfg.MinConn) > 0 {
+				v.MinConn = slices.Insert(v.MinConn, slot, byNumber(o.cfg.MinConn, id, 0))
+			}
 			if o.sees.Has(policy.T1) {
 				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
 			}

@@ -21,6 +21,8 @@ type Config struct {
 	Window     units.Time         // time between two readings of the counters, above 0
 	Weights    []int              // of the instances by number, the last for all later ones; none: 1 each
 	MaxConn    []int              // most flows of the instances, in the same way; 0 and none: no limit
+	MinConn    []int              // to how many these may fall, in the same way; 0 and none: not at all
+	FullConn   int                // flows with which they are what MaxConn says; 0: always
 	SlowStart  units.Time         // how long an instance that comes later has less than its weight; 0: not at all
 	Scheduler  scheduler.Options  // which instance takes a new flow
 	Autoscaler autoscaler.Options // how many instances there are
@@ -32,7 +34,7 @@ type Config struct {
 // MaxInstances bounds Config.Max.
 const MaxInstances = 1 << 16
 
-// Bounds of Config.Weights and Config.MaxConn.
+// Bounds of Config.Weights, and of Config.MaxConn, MinConn and FullConn.
 const (
 	MaxWeight = 1<<16 - 1
 	MostConn  = 1<<31 - 1
@@ -98,6 +100,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", c.Min, c.Max)
 	case c.Initial < 0 || c.Initial > c.Max:
 		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
+	case c.FullConn < 0 || c.FullConn > MostConn:
+		return fmt.Errorf("instances.fullconn: %d, want 0 to %d", c.FullConn, MostConn)
 	case c.SlowStart < 0:
 		return fmt.Errorf("instances.slow_start: %v, want 0 or more", c.SlowStart)
 	}
@@ -105,6 +109,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := inRange("instances.maxconn", c.MaxConn, MostConn); err != nil {
+		return err
+	}
+	if err := inRange("instances.minconn", c.MinConn, MostConn); err != nil {
 		return err
 	}
 	if err := c.Scheduler.Validate(); err != nil {
@@ -156,6 +163,7 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 		return nil, err
 	}
 	o.view.Limit, o.view.SlowStart = float64(cfg.Scheduler.Limit), cfg.SlowStart
+	o.view.FullConn = int32(cfg.FullConn)
 	return o, nil
 }
 

@@ -119,11 +119,17 @@ func (in *Instances) rules() []strictyaml.Rule {
 		all = append(all, rule(fmt.Sprintf("weights.%d", i), w < 0 || w > orchestrator.MaxWeight,
 			fmt.Sprintf("0 to %d", orchestrator.MaxWeight)))
 	}
-	for i, n := range in.MaxConn {
-		all = append(all, rule(fmt.Sprintf("maxconn.%d", i), n < 0 || n > orchestrator.MostConn,
-			fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+	limits := func(key string, list []int) {
+		for i, n := range list {
+			all = append(all, rule(fmt.Sprintf("%s.%d", key, i), n < 0 || n > orchestrator.MostConn,
+				fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+		}
 	}
-	return all
+	limits("maxconn", in.MaxConn)
+	limits("minconn", in.MinConn)
+	return append(all, rule("fullconn minconn", in.FullConn > 0 && len(in.MinConn) == 0, "minconn with this key"),
+		rule("minconn fullconn", in.FullConn == 0 && len(in.MinConn) > 0,
+			"fullconn with this key, or the limits are always in full"))
 }
 
 // policyRules are those of the scheduler and the autoscaler.

@@ -68,6 +68,11 @@ type View struct {
 	Weight  []int32 // its share beside the others; 0: it is to take no new work
 	MaxConn []int32 // most flows that it is to have; 0: any number
 
+	// T0: where the scenario lets MaxConn fall with the flows that there are, to how many, 0 for not at all, and with
+	// how many flows it is what it says. What it is with fewer is the policy's to say. Otherwise nil and 0.
+	MinConn  []int32
+	FullConn int32
+
 	// T0: how long an instance that joins is to have less than its weight; 0: not at all. What it has in that time, and
 	// which instances have come too early for it, is the policy's to say.
 	SlowStart units.Time

@@ -87,6 +87,9 @@ type world struct {
 func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
 	w := &world{t: t, row: row, rand: rand.New(rand.NewPCG(seed, 2)), next: 1, view: policy.View{Limit: 10e6}}
 	w.view.SlowStart = units.Time(w.rand.IntN(2)*w.rand.IntN(9)) * units.Second
+	if w.view.FullConn = int32(w.rand.IntN(2) * w.rand.IntN(20)); w.view.FullConn > 0 {
+		w.view.MinConn = []int32{}
+	}
 	for i := range w.copies {
 		w.copies[i] = New(t, row, options, seed)
 	}
@@ -98,7 +101,7 @@ func (w *world) tell(e policy.Event) {
 	v.IDs, v.Flows = slices.Clone(v.IDs), slices.Clone(v.Flows)
 	v.Load, v.Back = slices.Clone(v.Load), slices.Clone(v.Back)
 	v.Live, v.LiveLoad = slices.Clone(v.Live), slices.Clone(v.LiveLoad)
-	v.Weight, v.MaxConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn)
+	v.Weight, v.MaxConn, v.MinConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn), slices.Clone(v.MinConn)
 	for _, p := range w.copies {
 		p.Observe(&e, &w.view)
 	}
@@ -133,6 +136,9 @@ func (w *world) join() {
 	v.IDs = append(v.IDs, w.next)
 	v.Weight = append(v.Weight, int32(w.rand.IntN(6)*w.rand.IntN(3)))
 	v.MaxConn = append(v.MaxConn, int32(w.rand.IntN(4)*w.rand.IntN(2)))
+	if v.MinConn != nil {
+		v.MinConn = append(v.MinConn, int32(w.rand.IntN(4)))
+	}
 	w.next += flow.Instance(1 + w.rand.IntN(2))
 	if w.row.Sees.Has(policy.T1) {
 		v.Flows = append(v.Flows, 0)
@@ -150,6 +156,9 @@ func (w *world) leave(slot int) {
 	w.tell(policy.Event{Kind: policy.Left, Slot: slot})
 	v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 	v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
+	if v.MinConn != nil {
+		v.MinConn = slices.Delete(v.MinConn, slot, slot+1)
+	}
 	if v.Flows != nil {
 		v.Flows = slices.Delete(v.Flows, slot, slot+1)
 	}
