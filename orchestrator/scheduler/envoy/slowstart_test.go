@@ -34,15 +34,17 @@ func TestSlowStart(t *testing.T) {
 			{[]int{long, 6}, nil, "0001"}, {[]int{long, 26}, nil, "01001010"}, {[]int{long, 67}, nil, "0101"}}},
 		{"NoWaitMinWeightPercent35", 60, slowOptions{1, 35}, -1, []slowStep{{[]int{long, 12}, nil, "001000"}}},
 		{"NoWait, least request", 60, usual, 1, []slowStep{
-			{[]int{long, 10}, [][]int32{{0, 0}, {1, 0}}, "0001"}, {[]int{long, 40}, [][]int32{{1, 0}, {1, 0}}, "1010101"}}},
+			{[]int{long, 10}, [][]int32{{0, 0}, {1, 0}}, "0001"},
+			{[]int{long, 40}, [][]int32{{1, 0}, {1, 0}}, "1010101"}}},
 		{"WithActiveHC, least request", 10, slowOptions{0.9, 10}, 0.9, []slowStep{
-			{[]int{7, 8}, [][]int32{{1, 0}, {1, 0}}, "1101101101101"}, {[]int{8, long}, [][]int32{{1, 0}, {1, 2}}, "10101010100"}}},
+			{[]int{7, 8}, [][]int32{{1, 0}, {1, 0}}, "1101101101101"},
+			{[]int{8, long}, [][]int32{{1, 0}, {1, 2}}, "10101010100"}}},
 		{"WithActiveHC, least request after a change", 10, usual, 1, []slowStep{
 			{[]int{long, 5}, [][]int32{{0, 0}, {0, 0}}, "010010"}}},
 	} {
 		var p policy.Policy = &roundRobin{slowStart: slowStart{slowOptions: c.o}}
 		if c.bias >= 0 {
-			p = &least{slowStart: slowStart{slowOptions: c.o}, bias: c.bias, choices: 2, draw: func() uint64 { return 0 }}
+			p = &least{slowStart: slowStart{slowOptions: c.o}, bias: c.bias}
 		}
 		for i, step := range c.steps {
 			if got := step.picks(p, c.window); got != step.want {
@@ -152,7 +154,8 @@ func TestAHostThatJoinsStartsSlowly(t *testing.T) {
 // due after ten turns of another one still is, though it has half of its weight by then.
 func TestTheScheduleIsThatOfTheChange(t *testing.T) {
 	for _, p := range []policy.Policy{
-		&roundRobin{slowStart: slowStart{slowOptions: usual}}, &least{slowStart: slowStart{slowOptions: usual}, bias: 1},
+		&roundRobin{slowStart: slowStart{slowOptions: usual}},
+		&least{slowStart: slowStart{slowOptions: usual}, bias: 1},
 	} {
 		v := view(1, 1)
 		v.SlowStart = 10 * units.Second
