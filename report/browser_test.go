@@ -61,6 +61,7 @@ try {
 	said.unnamed = all('button, input, select, [tabindex="0"]').filter(e => !(e.innerText || e.ariaLabel ||
 		e.getAttribute('aria-labelledby') || e.labels && e.labels.length)).map(e => e.outerHTML.slice(0, 80));
 	said.wide = wide();
+	scrollTo(0, 0);
 	said.background = getComputedStyle(document.body).backgroundColor;
 } catch (e) { said.error = String(e); }
 await fetch('/said', {method: 'POST', body: JSON.stringify(said)});

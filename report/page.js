@@ -275,7 +275,8 @@
         const v = runs[i].values[j];
         if (v === null || n === 0 || base === null || base === 0) return say(v);
         const more = (v - base) / base * 100;
-        return `${say(v)} (${more >= 0 ? '+' : '−'}${Math.abs(more).toFixed(Math.abs(more) < 10 ? 2 : 0)} %)`;
+        const size = Math.abs(more).toFixed(Math.abs(more) < 10 ? 2 : 0);
+        return +size ? `${say(v)} (${more > 0 ? '+' : '−'}${size} %)` : say(v);
       })];
     })));
   }
