@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -484,6 +485,26 @@ func TestFilesThatAreNone(t *testing.T) {
 		err = s.Runs[0].Scenario.CheckFiles()
 		if (c.want == "") != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// Above each number of a card that is not the thesis' stands how it is known.
+func TestProfilesSayHowTheyKnow(t *testing.T) {
+	for _, name := range Profiles() {
+		if name == "bluefield2" || name == "ideal" {
+			continue
+		}
+		text, err := nicFiles.ReadFile("nics/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one(t, "nic: "+name+"\n"+minimal)
+		_, body, _ := strings.Cut(string(text), "\n\n")
+		for _, block := range strings.Split(strings.TrimSpace(body), "\n\n") {
+			if !regexp.MustCompile(`^# (Measured|Published|Assumed)[:,] (.*\n)+\w+: .*$`).MatchString(block) {
+				t.Errorf("%s: want a comment that begins with Measured, Published or Assumed, and a number:\n%s", name, block)
+			}
 		}
 	}
 }
