@@ -96,7 +96,7 @@ func typeAt(t reflect.Type, key string) reflect.Type {
 }
 
 // Merge lays one tree over another, both to be read into what v points to: mappings merge key by key, everything else
-// replaces, and so does a Choice of another name. A scalar below a mapping is, if it is a Shorthand, the mapping that it
+// replaces, and so does a Choice of another name. A scalar of the base that is a Shorthand is the mapping that it
 // stands for.
 func (o Origins) Merge(v any, base, over *yaml.Node) *yaml.Node {
 	return o.merge(reflect.TypeOf(v).Elem(), base, over)
