@@ -3,11 +3,11 @@ package results
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"regexp"
 	"slices"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
@@ -88,142 +88,232 @@ func (r *Record) Costs() (*Costs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("costs: %w", err)
 	}
-	c := &Costs{Moves: float64(r.Run.Totals.Moves)}
+	m := NewMeter(sc)
+	if err := r.into(m); err != nil {
+		return nil, fmt.Errorf("costs: %w", err)
+	}
+	run := r.Run
+	if r.killed { // the windows say what came and went
+		run.Totals = Totals{Offered: m.offered, Dropped: Drops{Instance: m.dropped}, ProcessedBytes: m.bits / 8}
+	}
+	c := m.Costs(&run)
 	if r.killed {
 		c.Moves = math.NaN()
-	}
-	ws, err := r.windowCosts(c)
-	if err == nil {
-		err = r.instanceCosts(c, ws, sc)
-	}
-	if err == nil {
-		err = r.scalingCosts(c, ws, sc)
-	}
-	if err == nil {
-		err = r.flowCosts(c)
-	}
-	if err == nil {
-		err = r.delayCosts(c)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("costs: %w", err)
 	}
 	return c, nil
 }
 
-// span is a window: its end, its length and its load.
-type span struct{ end, length, offered float64 }
-
-// windowCosts are those of the windows, and what the totals say or, of a killed run, the windows in their place.
-func (r *Record) windowCosts(c *Costs) (ws []span, err error) {
-	var offered, dropped, bits, end float64
-	busy, bad := 0, 0
-	err = r.EachWindow(func(w *Window) error {
-		length := w.T - end
-		end = w.T
-		ws = append(ws, span{end, length, w.Offered})
-		offered += float64(w.Offered * length)
-		dropped += float64(w.Dropped * length)
-		bits += float64(w.ProcessedBits * length)
-		if w.Offered > 0 {
-			busy++
-			if w.Dropped > LossObjective*w.Offered {
-				bad++
-			}
-		}
-		return nil
-	})
-	if t := &r.Run.Totals; !r.killed {
-		offered, dropped, bits = t.Offered, t.Dropped.Sum(), 8*t.ProcessedBytes
+// into plays what counts into m.
+func (r *Record) into(m *Meter) error {
+	ws, err := r.Windows()
+	if err != nil {
+		return err
 	}
-	c.Loss, c.Goodput, c.SLOWindows = dropped/offered, bits/end, float64(bad)/float64(busy)
-	return ws, err
-}
-
-// instanceCosts are those that follow from which instances took packets in a window, and how many.
-func (r *Record) instanceCosts(c *Costs, ws []span, sc *scenarios.Scenario) error {
-	limit, at := float64(sc.Scheduler.Limit), 0
-	var serving int
-	var sum, squares, fair, loaded float64
-	ends := func() { // the window at hand
-		w := ws[at]
-		if sum > 0 {
-			fair += float64(w.length * (sum * sum / (float64(serving) * squares)))
-			loaded += w.length
-		}
-		switch need := Needed(w.offered, limit, sc.Instances.Min, sc.Instances.Max); {
-		case serving < need:
-			c.Under += w.length
-		case serving > need:
-			c.Over += w.length
-		}
-		serving, sum, squares = 0, 0, 0
+	at := 0
+	var is []Instance
+	ends := func() {
+		m.Window(&ws[at], is)
+		is = is[:0]
 		at++
 	}
-	err := r.EachInstance(func(i *Instance) error {
-		for at < len(ws) && ws[at].end < i.T {
+	err = r.EachInstance(func(i *Instance) error {
+		for at < len(ws) && ws[at].T < i.T {
 			ends()
 		}
-		if i.Serving() {
-			serving++
-			sum += i.Offered
-			squares += float64(i.Offered * i.Offered)
-		}
+		is = append(is, *i)
 		return nil
 	})
+	if err != nil {
+		return err
+	}
 	for at < len(ws) {
 		ends()
 	}
-	c.Jain = fair / loaded
-	if limit <= 0 {
-		c.Under, c.Over = math.NaN(), math.NaN()
-	}
-	return err
-}
-
-// scalingCosts are those that the log has.
-func (r *Record) scalingCosts(c *Costs, ws []span, sc *scenarios.Scenario) error {
-	end := units.Time(0)
-	if len(ws) > 0 {
-		end = units.Time(math.Round(ws[len(ws)-1].end * float64(units.Second)))
-	}
-	within := units.Time(math.Round(float64(ReversalSpan) * cmp.Or(sc.Scale.Time, 1)))
-	ordered := map[int32]units.Time{} // those that live
-	lived := units.Time(0)
-	reasons := map[[2]string]int64{}
-	var g stages
-	flaps := flapping{within: within}
 	for e, err := range r.scalingLog() {
 		switch {
 		case err != nil:
 			return err
 		case e.Decision != nil:
-			reasons[[2]string{e.Decision.Kind, numbers.ReplaceAllString(e.Decision.Reason, "#")}]++
-			g.add(e.Decision, flaps.add)
-		case e.Action != nil && e.Action.Kind == orchestrator.CreateInstance:
-			c.Starts++
-			ordered[int32(e.Action.Instance)] = e.At
-		case e.Event != nil && e.Event.Kind != orchestrator.InstanceReady:
-			if at, lives := ordered[int32(e.Event.Instance)]; lives {
-				lived += max(min(e.At, end)-at, 0)
-				delete(ordered, int32(e.Event.Instance))
-			}
+			m.Decided(e.Decision)
+		case e.Action != nil:
+			m.Action(e.At, e.Action)
+		default:
+			m.Event(e.At, e.Event)
 		}
 	}
-	g.end(flaps.add)
-	for _, at := range ordered { // the sum is one of integers
-		lived += max(end-at, 0)
+	if err := r.src.flows(func(f *Flow) error { m.Flow(f); return nil }); err != nil {
+		return err
 	}
-	c.InstanceTime, c.ScaleEvents, c.Reversals = lived.Seconds(), flaps.events, flaps.reversals
-	for _, k := range slices.SortedFunc(maps.Keys(reasons), func(a, b [2]string) int {
-		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
-	}) {
-		c.Reasons = append(c.Reasons, Reason{k[0], k[1], reasons[k]})
+	return r.src.latencies(func(l *Latency) error { m.Latency(l, nil); return nil })
+}
+
+// Meter adds the Costs up as a run goes, or as its record is read. It is told what a Recorder is told; windows, the
+// log and the rest may come one behind the other as well.
+type Meter struct {
+	limit       float64 // packets/s that an instance is trusted with
+	least, most int     // instances
+
+	end                    float64 // of the last window, s
+	offered, dropped, bits float64 // of all windows
+	loaded, lossy          int     // windows with packets; of those, that violate the objective
+	under, over            float64
+	fair, shared           float64 // Jain's index times the length of its window, and these lengths
+
+	starts  int
+	lives   map[flow.Instance]units.Time // since their order
+	ended   [][2]units.Time              // from and to
+	stages  stages
+	flaps   flapping
+	reasons map[Reason]int64 // with the numbers in them
+
+	flows, hurt, unmeasured int // flows with packets; of those, that violate the objective; those not followed
+	wait                    *Latency
+}
+
+// NewMeter returns a Meter for a run of a scenario.
+func NewMeter(sc *scenarios.Scenario) *Meter {
+	within := math.Round(float64(ReversalSpan) * cmp.Or(sc.Scale.Time, 1))
+	return &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
+		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{},
+		reasons: map[Reason]int64{}}
+}
+
+// Window takes a window.
+func (m *Meter) Window(w *Window, instances []Instance) {
+	length := w.T - m.end
+	m.end = w.T
+	offered, dropped := Round(w.Offered), Round(w.Dropped) // as a record has them
+	m.offered += float64(offered * length)
+	m.dropped += float64(dropped * length)
+	m.bits += float64(Round(w.ProcessedBits) * length)
+	if offered > 0 {
+		m.loaded++
+		if dropped > LossObjective*offered {
+			m.lossy++
+		}
 	}
-	return nil
+	serving := 0
+	sum, squares := 0.0, 0.0
+	for i := range instances {
+		if instances[i].Serving() {
+			x := Round(instances[i].Offered)
+			serving++
+			sum += x
+			squares += float64(x * x)
+		}
+	}
+	if sum > 0 {
+		m.fair += float64(length * (sum * sum / (float64(serving) * squares)))
+		m.shared += length
+	}
+	switch need := Needed(offered, m.limit, m.least, m.most); {
+	case serving < need:
+		m.under += length
+	case serving > need:
+		m.over += length
+	}
+}
+
+// Decided takes a decision.
+func (m *Meter) Decided(d *orchestrator.Decision) {
+	if slices.Contains(onFlows, d.Kind) {
+		return
+	}
+	m.reasons[Reason{d.Kind, d.Reason, 0}]++
+	m.stages.add(d, m.flaps.add)
+}
+
+// Action takes an action.
+func (m *Meter) Action(now units.Time, a *orchestrator.Action) {
+	if a.Kind == orchestrator.CreateInstance {
+		m.starts++
+		m.lives[a.Instance] = now
+	}
+}
+
+// Event takes an event.
+func (m *Meter) Event(now units.Time, e *orchestrator.Event) {
+	if e.Kind != orchestrator.InstanceGone && e.Kind != orchestrator.InstanceFailed {
+		return
+	}
+	if from, ok := m.lives[e.Instance]; ok {
+		m.ended = append(m.ended, [2]units.Time{from, now})
+		delete(m.lives, e.Instance)
+	}
+}
+
+// Flow takes a flow.
+func (m *Meter) Flow(f *Flow) {
+	if f.Unmeasured() {
+		m.unmeasured++
+	}
+	if f.Offered > 0 {
+		m.flows++
+		if Round(f.Dropped) > LossObjective*Round(f.Offered) {
+			m.hurt++
+		}
+	}
+}
+
+// Latency takes a delay.
+func (m *Meter) Latency(l *Latency, _ []Bucket) {
+	if l.Scope == "run" && l.Kind == "wait" {
+		wait := *l
+		m.wait = &wait
+	}
+}
+
+// Costs gives what came of it, with the totals of the run.
+func (m *Meter) Costs(r *Run) *Costs {
+	t := &r.Totals
+	c := &Costs{Starts: m.starts, Under: m.under, Over: m.over, Moves: float64(t.Moves),
+		Loss: t.Dropped.Sum() / t.Offered, Goodput: 8 * t.ProcessedBytes / m.end, Jain: m.fair / m.shared,
+		WaitP50: math.NaN(), WaitP99: math.NaN(), WaitP999: math.NaN(),
+		SLOWindows: float64(m.lossy) / float64(m.loaded), SLOFlows: float64(m.hurt) / float64(m.flows)}
+	if m.limit <= 0 {
+		c.Under, c.Over = math.NaN(), math.NaN()
+	}
+	if m.unmeasured > 0 {
+		c.SLOFlows = math.NaN()
+	}
+	if w := m.wait; w != nil {
+		c.WaitP50, c.WaitP99, c.WaitP999 = units.Time(w.P50).Seconds(), units.Time(w.P99).Seconds(),
+			units.Time(w.P999).Seconds()
+	}
+	m.stages.end(m.flaps.add)
+	c.ScaleEvents, c.Reversals = m.flaps.events, m.flaps.reversals
+	c.InstanceTime = m.lived().Seconds()
+	c.Reasons = m.why()
+	return c
+}
+
+// lived is how long instances lived, up to the end of the last window.
+func (m *Meter) lived() (sum units.Time) {
+	end := units.Time(math.Round(m.end * float64(units.Second)))
+	for _, l := range m.ended {
+		sum += max(min(l[1], end)-l[0], 0)
+	}
+	for _, from := range m.lives { // whole numbers add up to the same in any order
+		sum += max(end-from, 0)
+	}
+	return sum
 }
 
 var numbers = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
+
+func (m *Meter) why() (all []Reason) {
+	sums := map[Reason]int64{}
+	for r, n := range m.reasons {
+		sums[Reason{r.Decision, numbers.ReplaceAllString(r.Reason, "#"), 0}] += n
+	}
+	for r, n := range sums {
+		all = append(all, Reason{r.Decision, r.Reason, n})
+	}
+	slices.SortFunc(all, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(a.Decision, b.Decision), cmp.Compare(a.Reason, b.Reason))
+	})
+	return all
+}
 
 // flapping counts scale events and reversals.
 type flapping struct {
@@ -242,35 +332,4 @@ func (f *flapping) add(e Evaluation) {
 	}
 	f.events++
 	f.last = e
-}
-
-func (r *Record) flowCosts(c *Costs) error {
-	busy, bad, measured := 0, 0, true
-	err := r.src.flows(func(f *Flow) error {
-		if f.Unmeasured() {
-			measured = false
-		}
-		if f.Offered > 0 {
-			busy++
-			if f.Dropped > LossObjective*f.Offered {
-				bad++
-			}
-		}
-		return nil
-	})
-	if c.SLOFlows = float64(bad) / float64(busy); !measured {
-		c.SLOFlows = math.NaN()
-	}
-	return err
-}
-
-func (r *Record) delayCosts(c *Costs) error {
-	c.WaitP50, c.WaitP99, c.WaitP999 = math.NaN(), math.NaN(), math.NaN()
-	return r.src.latencies(func(l *Latency) error {
-		if l.Scope == "run" && l.Kind == "wait" {
-			c.WaitP50, c.WaitP99, c.WaitP999 = units.Time(l.P50).Seconds(), units.Time(l.P99).Seconds(),
-				units.Time(l.P999).Seconds()
-		}
-		return nil
-	})
 }
