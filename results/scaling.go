@@ -14,8 +14,8 @@ type Evaluation struct {
 	At      units.Time
 	Current int    // instances before
 	Desired int    // instances that it leaves
-	Stage   string // kind of the last stage that changed the number; orchestrator.Recommend if none did
-	Reason  string // of that stage
+	Stage   string // kind of the last stage that changed what was recommended; empty if none did
+	Reason  string // of that stage, or of the recommendation
 }
 
 // Evaluations reads the evaluations of the autoscaler, in order of time.
@@ -45,7 +45,7 @@ func (g *stages) add(d *orchestrator.Decision, each func(Evaluation)) {
 	switch {
 	case d.Kind == orchestrator.Recommend:
 		g.end(each)
-		g.of, g.open = Evaluation{d.At, d.Current, d.Desired, d.Kind, d.Reason}, true
+		g.of, g.open = Evaluation{d.At, d.Current, d.Desired, "", d.Reason}, true
 	case !g.open:
 	case d.At != g.of.At || d.Flow != -1 || d.Instance != 0:
 		g.end(each)
