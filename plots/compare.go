@@ -33,7 +33,8 @@ var (
 var ofSchedulers = []measure{
 	throughput, loss, wait,
 	{"Flows moved", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Moves), true }, false},
-	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true }, false},
+	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true },
+		false},
 }
 
 // ofAutoscalers are measures of runs whose costs are known.

@@ -116,8 +116,10 @@ func TestReasonsOverTime(t *testing.T) {
 	for want, n := range map[string]int{
 		"(a) hpa,dots,out,": 3, "(a) hpa,dots,in,": 0, "(a) hpa,dots,stabilise,": 19, "(a) hpa,dots,clamp,": 0,
 		"(b) kpa,dots,out,": 6, "(b) kpa,dots,in,": 1, "(b) kpa,dots,stabilise,": 0,
-		"(a) hpa,step,ready,100,6,6,6,2,": 1, "(b) kpa,step,wanted,22,4,": 1, "(b) kpa,step,needed by the load,22,3,": 1,
-		"(b) kpa,line,lost,100,20.05,20,20.1,2,": 1, "Load,line,offered,100,100,": 1,
+		"(a) hpa,step,ready,100,6,6,6,2,": 1, "(b) kpa,step,wanted,22,4,": 1,
+		"(b) kpa,step,needed by the load,22,3,":  1,
+		"(b) kpa,line,lost,100,20.05,20,20.1,2,": 1,
+		"Load,line,offered,100,100,":             1,
 	} {
 		if found := strings.Count(got, want); found != n {
 			t.Errorf("%d of %q, want %d", found, want, n)

@@ -70,7 +70,8 @@ func scaling(ds []data, o Options) (*chart.Page, []string, error) {
 			if err != nil {
 				return nil, nil, err
 			}
-			why := &chart.Panel{Series: []chart.Series{strip(reasons[i], rows, end)}, Y: chart.Axis{Max: float64(len(rows))}}
+			why := &chart.Panel{Series: []chart.Series{strip(reasons[i], rows, end)},
+				Y: chart.Axis{Max: float64(len(rows))}}
 			for k, name := range rows {
 				why.Y.Ticks = append(why.Y.Ticks, chart.Tick{At: float64(len(rows)-k) - 0.5, Label: name})
 			}

@@ -109,7 +109,8 @@ func TestCosts(t *testing.T) {
 	window(1, 10, 0, Instance{Instance: 1, State: StateReady, Offered: 10e6})
 	stage(1, orchestrator.Recommend, 1, 4, "25 Mpps at 6.5 Mpps each")
 	stage(1, orchestrator.Clamp, 1, 3, "at most 3")
-	m.Decided(&orchestrator.Decision{At: at(1), Kind: orchestrator.Create, Flow: -1, Instance: 2, Current: 2, Desired: 3})
+	m.Decided(&orchestrator.Decision{At: at(1), Kind: orchestrator.Create, Flow: -1, Instance: 2, Current: 2,
+		Desired: 3})
 	act(1, orchestrator.CreateInstance, 2)
 	act(1, orchestrator.CreateInstance, 3)
 	window(2, 25, 15e6, Instance{Instance: 1, State: StateReady, Offered: 10e6},
@@ -120,7 +121,8 @@ func TestCosts(t *testing.T) {
 	stage(2, orchestrator.Recommend, 3, 1, "5 Mpps at 6.5 Mpps each")
 	stage(2, orchestrator.Stabilise, 3, 3, "no lower")
 	window(3, 50, 0.4e6, Instance{Instance: 1, State: StateReady, Offered: 20e6},
-		Instance{Instance: 2, State: StateReady, Offered: 20e6}, Instance{Instance: 3, State: StateReady, Offered: 10e6})
+		Instance{Instance: 2, State: StateReady, Offered: 20e6},
+		Instance{Instance: 3, State: StateReady, Offered: 10e6})
 	stage(3, orchestrator.Recommend, 3, 1, "5 Mpps at 6.5 Mpps each")
 	event(3.25, orchestrator.InstanceGone, 3)
 	event(3.5, orchestrator.InstanceFailed, 2)
@@ -242,8 +244,9 @@ func TestTheScalingLogIsPartOfTheLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := e.Decision; d != nil && d.Flow == -1 || e.Action != nil && e.Action.Kind == orchestrator.CreateInstance ||
-			e.Event != nil && e.Event.Kind == orchestrator.InstanceFailed {
+		if d := e.Decision; d != nil && d.Flow == -1 ||
+			e.Action != nil && e.Action.Kind == orchestrator.CreateInstance || e.Event != nil &&
+			e.Event.Kind == orchestrator.InstanceFailed {
 			want = append(want, fmt.Sprint(e.At, e.Decision, e.Action, e.Event))
 		}
 	}
@@ -268,7 +271,8 @@ func TestJain(t *testing.T) {
 			x := rand.New(rand.NewPCG(7, uint64(n)))
 			is := make([]Instance, n)
 			for i := range is {
-				is[i] = Instance{T: 1, Instance: int32(i + 1), State: StateReady, Offered: unit * (1 + float64(x.IntN(100)))}
+				is[i] = Instance{T: 1, Instance: int32(i + 1), State: StateReady,
+					Offered: unit * (1 + float64(x.IntN(100)))}
 			}
 			m.Window(&Window{T: 1}, is)
 			return costsOf(t, m, fig9()).Jain

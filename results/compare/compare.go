@@ -1,6 +1,6 @@
 // Package compare lays two records side by side: the error of each series of windows, the totals, what the controllers
-// cost, and where the orchestrators decided otherwise. It does not matter which plant made them: a simulation can be compared with
-// hardware, and two engines or two policies with each other.
+// cost, and where the orchestrators decided otherwise. It does not matter which plant made them: a simulation can be
+// compared with hardware, and two engines or two policies with each other.
 //
 // The first record is the reference: errors are those of the second against it.
 package compare

@@ -197,7 +197,8 @@ func TestRecordsOfDifferentLengthSayHowFarTheyGo(t *testing.T) {
 	if err := short.Window(&results.Window{T: 0.25}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := short.Close(&results.Run{Format: 1, Scenario: scenario, Window: 0.25, Duration: 0.25, Error: "interrupted"}); err != nil {
+	if err := short.Close(&results.Run{Format: 1, Scenario: scenario, Window: 0.25, Duration: 0.25,
+		Error: "interrupted"}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := short.Record()
