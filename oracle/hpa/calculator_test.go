@@ -21,6 +21,7 @@ import (
 	"k8s.io/kubernetes/pkg/controller/podautoscaler/metrics"
 
 	"github.com/smartinco/smartinco/oracle/judge"
+	"github.com/smartinco/smartinco/oracle/kube"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/units"
 )
@@ -37,7 +38,7 @@ type question struct {
 	pods   []kubernetes.Pod
 	ready  int
 	theirs []*v1.Pod
-	feed   pipeline
+	feed   *kube.Pipeline
 }
 
 // calculator is theirs.
@@ -48,7 +49,7 @@ type calculator struct {
 
 var (
 	ctx        = context.Background()
-	selector   = labels.SelectorFromSet(podLabels)
+	selector   = kube.Selector
 	everything = labels.Everything()
 	service    = &autoscaling.CrossVersionObjectReference{Kind: "Service", Name: "x", APIVersion: "v1"}
 )
@@ -64,27 +65,27 @@ var kinds = []struct {
 	{"resource, average", average(""), (*question).average},
 	{"container resource, average", average("main"), (*question).average},
 	{"pods, average", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace, selector,
+		n, found, _, err := c.GetMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace, selector,
 			everything)
 		return n, found, err
 	}, (*question).average},
 	{"object, value", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetObjectMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace, service,
+		n, found, _, err := c.GetObjectMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace, service,
 			selector, everything)
 		return n, found, err
 	}, (*question).value},
 	{"object, average", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetObjectPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace,
+		n, found, _, err := c.GetObjectPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace,
 			service, everything)
 		return n, found, err
 	}, (*question).averageValue},
 	{"external, value", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetExternalMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace, nil,
+		n, found, _, err := c.GetExternalMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace, nil,
 			selector)
 		return n, found, err
 	}, (*question).value},
 	{"external, average", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetExternalPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace,
+		n, found, _, err := c.GetExternalPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace,
 			nil)
 		return n, found, err
 	}, (*question).averageValue},
@@ -93,7 +94,7 @@ var kinds = []struct {
 func utilization(container string) func(*calculator, *question) (int32, int64, error) {
 	return func(c *calculator, q *question) (int32, int64, error) {
 		n, percent, _, _, err := c.GetResourceReplicas(ctx, int32(q.current), int32(q.target), v1.ResourceCPU,
-			c.tolerances, namespace, selector, container)
+			c.tolerances, kube.Namespace, selector, container)
 		return n, int64(percent), err
 	}
 }
@@ -101,7 +102,7 @@ func utilization(container string) func(*calculator, *question) (int32, int64, e
 func average(container string) func(*calculator, *question) (int32, int64, error) {
 	return func(c *calculator, q *question) (int32, int64, error) {
 		n, usage, _, err := c.GetRawResourceReplicas(ctx, int32(q.current), q.target, v1.ResourceCPU, c.tolerances,
-			namespace, selector, container)
+			kube.Namespace, selector, container)
 		return n, usage, err
 	}
 }
@@ -139,7 +140,7 @@ func near(r *rand.Rand, of, most time.Duration) time.Duration {
 func (q *question) pod(r *rand.Rand, i int, now time.Time, cpu bool) {
 	const most = 10 * time.Minute
 	at := func(t time.Time) units.Time { return judge.Time(t.Sub(now)) }
-	p := &v1.Pod{ObjectMeta: meta("pod-" + strconv.Itoa(i)), Status: v1.PodStatus{Phase: v1.PodRunning}}
+	p := &v1.Pod{ObjectMeta: kube.Meta("pod-" + strconv.Itoa(i)), Status: v1.PodStatus{Phase: v1.PodRunning}}
 	ready := v1.PodCondition{Type: v1.PodReady, Status: v1.ConditionTrue}
 	started, changed := now.Add(-time.Hour), now.Add(-time.Hour)
 	odd := judge.Chance(r, .4) // not one that has been ready for long
@@ -182,7 +183,7 @@ func (q *question) pod(r *rand.Rand, i int, now time.Time, cpu bool) {
 		sampled := changed.Add(near(r, window, most))
 		s.Measured, s.Sampled, s.Window = true, at(sampled), judge.Time(window)
 		m := metrics.PodMetric{Timestamp: sampled, Window: window, Value: x.Usage}
-		q.feed.cpu[p.Name], q.feed.custom["m"][p.Name] = m, m
+		q.feed.CPU[p.Name], q.feed.Custom["m"][p.Name] = m, m
 	}
 	x.Class = s.Class(0, cpu, q.delays)
 	q.pods, q.theirs = append(q.pods, x), append(q.theirs, p)
@@ -201,18 +202,18 @@ func ask(r *rand.Rand, kind string, now time.Time) *question {
 	if strings.HasSuffix(kind, "utilisation") {
 		q.target = judge.Of(r, 50, 80, 100, 1+r.Int64N(200))
 	}
-	q.feed = pipeline{metrics.PodMetricsInfo{}, map[string]metrics.PodMetricsInfo{"m": {}}, map[string]int64{},
-		map[string][]int64{}}
+	q.feed = kube.NewPipeline()
+	q.feed.CPU, q.feed.Custom["m"] = metrics.PodMetricsInfo{}, metrics.PodMetricsInfo{}
 	for i := range judge.Of(r, 0, 1, 2, min(q.current, 20), 1+r.IntN(12), 1+r.IntN(12), 1+r.IntN(12)) {
 		q.pod(r, i, now, !strings.HasPrefix(kind, "pods"))
 	}
 	for range 1 + r.IntN(3) { // an external metric may have several values, which are added
 		some := r.Int64N(int64(q.current+1) * q.target * 3)
 		x := judge.Of(r, 0, q.target, int64(q.current)*q.target, some, r.Int64N(1e12))
-		q.feed.external["m"] = append(q.feed.external["m"], x)
+		q.feed.External["m"] = append(q.feed.External["m"], x)
 		q.load += x
 	}
-	q.feed.object["m"] = q.load
+	q.feed.Object["m"] = q.load
 	return q
 }
 
@@ -231,13 +232,13 @@ func TestCalculator(t *testing.T) {
 				now, failed, changed := time.Now(), 0, 0
 				judge.Cases(t, "calculator/"+kind.name, 20000, func(r *rand.Rand) error {
 					q := ask(r, kind.name, now)
-					list := newPods()
+					list := kube.NewPods()
 					for _, p := range q.theirs {
-						if err := list.store.Add(p); err != nil {
+						if err := list.Add(p); err != nil {
 							return err
 						}
 					}
-					c := calculator{podautoscaler.NewReplicaCalculator(&q.feed, list.lister(),
+					c := calculator{podautoscaler.NewReplicaCalculator(q.feed, list.Lister(),
 						judge.Duration(q.delays.Initialization), judge.Duration(q.delays.Readiness)),
 						theirTolerances(q.tolerances)}
 					want, theirs, problem := kind.theirs(&c, q)

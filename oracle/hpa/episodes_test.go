@@ -20,6 +20,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/oracle/judge"
+	"github.com/smartinco/smartinco/oracle/kube"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/units"
@@ -32,7 +33,7 @@ const (
 
 // episode is a deployment under a random load, of which both autoscalers see the same. Theirs is obeyed.
 type episode struct {
-	cluster
+	kube.Cluster
 	r     *rand.Rand
 	begin time.Time
 
@@ -122,21 +123,21 @@ func (e *episode) reconcile(now units.Time) {
 			staying = append(staying, k)
 		}
 	}
-	e.there = len(staying)
-	for e.there < e.replicas && now >= e.replaced {
+	e.There = len(staying)
+	for e.There < e.Replicas && now >= e.replaced {
 		e.next++
 		i := policy.Instance{ID: e.next, State: policy.Starting, Created: now, Ready: units.Never}
 		e.leaves[i.ID] = now + e.startup*units.Time(50+e.r.IntN(100))/100
 		e.instances = append(e.instances, i)
-		e.there++
+		e.There++
 	}
 	e.r.Shuffle(len(staying), func(a, b int) { staying[a], staying[b] = staying[b], staying[a] })
-	for e.there > e.replicas {
+	for e.There > e.Replicas {
 		i := &e.instances[staying[0]]
 		i.State = policy.Draining
 		e.leaves[i.ID] = now + units.Time(e.r.IntN(60))*units.Second
 		staying = staying[1:]
-		e.there--
+		e.There--
 	}
 }
 
@@ -164,7 +165,7 @@ func (e *episode) measure(now units.Time) {
 
 // snapshot is what ours is shown.
 func (e *episode) snapshot(now units.Time) *policy.Snapshot {
-	s := &policy.Snapshot{Now: now, Current: e.there, Wanted: e.replicas, Max: math.MaxInt32, Limit: limit,
+	s := &policy.Snapshot{Now: now, Current: e.There, Wanted: e.Replicas, Max: math.MaxInt32, Limit: limit,
 		Window: e.window, Measured: e.evaluation >= e.from, Instances: slices.Clone(e.instances)}
 	if s.Measured && judge.Chance(e.r, e.failing) {
 		s.Held, s.HeldLoad = 1, float64(e.r.IntN(limit))
@@ -175,13 +176,14 @@ func (e *episode) snapshot(now units.Time) *policy.Snapshot {
 // show fills what theirs is shown: the pods, and the pipeline.
 func (e *episode) show(s *policy.Snapshot) {
 	var pods []any
-	e.pipeline = &pipeline{metrics.PodMetricsInfo{}, map[string]metrics.PodMetricsInfo{"offered": {}, "processed": {}},
-		map[string]int64{}, map[string][]int64{}}
+	e.Pipeline = kube.NewPipeline()
+	e.CPU = metrics.PodMetricsInfo{}
+	e.Custom["offered"], e.Custom["processed"] = metrics.PodMetricsInfo{}, metrics.PodMetricsInfo{}
 	offered, processed := s.HeldLoad, s.HeldLoad
 	request := v1.ResourceList{v1.ResourceCPU: resource.MustParse("1")}
 	for _, i := range s.Instances {
 		created := e.time(i.Created)
-		p := &v1.Pod{ObjectMeta: meta("pod-" + strconv.Itoa(int(i.ID))), Status: v1.PodStatus{StartTime: &created}}
+		p := &v1.Pod{ObjectMeta: kube.Meta("pod-" + strconv.Itoa(int(i.ID))), Status: v1.PodStatus{StartTime: &created}}
 		p.Spec.Containers = []v1.Container{{Name: "main", Resources: v1.ResourceRequirements{Requests: request}}}
 		ready := v1.PodCondition{Type: v1.PodReady, Status: v1.ConditionTrue, LastTransitionTime: e.time(i.Ready)}
 		switch p.Status.Phase = v1.PodRunning; i.State {
@@ -200,26 +202,26 @@ func (e *episode) show(s *policy.Snapshot) {
 				m.Value = int64(milli)
 				to[p.Name] = m
 			}
-			put(e.cpu, i.Rate.Tx*1000/limit)
-			put(e.custom["offered"], i.Rate.Rx*1000)
-			put(e.custom["processed"], i.Rate.Tx*1000)
+			put(e.CPU, i.Rate.Tx*1000/limit)
+			put(e.Custom["offered"], i.Rate.Rx*1000)
+			put(e.Custom["processed"], i.Rate.Tx*1000)
 		}
 	}
-	if err := e.store.Replace(pods, ""); err != nil {
+	if err := e.Pods.Replace(pods, ""); err != nil {
 		e.differs = err
 	}
 	if s.Measured {
 		for name, load := range map[string]float64{"offered": offered, "processed": processed} {
-			e.object[name] = int64(load * 1000)
+			e.Pipeline.Object[name] = int64(load * 1000)
 			half := int64(load * 400)
-			e.external[name] = []int64{half, int64(load*1000) - half}
+			e.External[name] = []int64{half, int64(load*1000) - half}
 		}
 	}
 }
 
 // evaluate is called when theirs begins an evaluation. It lets the time between two of them pass, asks ours, and shows
 // theirs the same.
-func (e *episode) evaluate() {
+func (e *episode) evaluate() error {
 	if e.evaluation > 0 {
 		e.compare()
 	}
@@ -228,16 +230,17 @@ func (e *episode) evaluate() {
 	}
 	now := e.now()
 	if judge.Chance(e.r, e.failing/2) { // somebody else scales
-		e.replicas = judge.Of(e.r, e.replicas, e.replicas+1, max(0, e.replicas-1), e.r.IntN(50))
+		e.Replicas = judge.Of(e.r, e.Replicas, e.Replicas+1, max(0, e.Replicas-1), e.r.IntN(50))
 	}
 	e.evolve(now)
 	e.reconcile(now)
 	e.measure(now)
 	s := e.snapshot(now)
 	e.show(s)
-	e.said = verdict{current: e.replicas}
+	e.said = verdict{current: e.Replicas}
 	e.said.desired = e.ours.Evaluate(s, &e.said.steps).Desired
 	e.evaluation++
+	return nil
 }
 
 // condition is the one that a reason begins with.
@@ -253,18 +256,18 @@ func (e *episode) compare() {
 	}
 	fail := func(format string, args ...any) {
 		e.differs = fmt.Errorf("evaluation %d of %d replicas: "+format+"\nours: %q\ntheirs: %+v",
-			append(append([]any{e.evaluation, e.said.current}, args...), e.said.steps, e.stored.Status)...)
+			append(append([]any{e.evaluation, e.said.current}, args...), e.said.steps, e.Object.Status)...)
 	}
-	if e.said.desired != e.replicas {
-		fail("%d, theirs %d", e.said.desired, e.replicas)
+	if e.said.desired != e.Replicas {
+		fail("%d, theirs %d", e.said.desired, e.Replicas)
 		return
 	}
-	if e.replicas != e.said.current {
+	if e.Replicas != e.said.current {
 		e.changes++
 	}
 	want := func(kind autoscaling.HorizontalPodAutoscalerConditionType, status bool, reason string) {
 		e.seen[reason]++
-		for _, c := range e.stored.Status.Conditions {
+		for _, c := range e.Object.Status.Conditions {
 			if c.Type == kind && c.Reason == reason && (c.Status == v1.ConditionTrue) == status {
 				return
 			}
@@ -283,7 +286,7 @@ func (e *episode) compare() {
 	default:
 		want(autoscaling.ScalingActive, false, first)
 	}
-	if e.replicas != e.said.current {
+	if e.Replicas != e.said.current {
 		able = "SucceededRescale"
 	}
 	want(autoscaling.AbleToScale, true, able)
@@ -291,10 +294,10 @@ func (e *episode) compare() {
 
 // found holds the values that ours gives as those of the metrics against those of theirs.
 func (e *episode) found(reason string, fail func(string, ...any)) {
-	if e.there == 0 {
+	if e.There == 0 {
 		return // what each pod has is undefined
 	}
-	for _, m := range e.stored.Status.CurrentMetrics {
+	for _, m := range e.Object.Status.CurrentMetrics {
 		var text string
 		switch m.Type {
 		case autoscaling.ResourceMetricSourceType:
@@ -329,17 +332,17 @@ func value(s autoscaling.MetricValueStatus, name string, milli float64, unit str
 }
 
 // drawn is an episode that has not begun, and the flags of the controller.
-func drawn(r *rand.Rand, text string) (*episode, flags, error) {
-	f := flags{downscaleStabilization: time.Duration(judge.Of(r, 0, 15, 60, r.IntN(600))) * time.Second,
-		initialization: time.Duration(judge.Of(r, 0, 60, r.IntN(300))) * time.Second,
-		readiness:      time.Duration(r.IntN(60)) * time.Second, tolerance: judge.Of(r, 0, .1, .1, r.Float64()/2)}
+func drawn(r *rand.Rand, text string) (*episode, kube.Flags, error) {
+	f := kube.Flags{DownscaleStabilization: time.Duration(judge.Of(r, 0, 15, 60, r.IntN(600))) * time.Second,
+		Initialization: time.Duration(judge.Of(r, 0, 60, r.IntN(300))) * time.Second,
+		Readiness:      time.Duration(r.IntN(60)) * time.Second, Tolerance: judge.Of(r, 0, .1, .1, r.Float64()/2)}
 	object, err := posted(text)
 	if err != nil {
 		return nil, f, fmt.Errorf("theirs: %w\n%s", err, text)
 	}
 	text += fmt.Sprintf("tolerance: %v\ndownscale_stabilization: %v\ncpu_initialization_period: %v\n"+
-		"initial_readiness_delay: %v\n", f.tolerance, judge.Time(f.downscaleStabilization),
-		judge.Time(f.initialization), judge.Time(f.readiness))
+		"initial_readiness_delay: %v\n", f.Tolerance, judge.Time(f.DownscaleStabilization),
+		judge.Time(f.Initialization), judge.Time(f.Readiness))
 	o, err := read(text)
 	if err != nil {
 		return nil, f, fmt.Errorf("ours: %w\n%s", err, text)
@@ -348,7 +351,7 @@ func drawn(r *rand.Rand, text string) (*episode, flags, error) {
 	if err != nil {
 		return nil, f, err
 	}
-	return &episode{cluster: cluster{pods: newPods(), stored: object, replicas: r.IntN(30)}, r: r, ours: ours,
+	return &episode{Cluster: kube.Cluster{Pods: kube.NewPods(), Object: object, Replicas: r.IntN(30)}, r: r, ours: ours,
 		leaves: map[flow.Instance]units.Time{}, window: judge.Of[units.Time](r, 1, 15, 30, 60) * units.Second,
 		from: judge.Of(r, 0, 0, 1, 2, 5), startup: units.Time(r.IntN(90)) * units.Second,
 		failing: judge.Of(r, 0, 0, .02, .1), load: series(r), lag: judge.Chance(r, .5), seen: map[string]int{}}, f, nil
@@ -357,8 +360,8 @@ func drawn(r *rand.Rand, text string) (*episode, flags, error) {
 // start is the instances that are there to begin with: some that have been ready for long.
 func (e *episode) start() {
 	e.begin = time.Now()
-	e.before = e.evaluate
-	for range e.replicas {
+	e.Before = e.evaluate
+	for range e.Replicas {
 		e.next++
 		at := e.now() - units.Time(e.r.IntN(3600))*units.Second
 		e.instances = append(e.instances, policy.Instance{ID: e.next, State: policy.Ready, Created: at, Ready: at})
@@ -378,8 +381,8 @@ func TestEpisodes(t *testing.T) {
 			e.start()
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)
-			go func() { done <- e.run(ctx, f) }()
-			time.Sleep(evaluations*(sync+3*time.Second/2) + time.Second) // no evaluation is at the end
+			go func() { done <- e.Run(ctx, f) }()
+			time.Sleep(evaluations*(kube.Sync+3*time.Second/2) + time.Second) // no evaluation is at the end
 			cancel()
 			if problem := <-done; problem != nil {
 				err = problem

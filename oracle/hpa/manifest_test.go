@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/smartinco/smartinco/oracle/judge"
+	"github.com/smartinco/smartinco/oracle/kube"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
@@ -102,7 +103,7 @@ func posted(text string) (*autoscaling.HorizontalPodAutoscaler, error) {
 	if err := yaml.Unmarshal([]byte(text), object); err != nil {
 		return nil, err
 	}
-	object.ObjectMeta = meta("x")
+	object.ObjectMeta = kube.Meta("x")
 	legacyscheme.Scheme.Default(object)
 	var checked internal.HorizontalPodAutoscaler
 	if err := legacyscheme.Scheme.Convert(object, &checked, nil); err != nil {
