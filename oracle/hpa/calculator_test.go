@@ -47,6 +47,8 @@ type calculator struct {
 	tolerances podautoscaler.Tolerances
 }
 
+const namespace = kube.Namespace
+
 var (
 	ctx        = context.Background()
 	selector   = kube.Selector
@@ -65,27 +67,27 @@ var kinds = []struct {
 	{"resource, average", average(""), (*question).average},
 	{"container resource, average", average("main"), (*question).average},
 	{"pods, average", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace, selector,
+		n, found, _, err := c.GetMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace, selector,
 			everything)
 		return n, found, err
 	}, (*question).average},
 	{"object, value", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetObjectMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace, service,
+		n, found, _, err := c.GetObjectMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace, service,
 			selector, everything)
 		return n, found, err
 	}, (*question).value},
 	{"object, average", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetObjectPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace,
+		n, found, _, err := c.GetObjectPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace,
 			service, everything)
 		return n, found, err
 	}, (*question).averageValue},
 	{"external, value", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetExternalMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace, nil,
+		n, found, _, err := c.GetExternalMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace, nil,
 			selector)
 		return n, found, err
 	}, (*question).value},
 	{"external, average", func(c *calculator, q *question) (int32, int64, error) {
-		n, found, _, err := c.GetExternalPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, kube.Namespace,
+		n, found, _, err := c.GetExternalPerPodMetricReplicas(int32(q.current), q.target, "m", c.tolerances, namespace,
 			nil)
 		return n, found, err
 	}, (*question).averageValue},
@@ -94,7 +96,7 @@ var kinds = []struct {
 func utilization(container string) func(*calculator, *question) (int32, int64, error) {
 	return func(c *calculator, q *question) (int32, int64, error) {
 		n, percent, _, _, err := c.GetResourceReplicas(ctx, int32(q.current), int32(q.target), v1.ResourceCPU,
-			c.tolerances, kube.Namespace, selector, container)
+			c.tolerances, namespace, selector, container)
 		return n, int64(percent), err
 	}
 }
@@ -102,7 +104,7 @@ func utilization(container string) func(*calculator, *question) (int32, int64, e
 func average(container string) func(*calculator, *question) (int32, int64, error) {
 	return func(c *calculator, q *question) (int32, int64, error) {
 		n, usage, _, err := c.GetRawResourceReplicas(ctx, int32(q.current), q.target, v1.ResourceCPU, c.tolerances,
-			kube.Namespace, selector, container)
+			namespace, selector, container)
 		return n, usage, err
 	}
 }
