@@ -32,6 +32,9 @@ func imports(t *testing.T) map[string][]string {
 		if d.IsDir() && d.Name() != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 			return filepath.SkipDir
 		}
+		if _, err := os.Stat(filepath.Join(file, "go.mod")); err == nil && d.IsDir() && d.Name() != ".." {
+			return filepath.SkipDir // another module
+		}
 		if d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			return nil
 		}
