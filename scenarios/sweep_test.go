@@ -19,7 +19,8 @@ func TestARange(t *testing.T) {
 		{"scheduler.limit: {from: 12Mpps, to: 8Mpps, steps: 2}", "limit=12Mpps limit=8Mpps"},
 		{"instances.max: {from: 8, to: 10, steps: 3}", "max=8 max=9 max=10"},
 		{"telemetry.window: {from: 0.1s, to: 0.3s, steps: 3}", "window=0.1s window=0.2s window=0.3s"},
-		{"vnf.contention.sigma: {from: 0, to: 1, steps: 4}", "sigma=0 sigma=0.333333333333 sigma=0.666666666667 sigma=1"},
+		{"vnf.contention.sigma: {from: 0, to: 1, steps: 4}",
+			"sigma=0 sigma=0.333333333333 sigma=0.666666666667 sigma=1"},
 	} {
 		st := parse(t, minimal+"sweep: {matrix: {"+c.text+"}}")
 		if got := strings.Join(namesOfRuns(st), " "); got != c.want {
@@ -65,7 +66,8 @@ func TestWhere(t *testing.T) {
 			"policy=maglev_table_251-limit=12Mpps-min=1"},
 		{"scheduler.policy == best-fit", "policy=best-fit-limit=8Mpps-min=1 policy=best-fit-limit=12Mpps-min=1"},
 		{"scheduler.policy != maglev or scheduler.limit<8.5Mpps", "policy=best-fit-limit=8Mpps-min=1 " +
-			"policy=best-fit-limit=12Mpps-min=1 policy=maglev-limit=8Mpps-min=1 policy=maglev_table_251-limit=8Mpps-min=1"},
+			"policy=best-fit-limit=12Mpps-min=1 policy=maglev-limit=8Mpps-min=1 " +
+			"policy=maglev_table_251-limit=8Mpps-min=1"},
 		{"scheduler.policy.maglev.table < 1000, scheduler.limit >= 12000000pps", // best-fit has no table
 			"policy=best-fit-limit=12Mpps-min=1 policy=maglev_table_251-limit=12Mpps-min=1"},
 		{"vnf.idle_contend == false, seed != 1", ""},
@@ -93,53 +95,85 @@ func TestPair(t *testing.T) {
 		st := parse(t, text+pair+"}")
 		for i, r := range st.Runs {
 			if r.Scenario.Seed != want[i] || r.Replica != i%3 {
-				t.Errorf("pair %s: run %d has seed %d and replica %d, want %d and %d", pair, i, r.Scenario.Seed, r.Replica,
-					want[i], i%3)
+				t.Errorf("pair %s: run %d has seed %d and replica %d, want %d and %d", pair, i, r.Scenario.Seed,
+					r.Replica, want[i], i%3)
 			}
 		}
-		if r := st.Replicas; r == nil || *r != (Replicas{Min: 3, Max: 3, Until: Until{Metric: "processed", Relative: 0.01}}) {
+		want := Replicas{Min: 3, Max: 3, Until: Until{Metric: "processed", Relative: 0.01}}
+		if r := st.Replicas; r == nil || *r != want {
 			t.Errorf("replicas %+v", r)
 		}
 	}
 }
 
+// What is wrong in a sweep block, and what is said of it.
+const sweepMistakes = `
+matrix: {scheduler.limit: {from: 8Mpps, to: 9kpps, steps: 2}}
+	sweep.matrix.scheduler.limit.to: found "9kpps", expected the unit of from, which is "8Mpps"
+matrix: {scheduler.limit: {from: 8Mpps, steps: 2}}
+	sweep.matrix.scheduler.limit.to: found nothing
+matrix: {seed: {from: x, to: 2, steps: 2}}
+	seed.from: found "x", expected a number with or without a unit
+matrix: {seed: {from: NaN, to: 2, steps: 2}}
+	seed.from: found "NaN", expected a number
+matrix: {seed: {from: 1, to: 2, steps: 1}}
+	steps: found "1", expected a whole number from 2 to 100000
+matrix: {instances.max: {from: 1, to: 2, steps: 3}}
+	t.yaml:2:33: instances.max: found "1.5", expected a whole number
+zip: {seed: [1, 2], instances.max: [3]}
+	t.yaml:2:29: sweep.zip.instances.max: found 1 values, expected 2, as many as seed has
+matrix: {nic.rules: [1]}, zip: {nic: [ideal]}
+	sweep.zip.nic: found a key that replaces nic.rules of the matrix
+matrix: {seed: [1]}, zip: {seed: [2]}
+	sweep.zip.seed: found a key that replaces seed of the matrix
+zip: {nic.rules: [1], nic: [ideal]}
+	sweep.zip.nic: found a key that replaces nic.rules
+zip: [1]
+	sweep.zip: found a list, expected a mapping
+seeds: 3, replicas: {max: 4}
+	t.yaml:2:16: sweep.seeds: found "3", expected either seeds or replicas
+replicas: {min: 5, max: 4}
+	sweep.replicas.min: found 5, expected at most max, which is 4
+replicas: {min: 5}
+	sweep.replicas.max: found nothing
+replicas: {max: 4, until: {relative: 0}}
+	relative: found "0", expected a number above 0
+pair: seeds
+	sweep.pair: found "seeds", expected one of seed, none; did you mean seed?
+keep: some
+	sweep.keep: found "some", expected one of all, failed, none
+where: [1 < 2]
+	t.yaml:2:17: sweep.where.0: found the unknown key "1"
+where: [scheduler.limt < 2]
+	found the unknown key "scheduler.limt", expected a key of a scenario with a single value; did
+where: [scheduler < 2]
+	found the unknown key "scheduler"
+where: [scheduler.limit]
+	found "scheduler.limit", expected KEY OPERATOR KEY
+where: [{a: b}]
+	found a mapping, expected KEY OPERATOR KEY
+where: seed
+	found "seed", expected a list of conditions
+where: [scheduler.limit < 2s]
+	found "2s", expected a value as scheduler.limit has it, or another key
+where: [scheduler.limit < seed]
+	found scheduler.limit and seed, expected two keys of one kind
+where: [scheduler.policy < best-fit]
+	found "<", expected == or !=, since scheduler.policy is no number
+where: [scheduler.policy == bset-fit]
+	found "bset-fit", expected scheduler.policy to be one of
+where: [scheduler.policy.maglev.tabel > 1]
+	found the unknown key "scheduler.policy.maglev.tabel"
+where: [seed < 2 or seed.x > 1]
+	found the unknown key "seed.x"
+where: [workload.0.cbr.flows < 2, workload.x.y < 1]
+	sweep.where.1: found the unknown key "workload.x.y"
+`
+
 func TestMistakesInASweep(t *testing.T) {
-	for text, want := range map[string]string{
-		"matrix: {scheduler.limit: {from: 8Mpps, to: 9kpps, steps: 2}}": `sweep.matrix.scheduler.limit.to: found ` +
-			`"9kpps", expected the unit of from, which is "8Mpps"`,
-		"matrix: {scheduler.limit: {from: 8Mpps, steps: 2}}": "sweep.matrix.scheduler.limit.to: found nothing",
-		"matrix: {seed: {from: x, to: 2, steps: 2}}":         `seed.from: found "x", expected a number with or without a unit`,
-		"matrix: {seed: {from: NaN, to: 2, steps: 2}}":       `seed.from: found "NaN", expected a number`,
-		"matrix: {seed: {from: 1, to: 2, steps: 1}}":         `steps: found "1", expected a whole number from 2 to 100000`,
-		"matrix: {instances.max: {from: 1, to: 2, steps: 3}}": `t.yaml:2:33: instances.max: found "1.5", expected a whole ` +
-			`number`,
-		"zip: {seed: [1, 2], instances.max: [3]}": "t.yaml:2:29: sweep.zip.instances.max: found 1 values, expected 2, as " +
-			"many as seed has",
-		"matrix: {nic.rules: [1]}, zip: {nic: [ideal]}": "sweep.zip.nic: found a key that replaces nic.rules of the matrix",
-		"matrix: {seed: [1]}, zip: {seed: [2]}":         "sweep.zip.seed: found a key that replaces seed of the matrix",
-		"zip: {nic.rules: [1], nic: [ideal]}":           "sweep.zip.nic: found a key that replaces nic.rules",
-		"zip: [1]":                                      "sweep.zip: found a list, expected a mapping",
-		"seeds: 3, replicas: {max: 4}":                  `t.yaml:2:16: sweep.seeds: found "3", expected either seeds or replicas`,
-		"replicas: {min: 5, max: 4}":                    `sweep.replicas.min: found 5, expected at most max, which is 4`,
-		"replicas: {min: 5}":                            "sweep.replicas.max: found nothing",
-		"replicas: {max: 4, until: {relative: 0}}":      "relative: found \"0\", expected a number above 0",
-		"pair: seeds":                                   `sweep.pair: found "seeds", expected one of seed, none; did you mean seed?`,
-		"keep: some":                                    "sweep.keep: found \"some\", expected one of all, failed, none",
-		"where: [1 < 2]":                                `t.yaml:2:17: sweep.where.0: found the unknown key "1"`,
-		"where: [scheduler.limt < 2]": `sweep.where.0: found the unknown key "scheduler.limt", expected a key of a ` +
-			`scenario with a single value; did you mean scheduler.limit`,
-		"where: [scheduler < 2]":                              `found the unknown key "scheduler"`,
-		"where: [scheduler.limit]":                            `found "scheduler.limit", expected KEY OPERATOR KEY`,
-		"where: [{a: b}]":                                     "found a mapping, expected KEY OPERATOR KEY",
-		"where: seed":                                         `found "seed", expected a list of conditions`,
-		"where: [scheduler.limit < 2s]":                       `found "2s", expected a value as scheduler.limit has it, or another key`,
-		"where: [scheduler.limit < seed]":                     "found scheduler.limit and seed, expected two keys of one kind",
-		"where: [scheduler.policy < best-fit]":                `found "<", expected == or !=, since scheduler.policy is no number`,
-		"where: [scheduler.policy == bset-fit]":               `found "bset-fit", expected scheduler.policy to be one of`,
-		"where: [scheduler.policy.maglev.tabel > 1]":          `found the unknown key "scheduler.policy.maglev.tabel"`,
-		"where: [seed < 2 or seed.x > 1]":                     `found the unknown key "seed.x"`,
-		"where: [workload.0.cbr.flows < 2, workload.x.y < 1]": `sweep.where.1: found the unknown key "workload.x.y"`,
-	} {
+	lines := strings.Split(strings.TrimSpace(sweepMistakes), "\n")
+	for i := 0; i < len(lines); i += 2 {
+		text, want := lines[i], strings.TrimSpace(lines[i+1])
 		_, err := Parse("t.yaml", []byte(minimal+"sweep: {"+text+"}"), "", nil)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "t.yaml:2:") {
 			t.Errorf("%s: %v\nwant %s", text, err, want)

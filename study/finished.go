@@ -26,16 +26,17 @@ func (w work) finished(ctx context.Context, dir string) bool {
 	return sound
 }
 
-// record is the run of the record in dir if that is a complete and undamaged one of this work, and whether it is correct
-// as well: a run that breaks a law has a record that says so.
+// record is the run of the record in dir if that is a complete and undamaged one of this work, and whether it is
+// correct as well: a run that breaks a law has a record that says so.
 func (w work) record(ctx context.Context, dir string) (run *results.Run, sound bool) {
 	rec, err := results.OpenContext(ctx, dir)
 	if err != nil {
 		return nil, false
 	}
 	r := &rec.Run
-	if !r.Complete || r.Error != "" || r.Log == nil || // of a version that did not check so much
-		w.plant == results.Simulated && w.sc.Measure.Delay != "none" && r.Little == nil || // hardware measures no delays
+	delays := w.plant == results.Simulated && w.sc.Measure.Delay != "none" // which hardware does not measure
+	if !r.Complete || r.Error != "" || r.Log == nil ||                     // of a version that did not check so much
+		delays && r.Little == nil ||
 		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name ||
 		r.Seed != w.sc.Seed || !slices.Equal(r.Inputs, w.inputs) || !sameScenario(w.sc, r.Scenario) ||
 		rec.Check() != nil {

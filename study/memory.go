@@ -47,8 +47,8 @@ func inMemory(ctx context.Context, sc *scenarios.Scenario) (*results.Record, err
 	return m.Record()
 }
 
-// totals runs a scenario without a record. The run is nil if it could not begin; it is there, with an error, if it broke
-// a law.
+// totals runs a scenario without a record. The run is nil if it could not begin; it is there, with an error, if it
+// broke a law.
 func totals(ctx context.Context, sc *scenarios.Scenario, o Options) (*results.Run, error) {
 	if err := Check(sc); err != nil {
 		return nil, err

@@ -78,7 +78,8 @@ func Rank(dir string, o RankOptions) (all []Ranked, err error) {
 			}
 		}
 		if row[t.index["complete"]] != "true" || row[t.index["conserved"]] != "true" {
-			return nil, refusef("%s: run %s is not complete or broke a law: want it run again", dir, results.Quote(row[0]))
+			return nil, refusef("%s: run %s is not complete or broke a law: want it run again", dir,
+				results.Quote(row[0]))
 		}
 		x, err := value(row)
 		if err != nil {
@@ -108,7 +109,8 @@ func Rank(dir string, o RankOptions) (all []Ranked, err error) {
 	}
 	for _, g := range groups {
 		so := so
-		if so.Baseline == "" && slices.ContainsFunc(g.settings, func(s stats.Setting) bool { return s.Name == "oracle" }) {
+		bound := func(s stats.Setting) bool { return s.Name == "oracle" }
+		if so.Baseline == "" && slices.ContainsFunc(g.settings, bound) {
 			so.Baseline = "oracle"
 		}
 		r, err := stats.Rank(o.Metric, g.settings, so)
@@ -193,7 +195,8 @@ func (t *summary) metric(name string) (func(row []string) (float64, error), erro
 			return 0, err
 		}
 		if y == 0 {
-			return 0, refusef("%s: %s of run %s is 0, so that there is no %s", t.path, bottom, results.Quote(row[0]), name)
+			return 0, refusef("%s: %s of run %s is 0, so that there is no %s", t.path, bottom, results.Quote(row[0]),
+				name)
 		}
 		return x / y, nil
 	}, nil

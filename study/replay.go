@@ -74,7 +74,8 @@ func Replay(
 }
 
 // ReplayAll replays what is left of a study, in the testbed's size, one run after the other, and leaves in dir what All
-// leaves of simulations; each run keeps its record, whatever the study's Keep says. each is called before each run with its number, from 0, and its length.
+// leaves of simulations. Each run keeps its record, whatever the study's Keep says. each is called before each run with
+// its number, from 0, and its length.
 func ReplayAll(
 	ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions,
 	each func(run int, end units.Time),

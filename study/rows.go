@@ -78,8 +78,8 @@ func readRows(path string, known map[string]*entry) error {
 		b, err := r.ReadBytes('\n')
 		var l line
 		var e entry
-		if err == nil && json.Unmarshal(b, &l) == nil && crcOf(l.Entry) == l.CRC && json.Unmarshal(l.Entry, &e) == nil &&
-			known[e.Work] == nil {
+		if err == nil && json.Unmarshal(b, &l) == nil && crcOf(l.Entry) == l.CRC &&
+			json.Unmarshal(l.Entry, &e) == nil && known[e.Work] == nil {
 			known[e.Work] = &e
 		}
 		if errors.Is(err, io.EOF) {

@@ -120,7 +120,8 @@ exec %s \
 // shellQuote is a word as a shell reads it.
 func shellQuote(s string) string {
 	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-=:,+@", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("/._-=:,+@", r)
 	}
 	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return s
@@ -153,8 +154,8 @@ func queued(ctx context.Context, jobs string, tasks int) (map[int]bool, error) {
 			continue
 		}
 		if cut != tasks {
-			return nil, refusef("job %s is still in the queue, with the study cut into %d tasks: want --tasks %[2]d, or "+
-				"scancel %[1]s first", id, cut)
+			return nil, refusef("job %s is still in the queue, with the study cut into %d tasks: want --tasks %[2]d, "+
+				"or scancel %[1]s first", id, cut)
 		}
 		if i, err := strconv.Atoi(index); err == nil {
 			waiting[i] = true

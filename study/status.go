@@ -20,7 +20,7 @@ type Status struct {
 	Finished int      `json:"finished"`
 	Spared   int      `json:"spared,omitempty"`  // replicas that are not needed
 	Failed   []string `json:"failed,omitempty"`  // runs whose records say that they broke a law
-	Missing  []string `json:"missing,omitempty"` // runs that are still to be run; replicas that may be needed among them
+	Missing  []string `json:"missing,omitempty"` // runs still to be run, and replicas that may be needed
 	// Tasks are those of Tasks in all that have a run that is missing or failed, from 1, in order.
 	Tasks []int `json:"tasks,omitempty"`
 	Of    int   `json:"tasks_in_all"`

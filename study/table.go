@@ -205,7 +205,9 @@ func ownTables(dir string) error {
 		TableName: func(head, tail string) bool {
 			return strings.HasPrefix(head, "PAR1") && strings.Contains(tail, "smartinco version ")
 		},
-		RowsName: func(head, _ string) bool { return strings.HasPrefix(head, rowsMagic) },
+		RowsName: func(head, _ string) bool {
+			return strings.HasPrefix(head, rowsMagic) || strings.HasPrefix(rowsMagic, head) // cut off
+		},
 	} {
 		path := filepath.Join(dir, name)
 		info, err := os.Lstat(path)

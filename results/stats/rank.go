@@ -44,8 +44,8 @@ type Ranking struct {
 	Notes   []string // what must be known to read it
 }
 
-// Rank orders settings by the mean of a column. Each is compared with the first: in pairs where the two have at least two
-// seeds in common, or else as two samples. The p-values are adjusted for their number by
+// Rank orders settings by the mean of a column. Each is compared with the first: in pairs where the two have at least
+// two seeds in common, or else as two samples. The p-values are adjusted for their number by
 // Holm's procedure. The first is chosen by the same runs, which makes its lead look a little greater than it is.
 func Rank(metric string, settings []Setting, o Options) (*Ranking, error) {
 	if len(settings) < 2 {
