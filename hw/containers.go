@@ -27,8 +27,8 @@ type ContainerEngine interface {
 
 // Reporter is a ContainerEngine that knows what instances use of their machine.
 type Reporter interface {
-	// Usage reads what the running containers use, in order of their instances' numbers. One that ends meanwhile is left
-	// out.
+	// Usage reads what the running containers use, in order of their instances' numbers. One that ends meanwhile is
+	// left out.
 	Usage(ctx context.Context) ([]Usage, error)
 }
 

@@ -61,8 +61,8 @@ func (s *Scenario) rules() []strictyaml.Rule {
 			"true where delays are measured: their packets are stepped one by one"),
 		rule("measure.flows engine", !s.Measure.Flows && fluid,
 			"engine: packet with false: the fluid engine has no packets to jump over"),
-		rule("measure.delay autoscaler.policy", asked != 0 && !delays, fmt.Sprintf(
-			"instances or flows, with engine: packet, for a policy that goes by %v: elsewhere no delay is known", asked)),
+		rule("measure.delay autoscaler.policy", asked != 0 && !delays, fmt.Sprintf("instances or flows, with "+
+			"engine: packet, for a policy that goes by %v: elsewhere no delay is known", asked)),
 		rule("vnf.memory autoscaler.policy", measures.Has(policy.Memory) && s.VNF.Memory == 0,
 			"what an instance uses without flows, for a policy that goes by memory"),
 		rule("workload", len(s.Workload) == 0, "at least one source"),

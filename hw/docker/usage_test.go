@@ -17,7 +17,7 @@ func TestUsage(t *testing.T) {
 			{"Id":"c1","State":"running","Labels":{"smartinco.instance":"1"}},
 			{"Id":"c3","State":"running","Labels":{"smartinco.instance":"3"}},
 			{"Id":"c4","State":"running","Labels":{"smartinco.instance":"4"}}]`,
-		"GET /containers/c1/stats": `{"read":"2026-11-29T17:00:00Z","cpu_stats":{"cpu_usage":{"total_usage":1500000000}},
+		"GET /containers/c1/stats": `{"cpu_stats":{"cpu_usage":{"total_usage":1500000000}},
 			"memory_stats":{"usage":5000000,"stats":{"inactive_file":1000000}}}`,
 		"GET /containers/c2/stats": `{"cpu_stats":{"cpu_usage":{"total_usage":7}},
 			"memory_stats":{"usage":300,"stats":{"total_inactive_file":100}}}`,

@@ -150,11 +150,14 @@ func (p *plant) due() units.Time {
 }
 
 // held says whether a timer has to wait. The autoscaler's timer waits for a reading of the counters or the reports that
-// is under way or due, so that the autoscaler acts on it, as it does in simulation. It comes within readLimit, or not at
-// all.
+// is under way or due, so that the autoscaler acts on it, as it does in simulation. It comes within readLimit, or not
+// at all.
 func (p *plant) held(t orchestrator.Timer) bool {
-	due := func(t orchestrator.Timer) bool { return int(t) < len(p.timers) && p.timers[t] <= p.now() }
-	return t == orchestrator.AutoscaleTimer && (p.meter.underWay || p.reports.busy || due(orchestrator.ReportTimer))
+	if t != orchestrator.AutoscaleTimer {
+		return false
+	}
+	const r = orchestrator.ReportTimer
+	return p.meter.underWay || p.reports.busy || int(r) < len(p.timers) && p.timers[r] <= p.now()
 }
 
 // fire does what is due: faults, then ends of flows, then the orchestrator's timers, telemetry first. The order is that

@@ -10,8 +10,8 @@ import (
 func TestMetrics(t *testing.T) {
 	i := Instance{Rate: telemetry.Rate{Rx: 4, Tx: 3, RxBits: 2048, Known: true},
 		Usage: telemetry.Usage{CPU: 0.5, Memory: 7, Queue: 9, Delay: [4]float64{1, 2, 3, 4}, Known: true, Stale: true}}
-	want := map[string]float64{"offered": 4, "processed": 3, "bits": 2048, "gap": 0.25, "cpu": 0.5, "memory": 7, "queue": 9,
-		"delay-p50": 1, "delay-p90": 2, "delay-p99": 3, "delay-p999": 4}
+	want := map[string]float64{"offered": 4, "processed": 3, "bits": 2048, "gap": 0.25, "cpu": 0.5, "memory": 7,
+		"queue": 9, "delay-p50": 1, "delay-p90": 2, "delay-p99": 3, "delay-p999": 4}
 	if len(Metrics) != len(want) {
 		t.Errorf("%d metrics, want %d", len(Metrics), len(want))
 	}

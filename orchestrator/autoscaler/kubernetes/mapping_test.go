@@ -55,7 +55,8 @@ func TestWhatStandsForWhat(t *testing.T) {
 		each      = `type: External, external: {metric: {name: offered}, target: {type: AverageValue, averageValue: 5}}`
 	)
 	pods := func(name, value string) string {
-		return `type: Pods, pods: {metric: {name: ` + name + `}, target: {type: AverageValue, averageValue: ` + value + `}}`
+		return "type: Pods, pods: {metric: {name: " + name + "}, target: {type: AverageValue, averageValue: " + value +
+			"}}"
 	}
 	const memory = `type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1M}}`
 	of := func(instances ...policy.Instance) []policy.Instance { return instances }

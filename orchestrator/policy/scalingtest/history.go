@@ -94,8 +94,8 @@ func (h *history) report() {
 		if u.Stale = h.rnd.IntN(8) == 0; u.Stale || s.Instances[k].State == policy.Starting {
 			continue
 		}
-		*u = telemetry.Usage{CPU: h.rnd.Float64(), Memory: float64(h.rnd.IntN(1 << 30)), Queue: float64(h.rnd.IntN(1024)),
-			Delay: [4]float64{1e-6, 2e-6, 3e-6, 4e-6}, Known: true, Sampled: s.Now}
+		*u = telemetry.Usage{CPU: h.rnd.Float64(), Memory: float64(h.rnd.IntN(1 << 30)),
+			Queue: float64(h.rnd.IntN(1024)), Delay: [4]float64{1e-6, 2e-6, 3e-6, 4e-6}, Known: true, Sampled: s.Now}
 	}
 }
 
