@@ -58,6 +58,7 @@ var actionKinds = []kind{
 	orchestrator.ReadCounters:   {"read-counters", 0},
 	orchestrator.SetTimer:       {"set-timer", fTimer | fAt},
 	orchestrator.ReadRules:      {"read-rules", 0},
+	orchestrator.Steer:          {"steer", fFlow | fInstance},
 }
 
 var timerNames = []string{
@@ -65,6 +66,7 @@ var timerNames = []string{
 	orchestrator.TelemetryTimer: "telemetry",
 	orchestrator.AutoscaleTimer: "autoscale",
 	orchestrator.MoveTimer:      "move",
+	orchestrator.DispatchTimer:  "dispatch",
 }
 
 func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error) {
@@ -140,6 +142,9 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	}
 	if k.fields&fAt != 0 || a.At != 0 {
 		b = strconv.AppendInt(append(b, `,"at_ps":`...), int64(a.At), 10)
+	}
+	if a.Hops != 0 {
+		b = strconv.AppendUint(append(b, `,"hops":`...), uint64(a.Hops), 10)
 	}
 	return append(b, "}\n"...), nil
 }
