@@ -154,6 +154,7 @@ var timerClass = [...]Class{
 	orchestrator.TelemetryTimer: ClassTelemetry,
 	orchestrator.AutoscaleTimer: ClassAutoscaler,
 	orchestrator.MoveTimer:      ClassTelemetry,
+	orchestrator.DispatchTimer:  ClassTelemetry,
 }
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
@@ -174,6 +175,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.rules.write(p, a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.rules.remove(p, a.Flow)
+	case orchestrator.Steer:
+		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
 		p.containers.create(p, a.Instance, atStart)
 	case orchestrator.DeleteInstance:
@@ -252,6 +255,7 @@ func (p *plant) finish() results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
+	t.Broken, t.HandedOn = p.rules.broken, p.rules.handOns(p)
 	var row results.Flow // escapes, so there is one for all flows
 	var texts results.Texts
 	text := func(a netip.Addr) string {
