@@ -34,6 +34,7 @@ var (
 var measures = []measure{
 	throughput, loss, wait,
 	{"Flows moved", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Moves), true }},
+	{"Broken connections", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Broken), true }},
 	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true }},
 }
 
