@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/scalingtest"
@@ -218,19 +217,6 @@ func TestAPolicySeesWhatItsRowDeclares(t *testing.T) {
 		hosting(t, &p, sees).Evaluate(&given)
 		if !reflect.DeepEqual(p.shown, want) {
 			t.Errorf("%v: shown %+v, want %+v", sees, p.shown, want)
-		}
-	}
-}
-
-func TestVictims(t *testing.T) {
-	row := func(id flow.Instance, flows int32, load float64) policy.Instance {
-		return policy.Instance{ID: id, Flows: flows, Rate: telemetry.Rate{Rx: load}}
-	}
-	for name, want := range map[string]int{"newest": 3, "oldest": 0, "least-loaded": 3, "fewest-flows": 3} {
-		from := []policy.Instance{row(1, 5, 30), row(2, 1, 40), row(4, 9, 20), row(5, 1, 20)}
-		got, scores := mustNew(t, func(o *Options) { o.Victim = name }).PickVictim(0, from)
-		if got != want || len(scores) != len(from) || scores[got] != slices.Min(scores) {
-			t.Errorf("%s: position %d of scores %v, want %d", name, got, scores, want)
 		}
 	}
 }
