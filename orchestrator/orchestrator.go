@@ -168,8 +168,12 @@ func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
 	return scheduler.New(cfg.Scheduler, cfg.Seed)
 }
 
-// Counts is what the scheduling policy has done so far.
-func (o *Orchestrator) Counts() *scheduler.Counts { return o.sched.Counts() }
+// Counts is what the policies have done so far.
+func (o *Orchestrator) Counts() *scheduler.Counts {
+	c := o.sched.Counts()
+	c.Scaling = o.scaler.Counts()
+	return c
+}
 
 // tell tells the policy what has happened.
 func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {

@@ -147,7 +147,7 @@ func policyTables() []policyTable {
 	scalers := policyTable{Key: "autoscaler.policy"}
 	for _, row := range autoscaler.Policies {
 		p := described(row.Info)
-		p.Family = autoscaler.Families.Of(row.Name)
+		p.Family, p.Counters = autoscaler.Families.Of(row.Name), row.Counters
 		o := autoscaler.DefaultOptions()
 		o.Policy = autoscaler.Named(row.Name)
 		if row.New != nil { // beside a policy that never evaluates, the keys of another are written

@@ -144,7 +144,8 @@ func Narrow(of []Instance, sees Class) {
 // ScalerRow is a scaling policy in the table of its family.
 type ScalerRow struct {
 	Info
-	Asleep bool // where no instance is wanted, it asks for none
+	Asleep   bool     // where no instance is wanted, it asks for none
+	Counters []string // what it counts itself, in Env.Counts
 	ScalerMaker
 }
 

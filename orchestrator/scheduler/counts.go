@@ -12,13 +12,12 @@ type Counts struct {
 	Moved    uint64  `json:"moved"`    // flows that the policy gave another instance
 	Reasons  []Count `json:"reasons"`  // of those placed, held and refused
 	Counters []Count `json:"counters"` // the policy's own; none for most
+
+	Scaling *policy.ScalingCounts `json:"scaling,omitempty"` // what the scaling policy did; nil for one without counters
 }
 
 // Count is how often something happened.
-type Count struct {
-	Name string `json:"name"`
-	N    uint64 `json:"n"`
-}
+type Count = policy.Count
 
 // counts is Counts in the making: verdicts by kind and by reason.
 type counts struct {
@@ -41,14 +40,6 @@ func (s *Scheduler) Moved() { s.counts.moved++ }
 func (s *Scheduler) Counts() *Counts {
 	v := &s.counts.verdicts
 	return &Counts{Name: s.row.Name, Placed: v[policy.Place], Held: v[policy.Hold], Refused: v[policy.Drop],
-		Moved: s.counts.moved, Reasons: named(s.reasons, s.counts.reasons),
-		Counters: named(s.row.Counters, s.counts.own)}
-}
-
-func named(names []string, ns []uint64) []Count {
-	all := make([]Count, len(names))
-	for i, name := range names {
-		all[i] = Count{name, ns[i]}
-	}
-	return all
+		Moved: s.counts.moved, Reasons: policy.Named(s.reasons, s.counts.reasons),
+		Counters: policy.Named(s.row.Counters, s.counts.own)}
 }
