@@ -221,6 +221,28 @@ func TestAPolicySeesWhatItsRowDeclares(t *testing.T) {
 	}
 }
 
+// A policy that counts nothing itself leaves no counts, so that records of it are as they were.
+func TestCounts(t *testing.T) {
+	if c := mustNew(t, nil).Counts(); c != nil {
+		t.Errorf("counts %+v, want none", c)
+	}
+	a := mustNew(t, func(o *Options) { o.Policy = Named("phpa-linear") })
+	for i, load := range []float64{8, 30, 30, 30} { // of 10 Mpps at 80 %
+		s := snapshot(15*i, 1+i/2, load)
+		s.Wanted, s.Max = s.Current, 2
+		for k := range s.Instances {
+			s.Instances[k].State, s.Instances[k].Rate.Tx = policy.Ready, load*1e6
+		}
+		a.Evaluate(s)
+	}
+	want := &policy.ScalingCounts{Name: "phpa-linear", Evaluations: 4, Out: 1, In: 0, Counters: []policy.Count{
+		{Name: "forecasts", N: 4}, {Name: "forecasts above what the metrics want", N: 3}, // all but the first
+		{Name: "forecasts below it"}}}
+	if got := a.Counts(); !reflect.DeepEqual(got, want) {
+		t.Errorf("counts %+v, want %+v", got, want)
+	}
+}
+
 // Of a number of 0, a policy makes 1 while flows are held, or its row says that it does not.
 func TestAPolicyWakesOrSaysSo(t *testing.T) {
 	for _, row := range Policies {

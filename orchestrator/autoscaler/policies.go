@@ -2,6 +2,7 @@ package autoscaler
 
 import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/aws"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/forecast"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/inreal"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
@@ -20,6 +21,7 @@ var Families = policy.Families[policy.ScalerRow]{
 	{Name: "nomad", Rows: nomad.Scalers},
 	{Name: "marathon", Rows: marathon.Scalers},
 	{Name: "aws", Rows: aws.Scalers},
+	{Name: "forecast", Rows: forecast.Scalers},
 	{Name: "inreal", Rows: inreal.Scalers},
 	{Name: "plain", Rows: plain.Scalers},
 	{Rows: policy.Table[policy.ScalerRow]{none}},
