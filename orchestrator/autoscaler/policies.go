@@ -4,6 +4,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/aws"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/forecast"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/inreal"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/keda"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/marathon"
@@ -17,6 +18,7 @@ import (
 var Families = policy.Families[policy.ScalerRow]{
 	{Name: "thesis", Rows: thesis.Scalers},
 	{Name: "kubernetes", Rows: kubernetes.Scalers},
+	{Name: "keda", Rows: keda.Scalers},
 	{Name: "knative", Rows: knative.Scalers},
 	{Name: "nomad", Rows: nomad.Scalers},
 	{Name: "marathon", Rows: marathon.Scalers},
