@@ -33,7 +33,7 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Rate     float64       // packets a second: of FlowArrived, see Orchestrator.WantsRates; of Tick, see Foresees
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only

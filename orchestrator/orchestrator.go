@@ -219,7 +219,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		case TelemetryTimer:
 			o.windowEnds()
 		case AutoscaleTimer:
-			o.evaluate()
+			o.evaluate(e.Rate)
 			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
 		case MoveTimer:
 			o.readRules()

@@ -90,7 +90,8 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 	_, section, _ := strings.Cut(string(b), "\n## run.json\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, of := range []reflect.Type{reflect.TypeFor[Run](), reflect.TypeFor[Totals](), reflect.TypeFor[Drops](),
-		reflect.TypeFor[Check](), reflect.TypeFor[Little](), reflect.TypeFor[Counts](), reflect.TypeFor[policy.ScalingCounts](),
+		reflect.TypeFor[Check](), reflect.TypeFor[Little](), reflect.TypeFor[Counts](),
+		reflect.TypeFor[policy.ScalingCounts](),
 		reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
 		for i := range of.NumField() {
 			key, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")

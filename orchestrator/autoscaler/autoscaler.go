@@ -50,6 +50,9 @@ func (a *Autoscaler) Active() bool { return a.scaler != nil }
 // Moves reports whether a scale-in moves the flows of its victim, or lets them finish.
 func (a *Autoscaler) Moves() bool { return a.moves }
 
+// Foresees reports whether the policy is an oracle, which is shown Snapshot.Ahead.
+func (a *Autoscaler) Foresees() bool { return a.Active() && a.shows.scaler.Has(policy.T5) }
+
 // Evaluate asks the policy how many instances there shall be. The number is within the snapshot's bounds; the steps are
 // valid until the next call. Snapshot.LastScaling and LastScaleOut are filled in, and what the policy may not see is
 // cleared.

@@ -9,6 +9,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/marathon"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/nomad"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/oracle"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/plain"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/thesis"
 	"github.com/smartinco/smartinco/orchestrator/policy"
@@ -26,6 +27,7 @@ var Families = policy.Families[policy.ScalerRow]{
 	{Name: "forecast", Rows: forecast.Scalers},
 	{Name: "inreal", Rows: inreal.Scalers},
 	{Name: "plain", Rows: plain.Scalers},
+	{Name: "oracle", Rows: oracle.Scalers},
 	{Rows: policy.Table[policy.ScalerRow]{none}},
 }
 

@@ -36,18 +36,19 @@ var Victims = policy.Table[policy.VictimRow]{
 	},
 	{
 		Info: policy.Info{Name: "most-loaded", Rule: "the instance with the highest packet rate",
-			Source: "own choice: the worst case of least-loaded", Score: "packets a second, negative", Sees: policy.T2,
-			Cost: "n"},
+			Source: "own choice: the opposite of least-loaded", Score: "packets a second, negative",
+			Sees: policy.T2, Cost: "n"},
 		New: scored(func(i *policy.Instance) float64 { return -i.Rate.Rx }),
 	},
 	{
 		Info: policy.Info{Name: "most-flows", Rule: "the instance with the most flows",
-			Source: "own choice: the worst case of fewest-flows", Score: "flows, negative", Sees: policy.T1, Cost: "n"},
+			Source: "own choice: the opposite of fewest-flows", Score: "flows, negative", Sees: policy.T1, Cost: "n"},
 		New: scored(func(i *policy.Instance) float64 { return -float64(i.Flows) }),
 	},
 	{
 		Info: policy.Info{Name: "random", Rule: "an instance drawn at random, each with the same chance",
-			Source: "own choice: what the others are compared with", Score: "a number drawn", Sees: policy.T0, Cost: "n"},
+			Source: "own choice: what the others are compared with", Score: "a number drawn", Sees: policy.T0,
+			Cost: "n"},
 		New: func(env policy.Env) policy.Victim {
 			return policy.EachScored(func(*policy.Instance) float64 { return numeric.Uniform(env.Rand) })
 		},
@@ -57,8 +58,8 @@ var Victims = policy.Table[policy.VictimRow]{
 			Rule: "one that starts, or else of those that became ready in the latest power of 2 of the time, any",
 			Source: "Kubernetes 1.36.3, pkg/controller/controller_utils.go, ActivePodsWithRanks; " +
 				"pkg/controller/replicaset/replica_set.go",
-			Score: "1000 if ready, and the whole binary logarithm of the age in nanoseconds, and below 1 the instance's " +
-				"lot",
+			Score: "1000 if ready, and the whole binary logarithm of the age in nanoseconds, and below 1 the " +
+				"instance's lot",
 			Sees: policy.T0, State: "a number drawn once, of which each instance has its lot", Cost: "n",
 			Deviates: "all instances are on one node, have no cost of deletion, and are never restarted, so that these " +
 				"tell none apart; times are exact, not whole seconds; of those that became ready at the same time, " +
@@ -71,8 +72,8 @@ var Victims = policy.Table[policy.VictimRow]{
 			Source: "moby/swarmkit 0072dfff, manager/orchestrator/replicated: replicated.go, slot.go",
 			Score:  "1 if ready, and below 1 the instance's lot", Sees: policy.T0,
 			State: "a number drawn once, of which each instance has its lot", Cost: "n",
-			Deviates: "all instances are on one node, where Swarm takes of the node with the most first; the order of " +
-				"those that run is that of a map in Swarm, and a lot here"},
+			Deviates: "all instances are on one node, where Swarm takes one of the node with the most first; the " +
+				"order of those that run is that of a map in Swarm, and a lot here"},
 		New: func(env policy.Env) policy.Victim {
 			key := env.Rand.Uint64()
 			return policy.EachScored(func(i *policy.Instance) float64 {

@@ -45,6 +45,10 @@ type Snapshot struct {
 	Window   units.Time // T2: time between two readings of the counters
 	Measured bool       // T2: any counters have been read
 
+	// T5: the most packets a second that the workload offers at any time before an instance that is ordered in the next
+	// evaluation could be ready.
+	Ahead float64
+
 	Instances []Instance // those that start, are ready or drain, in order of their numbers
 }
 
@@ -123,6 +127,9 @@ func (s *Snapshot) Missing() int {
 func (s *Snapshot) Narrow(sees Class) {
 	if !sees.Has(T2) {
 		s.HeldLoad, s.Window, s.Measured = 0, 0, false
+	}
+	if !sees.Has(T5) {
+		s.Ahead = 0
 	}
 	Narrow(s.Instances, sees)
 }

@@ -13,7 +13,7 @@ type Counts struct {
 	Reasons  []Count `json:"reasons"`  // of those placed, held and refused
 	Counters []Count `json:"counters"` // the policy's own; none for most
 
-	Scaling *policy.ScalingCounts `json:"scaling,omitempty"` // what the scaling policy did; nil for one without counters
+	Scaling *policy.ScalingCounts `json:"scaling,omitempty"` // nil under one without counters
 }
 
 // Count is how often something happened.

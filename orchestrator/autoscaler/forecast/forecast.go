@@ -40,8 +40,9 @@ var Scalers = []policy.ScalerRow{
 const (
 	source   = "jthomperoo/predictive-horizontal-pod-autoscaler c91d060, internal"
 	cost     = "as hpa, and the numbers kept"
-	deviates = "as hpa, whose metrics these are; one model; a forecast that exceeds a whole number by less than 1e-9 of " +
-		"it is that number; what a behavior leaves out is completed as Kubernetes does it, with periods of 15 s, not 60 s"
+	deviates = "as hpa, whose metrics these are; one model; a forecast that exceeds a whole number by less than 1e-9 " +
+		"of it is that number; what a behavior leaves out is completed as Kubernetes does it, with periods of 15 s, " +
+		"not 60 s"
 )
 
 // Counters.
@@ -67,7 +68,7 @@ type Options struct {
 // Docs implements strictyaml.Documented.
 func (Options) Docs() string {
 	return `
-spec: the metrics, the bounds and the behavior, as in the spec of a HorizontalPodAutoscaler, which this object's resembles
+spec: the metrics, the bounds and the behavior, as in the spec of a HorizontalPodAutoscaler
 tolerance: relative distance from a target within which nothing changes, where the behavior has none of its own
 cpu_initialization_period: for so long after an instance was ordered, its cpu counts only once a window was measured
 	after it was ready

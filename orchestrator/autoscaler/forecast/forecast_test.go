@@ -60,7 +60,8 @@ func TestFitIsTheLineOfLeastSquares(t *testing.T) {
 		}
 		got := fit(n, func(i int) (float64, float64) { return xs[i], ys[i] })
 		at0, slope := normalEquations(xs, ys)
-		if math.Abs(got.at0-at0) > 1e-9*max(1, math.Abs(at0)) || math.Abs(got.slope-slope) > 1e-9*max(1, math.Abs(slope)) {
+		near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-9*max(1, math.Abs(b)) }
+		if !near(got.at0, at0) || !near(got.slope, slope) {
 			t.Fatalf("%v, %v: %+v, want %v and %v", xs, ys, got, at0, slope)
 		}
 	}
@@ -272,7 +273,8 @@ func TestHoltWinters(t *testing.T) {
 
 // Whole seasons are forgotten, and as many stay as are stored, beside the one that goes on.
 func TestHoltWintersForgetsSeasons(t *testing.T) {
-	m := &holtWintersModel{HoltWintersOptions: HoltWintersOptions{StoredSeasons: 2}, holtWinters: holtWinters{period: 3}}
+	m := &holtWintersModel{HoltWintersOptions: HoltWintersOptions{StoredSeasons: 2},
+		holtWinters: holtWinters{period: 3}}
 	for i, want := range []int{1, 2, 3, 4, 5, 6, 7, 8, 6, 7, 8, 6} {
 		m.add(0, i)
 		if m.forget(); len(m.past) != want || m.past[len(m.past)-1] != float64(i) {

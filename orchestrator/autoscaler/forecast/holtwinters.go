@@ -6,9 +6,9 @@ import (
 	"github.com/smartinco/smartinco/numeric"
 )
 
-// holtWinters is triple exponential smoothing: Holt, ONR memorandum 52 (1957); Winters, Management Science 6 (1960) 324.
-// Level l, trend b and the m seasonal terms s are brought up to date with each value y of a series; with additive trend
-// and season, by
+// holtWinters is triple exponential smoothing: Holt, ONR memorandum 52 (1957), and Winters, Management Science 6 (1960)
+// 324. Level l, trend b and the m seasonal terms s are brought up to date with each value y of a series; with additive
+// trend and season, by
 //
 //	l = α (y − s) + (1 − α) (l' + b')
 //	b = β (l − l') + (1 − β) b'
