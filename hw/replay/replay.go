@@ -104,8 +104,8 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 			"knows and hardware does not: want another policy", sc.Name, row.Name)
 	}
 	if row := autoscaler.Policies.Find(sc.Autoscaler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
-		return refusef("scenario %s: autoscaler.policy: %s is told what the workload will offer (T5), which a simulator "+
-			"knows and hardware does not: want another policy", sc.Name, row.Name)
+		return refusef("scenario %s: autoscaler.policy: %s is told what the workload will offer (T5), which a "+
+			"simulator knows and hardware does not: want another policy", sc.Name, row.Name)
 	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+

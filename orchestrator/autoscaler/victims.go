@@ -62,9 +62,9 @@ var Victims = policy.Table[policy.VictimRow]{
 				"instance's lot",
 			Sees: policy.T0, State: "a number drawn once, of which each instance has its lot", Cost: "n",
 			Deviates: "all instances are on one node, have no cost of deletion, and are never restarted, so that these " +
-				"tell none apart; times are exact, not whole seconds; of those that became ready at the same time, " +
-				"Kubernetes goes on to the time of creation, and leaves the order open where that is the same; here " +
-				"the lot decides"},
+				"tell none apart; times are exact, not whole seconds; of those that became ready at once, " +
+				"Kubernetes goes on to the time of creation, and leaves the order open where that is the same; " +
+				"here the lot decides"},
 		New: func(env policy.Env) policy.Victim { return replicaSet{env.Rand.Uint64()} },
 	},
 	{

@@ -1,9 +1,9 @@
 // Package forecast has the Predictive Horizontal Pod Autoscaler of J. Thomperoo, made again from its source and held
 // against its test suite, and against the library with which it forecasts.
 //
-// It is Kubernetes' autoscaler with a stage of its own. What the metrics want is kept as a series, a model says how that
-// goes on, and one of the two numbers, or what lies between them, goes through the stages of the controller. The models
-// are a line of least squares and Holt-Winters' seasons.
+// It is Kubernetes' autoscaler with a stage of its own. What the metrics want is kept as a series, a model says how
+// that goes on, and one of the two numbers, or what lies between them, goes through the stages of the controller. The
+// models are a line of least squares and Holt-Winters' seasons.
 package forecast
 
 import (
@@ -32,8 +32,8 @@ var Scalers = []policy.ScalerRow{
 		Rule:   "the most that a spec's metrics want, or that the seasons of what they wanted have next",
 		Source: source + ", algorithms/holt_winters", Sees: policy.T0 | policy.T2,
 		State: "the numbers of `stored_seasons` and a part of one, and what hpa keeps", Cost: cost,
-		Deviates: deviates + "; the program hands its series on with the newest number first, but for the present one: " +
-			"with `series: time` it is in order; damped trends and known first values are left out",
+		Deviates: deviates + "; the program hands its series on with the newest number first, but for the present " +
+			"one: with `series: time` it is in order; damped trends and known first values are left out",
 	}, Asleep: true, Counters: counters, ScalerMaker: policy.MakeScaler(newHoltWinters)},
 }
 
