@@ -61,7 +61,7 @@ var Victims = policy.Table[policy.VictimRow]{
 			Score: "1000 if ready, and the whole binary logarithm of the age in nanoseconds, and below 1 the " +
 				"instance's lot",
 			Sees: policy.T0, State: "a number drawn once, of which each instance has its lot", Cost: "n",
-			Deviates: "all instances are on one node, have no cost of deletion, and are never restarted, so that these " +
+			Deviates: "all instances are on one node, have no cost of deletion and never restart, so that these " +
 				"tell none apart; times are exact, not whole seconds; of those that became ready at once, " +
 				"Kubernetes goes on to the time of creation, and leaves the order open where that is the same; " +
 				"here the lot decides"},
