@@ -32,6 +32,11 @@ const maxLine = 1 << 26
 // ReadLog reads a log line by line. The entries are the caller's to keep. It ends with the first error, which names the
 // line; the error is io.ErrUnexpectedEOF if the last line was cut off, as it is when a run is killed.
 func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
+	return readLog(r, func([]byte) bool { return true })
+}
+
+// readLog is ReadLog of the lines that are wanted.
+func readLog(r io.Reader, wanted func(line []byte) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		sc := bufio.NewScanner(r)
 		sc.Buffer(make([]byte, 0, 1<<16), maxLine)
@@ -46,6 +51,9 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 		})
 		line := 1
 		for ; sc.Scan(); line++ {
+			if !wanted(sc.Bytes()) {
+				continue
+			}
 			e, err := parseLine(sc.Bytes())
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("line %d: %w", line, err))

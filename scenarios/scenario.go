@@ -16,6 +16,7 @@ type Scenario struct {
 	Duration   units.Time         `yaml:"duration" default:"0s" min:"0"`
 	Scale      Scale              `yaml:"scale"`
 	Engine     string             `yaml:"engine" enum:"fluid|packet" default:"fluid"`
+	Stack      string             `yaml:"stack"`
 	NIC        NIC                `yaml:"nic" default:"bluefield2"`
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
@@ -40,6 +41,8 @@ duration: length of the run; 0 ends it one window after the last packet of the t
 scale: what the rates and times here are of those of the experiment that this scenario stands for; stated on figures,
 	without effect on the run
 engine: fluid: rates, microseconds a run; packet: every packet
+stack: the orchestrator that the policies are in: its values hold for the keys that are not given; see smartinco
+	scenario stacks. Without it, those of smartnic hold, which are the defaults
 nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
@@ -52,6 +55,17 @@ workload: the traffic: sources, superposed
 faults: what goes wrong, and when
 `
 }
+
+// Names implements strictyaml.Tabled.
+func (Scenario) Names(key string) []string {
+	if key == "stack" {
+		return stackNames()
+	}
+	return nil
+}
+
+// Unused implements strictyaml.Partial: a scenario without a stack does not say so.
+func (s Scenario) Unused(key string) bool { return key == "stack" && s.Stack == "" }
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
 // experiment takes too long.

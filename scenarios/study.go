@@ -91,7 +91,8 @@ func (Sweep) Docs() string {
 base: another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the
 	base; without it, this file is the base
 matrix: dotted keys, each with a list of values; every combination is run. For scheduler.policy, autoscaler.policy and
-	autoscaler.victim, the value all stands for each policy in turn, with the defaults of its options
+	autoscaler.victim, the value all stands for each policy in turn, with the defaults of its options; for stack, for
+	each stack
 seeds: runs of each combination, with seeds counted up from seed
 `
 }
@@ -266,13 +267,14 @@ func (m *Matrix) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 	}
 }
 
-// All stands for each policy of the table, where the matrix sweeps a key that takes policies.
+// All stands for each policy of the table, where the matrix sweeps a key that takes policies, and for each stack.
 const All = "all"
 
 // everyPolicy puts the names of all policies in the place of All, each with the defaults of its options.
 func everyPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
 	names := map[string]func() []string{"scheduler.policy": scheduler.Policies.Names,
-		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names}[key]
+		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names,
+		"stack": stackNames}[key]
 	for _, v := range values {
 		if names == nil || v.Kind != yaml.ScalarNode || v.Value != All {
 			all = append(all, v)
@@ -378,6 +380,7 @@ func values(n *yaml.Node) int {
 // read decodes and checks one scenario.
 func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	strictyaml.Defaults(s)
+	n = overStack(d, n)
 	d.Struct(n, s, "")
 	if n.Kind == yaml.MappingNode {
 		s.check(d)

@@ -18,7 +18,8 @@ var horizontal = policy.ScalerRow{Info: policy.Info{
 	Cost:   "n, and the recommendations of the longest window",
 	Deviates: "reconstructed: cpu is what an instance processes over its limit, as one that polls is always busy; " +
 		"evaluations come at exact times, and a read takes none; an instance never turns unready; the scenario's " +
-		"bounds hold as well, and nothing scales to zero",
+		"bounds hold as well, and nothing scales to zero; numbers stop at the largest that there is, where " +
+		"Kubernetes' begin anew",
 }, Asleep: true, ScalerMaker: policy.MakeScaler(newHorizontal)}
 
 // Options are those of hpa: the object, and the flags of the controller.
@@ -250,7 +251,8 @@ func (p *scaler) propose(m *measure, s *policy.Snapshot, current int) (n int, fo
 			ready++
 		}
 	}
-	return Value(current, ready, m.target, found, p.tolerances), found, nil
+	n, err = Value(current, len(s.Instances), ready, m.target, found, p.tolerances)
+	return n, found, err
 }
 
 // look is the pods as a metric has them.
