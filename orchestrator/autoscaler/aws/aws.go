@@ -36,14 +36,14 @@ var Scalers = []policy.ScalerRow{
 	{Info: policy.Info{
 		Name: "aws-predictive",
 		Rule: "aws-target-tracking, and no fewer than a forecast by the same hour of the weeks or days before wants",
-		Source: "AWS, EC2 Auto Scaling User Guide and API, predictive scaling; its model is not public, and that here is " +
-			"an own choice",
+		Source: "AWS, EC2 Auto Scaling User Guide and API, predictive scaling; its model is not public, and that here " +
+			"is an own choice",
 		Sees:  policy.T0 | policy.T2,
 		State: state + "; the mean load of each period of the history, and the forecast of each period to come",
 		Cost:  cost + "; once in `refresh`, the periods of the horizon and the seasons of the history for each",
-		Deviates: deviates + "; the forecast is a mean of the same hours of the week before, or else of the day, each with " +
-			"twice the weight of the one before it; what makes a forecast close to the most is not said by AWS, and here " +
-			"it has to be more",
+		Deviates: deviates + "; the forecast is a mean of the same hours of the weeks before, or else of the days, " +
+			"each with twice the weight of the one before it; when a forecast is close to the most, AWS does not say, " +
+			"and here it has to be more",
 	}, Counters: []string{forecasts: "forecasts", raised: "evaluations that the forecast raised"},
 		ScalerMaker: policy.MakeScaler(newPredictive)},
 }

@@ -68,7 +68,9 @@ func newPredictive(o PredictiveOptions, env policy.Env) (policy.Scaler, error) {
 	for _, t := range []struct {
 		key string
 		len units.Time
-	}{{"day", o.Day}, {"week", o.Week}, {"least_history", o.Least}, {"history", o.History}, {"horizon", o.Horizon}} {
+	}{
+		{"day", o.Day}, {"week", o.Week}, {"least_history", o.Least}, {"history", o.History}, {"horizon", o.Horizon},
+	} {
 		if t.len < o.Hour || t.len/o.Hour > 1e5 {
 			return nil, fmt.Errorf("%s: %v: want from 1 to 100000 of the hour, which is %v", t.key, t.len, o.Hour)
 		}
@@ -84,8 +86,9 @@ func newPredictive(o PredictiveOptions, env policy.Env) (policy.Scaler, error) {
 		return nil, fmt.Errorf("least_history: %v: want at most the history, which is %v", o.Least, o.History)
 	}
 	t, err := newTracking(o.TrackingOptions, env)
-	return &predictive{PredictiveOptions: o, dynamic: *t.(*tracking), counts: env.Counts, renewed: units.Never, increased: o.MaxCapacity,
-		seasons: [2]int64{int64(o.Week / o.Hour), int64(o.Day / o.Hour)}}, err
+	return &predictive{PredictiveOptions: o, dynamic: *t.(*tracking), counts: env.Counts,
+		seasons: [2]int64{int64(o.Week / o.Hour), int64(o.Day / o.Hour)}, renewed: units.Never,
+		increased: o.MaxCapacity}, err
 }
 
 // Evaluate implements policy.Scaler. The forecast is a least number, so that the alarms have no cool-down after what

@@ -263,7 +263,11 @@ func (k *keda) recommend(s *policy.Snapshot, current int, steps *policy.Steps) (
 		target, usage := max(1, milli(threshold)), milli(value)
 		var n int
 		if forAll {
-			n = kubernetes.Value(current, ready, target, usage, tolerances)
+			var err error
+			if n, err = kubernetes.Value(current, len(s.Instances), ready, target, usage, tolerances); err != nil {
+				bad = i
+				continue
+			}
 		} else {
 			n, _ = kubernetes.AverageValue(s.Current, target, usage, tolerances)
 		}
@@ -279,7 +283,7 @@ func (k *keda) recommend(s *policy.Snapshot, current int, steps *policy.Steps) (
 	if bad >= 0 && (!ok || desired < current) {
 		desired, ok = current, false
 		k.text = append(append(k.text[:0], "FailedGetExternalMetric: "...), k.Triggers[bad].Metric...)
-		k.text = append(k.text, " fails: counters are missing"...)
+		k.text = append(k.text, " fails: nothing that counts was measured"...)
 	}
 	if string(k.text) != k.said {
 		k.said = string(k.text)
