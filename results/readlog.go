@@ -78,6 +78,7 @@ type logLine struct {
 	Instance   flow.Instance          `json:"instance"`
 	Timer      string                 `json:"timer"`
 	At         units64                `json:"at_ps"`
+	Hops       uint8                  `json:"hops"`
 	Src        string                 `json:"src"`
 	Dst        string                 `json:"dst"`
 	SrcPort    uint16                 `json:"sport"`
@@ -92,7 +93,8 @@ type logLine struct {
 	Desired    int                    `json:"desired"`
 	Candidates []logCandidate         `json:"candidates"`
 
-	Rules []orchestrator.RuleCounter `json:"rules"`
+	Rules   []orchestrator.RuleCounter `json:"rules"`
+	Reports []orchestrator.Report      `json:"reports"`
 }
 
 // units64 is a time as a bare number of picoseconds, where units.Time would be read as text.
@@ -143,7 +145,8 @@ func parseLine(b []byte) (Entry, error) {
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Rate:    float64(l.Rate),
-			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reason: l.Reason}
+			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
+			Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err
 		}
@@ -156,6 +159,9 @@ func parseLine(b []byte) (Entry, error) {
 		if len(ev.Rules) == 0 {
 			ev.Rules = nil
 		}
+		if len(ev.Reports) == 0 {
+			ev.Reports = nil
+		}
 		e.Event = ev
 	case l.Action != nil && l.Event == nil && l.Decision == nil:
 		k, err := kindOf(*l.Action, "action", actionKinds, func(k kind) string { return k.name })
@@ -163,7 +169,7 @@ func parseLine(b []byte) (Entry, error) {
 			return Entry{}, err
 		}
 		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
-			Timer: orchestrator.Timer(timer), At: units.Time(l.At)}
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {
 			target = -1

@@ -24,13 +24,13 @@ var Scalers = []policy.ScalerRow{
 	{Info: policy.Info{
 		Name:   "phpa-linear",
 		Rule:   "the most that a spec's metrics want, or that a line through what they wanted lately will reach",
-		Source: source + ", algorithms/linear_regression", Sees: policy.T0 | policy.T2,
+		Source: source + ", algorithms/linear_regression", Sees: policy.T0 | policy.T2 | policy.T3,
 		State: "the newest `history_size` numbers, and what hpa keeps", Cost: cost, Deviates: deviates,
 	}, Asleep: true, Counters: counters, ScalerMaker: policy.MakeScaler(newLinear)},
 	{Info: policy.Info{
 		Name:   "phpa-holt-winters",
 		Rule:   "the most that a spec's metrics want, or that the seasons of what they wanted have next",
-		Source: source + ", algorithms/holt_winters", Sees: policy.T0 | policy.T2,
+		Source: source + ", algorithms/holt_winters", Sees: policy.T0 | policy.T2 | policy.T3,
 		State: "the numbers of `stored_seasons` and a part of one, and what hpa keeps", Cost: cost,
 		Deviates: deviates + "; the program hands its series on with the newest number first, but for the present " +
 			"one: with `series: time` it is in order; damped trends and known first values are left out",
@@ -63,7 +63,20 @@ type Options struct {
 	InitialReadinessDelay units.Time      `yaml:"initial_readiness_delay" default:"30s"`
 	Decision              string          `yaml:"decision_type" enum:"maximum|minimum|mean|median" default:"maximum"`
 	PerSync               int             `yaml:"per_sync_period" default:"1" min:"1"`
+	CPU                   string          `yaml:"cpu" enum:"processed|reported" default:"processed"`
 }
+
+// object is the object beneath.
+func (o Options) object() kubernetes.Options {
+	if o.Spec.Behavior == nil {
+		o.Spec.Behavior = &defaults
+	}
+	return kubernetes.Options{Spec: o.Spec, Tolerance: o.Tolerance, DownscaleStabilization: 300 * units.Second,
+		CPUInitialization: o.CPUInitialization, InitialReadinessDelay: o.InitialReadinessDelay, CPU: o.CPU}
+}
+
+// Measures implements policy.Measurer.
+func (o Options) Measures() policy.MetricSet { return o.object().Measures() }
 
 // Docs implements strictyaml.Documented.
 func (Options) Docs() string {
@@ -76,6 +89,8 @@ initial_readiness_delay: as under hpa, without effect here
 decision_type: which number holds, of what the metrics want and what is forecast. Their mean is rounded to the nearest
 	number, their median cut off
 per_sync_period: the model runs in one of so many evaluations; in the others, what the metrics want holds
+cpu: what the cpu of an instance is: what it processes over scheduler.limit, or the share of a core that an agent on it
+	reports
 `
 }
 
@@ -101,13 +116,8 @@ type model interface {
 }
 
 func newPredictive(o Options, m model, env policy.Env) (policy.Scaler, error) {
-	if o.Spec.Behavior == nil {
-		o.Spec.Behavior = &defaults
-	}
 	p := &predictive{Options: o, model: m, counts: env.Counts, passed: 1}
-	return kubernetes.Around(kubernetes.Options{Spec: o.Spec, Tolerance: o.Tolerance,
-		DownscaleStabilization: 300 * units.Second, CPUInitialization: o.CPUInitialization,
-		InitialReadinessDelay: o.InitialReadinessDelay}, p.around)
+	return kubernetes.Around(o.object(), p.around)
 }
 
 // defaults is the behavior of an object that has none, as internal/controllers/controller.go has it.

@@ -36,7 +36,7 @@ func options[O any](t testing.TB, text string) (o O) {
 func TestConformance(t *testing.T) {
 	for _, text := range []string{
 		`{}`, `{history_size: 1, look_ahead: 0s, decision_type: minimum}`,
-		`{history_size: 30, look_ahead: 5s, decision_type: median, per_sync_period: 3, tolerance: 0}`,
+		`{history_size: 30, look_ahead: 5s, decision_type: median, per_sync_period: 3, tolerance: 0, cpu: reported}`,
 	} {
 		scalingtest.Run(t, *row("phpa-linear"), options[LinearOptions](t, text))
 	}
@@ -327,6 +327,18 @@ func TestHoltWintersRefusesSeasonsThatAreNotEnough(t *testing.T) {
 		_, err := newHoltWinters(options[HoltWintersOptions](t, text), policy.Env{})
 		if (err == nil) != enough || err != nil && !strings.HasPrefix(err.Error(), "stored_seasons: ") {
 			t.Errorf("%s: error %v", text, err)
+		}
+	}
+}
+
+// What the object beneath asks for is what the plant measures.
+func TestMeasures(t *testing.T) {
+	for text, want := range map[string]policy.MetricSet{
+		`{}`: 0, `{cpu: reported}`: policy.SetOf(policy.CPU),
+		`{spec: {metrics: [{type: External, external: {metric: {name: queue}, target: {type: Value, value: 9}}}]}}`: policy.SetOf(policy.Queue),
+	} {
+		if got := options[LinearOptions](t, text).Measures(); got.Reported() != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
 		}
 	}
 }
