@@ -35,7 +35,7 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Rate     float64       // packets a second: of FlowArrived, see Orchestrator.WantsRates; of Tick, see Foresees
 	Tenant   string        // of FlowArrived: whose flow it is; empty where the traffic has no tenants
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only

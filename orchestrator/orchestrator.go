@@ -188,8 +188,12 @@ func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
 	return scheduler.New(cfg.Scheduler, cfg.Seed)
 }
 
-// Counts is what the scheduling policy has done so far.
-func (o *Orchestrator) Counts() *scheduler.Counts { return o.sched.Counts() }
+// Counts is what the policies have done so far.
+func (o *Orchestrator) Counts() *scheduler.Counts {
+	c := o.sched.Counts()
+	c.Scaling = o.scaler.Counts()
+	return c
+}
 
 // tell tells the policy what has happened.
 func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {
@@ -235,7 +239,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		case TelemetryTimer:
 			o.windowEnds()
 		case AutoscaleTimer:
-			o.evaluate()
+			o.evaluate(e.Rate)
 			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
 		case MoveTimer:
 			o.readRules()

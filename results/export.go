@@ -244,6 +244,13 @@ func rowsOf(c *Counts) (rows []count) {
 			rows = append(rows, count{c.Name, part.kind, n.Name, int64(n.N)})
 		}
 	}
+	if s := c.Scaling; s != nil {
+		rows = append(rows, count{s.Name, "verdict", "evaluations", int64(s.Evaluations)},
+			count{s.Name, "verdict", "scale-outs", int64(s.Out)}, count{s.Name, "verdict", "scale-ins", int64(s.In)})
+		for _, n := range s.Counters {
+			rows = append(rows, count{s.Name, "counter", n.Name, int64(n.N)})
+		}
+	}
 	return rows
 }
 
