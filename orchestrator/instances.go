@@ -61,6 +61,7 @@ func (o *Orchestrator) list() {
 			continue
 		}
 		o.tell(policy.Left, slot, nil)
+		o.listed = true
 		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
 		if len(o.cfg.MinConn) > 0 {
@@ -98,6 +99,7 @@ func (o *Orchestrator) list() {
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)
+			o.listed = true
 		}
 		slot++
 	}
@@ -181,7 +183,8 @@ func (o *Orchestrator) instanceFailed(id flow.Instance, reason string) {
 	}
 	o.changed(Failed, id, "", reason)
 	o.list()
-	for o.insts[id].flows.n > 0 {
+	o.listed = true // also of one that drained
+	for o.insts[id].flows.n > 0 && !o.ruleless {
 		o.rehome(o.insts[id].flows.head, true)
 	}
 	o.replace()
@@ -244,7 +247,7 @@ func (o *Orchestrator) drain(id flow.Instance) {
 
 // moveAway moves the flows of a draining instance to ready ones, as far as the scheduler finds them a place.
 func (o *Orchestrator) moveAway(id flow.Instance) {
-	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 {
+	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 || o.ruleless {
 		return
 	}
 	var full []*heldQueue // no place for a flow of that queue, so none for the others

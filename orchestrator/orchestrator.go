@@ -19,6 +19,7 @@ type Config struct {
 	Min        int                // least number of instances that start, are ready or drain, 0 to Max
 	Max        int                // most of them, 1 to MaxInstances
 	Window     units.Time         // time between two readings of the counters, above 0
+	Reports    units.Time         // time between two readings of the instances' reports; 0 for the window
 	Weights    []int              // of the instances by number, the last for all later ones; none: 1 each
 	MaxConn    []int              // most flows of the instances, in the same way; 0 and none: no limit
 	MinConn    []int              // to how many these may fall, in the same way; 0 and none: not at all
@@ -46,15 +47,20 @@ const maxFlowGap = 1 << 20
 
 // Orchestrator is the state machine. Use New; it is not safe for concurrent use.
 type Orchestrator struct {
-	cfg     Config
-	log     Logger
-	sched   *scheduler.Scheduler
-	policy  policy.Policy
-	mover   policy.Mover     // the policy, if it is one; else nil
-	demand  policy.Estimator // the policy, if it is one; else nil
-	sees    policy.Class     // what the view shows the policy
-	tupled  bool             // the policy looks at five-tuples
-	owned   bool             // the policy looks at tenants
+	cfg    Config
+	log    Logger
+	sched  *scheduler.Scheduler
+	policy policy.Policy
+	mover  policy.Mover     // the policy, if it is one; else nil
+	demand policy.Estimator // the policy, if it is one; else nil
+	keeper policy.Keeper    // the policy, if it is one; else nil
+	sees   policy.Class     // what the view shows the policy
+	tupled bool             // the policy looks at five-tuples
+	owned  bool             // the policy looks at tenants
+
+	ruleless bool // there are no rules: see dispatch.go
+	listed   bool // which instances take work has changed in this Handle
+
 	scaler  *autoscaler.Autoscaler
 	meter   telemetry.Collector
 	now     units.Time
@@ -100,6 +106,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", c.Min, c.Max)
 	case c.Initial < 0 || c.Initial > c.Max:
 		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
+	case c.Reports < 0:
+		return fmt.Errorf("telemetry.report_period: %v, want 0 or more", c.Reports)
 	case c.FullConn < 0 || c.FullConn > MostConn:
 		return fmt.Errorf("instances.fullconn: %d, want 0 to %d", c.FullConn, MostConn)
 	case c.SlowStart < 0:
@@ -158,6 +166,8 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	o.policy = o.sched.Policy
 	o.mover, _ = o.policy.(policy.Mover)
 	o.demand, _ = o.policy.(policy.Estimator)
+	o.keeper, _ = o.policy.(policy.Keeper)
+	o.ruleless = o.sched.Ruleless()
 	o.held.ranker, _ = o.policy.(policy.Ranker)
 	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
@@ -178,8 +188,12 @@ func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
 	return scheduler.New(cfg.Scheduler, cfg.Seed)
 }
 
-// Counts is what the scheduling policy has done so far.
-func (o *Orchestrator) Counts() *scheduler.Counts { return o.sched.Counts() }
+// Counts is what the policies have done so far.
+func (o *Orchestrator) Counts() *scheduler.Counts {
+	c := o.sched.Counts()
+	c.Scaling = o.scaler.Counts()
+	return c
+}
 
 // tell tells the policy what has happened.
 func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {
@@ -225,14 +239,24 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		case TelemetryTimer:
 			o.windowEnds()
 		case AutoscaleTimer:
-			o.evaluate()
+			o.evaluate(e.Rate)
 			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
 		case MoveTimer:
 			o.readRules()
+		case ReportTimer:
+			o.readReports()
+		case DispatchTimer:
+			o.listed = true
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
+	case ReportsRead:
+		o.meter.Report(e.Sampled, e.Reports)
 	}
+	if o.listed && o.ruleless {
+		o.redirect()
+	}
+	o.listed = false
 	return o.actions
 }
 
@@ -264,6 +288,7 @@ func (o *Orchestrator) start() {
 	if o.mover != nil {
 		o.arm(MoveTimer, o.mover.Every())
 	}
+	o.awaitReports()
 }
 
 // windowEnds asks for the counters. What waits for a window is done when they come, or here if the last reading never

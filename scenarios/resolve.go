@@ -49,6 +49,7 @@ func (s *Scenario) Orchestrator() orchestrator.Config {
 	return orchestrator.Config{
 		Seed: s.Seed, Initial: in.Initial, Min: in.Min, Max: in.Max, Weights: in.Weights, MaxConn: in.MaxConn,
 		MinConn: in.MinConn, FullConn: in.FullConn, SlowStart: in.SlowStart,
-		Window: s.Telemetry.Window, Scheduler: s.Scheduler, Autoscaler: s.Autoscaler,
+		Window: s.Telemetry.Window, Reports: s.Telemetry.ReportPeriod,
+		Scheduler: s.Scheduler, Autoscaler: s.Autoscaler,
 	}
 }

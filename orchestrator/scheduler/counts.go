@@ -16,13 +16,12 @@ type Counts struct {
 	Unmoved  uint64  `json:"unmoved,omitempty"` // moves that the budget did not allow
 	Reasons  []Count `json:"reasons"`           // of those placed, held and refused
 	Counters []Count `json:"counters"`          // the policy's own; none for most
+
+	Scaling *policy.ScalingCounts `json:"scaling,omitempty"` // nil under one without counters
 }
 
 // Count is how often something happened.
-type Count struct {
-	Name string `json:"name"`
-	N    uint64 `json:"n"`
-}
+type Count = policy.Count
 
 // counts is Counts in the making: verdicts by kind and by reason.
 type counts struct {
@@ -57,14 +56,6 @@ func (s *Scheduler) MayMove(now units.Time) bool {
 func (s *Scheduler) Counts() *Counts {
 	v := &s.counts.verdicts
 	return &Counts{Name: s.row.Name, Placed: v[policy.Place], Held: v[policy.Hold], Refused: v[policy.Drop],
-		Moved: s.counts.moved, Unmoved: s.counts.unmoved, Reasons: named(s.reasons, s.counts.reasons),
-		Counters: named(s.row.Counters, s.counts.own)}
-}
-
-func named(names []string, ns []uint64) []Count {
-	all := make([]Count, len(names))
-	for i, name := range names {
-		all[i] = Count{name, ns[i]}
-	}
-	return all
+		Moved: s.counts.moved, Unmoved: s.counts.unmoved, Reasons: policy.Named(s.reasons, s.counts.reasons),
+		Counters: policy.Named(s.row.Counters, s.counts.own)}
 }
