@@ -223,8 +223,7 @@ minconn: to how many maxconn falls for an instance when there are few flows, for
 	above; 0, and no list, for not at all
 fullconn: with how many flows of all instances, those that wait included, maxconn holds in full, with minconn; 0 for
 	always
-slow_start: how long an instance that comes later has less than its weight, for policies with such a time; 0s for not
-	at all
+slow_start: how long an instance that comes has less than its weight, for policies with such a time; 0s for not at all
 `
 }
 
