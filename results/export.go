@@ -233,6 +233,9 @@ func countRows(r *Record, each func(*count) error) error {
 func rowsOf(c *Counts) (rows []count) {
 	verdicts := []scheduler.Count{{Name: "placed", N: c.Placed}, {Name: "held", N: c.Held},
 		{Name: "refused", N: c.Refused}, {Name: "moved", N: c.Moved}}
+	if c.Unmoved > 0 {
+		verdicts = append(verdicts, scheduler.Count{Name: "unmoved", N: c.Unmoved})
+	}
 	for _, part := range []struct {
 		kind string
 		of   []scheduler.Count

@@ -240,7 +240,8 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple,
+		Tenant: p.traffic.Tenant(f)}
 	if p.orch.WantsRates() {
 		e.Rate = p.traffic.Flows[f].Rate()
 	}

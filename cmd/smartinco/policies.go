@@ -23,6 +23,7 @@ type policy struct {
 	Description string               `json:"description"`
 	Telemetry   []string             `json:"telemetry"`
 	Tuple       bool                 `json:"five_tuple,omitempty"`
+	Tenant      bool                 `json:"tenant,omitempty"`
 	Source      string               `json:"source"`
 	Score       string               `json:"score,omitempty"`
 	Best        string               `json:"best,omitempty"` // which score is: highest or lowest
@@ -131,7 +132,8 @@ func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
 	for _, row := range scheduler.Policies {
 		p := described(row.Info)
-		p.Family, p.Tuple, p.Reasons, p.Counters = scheduler.Families.Of(row.Name), row.Tuple, row.Reasons, row.Counters
+		p.Family, p.Tuple, p.Tenant = scheduler.Families.Of(row.Name), row.Tuple, row.Tenant
+		p.Reasons, p.Counters = row.Reasons, row.Counters
 		p.Best = "lowest"
 		if row.Highest {
 			p.Best = "highest"
@@ -181,7 +183,7 @@ func beside(o scheduler.Options) (does []string) {
 		does = append(does, "moves flows that have an instance, at times of its own")
 	}
 	if _, ok := s.Policy.(contract.Ranker); ok {
-		does = append(does, "ranks held flows")
+		does = append(does, "has held flows wait in queues of its own")
 	}
 	if _, ok := s.Policy.(contract.Estimator); ok {
 		does = append(does, "tells the autoscaler what a held flow would bring")
