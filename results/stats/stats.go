@@ -223,7 +223,7 @@ func mannWhitney(a, b []float64, most int) float64 {
 	if n > most {
 		n, n2 := float64(n), float64(len(b))
 		variance := float64(n1) * n2 / 12 * (n + 1 - cubes/(n*(n-1)))
-		return min(1, 2*distuv.UnitNormal.CDF(-max(0, float64(far(seen)-1)/2)/math.Sqrt(variance)))
+		return math.Erfc(max(0, float64(far(seen)-1)/2) / math.Sqrt(2*variance))
 	}
 	// ways[k][s] counts the ways in which k values of the ties so far have ranks that sum up to s/2.
 	ways := make([][]float64, n1+1)
