@@ -222,8 +222,8 @@ func mannWhitney(a, b []float64, most int) float64 {
 	far := func(sum int) int { return max(sum-middle, middle-sum) }
 	if n > most {
 		n, n2 := float64(n), float64(len(b))
-		variance := float64(n1) * n2 / 12 * (n + 1 - cubes/(n*(n-1)))
-		return math.Erfc(max(0, float64(far(seen)-1)/2) / math.Sqrt(2*variance))
+		twice := float64(n1) * n2 / 6 * (n + 1 - cubes/(n*(n-1))) // the variance
+		return math.Erfc(max(0, float64(far(seen)-1)/2) / math.Sqrt(twice))
 	}
 	// ways[k][s] counts the ways in which k values of the ties so far have ranks that sum up to s/2.
 	ways := make([][]float64, n1+1)
