@@ -11,10 +11,11 @@ import (
 type EventKind uint8
 
 // The events. What a plant must fill in beside the kind stands with each. RuleInstalled and RuleRejected answer a
-// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
+// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer. Where there are no rules,
+// FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
 	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
+	FlowArrived                     // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
 	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
 	CountersRead                    // Counters, Sampled: answer to ReadCounters
 	InstanceReady                   // Instance: it takes packets from now on
@@ -24,6 +25,7 @@ const (
 	RuleRejected                    // Flow, Instance, Reason: the switch refused the order; what was in force stays
 	Tick                            // Timer: the timer of a SetTimer fired
 	RulesRead                       // Rules, Sampled: answer to ReadRules
+	ReportsRead                     // Reports, Sampled: answer to ReadReports
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.
@@ -33,10 +35,12 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Rate     float64       // packets a second: of FlowArrived, see Orchestrator.WantsRates; of Tick, see Foresees
+	Tenant   string        // of FlowArrived: whose flow it is; empty where the traffic has no tenants
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
+	Reports  []Report      // of the instances that run; valid during Handle only
 	Reason   string
 }
 
@@ -45,6 +49,9 @@ type Counter = telemetry.Counter
 
 // RuleCounter is what the switch has counted for one flow's rule.
 type RuleCounter = telemetry.RuleCounter
+
+// Report is what the agent on one instance says of it.
+type Report = telemetry.Report
 
 // Timer names one of the orchestrator's timers.
 type Timer uint8
@@ -55,6 +62,8 @@ const (
 	TelemetryTimer       // a window ends: read the counters
 	AutoscaleTimer       // evaluate the number of instances
 	MoveTimer            // read the counters of the rules, by which the policy moves flows
+	ReportTimer          // read the reports of the instances' agents
+	DispatchTimer        // without rules: what the policy says of flows that live may change now
 
 	Timers = iota // how many values a Timer has
 )
@@ -72,6 +81,8 @@ const (
 	ReadCounters                     // read all instances' counters; answered by CountersRead
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
+	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
+	Steer                            // Flow, Instance, Hops: send its packets there without a rule; 0 drops them
 )
 
 // Action is what the orchestrator wants done.
@@ -81,6 +92,7 @@ type Action struct {
 	Instance flow.Instance
 	Timer    Timer
 	At       units.Time
+	Hops     uint8 // instances that hand the flow's packets on before they reach Instance
 }
 
 // Decision is one entry of the decision log: what was decided, among what, and why. It is handed to the Logger during

@@ -301,6 +301,7 @@ func values(n *yaml.Node) int {
 // read decodes and checks one scenario.
 func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	strictyaml.Defaults(s)
+	n = overStack(d, n)
 	d.Struct(n, s, "")
 	if n.Kind == yaml.MappingNode {
 		s.check(d)

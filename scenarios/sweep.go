@@ -42,7 +42,7 @@ base: another scenario, by path or embedded name, over which this file's keys ar
 	base; without it, this file is the base
 matrix: dotted keys, each with a list of values or a range {from, to, steps}; every combination is run. For
 	scheduler.policy, autoscaler.policy and autoscaler.victim, the value all stands for each policy in turn, with the
-	defaults of its options
+	defaults of its options; for stack, for each stack
 zip: dotted keys with values as in the matrix, but varied together: all first values, then all second ones. It is one
 	more axis of the study
 where: conditions that a run must all meet, such as scheduler.limit <= autoscaler.above; others are left out
@@ -289,13 +289,14 @@ func span(d *strictyaml.Decoder, n *yaml.Node, key string) (values []*yaml.Node)
 	return values
 }
 
-// All stands for each policy of the table, where the matrix sweeps a key that takes policies.
+// All stands for each policy of the table, where the matrix sweeps a key that takes policies, and for each stack.
 const All = "all"
 
 // everyPolicy puts the names of all policies in the place of All, each with the defaults of its options.
 func everyPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
 	names := map[string]func() []string{"scheduler.policy": scheduler.Policies.Names,
-		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names}[key]
+		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names,
+		"stack": stackNames}[key]
 	for _, v := range values {
 		if names == nil || v.Kind != yaml.ScalarNode || v.Value != All {
 			all = append(all, v)

@@ -78,6 +78,7 @@ var midways = map[string]midway{
 	"trex-server":     serving,
 	"forward":         asRoot("forward", "--in", "lo", "--out", "lo"),
 	"scenario list":   prints("scenario", "list"),
+	"scenario stacks": prints("scenario", "stacks"),
 	"scenario show":   prints("scenario", "show", "fig9"),
 	"scenario schema": prints("scenario", "schema"),
 
