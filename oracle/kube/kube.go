@@ -63,6 +63,7 @@ type Pipeline struct {
 	Custom   map[string]metrics.PodMetricsInfo
 	Object   map[string]int64
 	External map[string][]int64
+	Asked    func(name string) ([]int64, error) // where it is not nil, in the place of External
 }
 
 // NewPipeline has nothing.
@@ -104,6 +105,10 @@ func (p *Pipeline) GetObjectMetric(name, _ string, _ *autoscaling.CrossVersionOb
 
 // GetExternalMetric implements metrics.MetricsClient.
 func (p *Pipeline) GetExternalMetric(name, _ string, _ labels.Selector) ([]int64, time.Time, error) {
+	if p.Asked != nil {
+		values, err := p.Asked(name)
+		return values, time.Now(), err
+	}
 	if p.External[name] == nil {
 		return nil, time.Time{}, errPipeline
 	}
@@ -152,20 +157,30 @@ func (c *Cluster) Run(ctx context.Context, f Flags) error {
 // server is the API server's part.
 type server struct{ *Cluster }
 
-func (s server) Scales(string) scale.ScaleInterface      { return scales{c: s.Cluster} }
+func (s server) Scales(string) scale.ScaleInterface      { return scales{c: s.Cluster, begins: true} }
 func (s server) Events(string) coreclient.EventInterface { return events{} }
 func (s server) HorizontalPodAutoscalers(string) autoscalingclient.HorizontalPodAutoscalerInterface {
 	return client{c: s.Cluster}
 }
 
+// Scaler is for others than the controller, which scale the deployment too.
+func (c *Cluster) Scaler() scale.ScalesGetter { return another{c} }
+
+type another struct{ *Cluster }
+
+func (a another) Scales(string) scale.ScaleInterface { return scales{c: a.Cluster} }
+
 type scales struct {
 	scale.ScaleInterface
-	c *Cluster
+	c      *Cluster
+	begins bool // an evaluation
 }
 
 func (s scales) Get(context.Context, schema.GroupResource, string, metav1.GetOptions) (*autoscalingv1.Scale, error) {
-	if err := s.c.Before(); err != nil {
-		return nil, err
+	if s.begins {
+		if err := s.c.Before(); err != nil {
+			return nil, err
+		}
 	}
 	return &autoscalingv1.Scale{ObjectMeta: Meta("x"), Spec: autoscalingv1.ScaleSpec{Replicas: int32(s.c.Replicas)},
 		Status: autoscalingv1.ScaleStatus{Replicas: int32(s.c.There), Selector: Selector.String()}}, nil
