@@ -104,6 +104,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 			return p == "orchestrator" || p == "orchestrator/scheduler"
 		}, "a policy knows its contract, and not its host"},
 		{under("plots"), under("sim", "hw", "cmd"), "figures are made from records alone"},
+		{under("report"), under("sim", "hw", "plots", "cmd"), "a page is made from records alone"},
 		{under("plots/chart"), func(p string) bool { return p == "plots" || under("results", "scenarios")(p) },
 			"who draws does not know what the numbers mean"},
 		{under("results"), under("sim", "hw", "cmd"), "a record does not depend on who wrote it"},
