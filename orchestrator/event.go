@@ -11,7 +11,8 @@ import (
 type EventKind uint8
 
 // The events. What a plant must fill in beside the kind stands with each. RuleInstalled and RuleRejected answer a
-// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
+// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer. Where there are no rules,
+// FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
 	Start          EventKind = iota // the run begins; first event of every run
 	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
@@ -61,6 +62,7 @@ const (
 	AutoscaleTimer       // evaluate the number of instances
 	MoveTimer            // read the counters of the rules, by which the policy moves flows
 	ReportTimer          // read the reports of the instances' agents
+	DispatchTimer        // without rules: what the policy says of flows that live may change now
 
 	Timers = iota // how many values a Timer has
 )
@@ -79,6 +81,7 @@ const (
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
+	Steer                            // Flow, Instance, Hops: send its packets there without a rule; 0 drops them
 )
 
 // Action is what the orchestrator wants done.
@@ -88,6 +91,7 @@ type Action struct {
 	Instance flow.Instance
 	Timer    Timer
 	At       units.Time
+	Hops     uint8 // instances that hand the flow's packets on before they reach Instance
 }
 
 // Decision is one entry of the decision log: what was decided, among what, and why. It is handed to the Logger during

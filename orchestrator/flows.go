@@ -21,6 +21,7 @@ type flowState struct {
 	phase    phase
 	rule     ruleState
 	retrying bool          // its rule was rejected and is tried again after this window
+	hops     uint8         // instances that hand its packets on; without rules
 	target   flow.Instance // the instance it is assigned to
 	ordered  flow.Instance // where the newest order for its rule leads
 	origin   flow.Instance // the instance to which a rule may send it until ordered is confirmed; astray has more
@@ -120,6 +121,12 @@ func (o *Orchestrator) schedule(id flow.ID, f *flowState, silent verdicts) (flow
 	if silent>>answer.Verdict&1 != 0 {
 		return target, answer.Verdict
 	}
+	o.carry(id, target, answer, reason)
+	return target, answer.Verdict
+}
+
+// carry counts and logs an answer that is carried out.
+func (o *Orchestrator) carry(id flow.ID, target flow.Instance, answer policy.Answer, reason string) {
 	o.sched.Carried(answer)
 	if o.log != nil {
 		o.candidates = o.sched.Candidates(&o.view, o.candidates[:0])
@@ -127,12 +134,15 @@ func (o *Orchestrator) schedule(id flow.ID, f *flowState, silent verdicts) (flow
 		o.decided(Decision{Kind: kind, Policy: o.sched.Row().Name, Flow: id, Instance: target, Reason: reason,
 			Candidates: o.candidates})
 	}
-	return target, answer.Verdict
 }
 
 // install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of
 // the flow's earlier targets: one that was ordered may have come into force before the next.
 func (o *Orchestrator) install(id flow.ID, f *flowState) {
+	if o.ruleless {
+		o.steer(id, f, 0)
+		return
+	}
 	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}
 	if f.rule == noRule {
 		f.rule = asked

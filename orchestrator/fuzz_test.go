@@ -49,6 +49,9 @@ func script(b []byte) (Config, []Event, []units.Time) {
 			small.FieldByName("Table").SetInt(251)
 			c.Scheduler.Policy.Options = small.Interface()
 		}
+		if row := scheduler.Policies.Find(c.Scheduler.Policy.Name); row.Dispatch == policy.ByEither && first>>2&1 == 0 {
+			c.Scheduler.Rules = "none"
+		}
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
 		c.Scheduler.Metric = []string{"offered", "processed"}[first>>1&1]
@@ -161,6 +164,11 @@ func (w *witness) action(a Action) error {
 		}
 	case RemoveRule:
 		delete(w.rules, a.Flow)
+	case Steer:
+		w.rules[a.Flow] = &rule{may: []flow.Instance{a.Instance}}
+		if s := w.started[a.Instance]; a.Instance != 0 && s != "ready" {
+			return fmt.Errorf("flow %d steered to instance %d, which is %q", a.Flow, a.Instance, s)
+		}
 	case InstallRule, MoveRule:
 		r := w.rules[a.Flow]
 		if r == nil {

@@ -61,6 +61,7 @@ func (o *Orchestrator) list() {
 			continue
 		}
 		o.tell(policy.Left, slot, nil)
+		o.listed = true
 		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
 		if o.sees.Has(policy.T1) {
@@ -92,6 +93,7 @@ func (o *Orchestrator) list() {
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)
+			o.listed = true
 		}
 		slot++
 	}
@@ -175,7 +177,8 @@ func (o *Orchestrator) instanceFailed(id flow.Instance, reason string) {
 	}
 	o.changed(Failed, id, "", reason)
 	o.list()
-	for o.insts[id].flows.n > 0 {
+	o.listed = true // also of one that drained
+	for o.insts[id].flows.n > 0 && !o.ruleless {
 		o.rehome(o.insts[id].flows.head, true)
 	}
 	o.replace()
@@ -238,7 +241,7 @@ func (o *Orchestrator) drain(id flow.Instance) {
 
 // moveAway moves the flows of a draining instance to ready ones, as far as the scheduler finds them a place.
 func (o *Orchestrator) moveAway(id flow.Instance) {
-	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 {
+	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 || o.ruleless {
 		return
 	}
 	var full []*heldList // no place for a flow of that rank, so none for the others

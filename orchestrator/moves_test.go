@@ -52,6 +52,10 @@ type (
 		*booked
 		policy.Estimator
 	}
+	bookedKeeper struct {
+		*booked
+		policy.Keeper
+	}
 )
 
 func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy.Move) []policy.Move {
@@ -63,6 +67,13 @@ func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy
 		}
 	}
 	return b.Mover.Moves(v, counted, to)
+}
+
+func (b bookedKeeper) Keeps(w *policy.Work, v *policy.View, lives func(flow.Instance) bool) (units.Time, int) {
+	if w.At == 0 || b.at[w.Flow] != w.At || !lives(w.At) {
+		b.fail("asks whether %+v stays, which is on %d", *w, b.at[w.Flow])
+	}
+	return b.Keeper.Keeps(w, v, lives)
 }
 
 // withBooks has the configuration's policy keep books.
@@ -78,6 +89,8 @@ func withBooks(c Config) (Config, *booked) {
 			return bookedMover{b, p}, err
 		case policy.Estimator:
 			return bookedEstimator{b, p}, err
+		case policy.Keeper:
+			return bookedKeeper{b, p}, err
 		}
 		return b, err
 	}

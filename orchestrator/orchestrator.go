@@ -45,14 +45,19 @@ const maxFlowGap = 1 << 20
 
 // Orchestrator is the state machine. Use New; it is not safe for concurrent use.
 type Orchestrator struct {
-	cfg     Config
-	log     Logger
-	sched   *scheduler.Scheduler
-	policy  policy.Policy
-	mover   policy.Mover     // the policy, if it is one; else nil
-	demand  policy.Estimator // the policy, if it is one; else nil
-	sees    policy.Class     // what the view shows the policy
-	tupled  bool             // the policy looks at five-tuples
+	cfg    Config
+	log    Logger
+	sched  *scheduler.Scheduler
+	policy policy.Policy
+	mover  policy.Mover     // the policy, if it is one; else nil
+	demand policy.Estimator // the policy, if it is one; else nil
+	keeper policy.Keeper    // the policy, if it is one; else nil
+	sees   policy.Class     // what the view shows the policy
+	tupled bool             // the policy looks at five-tuples
+
+	ruleless bool // there are no rules: see dispatch.go
+	listed   bool // which instances take work has changed in this Handle
+
 	scaler  *autoscaler.Autoscaler
 	meter   telemetry.Collector
 	now     units.Time
@@ -152,6 +157,8 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	o.policy = o.sched.Policy
 	o.mover, _ = o.policy.(policy.Mover)
 	o.demand, _ = o.policy.(policy.Estimator)
+	o.keeper, _ = o.policy.(policy.Keeper)
+	o.ruleless = o.sched.Ruleless()
 	o.held.ranker, _ = o.policy.(policy.Ranker)
 	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
@@ -224,12 +231,18 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 			o.readRules()
 		case ReportTimer:
 			o.readReports()
+		case DispatchTimer:
+			o.listed = true
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
 	case ReportsRead:
 		o.meter.Report(e.Sampled, e.Reports)
 	}
+	if o.listed && o.ruleless {
+		o.redirect()
+	}
+	o.listed = false
 	return o.actions
 }
 

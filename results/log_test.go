@@ -137,7 +137,7 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 		case 1:
 			e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(rng.IntN(len(actionKinds))),
 				Flow: flow.ID(n()), Instance: flow.Instance(n()),
-				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n())}
+				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n()), Hops: uint8(n())}
 		case 2:
 			d := &orchestrator.Decision{At: e.At, Kind: text[rng.IntN(len(text))], Policy: text[rng.IntN(len(text))],
 				Flow:     flow.ID(n() - 1),

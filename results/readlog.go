@@ -78,6 +78,7 @@ type logLine struct {
 	Instance   flow.Instance          `json:"instance"`
 	Timer      string                 `json:"timer"`
 	At         units64                `json:"at_ps"`
+	Hops       uint8                  `json:"hops"`
 	Src        string                 `json:"src"`
 	Dst        string                 `json:"dst"`
 	SrcPort    uint16                 `json:"sport"`
@@ -168,7 +169,7 @@ func parseLine(b []byte) (Entry, error) {
 			return Entry{}, err
 		}
 		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
-			Timer: orchestrator.Timer(timer), At: units.Time(l.At)}
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {
 			target = -1

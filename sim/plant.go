@@ -159,6 +159,7 @@ var timerClass = [...]Class{
 	orchestrator.AutoscaleTimer: ClassAutoscaler,
 	orchestrator.MoveTimer:      ClassTelemetry,
 	orchestrator.ReportTimer:    ClassTelemetry,
+	orchestrator.DispatchTimer:  ClassTelemetry,
 }
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
@@ -179,6 +180,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.rules.write(p, a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.rules.remove(p, a.Flow)
+	case orchestrator.Steer:
+		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
 		p.containers.create(p, a.Instance, atStart)
 	case orchestrator.DeleteInstance:
@@ -259,6 +262,7 @@ func (p *plant) finish() results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
+	t.Broken, t.HandedOn = p.rules.broken, p.rules.handOns(p)
 	var row results.Flow // escapes, so there is one for all flows
 	var texts results.Texts
 	text := func(a netip.Addr) string {

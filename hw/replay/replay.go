@@ -105,6 +105,11 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 	if err := checkReports(sc.Name, sc.Autoscaler.Measures()); err != nil {
 		return err
 	}
+	if sc.Scheduler.Ruleless() {
+		return refusef("scenario %s: scheduler.policy: %s without rules: the drivers write a rule for each flow, and "+
+			"cannot put a policy's function into a switch: want rules: flow, and a policy that goes by rules",
+			sc.Name, sc.Scheduler.Policy.Name)
+	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+
 			"over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",

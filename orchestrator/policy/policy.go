@@ -148,6 +148,15 @@ type Move struct {
 	Slot int
 }
 
+// Keeper is a policy that dispatches packets without rules, and under which a flow may stay at its instance although
+// Pick would answer otherwise by now: a packet names its instance, or another hands it on.
+type Keeper interface {
+	// Keeps says until when the packets of w will reach w.At, which is there, if no instance joins or leaves until
+	// then, and how many others hand them on before. If that time is not after v.Now, they do not reach it. v may hold
+	// no instance; lives says of any whether it is still there, taking work or draining.
+	Keeps(w *Work, v *View, lives func(flow.Instance) bool) (until units.Time, hops int)
+}
+
 // Ranker is a policy under which not all held work is alike. The greatest rank is tried first; work of equal rank is
 // tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would
 // too. A rank depends on the work alone, Held left out. A policy that is no Ranker promises the same of all work.

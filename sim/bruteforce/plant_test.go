@@ -23,6 +23,7 @@ const (
 	flowsEnd            // the orchestrator is told
 	countersCome
 	timersFire // the readings' before the autoscaler's
+	steered    // flows that begin where there are no rules
 	packets    // are sent, forwarded by the eSwitch or by the slow path
 	packetIns  // first packets at the scheduler
 	arrivals   // at the rings: from the slow path, then by rule
@@ -91,6 +92,8 @@ type plant struct {
 
 	slow *slowPath
 
+	ruleless bool // the switch sends every packet on without a rule
+
 	taken      int        // rules in the table or on their way there
 	writerFree units.Time // when the writer is
 
@@ -154,6 +157,8 @@ type flowState struct {
 	assigned flow.Instance
 	moves    int
 	byRule   int // packets that its rule has forwarded to an instance
+	hops     int // instances that hand its packets on
+	broken   bool
 	counts   counts
 }
 
@@ -180,6 +185,7 @@ func simulate(t testing.TB, sc *scenarios.Scenario) *plant {
 	p.initStage()
 	p.load()
 	p.slow = newSlowPath(p)
+	p.ruleless = sc.Scheduler.Ruleless()
 	for i := range sc.Faults {
 		f := &sc.Faults[i]
 		p.at(f.At, faultsChange, 0, func() { p.fault(f, true) })
@@ -314,6 +320,13 @@ func (p *plant) begins(f *flowState) {
 	f.live = true
 	p.load()
 	p.contend()
+	if p.ruleless { // nothing misses; what has not been sent anywhere is dropped
+		f.hasRule, f.rule = true, 0
+		p.at(p.now, steered, 0, func() {
+			f.seen = true
+			p.tell(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple})
+		})
+	}
 	var come func(units.Time)
 	come = func(at units.Time) {
 		send := func() {
@@ -390,6 +403,8 @@ func (p *plant) tell(e orchestrator.Event) {
 			p.removeRule(f)
 			f.target, f.decided, f.announced = 0, false, false // its next packet is a first again
 			p.contend()
+		case orchestrator.Steer:
+			p.steer(p.flows[a.Flow], a.Instance, int(a.Hops))
 		case orchestrator.CreateInstance:
 			p.create(e.Kind == orchestrator.Start)
 		case orchestrator.DeleteInstance:
@@ -450,7 +465,7 @@ func (p *plant) counters() (c []orchestrator.Counter) {
 
 func (p *plant) ruleCounters() (c []orchestrator.RuleCounter) {
 	for _, f := range p.flows {
-		if f.hasRule && !f.ended {
+		if f.hasRule && f.decided && !f.ended {
 			c = append(c, orchestrator.RuleCounter{Flow: f.id, Packets: uint64(f.byRule)})
 		}
 	}

@@ -68,6 +68,9 @@ func described(t *testing.T, row *policy.Row) {
 	if !row.Sees.Has(policy.T0) {
 		t.Error("the row does not declare T0, which every policy sees")
 	}
+	if row.Dispatch != policy.ByRule && row.Sees != policy.T0 {
+		t.Errorf("the row sees %v: want T0 alone, since no rule is counted and no flow is known", row.Sees)
+	}
 }
 
 // world is instances that come and go, and flows. Two copies of the policy live in it: one is asked with a log, one
@@ -273,6 +276,14 @@ func (w *world) ask(f *policy.Work) policy.Answer {
 	}
 	if a.Verdict > policy.Drop || a.Verdict == policy.Place && (a.Slot < 0 || a.Slot >= len(w.view.IDs)) {
 		w.t.Fatalf("answer %+v among %d instances", a, len(w.view.IDs))
+	}
+	if w.row.Dispatch == policy.ByEither { // it knows of a packet no more than of which flow that is
+		other := policy.Work{Flow: f.Flow + 1, At: 77, Held: !f.Held, Tuple: f.Tuple}
+		for _, p := range w.copies {
+			if b := p.Pick(&other, &w.view, nil); a != b {
+				w.t.Fatalf("answers %+v, and %+v for the next packet", a, b)
+			}
+		}
 	}
 	w.weighed(a, log.Ratings)
 	if r, ok := w.copies[0].(policy.Ranker); ok && r.Rank(f) != w.copies[1].(policy.Ranker).Rank(&was) {
