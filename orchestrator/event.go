@@ -15,7 +15,7 @@ type EventKind uint8
 // FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
 	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
+	FlowArrived                     // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
 	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
 	CountersRead                    // Counters, Sampled: answer to ReadCounters
 	InstanceReady                   // Instance: it takes packets from now on
@@ -35,7 +35,8 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Rate     float64       // packets a second: of FlowArrived, see Orchestrator.WantsRates; of Tick, see Foresees
+	Tenant   string        // of FlowArrived: whose flow it is; empty where the traffic has no tenants
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only

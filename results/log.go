@@ -92,6 +92,9 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 	if e.Rate != 0 {
 		b = appendFloat(append(b, `,"rate_pps":`...), e.Rate)
 	}
+	if e.Tenant != "" {
+		b = appendString(append(b, `,"tenant":`...), e.Tenant)
+	}
 	if k.fields&(fCounters|fRules|fReports) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
 		b = strconv.AppendInt(append(b, `,"sampled_ps":`...), int64(e.Sampled), 10)
 	}

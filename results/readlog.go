@@ -85,6 +85,7 @@ type logLine struct {
 	DstPort    uint16                 `json:"dport"`
 	Proto      uint8                  `json:"proto"`
 	Rate       logFloat               `json:"rate_pps"`
+	Tenant     string                 `json:"tenant"`
 	Sampled    units64                `json:"sampled_ps"`
 	Counters   []orchestrator.Counter `json:"counters"`
 	Reason     string                 `json:"reason"`
@@ -145,6 +146,7 @@ func parseLine(b []byte) (Entry, error) {
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Rate:    float64(l.Rate),
+			Tenant:  l.Tenant,
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
 			Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {

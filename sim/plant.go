@@ -54,6 +54,7 @@ type plant struct {
 	faults     faults
 	windows    windows
 	readings   readings
+	foresight  foresight
 	reports    reports
 	active     int32 // flows
 	ctx        context.Context
@@ -146,11 +147,20 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.reports.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
-				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
+				p.tick(orchestrator.Timer(e.A))
 			}
 		}
 	}
 	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
+}
+
+// tick delivers that a timer has fired.
+func (p *plant) tick(t orchestrator.Timer) {
+	e := orchestrator.Event{Kind: orchestrator.Tick, Timer: t}
+	if t == orchestrator.AutoscaleTimer && p.orch.Foresees() {
+		e.Rate = p.foresight.most(p.traffic, p.now, p.now+p.sc.Autoscaler.Interval+p.starts())
+	}
+	p.deliver(e)
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
@@ -230,7 +240,8 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple,
+		Tenant: p.traffic.Tenant(f)}
 	if p.orch.WantsRates() {
 		e.Rate = p.traffic.Flows[f].Rate()
 	}
