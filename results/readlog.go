@@ -92,7 +92,8 @@ type logLine struct {
 	Desired    int                    `json:"desired"`
 	Candidates []logCandidate         `json:"candidates"`
 
-	Rules []orchestrator.RuleCounter `json:"rules"`
+	Rules   []orchestrator.RuleCounter `json:"rules"`
+	Reports []orchestrator.Report      `json:"reports"`
 }
 
 // units64 is a time as a bare number of picoseconds, where units.Time would be read as text.
@@ -143,7 +144,8 @@ func parseLine(b []byte) (Entry, error) {
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Rate:    float64(l.Rate),
-			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reason: l.Reason}
+			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
+			Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err
 		}
@@ -155,6 +157,9 @@ func parseLine(b []byte) (Entry, error) {
 		}
 		if len(ev.Rules) == 0 {
 			ev.Rules = nil
+		}
+		if len(ev.Reports) == 0 {
+			ev.Reports = nil
 		}
 		e.Event = ev
 	case l.Action != nil && l.Event == nil && l.Decision == nil:

@@ -34,6 +34,7 @@ const (
 	evEnded
 	evCounters
 	evTimer
+	evReports
 )
 
 type plant struct {
@@ -53,6 +54,7 @@ type plant struct {
 	faults     faults
 	windows    windows
 	readings   readings
+	reports    reports
 	active     int32 // flows
 	ctx        context.Context
 }
@@ -140,6 +142,8 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.ended(flow.ID(e.A))
 		case evCounters:
 			p.readings.arrive(p)
+		case evReports:
+			p.reports.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
 				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
@@ -154,6 +158,7 @@ var timerClass = [...]Class{
 	orchestrator.TelemetryTimer: ClassTelemetry,
 	orchestrator.AutoscaleTimer: ClassAutoscaler,
 	orchestrator.MoveTimer:      ClassTelemetry,
+	orchestrator.ReportTimer:    ClassTelemetry,
 }
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
@@ -182,6 +187,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.readings.ask(p, orchestrator.CountersRead)
 	case orchestrator.ReadRules:
 		p.readings.ask(p, orchestrator.RulesRead)
+	case orchestrator.ReadReports:
+		p.reports.ask(p)
 	case orchestrator.SetTimer:
 		p.timers[a.Timer]++
 		e := Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]}
