@@ -315,7 +315,8 @@ func TestCostsSideBySide(t *testing.T) {
 		}
 	}
 	var text bytes.Buffer
-	if err := c.WriteText(&text); err != nil || !strings.Contains(text.String(), "  scale_events  2  4     +2  100.00 %\n") {
+	err = c.WriteText(&text)
+	if want := "  scale_events  2  4     +2  100.00 %\n"; err != nil || !strings.Contains(text.String(), want) {
 		t.Error(err, text.String())
 	}
 }
