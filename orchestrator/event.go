@@ -11,10 +11,11 @@ import (
 type EventKind uint8
 
 // The events. What a plant must fill in beside the kind stands with each. RuleInstalled and RuleRejected answer a
-// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
+// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer. Where there are no rules,
+// FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
 	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
+	FlowArrived                     // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
 	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
 	CountersRead                    // Counters, Sampled: answer to ReadCounters
 	InstanceReady                   // Instance: it takes packets from now on
@@ -34,7 +35,8 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Rate     float64       // packets a second: of FlowArrived, see Orchestrator.WantsRates; of Tick, see Foresees
+	Tenant   string        // of FlowArrived: whose flow it is; empty where the traffic has no tenants
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
@@ -61,6 +63,7 @@ const (
 	AutoscaleTimer       // evaluate the number of instances
 	MoveTimer            // read the counters of the rules, by which the policy moves flows
 	ReportTimer          // read the reports of the instances' agents
+	DispatchTimer        // without rules: what the policy says of flows that live may change now
 
 	Timers = iota // how many values a Timer has
 )
@@ -79,6 +82,7 @@ const (
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
+	Steer                            // Flow, Instance, Hops: send its packets there without a rule; 0 drops them
 )
 
 // Action is what the orchestrator wants done.
@@ -88,6 +92,7 @@ type Action struct {
 	Instance flow.Instance
 	Timer    Timer
 	At       units.Time
+	Hops     uint8 // instances that hand the flow's packets on before they reach Instance
 }
 
 // Decision is one entry of the decision log: what was decided, among what, and why. It is handed to the Logger during

@@ -33,6 +33,7 @@ var (
 var ofSchedulers = []measure{
 	throughput, loss, wait,
 	{"Flows moved", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Moves), true }, false},
+	{"Broken connections", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Broken), true }, false},
 	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true },
 		false},
 }

@@ -62,6 +62,7 @@ var actionKinds = []kind{
 	orchestrator.SetTimer:       {"set-timer", fTimer | fAt},
 	orchestrator.ReadRules:      {"read-rules", 0},
 	orchestrator.ReadReports:    {"read-reports", 0},
+	orchestrator.Steer:          {"steer", fFlow | fInstance},
 }
 
 var timerNames = []string{
@@ -70,6 +71,7 @@ var timerNames = []string{
 	orchestrator.AutoscaleTimer: "autoscale",
 	orchestrator.MoveTimer:      "move",
 	orchestrator.ReportTimer:    "report",
+	orchestrator.DispatchTimer:  "dispatch",
 }
 
 func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error) {
@@ -89,6 +91,9 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 	}
 	if e.Rate != 0 {
 		b = appendFloat(append(b, `,"rate_pps":`...), e.Rate)
+	}
+	if e.Tenant != "" {
+		b = appendString(append(b, `,"tenant":`...), e.Tenant)
 	}
 	if k.fields&(fCounters|fRules|fReports) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
 		b = strconv.AppendInt(append(b, `,"sampled_ps":`...), int64(e.Sampled), 10)
@@ -181,6 +186,9 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	}
 	if k.fields&fAt != 0 || a.At != 0 {
 		b = strconv.AppendInt(append(b, `,"at_ps":`...), int64(a.At), 10)
+	}
+	if a.Hops != 0 {
+		b = strconv.AppendUint(append(b, `,"hops":`...), uint64(a.Hops), 10)
 	}
 	return append(b, "}\n"...), nil
 }

@@ -78,12 +78,14 @@ type logLine struct {
 	Instance   flow.Instance          `json:"instance"`
 	Timer      string                 `json:"timer"`
 	At         units64                `json:"at_ps"`
+	Hops       uint8                  `json:"hops"`
 	Src        string                 `json:"src"`
 	Dst        string                 `json:"dst"`
 	SrcPort    uint16                 `json:"sport"`
 	DstPort    uint16                 `json:"dport"`
 	Proto      uint8                  `json:"proto"`
 	Rate       logFloat               `json:"rate_pps"`
+	Tenant     string                 `json:"tenant"`
 	Sampled    units64                `json:"sampled_ps"`
 	Counters   []orchestrator.Counter `json:"counters"`
 	Reason     string                 `json:"reason"`
@@ -144,6 +146,7 @@ func parseLine(b []byte) (Entry, error) {
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Rate:    float64(l.Rate),
+			Tenant:  l.Tenant,
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
 			Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
@@ -168,7 +171,7 @@ func parseLine(b []byte) (Entry, error) {
 			return Entry{}, err
 		}
 		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
-			Timer: orchestrator.Timer(timer), At: units.Time(l.At)}
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {
 			target = -1

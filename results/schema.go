@@ -129,6 +129,9 @@ type Totals struct {
 	Moves          int64   `json:"moves"`
 	RulesInstalled int64   `json:"rules_installed"`
 	RulesRejected  int64   `json:"rules_rejected"`
+	// Where packets find their instance without rules; with rules there are none of either.
+	Broken   int64 `json:"broken,omitempty"`    // flows that reached another instance without having been moved
+	HandedOn int64 `json:"handed_on,omitempty"` // packets that an instance handed on, each as often as that happened
 }
 
 // Drops are lost packets by cause.

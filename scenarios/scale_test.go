@@ -98,7 +98,8 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		"flows: [{period: 1us, end: 4s}]",
 		"flows: [{period: 1us, end: 4s, arrivals: on-off, on_time: 3ms, off_time: 7ms}]",
 	} {
-		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\nworkload:\n  - " + workload + "\n"
+		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\n" +
+			"scheduler: {move_budget: 9}\nworkload:\n  - " + workload + "\n"
 		s, err := one(t, text).Scaled(0.5, 0.06)
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +110,9 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		}
 		if got := again.Instances.SlowStart; got != 120*units.Millisecond {
 			t.Errorf("slow start of %v, want 120ms", got)
+		}
+		if got := again.Scheduler.MoveBudget; got != 150 {
+			t.Errorf("%d moves a second, want 150: the seconds are 0.06 as long", got)
 		}
 	}
 }

@@ -204,6 +204,8 @@ type Instances struct {
 	Max       int        `yaml:"max" default:"8" min:"1" max:"65536"`
 	Weights   []int      `yaml:"weights"`
 	MaxConn   []int      `yaml:"maxconn"`
+	MinConn   []int      `yaml:"minconn"`
+	FullConn  int        `yaml:"fullconn" default:"0" min:"0" max:"2147483647"`
 	SlowStart units.Time `yaml:"slow_start" default:"0s"`
 }
 
@@ -217,6 +219,10 @@ weights: how much of the flows each instance is to have beside the others, 0 to 
 	list in order of creation, whose last value holds for all later instances; without it, all have 1
 maxconn: most flows that each instance is to have at once, for policies with such a limit: a list as above; 0, and no
 	list, for no limit
+minconn: to how many maxconn falls for an instance when there are few flows, for policies with such a limit: a list as
+	above; 0, and no list, for not at all
+fullconn: with how many flows of all instances, those that wait included, maxconn holds in full, with minconn; 0 for
+	always
 slow_start: how long an instance that comes later has less than its weight, for policies with such a time; 0s for not
 	at all
 `
@@ -224,8 +230,19 @@ slow_start: how long an instance that comes later has less than its weight, for 
 
 // Unused implements strictyaml.Partial: what is not given says nothing.
 func (in Instances) Unused(key string) bool {
-	return key == "weights" && len(in.Weights) == 0 || key == "maxconn" && len(in.MaxConn) == 0 ||
-		key == "slow_start" && in.SlowStart == 0
+	switch key {
+	case "weights":
+		return len(in.Weights) == 0
+	case "maxconn":
+		return len(in.MaxConn) == 0
+	case "minconn":
+		return len(in.MinConn) == 0
+	case "fullconn":
+		return in.FullConn == 0
+	case "slow_start":
+		return in.SlowStart == 0
+	}
+	return false
 }
 
 // Telemetry is the metrics collector's view.
@@ -281,7 +298,7 @@ jump: count packets instead of stepping them where that comes out the same. fals
 `
 }
 
-// Source is one source of traffic: exactly one key is set.
+// Source is one source of traffic: exactly one of its kinds is set.
 type Source struct {
 	CBR     *CBR       `yaml:"cbr"`
 	Flows   []OneFlow  `yaml:"flows"`
@@ -290,6 +307,7 @@ type Source struct {
 	Records *Trace     `yaml:"records"`
 	Load    *LoadCurve `yaml:"load"`
 	Model   *Model     `yaml:"model"`
+	Tenant  string     `yaml:"tenant"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -302,8 +320,12 @@ zeek: a Zeek connection log, gzip or not
 records: flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not
 load: a load curve in CSV, gzip or not
 model: a flow model: flows drawn from a distribution
+tenant: whose flows these are, for policies that share between tenants; without a name, those of a tenant of all others
 `
 }
+
+// Unused implements strictyaml.Partial.
+func (s Source) Unused(key string) bool { return key == "tenant" && s.Tenant == "" }
 
 // OneOf implements strictyaml.OneOf.
 func (Source) OneOf() {}

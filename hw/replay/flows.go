@@ -120,7 +120,8 @@ func (p *plant) arrived(e *hw.Event) {
 		s.seen = true
 		p.flows.active++
 	}
-	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: e.Tuple})
+	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: e.Tuple,
+		Tenant: p.traffic.Tenant(id)})
 	p.opts.Metrics.placed.Observe(time.Since(e.At).Seconds())
 	if !s.routed || s.want == 0 {
 		p.flows.dropped++

@@ -16,6 +16,8 @@ type generator struct {
 	exact bool // rates have whole periods
 
 	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
+
+	dispatch *rand.Rand // draws how packets find their instance, apart as well
 }
 
 func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
@@ -47,6 +49,7 @@ func scenario(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x0b5e55))}
 	g.round, g.exact = g.often(30), g.often(40)
 	g.pooled = rand.New(rand.NewPCG(seed, 0x9001)).IntN(100) < 40
+	g.dispatch = rand.New(rand.NewPCG(seed, 0x57ee8))
 	ms := 3 + g.IntN(12)
 	g.line("name: brute-force-%d\nseed: %d\nduration: %dms\nengine: packet", seed, 1+g.IntN(3), ms)
 	total := 40 + g.IntN(360) // thousand packets a second of all flows
@@ -59,7 +62,7 @@ func scenario(seed uint64) string {
 	g.line("instances: {initial: %d, min: %d, max: %d}", initial, lo, max(initial, 1)+g.IntN(5))
 	limit := 10 + g.IntN(total)
 	g.line("scheduler: {policy: %s, limit: %dkpps, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
-		simtest.MovingPolicy(g.Rand, 400, "us"), limit,
+		g.policy(), limit,
 		g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
 		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"),
 		g.holdOrDrop(lo))
@@ -83,6 +86,20 @@ func scenario(seed uint64) string {
 	g.workload(total, ms*1000)
 	g.faults(ms * 1000)
 	return g.String()
+}
+
+// policy draws a value of scheduler.policy, with how packets find their instance: one time in six without rules.
+func (g *generator) policy() string {
+	name := simtest.MovingPolicy(g.Rand, 400, "us")
+	if g.dispatch.IntN(6) > 0 {
+		return name
+	}
+	upTo := func(n int) int { return 1 + g.dispatch.IntN(n) }
+	all := []string{
+		"hash, rules: none", "hrw, rules: none", "ring, rules: none", "{maglev: {table: 251}}, rules: none", "cheetah",
+		"{beamer: {buckets: 64}}", fmt.Sprintf("{beamer: {buckets: %d, timeout: %dus}}", upTo(200), upTo(4000)),
+	}
+	return all[g.dispatch.IntN(len(all))]
 }
 
 func (g *generator) holdOrDrop(lo int) string {

@@ -76,6 +76,8 @@ type Engine struct {
 	law     contention.Law
 	pool    *sim.Pool // nil if shares are reserved
 
+	ruleless bool // nothing misses: a flow that has not been steered anywhere is dropped
+
 	flows []flowState
 	next  int // flow to start next
 
@@ -96,7 +98,8 @@ func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Contr
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, pool: pool, flows: make([]flowState, len(w.Flows))}
+	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, pool: pool,
+		ruleless: sc.Scheduler.Ruleless(), flows: make([]flowState, len(w.Flows))}
 	for i := range e.flows {
 		e.flows[i].out = -1
 	}
@@ -173,7 +176,13 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	}
 	if !s.on {
 		s.on = true
-		e.reroute(now, f, missed, 0)
+		if e.ruleless {
+			s.announced, s.decided = true, true
+			e.reroute(now, f, dropped, 0)
+			e.ctl.Arrived(f)
+		} else {
+			e.reroute(now, f, missed, 0)
+		}
 	}
 	g := &segs[s.segment]
 	next := g.End
@@ -241,7 +250,7 @@ func (e *Engine) detach(now units.Time, f flow.ID) {
 		e.instances[s.rule].feed(-s.rate, -float64(s.rate*s.size), -1)
 		e.instances[s.rule].leaves(f, s.rate)
 	case dropped:
-		e.g.dropping -= s.rate
+		e.drop(s.rate, -1)
 	}
 }
 
@@ -254,9 +263,18 @@ func (e *Engine) attach(now units.Time, f flow.ID) {
 		e.advance(now, s.rule)
 		e.instances[s.rule].feed(s.rate, float64(s.rate*s.size), +1)
 	case dropped:
-		e.g.dropping += s.rate
+		e.drop(s.rate, +1)
 	}
 	e.remember(now, s)
+}
+
+// drop adds (n = 1) or removes (n = -1) the rate of a flow that is dropped. Without rules all flows begin as such, so
+// what rounding leaves goes with the last.
+func (e *Engine) drop(rate float64, n int) {
+	e.g.dropping += float64(rate * float64(n))
+	if e.g.droppers += n; e.g.droppers == 0 && e.ruleless {
+		e.g.dropping = 0
+	}
 }
 
 func (e *Engine) refreshStage(now units.Time, s *flowState) {

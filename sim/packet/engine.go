@@ -182,6 +182,7 @@ type Engine struct {
 	instances []instance
 	source    func(flow.Instance) func(int64) int64 // of an instance's random service times
 	contend   int
+	ruleless  bool
 	staged    bool     // the ingress is a stage of its own
 	whole     bool     // the size of every packet is a whole number of bytes, so that bytes can be counted
 	measure   bool     // delays
@@ -236,6 +237,7 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
 	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), outcomes: make([]outcome, len(w.Flows)),
 		fate: sc.Measure.Flows, stay: !sc.Packet.Jump, stopped: c.Stopped}
+	e.ruleless = sc.Scheduler.Ruleless()
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
@@ -390,7 +392,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	}
 	segs := e.traffic.Flows[f].Segments
 	if s.own && e.pool == nil {
-		e.reroute(now, f, missing, 0)
+		e.enter(now, f)
 		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
 		return
 	}
@@ -407,7 +409,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		return
 	}
 	if s.route == absent {
-		e.reroute(now, f, missing, 0)
+		e.enter(now, f)
 	}
 	g := &segs[p.segment]
 	next := g.End
@@ -428,6 +430,18 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		e.silence(now, f)
 	}
 	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
+}
+
+// enter begins a flow. Without rules none misses: one that has not been steered anywhere is dropped.
+func (e *Engine) enter(now units.Time, f flow.ID) {
+	if !e.ruleless {
+		e.reroute(now, f, missing, 0)
+		return
+	}
+	s := &e.flows[f]
+	s.inquiry, s.decided = announced, true
+	e.reroute(now, f, ruled, 0)
+	e.ctl.Arrived(f)
 }
 
 // over ends a flow.
