@@ -74,6 +74,17 @@ var CostTable = []Cost{
 	{"slo_flows", "1", func(c *Costs) float64 { return c.SLOFlows }},
 }
 
+// Known are the costs that are known, by their names in CostTable.
+func (c *Costs) Known() map[string]float64 {
+	known := map[string]float64{}
+	for _, of := range CostTable {
+		if v := of.Of(c); !math.IsNaN(v) {
+			known[of.Name] = v
+		}
+	}
+	return known
+}
+
 // Needed is how many instances a load wants: as many as carry it at limit packets/s each, within the bounds. What
 // exceeds a whole number by less than 1e-9 of the load does not count.
 func Needed(load, limit float64, least, most int) int {
@@ -89,6 +100,7 @@ func (r *Record) Costs() (*Costs, error) {
 		return nil, fmt.Errorf("costs: %w", err)
 	}
 	m := NewMeter(sc)
+	m.reasons = map[Reason]int64{}
 	if err := r.into(m); err != nil {
 		return nil, fmt.Errorf("costs: %w", err)
 	}
@@ -164,18 +176,17 @@ type Meter struct {
 	ended   [][2]units.Time              // from and to
 	stages  stages
 	flaps   flapping
-	reasons map[Reason]int64 // with the numbers in them
+	reasons map[Reason]int64 // with the numbers in them; nil where nobody asks for them
 
 	flows, hurt, unmeasured int // flows with packets; of those, that violate the objective; those not followed
 	wait                    *Latency
 }
 
-// NewMeter returns a Meter for a run of a scenario.
+// NewMeter returns a Meter for a run of a scenario. It counts no reasons.
 func NewMeter(sc *scenarios.Scenario) *Meter {
 	within := math.Round(float64(ReversalSpan) * cmp.Or(sc.Scale.Time, 1))
 	return &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
-		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{},
-		reasons: map[Reason]int64{}}
+		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{}}
 }
 
 // Window takes a window.
@@ -219,7 +230,9 @@ func (m *Meter) Decided(d *orchestrator.Decision) {
 	if slices.Contains(onFlows, d.Kind) {
 		return
 	}
-	m.reasons[Reason{d.Kind, d.Reason, 0}]++
+	if m.reasons != nil {
+		m.reasons[Reason{d.Kind, d.Reason, 0}]++
+	}
 	m.stages.add(d, m.flaps.add)
 }
 

@@ -52,7 +52,7 @@ func (s *sweep) look(ctx context.Context, run int) (finished bool, err error) {
 	if is, _ := results.Holds(s.where(run)); is {
 		if row, sound := w.record(ctx, s.where(run)); row != nil {
 			s.rows[run] = trimmed(row)
-			finished = sound
+			finished = sound && s.cost(ctx, run) == nil
 		}
 	}
 	if !finished && s.st.Keep != scenarios.KeepAll && len(s.entries) > 0 {
@@ -61,6 +61,20 @@ func (s *sweep) look(ctx context.Context, run int) (finished bool, err error) {
 		}
 	}
 	return finished, nil
+}
+
+// cost takes from its record what a run's controller cost.
+func (s *sweep) cost(ctx context.Context, run int) error {
+	rec, err := results.OpenContext(ctx, s.where(run))
+	if err != nil {
+		return err
+	}
+	c, err := rec.Costs()
+	if err != nil {
+		return err
+	}
+	s.rows[run].Costs = c.Known()
+	return nil
 }
 
 // settle finishes a run, unless it was finished before, and fills its row.
@@ -83,7 +97,10 @@ func (s *sweep) settle(
 		if s.rows[run] = nil; made != nil {
 			s.rows[run] = trimmed(made)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.cost(ctx, run)
 	}
 	if s.st.Keep == scenarios.KeepAll {
 		return false, record()
