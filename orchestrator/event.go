@@ -25,6 +25,7 @@ const (
 	RuleRejected                    // Flow, Instance, Reason: the switch refused the order; what was in force stays
 	Tick                            // Timer: the timer of a SetTimer fired
 	RulesRead                       // Rules, Sampled: answer to ReadRules
+	FlowGrown                       // Flow: the slow path has served as many of its packets as Offload.After says
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.

@@ -231,6 +231,8 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
+	case FlowGrown:
+		o.flowGrown(e.Flow)
 	}
 	if o.listed && o.ruleless {
 		o.redirect()

@@ -47,6 +47,7 @@ var eventKinds = []kind{
 	orchestrator.RuleRejected:   {"rule-rejected", fFlow | fInstance},
 	orchestrator.Tick:           {"tick", fTimer},
 	orchestrator.RulesRead:      {"rules-read", fRules},
+	orchestrator.FlowGrown:      {"flow-grown", fFlow},
 }
 
 var actionKinds = []kind{
