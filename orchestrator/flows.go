@@ -144,7 +144,7 @@ func (o *Orchestrator) install(id flow.ID, f *flowState) {
 	case o.ruleless:
 		o.steer(id, f, 0)
 		return
-	case f.rule == noRule && !f.grown && o.cfg.Scheduler.Offload.After > 1: // by the slow path
+	case f.rule == noRule && o.early(f): // by the slow path
 		f.ordered = f.target
 		o.do(Action{Kind: Steer, Flow: id, Instance: f.target})
 		o.setOrigin(f, f.target)
@@ -291,10 +291,13 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	}
 }
 
+// early says that the flow has not sent enough for a rule.
+func (o *Orchestrator) early(f *flowState) bool { return !f.grown && o.cfg.Scheduler.Offload.After > 1 }
+
 // flowGrown gives a flow its rule, now or when it has an instance.
 func (o *Orchestrator) flowGrown(id flow.ID) {
 	f := o.flow(id)
-	if f == nil || f.phase == absent || f.grown || o.ruleless {
+	if f == nil || f.phase == absent || !o.early(f) {
 		return
 	}
 	f.grown = true
@@ -324,7 +327,7 @@ func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
 // the instance by the slow path, or by the rule in force.
 func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string) {
 	f := o.flow(id)
-	if f == nil || f.phase != placed && f.phase != refused {
+	if f == nil || f.phase != placed && f.phase != refused || f.rule == noRule && o.early(f) {
 		return
 	}
 	first := f.rule == asked && f.origin == at && f.ordered == at && len(o.astray[id]) == 0

@@ -97,7 +97,7 @@ var eventNames = [...]string{
 	orchestrator.InstanceFailed: "instance-failed",
 	orchestrator.InstanceGone:   "instance-gone", orchestrator.RuleInstalled: "rule-installed",
 	orchestrator.RuleRejected: "rule-rejected",
-	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read",
+	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read", orchestrator.FlowGrown: "flow-grown",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {

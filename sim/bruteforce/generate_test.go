@@ -18,7 +18,6 @@ type generator struct {
 	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
 
 	dispatch *rand.Rand // draws how packets find their instance, apart as well
-	ruleless bool
 }
 
 func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
@@ -63,7 +62,7 @@ func scenario(seed uint64) string {
 	g.line("instances: {initial: %d, min: %d, max: %d}", initial, lo, max(initial, 1)+g.IntN(5))
 	limit := 10 + g.IntN(total)
 	g.line("scheduler: {policy: %s, limit: %dkpps, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
-		g.policy()+g.offload(), limit,
+		g.policy(), limit,
 		g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
 		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"),
 		g.holdOrDrop(lo))
@@ -89,28 +88,16 @@ func scenario(seed uint64) string {
 	return g.String()
 }
 
-// policy draws a value of scheduler.policy, with how packets find their instance: one time in six without rules.
+// policy draws a value of scheduler.policy, with how packets find their instance. One in six is of those that can do
+// without rules.
 func (g *generator) policy() string {
 	name := simtest.MovingPolicy(g.Rand, 400, "us")
-	if g.dispatch.IntN(6) > 0 {
-		g.ruleless = name == "cheetah" || strings.Contains(name, "beamer")
-		return name
+	if g.dispatch.IntN(6) == 0 {
+		all := []string{"hash", "hrw", "ring", "{maglev: {table: 251}}", "cheetah", "{beamer: {buckets: 64}}",
+			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
+		name = all[g.dispatch.IntN(len(all))]
 	}
-	g.ruleless = true
-	upTo := func(n int) int { return 1 + g.dispatch.IntN(n) }
-	all := []string{
-		"hash, rules: none", "hrw, rules: none", "ring, rules: none", "{maglev: {table: 251}}, rules: none", "cheetah",
-		"{beamer: {buckets: 64}}", fmt.Sprintf("{beamer: {buckets: %d, timeout: %dus}}", upTo(200), upTo(4000)),
-	}
-	return all[g.dispatch.IntN(len(all))]
-}
-
-// offload draws which flows get a rule.
-func (g *generator) offload() string {
-	if g.ruleless || g.dispatch.IntN(4) > 0 {
-		return ""
-	}
-	return fmt.Sprintf(", offload: {after: %d}", 2+g.dispatch.IntN(1+g.dispatch.IntN(30)))
+	return name + simtest.Dispatch(g.dispatch, name)
 }
 
 func (g *generator) holdOrDrop(lo int) string {
