@@ -25,6 +25,20 @@ type ContainerEngine interface {
 	Close() error
 }
 
+// Reporter is a ContainerEngine that knows what instances use of their machine.
+type Reporter interface {
+	// Usage reads what the running containers use, in order of their instances' numbers. One that ends meanwhile is
+	// left out.
+	Usage(ctx context.Context) ([]Usage, error)
+}
+
+// Usage is what an instance's container uses.
+type Usage struct {
+	Instance flow.Instance
+	CPU      time.Duration // time of a core, since the container was created
+	Memory   int64         // bytes, without the cache of files that can be given up
+}
+
 // Container is an instance as the engine knows it.
 type Container struct {
 	Instance flow.Instance

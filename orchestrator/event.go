@@ -25,6 +25,7 @@ const (
 	RuleRejected                    // Flow, Instance, Reason: the switch refused the order; what was in force stays
 	Tick                            // Timer: the timer of a SetTimer fired
 	RulesRead                       // Rules, Sampled: answer to ReadRules
+	ReportsRead                     // Reports, Sampled: answer to ReadReports
 	FlowGrown                       // Flow: the slow path has served as many of its packets as Offload.After says
 )
 
@@ -39,6 +40,7 @@ type Event struct {
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
+	Reports  []Report      // of the instances that run; valid during Handle only
 	Reason   string
 }
 
@@ -47,6 +49,9 @@ type Counter = telemetry.Counter
 
 // RuleCounter is what the switch has counted for one flow's rule.
 type RuleCounter = telemetry.RuleCounter
+
+// Report is what the agent on one instance says of it.
+type Report = telemetry.Report
 
 // Timer names one of the orchestrator's timers.
 type Timer uint8
@@ -57,6 +62,7 @@ const (
 	TelemetryTimer       // a window ends: read the counters
 	AutoscaleTimer       // evaluate the number of instances
 	MoveTimer            // read the counters of the rules, by which the policy moves flows
+	ReportTimer          // read the reports of the instances' agents
 	DispatchTimer        // without rules: what the policy says of flows that live may change now
 
 	Timers = iota // how many values a Timer has
@@ -75,6 +81,7 @@ const (
 	ReadCounters                     // read all instances' counters; answered by CountersRead
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
+	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
 	Steer                            // Flow, Instance, Hops: send its packets there without a rule; 0 drops them
 )
 

@@ -19,6 +19,7 @@ type Config struct {
 	Min        int                // least number of instances that start, are ready or drain, 0 to Max
 	Max        int                // most of them, 1 to MaxInstances
 	Window     units.Time         // time between two readings of the counters, above 0
+	Reports    units.Time         // time between two readings of the instances' reports; 0 for the window
 	Weights    []int              // of the instances by number, the last for all later ones; none: 1 each
 	MaxConn    []int              // most flows of the instances, in the same way; 0 and none: no limit
 	SlowStart  units.Time         // how long an instance that comes later has less than its weight; 0: not at all
@@ -101,6 +102,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("instances.min: %d, want 0 to instances.max, which is %d", c.Min, c.Max)
 	case c.Initial < 0 || c.Initial > c.Max:
 		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
+	case c.Reports < 0:
+		return fmt.Errorf("telemetry.report_period: %v, want 0 or more", c.Reports)
 	case c.SlowStart < 0:
 		return fmt.Errorf("instances.slow_start: %v, want 0 or more", c.SlowStart)
 	}
@@ -226,11 +229,15 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
 		case MoveTimer:
 			o.readRules()
+		case ReportTimer:
+			o.readReports()
 		case DispatchTimer:
 			o.listed = true
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
+	case ReportsRead:
+		o.meter.Report(e.Sampled, e.Reports)
 	case FlowGrown:
 		o.flowGrown(e.Flow)
 	}
@@ -269,6 +276,7 @@ func (o *Orchestrator) start() {
 	if o.mover != nil {
 		o.arm(MoveTimer, o.mover.Every())
 	}
+	o.awaitReports()
 }
 
 // windowEnds asks for the counters. What waits for a window is done when they come, or here if the last reading never

@@ -43,6 +43,9 @@ func (o *Orchestrator) observe(s *policy.Snapshot) {
 		Limit: float64(o.cfg.Scheduler.Limit), Held: held, HeldLoad: float64(float64(held) * o.expected()),
 		Window: o.cfg.Window, Measured: o.meter.HasRead(), Instances: s.Instances[:0],
 	}
+	if o.Measures() != 0 {
+		s.Period = o.reportPeriod()
+	}
 	s.Instances = slices.Grow(s.Instances, len(o.alive))[:len(o.alive)]
 	for k, id := range o.alive {
 		o.describe(id, &s.Instances[k])
@@ -54,6 +57,7 @@ func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 	i := &o.insts[id]
 	to.ID, to.State, to.Created, to.Ready, to.Flows = id, shown[i.state], i.created, i.readyAt, i.flows.n
 	o.meter.RateTo(id, &to.Rate)
+	o.meter.UsageTo(id, &to.Usage)
 }
 
 // shown are the states of living instances as policies know them.

@@ -47,6 +47,8 @@ func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 			section = "events.jsonl"
 		case "policy":
 			section = "What a policy did"
+		case "costs", "reasons":
+			section = "What a controller cost"
 		}
 		says := documented(t, section)
 		for _, c := range e.columns {
@@ -75,6 +77,16 @@ func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 				t.Errorf("testdata/%s.csv: the column %s is 0 in every row: no test would see it missing", e.name,
 					c.name)
 			}
+		}
+	}
+}
+
+// Every cost is explained.
+func TestEveryCostIsDocumented(t *testing.T) {
+	says := documented(t, "What a controller cost")
+	for _, c := range CostTable {
+		if says[c.Name] == "" {
+			t.Errorf("docs/record.md does not say what %s is", c.Name)
 		}
 	}
 }

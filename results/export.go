@@ -38,6 +38,8 @@ var exporters = []exporter{
 	exported("histogram", func(r *Record, each func(*Bucket) error) error { return r.src.buckets(each) }),
 	exported("decisions", decisionRows),
 	exported("policy", countRows),
+	exported("costs", costRows),
+	exported("reasons", reasonRows),
 }
 
 func exported[T any](name string, rows func(*Record, func(*T) error) error) exporter {
@@ -240,4 +242,34 @@ func rowsOf(c *Counts) (rows []count) {
 		}
 	}
 	return rows
+}
+
+// cost is one of the Costs as a row of the export.
+type cost struct {
+	Cost  string  `parquet:"cost"`
+	Unit  string  `parquet:"unit"`
+	Value float64 `parquet:"value"`
+}
+
+func costRows(r *Record, each func(*cost) error) error {
+	c, err := r.Costs()
+	if err != nil {
+		return err
+	}
+	for _, of := range CostTable {
+		if v := of.Of(c); !math.IsNaN(v) {
+			if err := each(&cost{of.Name, of.Unit, v}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func reasonRows(r *Record, each func(*Reason) error) error {
+	c, err := r.Costs()
+	if err != nil {
+		return err
+	}
+	return over(c.Reasons, each)
 }

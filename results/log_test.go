@@ -13,6 +13,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -58,6 +59,13 @@ func TestLogLines(t *testing.T) {
 				`{"flow":7,"packets":0}]}`},
 		{Entry{Event: &orchestrator.Event{Kind: orchestrator.RulesRead}},
 			`{"t_ps":0,"event":"rules-read","sampled_ps":0,"rules":[]}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.ReportsRead, Sampled: 4,
+			Reports: []orchestrator.Report{{Instance: 1, CPU: 7, Memory: math.MaxInt64, Queue: 3,
+				Delay: telemetry.Delays{0, 1, 2, 3}}, {Instance: 2}}}},
+			`{"t_ps":5,"event":"reports-read","sampled_ps":4,"reports":[{"instance":1,"cpu_ps":7,` +
+				`"memory":9223372036854775807,"queue":3,"delay_ps":[0,1,2,3]},{"instance":2}]}`},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ReadReports}},
+			`{"t_ps":5,"action":"read-reports"}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: 4,
 			Reason: "no \"image\" <x>\n\\"}},
 			`{"t_ps":5,"event":"instance-failed","instance":4,"reason":"no \"image\" <x>\u000a\\"}`},
@@ -120,6 +128,10 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 			for range rng.IntN(4) {
 				ev.Counters = append(ev.Counters, orchestrator.Counter{Instance: flow.Instance(n()),
 					RxPackets: rng.Uint64(), TxPackets: rng.Uint64(), RxBytes: rng.Uint64()})
+			}
+			for range rng.IntN(3) {
+				ev.Reports = append(ev.Reports, orchestrator.Report{Instance: flow.Instance(n()), CPU: int64(n()),
+					Memory: int64(n()), Queue: int64(n()), Delay: telemetry.Delays{int64(n()), int64(n())}})
 			}
 			e.Event = ev
 		case 1:

@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
@@ -50,6 +52,8 @@ func (s *Scenario) check(d *strictyaml.Decoder) {
 
 func (s *Scenario) rules() []strictyaml.Rule {
 	fluid, delays := s.Engine == "fluid", s.Measure.Delay != "none"
+	measures := s.Autoscaler.Measures()
+	asked := measures & policy.Delays
 	return []strictyaml.Rule{
 		rule("measure.delay engine", delays && fluid,
 			"engine: packet with this key: the fluid engine knows rates, no packet's delay"),
@@ -57,6 +61,10 @@ func (s *Scenario) rules() []strictyaml.Rule {
 			"true where delays are measured: their packets are stepped one by one"),
 		rule("measure.flows engine", !s.Measure.Flows && fluid,
 			"engine: packet with false: the fluid engine has no packets to jump over"),
+		rule("measure.delay autoscaler.policy", asked != 0 && !delays, fmt.Sprintf("instances or flows, with "+
+			"engine: packet, for a policy that goes by %v: elsewhere no delay is known", asked)),
+		rule("vnf.memory autoscaler.policy", measures.Has(policy.Memory) && s.VNF.Memory == 0,
+			"what an instance uses without flows, for a policy that goes by memory"),
 		rule("workload", len(s.Workload) == 0, "at least one source"),
 		rule("name", !plainName(s.Name),
 			"a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"),
@@ -173,6 +181,7 @@ func (s *Scenario) intervals() []interval {
 	return []interval{
 		{"telemetry.window", s.Telemetry.Window, "windows"},
 		{"autoscaler.interval", s.Autoscaler.Interval, "evaluations"},
+		{"telemetry.report_period", cmp.Or(s.Telemetry.ReportPeriod, units.Never), "reports"},
 	}
 }
 

@@ -16,6 +16,7 @@ type Scenario struct {
 	Duration   units.Time         `yaml:"duration" default:"0s" min:"0"`
 	Scale      Scale              `yaml:"scale"`
 	Engine     string             `yaml:"engine" enum:"fluid|packet" default:"fluid"`
+	Stack      string             `yaml:"stack"`
 	NIC        NIC                `yaml:"nic" default:"bluefield2"`
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
@@ -40,6 +41,8 @@ duration: length of the run; 0 ends it one window after the last packet of the t
 scale: what the rates and times here are of those of the experiment that this scenario stands for; stated on figures,
 	without effect on the run
 engine: fluid: rates, microseconds a run; packet: every packet
+stack: the orchestrator that the policies are in: its values hold for the keys that are not given; see smartinco
+	scenario stacks. Without it, those of smartnic hold, which are the defaults
 nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
@@ -52,6 +55,17 @@ workload: the traffic: sources, superposed
 faults: what goes wrong, and when
 `
 }
+
+// Names implements strictyaml.Tabled.
+func (Scenario) Names(key string) []string {
+	if key == "stack" {
+		return stackNames()
+	}
+	return nil
+}
+
+// Unused implements strictyaml.Partial: a scenario without a stack does not say so.
+func (s Scenario) Unused(key string) bool { return key == "stack" && s.Stack == "" }
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
 // experiment takes too long.
@@ -102,15 +116,18 @@ engine_latency: container engine: from the request to the start of the work
 
 // VNF is what every instance runs.
 type VNF struct {
-	Buffer       int           `yaml:"buffer" default:"1024" min:"1" max:"16777216"`
-	Service      string        `yaml:"service" enum:"deterministic|exponential|empirical" default:"deterministic"`
-	ServiceTimes []ServiceTime `yaml:"service_times"`
-	ServiceFile  string        `yaml:"service_file"`
-	PerByte      units.Time    `yaml:"per_byte" default:"0s"`
-	Contention   Contention    `yaml:"contention"`
-	IdleContend  bool          `yaml:"idle_contend" default:"false"`
-	StartLatency units.Time    `yaml:"start_latency" default:"600ms" min:"0"`
-	StopLatency  units.Time    `yaml:"stop_latency" default:"100ms" min:"0"`
+	Buffer        int           `yaml:"buffer" default:"1024" min:"1" max:"16777216"`
+	Service       string        `yaml:"service" enum:"deterministic|exponential|empirical" default:"deterministic"`
+	ServiceTimes  []ServiceTime `yaml:"service_times"`
+	ServiceFile   string        `yaml:"service_file"`
+	PerByte       units.Time    `yaml:"per_byte" default:"0s"`
+	Contention    Contention    `yaml:"contention"`
+	IdleContend   bool          `yaml:"idle_contend" default:"false"`
+	CPU           string        `yaml:"cpu" enum:"useful|polling" default:"useful"`
+	Memory        units.Bytes   `yaml:"memory" default:"0B"`
+	MemoryPerFlow units.Bytes   `yaml:"memory_per_flow" default:"0B"`
+	StartLatency  units.Time    `yaml:"start_latency" default:"600ms" min:"0"`
+	StopLatency   units.Time    `yaml:"stop_latency" default:"100ms" min:"0"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -124,9 +141,19 @@ service_file: with service: empirical, instead of service_times, a CSV file: lin
 per_byte: additional service time for each frame byte, whatever the distribution
 contention: what an instance can process, by the number that contend
 idle_contend: whether instances without flows contend too, as polling ones do
+cpu: what an instance reports of its use of a core: useful: the time in which it processes packets; polling: all time,
+	as a driver does that polls
+memory: what an instance reports of its memory, without flows
+memory_per_flow: and as much for each flow that it has
 start_latency: from the start of a container until it takes packets
 stop_latency: from the order to stop until the container is gone
 `
+}
+
+// Unused implements strictyaml.Partial: what no policy may have asked for says nothing by default.
+func (v VNF) Unused(key string) bool {
+	return key == "cpu" && v.CPU == "useful" || key == "memory" && v.Memory == 0 ||
+		key == "memory_per_flow" && v.MemoryPerFlow == 0
 }
 
 // ServiceTime is one value of an empirical distribution.
@@ -205,6 +232,9 @@ func (in Instances) Unused(key string) bool {
 type Telemetry struct {
 	Window units.Time `yaml:"window" default:"1s" above:"0"`
 	Delay  units.Time `yaml:"delay" default:"0s"`
+
+	ReportPeriod units.Time `yaml:"report_period" default:"0s" min:"0"`
+	ReportDelay  units.Time `yaml:"report_delay" default:"0s" min:"0"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -212,7 +242,14 @@ func (Telemetry) Docs() string {
 	return `
 window: time between two readings of the counters
 delay: age of the counters when they arrive
+report_period: time between two reports of an agent on the instances, for policies that go by those; 0s for the window
+report_delay: age of the reports when they arrive
 `
+}
+
+// Unused implements strictyaml.Partial: what is not given says nothing.
+func (t Telemetry) Unused(key string) bool {
+	return key == "report_period" && t.ReportPeriod == 0 || key == "report_delay" && t.ReportDelay == 0
 }
 
 // Measure is what the record holds on request.

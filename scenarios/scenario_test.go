@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -240,13 +241,10 @@ func TestSweepOverAllPolicies(t *testing.T) {
 	}
 }
 
-// The comparisons in compare/ are studies of all policies, each under the same seeds.
+// The comparisons of schedulers in compare/ are studies of all policies, each under the same seeds.
 func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
-	files, err := filepath.Glob("compare/*.yaml")
-	if err != nil || len(files) != 3 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
+	for _, load := range []string{"agh", "capture", "fig9"} {
+		file := "compare/" + load + ".yaml"
 		study, err := Load(file, nil)
 		if err != nil {
 			t.Error(err)
@@ -484,6 +482,27 @@ func TestFilesThatAreNone(t *testing.T) {
 		err = s.Runs[0].Scenario.CheckFiles()
 		if (c.want == "") != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// Above each number of a card that is not the thesis' stands how it is known.
+func TestProfilesSayHowTheyKnow(t *testing.T) {
+	for _, name := range Profiles() {
+		if name == "bluefield2" || name == "ideal" {
+			continue
+		}
+		text, err := nicFiles.ReadFile("nics/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one(t, "nic: "+name+"\n"+minimal)
+		_, body, _ := strings.Cut(string(text), "\n\n")
+		for _, block := range strings.Split(strings.TrimSpace(body), "\n\n") {
+			if !regexp.MustCompile(`^# (Measured|Published|Assumed)[:,] (.*\n)+\w+: .*$`).MatchString(block) {
+				t.Errorf("%s: want a comment that begins with Measured, Published or Assumed, and a number:\n%s",
+					name, block)
+			}
 		}
 	}
 }

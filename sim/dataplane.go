@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/traces"
@@ -31,6 +32,9 @@ type DataPlane interface {
 	// RuleCounters fills in the counters of the flows named in c: the packets that each flow's rule has forwarded to an
 	// instance since it was installed. All these rules are in force, and the flows are in order.
 	RuleCounters(now units.Time, c []orchestrator.RuleCounter)
+	// Reports fills in what the agents of the instances named in r report, of the metrics that are wanted. A quantile
+	// of delay is of the packets since the last report.
+	Reports(now units.Time, want policy.MetricSet, r []orchestrator.Report)
 	// Window fills in the traffic columns of the window that began with the previous call. The rows are those of the
 	// instances that were there during it.
 	Window(now units.Time, w *results.Window, rows []results.Instance)

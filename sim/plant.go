@@ -34,6 +34,7 @@ const (
 	evEnded
 	evCounters
 	evTimer
+	evReports
 	evGrown
 )
 
@@ -54,6 +55,7 @@ type plant struct {
 	faults     faults
 	windows    windows
 	readings   readings
+	reports    reports
 	active     int32 // flows
 	ctx        context.Context
 }
@@ -145,6 +147,8 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			}
 		case evCounters:
 			p.readings.arrive(p)
+		case evReports:
+			p.reports.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
 				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
@@ -159,6 +163,7 @@ var timerClass = [...]Class{
 	orchestrator.TelemetryTimer: ClassTelemetry,
 	orchestrator.AutoscaleTimer: ClassAutoscaler,
 	orchestrator.MoveTimer:      ClassTelemetry,
+	orchestrator.ReportTimer:    ClassTelemetry,
 	orchestrator.DispatchTimer:  ClassTelemetry,
 }
 
@@ -190,6 +195,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.readings.ask(p, orchestrator.CountersRead)
 	case orchestrator.ReadRules:
 		p.readings.ask(p, orchestrator.RulesRead)
+	case orchestrator.ReadReports:
+		p.reports.ask(p)
 	case orchestrator.SetTimer:
 		p.timers[a.Timer]++
 		e := Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]}

@@ -29,8 +29,8 @@
 // until they stand still. See meter.go, and docs/record.md for the effect on the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
-// meter.go the windows, rules.go the counters of the rules, faults.go the scenario's faults, clean.go what earlier runs
-// left, metrics.go what an operator watches.
+// meter.go the windows, rules.go the counters of the rules, reports.go what instances use, faults.go the scenario's
+// faults, clean.go what earlier runs left, metrics.go what an operator watches.
 package replay
 
 import (
@@ -101,6 +101,9 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 	if row := scheduler.Policies.Find(sc.Scheduler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
 		return refusef("scenario %s: scheduler.policy: %s is told the true rate of each flow (T5), which a simulator "+
 			"knows and hardware does not: want another policy", sc.Name, row.Name)
+	}
+	if err := checkReports(sc.Name, sc.Autoscaler.Measures()); err != nil {
+		return err
 	}
 	if sc.Scheduler.Ruleless() {
 		return refusef("scenario %s: scheduler.policy: %s without rules: the drivers write a rule for each flow, and "+
@@ -199,6 +202,9 @@ func (p *plant) begin(ctx context.Context) error {
 	var err error
 	if p.orch, err = orchestrator.New(p.sc.Orchestrator(), p.rec); err != nil {
 		return fmt.Errorf("scenario %s: %w", p.sc.Name, err)
+	}
+	if err := checkReporter(p.sc.Name, p.orch.Measures(), p.hw.Containers); err != nil {
+		return err
 	}
 	found, err := Clean(ctx, p.hw)
 	if err != nil {

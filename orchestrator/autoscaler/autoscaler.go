@@ -14,6 +14,7 @@ type Autoscaler struct {
 	victim policy.Victim
 	shows  struct{ scaler, victim policy.Class }
 	moves  bool
+	wants  policy.MetricSet
 
 	steps     policy.Steps
 	scaled    units.Time // when an evaluation last changed the number; Never before
@@ -27,7 +28,7 @@ func New(o Options, seed uint64) (*Autoscaler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Autoscaler{moves: d.moves, scaled: units.Never, scaledOut: units.Never}
+	a := &Autoscaler{moves: d.moves, wants: d.measures(), scaled: units.Never, scaledOut: units.Never}
 	a.shows.scaler, a.shows.victim = d.scaler.Sees, d.victim.Sees
 	a.victim = d.victim.New(policy.Env{Rand: numeric.Stream(seed, "victim/"+d.victim.Name)})
 	if d.scaler.New != nil {
@@ -41,6 +42,9 @@ func New(o Options, seed uint64) (*Autoscaler, error) {
 
 // Active reports whether the number of instances is evaluated at all; under none it is not.
 func (a *Autoscaler) Active() bool { return a.scaler != nil }
+
+// Measures are the metrics of class T3 that the policy goes by.
+func (a *Autoscaler) Measures() policy.MetricSet { return a.wants }
 
 // Moves reports whether a scale-in moves the flows of its victim, or lets them finish.
 func (a *Autoscaler) Moves() bool { return a.moves }

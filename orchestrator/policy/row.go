@@ -14,6 +14,7 @@ const (
 	T0 Class = 1 << iota // static: instance numbers, weights, limits; always fresh
 	T1                   // own counters: flows the orchestrator itself assigned and has seen end; always fresh
 	T2                   // rule counters of the switch; as old as the window and the delay of the reading
+	T3                   // what an agent on the instance reports; as old as its period and its delay
 
 	T5 Class = 1 << 5 // the truth of a simulated workload: flows' rates. For policies called oracle; no hardware has it
 )

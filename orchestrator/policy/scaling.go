@@ -44,6 +44,7 @@ type Snapshot struct {
 	HeldLoad float64    // T2: packets a second that the held flows are expected to bring
 	Window   units.Time // T2: time between two readings of the counters
 	Measured bool       // T2: any counters have been read
+	Period   units.Time // T3: time between two readings of the reports; 0 where there are none
 
 	Instances []Instance // those that start, are ready or drain, in order of their numbers
 }
@@ -56,6 +57,8 @@ type Instance struct {
 	Ready   units.Time     // when it began to take packets; Never before it did
 	Flows   int32          // T1: assigned to it and not yet ended
 	Rate    telemetry.Rate // T2: what the switch counted for it; Rate.Sampled is the age
+
+	Usage telemetry.Usage // T3: what its agent reported, of the metrics that are measured; Usage.Sampled is the age
 }
 
 // State is where in its life an instance is.
@@ -70,43 +73,6 @@ const (
 
 // String is the state's name.
 func (s State) String() string { return [...]string{"starting", "ready", "draining"}[s] }
-
-// Metric is a rate of an instance that a policy can be told to act on.
-type Metric uint8
-
-// The metrics.
-const (
-	Offered   Metric = iota // packets a second sent to it
-	Processed               // packets a second that came back from it
-)
-
-// Metrics are the metrics by the names that options have for them.
-var Metrics = map[string]Metric{"offered": Offered, "processed": Processed}
-
-// In is the View's column of the metric.
-func (m Metric) In(v *View) []float64 {
-	if m == Processed {
-		return v.Back
-	}
-	return v.Load
-}
-
-// Of is the metric of an instance, in packets a second over its last window.
-func (m Metric) Of(i *Instance) float64 {
-	if m == Processed {
-		return i.Rate.Tx
-	}
-	return i.Rate.Rx
-}
-
-// Load is the metric over all instances, and what the held flows are expected to bring, in packets a second.
-func (s *Snapshot) Load(m Metric) float64 {
-	load := 0.0
-	for i := range s.Instances {
-		load += m.Of(&s.Instances[i])
-	}
-	return load + s.HeldLoad
-}
 
 // Missing counts the instances that had been read before, and that the last reading lacked.
 func (s *Snapshot) Missing() int {
@@ -124,6 +90,9 @@ func (s *Snapshot) Narrow(sees Class) {
 	if !sees.Has(T2) {
 		s.HeldLoad, s.Window, s.Measured = 0, 0, false
 	}
+	if !sees.Has(T3) {
+		s.Period = 0
+	}
 	Narrow(s.Instances, sees)
 }
 
@@ -137,6 +106,11 @@ func Narrow(of []Instance, sees Class) {
 	if !sees.Has(T2) {
 		for i := range of {
 			of[i].Rate = telemetry.Rate{}
+		}
+	}
+	if !sees.Has(T3) {
+		for i := range of {
+			of[i].Usage = telemetry.Usage{}
 		}
 	}
 }

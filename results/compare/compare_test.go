@@ -16,6 +16,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+var scenario = map[string]any{"workload": []any{map[string]any{"cbr": map[string]any{"flows": 1, "rate": "1pps"}}}}
+
 // record makes a record of windows of 1 s with these processed rates; say writes its log.
 func record(t *testing.T, rates []float64, say func(*results.Memory)) *results.Record {
 	t.Helper()
@@ -33,7 +35,7 @@ func record(t *testing.T, rates []float64, say func(*results.Memory)) *results.R
 		}
 	}
 	run := &results.Run{Format: 1, Name: "x", Plant: "sim", Engine: "fluid", Duration: float64(len(rates)), Window: 1,
-		Complete: true, Totals: results.Totals{Offered: total, Processed: total}}
+		Complete: true, Scenario: scenario, Totals: results.Totals{Offered: total, Processed: total}}
 	if err := m.Close(run); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +197,8 @@ func TestRecordsOfDifferentLengthSayHowFarTheyGo(t *testing.T) {
 	if err := short.Window(&results.Window{T: 0.25}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := short.Close(&results.Run{Format: 1, Window: 0.25, Duration: 0.25, Error: "interrupted"}); err != nil {
+	if err := short.Close(&results.Run{Format: 1, Scenario: scenario, Window: 0.25, Duration: 0.25,
+		Error: "interrupted"}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := short.Record()

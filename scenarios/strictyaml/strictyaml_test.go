@@ -193,6 +193,26 @@ func TestAnOverrideOpensAShorthand(t *testing.T) {
 	}
 }
 
+// A mapping that is laid over a shorthand changes what the shorthand stands for; a scalar replaces it.
+func TestAMergeOpensAShorthand(t *testing.T) {
+	base, _ := Parse("base.yaml", []byte("{name: g, owner: jane}"))
+	for over, want := range map[string]owner{
+		"owner: {last: Roe}":              {"jane", "Roe"},
+		"owner: {first: joe}":             {"joe", "Doe"},
+		"owner: john":                     {"john", "Doe"},
+		"trees: 1":                        {"jane", "Doe"},
+		"owner: {first: joe, last: Bloe}": {"joe", "Bloe"},
+	} {
+		o, errs := Parse("over.yaml", []byte(over))
+		g, d := &garden{}, NewDecoder("", "", nil)
+		Defaults(g)
+		d.Struct(Origins{}.Merge(g, base, o), g, "")
+		if len(errs) > 0 || len(d.Errs) > 0 || g.Owner != want {
+			t.Errorf("%s: %v, read as %+v, want %+v", over, Join(d.Errs), g.Owner, want)
+		}
+	}
+}
+
 func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 	b, err := json.Marshal(Schema(&garden{}))
 	if err != nil {

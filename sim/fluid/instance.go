@@ -34,6 +34,8 @@ type instance struct {
 	lostFast, lostSlow float64 // integrals of the loss for one packet a second sent: by rule, by the slow path
 
 	in, inBytes, processed, processedBytes, lost, could float64 // so far
+	busy, there                                         float64 // seconds: processing, and up
+	cores                                               sim.CoreTime
 	last                                                struct{ in, processed, lost, could float64 }
 }
 
@@ -97,15 +99,19 @@ func (e *Engine) advanceOne(now units.Time, in *instance) {
 	}
 	capacity := float64(in.capacity * dt)
 	in.could += capacity
-	done := capacity
+	in.there += dt
+	done, busy := capacity, dt
 	switch {
 	case in.idle:
-		done = arrived
+		if done = arrived; in.capacity > 0 {
+			busy = min(dt, arrived/in.capacity)
+		}
 	case in.full:
 		in.lost += arrived - capacity
 	default:
 		in.queue += arrived - capacity
 	}
+	in.busy += busy
 	in.processed += done
 	in.processedBytes += float64(done * in.size)
 }

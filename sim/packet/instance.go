@@ -22,6 +22,8 @@ type instance struct {
 	in, lost               uint64
 	inBytes, acceptedBytes int64
 	upTime                 int64 // until upAt
+	cores                  sim.CoreTime
+	reported               []uint64 // packets by bucket of their sojourn, as of the last report
 	last                   struct {
 		in, processed, lost uint64
 		busy, up            int64

@@ -28,7 +28,7 @@ func newHistory(seed, which uint64) *history {
 	least := h.rnd.IntN(3)
 	h.snap = policy.Snapshot{
 		Min: least, Max: max(1, least) + h.rnd.IntN(20), Limit: math.Pow(10, float64(h.rnd.IntN(10))),
-		LastScaling: units.Never, LastScaleOut: units.Never, Window: units.Second,
+		LastScaling: units.Never, LastScaleOut: units.Never, Window: units.Second, Period: units.Second,
 	}
 	for range h.rnd.IntN(h.snap.Max + 1) {
 		h.create()
@@ -82,6 +82,20 @@ func (h *history) read() {
 		}
 		rx := h.rate()
 		*r = telemetry.Rate{Rx: rx, Tx: rx * h.rnd.Float64(), RxBits: rx * 512, Known: true, Sampled: s.Now}
+	}
+	h.report()
+}
+
+// report reads what the instances' agents report, of all but some.
+func (h *history) report() {
+	s := &h.snap
+	for k := range s.Instances {
+		u := &s.Instances[k].Usage
+		if u.Stale = h.rnd.IntN(8) == 0; u.Stale || s.Instances[k].State == policy.Starting {
+			continue
+		}
+		*u = telemetry.Usage{CPU: h.rnd.Float64(), Memory: float64(h.rnd.IntN(1 << 30)),
+			Queue: float64(h.rnd.IntN(1024)), Delay: [4]float64{1e-6, 2e-6, 3e-6, 4e-6}, Known: true, Sampled: s.Now}
 	}
 }
 
