@@ -26,6 +26,7 @@ const (
 	Tick                            // Timer: the timer of a SetTimer fired
 	RulesRead                       // Rules, Sampled: answer to ReadRules
 	ReportsRead                     // Reports, Sampled: answer to ReadReports
+	FlowGrown                       // Flow: the slow path has served as many of its packets as Offload.After says
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.

@@ -252,6 +252,8 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		o.rulesRead(e.Rules)
 	case ReportsRead:
 		o.meter.Report(e.Sampled, e.Reports)
+	case FlowGrown:
+		o.flowGrown(e.Flow)
 	}
 	if o.listed && o.ruleless {
 		o.redirect()

@@ -50,6 +50,7 @@ var eventKinds = []kind{
 	orchestrator.Tick:           {"tick", fTimer},
 	orchestrator.RulesRead:      {"rules-read", fRules},
 	orchestrator.ReportsRead:    {"reports-read", fReports},
+	orchestrator.FlowGrown:      {"flow-grown", fFlow},
 }
 
 var actionKinds = []kind{

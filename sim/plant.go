@@ -35,6 +35,7 @@ const (
 	evCounters
 	evTimer
 	evReports
+	evGrown
 )
 
 type plant struct {
@@ -141,6 +142,10 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.arrived(flow.ID(e.A))
 		case evEnded:
 			p.ended(flow.ID(e.A))
+		case evGrown:
+			if f := flow.ID(e.A); !p.rules.flows[f].ended {
+				p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f})
+			}
 		case evCounters:
 			p.readings.arrive(p)
 		case evReports:
@@ -220,6 +225,11 @@ func (p *plant) Schedule(c Class, e Event) {
 // Arrived queues the packet-in of a flow.
 func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
+}
+
+// Grown queues that a flow has sent enough for a rule.
+func (p *plant) Grown(f flow.ID) {
+	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evGrown, A: int32(f)})
 }
 
 // Ended queues the end of a flow, before a packet-in of the same instant.

@@ -88,18 +88,16 @@ func scenario(seed uint64) string {
 	return g.String()
 }
 
-// policy draws a value of scheduler.policy, with how packets find their instance: one time in six without rules.
+// policy draws a value of scheduler.policy, with how packets find their instance. One in six is of those that can do
+// without rules.
 func (g *generator) policy() string {
 	name := simtest.MovingPolicy(g.Rand, 400, "us")
-	if g.dispatch.IntN(6) > 0 {
-		return name
+	if g.dispatch.IntN(6) == 0 {
+		all := []string{"hash", "hrw", "ring", "{maglev: {table: 251}}", "cheetah", "{beamer: {buckets: 64}}",
+			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
+		name = all[g.dispatch.IntN(len(all))]
 	}
-	upTo := func(n int) int { return 1 + g.dispatch.IntN(n) }
-	all := []string{
-		"hash, rules: none", "hrw, rules: none", "ring, rules: none", "{maglev: {table: 251}}, rules: none", "cheetah",
-		"{beamer: {buckets: 64}}", fmt.Sprintf("{beamer: {buckets: %d, timeout: %dus}}", upTo(200), upTo(4000)),
-	}
-	return all[g.dispatch.IntN(len(all))]
+	return name + simtest.Dispatch(g.dispatch, name)
 }
 
 func (g *generator) holdOrDrop(lo int) string {

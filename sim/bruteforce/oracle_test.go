@@ -30,6 +30,7 @@ var (
 func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	moves, moved := 0, 0                                 // flows by their policy, and of these in both engines
+	grown, broken := [2]int{}, [2]int{}                  // flows: late for a rule, and without rules; the same
 	runs, compared := map[string]int{}, map[string]int{} // by policy: scenarios, and those in both engines
 	if testing.Short() {
 		n = min(n, 60)
@@ -41,10 +42,12 @@ func TestRandomScenarios(t *testing.T) {
 		packets, worst = packets+d.offered, max(worst, d.worst)
 		moves += d.moves
 		runs[d.policy]++
+		grown[0], broken[0] = grown[0]+d.grown, broken[0]+d.broken
 		if d.fluid {
 			fluids++
 			compared[d.policy]++
 			moved += d.moves
+			grown[1], broken[1] = grown[1]+d.grown, broken[1]+d.broken
 		}
 		if len(d.found) == 0 {
 			continue
@@ -63,6 +66,11 @@ func TestRandomScenarios(t *testing.T) {
 		}
 	}
 	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
+	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too", grown[0], grown[1],
+		broken[0], broken[1])
+	if n >= 200 && min(grown[1], broken[1]) == 0 {
+		t.Error("no flow that got its rule late, or none that was broken, was compared in both engines")
+	}
 	if moves < n/20 || n >= 200 && moved == 0 {
 		t.Error("hardly any flow was moved by its policy")
 	}
@@ -108,6 +116,7 @@ func compare(t testing.TB, text string) *diff {
 	d.rules("packet", read, slow.rules, 0)
 	simtest.Verify(t, fast)
 	d.policy, d.moves = sc.Scheduler.Policy.Name, simtest.Decisions(t, fast)[orchestrator.Move]
+	d.grown, d.broken = slow.grew, int(slow.rec.Run.Totals.Broken)
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
 		read = nil
@@ -130,6 +139,8 @@ type diff struct {
 	fluid   bool    // the fluid engine was compared
 	policy  string  // of scheduling
 	moves   int     // of flows, by the policy
+	grown   int     // flows that got their rule after some packets
+	broken  int     // flows without rules
 	worst   float64 // of its differences, by what may be in flight
 }
 

@@ -93,6 +93,7 @@ type plant struct {
 	slow *slowPath
 
 	ruleless bool // the switch sends every packet on without a rule
+	grew     int  // flows that had sent enough for a rule
 
 	taken      int        // rules in the table or on their way there
 	writerFree units.Time // when the writer is
@@ -159,6 +160,7 @@ type flowState struct {
 	moves    int
 	byRule   int // packets that its rule has forwarded to an instance
 	hops     int // instances that hand its packets on
+	served   int // packets that the slow path has served
 	broken   bool
 	counts   counts
 }
@@ -386,6 +388,14 @@ func (p *plant) firstSeen(f *flowState) {
 	if f.endDue {
 		f.endDue = false
 		p.close(f)
+	}
+}
+
+// grown is a flow that has sent enough for a rule.
+func (p *plant) grown(f *flowState) {
+	if !f.ended {
+		p.grew++
+		p.tell(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f.id})
 	}
 }
 
