@@ -26,9 +26,9 @@ var Scalers = []policy.ScalerRow{{Info: policy.Info{
 	State:  "when a trigger was last active, how often in a row each has failed, and what hpa keeps",
 	Cost:   "n for each trigger, and as hpa",
 	Deviates: "a trigger is a packet rate, queues, flows, or held flows, and fails while counters or reports are " +
-		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the controller looks at it " +
-		"in the next one; the object beneath has no behavior; left out: the formula of scaling modifiers, triggers " +
-		"by cpu or by the time of day, jobs, pauses",
+		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the " +
+		"controller looks at it in the next one; the object beneath has no behavior; left out: the formula of " +
+		"scaling modifiers, triggers by cpu or by the time of day, jobs, pauses",
 }, Counters: []string{activated: "activations", deactivated: "deactivations", failed: "failures of triggers",
 	fellBack: "metrics of the fallback"}, ScalerMaker: policy.MakeScaler(newKEDA)}}
 
