@@ -471,7 +471,8 @@ func TestFiles(t *testing.T) {
 	s := &Scenario{dir: "dir", VNF: VNF{ServiceFile: "service"}, Workload: []Source{
 		{PCAP: &Trace{File: "pcap"}}, {Zeek: &Trace{File: "zeek"}}, {Records: &Trace{File: "/records"}},
 		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
-		{CBR: &CBR{}}, {Flows: []OneFlow{{}}},
+		{Services: &Services{File: "services"}},
+		{CBR: &CBR{}}, {Flows: []OneFlow{{}}}, {Diurnal: &Diurnal{}}, {FlashCrowd: &FlashCrowd{}},
 	}}
 	want := []File{
 		{"vnf.service_file", "service", "dir/service"},
@@ -481,6 +482,7 @@ func TestFiles(t *testing.T) {
 		{"workload.3.load.file", "load", "dir/load"},
 		{"workload.4.model.file", "model", "dir/model"},
 		{"workload.4.model.series", "series", "dir/series"},
+		{"workload.5.services.file", "services", "dir/services"},
 	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

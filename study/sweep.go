@@ -56,7 +56,7 @@ func (s *sweep) look(ctx context.Context, run int) (finished bool, err error) {
 		}
 	}
 	if !finished && s.st.Keep != scenarios.KeepAll && len(s.entries) > 0 {
-		if e := s.entries[w.digest()]; e != nil {
+		if e := s.entries[w.digest(w.sc.Resolved())]; e != nil {
 			s.rows[run], finished = &e.Row, true
 		}
 	}
@@ -116,7 +116,7 @@ func (s *sweep) settle(
 	if err != nil {
 		return false, err
 	}
-	return false, s.kept.add(&entry{s.st.Runs[run].Name, s.work(run, made.Inputs).digest(),
+	return false, s.kept.add(&entry{s.st.Runs[run].Name, s.work(run, made.Inputs).digest(made.Scenario),
 		time.Since(began).Seconds(), *s.rows[run]})
 }
 

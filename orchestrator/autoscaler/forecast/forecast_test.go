@@ -335,7 +335,8 @@ func TestHoltWintersRefusesSeasonsThatAreNotEnough(t *testing.T) {
 func TestMeasures(t *testing.T) {
 	for text, want := range map[string]policy.MetricSet{
 		`{}`: 0, `{cpu: reported}`: policy.SetOf(policy.CPU),
-		`{spec: {metrics: [{type: External, external: {metric: {name: queue}, target: {type: Value, value: 9}}}]}}`: policy.SetOf(policy.Queue),
+		`{spec: {metrics: [{type: External, external: {metric: {name: queue},
+			target: {type: Value, value: 9}}}]}}`: policy.SetOf(policy.Queue),
 	} {
 		if got := options[LinearOptions](t, text).Measures(); got.Reported() != want {
 			t.Errorf("%s: %v, want %v", text, got, want)

@@ -22,11 +22,11 @@ var Scalers = []policy.ScalerRow{{Info: policy.Info{
 	Name:   "keda",
 	Rule:   "none while no trigger is active, else the most that any trigger's metric over its threshold wants",
 	Source: "kedacore/keda 8b4f083c, pkg/scaling/executor/scale_scaledobjects.go, pkg/fallback/fallback.go",
-	Sees:   policy.T0 | policy.T1 | policy.T2,
+	Sees:   policy.T0 | policy.T1 | policy.T2 | policy.T3,
 	State:  "when a trigger was last active, how often in a row each has failed, and what hpa keeps",
 	Cost:   "n for each trigger, and as hpa",
-	Deviates: "a trigger is a packet rate, flows, or held flows, and fails while counters are missing; a poll comes " +
-		"with the first evaluation at which it is due, and where it changes the number, the controller looks at it " +
+	Deviates: "a trigger is a packet rate, queues, flows, or held flows, and fails while counters or reports are " +
+		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the controller looks at it " +
 		"in the next one; the object beneath has no behavior; left out: the formula of scaling modifiers, triggers " +
 		"by cpu or by the time of day, jobs, pauses",
 }, Counters: []string{activated: "activations", deactivated: "deactivations", failed: "failures of triggers",
@@ -70,9 +70,19 @@ downscale_stabilization: the controller goes no lower than its highest number of
 `
 }
 
+// Measures implements policy.Measurer.
+func (o Options) Measures() (all policy.MetricSet) {
+	for i := range o.Triggers {
+		if o.Triggers[i].Metric == "queue" {
+			all = policy.SetOf(policy.Queue)
+		}
+	}
+	return all
+}
+
 // trigger is one of an object's.
 type trigger struct {
-	Metric     string  `yaml:"metric" enum:"offered|processed|flows|held" required:"true"`
+	Metric     string  `yaml:"metric" enum:"offered|processed|queue|flows|held" required:"true"`
 	Threshold  float64 `yaml:"threshold" above:"0" required:"true"`
 	Activation float64 `yaml:"activation_threshold" default:"0" min:"0"`
 	Type       string  `yaml:"metric_type" enum:"AverageValue|Value" default:"AverageValue"`
@@ -81,8 +91,9 @@ type trigger struct {
 // Docs implements strictyaml.Documented.
 func (trigger) Docs() string {
 	return `
-metric: packets offered to the instances or processed by them, the flows that they have, or the flows that are held
-threshold: what the metric is held at: a share of scheduler.limit for packets, a number for flows
+metric: packets offered to the instances or processed by them, packets in their queues, the flows that they have, or the
+	flows that are held
+threshold: what the metric is held at: a share of scheduler.limit for packets offered or processed, a number for others
 activation_threshold: above this, in the same unit, the trigger is active
 metric_type: whether the threshold is for each instance, or for all together
 `
@@ -312,6 +323,16 @@ func (t *trigger) value(s *policy.Snapshot) (value float64, ok bool) {
 			return 0, false
 		}
 		return s.Load(policy.Metrics[t.Metric]), true
+	}
+	if t.Metric == "queue" {
+		known := false
+		for i := range s.Instances {
+			u := &s.Instances[i].Usage
+			if known = known || u.Known; u.Known && u.Stale {
+				return 0, false
+			}
+		}
+		return s.Load(policy.Queue), known || len(s.Instances) == 0
 	}
 	flows := 0
 	for i := range s.Instances {

@@ -33,7 +33,8 @@ func TestConformance(t *testing.T) {
 			downscale_stabilization: 0s, fallback: {failure_threshold: 0, replicas: 4}}`,
 		`{polling_interval: 2s, cooldown_period: 0s, max_replica_count: 5, triggers: [
 			{metric: processed, threshold: 0.5, activation_threshold: 0.1, metric_type: Value},
-			{metric: flows, threshold: 3, activation_threshold: 8}, {metric: held, threshold: 1}],
+			{metric: flows, threshold: 3, activation_threshold: 8}, {metric: held, threshold: 1},
+			{metric: queue, threshold: 100}],
 			fallback: {failure_threshold: 1, replicas: 7, behavior: currentReplicasIfLower}}`,
 	} {
 		scalingtest.Run(t, Scalers[0], options(t, text))
@@ -240,6 +241,31 @@ func TestControllerOfTriggersThatFail(t *testing.T) {
 	}
 	if want := []uint64{0, 0, 4, 2}; !slices.Equal(o.counts, want) {
 		t.Errorf("counts %v, want %v", o.counts, want)
+	}
+}
+
+// A queue is what the agents report, and fails while a report is missing, or none has come.
+func TestQueue(t *testing.T) {
+	o := newObject(t, 2, `{downscale_stabilization: 0s, triggers: [{metric: queue, threshold: 10}]}`)
+	if got := options(t, `{triggers: [{metric: queue, threshold: 10}]}`).Measures(); got != policy.SetOf(policy.Queue) {
+		t.Errorf("it measures %v", got)
+	}
+	queues := func(stale bool, of ...float64) func(*policy.Snapshot) {
+		return func(s *policy.Snapshot) {
+			for i := range s.Instances {
+				s.Instances[i].Usage = telemetry.Usage{Queue: of[i%len(of)], Known: true, Stale: stale && i == 0}
+			}
+		}
+	}
+	for i, c := range []struct {
+		edit func(*policy.Snapshot)
+		want int
+	}{
+		{func(*policy.Snapshot) {}, 2}, {queues(false, 30, 1), 4}, {queues(true, 0), 4}, {queues(false, 5), 2},
+	} {
+		if got := o.at(15*i, 1, c.edit); got != c.want {
+			t.Errorf("evaluation %d: %d (%s), want %d", i, got, o.said, c.want)
+		}
 	}
 }
 
