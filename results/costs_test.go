@@ -144,13 +144,14 @@ func TestCosts(t *testing.T) {
 	run.Scenario.(map[string]any)["instances"] = map[string]int{"min": 1, "max": 3}
 	run.Scenario.(map[string]any)["scheduler"] = map[string]any{"limit": "10Mpps"}
 	run.Totals = Totals{Offered: 90e6, Processed: 74.6e6, ProcessedBytes: 64 * 74.6e6, Dropped: Drops{Instance: 15.4e6},
-		Moves: 7}
+		Moves: 7, Broken: 3}
 	got := costsOf(t, m, run)
 	want := &Costs{
 		InstanceTime: 4 + 2.5 + 2.25 + 0.1, Starts: 4, ScaleEvents: 2, Reversals: 1,
 		Under:   1, // second 2: one takes packets, three are wanted
 		Over:    0, // second 4: one is left
 		Moves:   7,
+		Broken:  3,
 		Loss:    15.4 / 90,
 		Goodput: 8 * 64 * 74.6e6 / 4,
 		WaitP50: 1e-12, WaitP99: 2e-6, WaitP999: 3e-3,
@@ -213,7 +214,8 @@ func TestCostsOfAKilledRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !near(math.Round(got.Loss*100)/100, 0.25) || !(got.Goodput > 0) || got.Jain < 0.7 || !math.IsNaN(got.Moves) {
+	if !near(math.Round(got.Loss*100)/100, 0.25) || !(got.Goodput > 0) || got.Jain < 0.7 || !math.IsNaN(got.Moves) ||
+		!math.IsNaN(got.Broken) {
 		t.Errorf("%+v", got)
 	}
 }
