@@ -13,18 +13,19 @@ type EventKind uint8
 // The events. What a plant must fill in beside the kind stands with each. RuleInstalled and RuleRejected answer a
 // flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
 const (
-	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
-	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
-	CountersRead                    // Counters, Sampled: answer to ReadCounters
-	InstanceReady                   // Instance: it takes packets from now on
-	InstanceFailed                  // Instance, Reason: it died, or its creation failed; it takes no packets
-	InstanceGone                    // Instance: its deletion is complete
-	RuleInstalled                   // Flow, Instance: the flow's newest order took effect
-	RuleRejected                    // Flow, Instance, Reason: the switch refused the order; what was in force stays
-	Tick                            // Timer: the timer of a SetTimer fired
-	RulesRead                       // Rules, Sampled: answer to ReadRules
-	ReportsRead                     // Reports, Sampled: answer to ReadReports
+	Start           EventKind = iota // the run begins; first event of every run
+	FlowArrived                      // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
+	FlowEnded                        // Flow: it ended or was idle; the plant has removed its rule, if it had one
+	CountersRead                     // Counters, Sampled: answer to ReadCounters
+	InstanceReady                    // Instance: it takes packets from now on
+	InstanceFailed                   // Instance, Reason: it died, or its creation failed; it takes no packets
+	InstanceGone                     // Instance: its deletion is complete
+	RuleInstalled                    // Flow, Instance: the flow's newest order took effect
+	RuleRejected                     // Flow, Instance, Reason: the switch refused the order; what was in force stays
+	Tick                             // Timer: the timer of a SetTimer fired
+	RulesRead                        // Rules, Sampled: answer to ReadRules
+	ReportsRead                      // Reports, Sampled: answer to ReadReports
+	InstanceResized                  // Instance, Share: it has that share of a core; Reason, if the order was refused
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.
@@ -39,6 +40,7 @@ type Event struct {
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
 	Reports  []Report      // of the instances that run; valid during Handle only
+	Share    float64       // of a core
 	Reason   string
 }
 
@@ -73,12 +75,13 @@ const (
 	InstallRule    ActionKind = iota // Flow, Instance: forward the flow to the instance; Instance 0 drops the flow
 	MoveRule                         // Flow, Instance: change the target, keep the counters
 	RemoveRule                       // Flow: delete the rule, if any, and forget the target; its next packet is a miss
-	CreateInstance                   // Instance: start a container; answered by InstanceReady or InstanceFailed
+	CreateInstance                   // Instance, Share: start a container; answered by InstanceReady or InstanceFailed
 	DeleteInstance                   // Instance: stop a container; answered by InstanceGone
 	ReadCounters                     // read all instances' counters; answered by CountersRead
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
+	ResizeInstance                   // Instance, Share: give it that share of a core; answered by InstanceResized
 )
 
 // Action is what the orchestrator wants done.
@@ -88,6 +91,7 @@ type Action struct {
 	Instance flow.Instance
 	Timer    Timer
 	At       units.Time
+	Share    float64 // of a core; 0 for all of it
 }
 
 // Decision is one entry of the decision log: what was decided, among what, and why. It is handed to the Logger during

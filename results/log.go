@@ -29,6 +29,7 @@ const (
 	fAt
 	fRules   // with sampled_ps
 	fReports // with sampled_ps
+	fShare
 )
 
 // kind is how the log names a kind of event or action, and the fields that it always writes with it.
@@ -50,6 +51,8 @@ var eventKinds = []kind{
 	orchestrator.Tick:           {"tick", fTimer},
 	orchestrator.RulesRead:      {"rules-read", fRules},
 	orchestrator.ReportsRead:    {"reports-read", fReports},
+
+	orchestrator.InstanceResized: {"instance-resized", fInstance | fShare},
 }
 
 var actionKinds = []kind{
@@ -62,6 +65,7 @@ var actionKinds = []kind{
 	orchestrator.SetTimer:       {"set-timer", fTimer | fAt},
 	orchestrator.ReadRules:      {"read-rules", 0},
 	orchestrator.ReadReports:    {"read-reports", 0},
+	orchestrator.ResizeInstance: {"resize-instance", fInstance | fShare},
 }
 
 var timerNames = []string{
@@ -120,6 +124,9 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 			b = append(b, '}')
 		}
 		b = append(b, ']')
+	}
+	if k.fields&fShare != 0 || e.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), e.Share)
 	}
 	if k.fields&fReports != 0 || len(e.Reports) > 0 {
 		b = appendReports(b, e.Reports)
@@ -181,6 +188,9 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	}
 	if k.fields&fAt != 0 || a.At != 0 {
 		b = strconv.AppendInt(append(b, `,"at_ps":`...), int64(a.At), 10)
+	}
+	if k.fields&fShare != 0 || a.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), a.Share)
 	}
 	return append(b, "}\n"...), nil
 }
