@@ -30,6 +30,7 @@ var (
 func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	moves, moved := 0, 0                                 // flows by their policy, and of these in both engines
+	resizes, resized := 0, 0                             // of instances
 	runs, compared := map[string]int{}, map[string]int{} // by policy: scenarios, and those in both engines
 	if testing.Short() {
 		n = min(n, 60)
@@ -40,11 +41,13 @@ func TestRandomScenarios(t *testing.T) {
 		d := compare(t, text)
 		packets, worst = packets+d.offered, max(worst, d.worst)
 		moves += d.moves
+		resizes += d.resizes
 		runs[d.policy]++
 		if d.fluid {
 			fluids++
 			compared[d.policy]++
 			moved += d.moves
+			resized += d.resizes
 		}
 		if len(d.found) == 0 {
 			continue
@@ -65,6 +68,10 @@ func TestRandomScenarios(t *testing.T) {
 	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
 	if moves < n/20 || n >= 200 && moved == 0 {
 		t.Error("hardly any flow was moved by its policy")
+	}
+	t.Logf("%d instances resized, %d of them in the fluid engine too", resizes, resized)
+	if resizes < n/5 || n >= 200 && resized == 0 {
+		t.Error("hardly any instance was resized")
 	}
 	if fluids < n/10 {
 		t.Errorf("the fluid engine could be compared in %d of %d scenarios alone", fluids, n)
@@ -107,7 +114,9 @@ func compare(t testing.TB, text string) *diff {
 	d.latencies(fast, slow)
 	d.rules("packet", read, slow.rules, 0)
 	simtest.Verify(t, fast)
-	d.policy, d.moves = sc.Scheduler.Policy.Name, simtest.Decisions(t, fast)[orchestrator.Move]
+	decisions := simtest.Decisions(t, fast)
+	d.policy = sc.Scheduler.Policy.Name
+	d.moves, d.resizes = decisions[orchestrator.Move], decisions[orchestrator.Resized]
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
 		read = nil
@@ -130,6 +139,7 @@ type diff struct {
 	fluid   bool    // the fluid engine was compared
 	policy  string  // of scheduling
 	moves   int     // of flows, by the policy
+	resizes int     // of instances
 	worst   float64 // of its differences, by what may be in flight
 }
 

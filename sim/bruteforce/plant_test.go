@@ -391,7 +391,9 @@ func (p *plant) tell(e orchestrator.Event) {
 			f.target, f.decided, f.announced = 0, false, false // its next packet is a first again
 			p.contend()
 		case orchestrator.CreateInstance:
-			p.create(e.Kind == orchestrator.Start)
+			p.create(a.Share, e.Kind == orchestrator.Start)
+		case orchestrator.ResizeInstance:
+			p.resize(p.instances[a.Instance-1], a.Share)
 		case orchestrator.DeleteInstance:
 			p.delete(p.instances[a.Instance-1])
 		case orchestrator.ReadCounters:
