@@ -251,7 +251,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	case RulesRead:
 		o.rulesRead(e.Rules)
 	case ReportsRead:
-		o.meter.Report(e.Sampled, e.Reports)
+		o.reportsRead(e.Sampled, e.Reports)
 	case FlowGrown:
 		o.flowGrown(e.Flow)
 	}
