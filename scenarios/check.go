@@ -146,6 +146,8 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
 	return append(s.tenantRules(), []strictyaml.Rule{
+		rule("vnf.contention.share autoscaler.policy", scaler.Resizes() && s.VNF.Contention.Share == "pooled",
+			"reserved with autoscaler.policy: "+scaler.Policy.Name+", which gives instances shares of their own"),
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
 			"at least 1 with autoscaler.policy: "+scaler.Policy.Name+", under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
@@ -302,7 +304,22 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	if s.Load != nil {
 		all.below("load", s.Load.rules(in.Engine))
 	}
+	if s.Services != nil {
+		all.below("services", s.Services.rules(in.Engine))
+	}
+	if d := s.Diurnal; d != nil {
+		all.below("diurnal", shapeRules(in, "mean", d.Mean, d.Step, d.Lifetime, d.Flows))
+	}
+	if f := s.FlashCrowd; f != nil {
+		all.below("flash_crowd", shapeRules(in, "base", f.Base, f.Step, f.Lifetime, f.Flows))
+	}
 	return all
+}
+
+// atOnce is the rule of equal flows that begin together.
+func atOnce(engine string, flows int) strictyaml.Rule {
+	return rule("flows", engine == "packet" && flows > mostAtOnce,
+		fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce))
 }
 
 func (c *CBR) rules(engine string) []strictyaml.Rule {
@@ -339,8 +356,7 @@ func (l *LoadCurve) rules(engine string) []strictyaml.Rule {
 		rule("column", l.Column == "", "a column's name"),
 		rule("column time", l.Column == traces.RowCount && l.Time == "",
 			"time: with it, the name of a column of times, for "+traces.RowCount),
-		rule("flows", engine == "packet" && l.Flows > mostAtOnce,
-			fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce)),
+		atOnce(engine, l.Flows),
 		rule("to from", l.To != 0 && l.To <= l.From, "a time after from, "+l.From.String()),
 	}
 }

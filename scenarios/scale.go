@@ -124,6 +124,7 @@ func (k factors) source(from, to *Source, key string) *Error {
 		l := *from.Load
 		l.Scale *= k.r
 		l.Speedup /= k.t
+		l.Lifetime = k.time(l.Lifetime)
 		to.Load = &l
 	case from.Model != nil && (k.r != 1 || k.t != 1):
 		return &Error{Key: key + ".model", Found: "a flow model",
@@ -131,6 +132,8 @@ func (k factors) source(from, to *Source, key string) *Error {
 				"give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
+	case from.Services != nil || from.Diurnal != nil || from.FlashCrowd != nil:
+		k.shapes(from, to)
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
 			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer",

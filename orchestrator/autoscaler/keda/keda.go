@@ -160,8 +160,9 @@ func (f *fallback) stands(current int) int {
 	return f.Replicas
 }
 
-// reports is the metric that is reported of a trigger that has failed so many times in a row. With forAll, the
-// threshold is for all instances, of which so many are ready. ok is false where the failure is passed on.
+// reports is the metric that is reported of a trigger that has failed so many times in a row, cut off after
+// thousandths. With forAll, the threshold is for all instances, of which so many are ready. ok is false where the
+// failure is passed on.
 func (f *fallback) reports(failures int, threshold float64, forAll bool, current, ready int) (metric float64, ok bool) {
 	if f == nil || failures <= f.Threshold || forAll && ready == 0 {
 		return 0, false
@@ -170,7 +171,7 @@ func (f *fallback) reports(failures int, threshold float64, forAll bool, current
 	if forAll {
 		n /= float64(ready)
 	}
-	return threshold * n, true
+	return math.Floor(float64(milli(threshold))*n) / 1000, true
 }
 
 type keda struct {

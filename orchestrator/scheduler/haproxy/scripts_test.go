@@ -204,6 +204,10 @@ var scripts = []struct {
 			"open 16 [16:queued] open 17 [17:queued] close 12 [15:B] open 18 [18:queued] open 19 [19:queued] " +
 			"open 20 [20:A] open 21 [21:C] close 21 [16:C] open 22 [22:queued] open 23 [23:queued] " +
 			"open 24 [24:queued] close 15 [17:B] close 23 [] close 20 [18:A]"},
+	{"a connection that ends counts while the queue is looked at", "balance random",
+		servers{weights: []int32{148, 1}, most: []int32{5, 5}, least: []int32{1, 0}, full: 8},
+		"open 0 [0:A] open 1 [1:queued] open 2 [2:queued] open 3 [3:A] open 4 [4:A] open 5 [5:queued] close 5 [] " +
+			"close 3 [1:A]"},
 	{"a server whose connection ends takes as many as its limit has risen by", "balance first",
 		servers{weights: []int32{174, 232, 1}, most: []int32{6, 8, 6}, least: []int32{1, 3, 1}, full: 29},
 		"open 0 [0:A] close 0 [] open 1 [1:A] open 2 [2:B] close 2 [] open 3 [3:B] open 4 [4:B] open 5 [5:B] " +
