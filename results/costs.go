@@ -31,6 +31,8 @@ type Costs struct {
 	SLOWindows   float64 // share of the windows with packets that lost more than LossObjective of them
 	SLOFlows     float64 // share of the flows with packets that lost more than LossObjective of them
 
+	Energy float64 // J, of the instances and the cores that forward, where the NIC's profile says what they draw
+
 	Reasons []Reason // by decision, then by reason
 }
 
@@ -74,6 +76,7 @@ var CostTable = []Cost{
 	{"jain", "1", func(c *Costs) float64 { return c.Jain }},
 	{"slo_windows", "1", func(c *Costs) float64 { return c.SLOWindows }},
 	{"slo_flows", "1", func(c *Costs) float64 { return c.SLOFlows }},
+	{"energy_j", "J", func(c *Costs) float64 { return c.Energy }},
 }
 
 // Known are the costs that are known, by their names in CostTable.
@@ -166,6 +169,7 @@ func (r *Record) into(m *Meter) error {
 type Meter struct {
 	limit       float64 // packets/s that an instance is trusted with
 	least, most int     // instances
+	watts       struct{ instance, cores float64 }
 
 	end                    float64 // of the last window, s
 	offered, dropped, bits float64 // of all windows
@@ -187,8 +191,10 @@ type Meter struct {
 // NewMeter returns a Meter for a run of a scenario. It counts no reasons.
 func NewMeter(sc *scenarios.Scenario) *Meter {
 	within := math.Round(float64(ReversalSpan) * cmp.Or(sc.Scale.Time, 1))
-	return &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
+	m := &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
 		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{}}
+	m.watts.instance, m.watts.cores = sc.NIC.InstanceWatts, float64(sc.NIC.Cores)*sc.NIC.CoreWatts
+	return m
 }
 
 // Window takes a window.
@@ -298,6 +304,10 @@ func (m *Meter) Costs(r *Run) *Costs {
 	m.stages.end(m.flaps.add)
 	c.ScaleEvents, c.Reversals = m.flaps.events, m.flaps.reversals
 	c.InstanceTime = m.lived().Seconds()
+	c.Energy = float64(m.watts.instance*c.InstanceTime) + float64(m.watts.cores*m.end)
+	if m.watts.instance == 0 && m.watts.cores == 0 {
+		c.Energy = math.NaN()
+	}
 	c.Reasons = m.why()
 	return c
 }

@@ -95,6 +95,15 @@ type NIC struct {
 	SlowPathRate   units.PPS   `yaml:"slowpath_rate"`
 	SlowPathQueue  int         `yaml:"slowpath_queue" min:"0"`
 	EngineLatency  units.Time  `yaml:"engine_latency"`
+	InstanceWatts  float64     `yaml:"instance_watts" default:"0" min:"0"`
+	CoreWatts      float64     `yaml:"core_watts" default:"0" min:"0"`
+	Cores          int         `yaml:"cores" default:"0" min:"0"`
+}
+
+// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it.
+func (nic NIC) Unused(key string) bool {
+	return key == "instance_watts" && nic.InstanceWatts == 0 ||
+		(key == "core_watts" || key == "cores") && (nic.CoreWatts == 0 || nic.Cores == 0)
 }
 
 // Docs implements strictyaml.Documented.
@@ -111,6 +120,9 @@ install_latency: from the write of a rule until packets follow it
 slowpath_rate: packets a second that the ARM cores forward; 0 for no limit
 slowpath_queue: packets that wait for the ARM cores
 engine_latency: container engine: from the request to the start of the work
+instance_watts: what an instance draws from its order until it is gone, for the energy of a run; 0 where nobody knows
+core_watts: what each of the cores that forward draws, all the time; 0 where nobody knows
+cores: how many these are
 `
 }
 
