@@ -284,6 +284,14 @@ func (t Telemetry) Unused(key string) bool {
 type Measure struct {
 	Delay string `yaml:"delay" enum:"none|instances|flows" default:"none"`
 	Flows bool   `yaml:"flows" default:"true"`
+
+	MaxLoss float64    `yaml:"max_loss" default:"0.01" min:"0" max:"1"`
+	MaxWait units.Time `yaml:"max_wait" default:"0s" min:"0"`
+}
+
+// Unused implements strictyaml.Partial: objectives that are not given have their defaults and are not said.
+func (m Measure) Unused(key string) bool {
+	return key == "max_loss" && m.MaxLoss == 0.01 || key == "max_wait" && m.MaxWait == 0
 }
 
 // Docs implements strictyaml.Documented.
@@ -293,6 +301,8 @@ delay: delays of packets: wait, sojourn and end-to-end (packet engine). none; in
 	flows: of each flow too, some kilobytes a flow, and all packets are stepped
 flows: what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it
 	can: the record then has no processed, dropped and queued of a flow
+max_loss: objective: the share of lost packets beyond which a window or a flow violates it
+max_wait: objective: the wait at an instance beyond which a packet violates it, where delays are measured; 0s for none
 `
 }
 
