@@ -108,7 +108,7 @@ programs: ## policies beside what they come from: HAProxy and IPVS (Debian: hapr
 	else echo "IPVS is skipped: no linux.uml, of the package user-mode-linux"; fi
 
 # A module of its own, whose modules are fetched: the first time takes some minutes. TIMES=10 is ten times the cases.
-oracle: ## policies beside the Go programs that they come from, linked in: Kubernetes, Knative, Nomad
+oracle: ## policies beside the Go programs that they come from, linked in: Kubernetes, Knative, KEDA, Nomad
 	cd oracle && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) test -v ./... -times $(TIMES)
 
 cross: ## static binaries for linux/amd64 and linux/arm64

@@ -22,6 +22,7 @@ type flowState struct {
 	rule     ruleState
 	retrying bool          // its rule was rejected and is tried again after this window
 	hops     uint8         // instances that hand its packets on; without rules
+	grown    bool          // it has sent as much as a flow must have for a rule
 	target   flow.Instance // the instance it is assigned to
 	ordered  flow.Instance // where the newest order for its rule leads
 	origin   flow.Instance // the instance to which a rule may send it until ordered is confirmed; astray has more
@@ -147,8 +148,14 @@ func (o *Orchestrator) carry(id flow.ID, target flow.Instance, answer policy.Ans
 // install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of
 // the flow's earlier targets: one that was ordered may have come into force before the next.
 func (o *Orchestrator) install(id flow.ID, f *flowState) {
-	if o.ruleless {
+	switch {
+	case o.ruleless:
 		o.steer(id, f, 0)
+		return
+	case f.rule == noRule && o.early(f): // by the slow path
+		f.ordered = f.target
+		o.do(Action{Kind: Steer, Flow: id, Instance: f.target})
+		o.setOrigin(f, f.target)
 		return
 	}
 	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}
@@ -278,7 +285,7 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 		return
 	}
 	was := f.phase
-	f.phase, f.rule, f.retrying = absent, noRule, false
+	f.phase, f.rule, f.retrying, f.grown = absent, noRule, false, false
 	switch was {
 	case placed:
 		o.unassign(id, f)
@@ -289,6 +296,21 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	o.settled(id, f, 0)
 	if was == placed && o.sees.Has(policy.T1) { // a policy that counts flows may have room for one now
 		o.placeHeld()
+	}
+}
+
+// early says that the flow has not sent enough for a rule.
+func (o *Orchestrator) early(f *flowState) bool { return !f.grown && o.cfg.Scheduler.Offload.After > 1 }
+
+// flowGrown gives a flow its rule, now or when it has an instance.
+func (o *Orchestrator) flowGrown(id flow.ID) {
+	f := o.flow(id)
+	if f == nil || f.phase == absent || !o.early(f) {
+		return
+	}
+	f.grown = true
+	if f.phase != waits && f.rule == noRule {
+		o.install(id, f)
 	}
 }
 
@@ -313,7 +335,7 @@ func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
 // the instance by the slow path, or by the rule in force.
 func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string) {
 	f := o.flow(id)
-	if f == nil || f.phase != placed && f.phase != refused {
+	if f == nil || f.phase != placed && f.phase != refused || f.rule == noRule && o.early(f) {
 		return
 	}
 	first := f.rule == asked && f.origin == at && f.ordered == at && len(o.astray[id]) == 0

@@ -52,6 +52,9 @@ func script(b []byte) (Config, []Event, []units.Time) {
 		if row := scheduler.Policies.Find(c.Scheduler.Policy.Name); row.Dispatch == policy.ByEither && first>>2&1 == 0 {
 			c.Scheduler.Rules = "none"
 		}
+		if first>>1&1 == 0 && !c.Scheduler.Ruleless() {
+			c.Scheduler.Offload.After = 2
+		}
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
 		c.Scheduler.Metric = []string{"offered", "processed"}[first>>1&1]
@@ -68,7 +71,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 	})
 	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone,
 		RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick,
-		RuleInstalled, 77}
+		FlowGrown, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
 	now := units.Time(0)
 	for ; len(b) >= 2; b = b[2:] {
@@ -166,7 +169,7 @@ func (w *witness) action(a Action) error {
 	case RemoveRule:
 		delete(w.rules, a.Flow)
 	case Steer:
-		w.rules[a.Flow] = &rule{may: []flow.Instance{a.Instance}}
+		w.rules[a.Flow] = &rule{may: []flow.Instance{a.Instance}, newest: -2}
 		if s := w.started[a.Instance]; a.Instance != 0 && s != "ready" {
 			return fmt.Errorf("flow %d steered to instance %d, which is %q", a.Flow, a.Instance, s)
 		}

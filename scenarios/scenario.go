@@ -503,7 +503,7 @@ func (Fault) Names(key string) []string {
 func (Fault) Docs() string {
 	return `
 kind: instance-death: an instance dies; engine-stall: the container engine answers nothing; engine-failure: creations
-	fail; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
+	fail, and changes of shares; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
 at: when it begins
 for: how long it lasts; 0 for the rest of the run; an instance's death is for good
 instance: instance-death: its number

@@ -25,6 +25,8 @@ type DataPlane interface {
 	// Up says that the instance takes packets, Down that it never will again; what it holds is lost.
 	Up(now units.Time, i flow.Instance)
 	Down(now units.Time, i flow.Instance)
+	// Share says what share of a core the instance has from now on. Without a call it has all of one.
+	Share(now units.Time, i flow.Instance, share float64)
 	// Link says whether the link is up.
 	Link(now units.Time, up bool)
 	// Counters fills in the counters of the instances named in c.
@@ -57,6 +59,8 @@ type Control interface {
 	Schedule(c Class, e Event)
 	// Arrived reports that the flow's first packet has reached the scheduler.
 	Arrived(f flow.ID)
+	// Grown reports that the slow path has served scheduler.offload.after packets of the flow. It is for more than 1.
+	Grown(f flow.ID)
 	// Ended reports that the flow has sent its last packet.
 	Ended(f flow.ID)
 	// Stopped says that the run is given up. A data plane that has much left to simulate stops where its packets

@@ -35,6 +35,8 @@ const (
 	evCounters
 	evTimer
 	evReports
+	evGrown
+	evResized
 )
 
 type plant struct {
@@ -135,12 +137,16 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.faults.fire(p, e)
 		case evRule:
 			p.rules.take(p, flow.ID(e.A), e.Gen)
-		case evCreated, evDeleted, evFailed:
+		case evCreated, evDeleted, evFailed, evResized:
 			p.containers.fire(p, e)
 		case evArrived:
 			p.arrived(flow.ID(e.A))
 		case evEnded:
 			p.ended(flow.ID(e.A))
+		case evGrown:
+			if f := flow.ID(e.A); !p.rules.flows[f].ended {
+				p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f})
+			}
 		case evCounters:
 			p.readings.arrive(p)
 		case evReports:
@@ -193,9 +199,11 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 	case orchestrator.Steer:
 		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
-		p.containers.create(p, a.Instance, atStart)
+		p.containers.create(p, a.Instance, a.Share, atStart)
 	case orchestrator.DeleteInstance:
 		p.containers.delete(p, a.Instance)
+	case orchestrator.ResizeInstance:
+		p.containers.resize(p, a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.readings.ask(p, orchestrator.CountersRead)
 	case orchestrator.ReadRules:
@@ -220,6 +228,11 @@ func (p *plant) Schedule(c Class, e Event) {
 // Arrived queues the packet-in of a flow.
 func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
+}
+
+// Grown queues that a flow has sent enough for a rule.
+func (p *plant) Grown(f flow.ID) {
+	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evGrown, A: int32(f)})
 }
 
 // Ended queues the end of a flow, before a packet-in of the same instant.

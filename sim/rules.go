@@ -112,6 +112,11 @@ func (r *ruleTable) follow(s *flowRule, i flow.Instance) {
 func (r *ruleTable) steer(p *plant, f flow.ID, i flow.Instance, hops uint8) {
 	s := &r.flows[f]
 	s.routed = true
+	if !p.sc.Scheduler.Ruleless() { // no rule yet
+		p.data.Target(p.now, f, i)
+		r.follow(s, i)
+		return
+	}
 	r.handOn(p, f, hops)
 	if i != 0 && i != s.last {
 		if s.last != 0 && !s.broken {

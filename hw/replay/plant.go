@@ -216,10 +216,14 @@ func (p *plant) act(a *orchestrator.Action) {
 		p.write(a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.unrule(a.Flow)
+	case orchestrator.Steer:
+		p.steer(a.Flow, a.Instance)
 	case orchestrator.CreateInstance:
-		p.create(a.Instance)
+		p.create(a.Instance, a.Share)
 	case orchestrator.DeleteInstance:
 		p.delete(a.Instance)
+	case orchestrator.ResizeInstance:
+		p.resize(a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.meter.read(p)
 	case orchestrator.SetTimer:

@@ -315,6 +315,25 @@ func TestTheFirstInstancesCannotBeStarted(t *testing.T) {
 	}
 }
 
+// A flow gets its rule with the fiftieth packet that comes without one. Those before go to the flow's instance.
+func TestRulesForFlowsThatGrow(t *testing.T) {
+	t.Parallel()
+	for after, rules := range map[string]int64{"50": 6, "5000": 0} {
+		o := run(context.Background(), t, newRack(0), short, "scheduler.offload.after="+after)
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		x := &o.Run.Totals
+		if x.RulesInstalled != rules || x.Processed != x.Offered {
+			t.Errorf("after %s packets: %d rules, want %d; processed %.0f of %.0f", after, x.RulesInstalled, rules,
+				x.Processed, x.Offered)
+		}
+		if slow := x.SlowPath; slow < 6*50 || rules == 0 && slow != x.Offered {
+			t.Errorf("after %s packets: %.0f of %.0f on the slow path", after, slow, x.Offered)
+		}
+	}
+}
+
 func TestFullRuleTableLeavesFlowsOnTheSlowPath(t *testing.T) {
 	t.Parallel()
 	o := run(context.Background(), t, newRack(4), short)

@@ -93,6 +93,7 @@ type plant struct {
 	slow *slowPath
 
 	ruleless bool // the switch sends every packet on without a rule
+	grew     int  // flows that had sent enough for a rule
 
 	taken      int        // rules in the table or on their way there
 	writerFree units.Time // when the writer is
@@ -159,6 +160,7 @@ type flowState struct {
 	moves    int
 	byRule   int // packets that its rule has forwarded to an instance
 	hops     int // instances that hand its packets on
+	served   int // packets that the slow path has served
 	broken   bool
 	counts   counts
 }
@@ -389,6 +391,14 @@ func (p *plant) firstSeen(f *flowState) {
 	}
 }
 
+// grown is a flow that has sent enough for a rule.
+func (p *plant) grown(f *flowState) {
+	if !f.ended {
+		p.grew++
+		p.tell(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f.id})
+	}
+}
+
 // tell hands an event to the orchestrator and does what it wants.
 func (p *plant) tell(e orchestrator.Event) {
 	p.rec.Event(p.now, &e)
@@ -407,7 +417,9 @@ func (p *plant) tell(e orchestrator.Event) {
 		case orchestrator.Steer:
 			p.steer(p.flows[a.Flow], a.Instance, int(a.Hops))
 		case orchestrator.CreateInstance:
-			p.create(e.Kind == orchestrator.Start)
+			p.create(a.Share, e.Kind == orchestrator.Start)
+		case orchestrator.ResizeInstance:
+			p.resize(p.instances[a.Instance-1], a.Share)
 		case orchestrator.DeleteInstance:
 			p.delete(p.instances[a.Instance-1])
 		case orchestrator.ReadCounters:

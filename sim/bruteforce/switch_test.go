@@ -255,6 +255,11 @@ func (s *slowPath) forward() {
 		s.done--
 		if x.first {
 			p.at(p.now, packetIns, 0, func() { p.firstSeen(f) })
+		}
+		if f.served++; f.served == p.sc.Scheduler.Offload.After && f.served > 1 {
+			p.at(p.now, packetIns, 0, func() { p.grown(f) })
+		}
+		if x.first {
 			if !f.decided {
 				f.held, f.asking = x, true
 				continue
@@ -346,6 +351,10 @@ func (p *plant) writeRule(f *flowState, i flow.Instance) {
 
 // steer sends a flow's packets to another instance at once, without a rule.
 func (p *plant) steer(f *flowState, i flow.Instance, hops int) {
+	if !p.ruleless { // its rule is still to come
+		p.aim(f, i)
+		return
+	}
 	switch {
 	case i == 0:
 	case f.from == i: // and back, before any packet came there

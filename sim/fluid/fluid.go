@@ -32,6 +32,8 @@ const (
 	evSlow                  // the slow path's queue fills or empties
 	evOut                   // a change of the slow path's input reaches its output
 	evPacketIn              // the slow path has served a flow's first packet
+	evEnough                // it has as much of a flow as one must have sent for a rule, a packet's service before
+	evGrown                 // and has served it
 )
 
 // route is where the eSwitch sends a flow.
@@ -53,6 +55,7 @@ type flowState struct {
 	on           bool // between two segments a flow lives on at rate 0
 	announced    bool // its first packet is on its way to the scheduler, or was
 	decided      bool // the scheduler has named a target
+	grown        bool // it has sent enough for a rule
 	target, rule flow.Instance
 
 	since               units.Time
@@ -105,6 +108,9 @@ func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Contr
 	}
 	e.g.init(&sc.NIC)
 	e.slow.init(&sc.NIC)
+	if after := sc.Scheduler.Offload.After; after > 1 {
+		e.slow.growths.after = float64(after-1) + enough
+	}
 	e.scheduleStart()
 	return e, nil
 }
@@ -143,6 +149,13 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.refreshSlow(now)
 	case evPacketIn:
 		e.ctl.Arrived(flow.ID(ev.A))
+	case evEnough:
+		if ev.Gen == e.slow.growths.gen {
+			e.sync(now)
+			e.grow(now)
+		}
+	case evGrown:
+		e.ctl.Grown(flow.ID(ev.A))
 	}
 }
 

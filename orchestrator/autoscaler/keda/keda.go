@@ -26,9 +26,9 @@ var Scalers = []policy.ScalerRow{{Info: policy.Info{
 	State:  "when a trigger was last active, how often in a row each has failed, and what hpa keeps",
 	Cost:   "n for each trigger, and as hpa",
 	Deviates: "a trigger is a packet rate, queues, flows, or held flows, and fails while counters or reports are " +
-		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the controller looks at it " +
-		"in the next one; the object beneath has no behavior; left out: the formula of scaling modifiers, triggers " +
-		"by cpu or by the time of day, jobs, pauses",
+		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the " +
+		"controller looks at it in the next one; the object beneath has no behavior; left out: the formula of " +
+		"scaling modifiers, triggers by cpu or by the time of day, jobs, pauses",
 }, Counters: []string{activated: "activations", deactivated: "deactivations", failed: "failures of triggers",
 	fellBack: "metrics of the fallback"}, ScalerMaker: policy.MakeScaler(newKEDA)}}
 
@@ -136,8 +136,9 @@ func (f *fallback) stands(current int) int {
 	return f.Replicas
 }
 
-// reports is the metric that is reported of a trigger that has failed so many times in a row. With forAll, the
-// threshold is for all instances, of which so many are ready. ok is false where the failure is passed on.
+// reports is the metric that is reported of a trigger that has failed so many times in a row, cut off after
+// thousandths. With forAll, the threshold is for all instances, of which so many are ready. ok is false where the
+// failure is passed on.
 func (f *fallback) reports(failures int, threshold float64, forAll bool, current, ready int) (metric float64, ok bool) {
 	if f == nil || failures <= f.Threshold || forAll && ready == 0 {
 		return 0, false
@@ -146,7 +147,7 @@ func (f *fallback) reports(failures int, threshold float64, forAll bool, current
 	if forAll {
 		n /= float64(ready)
 	}
-	return threshold * n, true
+	return math.Floor(float64(milli(threshold))*n) / 1000, true
 }
 
 type keda struct {

@@ -69,6 +69,7 @@ func TestFallbackBehaviors(t *testing.T) {
 		{"currentReplicasIfLower", false, 4, 6, 1, 40}, {"currentReplicasIfLower", false, 4, 3, 1, 30},
 		{"static", true, 4, 6, 2, 20}, {"currentReplicas", true, 4, 6, 4, 15},
 		{"static", true, 4, 6, 0, -1}, {"static", true, 3, 6, 2, -1},
+		{"static", true, 4, 6, 6, 6.666}, // found with the running program: rounded up, it wants one more
 	} {
 		f := &fallback{Threshold: 3, Replicas: 4, Behavior: c.behavior}
 		got, ok := f.reports(c.failures, 10, c.forAll, c.current, c.ready)
