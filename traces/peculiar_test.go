@@ -269,8 +269,8 @@ func zstandard(b []byte) []byte {
 }
 
 func servicesBy(column, time string, to units.Time) ServicesOptions {
-	return ServicesOptions{Group: []string{"s"}, LoadOptions: LoadOptions{Column: column, Time: time, Step: units.Second,
-		To: to}}
+	return ServicesOptions{Group: []string{"s"},
+		LoadOptions: LoadOptions{Column: column, Time: time, Step: units.Second, To: to}}
 }
 
 // readRates reads a file that has no records of flows; time may be empty for a load curve alone.
