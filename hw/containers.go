@@ -25,6 +25,27 @@ type ContainerEngine interface {
 	Close() error
 }
 
+// Reporter is a ContainerEngine that knows what instances use of their machine.
+type Reporter interface {
+	// Usage reads what the running containers use, in order of their instances' numbers. One that ends meanwhile is
+	// left out.
+	Usage(ctx context.Context) ([]Usage, error)
+}
+
+// Resizer is a ContainerEngine that changes what an instance may use while it runs.
+type Resizer interface {
+	// Resize gives an instance a share of the processor time that it was started with, or of one core where that has no
+	// limit. It returns when the engine has confirmed.
+	Resize(ctx context.Context, i flow.Instance, share float64) error
+}
+
+// Usage is what an instance's container uses.
+type Usage struct {
+	Instance flow.Instance
+	CPU      time.Duration // time of a core, since the container was created
+	Memory   int64         // bytes, without the cache of files that can be given up
+}
+
 // Container is an instance as the engine knows it.
 type Container struct {
 	Instance flow.Instance

@@ -9,6 +9,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -17,7 +18,7 @@ import (
 // always gives back the value it was made from. See Entry for the way back.
 
 // field is a set of fields of an Event or an Action.
-type field uint8
+type field uint16
 
 const (
 	fFlow field = 1 << iota
@@ -26,7 +27,9 @@ const (
 	fCounters // with sampled_ps
 	fTimer
 	fAt
-	fRules // with sampled_ps
+	fRules   // with sampled_ps
+	fReports // with sampled_ps
+	fShare
 )
 
 // kind is how the log names a kind of event or action, and the fields that it always writes with it.
@@ -47,6 +50,10 @@ var eventKinds = []kind{
 	orchestrator.RuleRejected:   {"rule-rejected", fFlow | fInstance},
 	orchestrator.Tick:           {"tick", fTimer},
 	orchestrator.RulesRead:      {"rules-read", fRules},
+	orchestrator.ReportsRead:    {"reports-read", fReports},
+	orchestrator.FlowGrown:      {"flow-grown", fFlow},
+
+	orchestrator.InstanceResized: {"instance-resized", fInstance | fShare},
 }
 
 var actionKinds = []kind{
@@ -58,6 +65,9 @@ var actionKinds = []kind{
 	orchestrator.ReadCounters:   {"read-counters", 0},
 	orchestrator.SetTimer:       {"set-timer", fTimer | fAt},
 	orchestrator.ReadRules:      {"read-rules", 0},
+	orchestrator.ReadReports:    {"read-reports", 0},
+	orchestrator.Steer:          {"steer", fFlow | fInstance},
+	orchestrator.ResizeInstance: {"resize-instance", fInstance | fShare},
 }
 
 var timerNames = []string{
@@ -65,6 +75,8 @@ var timerNames = []string{
 	orchestrator.TelemetryTimer: "telemetry",
 	orchestrator.AutoscaleTimer: "autoscale",
 	orchestrator.MoveTimer:      "move",
+	orchestrator.ReportTimer:    "report",
+	orchestrator.DispatchTimer:  "dispatch",
 }
 
 func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error) {
@@ -85,7 +97,10 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 	if e.Rate != 0 {
 		b = appendFloat(append(b, `,"rate_pps":`...), e.Rate)
 	}
-	if k.fields&(fCounters|fRules) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
+	if e.Tenant != "" {
+		b = appendString(append(b, `,"tenant":`...), e.Tenant)
+	}
+	if k.fields&(fCounters|fRules|fReports) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
 		b = strconv.AppendInt(append(b, `,"sampled_ps":`...), int64(e.Sampled), 10)
 	}
 	if k.fields&fCounters != 0 || len(e.Counters) > 0 {
@@ -116,6 +131,12 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 		}
 		b = append(b, ']')
 	}
+	if k.fields&fShare != 0 || e.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), e.Share)
+	}
+	if k.fields&fReports != 0 || len(e.Reports) > 0 {
+		b = appendReports(b, e.Reports)
+	}
 	b, err := appendTimer(b, k.fields, e.Timer)
 	if err != nil {
 		return b, err
@@ -124,6 +145,39 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 		b = appendString(append(b, `,"reason":`...), e.Reason)
 	}
 	return append(b, "}\n"...), nil
+}
+
+// appendReports leaves out what is 0: nobody asked for it, or it is.
+func appendReports(b []byte, reports []orchestrator.Report) []byte {
+	b = append(b, `,"reports":[`...)
+	for i := range reports {
+		r := &reports[i]
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"instance":`...), int64(r.Instance), 10)
+		for _, f := range [...]struct {
+			key string
+			v   int64
+		}{{`,"cpu_ps":`, r.CPU}, {`,"memory":`, r.Memory}, {`,"queue":`, r.Queue}} {
+			if f.v != 0 {
+				b = strconv.AppendInt(append(b, f.key...), f.v, 10)
+			}
+		}
+		if d := &r.Delay; *d != (telemetry.Delays{}) {
+			for k, v := range d {
+				if k == 0 {
+					b = append(b, `,"delay_ps":[`...)
+				} else {
+					b = append(b, ',')
+				}
+				b = strconv.AppendInt(b, v, 10)
+			}
+			b = append(b, ']')
+		}
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, error) {
@@ -140,6 +194,12 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	}
 	if k.fields&fAt != 0 || a.At != 0 {
 		b = strconv.AppendInt(append(b, `,"at_ps":`...), int64(a.At), 10)
+	}
+	if a.Hops != 0 {
+		b = strconv.AppendUint(append(b, `,"hops":`...), uint64(a.Hops), 10)
+	}
+	if k.fields&fShare != 0 || a.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), a.Share)
 	}
 	return append(b, "}\n"...), nil
 }

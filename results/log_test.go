@@ -13,6 +13,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -43,6 +44,9 @@ func TestLogLines(t *testing.T) {
 			Rate: 4650297.619047619}},
 			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
 				`"proto":17,"rate_pps":4650297.619047619}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowArrived, Tuple: tuple, Tenant: "blue \"1\""}},
+			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
+				`"proto":17,"tenant":"blue \"1\""}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: 7}},
 			`{"t_ps":5,"event":"flow-ended","flow":7}`},
 		{Entry{At: units.Second, Event: &orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: 9,
@@ -58,6 +62,19 @@ func TestLogLines(t *testing.T) {
 				`{"flow":7,"packets":0}]}`},
 		{Entry{Event: &orchestrator.Event{Kind: orchestrator.RulesRead}},
 			`{"t_ps":0,"event":"rules-read","sampled_ps":0,"rules":[]}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.ReportsRead, Sampled: 4,
+			Reports: []orchestrator.Report{{Instance: 1, CPU: 7, Memory: math.MaxInt64, Queue: 3,
+				Delay: telemetry.Delays{0, 1, 2, 3}}, {Instance: 2}}}},
+			`{"t_ps":5,"event":"reports-read","sampled_ps":4,"reports":[{"instance":1,"cpu_ps":7,` +
+				`"memory":9223372036854775807,"queue":3,"delay_ps":[0,1,2,3]},{"instance":2}]}`},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ResizeInstance, Instance: 2, Share: 0.25}},
+			`{"t_ps":5,"action":"resize-instance","instance":2,"share":0.25}`},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.CreateInstance, Instance: 2}},
+			`{"t_ps":5,"action":"create-instance","instance":2}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 2, Reason: "no"}},
+			`{"t_ps":5,"event":"instance-resized","instance":2,"share":0,"reason":"no"}`},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ReadReports}},
+			`{"t_ps":5,"action":"read-reports"}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: 4,
 			Reason: "no \"image\" <x>\n\\"}},
 			`{"t_ps":5,"event":"instance-failed","instance":4,"reason":"no \"image\" <x>\u000a\\"}`},
@@ -112,7 +129,7 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 			ev := &orchestrator.Event{Kind: orchestrator.EventKind(rng.IntN(len(eventKinds))), Flow: flow.ID(n()),
 				Instance: flow.Instance(n()),
 				Timer:    orchestrator.Timer(rng.IntN(len(timerNames))), Sampled: units.Time(n()),
-				Reason: text[rng.IntN(len(text))]}
+				Share: float64(n()) / 3, Reason: text[rng.IntN(len(text))]}
 			if rng.IntN(2) == 0 {
 				ev.Tuple = flow.FiveTuple{Src: netip.MustParseAddr(`fe80::1%e"0`),
 					Dst: netip.MustParseAddr("::ffff:1.2.3.4"), SrcPort: uint16(n()), DstPort: 65535, Proto: uint8(n())}
@@ -121,11 +138,16 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 				ev.Counters = append(ev.Counters, orchestrator.Counter{Instance: flow.Instance(n()),
 					RxPackets: rng.Uint64(), TxPackets: rng.Uint64(), RxBytes: rng.Uint64()})
 			}
+			for range rng.IntN(3) {
+				ev.Reports = append(ev.Reports, orchestrator.Report{Instance: flow.Instance(n()), CPU: int64(n()),
+					Memory: int64(n()), Queue: int64(n()), Delay: telemetry.Delays{int64(n()), int64(n())}})
+			}
 			e.Event = ev
 		case 1:
 			e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(rng.IntN(len(actionKinds))),
 				Flow: flow.ID(n()), Instance: flow.Instance(n()),
-				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n())}
+				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n()), Hops: uint8(n()),
+				Share: float64(n()) / 3}
 		case 2:
 			d := &orchestrator.Decision{At: e.At, Kind: text[rng.IntN(len(text))], Policy: text[rng.IntN(len(text))],
 				Flow:     flow.ID(n() - 1),

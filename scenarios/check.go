@@ -1,6 +1,7 @@
 package scenarios
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
@@ -50,6 +52,8 @@ func (s *Scenario) check(d *strictyaml.Decoder) {
 
 func (s *Scenario) rules() []strictyaml.Rule {
 	fluid, delays := s.Engine == "fluid", s.Measure.Delay != "none"
+	measures := s.Autoscaler.Measures()
+	asked := measures & policy.Delays
 	return []strictyaml.Rule{
 		rule("measure.delay engine", delays && fluid,
 			"engine: packet with this key: the fluid engine knows rates, no packet's delay"),
@@ -57,6 +61,10 @@ func (s *Scenario) rules() []strictyaml.Rule {
 			"true where delays are measured: their packets are stepped one by one"),
 		rule("measure.flows engine", !s.Measure.Flows && fluid,
 			"engine: packet with false: the fluid engine has no packets to jump over"),
+		rule("measure.delay autoscaler.policy", asked != 0 && !delays, fmt.Sprintf("instances or flows, with "+
+			"engine: packet, for a policy that goes by %v: elsewhere no delay is known", asked)),
+		rule("vnf.memory autoscaler.policy", measures.Has(policy.Memory) && s.VNF.Memory == 0,
+			"what an instance uses without flows, for a policy that goes by memory"),
 		rule("workload", len(s.Workload) == 0, "at least one source"),
 		rule("name", !plainName(s.Name),
 			"a name of at most 200 bytes that can be that of a file: no path, nothing that is not printable"),
@@ -119,11 +127,17 @@ func (in *Instances) rules() []strictyaml.Rule {
 		all = append(all, rule(fmt.Sprintf("weights.%d", i), w < 0 || w > orchestrator.MaxWeight,
 			fmt.Sprintf("0 to %d", orchestrator.MaxWeight)))
 	}
-	for i, n := range in.MaxConn {
-		all = append(all, rule(fmt.Sprintf("maxconn.%d", i), n < 0 || n > orchestrator.MostConn,
-			fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+	limits := func(key string, list []int) {
+		for i, n := range list {
+			all = append(all, rule(fmt.Sprintf("%s.%d", key, i), n < 0 || n > orchestrator.MostConn,
+				fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+		}
 	}
-	return all
+	limits("maxconn", in.MaxConn)
+	limits("minconn", in.MinConn)
+	return append(all, rule("fullconn minconn", in.FullConn > 0 && len(in.MinConn) == 0, "minconn with this key"),
+		rule("minconn fullconn", in.FullConn == 0 && len(in.MinConn) > 0,
+			"fullconn with this key, or the limits are always in full"))
 }
 
 // policyRules are those of the scheduler and the autoscaler.
@@ -131,7 +145,9 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
-	return []strictyaml.Rule{
+	return append(s.tenantRules(), []strictyaml.Rule{
+		rule("vnf.contention.share autoscaler.policy", scaler.Resizes() && s.VNF.Contention.Share == "pooled",
+			"reserved with autoscaler.policy: "+scaler.Policy.Name+", which gives instances shares of their own"),
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
 			"at least 1 with autoscaler.policy: "+scaler.Policy.Name+", under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",
@@ -141,7 +157,30 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
 			"a rate above 0, for demand: fixed"),
 		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),
+	}...)
+}
+
+// tenantRules has the tenants that a policy's options name be those of the workload.
+func (s *Scenario) tenantRules() (all []strictyaml.Rule) {
+	o, ok := s.Scheduler.Policy.Options.(interface{ TenantNames() []string })
+	if !ok {
+		return nil
 	}
+	var there []string
+	for i := range s.Workload {
+		if t := s.Workload[i].Tenant; t != "" && !slices.Contains(there, t) {
+			there = append(there, t)
+		}
+	}
+	want := "a tenant of the workload, which has none"
+	if len(there) > 0 {
+		want = "a tenant of the workload: " + strings.Join(there, ", ")
+	}
+	for i, name := range o.TenantNames() {
+		key := fmt.Sprintf("scheduler.policy.%s.tenants.%d.name", s.Scheduler.Policy.Name, i)
+		all = append(all, rule(key, !slices.Contains(there, name), want))
+	}
+	return all
 }
 
 func (f *Fault) rules() []strictyaml.Rule {
@@ -173,6 +212,7 @@ func (s *Scenario) intervals() []interval {
 	return []interval{
 		{"telemetry.window", s.Telemetry.Window, "windows"},
 		{"autoscaler.interval", s.Autoscaler.Interval, "evaluations"},
+		{"telemetry.report_period", cmp.Or(s.Telemetry.ReportPeriod, units.Never), "reports"},
 	}
 }
 
@@ -242,7 +282,8 @@ func arrivalRules(kind string, on, off units.Time) []strictyaml.Rule {
 
 // rules are the relations of a source's keys in its scenario.
 func (s *Source) rules(in *Scenario) []strictyaml.Rule {
-	var all rules
+	all := rules{rule("tenant", s.Tenant != "" && !plainName(s.Tenant),
+		"a name of at most 200 bytes, not . or .., without / and \\ or anything not printable")}
 	if s.CBR != nil {
 		all.below("cbr", s.CBR.rules(in.Engine))
 	}

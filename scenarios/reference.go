@@ -26,6 +26,10 @@ func Reference() []byte {
 	fmt.Fprintf(&b, "\n## `sweep`\n\nThis block %s.\n", sweepDoc)
 	b.WriteString("A run is named by the scenario's name and its coordinates.\n\n")
 	b.Write(strictyaml.Table(&Sweep{}))
+	b.WriteString("\n### `sweep.replicas`\n\n")
+	b.Write(strictyaml.Table(&Replicas{}))
+	b.WriteString("\n### `sweep.replicas.until`\n\n")
+	b.Write(strictyaml.Table(&Until{}))
 	b.WriteString(referenceSweep)
 	b.WriteString(referenceStacks)
 	for _, s := range Stacks() {
@@ -67,8 +71,10 @@ sweep:
   seeds: 5
 ` + "```" + `
 
-The last key of the matrix varies faster than the first, the seed fastest. ` + "`--set`" + ` on a swept key fixes it.
-` + "`scheduler.policy: [all]`" + ` runs every policy in turn.
+The last key of the matrix varies faster than the first, the lists of ` + "`zip`" + ` faster than the matrix, the seed
+fastest. ` + "`--set`" + ` on a swept key fixes it. ` + "`scheduler.policy: [all]`" + ` runs every policy in turn.
+[studies.md](studies.md) says how a study is planned, run, resumed, put on a cluster and ranked, with the rest of the
+notation in an example.
 `
 
 const referenceStacks = `

@@ -26,6 +26,9 @@ func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to.Duration = k.time(s.Duration)
 	to.Instances.SlowStart = k.time(s.Instances.SlowStart)
 	k.apply(reflect.ValueOf(&to.Scheduler).Elem())
+	if n := s.Scheduler.MoveBudget; n > 0 {
+		to.Scheduler.MoveBudget = int(math.Round(max(1, min(float64(n)/time, 1e9))))
+	}
 	k.apply(reflect.ValueOf(&to.Autoscaler).Elem())
 	k.apply(reflect.ValueOf(&to.Telemetry).Elem())
 	to.Faults = append([]Fault{}, s.Faults...)
@@ -77,6 +80,11 @@ func (k factors) apply(v reflect.Value) {
 			}
 		}
 	case reflect.Slice:
+		if v.CanSet() { // not the elements that the unscaled scenario has
+			own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(own, v)
+			v.Set(own)
+		}
 		for i := range v.Len() {
 			k.apply(v.Index(i))
 		}
@@ -92,6 +100,7 @@ func (k factors) apply(v reflect.Value) {
 
 // source scales one source of traffic.
 func (k factors) source(from, to *Source, key string) *Error {
+	to.Tenant = from.Tenant
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR

@@ -102,7 +102,8 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		"diurnal: {mean: 1kpps, period: 4s, peak: 2s}",
 		"flash_crowd: {base: 1kpps, begin: 1s, rise: 1s, hold: 1s, fall: 1s}",
 	} {
-		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\nworkload:\n  - " + workload + "\n"
+		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\n" +
+			"scheduler: {move_budget: 9}\nworkload:\n  - " + workload + "\n"
 		s, err := one(t, text).Scaled(0.5, 0.06)
 		if err != nil {
 			t.Fatal(err)
@@ -113,6 +114,9 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		}
 		if got := again.Instances.SlowStart; got != 120*units.Millisecond {
 			t.Errorf("slow start of %v, want 120ms", got)
+		}
+		if got := again.Scheduler.MoveBudget; got != 150 {
+			t.Errorf("%d moves a second, want 150: the seconds are 0.06 as long", got)
 		}
 	}
 }

@@ -116,15 +116,18 @@ engine_latency: container engine: from the request to the start of the work
 
 // VNF is what every instance runs.
 type VNF struct {
-	Buffer       int           `yaml:"buffer" default:"1024" min:"1" max:"16777216"`
-	Service      string        `yaml:"service" enum:"deterministic|exponential|empirical" default:"deterministic"`
-	ServiceTimes []ServiceTime `yaml:"service_times"`
-	ServiceFile  string        `yaml:"service_file"`
-	PerByte      units.Time    `yaml:"per_byte" default:"0s"`
-	Contention   Contention    `yaml:"contention"`
-	IdleContend  bool          `yaml:"idle_contend" default:"false"`
-	StartLatency units.Time    `yaml:"start_latency" default:"600ms" min:"0"`
-	StopLatency  units.Time    `yaml:"stop_latency" default:"100ms" min:"0"`
+	Buffer        int           `yaml:"buffer" default:"1024" min:"1" max:"16777216"`
+	Service       string        `yaml:"service" enum:"deterministic|exponential|empirical" default:"deterministic"`
+	ServiceTimes  []ServiceTime `yaml:"service_times"`
+	ServiceFile   string        `yaml:"service_file"`
+	PerByte       units.Time    `yaml:"per_byte" default:"0s"`
+	Contention    Contention    `yaml:"contention"`
+	IdleContend   bool          `yaml:"idle_contend" default:"false"`
+	CPU           string        `yaml:"cpu" enum:"useful|polling" default:"useful"`
+	Memory        units.Bytes   `yaml:"memory" default:"0B"`
+	MemoryPerFlow units.Bytes   `yaml:"memory_per_flow" default:"0B"`
+	StartLatency  units.Time    `yaml:"start_latency" default:"600ms" min:"0"`
+	StopLatency   units.Time    `yaml:"stop_latency" default:"100ms" min:"0"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -138,9 +141,19 @@ service_file: with service: empirical, instead of service_times, a CSV file: lin
 per_byte: additional service time for each frame byte, whatever the distribution
 contention: what an instance can process, by the number that contend
 idle_contend: whether instances without flows contend too, as polling ones do
+cpu: what an instance reports of its use of a core: useful: the time in which it processes packets; polling: all time,
+	as a driver does that polls
+memory: what an instance reports of its memory, without flows
+memory_per_flow: and as much for each flow that it has
 start_latency: from the start of a container until it takes packets
 stop_latency: from the order to stop until the container is gone
 `
+}
+
+// Unused implements strictyaml.Partial: what no policy may have asked for says nothing by default.
+func (v VNF) Unused(key string) bool {
+	return key == "cpu" && v.CPU == "useful" || key == "memory" && v.Memory == 0 ||
+		key == "memory_per_flow" && v.MemoryPerFlow == 0
 }
 
 // ServiceTime is one value of an empirical distribution.
@@ -191,6 +204,8 @@ type Instances struct {
 	Max       int        `yaml:"max" default:"8" min:"1" max:"65536"`
 	Weights   []int      `yaml:"weights"`
 	MaxConn   []int      `yaml:"maxconn"`
+	MinConn   []int      `yaml:"minconn"`
+	FullConn  int        `yaml:"fullconn" default:"0" min:"0" max:"2147483647"`
 	SlowStart units.Time `yaml:"slow_start" default:"0s"`
 }
 
@@ -204,21 +219,38 @@ weights: how much of the flows each instance is to have beside the others, 0 to 
 	list in order of creation, whose last value holds for all later instances; without it, all have 1
 maxconn: most flows that each instance is to have at once, for policies with such a limit: a list as above; 0, and no
 	list, for no limit
-slow_start: how long an instance that comes later has less than its weight, for policies with such a time; 0s for not
-	at all
+minconn: to how many maxconn falls for an instance when there are few flows, for policies with such a limit: a list as
+	above; 0, and no list, for not at all
+fullconn: with how many flows of all instances, those that wait included, maxconn holds in full, with minconn; 0 for
+	always
+slow_start: how long an instance that comes has less than its weight, for policies with such a time; 0s for not at all
 `
 }
 
 // Unused implements strictyaml.Partial: what is not given says nothing.
 func (in Instances) Unused(key string) bool {
-	return key == "weights" && len(in.Weights) == 0 || key == "maxconn" && len(in.MaxConn) == 0 ||
-		key == "slow_start" && in.SlowStart == 0
+	switch key {
+	case "weights":
+		return len(in.Weights) == 0
+	case "maxconn":
+		return len(in.MaxConn) == 0
+	case "minconn":
+		return len(in.MinConn) == 0
+	case "fullconn":
+		return in.FullConn == 0
+	case "slow_start":
+		return in.SlowStart == 0
+	}
+	return false
 }
 
 // Telemetry is the metrics collector's view.
 type Telemetry struct {
 	Window units.Time `yaml:"window" default:"1s" above:"0"`
 	Delay  units.Time `yaml:"delay" default:"0s"`
+
+	ReportPeriod units.Time `yaml:"report_period" default:"0s" min:"0"`
+	ReportDelay  units.Time `yaml:"report_delay" default:"0s" min:"0"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -226,7 +258,14 @@ func (Telemetry) Docs() string {
 	return `
 window: time between two readings of the counters
 delay: age of the counters when they arrive
+report_period: time between two reports of an agent on the instances, for policies that go by those; 0s for the window
+report_delay: age of the reports when they arrive
 `
+}
+
+// Unused implements strictyaml.Partial: what is not given says nothing.
+func (t Telemetry) Unused(key string) bool {
+	return key == "report_period" && t.ReportPeriod == 0 || key == "report_delay" && t.ReportDelay == 0
 }
 
 // Measure is what the record holds on request.
@@ -258,7 +297,7 @@ jump: count packets instead of stepping them where that comes out the same. fals
 `
 }
 
-// Source is one source of traffic: exactly one key is set.
+// Source is one source of traffic: exactly one of its kinds is set.
 type Source struct {
 	CBR     *CBR       `yaml:"cbr"`
 	Flows   []OneFlow  `yaml:"flows"`
@@ -271,6 +310,8 @@ type Source struct {
 	Services   *Services   `yaml:"services"`
 	Diurnal    *Diurnal    `yaml:"diurnal"`
 	FlashCrowd *FlashCrowd `yaml:"flash_crowd"`
+
+	Tenant string `yaml:"tenant"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -287,8 +328,12 @@ services: load curves of many services in CSV, gzip or not: a row for a service 
 	Functions of 2019 or 2021
 diurnal: a load that rises and falls as a cosine
 flash_crowd: a load that rises to many times what it was, and falls back
+tenant: whose flows these are, for policies that share between tenants; without a name, those of a tenant of all others
 `
 }
+
+// Unused implements strictyaml.Partial.
+func (s Source) Unused(key string) bool { return key == "tenant" && s.Tenant == "" }
 
 // OneOf implements strictyaml.OneOf.
 func (Source) OneOf() {}
@@ -436,7 +481,7 @@ func (Fault) Names(key string) []string {
 func (Fault) Docs() string {
 	return `
 kind: instance-death: an instance dies; engine-stall: the container engine answers nothing; engine-failure: creations
-	fail; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
+	fail, and changes of shares; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
 at: when it begins
 for: how long it lasts; 0 for the rest of the run; an instance's death is for good
 instance: instance-death: its number

@@ -51,18 +51,48 @@ func one(t *testing.T, text string, sets ...string) *Scenario {
 // A record states weights only where the scenario has them, and what it states is read back.
 func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
 	b := string(one(t, minimal).YAML())
-	for _, key := range []string{"weights", "maxconn", "slow_start"} {
+	for _, key := range []string{"weights", "maxconn", "minconn", "fullconn", "slow_start"} {
 		if strings.Contains(b, key) {
 			t.Errorf("%s, which is not given, stands in\n%s", key, b)
 		}
 	}
-	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s")
+	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s",
+		"instances.minconn=[1]", "instances.fullconn=9")
 	again := one(t, string(s.YAML()))
 	for _, s := range []*Scenario{s, again} {
 		if c := s.Orchestrator(); !slices.Equal(c.Weights, []int{4, 3, 0}) || !slices.Equal(c.MaxConn, []int{2}) ||
-			c.SlowStart != 10*units.Second {
-			t.Errorf("weights %v, maxconn %v, slow_start %v", c.Weights, c.MaxConn, c.SlowStart)
+			c.SlowStart != 10*units.Second || !slices.Equal(c.MinConn, []int{1}) || c.FullConn != 9 {
+			t.Errorf("weights %v, maxconn %v, minconn %v, fullconn %d, slow_start %v", c.Weights, c.MaxConn,
+				c.MinConn, c.FullConn, c.SlowStart)
 		}
+	}
+}
+
+// A tenant goes with any source, and its flows are known by it, also after the sources are merged, scaled and written.
+func TestTenants(t *testing.T) {
+	const text = `
+duration: 10s
+workload:
+- {cbr: {flows: 2, interval: 2s, rate: 1Mpps}, tenant: blue}
+- {flows: [{rate: 1Mpps, phase: 1s}]}
+- {tenant: "a red one", flows: [{rate: 1Mpps, phase: 3s}]}
+`
+	s := one(t, text)
+	scaled, err := s.Scaled(0.5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Scenario{s, scaled, one(t, string(s.YAML()))} {
+		w, err := s.Traffic()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"blue", "", "blue", "a red one"}; !slices.Equal(w.Tenants, want) {
+			t.Errorf("flows of %q, want %q", w.Tenants, want)
+		}
+	}
+	if b := string(one(t, minimal).YAML()); strings.Contains(b, "tenant") {
+		t.Errorf("a tenant, which is not given, stands in\n%s", b)
 	}
 }
 
@@ -72,7 +102,8 @@ func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
 		{s.VNF.Contention.Lambda, units.PPS(25e6)},
-		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{}}},
+		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{},
+			MinConn: []int{}}},
 		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
@@ -522,7 +553,7 @@ func TestFiles(t *testing.T) {
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if n := reflect.TypeFor[Source]().NumField(); n != len(s.Workload) {
+	if n := reflect.TypeFor[Source]().NumField() - 1; n != len(s.Workload) { // a tenant is no kind
 		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
@@ -97,6 +98,9 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 			return nil, fmt.Errorf("workload.%d: %w", i, err)
 		}
 		synthetic += n
+		if tenant := s.Workload[i].Tenant; tenant != "" {
+			w.Tenants = slices.Repeat([]string{tenant}, len(w.Flows))
+		}
 		ws = append(ws, w)
 	}
 	return traces.Merge(ws...), nil

@@ -3,6 +3,7 @@ package sim
 import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/traces"
@@ -24,6 +25,8 @@ type DataPlane interface {
 	// Up says that the instance takes packets, Down that it never will again; what it holds is lost.
 	Up(now units.Time, i flow.Instance)
 	Down(now units.Time, i flow.Instance)
+	// Share says what share of a core the instance has from now on. Without a call it has all of one.
+	Share(now units.Time, i flow.Instance, share float64)
 	// Link says whether the link is up.
 	Link(now units.Time, up bool)
 	// Counters fills in the counters of the instances named in c.
@@ -31,6 +34,9 @@ type DataPlane interface {
 	// RuleCounters fills in the counters of the flows named in c: the packets that each flow's rule has forwarded to an
 	// instance since it was installed. All these rules are in force, and the flows are in order.
 	RuleCounters(now units.Time, c []orchestrator.RuleCounter)
+	// Reports fills in what the agents of the instances named in r report, of the metrics that are wanted. A quantile
+	// of delay is of the packets since the last report.
+	Reports(now units.Time, want policy.MetricSet, r []orchestrator.Report)
 	// Window fills in the traffic columns of the window that began with the previous call. The rows are those of the
 	// instances that were there during it.
 	Window(now units.Time, w *results.Window, rows []results.Instance)
@@ -53,6 +59,8 @@ type Control interface {
 	Schedule(c Class, e Event)
 	// Arrived reports that the flow's first packet has reached the scheduler.
 	Arrived(f flow.ID)
+	// Grown reports that the slow path has served scheduler.offload.after packets of the flow. It is for more than 1.
+	Grown(f flow.ID)
 	// Ended reports that the flow has sent its last packet.
 	Ended(f flow.ID)
 	// Stopped says that the run is given up. A data plane that has much left to simulate stops where its packets

@@ -34,6 +34,9 @@ const (
 	evEnded
 	evCounters
 	evTimer
+	evReports
+	evGrown
+	evResized
 )
 
 type plant struct {
@@ -53,6 +56,8 @@ type plant struct {
 	faults     faults
 	windows    windows
 	readings   readings
+	foresight  foresight
+	reports    reports
 	active     int32 // flows
 	ctx        context.Context
 }
@@ -132,21 +137,36 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.faults.fire(p, e)
 		case evRule:
 			p.rules.take(p, flow.ID(e.A), e.Gen)
-		case evCreated, evDeleted, evFailed:
+		case evCreated, evDeleted, evFailed, evResized:
 			p.containers.fire(p, e)
 		case evArrived:
 			p.arrived(flow.ID(e.A))
 		case evEnded:
 			p.ended(flow.ID(e.A))
+		case evGrown:
+			if f := flow.ID(e.A); !p.rules.flows[f].ended {
+				p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f})
+			}
 		case evCounters:
 			p.readings.arrive(p)
+		case evReports:
+			p.reports.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
-				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
+				p.tick(orchestrator.Timer(e.A))
 			}
 		}
 	}
 	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
+}
+
+// tick delivers that a timer has fired.
+func (p *plant) tick(t orchestrator.Timer) {
+	e := orchestrator.Event{Kind: orchestrator.Tick, Timer: t}
+	if t == orchestrator.AutoscaleTimer && p.orch.Foresees() {
+		e.Rate = p.foresight.most(p.traffic, p.now, p.now+p.sc.Autoscaler.Interval+p.starts())
+	}
+	p.deliver(e)
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
@@ -154,6 +174,8 @@ var timerClass = [...]Class{
 	orchestrator.TelemetryTimer: ClassTelemetry,
 	orchestrator.AutoscaleTimer: ClassAutoscaler,
 	orchestrator.MoveTimer:      ClassTelemetry,
+	orchestrator.ReportTimer:    ClassTelemetry,
+	orchestrator.DispatchTimer:  ClassTelemetry,
 }
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
@@ -174,14 +196,20 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.rules.write(p, a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.rules.remove(p, a.Flow)
+	case orchestrator.Steer:
+		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
-		p.containers.create(p, a.Instance, atStart)
+		p.containers.create(p, a.Instance, a.Share, atStart)
 	case orchestrator.DeleteInstance:
 		p.containers.delete(p, a.Instance)
+	case orchestrator.ResizeInstance:
+		p.containers.resize(p, a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.readings.ask(p, orchestrator.CountersRead)
 	case orchestrator.ReadRules:
 		p.readings.ask(p, orchestrator.RulesRead)
+	case orchestrator.ReadReports:
+		p.reports.ask(p)
 	case orchestrator.SetTimer:
 		p.timers[a.Timer]++
 		e := Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]}
@@ -202,6 +230,11 @@ func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
 }
 
+// Grown queues that a flow has sent enough for a rule.
+func (p *plant) Grown(f flow.ID) {
+	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evGrown, A: int32(f)})
+}
+
 // Ended queues the end of a flow, before a packet-in of the same instant.
 func (p *plant) Ended(f flow.ID) {
 	p.queue.Push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
@@ -220,7 +253,8 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple,
+		Tenant: p.traffic.Tenant(f)}
 	if p.orch.WantsRates() {
 		e.Rate = p.traffic.Flows[f].Rate()
 	}
@@ -252,6 +286,7 @@ func (p *plant) finish() results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
+	t.Broken, t.HandedOn = p.rules.broken, p.rules.handOns(p)
 	var row results.Flow // escapes, so there is one for all flows
 	var texts results.Texts
 	text := func(a netip.Addr) string {

@@ -50,6 +50,7 @@ type plant struct {
 	faults    faults
 	meter     meter
 	rules     ruleReader
+	reports   reportReader
 	latencies latencies
 	lostSince time.Time // when the switch was lost; zero while it answers
 	linkDown  string    // ports of the generator without a link, as last told
@@ -148,10 +149,15 @@ func (p *plant) due() units.Time {
 	return due
 }
 
-// held says whether a timer has to wait. The autoscaler's timer waits for a reading of the counters that is under way,
-// so that the autoscaler acts on those counters, as it does in simulation. They come within readLimit, or not at all.
+// held says whether a timer has to wait. The autoscaler's timer waits for a reading of the counters or the reports that
+// is under way or due, so that the autoscaler acts on it, as it does in simulation. It comes within readLimit, or not
+// at all.
 func (p *plant) held(t orchestrator.Timer) bool {
-	return t == orchestrator.AutoscaleTimer && p.meter.underWay
+	if t != orchestrator.AutoscaleTimer {
+		return false
+	}
+	const r = orchestrator.ReportTimer
+	return p.meter.underWay || p.reports.busy || int(r) < len(p.timers) && p.timers[r] <= p.now()
 }
 
 // fire does what is due: faults, then ends of flows, then the orchestrator's timers, telemetry first. The order is that
@@ -210,16 +216,22 @@ func (p *plant) act(a *orchestrator.Action) {
 		p.write(a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.unrule(a.Flow)
+	case orchestrator.Steer:
+		p.steer(a.Flow, a.Instance)
 	case orchestrator.CreateInstance:
-		p.create(a.Instance)
+		p.create(a.Instance, a.Share)
 	case orchestrator.DeleteInstance:
 		p.delete(a.Instance)
+	case orchestrator.ResizeInstance:
+		p.resize(a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.meter.read(p)
 	case orchestrator.SetTimer:
 		p.set(a.Timer, a.At)
 	case orchestrator.ReadRules:
 		p.rules.read(p)
+	case orchestrator.ReadReports:
+		p.reports.read(p)
 	}
 }
 

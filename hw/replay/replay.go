@@ -29,8 +29,8 @@
 // until they stand still. See meter.go, and docs/record.md for the effect on the conservation check.
 //
 // The files: plant.go is the event loop, flows.go the life of a flow and its rule, instances.go that of an instance,
-// meter.go the windows, rules.go the counters of the rules, faults.go the scenario's faults, clean.go what earlier runs
-// left, metrics.go what an operator watches.
+// meter.go the windows, rules.go the counters of the rules, reports.go what instances use, faults.go the scenario's
+// faults, clean.go what earlier runs left, metrics.go what an operator watches.
 package replay
 
 import (
@@ -44,6 +44,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
@@ -101,6 +102,18 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 	if row := scheduler.Policies.Find(sc.Scheduler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
 		return refusef("scenario %s: scheduler.policy: %s is told the true rate of each flow (T5), which a simulator "+
 			"knows and hardware does not: want another policy", sc.Name, row.Name)
+	}
+	if row := autoscaler.Policies.Find(sc.Autoscaler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
+		return refusef("scenario %s: autoscaler.policy: %s is told what the workload will offer (T5), which a "+
+			"simulator knows and hardware does not: want another policy", sc.Name, row.Name)
+	}
+	if err := checkReports(sc.Name, sc.Autoscaler.Measures()); err != nil {
+		return err
+	}
+	if sc.Scheduler.Ruleless() {
+		return refusef("scenario %s: scheduler.policy: %s without rules: the drivers write a rule for each flow, and "+
+			"cannot put a policy's function into a switch: want rules: flow, and a policy that goes by rules",
+			sc.Name, sc.Scheduler.Policy.Name)
 	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+
@@ -195,6 +208,9 @@ func (p *plant) begin(ctx context.Context) error {
 	if p.orch, err = orchestrator.New(p.sc.Orchestrator(), p.rec); err != nil {
 		return fmt.Errorf("scenario %s: %w", p.sc.Name, err)
 	}
+	if err := checkEngine(p.sc, p.hw.Containers); err != nil {
+		return err
+	}
 	found, err := Clean(ctx, p.hw)
 	if err != nil {
 		return fmt.Errorf("removing what an earlier run left: %w", err)
@@ -234,7 +250,7 @@ func (p *plant) startInitial(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range n {
 		g.Go(func() (err error) {
-			made[k], err = p.start(ctx, flow.Instance(k+1))
+			made[k], err = p.start(ctx, flow.Instance(k+1), 0)
 			return err
 		})
 	}

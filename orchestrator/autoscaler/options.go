@@ -138,12 +138,34 @@ func (o Options) Validate() error {
 	return err
 }
 
+// Measures are the metrics of class T3 that the policy goes by with these options; none where they make no sense.
+func (o Options) Measures() policy.MetricSet {
+	d, err := o.decode()
+	if err != nil {
+		return 0
+	}
+	return d.measures()
+}
+
+// Resizes reports whether the policy changes the shares of instances.
+func (o Options) Resizes() bool {
+	r := Policies.Find(o.Policy.Name)
+	return r != nil && r.Resizes
+}
+
 // decoded is what the options say.
 type decoded struct {
 	scaler  *policy.ScalerRow
 	options any // of the scaling policy
 	victim  *policy.VictimRow
 	moves   bool
+}
+
+func (d *decoded) measures() policy.MetricSet {
+	if m, ok := d.options.(policy.Measurer); ok {
+		return m.Measures().Reported()
+	}
+	return 0
 }
 
 func (o Options) decode() (d decoded, err error) {

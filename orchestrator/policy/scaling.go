@@ -26,7 +26,26 @@ type Scaler interface {
 // Proposal is the outcome of an evaluation. The host carries it out at once and in full.
 type Proposal struct {
 	Desired int // instances that shall be starting or ready, Snapshot.Min to Snapshot.Max
+
+	// What a policy whose row says Resizes wants of the instances' shares of a core. The list is in order of the
+	// instances, none of which drains, and the policy's until it is asked again.
+	Resize []Resize
+	Share  float64 // of the instances that are created from now on; 0 for what it was, which is 1 at first
 }
+
+// Resize gives an instance another share of a core.
+type Resize struct {
+	Instance flow.Instance
+	Share    float64 // LeastShare to MostShare
+	Recreate bool    // an instance with that share takes its place, instead of its being changed as it runs
+	Reason   string  // one short sentence
+}
+
+// Bounds of a share of a core.
+const (
+	LeastShare = 0.01
+	MostShare  = 64
+)
 
 // Snapshot is what is known at the time of an evaluation. A field of a class of telemetry that the policy's row does
 // not declare is zero.
@@ -44,6 +63,11 @@ type Snapshot struct {
 	HeldLoad float64    // T2: packets a second that the held flows are expected to bring
 	Window   units.Time // T2: time between two readings of the counters
 	Measured bool       // T2: any counters have been read
+	Period   units.Time // T3: time between two readings of the reports; 0 where there are none
+
+	// T5: the most packets a second that the workload offers at any time before an instance that is ordered in the next
+	// evaluation could be ready.
+	Ahead float64
 
 	Instances []Instance // those that start, are ready or drain, in order of their numbers
 }
@@ -54,8 +78,21 @@ type Instance struct {
 	State   State
 	Created units.Time     // when it was ordered
 	Ready   units.Time     // when it began to take packets; Never before it did
+	Share   float64        // of a core that it may use; 0 where no policy has said, which is 1
+	Asked   float64        // the share that was asked for last; other than Share while that is under way
+	Refused bool           // the last change of its share was refused
 	Flows   int32          // T1: assigned to it and not yet ended
 	Rate    telemetry.Rate // T2: what the switch counted for it; Rate.Sampled is the age
+
+	Usage telemetry.Usage // T3: what its agent reported, of the metrics that are measured; Usage.Sampled is the age
+}
+
+// Cores is the share of a core that the instance may use.
+func (i *Instance) Cores() float64 {
+	if i.Share == 0 {
+		return 1
+	}
+	return i.Share
 }
 
 // State is where in its life an instance is.
@@ -70,43 +107,6 @@ const (
 
 // String is the state's name.
 func (s State) String() string { return [...]string{"starting", "ready", "draining"}[s] }
-
-// Metric is a rate of an instance that a policy can be told to act on.
-type Metric uint8
-
-// The metrics.
-const (
-	Offered   Metric = iota // packets a second sent to it
-	Processed               // packets a second that came back from it
-)
-
-// Metrics are the metrics by the names that options have for them.
-var Metrics = map[string]Metric{"offered": Offered, "processed": Processed}
-
-// In is the View's column of the metric.
-func (m Metric) In(v *View) []float64 {
-	if m == Processed {
-		return v.Back
-	}
-	return v.Load
-}
-
-// Of is the metric of an instance, in packets a second over its last window.
-func (m Metric) Of(i *Instance) float64 {
-	if m == Processed {
-		return i.Rate.Tx
-	}
-	return i.Rate.Rx
-}
-
-// Load is the metric over all instances, and what the held flows are expected to bring, in packets a second.
-func (s *Snapshot) Load(m Metric) float64 {
-	load := 0.0
-	for i := range s.Instances {
-		load += m.Of(&s.Instances[i])
-	}
-	return load + s.HeldLoad
-}
 
 // Missing counts the instances that had been read before, and that the last reading lacked.
 func (s *Snapshot) Missing() int {
@@ -124,6 +124,12 @@ func (s *Snapshot) Narrow(sees Class) {
 	if !sees.Has(T2) {
 		s.HeldLoad, s.Window, s.Measured = 0, 0, false
 	}
+	if !sees.Has(T3) {
+		s.Period = 0
+	}
+	if !sees.Has(T5) {
+		s.Ahead = 0
+	}
 	Narrow(s.Instances, sees)
 }
 
@@ -139,12 +145,19 @@ func Narrow(of []Instance, sees Class) {
 			of[i].Rate = telemetry.Rate{}
 		}
 	}
+	if !sees.Has(T3) {
+		for i := range of {
+			of[i].Usage = telemetry.Usage{}
+		}
+	}
 }
 
 // ScalerRow is a scaling policy in the table of its family.
 type ScalerRow struct {
 	Info
-	Asleep bool // where no instance is wanted, it asks for none
+	Asleep   bool     // where no instance is wanted, it asks for none
+	Counters []string // what it counts itself, in Env.Counts
+	Resizes  bool     // it changes the shares of instances
 	ScalerMaker
 }
 

@@ -17,19 +17,6 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Class says how an observation reaches the orchestrator. A policy declares the classes it uses and sees no other, so
-// that a policy taken from the literature knows no more here than it did there.
-type Class uint8
-
-// The classes that this orchestrator offers.
-const (
-	T0 Class = iota // static: instance numbers, the limit; always fresh
-	T1              // own counters: flows the orchestrator itself assigned and has seen end; always fresh
-	T2              // rule counters of the switch; as old as the window and the delay of the reading
-)
-
-func (c Class) String() string { return [...]string{"T0", "T1", "T2"}[c] }
-
 // Counter is what the switch has counted for one instance since the instance was created, over all of its rules.
 // A value below the previous one means that the counter was reset.
 type Counter struct {
@@ -61,6 +48,9 @@ type entry struct {
 	ready   units.Time // when it began to take packets; Never before
 	last    Counter
 	rate    Rate
+	reports bool  // it has had one
+	cpu     int64 // of the last
+	usage   Usage
 }
 
 // Collector keeps the last reading and the rates. Its zero value is ready; the run starts at time 0 with all counters
@@ -70,6 +60,8 @@ type Collector struct {
 	sampled units.Time
 	read    bool
 	resets  []flow.Instance
+
+	reported units.Time // instant that the last accepted reports describe; 0 before the first
 }
 
 // Track starts to follow an instance, whose counters count from zero. A number below 1 is ignored.

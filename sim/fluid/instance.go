@@ -13,6 +13,7 @@ import (
 // instance is one instance's ring: a finite fluid queue in front of a server.
 type instance struct {
 	up         bool
+	core       float64 // share of one; 0 for all of it
 	at         units.Time
 	gen        uint32
 	flows      int     // assigned to it
@@ -34,6 +35,8 @@ type instance struct {
 	lostFast, lostSlow float64 // integrals of the loss for one packet a second sent: by rule, by the slow path
 
 	in, inBytes, processed, processedBytes, lost, could float64 // so far
+	busy, there                                         float64 // seconds: processing, and up
+	cores                                               sim.CoreTime
 	last                                                struct{ in, processed, lost, could float64 }
 }
 
@@ -97,15 +100,19 @@ func (e *Engine) advanceOne(now units.Time, in *instance) {
 	}
 	capacity := float64(in.capacity * dt)
 	in.could += capacity
-	done := capacity
+	in.there += dt
+	done, busy := capacity, dt
 	switch {
 	case in.idle:
-		done = arrived
+		if done = arrived; in.capacity > 0 {
+			busy = min(dt, arrived/in.capacity)
+		}
 	case in.full:
 		in.lost += arrived - capacity
 	default:
 		in.queue += arrived - capacity
 	}
+	in.busy += busy
 	in.processed += done
 	in.processedBytes += float64(done * in.size)
 }
@@ -130,6 +137,9 @@ func (e *Engine) refreshOne(now units.Time, i int) {
 	}
 	if in.capacity = in.pooled; e.pool == nil {
 		in.capacity = e.law.Capacity(max(e.contend, 1))
+	}
+	if in.core > 0 {
+		in.capacity = float64(in.capacity * in.core)
 	}
 	if b := e.sc.VNF.PerByte; b > 0 {
 		in.capacity = 1 / (1/in.capacity + float64(b.Seconds()*in.size))
@@ -181,6 +191,17 @@ func (e *Engine) Up(now units.Time, i flow.Instance) {
 	e.pool.Instance(i, true)
 	e.reshare(now)
 	e.refresh(now, i)
+}
+
+// Share gives an instance another share of a core.
+func (e *Engine) Share(now units.Time, i flow.Instance, share float64) {
+	e.sync(now)
+	e.room(i)
+	in := &e.instances[i]
+	e.advanceOne(now, in)
+	in.cores.Share(share, sim.Counts(&e.sc.VNF, picoseconds(in.busy), picoseconds(in.there)))
+	in.core = share
+	e.refreshOne(now, int(i))
 }
 
 // room makes place for an instance's number.

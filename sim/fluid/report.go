@@ -1,8 +1,11 @@
 package fluid
 
 import (
+	"math"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
@@ -33,6 +36,20 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 		c[k].RxPackets, c[k].TxPackets, c[k].RxBytes = whole(in.in), whole(in.processed), whole(in.inBytes)
 	}
 }
+
+// Reports fills in what the instances' agents report. Delays are not known.
+func (e *Engine) Reports(now units.Time, want policy.MetricSet, r []orchestrator.Report) {
+	e.sync(now)
+	for k := range r {
+		e.room(r[k].Instance)
+		e.advance(now, r[k].Instance)
+		in := &e.instances[r[k].Instance]
+		in.cores.Report(&r[k], want, &e.sc.VNF, picoseconds(in.busy), picoseconds(in.there), int64(whole(in.queue)),
+			in.flows)
+	}
+}
+
+func picoseconds(seconds float64) int64 { return int64(math.Round(seconds * float64(units.Second))) }
 
 // RuleCounters fills in the counters of the flows' rules: whole packets, as a switch counts them.
 func (e *Engine) RuleCounters(now units.Time, c []orchestrator.RuleCounter) {

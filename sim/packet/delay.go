@@ -69,6 +69,14 @@ func (s *spans) merge(o *spans) {
 	}
 }
 
+// at is how many spans bucket b holds.
+func (s *spans) at(b int) uint64 {
+	if i := b - s.first; uint(i) < uint(len(s.counts)) {
+		return s.counts[i]
+	}
+	return 0
+}
+
 // n is how many spans there are.
 func (s *spans) n() (n uint64) {
 	for _, c := range s.counts {

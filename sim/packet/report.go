@@ -7,6 +7,8 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/units"
 )
@@ -28,6 +30,44 @@ func (e *Engine) Counters(now units.Time, c []orchestrator.Counter) {
 		n, _ := in.heldNow(int64(now))
 		c[k].RxPackets, c[k].TxPackets, c[k].RxBytes = in.in, in.in-in.lost-n, uint64(in.inBytes)
 	}
+}
+
+// Reports fills in what the instances' agents report.
+func (e *Engine) Reports(now units.Time, want policy.MetricSet, r []orchestrator.Report) {
+	for k := range r {
+		e.room(r[k].Instance)
+		e.syncInstance(now, r[k].Instance)
+		in := &e.instances[r[k].Instance]
+		busy, up := in.busy(int64(now))
+		n, _ := in.heldNow(int64(now))
+		in.cores.Report(&r[k], want, &e.sc.VNF, busy, up, int64(n), in.flows)
+		if want&policy.Delays != 0 && in.book != nil {
+			r[k].Delay = in.delays(int64(now))
+		}
+	}
+}
+
+// delays are quantiles of the sojourns of the packets that have left since the last call.
+func (in *instance) delays(now int64) (d telemetry.Delays) {
+	in.book.enter(&in.server, in.n-uint64(in.held(now)))
+	if in.reported == nil {
+		in.reported = make([]uint64, buckets)
+	}
+	fresh := make([]results.Bucket, 0, 64)
+	stays, late := &in.book.all[sojourn], &in.book.all[late]
+	for b := range in.reported {
+		n := stays.at(b) + late.at(b)
+		if n == in.reported[b] {
+			continue
+		}
+		lo, hi := Bounds(b)
+		fresh = append(fresh, results.Bucket{Low: int64(lo), High: int64(hi), Count: int64(n - in.reported[b])})
+		in.reported[b] = n
+	}
+	for k, perMille := range [len(d)]int64{500, 900, 990, 999} {
+		d[k] = results.Quantile(fresh, perMille)
+	}
+	return d
 }
 
 // RuleCounters fills in the counters of the flows' rules. They do not depend on what becomes of a packet at its

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/smartinco/smartinco/orchestrator/policy"
@@ -13,12 +14,14 @@ var horizontal = policy.ScalerRow{Info: policy.Info{
 	Name:   "hpa",
 	Rule:   "the most that any metric of a spec proposes, held back by the spec's behavior",
 	Source: "Kubernetes 1.36.3, pkg/controller/podautoscaler",
-	Sees:   policy.T0 | policy.T2,
+	Sees:   policy.T0 | policy.T2 | policy.T3,
 	State:  "the recommendations of the longest window, and the changes of the longest period of a policy",
 	Cost:   "n, and the recommendations of the longest window",
-	Deviates: "reconstructed: cpu is what an instance processes over its limit, as one that polls is always busy; " +
+	Deviates: "reconstructed: cpu is what an instance processes over its limit, unless it is to be that which an " +
+		"agent on it reports; " +
 		"evaluations come at exact times, and a read takes none; an instance never turns unready; the scenario's " +
-		"bounds hold as well, and nothing scales to zero",
+		"bounds hold as well, and nothing scales to zero; numbers stop at the largest that there is, where " +
+		"Kubernetes' begin anew",
 }, Asleep: true, ScalerMaker: policy.MakeScaler(newHorizontal)}
 
 // Options are those of hpa: the object, and the flags of the controller.
@@ -28,6 +31,22 @@ type Options struct {
 	DownscaleStabilization units.Time `yaml:"downscale_stabilization" default:"300s"`
 	CPUInitialization      units.Time `yaml:"cpu_initialization_period" default:"300s"`
 	InitialReadinessDelay  units.Time `yaml:"initial_readiness_delay" default:"30s"`
+	CPU                    string     `yaml:"cpu" enum:"processed|reported" default:"processed"`
+}
+
+// Unused implements strictyaml.Partial: cpu says nothing by default.
+func (o Options) Unused(key string) bool { return key == "cpu" && o.CPU == "processed" }
+
+// Measures implements policy.Measurer.
+func (o Options) Measures() (all policy.MetricSet) {
+	o.Spec.complete()
+	for i := range o.Spec.Metrics {
+		m := measured(&o.Spec.Metrics[i])
+		if !m.cpu || o.CPU == "reported" {
+			all |= policy.SetOf(m.metric)
+		}
+	}
+	return all
 }
 
 // Docs implements strictyaml.Documented.
@@ -40,6 +59,8 @@ cpu_initialization_period: for so long after an instance was ordered, its cpu co
 	after it was ready
 initial_readiness_delay: an instance that turned unready within this time of its start was never ready; without effect
 	here, where no instance that is ready turns unready
+cpu: what the cpu of an instance is: what it processes over scheduler.limit, or the share of a core that an agent on it
+	reports, as on a cluster; see vnf.cpu
 `
 }
 
@@ -48,6 +69,7 @@ func (Options) Unscaled() string { return "whole seconds and quantities in its s
 
 // scaler is an object and what the controller remembers of it.
 type scaler struct {
+	rule       Rule // recommend, or what stands in its place
 	measures   []measure
 	least      int
 	most       int
@@ -81,7 +103,9 @@ func newHorizontal(o Options, _ policy.Env) (policy.Scaler, error) {
 		p.most = o.Spec.MaxReplicas
 	}
 	for i := range o.Spec.Metrics {
-		p.measures = append(p.measures, measured(&o.Spec.Metrics[i]))
+		m := measured(&o.Spec.Metrics[i])
+		m.limit = m.cpu && o.CPU != "reported"
+		p.measures = append(p.measures, m)
 	}
 	if b := p.behavior; b != nil {
 		p.up = units.Time(b.ScaleUp.StabilizationWindowSeconds) * units.Second
@@ -96,6 +120,7 @@ func newHorizontal(o Options, _ policy.Env) (policy.Scaler, error) {
 			p.tolerances.Down = b.ScaleDown.Tolerance.Float()
 		}
 	}
+	p.rule = p.recommend
 	return p, nil
 }
 
@@ -117,7 +142,7 @@ func (p *scaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Propos
 	case current < least:
 		n = steps.Take(policy.Recommended, least, "fewer than the least number")
 	default:
-		if desired, ok := p.recommend(s, current, steps); ok {
+		if desired, ok := p.rule(s, current, steps); ok {
 			n = p.normalize(s.Now, current, desired, least, most, steps)
 		}
 	}
@@ -187,7 +212,8 @@ func (p *scaler) recommend(s *policy.Snapshot, current int, steps *policy.Steps)
 type measure struct {
 	rule   rule
 	cpu    bool
-	metric policy.Metric // where it is not cpu
+	limit  bool          // cpu is what is processed over the limit
+	metric policy.Metric // where that is not so
 	target int64         // in percent with the rule utilization, in thousandths otherwise
 	name   string
 	failed string // the condition where nothing is known of it
@@ -234,7 +260,7 @@ func (p *scaler) propose(m *measure, s *policy.Snapshot, current int) (n int, fo
 	case average:
 		return Average(current, m.target, p.tolerances, p.look(m, s))
 	}
-	if !s.Measured {
+	if !m.known(s) {
 		return 0, 0, ErrNoMetrics
 	}
 	found = milli(s.Load(m.metric), math.MaxInt64)
@@ -248,7 +274,25 @@ func (p *scaler) propose(m *measure, s *policy.Snapshot, current int) (n int, fo
 			ready++
 		}
 	}
-	return Value(current, ready, m.target, found, p.tolerances), found, nil
+	n, err = Value(current, len(s.Instances), ready, m.target, found, p.tolerances)
+	return n, found, err
+}
+
+// of is the metric of an instance in the unit in which it is asked for: that of policy.Metric, but of a delay
+// microseconds, as a Quantity counts thousandths.
+func (m *measure) of(i *policy.Instance) float64 {
+	if policy.Delays.Has(m.metric) {
+		return 1e6 * m.metric.Of(i)
+	}
+	return m.metric.Of(i)
+}
+
+// known reports whether the metric was measured at all.
+func (m *measure) known(s *policy.Snapshot) bool {
+	if m.metric.Class() == policy.T2 {
+		return s.Measured
+	}
+	return slices.ContainsFunc(s.Instances, func(i policy.Instance) bool { return i.Usage.Known })
 }
 
 // look is the pods as a metric has them.
@@ -261,11 +305,14 @@ func (p *scaler) look(m *measure, s *policy.Snapshot) []Pod {
 			Measured: i.Rate.Known && !i.Rate.Stale,
 			Started:  i.Created, Condition: True, Since: i.Ready, Sampled: i.Rate.Sampled, Window: s.Window,
 		}
+		if !m.limit && m.metric.Class() == policy.T3 {
+			t.Measured, t.Sampled, t.Window = m.metric.Fresh(i), i.Usage.Sampled, s.Period
+		}
 		pod := Pod{Class: t.Class(s.Now, m.cpu, p.delays), Request: core}
-		if m.cpu {
+		if m.limit {
 			pod.Usage = milli(i.Rate.Tx/s.Limit, math.MaxInt32)
 		} else {
-			pod.Usage = milli(m.metric.Of(i), math.MaxInt64)
+			pod.Usage = milli(m.of(i), math.MaxInt64)
 		}
 		p.pods = append(p.pods, pod)
 	}
@@ -298,8 +345,8 @@ func (m *measure) quantity(b []byte, x int64) []byte {
 	switch {
 	case m.rule == utilization:
 		return append(strconv.AppendInt(b, x, 10), " %"...)
-	case m.cpu:
-		return strconv.AppendFloat(b, float64(x)/1e3, 'g', 6, 64)
+	case m.metric <= policy.Processed && !m.cpu:
+		return append(strconv.AppendFloat(b, float64(x)/1e9, 'g', 6, 64), " Mpps"...)
 	}
-	return append(strconv.AppendFloat(b, float64(x)/1e9, 'g', 6, 64), " Mpps"...)
+	return strconv.AppendFloat(b, float64(x)/1e3, 'g', 6, 64)
 }

@@ -56,6 +56,12 @@ func TestConformance(t *testing.T) {
       target: {type: Value, value: 1M}}}
   - {type: External, external: {metric: {name: offered}, target: {type: AverageValue, averageValue: 1e3}}}
   behavior: {scaleDown: {selectPolicy: Disabled, tolerance: 0.2}}`,
+		`cpu: reported
+spec:
+  metrics:
+  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}
+  - {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 500M}}}
+  - {type: Pods, pods: {metric: {name: delay-p99}, target: {type: AverageValue, averageValue: 3}}}`,
 	} {
 		scalingtest.Run(t, horizontal, options(t, text))
 	}

@@ -10,12 +10,15 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+// reported has hpa go by the cpu that an agent reports.
+const reported = "cpu: reported\n"
+
 // What of a snapshot stands for what: the number that a metric proposes, and the condition.
 func TestWhatStandsForWhat(t *testing.T) {
 	const late = 1000 * units.Second
 	instance := func(edit func(*policy.Instance)) policy.Instance {
 		i := policy.Instance{State: policy.Ready, Ready: units.Second,
-			Rate: telemetry.Rate{Rx: 12, Tx: 8, Known: true, Sampled: late}}
+			Rate: telemetry.Rate{Rx: 12, Tx: 8, RxBits: 768, Known: true, Sampled: late}}
 		if edit != nil {
 			edit(&i)
 		}
@@ -27,6 +30,13 @@ func TestWhatStandsForWhat(t *testing.T) {
 	draining := instance(func(i *policy.Instance) { i.State = policy.Draining })
 	stale := instance(func(i *policy.Instance) { i.Rate.Stale = true })
 	unread := instance(func(i *policy.Instance) { i.Rate = telemetry.Rate{} })
+	usage := telemetry.Usage{CPU: 0.8, Memory: 3e6, Queue: 12, Delay: [4]float64{1e-6, 2e-6, 3e-6, 4e-6},
+		Known: true, Sampled: late}
+	reports := instance(func(i *policy.Instance) { i.Rate.Tx, i.Usage = 1, usage })
+	silent := instance(func(i *policy.Instance) { i.Usage = usage; i.Usage.Stale = true })
+	fresh := instance(func(i *policy.Instance) {
+		i.Created, i.Ready, i.Usage = late-10*units.Second, late-5*units.Second, usage
+	})
 	young := func(sampled units.Time) policy.Instance {
 		return instance(func(i *policy.Instance) {
 			i.Created, i.Ready, i.Rate.Sampled = late-10*units.Second, late-5*units.Second, sampled
@@ -44,6 +54,11 @@ func TestWhatStandsForWhat(t *testing.T) {
 		external  = `type: External, external: {metric: {name: processed}, target: {type: Value, value: 8}}`
 		each      = `type: External, external: {metric: {name: offered}, target: {type: AverageValue, averageValue: 5}}`
 	)
+	pods := func(name, value string) string {
+		return "type: Pods, pods: {metric: {name: " + name + "}, target: {type: AverageValue, averageValue: " + value +
+			"}}"
+	}
+	const memory = `type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1M}}`
 	of := func(instances ...policy.Instance) []policy.Instance { return instances }
 	for _, c := range []struct {
 		name, metric string
@@ -77,11 +92,29 @@ func TestWhatStandsForWhat(t *testing.T) {
 		{"object, with others", object, of(plain, draining, starting), 4, ""},
 		{"object for each", objectFor, of(plain, plain), 4, "each wants 4"},
 		{"external", external, of(plain, plain), 4, ""},
+		{"no instance to multiply", external, nil, 2, "FailedGetExternalMetric: "}, // found with the running controller
 		{"external for each", each, of(plain, plain), 5, "External offered at 1.2e-05 Mpps of 5e-06 Mpps each wants 5"},
+
+		// What an agent reports: 0.8 of a core is twice 40 %, 3 MB are three times 1 MB.
+		{"reported cpu", reported + cpu, of(reports, reports), 4, "Resource cpu at 80 % of 40 % wants 4"},
+		{"reported cpu in cores", reported + cores, of(reports, reports), 4, "Resource cpu at 0.8 of 0.4 each wants 4"},
+		{"an agent that is silent is missing", reported + cpu, of(reports, silent), 2, ""},
+		{"one that is too young for the period of the reports", reported + cpu, of(reports, fresh), 2, ""},
+		{"no agent has reported", reported + cpu, of(plain, plain), 2, "FailedGetResourceMetric: "},
+		{"memory", memory, of(reports, reports), 6, "Resource memory at 3e+06 of 1e+06 each wants 6"},
+		{"bits", pods("bits", "512"), of(plain, plain), 3, "Pods bits at 768 of 512 each wants 3"},
+		{"queue", pods("queue", "8"), of(reports, reports), 3, "Pods queue at 12 of 8 each wants 3"},
+		{"delay in microseconds", pods("delay-p99", "1500m"), of(reports, reports), 4,
+			"Pods delay-p99 at 3 of 1.5 each wants 4"},
 	} {
-		p := mustNew(t, "spec:\n  maxReplicas: 99\n  metrics:\n  - {"+c.metric+"}\n")
+		metric, said := strings.CutPrefix(c.metric, reported)
+		text := "spec:\n  maxReplicas: 99\n  metrics:\n  - {" + metric + "}\n"
+		if said {
+			text = reported + text
+		}
+		p := mustNew(t, text)
 		s := &policy.Snapshot{Now: late, Current: len(c.of), Wanted: 2, Min: 1, Max: 99, Limit: 10,
-			Window: units.Second, Measured: true, Instances: c.of}
+			Window: units.Second, Period: 6 * units.Second, Measured: true, Instances: c.of}
 		var steps policy.Steps
 		p.Evaluate(s, &steps)
 		if got := steps[0]; got.Desired != c.want || !strings.Contains(got.Reason, c.reason) {

@@ -13,7 +13,8 @@ import (
 )
 
 // Spec is the spec of a HorizontalPodAutoscaler of autoscaling/v2. What is read is checked and completed as the API
-// server does it. The zero value says nothing, and is completed when the policy is made.
+// server does it, with two differences: the type of a target must be that of its value, and what a reference names is
+// not looked at. The zero value says nothing, and is completed when the policy is made.
 type Spec struct {
 	ScaleTargetRef *Reference `yaml:"scaleTargetRef"`
 	MinReplicas    int        `yaml:"minReplicas"` // 0: not said
@@ -69,23 +70,23 @@ func (Metric) Names(key string) (all []string) {
 func (Metric) Docs() string {
 	return `
 type: whose metric it is
-resource: with type: Resource, the share of its limit that an instance processes
+resource: with type: Resource, cpu as the policy's option says, or the memory of an instance
 containerResource: with type: ContainerResource, the same of the one container of an instance
-pods: with type: Pods, packets a second of an instance
-object: with type: Object, packets a second of all instances together
+pods: with type: Pods, a metric of an instance
+object: with type: Object, a metric summed over all instances
 external: with type: External, the same
 `
 }
 
 // Resource is the use of a resource by pods.
 type Resource struct {
-	Name   string `yaml:"name" doc:"the resource" enum:"cpu" required:"true"`
+	Name   string `yaml:"name" doc:"the resource" enum:"cpu|memory" required:"true"`
 	Target Target `yaml:"target" doc:"what it is held at" required:"true"`
 }
 
 // Container is the use of a resource by a container of pods.
 type Container struct {
-	Name      string `yaml:"name" doc:"the resource" enum:"cpu" required:"true"`
+	Name      string `yaml:"name" doc:"the resource" enum:"cpu|memory" required:"true"`
 	Container string `yaml:"container" doc:"the container; here an instance is one, whatever its name" required:"true"`
 	Target    Target `yaml:"target" doc:"what it is held at" required:"true"`
 }
@@ -103,9 +104,23 @@ type NamedOfObject struct {
 	Target          Target     `yaml:"target" doc:"what it is held at" required:"true"`
 }
 
-// Identifier is the name of a metric: those of policy.Metrics are what this testbed can give.
+// Identifier is the name of a metric: those of policy.Metrics are what this testbed can give. A gap is not among them:
+// it falls when the load rises.
 type Identifier struct {
-	Name string `yaml:"name" doc:"packets a second: offered or processed" enum:"offered|processed" required:"true"`
+	Name string `yaml:"name" required:"true"`
+}
+
+// Names implements strictyaml.Tabled.
+func (Identifier) Names(string) []string {
+	return []string{"offered", "processed", "bits", "queue", "delay-p50", "delay-p90", "delay-p99", "delay-p999"}
+}
+
+// Docs implements strictyaml.Documented.
+func (Identifier) Docs() string {
+	return `
+name: packets a second that are offered or processed, bits a second that are offered, packets in the receive ring, or
+	the microseconds that 50, 90, 99 or 99.9 % of the packets stay at most
+`
 }
 
 // Target is what a metric is held at.
@@ -330,6 +345,10 @@ func (s *Spec) rules(given func(path string) bool) []strictyaml.Rule {
 			rule(below+" "+at+".type", !mine && there, "no such key with type: "+m.Type)
 			if there {
 				all = append(all, strictyaml.Below(below+".target", src.target.rules(kind.name, kind.targets))...)
+				rule(below+".target.type "+below+".name", src.name == "memory" && src.target.Type == "Utilization",
+					"AverageValue with memory, of which an instance requests none")
+				rule(below+".metric.name "+at+".type", kind.name != "Pods" && strings.HasPrefix(src.name, "delay-"),
+					"type: Pods with a delay, which has no sum")
 			}
 		}
 		rule(at+".type", !known, "one of "+strings.Join(m.Names("type"), ", "))
