@@ -46,7 +46,8 @@ func (o *Orchestrator) flow(id flow.ID) *flowState {
 	return o.flows.At(id)
 }
 
-func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple, rate float64) {
+func (o *Orchestrator) flowArrived(e *Event) {
+	id := e.Flow
 	if id < 0 || int(id) > o.flows.Len()+maxFlowGap {
 		return
 	}
@@ -60,11 +61,15 @@ func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple, rate float
 	}
 	if o.tupled {
 		o.tuples.Grow(int(id) + 1)
-		*o.tuples.At(id) = *tuple
+		*o.tuples.At(id) = e.Tuple
 	}
 	if o.WantsRates() {
 		o.rates.Grow(int(id) + 1)
-		*o.rates.At(id) = rate
+		*o.rates.At(id) = e.Rate
+	}
+	if o.owned {
+		o.tenants.Grow(int(id) + 1)
+		*o.tenants.At(id) = e.Tenant
 	}
 	o.place(id, f)
 }
@@ -77,6 +82,9 @@ func (o *Orchestrator) workOf(id flow.ID, f *flowState) *policy.Work {
 	}
 	if o.WantsRates() {
 		o.work.Rate = *o.rates.At(id)
+	}
+	if o.owned {
+		o.work.Tenant = *o.tenants.At(id)
 	}
 	return &o.work
 }

@@ -86,9 +86,10 @@ func script(b []byte) (Config, []Event, []units.Time) {
 			}
 		}
 		switch e.Kind {
-		case FlowArrived: // with one tuple, whenever it comes
+		case FlowArrived: // with one tuple and tenant, whenever it comes
 			e.Tuple = flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(x & 15)}),
 				Dst: netip.AddrFrom4([4]byte{10, 0, 1, 1}), Proto: flow.UDP}
+			e.Tenant = []string{"", "a", "b"}[x&15%3]
 		case RulesRead: // of flows that are there and others; what one has counted may be less than before
 			for f := flow.ID(x >> 7); f < 17; f += 1 + flow.ID(x>>6&1) {
 				n := uint64(now/units.Microsecond) * (uint64(x>>2) * uint64(f+1) % 17)
@@ -216,7 +217,7 @@ func consistent(o *Orchestrator) error {
 		}
 	}
 	listed := 0
-	for _, l := range o.held.lists {
+	for _, l := range o.held.queues {
 		listed += int(l.n)
 	}
 	if o.held.n != held || listed != held {
@@ -282,6 +283,10 @@ func check(t *testing.T, b []byte) (moved int) {
 			if err != nil {
 				t.Fatalf("%s, after event %d %+v: %v", c.Scheduler.Policy.Name, k, events[k], err)
 			}
+		}
+		if len(books.held) != o.held.n {
+			t.Fatalf("%s: the policy knows of %d held flows, there are %d",
+				c.Scheduler.Policy.Name, len(books.held), o.held.n)
 		}
 		moved += len(moves)
 		if again := silent.Handle(times[k], &events[k]); !slices.Equal(actions, again) {

@@ -27,6 +27,10 @@ type instanceState struct {
 	rules    int32    // rules that may send packets to it
 	created  units.Time
 	readyAt  units.Time // when it began to take packets; Never before
+
+	share, asked float64 // of a core: that it has, and that was asked for last; 0 for all of it
+	refused      bool    // the last change of the share was refused
+	replaced     bool    // another has its place, and it is not taken back
 }
 
 func (o *Orchestrator) instance(id flow.Instance) *instanceState {
@@ -36,14 +40,17 @@ func (o *Orchestrator) instance(id flow.Instance) *instanceState {
 	return &o.insts[id]
 }
 
-func (o *Orchestrator) create(why string) {
+func (o *Orchestrator) create(why string) { o.createWith(o.share, why) }
+
+func (o *Orchestrator) createWith(share float64, why string) {
 	id := flow.Instance(len(o.insts))
-	o.insts = append(o.insts, instanceState{flows: noFlows, created: o.now, readyAt: units.Never})
+	o.insts = append(o.insts, instanceState{flows: noFlows, created: o.now, readyAt: units.Never, share: share,
+		asked: share})
 	o.alive = append(o.alive, id)
 	o.serving++
 	o.meter.Track(id)
 	o.createdAt = o.now
-	o.do(Action{Kind: CreateInstance, Instance: id})
+	o.do(Action{Kind: CreateInstance, Instance: id, Share: share})
 	o.changed(Create, id, "", why)
 }
 
@@ -64,6 +71,9 @@ func (o *Orchestrator) list() {
 		o.listed = true
 		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
+		if len(o.cfg.MinConn) > 0 {
+			v.MinConn = slices.Delete(v.MinConn, slot, slot+1)
+		}
 		if o.sees.Has(policy.T1) {
 			v.Flows = slices.Delete(v.Flows, slot, slot+1)
 		}
@@ -83,6 +93,9 @@ func (o *Orchestrator) list() {
 			v.IDs = slices.Insert(v.IDs, slot, id)
 			v.Weight = slices.Insert(v.Weight, slot, byNumber(o.cfg.Weights, id, 1))
 			v.MaxConn = slices.Insert(v.MaxConn, slot, byNumber(o.cfg.MaxConn, id, 0))
+			if len(o.cfg.MinConn) > 0 {
+				v.MinConn = slices.Insert(v.MinConn, slot, byNumber(o.cfg.MinConn, id, 0))
+			}
 			if o.sees.Has(policy.T1) {
 				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
 			}
@@ -211,7 +224,7 @@ func (o *Orchestrator) grow(n int, why string) {
 	for k := 0; k < len(o.alive) && n > 0; k++ {
 		id := o.alive[k]
 		i := &o.insts[id]
-		if i.state != draining {
+		if i.state != draining || i.replaced {
 			continue
 		}
 		i.state = starting
@@ -244,17 +257,17 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 || o.ruleless {
 		return
 	}
-	var full []*heldList // no place for a flow of that rank, so none for the others
+	var full []*heldQueue // no place for a flow of that queue, so none for the others
 	for f := o.insts[id].flows.head; f >= 0; {
 		next := o.flows.At(f).next
-		rank := o.held.of(o.workOf(f, o.flows.At(f)))
-		if !slices.Contains(full, rank) {
+		queue := o.held.of(o.workOf(f, o.flows.At(f)))
+		if !slices.Contains(full, queue) {
 			o.rehome(f, false)
 			if o.flows.At(f).target == id {
 				if o.held.ranker == nil {
 					return
 				}
-				full = append(full, rank)
+				full = append(full, queue)
 			}
 		}
 		f = next

@@ -9,21 +9,34 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 )
 
-// evaluate asks the autoscaler for the number of instances and brings it about.
-func (o *Orchestrator) evaluate() {
+// Foresees reports whether the scaling policy is an oracle. The plant must tell it, as the Rate of each Tick of the
+// AutoscaleTimer, the most that the flows offer together, in packets a second, at any time before an instance that is
+// ordered in the evaluation after this one could be ready. Other policies' ticks have none.
+func (o *Orchestrator) Foresees() bool { return o.scaler.Foresees() }
+
+// evaluate asks the autoscaler for the number of instances and brings it about. ahead is what an oracle is told.
+func (o *Orchestrator) evaluate(ahead float64) {
 	if !o.scaler.Active() {
 		return
 	}
 	s := &o.snapshot
 	o.observe(s)
+	s.Ahead = ahead
 	var steps []policy.Step
 	o.desired, steps = o.scaler.Evaluate(s)
 	o.logSteps(s.Current, steps)
+	resize, share := o.scaler.Shares()
+	if share > 0 {
+		o.share = share
+	}
 	switch {
 	case o.desired > s.Current:
 		o.grow(o.desired-s.Current, "scale-out")
 	case o.desired < s.Current:
 		o.shrink(s.Current - o.desired)
+	}
+	for i := range resize {
+		o.resize(&resize[i])
 	}
 }
 
@@ -56,6 +69,7 @@ func (o *Orchestrator) observe(s *policy.Snapshot) {
 func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 	i := &o.insts[id]
 	to.ID, to.State, to.Created, to.Ready, to.Flows = id, shown[i.state], i.created, i.readyAt, i.flows.n
+	to.Share, to.Asked, to.Refused = i.share, i.asked, i.refused
 	o.meter.RateTo(id, &to.Rate)
 	o.meter.UsageTo(id, &to.Usage)
 }

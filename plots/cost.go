@@ -54,7 +54,11 @@ func costs(ds []data, o Options) (*chart.Page, []string, error) {
 		front := &p.Series[len(p.Series)-1] // whoever pays more need not lose more
 		front.X, front.Y = append(front.X, x.Max), append(front.Y, front.Y[len(front.Y)-1])
 	}
-	pg := stack(o, 1, 130, ps...)
+	height := 130.0
+	if len(ps) > 1 {
+		height = 90
+	}
+	pg := stack(o, 1, height, ps...)
 	if len(ps) == 1 {
 		ps[0].Title = ""
 	}

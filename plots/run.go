@@ -105,6 +105,12 @@ func frames(s *scenarios.Source) (sizes []int64) {
 		return []int64{int64(s.CBR.PacketSize)}
 	case s.Load != nil:
 		return []int64{int64(s.Load.PacketSize)}
+	case s.Services != nil:
+		return []int64{int64(s.Services.PacketSize)}
+	case s.Diurnal != nil:
+		return []int64{int64(s.Diurnal.PacketSize)}
+	case s.FlashCrowd != nil:
+		return []int64{int64(s.FlashCrowd.PacketSize)}
 	case s.Flows != nil:
 		for _, f := range s.Flows {
 			sizes = append(sizes, int64(f.PacketSize))

@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -55,8 +56,11 @@ func scaling(ds []data, o Options) (*chart.Page, []string, error) {
 	pg := &chart.Page{Width: o.Width, Notes: []string{seedNote(mostRuns(gs))}}
 	columns := max(1, min(len(gs), int(o.Width/OneColumn)))
 	var loads, counts, losses []*chart.Panel
+	finest := slices.MaxFunc(gs, func(a, b group) int { // windows may be long, and hide steps of the load
+		return cmp.Compare(len(a.runs[0].windows), len(b.runs[0].windows))
+	})
 	for range columns {
-		offered := gs[0].over(chart.Line, func(w window) float64 { return w.Offered / per })
+		offered := finest.over(chart.Line, func(w window) float64 { return w.Offered / per })
 		offered.Name, offered.Look = "offered", 0
 		loads = append(loads, &chart.Panel{Title: "Load", X: bare, Series: []chart.Series{offered}})
 	}

@@ -200,8 +200,8 @@ func aController(t testing.TB, policy, stack string, seed uint64) data {
 	run := s.make(t).run
 	sc := run.Scenario.(map[string]any)
 	sc["autoscaler"] = map[string]any{"policy": policy}
-	if stack == "kubernetes" {
-		sc["nic"] = map[string]any{"link": "40Gbps"}
+	if stack != "" {
+		sc["stack"] = stack
 	}
 	run.Duration = 100
 	wanted := func(second int) int {
@@ -253,7 +253,6 @@ func aController(t testing.TB, policy, stack string, seed uint64) data {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.stack = stack
 	d.evaluations = func() ([]results.Evaluation, error) { return es, nil }
 	d.costs = func() (*results.Costs, error) { return cost, nil }
 	return d

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 // documented are the names in the first cells of the tables below a heading of docs/record.md, with the last cell.
@@ -101,6 +103,7 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, of := range []reflect.Type{reflect.TypeFor[Run](), reflect.TypeFor[Totals](), reflect.TypeFor[Drops](),
 		reflect.TypeFor[Check](), reflect.TypeFor[Little](), reflect.TypeFor[Counts](),
+		reflect.TypeFor[policy.ScalingCounts](),
 		reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
 		for i := range of.NumField() {
 			key, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")

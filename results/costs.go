@@ -21,6 +21,7 @@ type Costs struct {
 	Reversals    int     // of these, see ReversalSpan
 	Under, Over  float64 // s in which fewer, or more, instances took packets than Needed says
 	Moves        float64 // flows moved from one instance to another
+	Broken       float64 // flows that reached another instance without having been moved
 	Loss         float64 // share of the offered packets that was dropped, for any cause
 	Goodput      float64 // frame bits sent back by the instances, bit/s over the run
 	WaitP50      float64 // s that half of the packets waited at an instance at most; likewise the next two
@@ -64,6 +65,7 @@ var CostTable = []Cost{
 	{"under_s", "s", func(c *Costs) float64 { return c.Under }},
 	{"over_s", "s", func(c *Costs) float64 { return c.Over }},
 	{"flows_moved", "", func(c *Costs) float64 { return c.Moves }},
+	{"flows_broken", "", func(c *Costs) float64 { return c.Broken }},
 	{"loss", "1", func(c *Costs) float64 { return c.Loss }},
 	{"goodput_bps", "bit/s", func(c *Costs) float64 { return c.Goodput }},
 	{"wait_p50_s", "s", func(c *Costs) float64 { return c.WaitP50 }},
@@ -74,6 +76,17 @@ var CostTable = []Cost{
 	{"slo_flows", "1", func(c *Costs) float64 { return c.SLOFlows }},
 }
 
+// Known are the costs that are known, by their names in CostTable.
+func (c *Costs) Known() map[string]float64 {
+	known := map[string]float64{}
+	for _, of := range CostTable {
+		if v := of.Of(c); !math.IsNaN(v) {
+			known[of.Name] = v
+		}
+	}
+	return known
+}
+
 // Needed is how many instances a load wants: as many as carry it at limit packets/s each, within the bounds. What
 // exceeds a whole number by less than 1e-9 of the load does not count.
 func Needed(load, limit float64, least, most int) int {
@@ -82,13 +95,14 @@ func Needed(load, limit float64, least, most int) int {
 }
 
 // Costs computes from the record what its controller cost. A killed run's are those up to its last full window; it has
-// no flows moved, no delays and no objective of flows.
+// no flows moved or broken, no delays and no objective of flows.
 func (r *Record) Costs() (*Costs, error) {
 	sc, err := scenarios.FromRecord(r.Run.Name, r.Run.Scenario, r.Run.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("costs: %w", err)
 	}
 	m := NewMeter(sc)
+	m.reasons = map[Reason]int64{}
 	if err := r.into(m); err != nil {
 		return nil, fmt.Errorf("costs: %w", err)
 	}
@@ -98,7 +112,7 @@ func (r *Record) Costs() (*Costs, error) {
 	}
 	c := m.Costs(&run)
 	if r.killed {
-		c.Moves = math.NaN()
+		c.Moves, c.Broken = math.NaN(), math.NaN()
 	}
 	return c, nil
 }
@@ -164,18 +178,17 @@ type Meter struct {
 	ended   [][2]units.Time              // from and to
 	stages  stages
 	flaps   flapping
-	reasons map[Reason]int64 // with the numbers in them
+	reasons map[Reason]int64 // with the numbers in them; nil where nobody asks for them
 
 	flows, hurt, unmeasured int // flows with packets; of those, that violate the objective; those not followed
 	wait                    *Latency
 }
 
-// NewMeter returns a Meter for a run of a scenario.
+// NewMeter returns a Meter for a run of a scenario. It counts no reasons.
 func NewMeter(sc *scenarios.Scenario) *Meter {
 	within := math.Round(float64(ReversalSpan) * cmp.Or(sc.Scale.Time, 1))
 	return &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
-		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{},
-		reasons: map[Reason]int64{}}
+		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{}}
 }
 
 // Window takes a window.
@@ -219,7 +232,9 @@ func (m *Meter) Decided(d *orchestrator.Decision) {
 	if slices.Contains(onFlows, d.Kind) {
 		return
 	}
-	m.reasons[Reason{d.Kind, d.Reason, 0}]++
+	if m.reasons != nil {
+		m.reasons[Reason{d.Kind, d.Reason, 0}]++
+	}
 	m.stages.add(d, m.flaps.add)
 }
 
@@ -266,7 +281,7 @@ func (m *Meter) Latency(l *Latency, _ []Bucket) {
 // Costs gives what came of it, with the totals of the run.
 func (m *Meter) Costs(r *Run) *Costs {
 	t := &r.Totals
-	c := &Costs{Starts: m.starts, Under: m.under, Over: m.over, Moves: float64(t.Moves),
+	c := &Costs{Starts: m.starts, Under: m.under, Over: m.over, Moves: float64(t.Moves), Broken: float64(t.Broken),
 		Loss: t.Dropped.Sum() / t.Offered, Goodput: 8 * t.ProcessedBytes / m.end, Jain: m.fair / m.shared,
 		WaitP50: math.NaN(), WaitP99: math.NaN(), WaitP999: math.NaN(),
 		SLOWindows: float64(m.lossy) / float64(m.loaded), SLOFlows: float64(m.hurt) / float64(m.flows)}

@@ -83,6 +83,7 @@ func costsOf(t *testing.T, m *Memory, run *Run) *Costs {
 //	instance 1   r   r   r   r
 //	instance 2       s   r   fails at 3.5 s
 //	instance 3       s   r   d, gone at 3.25 s
+//	instance 4               s from 3.9 s, gone after the end
 func TestCosts(t *testing.T) {
 	m := NewMemory()
 	at := func(s float64) units.Time { return units.Time(s * float64(units.Second)) }
@@ -127,6 +128,9 @@ func TestCosts(t *testing.T) {
 	event(3.25, orchestrator.InstanceGone, 3)
 	event(3.5, orchestrator.InstanceFailed, 2)
 	event(3.75, orchestrator.InstanceGone, 2) // what failed ended when it failed
+	stage(3.8, "other", 1, 2, "no stage of the evaluation at 3 s")
+	act(3.9, orchestrator.CreateInstance, 4)
+	event(4.5, orchestrator.InstanceGone, 4) // after the end
 	window(4, 5, 0, Instance{Instance: 1, State: StateReady, Offered: 5e6})
 	for i, lost := range []float64{0, 1, 1.01} { // of 100 packets
 		m.Flow(&Flow{Flow: int32(i), Offered: 100, Processed: 100 - lost, Dropped: lost})
@@ -140,13 +144,14 @@ func TestCosts(t *testing.T) {
 	run.Scenario.(map[string]any)["instances"] = map[string]int{"min": 1, "max": 3}
 	run.Scenario.(map[string]any)["scheduler"] = map[string]any{"limit": "10Mpps"}
 	run.Totals = Totals{Offered: 90e6, Processed: 74.6e6, ProcessedBytes: 64 * 74.6e6, Dropped: Drops{Instance: 15.4e6},
-		Moves: 7}
+		Moves: 7, Broken: 3}
 	got := costsOf(t, m, run)
 	want := &Costs{
-		InstanceTime: 4 + 2.5 + 2.25, Starts: 3, ScaleEvents: 2, Reversals: 1,
+		InstanceTime: 4 + 2.5 + 2.25 + 0.1, Starts: 4, ScaleEvents: 2, Reversals: 1,
 		Under:   1, // second 2: one takes packets, three are wanted
 		Over:    0, // second 4: one is left
 		Moves:   7,
+		Broken:  3,
 		Loss:    15.4 / 90,
 		Goodput: 8 * 64 * 74.6e6 / 4,
 		WaitP50: 1e-12, WaitP99: 2e-6, WaitP999: 3e-3,
@@ -156,6 +161,7 @@ func TestCosts(t *testing.T) {
 		Reasons: []Reason{
 			{orchestrator.Clamp, "at most #", 1},
 			{orchestrator.Create, "", 1},
+			{"other", "no stage of the evaluation at # s", 1},
 			{orchestrator.Recommend, "# Mpps at # Mpps each", 3},
 			{orchestrator.Stabilise, "no lower", 1},
 		},
@@ -208,7 +214,8 @@ func TestCostsOfAKilledRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !near(math.Round(got.Loss*100)/100, 0.25) || !(got.Goodput > 0) || got.Jain < 0.7 || !math.IsNaN(got.Moves) {
+	if !near(math.Round(got.Loss*100)/100, 0.25) || !(got.Goodput > 0) || got.Jain < 0.7 || !math.IsNaN(got.Moves) ||
+		!math.IsNaN(got.Broken) {
 		t.Errorf("%+v", got)
 	}
 }

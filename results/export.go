@@ -233,12 +233,22 @@ func countRows(r *Record, each func(*count) error) error {
 func rowsOf(c *Counts) (rows []count) {
 	verdicts := []scheduler.Count{{Name: "placed", N: c.Placed}, {Name: "held", N: c.Held},
 		{Name: "refused", N: c.Refused}, {Name: "moved", N: c.Moved}}
+	if c.Unmoved > 0 {
+		verdicts = append(verdicts, scheduler.Count{Name: "unmoved", N: c.Unmoved})
+	}
 	for _, part := range []struct {
 		kind string
 		of   []scheduler.Count
 	}{{"verdict", verdicts}, {"reason", c.Reasons}, {"counter", c.Counters}} {
 		for _, n := range part.of {
 			rows = append(rows, count{c.Name, part.kind, n.Name, int64(n.N)})
+		}
+	}
+	if s := c.Scaling; s != nil {
+		rows = append(rows, count{s.Name, "verdict", "evaluations", int64(s.Evaluations)},
+			count{s.Name, "verdict", "scale-outs", int64(s.Out)}, count{s.Name, "verdict", "scale-ins", int64(s.In)})
+		for _, n := range s.Counters {
+			rows = append(rows, count{s.Name, "counter", n.Name, int64(n.N)})
 		}
 	}
 	return rows

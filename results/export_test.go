@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -63,7 +64,9 @@ func small(t *testing.T, rec Recorder) {
 	if err := rec.Close(&Run{Name: "small", Complete: true, Scenario: fig9().Scenario,
 		Policy: &Counts{Name: "rss++", Placed: 5, Held: 3, Refused: 2, Moved: 7,
 			Reasons:  []scheduler.Count{{Name: `fullest, that "fits"`, N: 10}, {Name: "none"}},
-			Counters: []scheduler.Count{{Name: "tables built", N: 1}}},
+			Counters: []scheduler.Count{{Name: "tables built", N: 1}},
+			Scaling: &policy.ScalingCounts{Name: "keda", Evaluations: 9, Out: 2, In: 1,
+				Counters: []policy.Count{{Name: "tables built", N: 4}}}},
 		Totals: Totals{Offered: 3e7, Processed: 2.5e7, Dropped: Drops{Instance: 5e6 - 1000},
 			Queued: 1000}}); err != nil {
 		t.Fatal(err)

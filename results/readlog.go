@@ -85,6 +85,7 @@ type logLine struct {
 	DstPort    uint16                 `json:"dport"`
 	Proto      uint8                  `json:"proto"`
 	Rate       logFloat               `json:"rate_pps"`
+	Tenant     string                 `json:"tenant"`
 	Sampled    units64                `json:"sampled_ps"`
 	Counters   []orchestrator.Counter `json:"counters"`
 	Reason     string                 `json:"reason"`
@@ -95,6 +96,7 @@ type logLine struct {
 
 	Rules   []orchestrator.RuleCounter `json:"rules"`
 	Reports []orchestrator.Report      `json:"reports"`
+	Share   logFloat                   `json:"share"`
 }
 
 // units64 is a time as a bare number of picoseconds, where units.Time would be read as text.
@@ -145,8 +147,9 @@ func parseLine(b []byte) (Entry, error) {
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Rate:    float64(l.Rate),
+			Tenant:  l.Tenant,
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
-			Reason: l.Reason}
+			Share: float64(l.Share), Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err
 		}
@@ -169,7 +172,8 @@ func parseLine(b []byte) (Entry, error) {
 			return Entry{}, err
 		}
 		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
-			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops}
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops,
+			Share: float64(l.Share)}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {
 			target = -1

@@ -168,6 +168,10 @@ type Run struct {
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
 
+	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
+	// study's rows and what smartinco run prints as JSON have them.
+	Costs map[string]float64 `json:"costs,omitempty"`
+
 	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are
 	// in the journal.
 	Tables map[string]string `json:"tables,omitempty"`

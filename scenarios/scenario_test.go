@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -50,18 +51,48 @@ func one(t *testing.T, text string, sets ...string) *Scenario {
 // A record states weights only where the scenario has them, and what it states is read back.
 func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
 	b := string(one(t, minimal).YAML())
-	for _, key := range []string{"weights", "maxconn", "slow_start"} {
+	for _, key := range []string{"weights", "maxconn", "minconn", "fullconn", "slow_start"} {
 		if strings.Contains(b, key) {
 			t.Errorf("%s, which is not given, stands in\n%s", key, b)
 		}
 	}
-	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s")
+	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s",
+		"instances.minconn=[1]", "instances.fullconn=9")
 	again := one(t, string(s.YAML()))
 	for _, s := range []*Scenario{s, again} {
 		if c := s.Orchestrator(); !slices.Equal(c.Weights, []int{4, 3, 0}) || !slices.Equal(c.MaxConn, []int{2}) ||
-			c.SlowStart != 10*units.Second {
-			t.Errorf("weights %v, maxconn %v, slow_start %v", c.Weights, c.MaxConn, c.SlowStart)
+			c.SlowStart != 10*units.Second || !slices.Equal(c.MinConn, []int{1}) || c.FullConn != 9 {
+			t.Errorf("weights %v, maxconn %v, minconn %v, fullconn %d, slow_start %v", c.Weights, c.MaxConn,
+				c.MinConn, c.FullConn, c.SlowStart)
 		}
+	}
+}
+
+// A tenant goes with any source, and its flows are known by it, also after the sources are merged, scaled and written.
+func TestTenants(t *testing.T) {
+	const text = `
+duration: 10s
+workload:
+- {cbr: {flows: 2, interval: 2s, rate: 1Mpps}, tenant: blue}
+- {flows: [{rate: 1Mpps, phase: 1s}]}
+- {tenant: "a red one", flows: [{rate: 1Mpps, phase: 3s}]}
+`
+	s := one(t, text)
+	scaled, err := s.Scaled(0.5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Scenario{s, scaled, one(t, string(s.YAML()))} {
+		w, err := s.Traffic()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"blue", "", "blue", "a red one"}; !slices.Equal(w.Tenants, want) {
+			t.Errorf("flows of %q, want %q", w.Tenants, want)
+		}
+	}
+	if b := string(one(t, minimal).YAML()); strings.Contains(b, "tenant") {
+		t.Errorf("a tenant, which is not given, stands in\n%s", b)
 	}
 }
 
@@ -71,7 +102,8 @@ func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
 		{s.VNF.Contention.Lambda, units.PPS(25e6)},
-		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{}}},
+		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{},
+			MinConn: []int{}}},
 		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
@@ -159,7 +191,7 @@ func TestOverrides(t *testing.T) {
 
 func TestEveryEmbeddedScenarioParses(t *testing.T) {
 	runs := map[string]int{
-		"campus": 1, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
+		"campus": 1, "day": 2, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
 		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3,
 		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2, "share": 1, "lab/share": 1,
 	}
@@ -251,6 +283,71 @@ func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
 		} else if want := 5 * len(scheduler.Policies); len(study.Runs) != want {
 			t.Errorf("%s: %d runs, want %d", file, len(study.Runs), want)
 		}
+	}
+}
+
+// Every file that the scenarios in compare/ name is there and can be read.
+func TestTheComparisonsHaveTheirTraffic(t *testing.T) {
+	files, err := filepath.Glob("compare/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		study, err := Load(file, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		s := study.Runs[0].Scenario
+		if err := s.CheckFiles(); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if s.Workload[0].PCAP != nil || s.Workload[0].Model != nil {
+			continue // long, and other tests read such files
+		}
+		if w, err := s.Traffic(); err != nil || len(w.Flows) == 0 {
+			t.Errorf("%s: no traffic: %v", file, err)
+		}
+	}
+}
+
+func TestACrowdBeyondAPacketAPicosecond(t *testing.T) {
+	err := one(t, "duration: 9s\nworkload: [{flash_crowd: {base: 10Gpps, factor: 1000}}]").CheckTraffic()
+	const want = "workload.0.flash_crowd: found 10000Gpps, expected at most 1000Gpps, a packet a picosecond"
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	err = one(t, "workload: [{diurnal: {mean: 1pps}}]").CheckTraffic()
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "duration: found 0s with a source") {
+		t.Errorf("a day without an end: %v", err)
+	}
+}
+
+// A source that has flows of a lifetime is followed by one with other addresses.
+func TestAddressesOfSeveralSources(t *testing.T) {
+	s := one(t, `
+duration: 60s
+workload:
+  - diurnal: {mean: 1kpps, flows: 3, lifetime: 7s}
+  - flash_crowd: {base: 1kpps, flows: 2}
+  - load: {file: testdata/load.csv, column: v, lifetime: 1s}
+  - services: {file: testdata/load.csv, group: [s], column: v, time: t, step: 1s}
+  - cbr: {flows: 2, rate: 1pps}
+`)
+	s.dir = "."
+	w, err := s.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[flow.FiveTuple]bool{}
+	for _, f := range w.Flows {
+		if seen[f.Tuple] {
+			t.Errorf("two flows have %v", f.Tuple)
+		}
+		seen[f.Tuple] = true
+	}
+	if n := len(seen); n < 3*60/7+2+3+2+2 {
+		t.Errorf("%d flows", n)
 	}
 }
 
@@ -440,7 +537,8 @@ func TestFiles(t *testing.T) {
 	s := &Scenario{dir: "dir", VNF: VNF{ServiceFile: "service"}, Workload: []Source{
 		{PCAP: &Trace{File: "pcap"}}, {Zeek: &Trace{File: "zeek"}}, {Records: &Trace{File: "/records"}},
 		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
-		{CBR: &CBR{}}, {Flows: []OneFlow{{}}},
+		{Services: &Services{File: "services"}},
+		{CBR: &CBR{}}, {Flows: []OneFlow{{}}}, {Diurnal: &Diurnal{}}, {FlashCrowd: &FlashCrowd{}},
 	}}
 	want := []File{
 		{"vnf.service_file", "service", "dir/service"},
@@ -450,11 +548,12 @@ func TestFiles(t *testing.T) {
 		{"workload.3.load.file", "load", "dir/load"},
 		{"workload.4.model.file", "model", "dir/model"},
 		{"workload.4.model.series", "series", "dir/series"},
+		{"workload.5.services.file", "services", "dir/services"},
 	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if n := reflect.TypeFor[Source]().NumField(); n != len(s.Workload) {
+	if n := reflect.TypeFor[Source]().NumField() - 1; n != len(s.Workload) { // a tenant is no kind
 		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
 	}
 }

@@ -154,7 +154,7 @@ func TestTheComparisonOfScalingIsOfStacks(t *testing.T) {
 	for _, r := range study.Runs {
 		s, load := r.Scenario, fig9.Runs[0].Scenario
 		stack := one(t, "stack: "+s.Stack+"\n"+minimal)
-		stack.Autoscaler.Policy, stack.Name, stack.dir = s.Autoscaler.Policy, s.Name, s.dir
+		stack.Autoscaler.Policy, stack.Name, stack.Seed, stack.dir = s.Autoscaler.Policy, s.Name, s.Seed, s.dir
 		stack.Duration, stack.VNF.Contention, stack.Instances = load.Duration, load.VNF.Contention, load.Instances
 		stack.Scheduler.Limit, stack.Workload = load.Scheduler.Limit, load.Workload
 		if !reflect.DeepEqual(s, stack) {

@@ -36,6 +36,7 @@ const (
 	evTimer
 	evReports
 	evGrown
+	evResized
 )
 
 type plant struct {
@@ -55,6 +56,7 @@ type plant struct {
 	faults     faults
 	windows    windows
 	readings   readings
+	foresight  foresight
 	reports    reports
 	active     int32 // flows
 	ctx        context.Context
@@ -135,7 +137,7 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.faults.fire(p, e)
 		case evRule:
 			p.rules.take(p, flow.ID(e.A), e.Gen)
-		case evCreated, evDeleted, evFailed:
+		case evCreated, evDeleted, evFailed, evResized:
 			p.containers.fire(p, e)
 		case evArrived:
 			p.arrived(flow.ID(e.A))
@@ -151,11 +153,20 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.reports.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
-				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
+				p.tick(orchestrator.Timer(e.A))
 			}
 		}
 	}
 	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
+}
+
+// tick delivers that a timer has fired.
+func (p *plant) tick(t orchestrator.Timer) {
+	e := orchestrator.Event{Kind: orchestrator.Tick, Timer: t}
+	if t == orchestrator.AutoscaleTimer && p.orch.Foresees() {
+		e.Rate = p.foresight.most(p.traffic, p.now, p.now+p.sc.Autoscaler.Interval+p.starts())
+	}
+	p.deliver(e)
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
@@ -188,9 +199,11 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 	case orchestrator.Steer:
 		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
-		p.containers.create(p, a.Instance, atStart)
+		p.containers.create(p, a.Instance, a.Share, atStart)
 	case orchestrator.DeleteInstance:
 		p.containers.delete(p, a.Instance)
+	case orchestrator.ResizeInstance:
+		p.containers.resize(p, a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.readings.ask(p, orchestrator.CountersRead)
 	case orchestrator.ReadRules:
@@ -240,7 +253,8 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple,
+		Tenant: p.traffic.Tenant(f)}
 	if p.orch.WantsRates() {
 		e.Rate = p.traffic.Flows[f].Rate()
 	}

@@ -64,7 +64,7 @@ func totals(ctx context.Context, sc *scenarios.Scenario, o Options) (*results.Ru
 		}
 		return plane, err
 	}
-	sums := &results.Sums{}
+	sums := results.NewSums(sc)
 	err = sim.Run(ctx, sc, traffic, begin, sums, sim.Options{Version: o.Version, Progress: o.Progress})
 	sums.Run.Inputs = behind.inputs()
 	switch {

@@ -103,7 +103,8 @@ func lawful(r *results.Run) error {
 		return fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
 	}
 	if l := r.Little; l != nil && !l.Holds {
-		return fmt.Errorf("Little's law does not hold: %s", l.Where)
+		const law = "Little's law" // a name
+		return fmt.Errorf("%s does not hold: %s", law, l.Where)
 	}
 	return nil
 }

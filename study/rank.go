@@ -33,7 +33,7 @@ type Ranked struct {
 }
 
 // Rank ranks the settings of a finished study by its summary in dir. There is a ranking for each combination of the
-// keys that are neither ranked nor the seed. A run that broke a law is an error.
+// keys that are neither ranked nor the seed, unless it has one setting alone. A run that broke a law is an error.
 func Rank(dir string, o RankOptions) (all []Ranked, err error) {
 	t, err := readSummary(filepath.Join(dir, SummaryName))
 	if err != nil {
@@ -108,6 +108,9 @@ func Rank(dir string, o RankOptions) (all []Ranked, err error) {
 		s.Seeds, s.Values = append(s.Seeds, seed), append(s.Values, x)
 	}
 	for _, g := range groups {
+		if len(g.settings) < 2 && len(groups) > 1 {
+			continue // the study leaves its rivals out
+		}
 		so := so
 		bound := func(s stats.Setting) bool { return s.Name == "oracle" }
 		if so.Baseline == "" && slices.ContainsFunc(g.settings, bound) {
@@ -118,6 +121,10 @@ func Rank(dir string, o RankOptions) (all []Ranked, err error) {
 			return nil, refusal{fmt.Errorf("%s: %w", dir, err)}
 		}
 		all = append(all, Ranked{g.under, by, r})
+	}
+	if len(all) == 0 {
+		return nil, refusef("%s: nothing to rank: under no value of the other keys are there two settings of %s", dir,
+			strings.Join(by, ", "))
 	}
 	return all, nil
 }

@@ -45,11 +45,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func crcOf(b []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(b, castagnoli)) }
 
-// digest identifies a work: two of the same digest come to the same.
-func (w work) digest() string {
+// digest identifies a work, given its resolved scenario: two of the same digest come to the same.
+func (w work) digest(resolved any) string {
 	sum := sha256.New()
 	e := json.NewEncoder(sum)
-	for _, v := range []any{w.plant, w.engine, w.version, w.sc.Resolved(), w.inputs} {
+	for _, v := range []any{w.plant, w.engine, w.version, resolved, w.inputs} {
 		if err := e.Encode(v); err != nil {
 			panic(err) // values of our own, written to memory
 		}

@@ -44,6 +44,11 @@ const slurmName = "slurm"
 // must be on a file system that the nodes share.
 func Slurm(ctx context.Context, st *scenarios.Study, dir string, o SlurmOptions) (_ Submission, err error) {
 	out := Submission{Of: o.Tasks}
+	for _, name := range []string{"sbatch", "squeue"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return out, refusef("%s is not found: want Slurm's commands on this machine", name)
+		}
+	}
 	status, err := Look(ctx, st, dir, o.Version, o.Tasks, o.Jobs)
 	if err != nil || len(status.Tasks) == 0 {
 		return out, err
@@ -173,8 +178,6 @@ func command(ctx context.Context, name string, args ...string) (string, error) {
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()
-	case errors.Is(err, exec.ErrNotFound):
-		return "", refusef("%s is not found: want Slurm's commands on this machine", name)
 	case err != nil:
 		return "", fmt.Errorf("%s: %w: %s", name, err, results.Quote(strings.TrimSpace(complaint.String())))
 	}

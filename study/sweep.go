@@ -52,15 +52,29 @@ func (s *sweep) look(ctx context.Context, run int) (finished bool, err error) {
 	if is, _ := results.Holds(s.where(run)); is {
 		if row, sound := w.record(ctx, s.where(run)); row != nil {
 			s.rows[run] = trimmed(row)
-			finished = sound
+			finished = sound && s.cost(ctx, run) == nil
 		}
 	}
 	if !finished && s.st.Keep != scenarios.KeepAll && len(s.entries) > 0 {
-		if e := s.entries[w.digest()]; e != nil {
+		if e := s.entries[w.digest(w.sc.Resolved())]; e != nil {
 			s.rows[run], finished = &e.Row, true
 		}
 	}
 	return finished, nil
+}
+
+// cost takes from its record what a run's controller cost.
+func (s *sweep) cost(ctx context.Context, run int) error {
+	rec, err := results.OpenContext(ctx, s.where(run))
+	if err != nil {
+		return err
+	}
+	c, err := rec.Costs()
+	if err != nil {
+		return err
+	}
+	s.rows[run].Costs = c.Known()
+	return nil
 }
 
 // settle finishes a run, unless it was finished before, and fills its row.
@@ -83,7 +97,10 @@ func (s *sweep) settle(
 		if s.rows[run] = nil; made != nil {
 			s.rows[run] = trimmed(made)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.cost(ctx, run)
 	}
 	if s.st.Keep == scenarios.KeepAll {
 		return false, record()
@@ -99,7 +116,7 @@ func (s *sweep) settle(
 	if err != nil {
 		return false, err
 	}
-	return false, s.kept.add(&entry{s.st.Runs[run].Name, s.work(run, made.Inputs).digest(),
+	return false, s.kept.add(&entry{s.st.Runs[run].Name, s.work(run, made.Inputs).digest(made.Scenario),
 		time.Since(began).Seconds(), *s.rows[run]})
 }
 

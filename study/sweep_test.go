@@ -201,7 +201,8 @@ func TestAFailedRunWithoutRecords(t *testing.T) {
 // The table has what the summary has, with types.
 func TestTheTableIsTheSummaryWithTypes(t *testing.T) {
 	st := parse(t, random+"sweep: {matrix: {scheduler.policy: [best-fit, {maglev: {table: 251}}, "+
-		"{maglev: {table: 509}}], scheduler.limit: [500kpps, 1Mpps], telemetry.window: [1ms], nic: [ideal]}, seeds: 2, keep: none}\n")
+		"{maglev: {table: 509}}], scheduler.limit: [500kpps, 1Mpps], telemetry.window: [1ms], nic: [ideal]}, "+
+		"seeds: 2, keep: none}\n")
 	dir := filepath.Join(t.TempDir(), "study")
 	all(t, st, dir, AllOptions{})
 	text, err := readSummary(filepath.Join(dir, SummaryName))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -31,7 +32,10 @@ type column struct {
 	of   func(*results.Run) any
 }
 
-var columns = []column{
+var columns = slices.Concat(fates, costs())
+
+// fates are what became of the packets, the flows and the rules.
+var fates = []column{
 	{"complete", func(r *results.Run) any { return r.Complete }},
 	{"conserved", func(r *results.Run) any { return r.Conservation.Holds }},
 	{"offered", func(r *results.Run) any { return r.Totals.Offered }},
@@ -49,6 +53,19 @@ var columns = []column{
 	{"moves", func(r *results.Run) any { return r.Totals.Moves }},
 	{"rules_installed", func(r *results.Run) any { return r.Totals.RulesInstalled }},
 	{"rules_rejected", func(r *results.Run) any { return r.Totals.RulesRejected }},
+}
+
+// costs are what the controller cost; NaN where that is not known.
+func costs() (cs []column) {
+	for _, c := range results.CostTable {
+		cs = append(cs, column{c.Name, func(r *results.Run) any {
+			if v, known := r.Costs[c.Name]; known {
+				return v
+			}
+			return math.NaN()
+		}})
+	}
+	return cs
 }
 
 // metrics are the names of the columns that are numbers.

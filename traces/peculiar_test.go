@@ -21,6 +21,7 @@ import (
 type sampler struct {
 	name      string
 	capture   bool
+	load      bool // rates, and no durations or bytes
 	header    string
 	separator string
 	record    func(at int64, duration, port, count string) string
@@ -69,11 +70,17 @@ var samplers = []sampler{
 		record: func(at int64, duration, port, count string) string {
 			return fmt.Sprintf("%d,%s,udp,10.0.0.1,%s,10.0.0.2,53,3,%s\n", at, duration, port, count)
 		}},
-	{name: "load curve", header: "t,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
+	{name: "load curve", load: true, header: "t,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
 		if port == "70000" {
 			return fmt.Sprintf("%d,-3\n", at)
 		}
 		return fmt.Sprintf("%d,3\n", at)
+	}},
+	{name: "services", load: true, header: "t,s,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
+		if port == "70000" {
+			return fmt.Sprintf("%d,x,-3\n", at)
+		}
+		return fmt.Sprintf("%d,x,3\n", at)
 	}},
 }
 
@@ -191,7 +198,7 @@ var peculiarities = map[string]struct {
 	"last line without a newline": {6, 0,
 		func(s *sampler) []byte { return s.log(func(r string) string { return strings.TrimSuffix(r, "\n") }) }},
 	"negative duration": {6, 0, func(s *sampler) []byte {
-		if s.name == "load curve" {
+		if s.load {
 			return nil
 		}
 		return s.log(func(string) string { return s.record(sampleStart+1, "-1", "1025", "300") })
@@ -209,7 +216,7 @@ var peculiarities = map[string]struct {
 		return b
 	}},
 	"fewer bytes than the packets' headers": {6, 0, func(s *sampler) []byte {
-		if s.name == "load curve" {
+		if s.load {
 			return nil
 		}
 		return s.log(func(string) string { return s.record(sampleStart+1, "1", "1025", "0") })
@@ -268,6 +275,9 @@ func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, 
 	switch {
 	case s.name == "load curve":
 		w, err = ReadLoad(path, LoadOptions{Column: "v", Time: "t", Step: units.Second, To: to})
+	case s.name == "services":
+		w, err = ReadServices(path, ServicesOptions{Group: []string{"s"},
+			LoadOptions: LoadOptions{Column: "v", Time: "t", Step: units.Second, To: to}})
 	default:
 		w, err = Read(path, Options{To: to})
 	}

@@ -121,7 +121,8 @@ func (p *plant) arrived(e *hw.Event) {
 		s.seen = true
 		p.flows.active++
 	}
-	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: e.Tuple})
+	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: e.Tuple,
+		Tenant: p.traffic.Tenant(id)})
 	p.opts.Metrics.placed.Observe(time.Since(e.At).Seconds())
 	if s.came++; s.came == p.sc.Scheduler.Offload.After && s.came > 1 {
 		p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: id})

@@ -44,6 +44,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
@@ -101,6 +102,10 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 	if row := scheduler.Policies.Find(sc.Scheduler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
 		return refusef("scenario %s: scheduler.policy: %s is told the true rate of each flow (T5), which a simulator "+
 			"knows and hardware does not: want another policy", sc.Name, row.Name)
+	}
+	if row := autoscaler.Policies.Find(sc.Autoscaler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
+		return refusef("scenario %s: autoscaler.policy: %s is told what the workload will offer (T5), which a "+
+			"simulator knows and hardware does not: want another policy", sc.Name, row.Name)
 	}
 	if err := checkReports(sc.Name, sc.Autoscaler.Measures()); err != nil {
 		return err
@@ -203,7 +208,7 @@ func (p *plant) begin(ctx context.Context) error {
 	if p.orch, err = orchestrator.New(p.sc.Orchestrator(), p.rec); err != nil {
 		return fmt.Errorf("scenario %s: %w", p.sc.Name, err)
 	}
-	if err := checkReporter(p.sc.Name, p.orch.Measures(), p.hw.Containers); err != nil {
+	if err := checkEngine(p.sc, p.hw.Containers); err != nil {
 		return err
 	}
 	found, err := Clean(ctx, p.hw)
@@ -245,7 +250,7 @@ func (p *plant) startInitial(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range n {
 		g.Go(func() (err error) {
-			made[k], err = p.start(ctx, flow.Instance(k+1))
+			made[k], err = p.start(ctx, flow.Instance(k+1), 0)
 			return err
 		})
 	}

@@ -369,8 +369,26 @@ func (e *episode) start() {
 }
 
 func TestEpisodes(t *testing.T) {
+	seen := episodes(t, 2000, (*kube.Cluster).Run)
+	for _, reason := range []string{"SucceededGetScale", "SucceededRescale", "ReadyForNewScale", "ScaleUpStabilized",
+		"ScaleDownStabilized", "ValidMetricFound", "ScalingDisabled", "FailedGetResourceMetric",
+		"FailedGetContainerResourceMetric", "FailedGetPodsMetric", "FailedGetObjectMetric", "FailedGetExternalMetric",
+		"DesiredWithinRange", "ScaleUpLimit", "ScaleDownLimit", "TooManyReplicas", "TooFewReplicas"} {
+		if seen[reason] == 0 && judge.All() {
+			t.Errorf("no episode has the condition %s", reason)
+		}
+	}
+}
+
+// The client's own caches, and its API server for tests, make no difference.
+func TestEpisodesWithClient(t *testing.T) {
+	episodes(t, 20, (*kube.Cluster).RunWithClient)
+}
+
+// episodes gives how often each condition was seen.
+func episodes(t *testing.T, n int, run func(*kube.Cluster, context.Context, kube.Flags) error) map[string]int {
 	seen, changes := map[string]int{}, 0
-	judge.Cases(t, "episodes", 2000, func(r *rand.Rand) (err error) {
+	judge.Cases(t, "episodes", n, func(r *rand.Rand) (err error) {
 		text := manifest(r)
 		synctest.Test(t, func(t *testing.T) {
 			e, f, problem := drawn(r, text)
@@ -381,7 +399,7 @@ func TestEpisodes(t *testing.T) {
 			e.start()
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error)
-			go func() { done <- e.Run(ctx, f) }()
+			go func() { done <- run(&e.Cluster, ctx, f) }()
 			time.Sleep(evaluations*(kube.Sync+3*time.Second/2) + time.Second) // no evaluation is at the end
 			cancel()
 			if problem := <-done; problem != nil {
@@ -398,12 +416,5 @@ func TestEpisodes(t *testing.T) {
 		return err
 	})
 	t.Logf("%d changes of the number of replicas; conditions: %v", changes, seen)
-	for _, reason := range []string{"SucceededGetScale", "SucceededRescale", "ReadyForNewScale", "ScaleUpStabilized",
-		"ScaleDownStabilized", "ValidMetricFound", "ScalingDisabled", "FailedGetResourceMetric",
-		"FailedGetContainerResourceMetric", "FailedGetPodsMetric", "FailedGetObjectMetric", "FailedGetExternalMetric",
-		"DesiredWithinRange", "ScaleUpLimit", "ScaleDownLimit", "TooManyReplicas", "TooFewReplicas"} {
-		if seen[reason] == 0 && judge.All() {
-			t.Errorf("no episode has the condition %s", reason)
-		}
-	}
+	return seen
 }

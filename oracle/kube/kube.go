@@ -18,8 +18,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	informers "k8s.io/client-go/informers/autoscaling/v2"
+	"k8s.io/client-go/informers"
+	hpainformers "k8s.io/client-go/informers/autoscaling/v2"
 	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	autoscalingclient "k8s.io/client-go/kubernetes/typed/autoscaling/v2"
 	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
 	listers "k8s.io/client-go/listers/autoscaling/v2"
@@ -63,6 +65,7 @@ type Pipeline struct {
 	Custom   map[string]metrics.PodMetricsInfo
 	Object   map[string]int64
 	External map[string][]int64
+	Asked    func(name string) ([]int64, error) // where it is not nil, in the place of External
 }
 
 // NewPipeline has nothing.
@@ -104,6 +107,10 @@ func (p *Pipeline) GetObjectMetric(name, _ string, _ *autoscaling.CrossVersionOb
 
 // GetExternalMetric implements metrics.MetricsClient.
 func (p *Pipeline) GetExternalMetric(name, _ string, _ labels.Selector) ([]int64, time.Time, error) {
+	if p.Asked != nil {
+		values, err := p.Asked(name)
+		return values, time.Now(), err
+	}
 	if p.External[name] == nil {
 		return nil, time.Time{}, errPipeline
 	}
@@ -133,39 +140,88 @@ const Sync = 15 * time.Second
 
 // Run runs the whole controller until the context ends. It must be in a bubble of package synctest.
 func (c *Cluster) Run(ctx context.Context, f Flags) error {
-	utilruntime.ErrorHandlers = nil // a metric that is missing would be said, and slept over, each time
-	klog.SetLogger(logr.Discard())
 	c.objects = cache.NewIndexer(cache.MetaNamespaceKeyFunc,
 		cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	if err := c.objects.Add(c.Object); err != nil {
 		return err
 	}
-	mapper := apimeta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "apps", Version: "v1"}})
-	mapper.Add(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, apimeta.RESTScopeNamespace)
-	h := podautoscaler.NewHorizontalController(ctx, server{c}, server{c}, server{c}, mapper, c, hpas{c: c},
-		podsOf{c: c}, Sync, f.DownscaleStabilization, f.Tolerance, f.Initialization, f.Readiness)
+	h := c.controller(ctx, f, server{c}, hpas{c: c})
 	c.handler.OnAdd(c.Object, true)
 	h.Run(ctx, 1)
 	return nil
 }
 
+// RunWithClient does the same with the client's own caches, on the API server that the client has for tests. It is
+// slower.
+func (c *Cluster) RunWithClient(ctx context.Context, f Flags) error {
+	server := fake.NewClientset(c.Object)
+	factory := informers.NewSharedInformerFactory(server, 0)
+	h := c.controller(ctx, f, noted{server.AutoscalingV2(), c}, factory.Autoscaling().V2().HorizontalPodAutoscalers())
+	factory.Start(ctx.Done())
+	h.Run(ctx, 1)
+	factory.Shutdown()
+	return nil
+}
+
+func (c *Cluster) controller(ctx context.Context, f Flags, to autoscalingclient.HorizontalPodAutoscalersGetter,
+	from hpainformers.HorizontalPodAutoscalerInformer) *podautoscaler.HorizontalController {
+	utilruntime.ErrorHandlers = nil // a metric that is missing would be said, and slept over, each time
+	klog.SetLogger(logr.Discard())
+	mapper := apimeta.NewDefaultRESTMapper([]schema.GroupVersion{{Group: "apps", Version: "v1"}})
+	mapper.Add(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}, apimeta.RESTScopeNamespace)
+	return podautoscaler.NewHorizontalController(ctx, server{c}, server{c}, to, mapper, c, from, podsOf{c: c}, Sync,
+		f.DownscaleStabilization, f.Tolerance, f.Initialization, f.Readiness)
+}
+
+// noted keeps what is written to a server.
+type noted struct {
+	autoscalingclient.HorizontalPodAutoscalersGetter
+	c *Cluster
+}
+
+func (n noted) HorizontalPodAutoscalers(space string) autoscalingclient.HorizontalPodAutoscalerInterface {
+	return notedObjects{n.HorizontalPodAutoscalersGetter.HorizontalPodAutoscalers(space), n.c}
+}
+
+type notedObjects struct {
+	autoscalingclient.HorizontalPodAutoscalerInterface
+	c *Cluster
+}
+
+func (n notedObjects) UpdateStatus(ctx context.Context, to *autoscaling.HorizontalPodAutoscaler,
+	o metav1.UpdateOptions) (*autoscaling.HorizontalPodAutoscaler, error) {
+	stored, err := n.HorizontalPodAutoscalerInterface.UpdateStatus(ctx, to, o)
+	n.c.Object = stored
+	return stored, err
+}
+
 // server is the API server's part.
 type server struct{ *Cluster }
 
-func (s server) Scales(string) scale.ScaleInterface      { return scales{c: s.Cluster} }
+func (s server) Scales(string) scale.ScaleInterface      { return scales{c: s.Cluster, begins: true} }
 func (s server) Events(string) coreclient.EventInterface { return events{} }
 func (s server) HorizontalPodAutoscalers(string) autoscalingclient.HorizontalPodAutoscalerInterface {
 	return client{c: s.Cluster}
 }
 
+// Scaler is for others than the controller, which scale the deployment too.
+func (c *Cluster) Scaler() scale.ScalesGetter { return another{c} }
+
+type another struct{ *Cluster }
+
+func (a another) Scales(string) scale.ScaleInterface { return scales{c: a.Cluster} }
+
 type scales struct {
 	scale.ScaleInterface
-	c *Cluster
+	c      *Cluster
+	begins bool // an evaluation
 }
 
 func (s scales) Get(context.Context, schema.GroupResource, string, metav1.GetOptions) (*autoscalingv1.Scale, error) {
-	if err := s.c.Before(); err != nil {
-		return nil, err
+	if s.begins {
+		if err := s.c.Before(); err != nil {
+			return nil, err
+		}
 	}
 	return &autoscalingv1.Scale{ObjectMeta: Meta("x"), Spec: autoscalingv1.ScaleSpec{Replicas: int32(s.c.Replicas)},
 		Status: autoscalingv1.ScaleStatus{Replicas: int32(s.c.There), Selector: Selector.String()}}, nil
@@ -200,7 +256,7 @@ func (events) PatchWithEventNamespace(e *v1.Event, _ []byte) (*v1.Event, error) 
 
 // hpas and podsOf are the caches of the client. They are filled at once.
 type hpas struct {
-	informers.HorizontalPodAutoscalerInformer
+	hpainformers.HorizontalPodAutoscalerInformer
 	cache.SharedIndexInformer
 	c *Cluster
 }

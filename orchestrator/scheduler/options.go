@@ -18,6 +18,7 @@ type Options struct {
 	Ties           string `yaml:"ties" enum:"first|random" default:"first"`
 	NoInstance     string `yaml:"no_instance" enum:"hold|drop" default:"hold"`
 	Rules          string `yaml:"rules" enum:"flow|none" default:"flow"`
+	MoveBudget     int    `yaml:"move_budget" default:"0" min:"0" max:"1000000000"`
 
 	Offload Offload `yaml:"offload"`
 }
@@ -44,6 +45,7 @@ ties: which of several equal candidates wins: the first by number, or one drawn 
 no_instance: what to do with a flow that arrives when no instance is ready
 rules: flow: a rule for each flow; none: the switch works out for each packet where it goes, as beamer and cheetah have
 	it either way, and policies that hash can
+move_budget: most flows that a policy which moves flows moves in each second of the run; 0 for any number
 offload: which flows get a rule
 `
 }
@@ -68,12 +70,14 @@ func thesisRules(row *policy.Row) bool {
 }
 
 // Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules. That
-// there is a rule for each flow, from its first packet on, goes without saying.
+// there is a rule for each flow, from its first packet on, goes without saying, and so does a budget that is not given.
 func (o Options) Unused(key string) bool {
 	row := Policies.Find(o.Policy.Name)
 	switch key {
 	case "rules":
 		return o.Rules != "none" || row != nil && row.Dispatch == policy.ByPacket
+	case "move_budget":
+		return o.MoveBudget == 0
 	case "offload":
 		return o.Offload.After <= 1
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Scheduler is the host of one policy.
@@ -18,6 +19,10 @@ type Scheduler struct {
 	noTarget policy.Verdict // on work that comes when no instance takes any
 	weighed  policy.Weighed
 	best     [2]lowest // of the candidates that fit, and of those that do not
+
+	budget int        // most moves in a second; 0: any number
+	second units.Time // of the run
+	spent  int        // moves in it
 }
 
 // New makes the policy that the options name. The seed feeds its random streams.
@@ -41,7 +46,7 @@ func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 		return nil, fmt.Errorf("scheduler.policy.%s.%w", row.Name, err)
 	}
 	s := &Scheduler{Policy: p, row: row, ruleless: o.withoutRules(row), noTarget: policy.Hold,
-		reasons: slices.Concat(row.Reasons, noInstance)}
+		reasons: slices.Concat(row.Reasons, noInstance), budget: o.MoveBudget}
 	s.counts.reasons, s.counts.own = make([]uint64, len(s.reasons)), env.Counts
 	if o.NoInstance == "drop" {
 		s.noTarget = policy.Drop

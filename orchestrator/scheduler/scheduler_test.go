@@ -152,7 +152,8 @@ func TestWhichPoliciesGoByWeights(t *testing.T) {
 		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash " +
 		"hrw beamer envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
 	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random katran"), shares...)
-	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first nomad-binpack nomad-spread"), shares...)
+	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first nomad-binpack nomad-spread mesos-drf "+
+		"mesos-offers"), shares...)
 	limits = slices.DeleteFunc(limits, func(s string) bool {
 		return slices.Contains([]string{"haproxy-source", "haproxy-hash", "hrw", "beamer"}, s) ||
 			strings.HasPrefix(s, "envoy-")

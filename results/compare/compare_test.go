@@ -281,3 +281,42 @@ func TestNumbersAreWrittenWithoutNegativeZeros(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The costs that both records know stand side by side; what is 0 in both, or known to one alone, is left out.
+func TestCostsSideBySide(t *testing.T) {
+	scales := func(desired ...int) func(*results.Memory) {
+		return func(m *results.Memory) {
+			current := 2
+			for i, n := range desired {
+				m.Decided(&orchestrator.Decision{At: units.Time(i) * units.Second, Kind: orchestrator.Recommend,
+					Policy: "hpa", Flow: -1, Current: current, Desired: n})
+				current = n
+			}
+		}
+	}
+	a, b := record(t, []float64{1, 2}, scales(3, 4)), record(t, []float64{1, 2}, scales(3, 2, 3, 2))
+	c, err := Records(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]Total{}
+	for _, total := range c.Costs {
+		got[total.Name] = total
+	}
+	if s := got["scale_events"]; s.A != 2 || s.B != 4 || s.Percent == nil || *s.Percent != 100 {
+		t.Errorf("scale events: %+v", s)
+	}
+	if s := got["reversals"]; s.A != 0 || s.B != 3 || s.Percent != nil {
+		t.Errorf("reversals: %+v", s)
+	}
+	for _, name := range []string{"flows_moved", "wait_p99_s"} {
+		if _, ok := got[name]; ok {
+			t.Errorf("%s is listed", name)
+		}
+	}
+	var text bytes.Buffer
+	err = c.WriteText(&text)
+	if want := "  scale_events  2  4     +2  100.00 %\n"; err != nil || !strings.Contains(text.String(), want) {
+		t.Error(err, text.String())
+	}
+}

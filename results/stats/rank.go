@@ -49,7 +49,7 @@ type Ranking struct {
 // Holm's procedure. The first is chosen by the same runs, which makes its lead look a little greater than it is.
 func Rank(metric string, settings []Setting, o Options) (*Ranking, error) {
 	if len(settings) < 2 {
-		return nil, fmt.Errorf("%d settings: want at least two to rank", len(settings))
+		return nil, fmt.Errorf("settings to rank: %d: want at least two", len(settings))
 	}
 	base := slices.IndexFunc(settings, func(s Setting) bool { return s.Name == o.Baseline })
 	if o.Baseline != "" && base < 0 {
@@ -170,7 +170,7 @@ func (r *Ranking) note() {
 	case constant == len(r.Rows):
 		add("%v. Differences are exact.", ErrConstant)
 	case constant > 0:
-		add("Where an interval is missing: %v.", ErrConstant)
+		add("Where an interval is missing, every seed gives the same value.")
 	}
 	if single > 0 {
 		add("Where n is 1: %v.", ErrFew)

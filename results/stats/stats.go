@@ -61,7 +61,7 @@ func Mean(xs []float64, confidence float64) (Interval, error) {
 		return in, err
 	}
 	n := float64(len(xs))
-	half := student(n-1, confidence) * math.Sqrt(stat.Variance(xs, nil)/n)
+	half := float64(student(n-1, confidence) * math.Sqrt(stat.Variance(xs, nil)/n))
 	in.Low, in.High = in.Value-half, in.Value+half
 	return in, nil
 }
@@ -79,7 +79,7 @@ func mean(xs []float64) float64 {
 
 // student is the two-sided quantile of Student's distribution.
 func student(freedom, confidence float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(1 - (1-confidence)/2)
+	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile((1 + confidence) / 2)
 }
 
 // Resamples is how many resamples Bootstrap takes unless it is told otherwise: what Efron and Tibshirani use for
@@ -118,7 +118,7 @@ func Bootstrap(
 		p = distuv.UnitNormal.CDF(bias + z/(1-float64(a*z)))
 		return again[min(max(int(math.Floor(p*float64(resamples+1)))-1, 0), resamples-1)]
 	}
-	in.Low, in.High = at((1-confidence)/2), at(1-(1-confidence)/2)
+	in.Low, in.High = at((1-confidence)/2), at((1+confidence)/2)
 	return in, nil
 }
 
@@ -185,7 +185,7 @@ func Unpaired(a, b []float64, confidence float64) (Difference, error) {
 	va, vb := stat.Variance(a, nil)/float64(len(a)), stat.Variance(b, nil)/float64(len(b))
 	sum := va + vb
 	freedom := float64(sum*sum) / (float64(va*va)/float64(len(a)-1) + float64(vb*vb)/float64(len(b)-1))
-	half := student(freedom, confidence) * math.Sqrt(sum)
+	half := float64(student(freedom, confidence) * math.Sqrt(sum))
 	d.Low, d.High = d.Value-half, d.Value+half
 	d.P = mannWhitney(a, b, mostExact)
 	return d, nil
@@ -222,8 +222,8 @@ func mannWhitney(a, b []float64, most int) float64 {
 	far := func(sum int) int { return max(sum-middle, middle-sum) }
 	if n > most {
 		n, n2 := float64(n), float64(len(b))
-		variance := float64(n1) * n2 / 12 * (n + 1 - cubes/(n*(n-1)))
-		return min(1, 2*distuv.UnitNormal.CDF(-max(0, float64(far(seen))/2-0.5)/math.Sqrt(variance)))
+		twice := float64(n1) * n2 / 6 * (n + 1 - cubes/(n*(n-1))) // the variance
+		return math.Erfc(max(0, float64(far(seen)-1)/2) / math.Sqrt(twice))
 	}
 	// ways[k][s] counts the ways in which k values of the ties so far have ranks that sum up to s/2.
 	ways := make([][]float64, n1+1)

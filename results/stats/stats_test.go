@@ -58,6 +58,11 @@ func TestMannWhitneyOfHollanderAndWolfe(t *testing.T) {
 	}
 	near(t, "p", d.P, 2*0.1272, 1e-4)
 	near(t, "p by counting", d.P, slowMannWhitney(x, y), 1e-12)
+	// With ties the two tails differ: of ten ways to deal 0 0 1 1 3 out, only one is as far from the middle.
+	if d, err = Unpaired([]float64{1, 1, 3}, []float64{0, 0}, 0.95); err != nil {
+		t.Fatal(err)
+	}
+	near(t, "p with ties", d.P, 0.1, 1e-12)
 }
 
 // slowMannWhitney counts the ways to deal the values out that are as far from the middle.

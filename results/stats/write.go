@@ -99,7 +99,7 @@ func (r *Ranking) writeText(w io.Writer, what string) error {
 		return err
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintln(w, wrap(note, 100))
+		fmt.Fprintf(w, "\n%s\n", wrap(note, 100))
 	}
 	return nil
 }

@@ -44,6 +44,8 @@ type shed struct {
 type bed struct {
 	Row  *row  `yaml:"row" doc:"in a row"`
 	Heap []row `yaml:"heap" doc:"in heaps"`
+
+	Sunny bool `yaml:"sunny" doc:"in the light"`
 }
 
 func (bed) OneOf() {}
@@ -222,7 +224,7 @@ func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 		`"gate":{"description":"who keeps it","type":"string","enum":["mary","contrary"],"default":"mary"}`,
 		`"slope":{"description":"of the ground","type":"number","exclusiveMinimum":0,"default":1}`,
 		`"trees":{"description":"how many","type":"integer","minimum":0,"maximum":40,"default":3}`,
-		`"minProperties":1,"maxProperties":1`,
+		`"oneOf":[{"required":["row"]},{"required":["heap"]}]`,
 		`"owner":{"description":"whose it is","anyOf":[{"type":"string"},{"type":"object"`,
 		`"required":["name"]`,
 	} {
@@ -235,7 +237,8 @@ func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 		"| `name` | text | required | what it is called |", "| `gate` | `mary`, `contrary` | `mary` | who keeps it |",
 		"| `slope` | number, > 0 | `1` | of the ground |", "| `watered` | time, > 0, ≤ 48h | `1h` | how often |",
 		"| `owner` | name or mapping | `nobody` | whose it is |", "## `owner`\n\nA first name, or these keys.\n\n",
-		"## `beds[]`\n\nA list; each element has exactly one of these keys.\n\n", "## `beds[].heap[]`\n",
+		"## `beds[]`\n\nA list; each element has exactly one of these keys, with or without `sunny`.\n\n",
+		"## `beds[].heap[]`\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the reference lacks %q:\n%s", want, text)

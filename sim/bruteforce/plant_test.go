@@ -136,6 +136,7 @@ type flowState struct {
 	id         flow.ID
 	tuple      flow.FiveTuple
 	truth      float64 // that an oracle is told
+	tenant     string
 	size       int
 	begin, end units.Time
 	next       func() (units.Time, bool) // its packets
@@ -293,7 +294,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 		t.Fatalf("%d flows, the workload has %d", len(all), len(w.Flows))
 	}
 	for i, f := range all {
-		f.tuple, f.truth = w.Flows[i].Tuple, w.Flows[i].Rate()
+		f.tuple, f.truth, f.tenant = w.Flows[i].Tuple, w.Flows[i].Rate(), w.Tenant(flow.ID(i))
 		if s := w.Flows[i].Segments; f.begin != s[0].Start || f.end != s[0].End {
 			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v",
 				i, f.begin, f.end, s[0].Start, s[0].End)
@@ -379,7 +380,7 @@ func (p *plant) firstSeen(f *flowState) {
 		p.release(f)
 		return
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple, Tenant: f.tenant}
 	if p.orch.WantsRates() {
 		e.Rate = f.truth
 	}
@@ -416,7 +417,9 @@ func (p *plant) tell(e orchestrator.Event) {
 		case orchestrator.Steer:
 			p.steer(p.flows[a.Flow], a.Instance, int(a.Hops))
 		case orchestrator.CreateInstance:
-			p.create(e.Kind == orchestrator.Start)
+			p.create(a.Share, e.Kind == orchestrator.Start)
+		case orchestrator.ResizeInstance:
+			p.resize(p.instances[a.Instance-1], a.Share)
 		case orchestrator.DeleteInstance:
 			p.delete(p.instances[a.Instance-1])
 		case orchestrator.ReadCounters:

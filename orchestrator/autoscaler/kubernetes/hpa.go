@@ -69,6 +69,7 @@ func (Options) Unscaled() string { return "whole seconds and quantities in its s
 
 // scaler is an object and what the controller remembers of it.
 type scaler struct {
+	rule       Rule // recommend, or what stands in its place
 	measures   []measure
 	least      int
 	most       int
@@ -119,6 +120,7 @@ func newHorizontal(o Options, _ policy.Env) (policy.Scaler, error) {
 			p.tolerances.Down = b.ScaleDown.Tolerance.Float()
 		}
 	}
+	p.rule = p.recommend
 	return p, nil
 }
 
@@ -140,7 +142,7 @@ func (p *scaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Propos
 	case current < least:
 		n = steps.Take(policy.Recommended, least, "fewer than the least number")
 	default:
-		if desired, ok := p.recommend(s, current, steps); ok {
+		if desired, ok := p.rule(s, current, steps); ok {
 			n = p.normalize(s.Now, current, desired, least, most, steps)
 		}
 	}
