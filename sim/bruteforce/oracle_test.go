@@ -68,8 +68,8 @@ func TestRandomScenarios(t *testing.T) {
 		}
 	}
 	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
-	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too", grown[0], grown[1],
-		broken[0], broken[1])
+	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too",
+		grown[0], grown[1], broken[0], broken[1])
 	if n >= 200 && min(grown[1], broken[1]) == 0 {
 		t.Error("no flow that got its rule late, or none that was broken, was compared in both engines")
 	}
