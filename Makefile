@@ -5,6 +5,7 @@ BIN     := bin
 OUT     ?= out/reproduce
 FUZZTIME ?= 10s
 SCRIPTS ?= 20
+TIMES   ?= 1
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 # Printed by `smartinco version` and written into every record.
 LDFLAGS := -s -w -X main.version=$(VERSION)
@@ -14,8 +15,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce compare lab theory test race bench bench-peers lint fuzz standin docalab doca flower \
-	programs cross bluefield clean
+.PHONY: help build reproduce compare offload lab theory test race bench bench-peers lint fuzz standin docalab doca flower \
+	programs oracle cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -30,7 +31,10 @@ theory: build ## hold the simulator against queueing theory and published packet
 	$(BIN)/smartinco theory
 
 compare: build ## all scheduling policies on three loads, for docs/comparison.md (3 minutes, 7 GB)
-	scenarios/compare/run.sh $(BIN)/smartinco out/compare
+	scenarios/compare/run.sh $(BIN)/smartinco out/compare fig9 agh capture
+
+offload: build ## scaling policies with offload and without, for docs/comparison.md (5 seconds)
+	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling
 
 lab: build ## figures 6 to 10, and each family's policies, on real parts here (root, Open vSwitch, Docker; 25 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab
@@ -102,6 +106,10 @@ programs: ## policies beside what they come from: HAProxy and IPVS (Debian: hapr
 	@if command -v linux.uml >/dev/null; then \
 		hw/tc/uml.sh $(BIN)/ipvs.test -test.run Live -test.v -kernel -scripts $(SCRIPTS); \
 	else echo "IPVS is skipped: no linux.uml, of the package user-mode-linux"; fi
+
+# A module of its own, whose modules are fetched: the first time takes some minutes. TIMES=10 is ten times the cases.
+oracle: ## policies beside the Go programs that they come from, linked in: Kubernetes, Knative, Nomad
+	cd oracle && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) test -v ./... -times $(TIMES)
 
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco

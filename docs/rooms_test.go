@@ -26,8 +26,9 @@ type room struct {
 var house = [][]room{
 	{{"cmd/smartinco", []string{"the command line: a file a verb, no logic of its own"}, 1, nil}},
 	{
-		{"study", []string{"points of a sweep: run, resume, table"}, 0.5, nil},
-		{"plots", []string{"figures from records alone; chart: the kit they are drawn with"}, 0.5, nil},
+		{"study", []string{"points of a sweep: run, resume, table"}, 0.36, nil},
+		{"plots", []string{"figures from records; chart: their kit"}, 0.37, nil},
+		{"report", []string{"one page from records"}, 0.27, nil},
 	},
 	{
 		{"sim", []string{

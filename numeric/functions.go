@@ -95,3 +95,21 @@ func polynomial(x float64, c *[8]float64) float64 {
 	}
 	return sum
 }
+
+// CosTurn is the cosine of a number of whole turns, of 2π each, within 2^-52, for x from 0 to 1. It folds the turn to a
+// quarter and sums the Taylor series.
+func CosTurn(x float64) float64 {
+	if x > 0.5 {
+		x = 1 - x
+	}
+	if x > 0.25 {
+		return -CosTurn(0.5 - x)
+	}
+	y := float64(2*math.Pi) * x
+	z := float64(y * y)
+	sum := 1.0
+	for i := 24.0; i >= 2; i -= 2 { // Horner; y < 1.571, so the rest is below 1e-20
+		sum = 1 - float64(float64(sum*z)/float64(i*(i-1)))
+	}
+	return sum
+}

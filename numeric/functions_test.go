@@ -38,3 +38,17 @@ func TestFunctionsAreThoseOfMath(t *testing.T) {
 		t.Error("the ends are wrong")
 	}
 }
+
+func TestCosTurn(t *testing.T) {
+	for i := range 4097 {
+		x := float64(i) / 4096
+		if got, want := CosTurn(x), math.Cos(2*math.Pi*x); math.Abs(got-want) > 1e-15 { // 2πx is rounded
+			t.Errorf("cosine of %v turns: %v, want %v", x, got, want)
+		}
+	}
+	for x, want := range map[float64]float64{0: 1, 0.5: -1, 1: 1, 1.0 / 6: 0.5, 0.25: 6.123233995736766e-17} {
+		if got := CosTurn(x); math.Abs(got-want) > 0x1p-52 {
+			t.Errorf("cosine of %v turns: %v, want %v", x, got, want)
+		}
+	}
+}

@@ -11,10 +11,11 @@ import (
 type EventKind uint8
 
 // The events. What a plant must fill in beside the kind stands with each. RuleInstalled and RuleRejected answer a
-// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer.
+// flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer. Where there are no rules,
+// FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
 	Start           EventKind = iota // the run begins; first event of every run
-	FlowArrived                      // Flow, Tuple: a flow's first packet missed in the eSwitch and is at the scheduler
+	FlowArrived                      // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
 	FlowEnded                        // Flow: it ended or was idle; the plant has removed its rule, if it had one
 	CountersRead                     // Counters, Sampled: answer to ReadCounters
 	InstanceReady                    // Instance: it takes packets from now on
@@ -25,6 +26,7 @@ const (
 	Tick                             // Timer: the timer of a SetTimer fired
 	RulesRead                        // Rules, Sampled: answer to ReadRules
 	ReportsRead                      // Reports, Sampled: answer to ReadReports
+	FlowGrown                        // Flow: the slow path has served as many of its packets as Offload.After says
 	InstanceResized                  // Instance, Share: it has that share of a core; Reason, if the order was refused
 )
 
@@ -35,7 +37,8 @@ type Event struct {
 	Instance flow.Instance
 	Timer    Timer
 	Tuple    flow.FiveTuple
-	Rate     float64       // of FlowArrived, packets a second: see Orchestrator.WantsRates
+	Rate     float64       // packets a second: of FlowArrived, see Orchestrator.WantsRates; of Tick, see Foresees
+	Tenant   string        // of FlowArrived: whose flow it is; empty where the traffic has no tenants
 	Sampled  units.Time    // when the counters held these values in the switch
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
@@ -63,6 +66,7 @@ const (
 	AutoscaleTimer       // evaluate the number of instances
 	MoveTimer            // read the counters of the rules, by which the policy moves flows
 	ReportTimer          // read the reports of the instances' agents
+	DispatchTimer        // without rules: what the policy says of flows that live may change now
 
 	Timers = iota // how many values a Timer has
 )
@@ -81,6 +85,7 @@ const (
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
+	Steer                            // Flow, Instance, Hops: send its packets there without a rule; 0 drops them
 	ResizeInstance                   // Instance, Share: give it that share of a core; answered by InstanceResized
 )
 
@@ -91,6 +96,7 @@ type Action struct {
 	Instance flow.Instance
 	Timer    Timer
 	At       units.Time
+	Hops     uint8   // instances that hand the flow's packets on before they reach Instance
 	Share    float64 // of a core; 0 for all of it
 }
 

@@ -21,6 +21,8 @@ type flowState struct {
 	phase    phase
 	rule     ruleState
 	retrying bool          // its rule was rejected and is tried again after this window
+	hops     uint8         // instances that hand its packets on; without rules
+	grown    bool          // it has sent as much as a flow must have for a rule
 	target   flow.Instance // the instance it is assigned to
 	ordered  flow.Instance // where the newest order for its rule leads
 	origin   flow.Instance // the instance to which a rule may send it until ordered is confirmed; astray has more
@@ -44,7 +46,8 @@ func (o *Orchestrator) flow(id flow.ID) *flowState {
 	return o.flows.At(id)
 }
 
-func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple, rate float64) {
+func (o *Orchestrator) flowArrived(e *Event) {
+	id := e.Flow
 	if id < 0 || int(id) > o.flows.Len()+maxFlowGap {
 		return
 	}
@@ -58,11 +61,15 @@ func (o *Orchestrator) flowArrived(id flow.ID, tuple *flow.FiveTuple, rate float
 	}
 	if o.tupled {
 		o.tuples.Grow(int(id) + 1)
-		*o.tuples.At(id) = *tuple
+		*o.tuples.At(id) = e.Tuple
 	}
 	if o.WantsRates() {
 		o.rates.Grow(int(id) + 1)
-		*o.rates.At(id) = rate
+		*o.rates.At(id) = e.Rate
+	}
+	if o.owned {
+		o.tenants.Grow(int(id) + 1)
+		*o.tenants.At(id) = e.Tenant
 	}
 	o.place(id, f)
 }
@@ -75,6 +82,9 @@ func (o *Orchestrator) workOf(id flow.ID, f *flowState) *policy.Work {
 	}
 	if o.WantsRates() {
 		o.work.Rate = *o.rates.At(id)
+	}
+	if o.owned {
+		o.work.Tenant = *o.tenants.At(id)
 	}
 	return &o.work
 }
@@ -120,6 +130,12 @@ func (o *Orchestrator) schedule(id flow.ID, f *flowState, silent verdicts) (flow
 	if silent>>answer.Verdict&1 != 0 {
 		return target, answer.Verdict
 	}
+	o.carry(id, target, answer, reason)
+	return target, answer.Verdict
+}
+
+// carry counts and logs an answer that is carried out.
+func (o *Orchestrator) carry(id flow.ID, target flow.Instance, answer policy.Answer, reason string) {
 	o.sched.Carried(answer)
 	if o.log != nil {
 		o.candidates = o.sched.Candidates(&o.view, o.candidates[:0])
@@ -127,12 +143,21 @@ func (o *Orchestrator) schedule(id flow.ID, f *flowState, silent verdicts) (flow
 		o.decided(Decision{Kind: kind, Policy: o.sched.Row().Name, Flow: id, Instance: target, Reason: reason,
 			Candidates: o.candidates})
 	}
-	return target, answer.Verdict
 }
 
 // install sends the rule for the flow's target, or the drop rule. Until that is confirmed, a rule may lead to any of
 // the flow's earlier targets: one that was ordered may have come into force before the next.
 func (o *Orchestrator) install(id flow.ID, f *flowState) {
+	switch {
+	case o.ruleless:
+		o.steer(id, f, 0)
+		return
+	case f.rule == noRule && o.early(f): // by the slow path
+		f.ordered = f.target
+		o.do(Action{Kind: Steer, Flow: id, Instance: f.target})
+		o.setOrigin(f, f.target)
+		return
+	}
 	a := Action{Kind: InstallRule, Flow: id, Instance: f.target}
 	if f.rule == noRule {
 		f.rule = asked
@@ -260,7 +285,7 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 		return
 	}
 	was := f.phase
-	f.phase, f.rule, f.retrying = absent, noRule, false
+	f.phase, f.rule, f.retrying, f.grown = absent, noRule, false, false
 	switch was {
 	case placed:
 		o.unassign(id, f)
@@ -271,6 +296,21 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	o.settled(id, f, 0)
 	if was == placed && o.sees.Has(policy.T1) { // a policy that counts flows may have room for one now
 		o.placeHeld()
+	}
+}
+
+// early says that the flow has not sent enough for a rule.
+func (o *Orchestrator) early(f *flowState) bool { return !f.grown && o.cfg.Scheduler.Offload.After > 1 }
+
+// flowGrown gives a flow its rule, now or when it has an instance.
+func (o *Orchestrator) flowGrown(id flow.ID) {
+	f := o.flow(id)
+	if f == nil || f.phase == absent || !o.early(f) {
+		return
+	}
+	f.grown = true
+	if f.phase != waits && f.rule == noRule {
+		o.install(id, f)
 	}
 }
 
@@ -295,7 +335,7 @@ func (o *Orchestrator) ruleInstalled(id flow.ID, at flow.Instance) {
 // the instance by the slow path, or by the rule in force.
 func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string) {
 	f := o.flow(id)
-	if f == nil || f.phase != placed && f.phase != refused {
+	if f == nil || f.phase != placed && f.phase != refused || f.rule == noRule && o.early(f) {
 		return
 	}
 	first := f.rule == asked && f.origin == at && f.ordered == at && len(o.astray[id]) == 0

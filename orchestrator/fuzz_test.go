@@ -49,6 +49,12 @@ func script(b []byte) (Config, []Event, []units.Time) {
 			small.FieldByName("Table").SetInt(251)
 			c.Scheduler.Policy.Options = small.Interface()
 		}
+		if row := scheduler.Policies.Find(c.Scheduler.Policy.Name); row.Dispatch == policy.ByEither && first>>2&1 == 0 {
+			c.Scheduler.Rules = "none"
+		}
+		if first>>1&1 == 0 && !c.Scheduler.Ruleless() {
+			c.Scheduler.Offload.After = 2
+		}
 		c.Scheduler.Demand = []string{"zero", "mean", "last", "fixed"}[first>>2&3]
 		c.Scheduler.DemandRate = 4e6
 		c.Scheduler.Metric = []string{"offered", "processed"}[first>>1&1]
@@ -65,7 +71,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 	})
 	kinds := []EventKind{FlowArrived, FlowEnded, CountersRead, InstanceReady, InstanceFailed, InstanceGone,
 		RuleInstalled, RuleRejected, Tick, FlowArrived, InstanceReady, RuleInstalled, RulesRead, Tick,
-		RuleInstalled, 77}
+		FlowGrown, 77}
 	events, times := []Event{{Kind: Start}}, []units.Time{0}
 	now := units.Time(0)
 	for ; len(b) >= 2; b = b[2:] {
@@ -80,9 +86,10 @@ func script(b []byte) (Config, []Event, []units.Time) {
 			}
 		}
 		switch e.Kind {
-		case FlowArrived: // with one tuple, whenever it comes
+		case FlowArrived: // with one tuple and tenant, whenever it comes
 			e.Tuple = flow.FiveTuple{Src: netip.AddrFrom4([4]byte{10, 0, 0, byte(x & 15)}),
 				Dst: netip.AddrFrom4([4]byte{10, 0, 1, 1}), Proto: flow.UDP}
+			e.Tenant = []string{"", "a", "b"}[x&15%3]
 		case RulesRead: // of flows that are there and others; what one has counted may be less than before
 			for f := flow.ID(x >> 7); f < 17; f += 1 + flow.ID(x>>6&1) {
 				n := uint64(now/units.Microsecond) * (uint64(x>>2) * uint64(f+1) % 17)
@@ -161,6 +168,11 @@ func (w *witness) action(a Action) error {
 		}
 	case RemoveRule:
 		delete(w.rules, a.Flow)
+	case Steer:
+		w.rules[a.Flow] = &rule{may: []flow.Instance{a.Instance}, newest: -2}
+		if s := w.started[a.Instance]; a.Instance != 0 && s != "ready" {
+			return fmt.Errorf("flow %d steered to instance %d, which is %q", a.Flow, a.Instance, s)
+		}
 	case InstallRule, MoveRule:
 		r := w.rules[a.Flow]
 		if r == nil {
@@ -205,7 +217,7 @@ func consistent(o *Orchestrator) error {
 		}
 	}
 	listed := 0
-	for _, l := range o.held.lists {
+	for _, l := range o.held.queues {
 		listed += int(l.n)
 	}
 	if o.held.n != held || listed != held {
@@ -271,6 +283,10 @@ func check(t *testing.T, b []byte) (moved int) {
 			if err != nil {
 				t.Fatalf("%s, after event %d %+v: %v", c.Scheduler.Policy.Name, k, events[k], err)
 			}
+		}
+		if len(books.held) != o.held.n {
+			t.Fatalf("%s: the policy knows of %d held flows, there are %d",
+				c.Scheduler.Policy.Name, len(books.held), o.held.n)
 		}
 		moved += len(moves)
 		if again := silent.Handle(times[k], &events[k]); !slices.Equal(actions, again) {

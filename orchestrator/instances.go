@@ -68,8 +68,12 @@ func (o *Orchestrator) list() {
 			continue
 		}
 		o.tell(policy.Left, slot, nil)
+		o.listed = true
 		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
+		if len(o.cfg.MinConn) > 0 {
+			v.MinConn = slices.Delete(v.MinConn, slot, slot+1)
+		}
 		if o.sees.Has(policy.T1) {
 			v.Flows = slices.Delete(v.Flows, slot, slot+1)
 		}
@@ -89,6 +93,9 @@ func (o *Orchestrator) list() {
 			v.IDs = slices.Insert(v.IDs, slot, id)
 			v.Weight = slices.Insert(v.Weight, slot, byNumber(o.cfg.Weights, id, 1))
 			v.MaxConn = slices.Insert(v.MaxConn, slot, byNumber(o.cfg.MaxConn, id, 0))
+			if len(o.cfg.MinConn) > 0 {
+				v.MinConn = slices.Insert(v.MinConn, slot, byNumber(o.cfg.MinConn, id, 0))
+			}
 			if o.sees.Has(policy.T1) {
 				v.Flows = slices.Insert(v.Flows, slot, i.flows.n)
 			}
@@ -99,6 +106,7 @@ func (o *Orchestrator) list() {
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)
+			o.listed = true
 		}
 		slot++
 	}
@@ -182,7 +190,8 @@ func (o *Orchestrator) instanceFailed(id flow.Instance, reason string) {
 	}
 	o.changed(Failed, id, "", reason)
 	o.list()
-	for o.insts[id].flows.n > 0 {
+	o.listed = true // also of one that drained
+	for o.insts[id].flows.n > 0 && !o.ruleless {
 		o.rehome(o.insts[id].flows.head, true)
 	}
 	o.replace()
@@ -245,20 +254,20 @@ func (o *Orchestrator) drain(id flow.Instance) {
 
 // moveAway moves the flows of a draining instance to ready ones, as far as the scheduler finds them a place.
 func (o *Orchestrator) moveAway(id flow.Instance) {
-	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 {
+	if len(o.view.IDs) == 0 || o.insts[id].flows.n == 0 || o.ruleless {
 		return
 	}
-	var full []*heldList // no place for a flow of that rank, so none for the others
+	var full []*heldQueue // no place for a flow of that queue, so none for the others
 	for f := o.insts[id].flows.head; f >= 0; {
 		next := o.flows.At(f).next
-		rank := o.held.of(o.workOf(f, o.flows.At(f)))
-		if !slices.Contains(full, rank) {
+		queue := o.held.of(o.workOf(f, o.flows.At(f)))
+		if !slices.Contains(full, queue) {
 			o.rehome(f, false)
 			if o.flows.At(f).target == id {
 				if o.held.ranker == nil {
 					return
 				}
-				full = append(full, rank)
+				full = append(full, queue)
 			}
 		}
 		f = next

@@ -18,6 +18,7 @@ const (
 	Failed       = "failed"        // an instance died, or could not be created
 	Move         = "move"          // a flow that has an instance is given another
 	CounterReset = "counter-reset" // a counter of the instance started again from zero
+	Forecast     = "forecast"      // stage of an autoscaler that looks ahead
 	Resized      = "resize"        // an instance is given another share of a core, or was refused it
 )
 

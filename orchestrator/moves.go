@@ -46,17 +46,17 @@ func (o *Orchestrator) rulesRead(rules []RuleCounter) {
 	}
 }
 
-// move gives a flow another instance.
+// move gives a flow another instance, if the budget allows it. The policy sees at the next reading where the flow is.
 func (o *Orchestrator) move(m policy.Move) {
 	f := o.flow(m.Flow)
-	if f == nil || f.phase != placed || f.rule != inForce || f.target == o.view.IDs[m.Slot] {
+	if f == nil || f.phase != placed || f.rule != inForce || f.target == o.view.IDs[m.Slot] ||
+		!o.sched.MayMove(o.now) {
 		return
 	}
 	o.unassign(m.Flow, f)
 	f.retrying = false
 	o.assign(m.Flow, f, o.view.IDs[m.Slot])
 	o.install(m.Flow, f)
-	o.sched.Moved()
 	o.decided(Decision{Kind: Move, Policy: o.sched.Row().Name, Flow: m.Flow, Instance: f.target,
 		Reason: "moved by the policy"})
 }

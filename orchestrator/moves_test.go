@@ -11,11 +11,13 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// booked is a policy with books of what it is told: where each flow is. It keeps the first thing that is wrong.
+// booked is a policy with books of what it is told: where each flow is, and which are held. It keeps the first thing
+// that is wrong.
 type booked struct {
 	policy.Policy
 	tuple bool // it is shown five-tuples
 	at    map[flow.ID]flow.Instance
+	held  map[flow.ID]bool
 	wrong error
 }
 
@@ -38,6 +40,19 @@ func (b *booked) Observe(e *policy.Event, v *policy.View) {
 			b.fail("flow %d ends on %d, row %d of %v, while it is on %d", e.Work.Flow, e.Work.At, e.Slot, v.IDs, at)
 		}
 		delete(b.at, e.Work.Flow)
+	case policy.Queued:
+		if b.held[e.Work.Flow] || b.at[e.Work.Flow] != 0 || e.Work.At != 0 {
+			b.fail("flow %d is queued, while it is held: %v, or on %d", e.Work.Flow, b.held[e.Work.Flow], e.Work.At)
+		}
+		b.held[e.Work.Flow] = true
+	case policy.Unqueued:
+		if !b.held[e.Work.Flow] {
+			b.fail("flow %d is taken from the queue, but is not held", e.Work.Flow)
+		}
+		delete(b.held, e.Work.Flow)
+	}
+	if e.Kind == policy.Placed && b.held[e.Work.Flow] {
+		b.fail("flow %d is placed while it is held", e.Work.Flow)
 	}
 	b.Policy.Observe(e, v)
 }
@@ -52,6 +67,14 @@ type (
 		*booked
 		policy.Estimator
 	}
+	bookedKeeper struct {
+		*booked
+		policy.Keeper
+	}
+	bookedRanker struct {
+		bookedEstimator
+		policy.Ranker
+	}
 )
 
 func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy.Move) []policy.Move {
@@ -65,10 +88,17 @@ func (b bookedMover) Moves(v *policy.View, counted []policy.Counted, to []policy
 	return b.Mover.Moves(v, counted, to)
 }
 
+func (b bookedKeeper) Keeps(w *policy.Work, v *policy.View, lives func(flow.Instance) bool) (units.Time, int) {
+	if w.At == 0 || b.at[w.Flow] != w.At || !lives(w.At) {
+		b.fail("asks whether %+v stays, which is on %d", *w, b.at[w.Flow])
+	}
+	return b.Keeper.Keeps(w, v, lives)
+}
+
 // withBooks has the configuration's policy keep books.
 func withBooks(c Config) (Config, *booked) {
 	row := *scheduler.Policies.Find(c.Scheduler.Policy.Name)
-	b := &booked{tuple: row.Tuple, at: map[flow.ID]flow.Instance{}}
+	b := &booked{tuple: row.Tuple, at: map[flow.ID]flow.Instance{}, held: map[flow.ID]bool{}}
 	made := row.New
 	row.New = func(options any, env policy.Env) (policy.Policy, error) {
 		p, err := made(options, env)
@@ -77,7 +107,13 @@ func withBooks(c Config) (Config, *booked) {
 		case policy.Mover:
 			return bookedMover{b, p}, err
 		case policy.Estimator:
-			return bookedEstimator{b, p}, err
+			estimator := bookedEstimator{b, p}
+			if r, ok := p.(policy.Ranker); ok {
+				return bookedRanker{estimator, r}, err
+			}
+			return estimator, err
+		case policy.Keeper:
+			return bookedKeeper{b, p}, err
 		}
 		return b, err
 	}
@@ -189,6 +225,51 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+// A budget bounds the moves of each second of the run, whatever the number of readings in it. What would not move
+// costs nothing; what is refused stays where it is, and is counted.
+func TestMoveBudget(t *testing.T) {
+	for budget, c := range []struct {
+		moved   []int
+		unmoved uint64
+	}{
+		{[]int{1, 2, 2}, 0}, // no budget
+		{[]int{1, 0, 1}, 3},
+		{[]int{1, 1, 2}, 1},
+		{[]int{1, 2, 2}, 0},
+	} {
+		m := &mover{}
+		row := policy.Row{Info: policy.Info{Name: "mover", Sees: policy.T0 | policy.T1}, Reasons: []string{"the first"},
+			Maker: policy.Plain(func(policy.Env) policy.Policy { return m })}
+		o := mustNew(t, config(func(c *Config) { c.Initial, c.Policy, c.Scheduler.MoveBudget = 2, &row, budget }), nil)
+		at := func(ms int, e Event) []Action {
+			return slices.Clone(o.Handle(units.Time(ms)*units.Millisecond, &e))
+		}
+		at(0, Event{Kind: Start})
+		at(0, Event{Kind: InstanceReady, Instance: 1})
+		at(0, Event{Kind: InstanceReady, Instance: 2})
+		read := Event{Kind: RulesRead}
+		for f := range flow.ID(5) {
+			at(0, Event{Kind: FlowArrived, Flow: f})
+			at(0, Event{Kind: RuleInstalled, Flow: f, Instance: 1})
+			read.Rules = append(read.Rules, RuleCounter{Flow: f})
+		}
+		moved := func(ms int, moves ...policy.Move) int {
+			m.moves = moves
+			return len(placedBy(at(ms, read)))
+		}
+		got := []int{moved(100, policy.Move{Flow: 0, Slot: 0}, policy.Move{Flow: 9}, policy.Move{Flow: 1, Slot: 1}),
+			moved(999, policy.Move{Flow: 0, Slot: 1}, policy.Move{Flow: 2, Slot: 1}),
+			moved(1000, policy.Move{Flow: 3, Slot: 1}, policy.Move{Flow: 4, Slot: 1})}
+		if !slices.Equal(got, c.moved) {
+			t.Errorf("budget %d: moves %v, want %v", budget, got, c.moved)
+		}
+		if n := o.Counts(); n.Unmoved != c.unmoved || n.Moved+n.Unmoved != 5 ||
+			o.view.Flows[1] != int32(n.Moved) {
+			t.Errorf("budget %d: %+v, and flows %v", budget, n, o.view.Flows)
+		}
+	}
+}
+
 // lanes is a policy with so many places for each rank of flows on each instance. A flow's rank is its port.
 type lanes struct {
 	places int
@@ -196,21 +277,22 @@ type lanes struct {
 	asked  []flow.ID
 }
 
-func (*lanes) Rank(w *policy.Work) int { return int(w.Tuple.DstPort) }
+func (*lanes) Queue(w *policy.Work) int { return int(w.Tuple.DstPort) }
+func (*lanes) Before(a, b int) bool     { return a > b }
 
 func (l *lanes) Observe(e *policy.Event, _ *policy.View) {
 	switch e.Kind {
 	case policy.Placed:
-		l.taken[[2]int{int(e.Work.At), l.Rank(e.Work)}]++
+		l.taken[[2]int{int(e.Work.At), l.Queue(e.Work)}]++
 	case policy.Ended:
-		l.taken[[2]int{int(e.Work.At), l.Rank(e.Work)}]--
+		l.taken[[2]int{int(e.Work.At), l.Queue(e.Work)}]--
 	}
 }
 
 func (l *lanes) Pick(w *policy.Work, v *policy.View, _ *policy.Weighed) policy.Answer {
 	l.asked = append(l.asked, w.Flow)
 	for slot, id := range v.IDs {
-		if l.taken[[2]int{int(id), l.Rank(w)}] < l.places {
+		if l.taken[[2]int{int(id), l.Queue(w)}] < l.places {
 			return policy.Answer{Slot: slot}
 		}
 	}
@@ -220,6 +302,12 @@ func (l *lanes) Pick(w *policy.Work, v *policy.View, _ *policy.Weighed) policy.A
 // ranked has so many ready instances under lanes, and flows of these ranks, that have arrived in this order.
 func ranked(t *testing.T, instances, places int, ranks ...uint16) (*Orchestrator, *lanes, func(int, Event) []Action) {
 	l := &lanes{places: places, taken: map[[2]int]int{}}
+	o, at := rankedBy(t, l, instances, ranks...)
+	return o, l, at
+}
+
+func rankedBy(t *testing.T, l policy.Policy, instances int, ranks ...uint16) (*Orchestrator,
+	func(int, Event) []Action) {
 	row := policy.Row{Info: policy.Info{Name: "lanes", Sees: policy.T0}, Tuple: true,
 		Reasons: []string{"has a place", "has none"},
 		Maker:   policy.Plain(func(policy.Env) policy.Policy { return l })}
@@ -237,7 +325,7 @@ func ranked(t *testing.T, instances, places int, ranks ...uint16) (*Orchestrator
 			at(0, Event{Kind: RuleInstalled, Flow: a.Flow, Instance: a.Instance})
 		}
 	}
-	return o, l, at
+	return o, at
 }
 
 // placedBy lists the flows that the actions place or move, in order.
@@ -278,7 +366,36 @@ func TestHeldFlowsOfRanks(t *testing.T) {
 	}
 }
 
-// So are the flows of an instance that drains, in the order in which they were assigned.
+// fair is lanes with so many places in all, where the queue that has had the fewest is the first.
+type fair struct {
+	lanes
+	had map[int]int
+}
+
+func (f *fair) Before(a, b int) bool { return f.had[a] < f.had[b] }
+
+func (f *fair) Observe(e *policy.Event, _ *policy.View) {
+	if e.Kind == policy.Placed {
+		f.had[f.Queue(e.Work)]++
+		f.places--
+	}
+}
+
+// Which queue is tried next is asked anew after each flow that was placed.
+func TestOrderOfQueuesChanges(t *testing.T) {
+	l := &fair{lanes{}, map[int]int{}}
+	_, at := rankedBy(t, l, 1, 1, 1, 1, 1, 2, 2, 2)
+	l.places, l.asked = 4, nil
+	placed := placedBy(at(1, Event{Kind: CountersRead, Sampled: units.Second}))
+	if want := []flow.ID{0, 4, 1, 5}; !slices.Equal(placed, want) {
+		t.Errorf("flows %v are placed, want %v", placed, want)
+	}
+	if want := []flow.ID{0, 4, 1, 5, 2, 6}; !slices.Equal(l.asked, want) {
+		t.Errorf("flows %v are asked for, want %v: each queue until it is stuck", l.asked, want)
+	}
+}
+
+// The flows of an instance that drains are tried by rank too, in the order in which they were assigned.
 func TestMovesAwayByRanks(t *testing.T) {
 	_, l, at := ranked(t, 2, 2, 2, 2, 1, 1, 2, 2, 1, 1) // 0 to 3 are on instance 1, 4 to 7 on instance 2
 	at(1, Event{Kind: FlowEnded, Flow: 3})

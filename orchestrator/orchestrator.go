@@ -22,6 +22,8 @@ type Config struct {
 	Reports    units.Time         // time between two readings of the instances' reports; 0 for the window
 	Weights    []int              // of the instances by number, the last for all later ones; none: 1 each
 	MaxConn    []int              // most flows of the instances, in the same way; 0 and none: no limit
+	MinConn    []int              // to how many these may fall, in the same way; 0 and none: not at all
+	FullConn   int                // flows with which they are what MaxConn says; 0: always
 	SlowStart  units.Time         // how long an instance that comes later has less than its weight; 0: not at all
 	Scheduler  scheduler.Options  // which instance takes a new flow
 	Autoscaler autoscaler.Options // how many instances there are
@@ -33,7 +35,7 @@ type Config struct {
 // MaxInstances bounds Config.Max.
 const MaxInstances = 1 << 16
 
-// Bounds of Config.Weights and Config.MaxConn.
+// Bounds of Config.Weights, and of Config.MaxConn, MinConn and FullConn.
 const (
 	MaxWeight = 1<<16 - 1
 	MostConn  = 1<<31 - 1
@@ -45,14 +47,20 @@ const maxFlowGap = 1 << 20
 
 // Orchestrator is the state machine. Use New; it is not safe for concurrent use.
 type Orchestrator struct {
-	cfg     Config
-	log     Logger
-	sched   *scheduler.Scheduler
-	policy  policy.Policy
-	mover   policy.Mover     // the policy, if it is one; else nil
-	demand  policy.Estimator // the policy, if it is one; else nil
-	sees    policy.Class     // what the view shows the policy
-	tupled  bool             // the policy looks at five-tuples
+	cfg    Config
+	log    Logger
+	sched  *scheduler.Scheduler
+	policy policy.Policy
+	mover  policy.Mover     // the policy, if it is one; else nil
+	demand policy.Estimator // the policy, if it is one; else nil
+	keeper policy.Keeper    // the policy, if it is one; else nil
+	sees   policy.Class     // what the view shows the policy
+	tupled bool             // the policy looks at five-tuples
+	owned  bool             // the policy looks at tenants
+
+	ruleless bool // there are no rules: see dispatch.go
+	listed   bool // which instances take work has changed in this Handle
+
 	scaler  *autoscaler.Autoscaler
 	meter   telemetry.Collector
 	now     units.Time
@@ -64,6 +72,7 @@ type Orchestrator struct {
 	flows   flow.Column[flowState]
 	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
 	rates   flow.Column[float64]        // of the flows, where the policy is told them
+	tenants flow.Column[string]         // of the flows, where the policy looks at them
 	counted flow.Column[uint64]         // what their rules had counted at the last reading, where flows are moved
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none
@@ -100,6 +109,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("instances.initial: %d, want 0 to instances.max, which is %d", c.Initial, c.Max)
 	case c.Reports < 0:
 		return fmt.Errorf("telemetry.report_period: %v, want 0 or more", c.Reports)
+	case c.FullConn < 0 || c.FullConn > MostConn:
+		return fmt.Errorf("instances.fullconn: %d, want 0 to %d", c.FullConn, MostConn)
 	case c.SlowStart < 0:
 		return fmt.Errorf("instances.slow_start: %v, want 0 or more", c.SlowStart)
 	}
@@ -107,6 +118,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := inRange("instances.maxconn", c.MaxConn, MostConn); err != nil {
+		return err
+	}
+	if err := inRange("instances.minconn", c.MinConn, MostConn); err != nil {
 		return err
 	}
 	if err := c.Scheduler.Validate(); err != nil {
@@ -149,15 +163,18 @@ func New(cfg Config, log Logger) (*Orchestrator, error) {
 	if o.sched, err = newScheduler(&cfg); err != nil {
 		return nil, err
 	}
-	o.sees, o.tupled = o.sched.Row().Sees, o.sched.Row().Tuple
+	o.sees, o.tupled, o.owned = o.sched.Row().Sees, o.sched.Row().Tuple, o.sched.Row().Tenant
 	o.policy = o.sched.Policy
 	o.mover, _ = o.policy.(policy.Mover)
 	o.demand, _ = o.policy.(policy.Estimator)
+	o.keeper, _ = o.policy.(policy.Keeper)
+	o.ruleless = o.sched.Ruleless()
 	o.held.ranker, _ = o.policy.(policy.Ranker)
 	if o.scaler, err = autoscaler.New(cfg.Autoscaler, cfg.Seed); err != nil {
 		return nil, err
 	}
 	o.view.Limit, o.view.SlowStart = float64(cfg.Scheduler.Limit), cfg.SlowStart
+	o.view.FullConn = int32(cfg.FullConn)
 	return o, nil
 }
 
@@ -172,8 +189,12 @@ func newScheduler(cfg *Config) (*scheduler.Scheduler, error) {
 	return scheduler.New(cfg.Scheduler, cfg.Seed)
 }
 
-// Counts is what the scheduling policy has done so far.
-func (o *Orchestrator) Counts() *scheduler.Counts { return o.sched.Counts() }
+// Counts is what the policies have done so far.
+func (o *Orchestrator) Counts() *scheduler.Counts {
+	c := o.sched.Counts()
+	c.Scaling = o.scaler.Counts()
+	return c
+}
 
 // tell tells the policy what has happened.
 func (o *Orchestrator) tell(k policy.Kind, slot int, w *policy.Work) {
@@ -199,7 +220,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	}
 	switch e.Kind {
 	case FlowArrived:
-		o.flowArrived(e.Flow, &e.Tuple, e.Rate)
+		o.flowArrived(e)
 	case FlowEnded:
 		o.flowEnded(e.Flow)
 	case RuleInstalled:
@@ -219,12 +240,14 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		case TelemetryTimer:
 			o.windowEnds()
 		case AutoscaleTimer:
-			o.evaluate()
+			o.evaluate(e.Rate)
 			o.arm(AutoscaleTimer, o.cfg.Autoscaler.Interval)
 		case MoveTimer:
 			o.readRules()
 		case ReportTimer:
 			o.readReports()
+		case DispatchTimer:
+			o.listed = true
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
@@ -232,7 +255,13 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		o.instanceResized(e.Instance, e.Share, e.Reason)
 	case ReportsRead:
 		o.meter.Report(e.Sampled, e.Reports)
+	case FlowGrown:
+		o.flowGrown(e.Flow)
 	}
+	if o.listed && o.ruleless {
+		o.redirect()
+	}
+	o.listed = false
 	return o.actions
 }
 

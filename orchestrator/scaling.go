@@ -9,13 +9,19 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 )
 
-// evaluate asks the autoscaler for the number of instances and brings it about.
-func (o *Orchestrator) evaluate() {
+// Foresees reports whether the scaling policy is an oracle. The plant must tell it, as the Rate of each Tick of the
+// AutoscaleTimer, the most that the flows offer together, in packets a second, at any time before an instance that is
+// ordered in the evaluation after this one could be ready. Other policies' ticks have none.
+func (o *Orchestrator) Foresees() bool { return o.scaler.Foresees() }
+
+// evaluate asks the autoscaler for the number of instances and brings it about. ahead is what an oracle is told.
+func (o *Orchestrator) evaluate(ahead float64) {
 	if !o.scaler.Active() {
 		return
 	}
 	s := &o.snapshot
 	o.observe(s)
+	s.Ahead = ahead
 	var steps []policy.Step
 	o.desired, steps = o.scaler.Evaluate(s)
 	o.logSteps(s.Current, steps)

@@ -1,11 +1,9 @@
 package plots
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
@@ -15,26 +13,44 @@ import (
 type measure struct {
 	title, unit string
 	of          func(data) (value float64, known bool)
+	linear      bool // never on a logarithmic axis
 }
 
 var (
 	throughput = measure{"Throughput", "Mpps", func(d data) (float64, bool) {
 		return d.run.Totals.Processed / d.run.Duration / d.scale.rate / mega, true
-	}}
+	}, true}
 	loss = measure{"Loss", "% of packets", func(d data) (float64, bool) {
 		return 100 * d.run.Totals.Dropped.Sum() / math.Max(d.run.Totals.Offered, 1), true
-	}}
+	}, false}
 	wait = measure{"Wait, 99 %", "ms", func(d data) (float64, bool) {
 		const perMillisecond = 1e9
 		waits := d.buckets("wait")
 		return float64(results.Quantile(waits, 990)) / perMillisecond / d.scale.time, len(waits) > 0
-	}}
+	}, false}
 )
 
-var measures = []measure{
+var ofSchedulers = []measure{
 	throughput, loss, wait,
-	{"Flows moved", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Moves), true }},
-	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true }},
+	{"Flows moved", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Moves), true }, false},
+	{"Broken connections", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Broken), true }, false},
+	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true },
+		false},
+}
+
+// ofAutoscalers are measures of runs whose costs are known.
+var ofAutoscalers = []measure{
+	throughput, loss, wait,
+	{"Instances", "mean", func(d data) (float64, bool) { return d.cost.InstanceTime / d.run.Duration, true }, true},
+	{"Scalings", "count", func(d data) (float64, bool) { return float64(d.cost.ScaleEvents), true }, false},
+	{"Reversals", "count", func(d data) (float64, bool) { return float64(d.cost.Reversals), true }, false},
+	{"Too few", "% of time", func(d data) (float64, bool) { return share(d.cost.Under, d.run.Duration) }, true},
+	{"Too many", "% of time", func(d data) (float64, bool) { return share(d.cost.Over, d.run.Duration) }, true},
+}
+
+// share is a part of a whole in per cent, unless the part is not known.
+func share(part, whole float64) (percent float64, known bool) {
+	return 100 * part / whole, !math.IsNaN(part)
 }
 
 // times is the measure in a unit so many times smaller.
@@ -49,9 +65,20 @@ const near = 0.001
 
 // sideBySide: a row for each policy, ordered by throughput, and a panel for each measure that is not 0 throughout.
 func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
-	rows, notes, err := compared(ds)
+	c, notes, err := contend(ds, (*data).scheduling)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(c.all) < 2 {
+		return nil, nil, chart.Requestf("all records are of %s", c.all[0].name)
+	}
+	c.rank()
+	rows, measures := c.all, ofSchedulers
+	if c.scaled {
+		measures = ofAutoscalers
+		if err := c.count(); err != nil {
+			return nil, nil, err
+		}
 	}
 	const height = 9 // of a row, in points
 	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{nil}, Heights: []float64{height * float64(len(rows))}}
@@ -94,7 +121,7 @@ func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
 		p.Series = []chart.Series{alike, less}
 		p.Y.Bare = len(pg.Rows[0]) > 0
 		p.Title = chart.Letter(len(pg.Rows[0])) + " " + p.Title
-		widen(p, m.title == throughput.title)
+		widen(p, m.linear)
 		pg.Rows[0] = append(pg.Rows[0], p)
 	}
 	pg.Notes = []string{seedNote(seeds)}
@@ -166,120 +193,4 @@ func fences(all []chart.Series) span {
 		return span{math.Inf(-1), math.Inf(1)}
 	}
 	return span{low - 3*(high-low), high + 3*(high-low)}
-}
-
-// contender is a policy among others, with its runs, which differ in the seed.
-type contender struct {
-	group
-	less bool // than the first, by more than near, under every seed that both have
-}
-
-func (c *contender) values(m measure) (v sum) {
-	for _, d := range c.runs {
-		if x, known := m.of(d); known {
-			v.add(x)
-		}
-	}
-	return v
-}
-
-// mean has the digits that are printed: policies that differ in others are ordered by the next measure.
-func (c *contender) mean(m measure) float64 {
-	v := c.values(m)
-	if v.n == 0 {
-		return 0
-	}
-	return chart.Rounded(v.mean(), 4)
-}
-
-// compared groups runs by their policies and puts those of the most throughput first.
-func compared(ds []data) (all []contender, notes []string, err error) {
-	in := keep(ds, &notes, "the run did not reach its end", false, func(d data) bool { return d.run.Complete })
-	if len(in) == 0 {
-		return nil, nil, none(ds, notes)
-	}
-	gs := bySettings(in)
-	settings := make([]map[string]string, len(gs))
-	for i, g := range gs {
-		settings[i] = settingsOf(g.runs[0].scenario)
-	}
-	if key := unlike(settings); key != "" {
-		return nil, nil, chart.Requestf("the records differ in %s, and not in policy and seed alone", key)
-	}
-	if len(gs) < 2 {
-		return nil, nil, chart.Requestf("all records are of %s", gs[0].runs[0].scheduler)
-	}
-	for i, g := range gs {
-		g.name = g.runs[0].scheduler
-		for k := range gs {
-			if k != i && gs[k].runs[0].scheduler == g.runs[0].scheduler {
-				g.name += differing(settings[i], settings[k])
-			}
-		}
-		all = append(all, contender{group: g})
-	}
-	slices.SortStableFunc(all, func(a, b contender) int {
-		return cmp.Or(cmp.Compare(b.mean(throughput), a.mean(throughput)), cmp.Compare(a.mean(loss), b.mean(loss)),
-			cmp.Compare(a.mean(wait), b.mean(wait)), cmp.Compare(a.name, b.name))
-	})
-	for i := range all {
-		all[i].less = below(all[i].runs, all[0].runs)
-	}
-	return all, notes, nil
-}
-
-// below reports whether runs processed less than others with the same seeds, by more than near, in every pair.
-func below(runs, others []data) bool {
-	pairs := 0
-	for _, a := range runs {
-		for _, b := range others {
-			if a.run.Seed != b.run.Seed {
-				continue
-			}
-			if pairs++; a.run.Totals.Processed >= (1-near)*b.run.Totals.Processed {
-				return false
-			}
-		}
-	}
-	return pairs > 0
-}
-
-// ofPolicy reports whether a key belongs to the policy: its name, its options, or those that stand beside it and not
-// beside every policy.
-func ofPolicy(key string) bool {
-	return key == "scheduler.policy" || strings.HasPrefix(key, "scheduler.policy.")
-}
-
-// unlike is the first key in which scenarios differ and that is not a policy's; empty if there is none. Keys of
-// scheduler that only some have are options of policies.
-func unlike(settings []map[string]string) (first string) {
-	for _, s := range settings[1:] {
-		for _, pair := range [2][2]map[string]string{{settings[0], s}, {s, settings[0]}} {
-			for key, a := range pair[0] {
-				b, both := pair[1][key]
-				if ofPolicy(key) || a == b && both || !both && strings.HasPrefix(key, "scheduler.") {
-					continue
-				}
-				if first == "" || key < first {
-					first = key
-				}
-			}
-		}
-	}
-	return first
-}
-
-// differing names the options in which one policy differs from another of its name: ", table 4093".
-func differing(a, b map[string]string) (says string) {
-	var keys []string
-	for key := range a {
-		if a[key] != b[key] {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		says += ", " + key[strings.LastIndexByte(key, '.')+1:] + " " + setting(a[key])
-	}
-	return says
 }

@@ -12,12 +12,13 @@ import (
 // Policies are ordered by throughput, told apart by the options in which they differ, and called less only where they
 // are under every seed.
 func TestPoliciesSideBySide(t *testing.T) {
-	all, notes, err := compared(madeUp(t)["compare"])
+	c, notes, err := contend(madeUp(t)["compare"], (*data).scheduling)
 	if err != nil || len(notes) > 0 {
 		t.Fatal(err, notes)
 	}
+	c.rank()
 	var got []string
-	for _, c := range all {
+	for _, c := range c.all {
 		name := c.name
 		if c.less {
 			name += ": less"
@@ -75,7 +76,7 @@ func TestEmptyPanelsAreLeftOut(t *testing.T) {
 func TestUnlikeRecordsAreNotCompared(t *testing.T) {
 	m := madeUp(t)
 	for want, ds := range map[string][]data{
-		"differ in autoscaler.policy": append(m["fig7"], m["fig9"]...),
+		"differ in instances.initial": append(m["fig7"], m["fig9"]...),
 		"all records are of":          m["fig9"][:1],
 		"did not reach its end": func() []data {
 			d := m["fig9"][0]

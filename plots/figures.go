@@ -73,9 +73,12 @@ var figures = []figure{
 			"for one or more rates and values of nic.install_latency"}, OneColumn, slowPath},
 	{Info{"delay", "How long packets wait and stay",
 		"runs that measure delays (measure.delay, with engine: packet)"}, TwoColumn, delay},
-	{Info{"compare", "Policies side by side",
-		"runs that differ in scheduler.policy and seed alone, as a sweep over scheduler.policy: [all] leaves them"},
-		TwoColumn, sideBySide},
+	{Info{"compare", "Policies side by side", "runs that differ in " + mayDiffer + ", as a sweep over " +
+		"scheduler.policy: [all] or autoscaler.policy: [all] leaves them"}, TwoColumn, sideBySide},
+	{Info{"scaling", "What autoscalers did over time", "runs whose number of instances is free to change, and that " +
+		"differ in " + mayDiffer}, OneColumn, scaling},
+	{Info{"cost", "Loss against instance-seconds", "runs that differ in " + mayDiffer +
+		", as a sweep over autoscaler.policy leaves them"}, OneColumn, costs},
 }
 
 // Figures lists what Draw can draw.
@@ -162,7 +165,7 @@ func (f *Figure) Save(path string) error {
 	})
 }
 
-// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step, bars or dots for measured
-// series, and published or limit for reference marks, whose x or y is empty. Low and high are the ends of the band,
-// empty if there is none, and n is the number of runs behind a point.
+// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step, points, bars or dots for
+// measured series, and published or limit for reference marks, whose x or y is empty. Low and high are the ends of the
+// band, empty if there is none, and n is the number of runs behind a point.
 func (f *Figure) WriteCSV(w io.Writer) error { return f.page.WriteCSV(w) }

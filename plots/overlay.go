@@ -34,15 +34,7 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 			most = max(most, w.Processed, w.Dropped)
 		}
 	}
-	unit, per := "packets/s", 1.0
-	for _, u := range []struct {
-		name string
-		per  float64
-	}{{"kpps", 1e3}, {"Mpps", 1e6}} {
-		if most >= u.per {
-			unit, per = u.name, u.per
-		}
-	}
+	unit, per := unitOf(most)
 	var gs []group
 	for i, d := range ds {
 		gs = append(gs, group{name: names[i], look: chart.Look(i), runs: []data{d}})
@@ -58,4 +50,15 @@ func overlay(ds []data, names [2]string, o Options) (*Figure, error) {
 	pg.Heights[2], pg.Heights[3] = 50, 50
 	pg.Notes = append(pg.Notes, scaleNote(ds))
 	return newFigure(Info{ID: "compare", Title: "Two records over time"}, pg, o, nil), nil
+}
+
+// unitOf is the unit in which rates up to most are written, and how many packets/s it has.
+func unitOf(most float64) (unit string, per float64) {
+	switch {
+	case most >= mega:
+		return "Mpps", mega
+	case most >= 1e3:
+		return "kpps", 1e3
+	}
+	return "packets/s", 1
 }

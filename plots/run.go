@@ -16,9 +16,14 @@ type data struct {
 	instances func(each func(*results.Instance) error) error // in the order of the windows; each call reads them again
 	delays    []results.Bucket                               // of the whole run; none if they were not measured
 
+	evaluations func() ([]results.Evaluation, error)
+	costs       func() (*results.Costs, error)
+	cost        *results.Costs // what costs gave, where a figure asked for it
+
 	scale     scale // of the run; the values here are those of the experiment
 	scheduler string
-	size      int64 // frame size in bytes; 0 if the workload has none or several
+	stack     string // empty where the scenario names none
+	size      int64  // frame size in bytes; 0 if the workload has none or several
 	initial   int
 	fixed     bool // the number of instances does not change
 	max       int
@@ -50,6 +55,9 @@ func newData(run results.Run, windows func(func(*results.Window) error) error,
 	}
 	d.scenario = sc
 	d.scheduler = policyOf(sc)
+	if keys, ok := run.Scenario.(map[string]any); ok {
+		d.stack, _ = keys["stack"].(string)
+	}
 	d.initial, d.max = sc.Instances.Initial, sc.Instances.Max
 	d.fixed = sc.Autoscaler.Static() || sc.Instances.Min == sc.Instances.Max
 	d.size = packetSize(sc.Workload)
@@ -97,6 +105,12 @@ func frames(s *scenarios.Source) (sizes []int64) {
 		return []int64{int64(s.CBR.PacketSize)}
 	case s.Load != nil:
 		return []int64{int64(s.Load.PacketSize)}
+	case s.Services != nil:
+		return []int64{int64(s.Services.PacketSize)}
+	case s.Diurnal != nil:
+		return []int64{int64(s.Diurnal.PacketSize)}
+	case s.FlashCrowd != nil:
+		return []int64{int64(s.FlashCrowd.PacketSize)}
 	case s.Flows != nil:
 		for _, f := range s.Flows {
 			sizes = append(sizes, int64(f.PacketSize))
@@ -125,6 +139,7 @@ func read(r *results.Record) (data, error) {
 	if err != nil {
 		return d, err
 	}
+	d.evaluations, d.costs = r.Evaluations, r.Costs
 	if d.delays, err = r.Buckets("run"); err != nil {
 		return d, fmt.Errorf("record %s: %w", r.Run.Name, err)
 	}

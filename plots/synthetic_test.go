@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/units"
 )
 
 // rows are a record's rows of one kind.
@@ -176,7 +177,85 @@ func madeUp(t testing.TB) map[string][]data {
 			aContender(t, with("maglev", map[string]any{"table": 251}), seed, 30+noise, 0, 2000),
 			aContender(t, with("maglev", map[string]any{"table": 65537}), seed, 38+noise, 0, 100))
 	}
+	for _, stack := range []string{"smartnic", "kubernetes"} {
+		for seed := range uint64(2) {
+			for _, policy := range []string{"hpa", "kpa", "none"} {
+				m["cost"] = append(m["cost"], aController(t, policy, stack, seed))
+			}
+		}
+	}
+	for seed := range uint64(2) {
+		m["scaling"] = append(m["scaling"], aController(t, "hpa", "", seed), aController(t, "kpa", "", seed))
+	}
 	return m
+}
+
+// aController is a run of 100 s. The load rises by 1 Mpps each second, and an instance is trusted with 10 Mpps. Of the
+// policies, kpa wants what the load needs, and once one more for 5 s, and hpa does too, but 10 s late and no more than
+// six; none has three. In the stack of Kubernetes ten times as much is lost, and more with each seed.
+func aController(t testing.TB, policy, stack string, seed uint64) data {
+	t.Helper()
+	s := published
+	s.seed = seed
+	run := s.make(t).run
+	sc := run.Scenario.(map[string]any)
+	sc["autoscaler"] = map[string]any{"policy": policy}
+	if stack != "" {
+		sc["stack"] = stack
+	}
+	run.Duration = 100
+	wanted := func(second int) int {
+		load := results.Needed(float64(second)*1e6, 10e6, 3, 8)
+		switch {
+		case policy == "none":
+			return 3
+		case policy == "hpa":
+			return min(results.Needed(float64(second-10)*1e6, 10e6, 3, 8), 6)
+		case second >= 20 && second < 25:
+			return load + 1
+		}
+		return load
+	}
+	var ws []results.Window
+	var is []results.Instance
+	var es []results.Evaluation
+	cost := &results.Costs{}
+	there := 3
+	for i := range 100 {
+		offered := float64(i+1) * 1e6
+		lost := math.Max(0, offered-float64(there)*10e6+float64(seed)*1e5)
+		if stack == "kubernetes" {
+			lost = math.Min(10*lost, offered)
+		}
+		run.Totals.Offered += offered
+		run.Totals.Dropped.Instance += lost
+		ws = append(ws, results.Window{T: float64(i + 1), Offered: offered, Processed: offered - lost, Dropped: lost,
+			Instances: int32(there)})
+		for k := range there {
+			is = append(is, results.Instance{T: float64(i + 1), Instance: int32(k + 1), State: results.StateReady})
+		}
+		is = append(is, results.Instance{T: float64(i + 1), Instance: 99, State: results.StateStarting})
+		cost.InstanceTime += float64(there)
+		e := results.Evaluation{At: units.Time(i+1) * units.Second, Current: there, Desired: wanted(i + 1)}
+		switch {
+		case policy == "none":
+			continue
+		case policy == "hpa" && i > 80:
+			e.Stage = "stabilise"
+		case e.Desired == 8:
+			e.Stage = "clamp"
+		}
+		es = append(es, e)
+		there = e.Desired
+	}
+	run.Totals.Processed = run.Totals.Offered - run.Totals.Dropped.Instance
+	d, err := newData(run, rows(ws), rows(is))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.evaluations = func() ([]results.Evaluation, error) { return es, nil }
+	d.costs = func() (*results.Costs, error) { return cost, nil }
+	return d
 }
 
 // aContender is a run of 100 s in which 50 Mpps come and some of them are processed, with so many moves, and a wait, in

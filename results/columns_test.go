@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 // documented are the names in the first cells of the tables below a heading of docs/record.md, with the last cell.
@@ -47,6 +49,8 @@ func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 			section = "events.jsonl"
 		case "policy":
 			section = "What a policy did"
+		case "costs", "reasons":
+			section = "What a controller cost"
 		}
 		says := documented(t, section)
 		for _, c := range e.columns {
@@ -79,6 +83,16 @@ func TestEveryColumnIsDocumentedAndAsserted(t *testing.T) {
 	}
 }
 
+// Every cost is explained.
+func TestEveryCostIsDocumented(t *testing.T) {
+	says := documented(t, "What a controller cost")
+	for _, c := range CostTable {
+		if says[c.Name] == "" {
+			t.Errorf("docs/record.md does not say what %s is", c.Name)
+		}
+	}
+}
+
 // Every key of run.json is explained.
 func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 	b, err := os.ReadFile("../docs/record.md")
@@ -89,6 +103,7 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, of := range []reflect.Type{reflect.TypeFor[Run](), reflect.TypeFor[Totals](), reflect.TypeFor[Drops](),
 		reflect.TypeFor[Check](), reflect.TypeFor[Little](), reflect.TypeFor[Counts](),
+		reflect.TypeFor[policy.ScalingCounts](),
 		reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
 		for i := range of.NumField() {
 			key, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")

@@ -38,6 +38,8 @@ var exporters = []exporter{
 	exported("histogram", func(r *Record, each func(*Bucket) error) error { return r.src.buckets(each) }),
 	exported("decisions", decisionRows),
 	exported("policy", countRows),
+	exported("costs", costRows),
+	exported("reasons", reasonRows),
 }
 
 func exported[T any](name string, rows func(*Record, func(*T) error) error) exporter {
@@ -231,6 +233,9 @@ func countRows(r *Record, each func(*count) error) error {
 func rowsOf(c *Counts) (rows []count) {
 	verdicts := []scheduler.Count{{Name: "placed", N: c.Placed}, {Name: "held", N: c.Held},
 		{Name: "refused", N: c.Refused}, {Name: "moved", N: c.Moved}}
+	if c.Unmoved > 0 {
+		verdicts = append(verdicts, scheduler.Count{Name: "unmoved", N: c.Unmoved})
+	}
 	for _, part := range []struct {
 		kind string
 		of   []scheduler.Count
@@ -239,5 +244,42 @@ func rowsOf(c *Counts) (rows []count) {
 			rows = append(rows, count{c.Name, part.kind, n.Name, int64(n.N)})
 		}
 	}
+	if s := c.Scaling; s != nil {
+		rows = append(rows, count{s.Name, "verdict", "evaluations", int64(s.Evaluations)},
+			count{s.Name, "verdict", "scale-outs", int64(s.Out)}, count{s.Name, "verdict", "scale-ins", int64(s.In)})
+		for _, n := range s.Counters {
+			rows = append(rows, count{s.Name, "counter", n.Name, int64(n.N)})
+		}
+	}
 	return rows
+}
+
+// cost is one of the Costs as a row of the export.
+type cost struct {
+	Cost  string  `parquet:"cost"`
+	Unit  string  `parquet:"unit"`
+	Value float64 `parquet:"value"`
+}
+
+func costRows(r *Record, each func(*cost) error) error {
+	c, err := r.Costs()
+	if err != nil {
+		return err
+	}
+	for _, of := range CostTable {
+		if v := of.Of(c); !math.IsNaN(v) {
+			if err := each(&cost{of.Name, of.Unit, v}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func reasonRows(r *Record, each func(*Reason) error) error {
+	c, err := r.Costs()
+	if err != nil {
+		return err
+	}
+	return over(c.Reasons, each)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -30,6 +31,8 @@ func small(t *testing.T, rec Recorder) {
 		Candidates: []orchestrator.Candidate{{Instance: 1, Score: 1.25e7}, {Instance: 2, Score: 0.5, Fits: true}}})
 	rec.Decided(&orchestrator.Decision{At: units.Second, Kind: "recommend", Policy: "target-utilization", Flow: -1,
 		Current: 2, Desired: 3})
+	rec.Decided(&orchestrator.Decision{At: units.Second, Kind: "clamp", Flow: -1, Current: 2, Desired: 2,
+		Reason: "at most 2"})
 	err := rec.Window(&Window{T: 1, Offered: 3e7, Ingress: 3e7, Processed: 2.5e7, Dropped: 5e6 - 1000,
 		ProcessedBits: 1.28e10, Instances: 2, Used: 1, Flows: 1, DroppedInstance: 5e6 - 1000, Queued: 1000},
 		[]Instance{{T: 1, Instance: 1, State: "ready", Utilization: math.NaN()},
@@ -58,10 +61,12 @@ func small(t *testing.T, rec Recorder) {
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Count: 2e7},
 			{Scope: l.Scope, Number: l.Number, Kind: l.Kind, Low: 256, High: 300, Count: 5e6}})
 	}
-	if err := rec.Close(&Run{Name: "small", Complete: true,
+	if err := rec.Close(&Run{Name: "small", Complete: true, Scenario: fig9().Scenario,
 		Policy: &Counts{Name: "rss++", Placed: 5, Held: 3, Refused: 2, Moved: 7,
 			Reasons:  []scheduler.Count{{Name: `fullest, that "fits"`, N: 10}, {Name: "none"}},
-			Counters: []scheduler.Count{{Name: "tables built", N: 1}}},
+			Counters: []scheduler.Count{{Name: "tables built", N: 1}},
+			Scaling: &policy.ScalingCounts{Name: "keda", Evaluations: 9, Out: 2, In: 1,
+				Counters: []policy.Count{{Name: "tables built", N: 4}}}},
 		Totals: Totals{Offered: 3e7, Processed: 2.5e7, Dropped: Drops{Instance: 5e6 - 1000},
 			Queued: 1000}}); err != nil {
 		t.Fatal(err)
@@ -181,7 +186,7 @@ func TestExportErrors(t *testing.T) {
 	rec := inMemory(t, 1)
 	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil ||
 		err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, `+
-			`decisions, policy` {
+			`decisions, policy, costs, reasons` {
 		t.Error(err)
 	}
 	if err := Export(new(bytes.Buffer), rec, "windows", "xml"); err == nil ||

@@ -36,9 +36,10 @@ func play(tb testing.TB, rec Recorder, windows int) *Run {
 
 func fig9() *Run {
 	return &Run{Name: "fig9 <made up>", Plant: "sim", Engine: "fluid", Version: "test", Seed: 1<<64 - 1, Duration: 330,
-		Window:   1,
-		Scenario: map[string]any{"name": "fig9", "instances": map[string]int{"min": 3, "max": 8}},
-		Traffic:  []string{"cbr: 32 flows"}}
+		Window: 1,
+		Scenario: map[string]any{"name": "fig9", "instances": map[string]int{"min": 3, "max": 8},
+			"workload": []any{map[string]any{"cbr": map[string]any{"flows": 32, "rate": "1Mpps"}}}},
+		Traffic: []string{"cbr: 32 flows"}}
 }
 
 // playOpen plays the windows and the log, and leaves the run open.

@@ -51,6 +51,7 @@ var eventKinds = []kind{
 	orchestrator.Tick:           {"tick", fTimer},
 	orchestrator.RulesRead:      {"rules-read", fRules},
 	orchestrator.ReportsRead:    {"reports-read", fReports},
+	orchestrator.FlowGrown:      {"flow-grown", fFlow},
 
 	orchestrator.InstanceResized: {"instance-resized", fInstance | fShare},
 }
@@ -65,6 +66,7 @@ var actionKinds = []kind{
 	orchestrator.SetTimer:       {"set-timer", fTimer | fAt},
 	orchestrator.ReadRules:      {"read-rules", 0},
 	orchestrator.ReadReports:    {"read-reports", 0},
+	orchestrator.Steer:          {"steer", fFlow | fInstance},
 	orchestrator.ResizeInstance: {"resize-instance", fInstance | fShare},
 }
 
@@ -74,6 +76,7 @@ var timerNames = []string{
 	orchestrator.AutoscaleTimer: "autoscale",
 	orchestrator.MoveTimer:      "move",
 	orchestrator.ReportTimer:    "report",
+	orchestrator.DispatchTimer:  "dispatch",
 }
 
 func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error) {
@@ -93,6 +96,9 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 	}
 	if e.Rate != 0 {
 		b = appendFloat(append(b, `,"rate_pps":`...), e.Rate)
+	}
+	if e.Tenant != "" {
+		b = appendString(append(b, `,"tenant":`...), e.Tenant)
 	}
 	if k.fields&(fCounters|fRules|fReports) != 0 || e.Sampled != 0 || len(e.Counters) > 0 {
 		b = strconv.AppendInt(append(b, `,"sampled_ps":`...), int64(e.Sampled), 10)
@@ -191,6 +197,9 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	}
 	if k.fields&fShare != 0 || a.Share != 0 {
 		b = appendFloat(append(b, `,"share":`...), a.Share)
+	}
+	if a.Hops != 0 {
+		b = strconv.AppendUint(append(b, `,"hops":`...), uint64(a.Hops), 10)
 	}
 	return append(b, "}\n"...), nil
 }

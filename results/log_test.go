@@ -44,6 +44,9 @@ func TestLogLines(t *testing.T) {
 			Rate: 4650297.619047619}},
 			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
 				`"proto":17,"rate_pps":4650297.619047619}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowArrived, Tuple: tuple, Tenant: "blue \"1\""}},
+			`{"t_ps":5,"event":"flow-arrived","flow":0,"src":"10.0.0.1","dst":"2001:db8::1","sport":1024,"dport":53,` +
+				`"proto":17,"tenant":"blue \"1\""}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: 7}},
 			`{"t_ps":5,"event":"flow-ended","flow":7}`},
 		{Entry{At: units.Second, Event: &orchestrator.Event{Kind: orchestrator.CountersRead, Sampled: 9,
@@ -143,7 +146,8 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 		case 1:
 			e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(rng.IntN(len(actionKinds))),
 				Flow: flow.ID(n()), Instance: flow.Instance(n()),
-				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n()), Share: float64(n()) / 3}
+				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n()), Hops: uint8(n()),
+				Share: float64(n()) / 3}
 		case 2:
 			d := &orchestrator.Decision{At: e.At, Kind: text[rng.IntN(len(text))], Policy: text[rng.IntN(len(text))],
 				Flow:     flow.ID(n() - 1),

@@ -32,6 +32,11 @@ const maxLine = 1 << 26
 // ReadLog reads a log line by line. The entries are the caller's to keep. It ends with the first error, which names the
 // line; the error is io.ErrUnexpectedEOF if the last line was cut off, as it is when a run is killed.
 func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
+	return readLog(r, func([]byte) bool { return true })
+}
+
+// readLog is ReadLog of the lines that are wanted.
+func readLog(r io.Reader, wanted func(line []byte) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		sc := bufio.NewScanner(r)
 		sc.Buffer(make([]byte, 0, 1<<16), maxLine)
@@ -46,6 +51,9 @@ func ReadLog(r io.Reader) iter.Seq2[Entry, error] {
 		})
 		line := 1
 		for ; sc.Scan(); line++ {
+			if !wanted(sc.Bytes()) {
+				continue
+			}
 			e, err := parseLine(sc.Bytes())
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("line %d: %w", line, err))
@@ -70,12 +78,14 @@ type logLine struct {
 	Instance   flow.Instance          `json:"instance"`
 	Timer      string                 `json:"timer"`
 	At         units64                `json:"at_ps"`
+	Hops       uint8                  `json:"hops"`
 	Src        string                 `json:"src"`
 	Dst        string                 `json:"dst"`
 	SrcPort    uint16                 `json:"sport"`
 	DstPort    uint16                 `json:"dport"`
 	Proto      uint8                  `json:"proto"`
 	Rate       logFloat               `json:"rate_pps"`
+	Tenant     string                 `json:"tenant"`
 	Sampled    units64                `json:"sampled_ps"`
 	Counters   []orchestrator.Counter `json:"counters"`
 	Reason     string                 `json:"reason"`
@@ -137,6 +147,7 @@ func parseLine(b []byte) (Entry, error) {
 			Timer:   orchestrator.Timer(timer),
 			Tuple:   flow.FiveTuple{SrcPort: l.SrcPort, DstPort: l.DstPort, Proto: l.Proto},
 			Rate:    float64(l.Rate),
+			Tenant:  l.Tenant,
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
 			Share: float64(l.Share), Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
@@ -161,7 +172,7 @@ func parseLine(b []byte) (Entry, error) {
 			return Entry{}, err
 		}
 		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
-			Timer: orchestrator.Timer(timer), At: units.Time(l.At),
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops,
 			Share: float64(l.Share)}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {

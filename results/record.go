@@ -116,6 +116,11 @@ func (r *Record) Check() error { return r.src.check() }
 // Log reads what went into the orchestrator and what came out of it, in order; see ReadLog. A last line that was cut
 // off because the run was killed is left out.
 func (r *Record) Log() iter.Seq2[Entry, error] {
+	return r.logOf(func([]byte) bool { return true })
+}
+
+// logOf reads the lines of the log that are wanted.
+func (r *Record) logOf(wanted func(line []byte) bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		f, err := r.src.log()
 		if err != nil {
@@ -123,7 +128,7 @@ func (r *Record) Log() iter.Seq2[Entry, error] {
 			return
 		}
 		defer f.Close()
-		for e, err := range ReadLog(f) {
+		for e, err := range readLog(f, wanted) {
 			if err != nil {
 				if r.killed && errors.Is(err, io.ErrUnexpectedEOF) {
 					return

@@ -129,6 +129,9 @@ type Totals struct {
 	Moves          int64   `json:"moves"`
 	RulesInstalled int64   `json:"rules_installed"`
 	RulesRejected  int64   `json:"rules_rejected"`
+	// Where packets find their instance without rules; with rules there are none of either.
+	Broken   int64 `json:"broken,omitempty"`    // flows that reached another instance without having been moved
+	HandedOn int64 `json:"handed_on,omitempty"` // packets that an instance handed on, each as often as that happened
 }
 
 // Drops are lost packets by cause.
@@ -164,6 +167,10 @@ type Run struct {
 	Conservation Check    `json:"conservation"`
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
+
+	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
+	// study's rows and what smartinco run prints as JSON have them.
+	Costs map[string]float64 `json:"costs,omitempty"`
 
 	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are
 	// in the journal.

@@ -132,10 +132,10 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 func miscounted(was, now *Counts) string {
 	before := map[string]int64{}
 	for _, c := range rowsOf(was) {
-		before[c.Kind+" "+c.Name] = c.N
+		before[c.Policy+" "+c.Kind+" "+c.Name] = c.N
 	}
 	for _, c := range rowsOf(now) {
-		if n, ok := before[c.Kind+" "+c.Name]; ok && n != c.N {
+		if n, ok := before[c.Policy+" "+c.Kind+" "+c.Name]; ok && n != c.N {
 			return fmt.Sprintf("%s %q is %d, and %d when counted again", c.Kind, c.Name, n, c.N)
 		}
 	}

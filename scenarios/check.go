@@ -127,11 +127,17 @@ func (in *Instances) rules() []strictyaml.Rule {
 		all = append(all, rule(fmt.Sprintf("weights.%d", i), w < 0 || w > orchestrator.MaxWeight,
 			fmt.Sprintf("0 to %d", orchestrator.MaxWeight)))
 	}
-	for i, n := range in.MaxConn {
-		all = append(all, rule(fmt.Sprintf("maxconn.%d", i), n < 0 || n > orchestrator.MostConn,
-			fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+	limits := func(key string, list []int) {
+		for i, n := range list {
+			all = append(all, rule(fmt.Sprintf("%s.%d", key, i), n < 0 || n > orchestrator.MostConn,
+				fmt.Sprintf("0 to %d", orchestrator.MostConn)))
+		}
 	}
-	return all
+	limits("maxconn", in.MaxConn)
+	limits("minconn", in.MinConn)
+	return append(all, rule("fullconn minconn", in.FullConn > 0 && len(in.MinConn) == 0, "minconn with this key"),
+		rule("minconn fullconn", in.FullConn == 0 && len(in.MinConn) > 0,
+			"fullconn with this key, or the limits are always in full"))
 }
 
 // policyRules are those of the scheduler and the autoscaler.
@@ -139,7 +145,7 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
-	return []strictyaml.Rule{
+	return append(s.tenantRules(), []strictyaml.Rule{
 		rule("vnf.contention.share autoscaler.policy", scaler.Resizes() && s.VNF.Contention.Share == "pooled",
 			"reserved with autoscaler.policy: "+scaler.Policy.Name+", which gives instances shares of their own"),
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
@@ -151,7 +157,30 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
 			"a rate above 0, for demand: fixed"),
 		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),
+	}...)
+}
+
+// tenantRules has the tenants that a policy's options name be those of the workload.
+func (s *Scenario) tenantRules() (all []strictyaml.Rule) {
+	o, ok := s.Scheduler.Policy.Options.(interface{ TenantNames() []string })
+	if !ok {
+		return nil
 	}
+	var there []string
+	for i := range s.Workload {
+		if t := s.Workload[i].Tenant; t != "" && !slices.Contains(there, t) {
+			there = append(there, t)
+		}
+	}
+	want := "a tenant of the workload, which has none"
+	if len(there) > 0 {
+		want = "a tenant of the workload: " + strings.Join(there, ", ")
+	}
+	for i, name := range o.TenantNames() {
+		key := fmt.Sprintf("scheduler.policy.%s.tenants.%d.name", s.Scheduler.Policy.Name, i)
+		all = append(all, rule(key, !slices.Contains(there, name), want))
+	}
+	return all
 }
 
 func (f *Fault) rules() []strictyaml.Rule {
@@ -253,7 +282,8 @@ func arrivalRules(kind string, on, off units.Time) []strictyaml.Rule {
 
 // rules are the relations of a source's keys in its scenario.
 func (s *Source) rules(in *Scenario) []strictyaml.Rule {
-	var all rules
+	all := rules{rule("tenant", s.Tenant != "" && !plainName(s.Tenant),
+		"a name of at most 200 bytes, not . or .., without / and \\ or anything not printable")}
 	if s.CBR != nil {
 		all.below("cbr", s.CBR.rules(in.Engine))
 	}
@@ -274,7 +304,22 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	if s.Load != nil {
 		all.below("load", s.Load.rules(in.Engine))
 	}
+	if s.Services != nil {
+		all.below("services", s.Services.rules(in.Engine))
+	}
+	if d := s.Diurnal; d != nil {
+		all.below("diurnal", shapeRules(in, "mean", d.Mean, d.Step, d.Lifetime, d.Flows))
+	}
+	if f := s.FlashCrowd; f != nil {
+		all.below("flash_crowd", shapeRules(in, "base", f.Base, f.Step, f.Lifetime, f.Flows))
+	}
 	return all
+}
+
+// atOnce is the rule of equal flows that begin together.
+func atOnce(engine string, flows int) strictyaml.Rule {
+	return rule("flows", engine == "packet" && flows > mostAtOnce,
+		fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce))
 }
 
 func (c *CBR) rules(engine string) []strictyaml.Rule {
@@ -311,8 +356,7 @@ func (l *LoadCurve) rules(engine string) []strictyaml.Rule {
 		rule("column", l.Column == "", "a column's name"),
 		rule("column time", l.Column == traces.RowCount && l.Time == "",
 			"time: with it, the name of a column of times, for "+traces.RowCount),
-		rule("flows", engine == "packet" && l.Flows > mostAtOnce,
-			fmt.Sprintf("at most %d, which begin at one instant, with engine: packet", mostAtOnce)),
+		atOnce(engine, l.Flows),
 		rule("to from", l.To != 0 && l.To <= l.From, "a time after from, "+l.From.String()),
 	}
 }

@@ -84,8 +84,9 @@ func (nic *NIC) Schema() strictyaml.Object {
 
 // Reference is what the reference says of it.
 func (nic *NIC) Reference() (value, intro string) {
-	const text = "A profile's name (`%s`), the path of a `.yaml` file that gives every key,\n" +
-		"or a mapping with these keys. Keys without a default have the profile's value."
+	const text = "A profile's name (`%s`),\n" +
+		"the path of a `.yaml` file that gives every key, or a mapping with these keys.\n" +
+		"Keys without a default have the profile's value."
 	return "profile or mapping", fmt.Sprintf(text, strings.Join(Profiles(), "`, `"))
 }
 

@@ -48,7 +48,8 @@ func (s *Scenario) Orchestrator() orchestrator.Config {
 	in := &s.Instances
 	return orchestrator.Config{
 		Seed: s.Seed, Initial: in.Initial, Min: in.Min, Max: in.Max, Weights: in.Weights, MaxConn: in.MaxConn,
-		SlowStart: in.SlowStart, Window: s.Telemetry.Window, Reports: s.Telemetry.ReportPeriod, Scheduler: s.Scheduler,
-		Autoscaler: s.Autoscaler,
+		MinConn: in.MinConn, FullConn: in.FullConn, SlowStart: in.SlowStart,
+		Window: s.Telemetry.Window, Reports: s.Telemetry.ReportPeriod,
+		Scheduler: s.Scheduler, Autoscaler: s.Autoscaler,
 	}
 }

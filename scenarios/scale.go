@@ -26,6 +26,9 @@ func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	to.Duration = k.time(s.Duration)
 	to.Instances.SlowStart = k.time(s.Instances.SlowStart)
 	k.apply(reflect.ValueOf(&to.Scheduler).Elem())
+	if n := s.Scheduler.MoveBudget; n > 0 {
+		to.Scheduler.MoveBudget = int(math.Round(max(1, min(float64(n)/time, 1e9))))
+	}
 	k.apply(reflect.ValueOf(&to.Autoscaler).Elem())
 	k.apply(reflect.ValueOf(&to.Telemetry).Elem())
 	to.Faults = append([]Fault{}, s.Faults...)
@@ -77,6 +80,11 @@ func (k factors) apply(v reflect.Value) {
 			}
 		}
 	case reflect.Slice:
+		if v.CanSet() { // not the elements that the unscaled scenario has
+			own := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+			reflect.Copy(own, v)
+			v.Set(own)
+		}
 		for i := range v.Len() {
 			k.apply(v.Index(i))
 		}
@@ -92,6 +100,7 @@ func (k factors) apply(v reflect.Value) {
 
 // source scales one source of traffic.
 func (k factors) source(from, to *Source, key string) *Error {
+	to.Tenant = from.Tenant
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR
@@ -115,6 +124,7 @@ func (k factors) source(from, to *Source, key string) *Error {
 		l := *from.Load
 		l.Scale *= k.r
 		l.Speedup /= k.t
+		l.Lifetime = k.time(l.Lifetime)
 		to.Load = &l
 	case from.Model != nil && (k.r != 1 || k.t != 1):
 		return &Error{Key: key + ".model", Found: "a flow model",
@@ -122,6 +132,8 @@ func (k factors) source(from, to *Source, key string) *Error {
 				"give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
+	case from.Services != nil || from.Diurnal != nil || from.FlashCrowd != nil:
+		k.shapes(from, to)
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
 			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer",

@@ -70,6 +70,7 @@ func TestScaledSources(t *testing.T) {
 		{"pcap: {file: x.pcap}", 1, 0.5, false},
 		{"zeek: {file: x.log}", 0.1, 1, false},
 		{"load: {file: x.csv, column: c}", 0.1, 0.1, true},
+		{"services: {file: x.csv}", 0.1, 0.1, true},
 		{"model: {name: agh-2015, rate: 10}", 0.1, 1, false},
 		{"model: {name: agh-2015, rate: 10}", 1, 1, true},
 	} {
@@ -97,8 +98,12 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		"cbr: {flows: 4, interval: 1s, rate: 1Mpps, arrivals: on-off, on_time: 3ms, off_time: 7ms}",
 		"flows: [{period: 1us, end: 4s}]",
 		"flows: [{period: 1us, end: 4s, arrivals: on-off, on_time: 3ms, off_time: 7ms}]",
+		"services: {file: x.csv, group: [a], column: b, time: c}",
+		"diurnal: {mean: 1kpps, period: 4s, peak: 2s}",
+		"flash_crowd: {base: 1kpps, begin: 1s, rise: 1s, hold: 1s, fall: 1s}",
 	} {
-		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\nworkload:\n  - " + workload + "\n"
+		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\n" +
+			"scheduler: {move_budget: 9}\nworkload:\n  - " + workload + "\n"
 		s, err := one(t, text).Scaled(0.5, 0.06)
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +114,9 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		}
 		if got := again.Instances.SlowStart; got != 120*units.Millisecond {
 			t.Errorf("slow start of %v, want 120ms", got)
+		}
+		if got := again.Scheduler.MoveBudget; got != 150 {
+			t.Errorf("%d moves a second, want 150: the seconds are 0.06 as long", got)
 		}
 	}
 }

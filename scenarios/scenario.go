@@ -16,6 +16,7 @@ type Scenario struct {
 	Duration   units.Time         `yaml:"duration" default:"0s" min:"0"`
 	Scale      Scale              `yaml:"scale"`
 	Engine     string             `yaml:"engine" enum:"fluid|packet" default:"fluid"`
+	Stack      string             `yaml:"stack"`
 	NIC        NIC                `yaml:"nic" default:"bluefield2"`
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
@@ -40,6 +41,8 @@ duration: length of the run; 0 ends it one window after the last packet of the t
 scale: what the rates and times here are of those of the experiment that this scenario stands for; stated on figures,
 	without effect on the run
 engine: fluid: rates, microseconds a run; packet: every packet
+stack: the orchestrator that the policies are in: its values hold for the keys that are not given; see smartinco
+	scenario stacks. Without it, those of smartnic hold, which are the defaults
 nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
@@ -52,6 +55,17 @@ workload: the traffic: sources, superposed
 faults: what goes wrong, and when
 `
 }
+
+// Names implements strictyaml.Tabled.
+func (Scenario) Names(key string) []string {
+	if key == "stack" {
+		return stackNames()
+	}
+	return nil
+}
+
+// Unused implements strictyaml.Partial: a scenario without a stack does not say so.
+func (s Scenario) Unused(key string) bool { return key == "stack" && s.Stack == "" }
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
 // experiment takes too long.
@@ -190,6 +204,8 @@ type Instances struct {
 	Max       int        `yaml:"max" default:"8" min:"1" max:"65536"`
 	Weights   []int      `yaml:"weights"`
 	MaxConn   []int      `yaml:"maxconn"`
+	MinConn   []int      `yaml:"minconn"`
+	FullConn  int        `yaml:"fullconn" default:"0" min:"0" max:"2147483647"`
 	SlowStart units.Time `yaml:"slow_start" default:"0s"`
 }
 
@@ -203,15 +219,29 @@ weights: how much of the flows each instance is to have beside the others, 0 to 
 	list in order of creation, whose last value holds for all later instances; without it, all have 1
 maxconn: most flows that each instance is to have at once, for policies with such a limit: a list as above; 0, and no
 	list, for no limit
-slow_start: how long an instance that comes later has less than its weight, for policies with such a time; 0s for not
-	at all
+minconn: to how many maxconn falls for an instance when there are few flows, for policies with such a limit: a list as
+	above; 0, and no list, for not at all
+fullconn: with how many flows of all instances, those that wait included, maxconn holds in full, with minconn; 0 for
+	always
+slow_start: how long an instance that comes has less than its weight, for policies with such a time; 0s for not at all
 `
 }
 
 // Unused implements strictyaml.Partial: what is not given says nothing.
 func (in Instances) Unused(key string) bool {
-	return key == "weights" && len(in.Weights) == 0 || key == "maxconn" && len(in.MaxConn) == 0 ||
-		key == "slow_start" && in.SlowStart == 0
+	switch key {
+	case "weights":
+		return len(in.Weights) == 0
+	case "maxconn":
+		return len(in.MaxConn) == 0
+	case "minconn":
+		return len(in.MinConn) == 0
+	case "fullconn":
+		return in.FullConn == 0
+	case "slow_start":
+		return in.SlowStart == 0
+	}
+	return false
 }
 
 // Telemetry is the metrics collector's view.
@@ -267,7 +297,7 @@ jump: count packets instead of stepping them where that comes out the same. fals
 `
 }
 
-// Source is one source of traffic: exactly one key is set.
+// Source is one source of traffic: exactly one of its kinds is set.
 type Source struct {
 	CBR     *CBR       `yaml:"cbr"`
 	Flows   []OneFlow  `yaml:"flows"`
@@ -276,6 +306,12 @@ type Source struct {
 	Records *Trace     `yaml:"records"`
 	Load    *LoadCurve `yaml:"load"`
 	Model   *Model     `yaml:"model"`
+
+	Services   *Services   `yaml:"services"`
+	Diurnal    *Diurnal    `yaml:"diurnal"`
+	FlashCrowd *FlashCrowd `yaml:"flash_crowd"`
+
+	Tenant string `yaml:"tenant"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -288,8 +324,16 @@ zeek: a Zeek connection log, gzip or not
 records: flow records: a Zeek connection log, or the CSV of nfdump, CICFlowMeter or smartinco, gzip or not
 load: a load curve in CSV, gzip or not
 model: a flow model: flows drawn from a distribution
+services: load curves of many services in CSV, gzip or not: a row for a service and a time, or the invocations of Azure
+	Functions of 2019 or 2021
+diurnal: a load that rises and falls as a cosine
+flash_crowd: a load that rises to many times what it was, and falls back
+tenant: whose flows these are, for policies that share between tenants; without a name, those of a tenant of all others
 `
 }
+
+// Unused implements strictyaml.Partial.
+func (s Source) Unused(key string) bool { return key == "tenant" && s.Tenant == "" }
 
 // OneOf implements strictyaml.OneOf.
 func (Source) OneOf() {}
@@ -388,10 +432,14 @@ type LoadCurve struct {
 	Scale      float64     `yaml:"scale" default:"1" above:"0"`
 	Speedup    float64     `yaml:"speedup" default:"1" above:"0"`
 	Flows      int         `yaml:"flows" default:"1" min:"1" max:"10000000"`
+	Lifetime   units.Time  `yaml:"lifetime" default:"0s"`
 	PacketSize units.Bytes `yaml:"packet_size" default:"64B" min:"1B" max:"65535B"`
 	From       units.Time  `yaml:"from" default:"0s" min:"0"`
 	To         units.Time  `yaml:"to" default:"0s" min:"0"`
 }
+
+// Unused implements strictyaml.Partial: flows without a lifetime do not say so.
+func (l LoadCurve) Unused(key string) bool { return key == "lifetime" && l.Lifetime == 0 }
 
 // Docs implements strictyaml.Documented.
 func (LoadCurve) Docs() string {
@@ -402,7 +450,9 @@ time: name of the column with the time; without it, rows are step apart
 step: time between rows
 scale: packets a second for one unit of the column
 speedup: divides all times
-flows: equal flows that carry the load
+flows: equal flows that carry the load at once
+lifetime: how long a flow lasts before another takes its place, so that instances that come later get some; 0s for as
+	long as the load
 packet_size: frame size
 from: cut: leave out what is earlier
 to: cut: leave out what is not earlier than this; 0 for the end

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -49,18 +50,48 @@ func one(t *testing.T, text string, sets ...string) *Scenario {
 // A record states weights only where the scenario has them, and what it states is read back.
 func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
 	b := string(one(t, minimal).YAML())
-	for _, key := range []string{"weights", "maxconn", "slow_start"} {
+	for _, key := range []string{"weights", "maxconn", "minconn", "fullconn", "slow_start"} {
 		if strings.Contains(b, key) {
 			t.Errorf("%s, which is not given, stands in\n%s", key, b)
 		}
 	}
-	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s")
+	s := one(t, minimal, "instances.weights=[4, 3, 0]", "instances.maxconn=[2]", "instances.slow_start=10s",
+		"instances.minconn=[1]", "instances.fullconn=9")
 	again := one(t, string(s.YAML()))
 	for _, s := range []*Scenario{s, again} {
 		if c := s.Orchestrator(); !slices.Equal(c.Weights, []int{4, 3, 0}) || !slices.Equal(c.MaxConn, []int{2}) ||
-			c.SlowStart != 10*units.Second {
-			t.Errorf("weights %v, maxconn %v, slow_start %v", c.Weights, c.MaxConn, c.SlowStart)
+			c.SlowStart != 10*units.Second || !slices.Equal(c.MinConn, []int{1}) || c.FullConn != 9 {
+			t.Errorf("weights %v, maxconn %v, minconn %v, fullconn %d, slow_start %v", c.Weights, c.MaxConn,
+				c.MinConn, c.FullConn, c.SlowStart)
 		}
+	}
+}
+
+// A tenant goes with any source, and its flows are known by it, also after the sources are merged, scaled and written.
+func TestTenants(t *testing.T) {
+	const text = `
+duration: 10s
+workload:
+- {cbr: {flows: 2, interval: 2s, rate: 1Mpps}, tenant: blue}
+- {flows: [{rate: 1Mpps, phase: 1s}]}
+- {tenant: "a red one", flows: [{rate: 1Mpps, phase: 3s}]}
+`
+	s := one(t, text)
+	scaled, err := s.Scaled(0.5, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*Scenario{s, scaled, one(t, string(s.YAML()))} {
+		w, err := s.Traffic()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"blue", "", "blue", "a red one"}; !slices.Equal(w.Tenants, want) {
+			t.Errorf("flows of %q, want %q", w.Tenants, want)
+		}
+	}
+	if b := string(one(t, minimal).YAML()); strings.Contains(b, "tenant") {
+		t.Errorf("a tenant, which is not given, stands in\n%s", b)
 	}
 }
 
@@ -70,7 +101,8 @@ func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 		{s.Name, "unnamed"}, {s.Seed, uint64(1)}, {s.Engine, "fluid"}, {s.NIC.Profile, "bluefield2"},
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
 		{s.VNF.Contention.Lambda, units.PPS(25e6)},
-		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{}}},
+		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{},
+			MinConn: []int{}}},
 		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},
@@ -240,13 +272,10 @@ func TestSweepOverAllPolicies(t *testing.T) {
 	}
 }
 
-// The comparisons in compare/ are studies of all policies, each under the same seeds.
+// The comparisons of schedulers in compare/ are studies of all policies, each under the same seeds.
 func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
-	files, err := filepath.Glob("compare/*.yaml")
-	if err != nil || len(files) != 3 {
-		t.Fatal(files, err)
-	}
-	for _, file := range files {
+	for _, load := range []string{"agh", "capture", "fig9"} {
+		file := "compare/" + load + ".yaml"
 		study, err := Load(file, nil)
 		if err != nil {
 			t.Error(err)
@@ -442,7 +471,8 @@ func TestFiles(t *testing.T) {
 	s := &Scenario{dir: "dir", VNF: VNF{ServiceFile: "service"}, Workload: []Source{
 		{PCAP: &Trace{File: "pcap"}}, {Zeek: &Trace{File: "zeek"}}, {Records: &Trace{File: "/records"}},
 		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
-		{CBR: &CBR{}}, {Flows: []OneFlow{{}}},
+		{Services: &Services{File: "services"}},
+		{CBR: &CBR{}}, {Flows: []OneFlow{{}}}, {Diurnal: &Diurnal{}}, {FlashCrowd: &FlashCrowd{}},
 	}}
 	want := []File{
 		{"vnf.service_file", "service", "dir/service"},
@@ -452,11 +482,12 @@ func TestFiles(t *testing.T) {
 		{"workload.3.load.file", "load", "dir/load"},
 		{"workload.4.model.file", "model", "dir/model"},
 		{"workload.4.model.series", "series", "dir/series"},
+		{"workload.5.services.file", "services", "dir/services"},
 	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if n := reflect.TypeFor[Source]().NumField(); n != len(s.Workload) {
+	if n := reflect.TypeFor[Source]().NumField() - 1; n != len(s.Workload) { // a tenant is no kind
 		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
 	}
 }
@@ -484,6 +515,27 @@ func TestFilesThatAreNone(t *testing.T) {
 		err = s.Runs[0].Scenario.CheckFiles()
 		if (c.want == "") != (err == nil) || err != nil && !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// Above each number of a card that is not the thesis' stands how it is known.
+func TestProfilesSayHowTheyKnow(t *testing.T) {
+	for _, name := range Profiles() {
+		if name == "bluefield2" || name == "ideal" {
+			continue
+		}
+		text, err := nicFiles.ReadFile("nics/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		one(t, "nic: "+name+"\n"+minimal)
+		_, body, _ := strings.Cut(string(text), "\n\n")
+		for _, block := range strings.Split(strings.TrimSpace(body), "\n\n") {
+			if !regexp.MustCompile(`^# (Measured|Published|Assumed)[:,] (.*\n)+\w+: .*$`).MatchString(block) {
+				t.Errorf("%s: want a comment that begins with Measured, Published or Assumed, and a number:\n%s",
+					name, block)
+			}
 		}
 	}
 }

@@ -25,8 +25,6 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/smartinco/smartinco/orchestrator/autoscaler"
-	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
 
@@ -62,13 +60,18 @@ type Error = strictyaml.Error
 // Study is what a file asks for: one run, or a sweep of them.
 type Study struct {
 	Name string // of the file's scenario, without coordinates
-	Runs []Run  // in order: the matrix' last key varies faster than its first, seeds fastest
+	// Runs are in order: the matrix' last key varies faster than its first, the lists of zip faster than it, and seeds
+	// fastest. With Replicas they are the most that may be needed.
+	Runs     []Run
+	Replicas *Replicas // nil where the number of seeds is fixed
+	Keep     string    // of the records: KeepAll, KeepFailed or KeepNone
 }
 
 // Run is one scenario of a study.
 type Run struct {
 	Name        string       // unique in the study and fit for a directory
-	Coordinates []Coordinate // in the order of the matrix, the seed last; empty without a sweep
+	Coordinates []Coordinate // in the order of the matrix and of zip, the seed last; empty without a sweep
+	Replica     int          // from 0: how many runs before it in the study differ from it in the seed alone
 	Scenario    *Scenario    // its Name is the run's
 }
 
@@ -76,33 +79,6 @@ type Run struct {
 type Coordinate struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
-}
-
-// Sweep is the block that makes a file a study.
-type Sweep struct {
-	Base   string `yaml:"base"`
-	Matrix Matrix `yaml:"matrix"`
-	Seeds  int    `yaml:"seeds" default:"1" min:"1" max:"1000000"`
-}
-
-// Docs implements strictyaml.Documented.
-func (Sweep) Docs() string {
-	return `
-base: another scenario, by path or embedded name, over which this file's keys are laid, paths being relative to the
-	base; without it, this file is the base
-matrix: dotted keys, each with a list of values; every combination is run. For scheduler.policy, autoscaler.policy and
-	autoscaler.victim, the value all stands for each policy in turn, with the defaults of its options
-seeds: runs of each combination, with seeds counted up from seed
-`
-}
-
-// Matrix is the swept keys in the order of the file.
-type Matrix []axis
-
-type axis struct {
-	key    string
-	node   *yaml.Node // the key
-	values []*yaml.Node
 }
 
 // MaxRuns bounds the runs of one study, and maxValues the values in all of them, so that no small file asks for hours.
@@ -158,7 +134,8 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 	var later []override // below a swept key, and laid over each of its values
 	for i := 0; i <= len(os); i++ {
 		if sweep == nil && (i == len(os) || rank(os[i].path) > 0) {
-			sweep = &Sweep{Seeds: 1}
+			sweep = &Sweep{}
+			strictyaml.Defaults(sweep)
 			root = overBase(d, root, sweep)
 			if len(d.Errs) > 0 {
 				return nil, strictyaml.Join(d.Errs)
@@ -168,10 +145,8 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 			break
 		}
 		o := os[i]
-		if j := slices.IndexFunc(sweepAxes(sweep), func(a axis) bool { return a.key == o.path }); j >= 0 {
-			sweep.Matrix[j].values = []*yaml.Node{o.value}
-		}
-		if slices.ContainsFunc(sweepAxes(sweep), func(a axis) bool { return strings.HasPrefix(o.path, a.key+".") }) {
+		sweep.fix(o.path, o.value)
+		if slices.ContainsFunc(sweep.keys(), func(key string) bool { return strings.HasPrefix(o.path, key+".") }) {
 			later = append(later, o)
 			continue
 		}
@@ -195,13 +170,6 @@ func rank(path string) int {
 	return 1
 }
 
-func sweepAxes(s *Sweep) []axis {
-	if s == nil {
-		return nil
-	}
-	return s.Matrix
-}
-
 // overBase takes the sweep block out of the tree and lays the tree over the sweep's base.
 func overBase(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) *yaml.Node {
 	at := strictyaml.KeyIndex(root, "sweep")
@@ -210,6 +178,7 @@ func overBase(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) *yaml.Node {
 	}
 	d.At["sweep"] = root.Content[at+1]
 	d.Struct(root.Content[at+1], sweep, "sweep")
+	sweep.check(d)
 	rest := *root
 	rest.Content = slices.Delete(slices.Clone(root.Content), at, at+2)
 	if sweep.Base == "" {
@@ -241,69 +210,13 @@ func overBase(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep) *yaml.Node {
 	return d.Origin.Merge(&Scenario{}, base, &rest)
 }
 
-// ReadYAML reads the swept keys.
-func (m *Matrix) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
-	if n.Kind != yaml.MappingNode {
-		d.Fail(n, key, strictyaml.KindOf(n), m.Expected())
-		return
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		at := strictyaml.Under(key, k.Value)
-		if v.Kind != yaml.SequenceNode || len(v.Content) == 0 {
-			d.Fail(v, at, strictyaml.KindOf(v), "a list of at least one value")
-			continue
-		}
-		if !isPath(k.Value) || k.Value == "name" || rank(k.Value) == 0 {
-			d.Fail(k, at, "a key that cannot be swept", "a dotted key such as scheduler.policy")
-			continue
-		}
-		if i := slices.IndexFunc(*m, func(a axis) bool { return strings.HasPrefix(a.key, k.Value+".") }); i >= 0 {
-			d.Fail(k, at, "a key that replaces "+(*m)[i].key+", which is swept before it", "it first")
-			continue
-		}
-		*m = append(*m, axis{k.Value, k, everyPolicy(k.Value, v.Content)})
-	}
-}
-
-// All stands for each policy of the table, where the matrix sweeps a key that takes policies.
-const All = "all"
-
-// everyPolicy puts the names of all policies in the place of All, each with the defaults of its options.
-func everyPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
-	names := map[string]func() []string{"scheduler.policy": scheduler.Policies.Names,
-		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names}[key]
-	for _, v := range values {
-		if names == nil || v.Kind != yaml.ScalarNode || v.Value != All {
-			all = append(all, v)
-			continue
-		}
-		for _, name := range names() {
-			n := *v
-			n.Value = name
-			all = append(all, &n)
-		}
-	}
-	return all
-}
-
-// Expected says what the value of the key matrix may be.
-func (m *Matrix) Expected() string { return "a mapping from dotted keys to lists of values" }
-
-// Schema is its JSON Schema.
-func (m *Matrix) Schema() strictyaml.Object {
-	lists := strictyaml.Object{{Key: "type", Value: "array"}, {Key: "minItems", Value: 1}}
-	return strictyaml.Object{{Key: "type", Value: "object"}, {Key: "additionalProperties", Value: lists}}
-}
-
-// Reference is what the reference says of it.
-func (m *Matrix) Reference() (value, intro string) { return "mapping", "" }
-
 // expand decodes every run of the study.
 func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []override) (*Study, error) {
-	n := sweep.Seeds
-	for _, a := range sweep.Matrix {
-		if n *= len(a.values); n > MaxRuns {
+	dims := sweep.dimensions()
+	seeds := sweep.mostSeeds()
+	n := seeds
+	for _, dim := range dims {
+		if n *= len(dim[0].values); n > MaxRuns {
 			break
 		}
 	}
@@ -316,22 +229,24 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []overri
 			fmt.Sprintf("at most %d values in all", maxValues))
 		return nil, strictyaml.Join(d.Errs)
 	}
-	study := &Study{}
+	study := &Study{Replicas: sweep.Replicas, Keep: sweep.Keep}
 	names := map[string]bool{}
 	for i := range n {
-		run, s, tree := Run{}, &Scenario{dir: d.Dir}, root
+		run, s, tree := Run{Replica: i % seeds}, &Scenario{dir: d.Dir}, root
 		r := strictyaml.NewDecoder(d.File, d.Dir, d.Origin)
 		left := n
-		for _, a := range sweep.Matrix {
-			left /= len(a.values)
-			v := a.values[i/left%len(a.values)]
-			t, err := d.Origin.With(s, tree, a.key, v)
-			if err != nil {
-				r.Fail(a.node, a.key, err.Error(), "the path of a key")
-				continue
+		for _, dim := range dims {
+			left /= len(dim[0].values)
+			for _, a := range dim {
+				v := a.values[i/left%len(a.values)]
+				t, err := d.Origin.With(s, tree, a.key, v)
+				if err != nil {
+					r.Fail(a.node, a.key, err.Error(), "the path of a key")
+					continue
+				}
+				tree = t
+				run.Coordinates = append(run.Coordinates, Coordinate{a.key, flat(v)})
 			}
-			tree = t
-			run.Coordinates = append(run.Coordinates, Coordinate{a.key, flat(v)})
 		}
 		for _, o := range later {
 			if t, err := d.Origin.With(s, tree, o.path, o.value); err == nil {
@@ -341,11 +256,16 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []overri
 			}
 		}
 		s.read(r, tree)
-		if sweep.Seeds > 1 {
-			s.Seed += uint64(i % sweep.Seeds)
+		study.Name = s.Name
+		if !sweep.Where.holds(s) {
+			continue // whatever else is wrong with it
+		}
+		if seeds > 1 {
+			if s.Seed += uint64(i % seeds); sweep.Pair == PairNone {
+				s.Seed += uint64(i - i%seeds)
+			}
 			run.Coordinates = append(run.Coordinates, Coordinate{"seed", strconv.FormatUint(s.Seed, 10)})
 		}
-		study.Name = s.Name
 		if run.Name = runName(s.Name, run.Coordinates); len(run.Coordinates) > 0 {
 			s.Name = run.Name
 		}
@@ -359,6 +279,9 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []overri
 		if d.Errs = append(d.Errs, r.Errs...); len(d.Errs) > 1000 {
 			break
 		}
+	}
+	if len(study.Runs) == 0 && len(d.Errs) == 0 {
+		d.Fail(d.At["sweep.where"], "sweep.where", "conditions that no run meets", "at least one run")
 	}
 	if len(d.Errs) > 0 {
 		return nil, strictyaml.Join(d.Errs)
@@ -378,6 +301,7 @@ func values(n *yaml.Node) int {
 // read decodes and checks one scenario.
 func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	strictyaml.Defaults(s)
+	n = overStack(d, n)
 	d.Struct(n, s, "")
 	if n.Kind == yaml.MappingNode {
 		s.check(d)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
@@ -45,6 +46,9 @@ func (s *Scenario) Files() (named []File) {
 		}
 		if src.Load != nil {
 			add(key+"load.file", src.Load.File)
+		}
+		if src.Services != nil {
+			add(key+"services.file", src.Services.File)
 		}
 		if m := src.Model; m != nil {
 			add(key+"model.file", m.File)
@@ -94,6 +98,9 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 			return nil, fmt.Errorf("workload.%d: %w", i, err)
 		}
 		synthetic += n
+		if tenant := s.Workload[i].Tenant; tenant != "" {
+			w.Tenants = slices.Repeat([]string{tenant}, len(w.Flows))
+		}
 		ws = append(ws, w)
 	}
 	return traces.Merge(ws...), nil
@@ -138,6 +145,8 @@ func (s *Scenario) CheckTraffic() error {
 			}
 		case src.Model != nil && src.Model.Arrivals != "series" && src.Model.Until == 0 && s.Duration == 0:
 			err = s.endless("model")
+		default:
+			_, _, err = s.shaped(src, i)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("workload.%d: %w", i, err))
@@ -213,10 +222,26 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		l := src.Load
 		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{
 			Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale, Speedup: l.Speedup, Flows: l.Flows,
-			Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
-		return w, l.Flows, err
+			Lifetime: l.Lifetime, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
+		if err != nil {
+			return nil, 0, err
+		}
+		return w, len(w.Flows), nil
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
+	case src.Services != nil:
+		return s.services(src.Services, offset)
+	case src.Diurnal != nil || src.FlashCrowd != nil:
+		shape, o, err := s.shaped(src, i)
+		if err != nil {
+			return nil, 0, err
+		}
+		o.Offset = offset
+		w, err := traces.Shaped(shape, o)
+		if err != nil {
+			return nil, 0, err
+		}
+		return w, len(w.Flows), nil
 	}
 	return nil, 0, &Error{File: s.Name, Key: "workload", Found: "a source without a kind",
 		Expected: "one of " + strings.Join(strictyaml.Keys(src), ", ")}

@@ -42,7 +42,7 @@ func (c *containers) create(p *plant, i flow.Instance, share float64, atStart bo
 	}
 	at := p.now
 	if !atStart {
-		at += p.sc.NIC.EngineLatency + p.sc.VNF.StartLatency
+		at += p.starts()
 	}
 	kind := evCreated
 	if p.faults.engineFails() {
@@ -50,6 +50,9 @@ func (c *containers) create(p *plant, i flow.Instance, share float64, atStart bo
 	}
 	c.request(p, Event{At: at, Kind: kind, A: int32(i)})
 }
+
+// starts is how long a container takes to be ready.
+func (p *plant) starts() units.Time { return p.sc.NIC.EngineLatency + p.sc.VNF.StartLatency }
 
 func (c *containers) delete(p *plant, i flow.Instance) {
 	if s := &c.list[i-1]; s.state == results.StateReady || s.state == results.StateStarting {

@@ -59,6 +59,8 @@ type Control interface {
 	Schedule(c Class, e Event)
 	// Arrived reports that the flow's first packet has reached the scheduler.
 	Arrived(f flow.ID)
+	// Grown reports that the slow path has served scheduler.offload.after packets of the flow. It is for more than 1.
+	Grown(f flow.ID)
 	// Ended reports that the flow has sent its last packet.
 	Ended(f flow.ID)
 	// Stopped says that the run is given up. A data plane that has much left to simulate stops where its packets

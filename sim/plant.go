@@ -35,6 +35,7 @@ const (
 	evCounters
 	evTimer
 	evReports
+	evGrown
 	evResized
 )
 
@@ -55,6 +56,7 @@ type plant struct {
 	faults     faults
 	windows    windows
 	readings   readings
+	foresight  foresight
 	reports    reports
 	active     int32 // flows
 	ctx        context.Context
@@ -141,17 +143,30 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.arrived(flow.ID(e.A))
 		case evEnded:
 			p.ended(flow.ID(e.A))
+		case evGrown:
+			if f := flow.ID(e.A); !p.rules.flows[f].ended {
+				p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f})
+			}
 		case evCounters:
 			p.readings.arrive(p)
 		case evReports:
 			p.reports.arrive(p)
 		case evTimer:
 			if e.Gen == p.timers[e.A] {
-				p.deliver(orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(e.A)})
+				p.tick(orchestrator.Timer(e.A))
 			}
 		}
 	}
 	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
+}
+
+// tick delivers that a timer has fired.
+func (p *plant) tick(t orchestrator.Timer) {
+	e := orchestrator.Event{Kind: orchestrator.Tick, Timer: t}
+	if t == orchestrator.AutoscaleTimer && p.orch.Foresees() {
+		e.Rate = p.foresight.most(p.traffic, p.now, p.now+p.sc.Autoscaler.Interval+p.starts())
+	}
+	p.deliver(e)
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
@@ -160,6 +175,7 @@ var timerClass = [...]Class{
 	orchestrator.AutoscaleTimer: ClassAutoscaler,
 	orchestrator.MoveTimer:      ClassTelemetry,
 	orchestrator.ReportTimer:    ClassTelemetry,
+	orchestrator.DispatchTimer:  ClassTelemetry,
 }
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
@@ -180,6 +196,8 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 		p.rules.write(p, a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.rules.remove(p, a.Flow)
+	case orchestrator.Steer:
+		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
 		p.containers.create(p, a.Instance, a.Share, atStart)
 	case orchestrator.DeleteInstance:
@@ -212,6 +230,11 @@ func (p *plant) Arrived(f flow.ID) {
 	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
 }
 
+// Grown queues that a flow has sent enough for a rule.
+func (p *plant) Grown(f flow.ID) {
+	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evGrown, A: int32(f)})
+}
+
 // Ended queues the end of a flow, before a packet-in of the same instant.
 func (p *plant) Ended(f flow.ID) {
 	p.queue.Push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
@@ -230,7 +253,8 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple,
+		Tenant: p.traffic.Tenant(f)}
 	if p.orch.WantsRates() {
 		e.Rate = p.traffic.Flows[f].Rate()
 	}
@@ -262,6 +286,7 @@ func (p *plant) finish() results.Totals {
 	t := p.data.End(p.now)
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
+	t.Broken, t.HandedOn = p.rules.broken, p.rules.handOns(p)
 	var row results.Flow // escapes, so there is one for all flows
 	var texts results.Texts
 	text := func(a netip.Addr) string {

@@ -20,6 +20,8 @@ type ruleTable struct {
 	perRule units.Time
 
 	installed, rejected, moves int64
+	broken                     int64                // flows that reached another instance without having been moved
+	handed                     map[flow.ID]*handing // flows whose packets instances hand on, or have
 }
 
 // flowRule is what the control plane knows of a flow.
@@ -27,6 +29,7 @@ type flowRule struct {
 	want, last flow.Instance // of the rule being written; where its packets went last
 	gen        uint32        // of the write under way
 	moves      int32
+	broken     bool // its packets have reached two instances without a move
 	writing    bool // a rule is being written
 	routed     bool // the scheduler has assigned or refused it
 	seen       bool // the scheduler has seen its first packet
@@ -102,6 +105,67 @@ func (r *ruleTable) follow(s *flowRule, i flow.Instance) {
 		r.moves++
 	}
 	s.last = i
+}
+
+// steer sends the flow's packets to the instance without a rule. A flow that comes from another instance is broken:
+// nobody knows it there.
+func (r *ruleTable) steer(p *plant, f flow.ID, i flow.Instance, hops uint8) {
+	s := &r.flows[f]
+	s.routed = true
+	if !p.sc.Scheduler.Ruleless() { // no rule yet
+		p.data.Target(p.now, f, i)
+		r.follow(s, i)
+		return
+	}
+	r.handOn(p, f, hops)
+	if i != 0 && i != s.last {
+		if s.last != 0 && !s.broken {
+			s.broken = true
+			r.broken++
+		}
+		s.last = i
+	}
+	p.data.Rule(p.now, f, i)
+}
+
+// handing is how the packets of a flow are handed on: by how many instances, and since it had sent how many packets.
+type handing struct {
+	hops uint8
+	from uint64
+	sum  uint64 // so far, each as often as it was handed on
+}
+
+// handOn begins to count, or to count otherwise, how often packets of the flow are handed on.
+func (r *ruleTable) handOn(p *plant, f flow.ID, hops uint8) {
+	h := r.handed[f]
+	if h == nil {
+		if hops == 0 {
+			return
+		}
+		if r.handed == nil {
+			r.handed = map[flow.ID]*handing{}
+		}
+		h = &handing{}
+		r.handed[f] = h
+	}
+	h.count(p, f)
+	h.hops = hops
+}
+
+func (h *handing) count(p *plant, f flow.ID) {
+	c := [1]orchestrator.RuleCounter{{Flow: f}}
+	p.data.RuleCounters(p.now, c[:])
+	h.sum += (c[0].Packets - h.from) * uint64(h.hops)
+	h.from = c[0].Packets
+}
+
+// handOns is how often packets have been handed on.
+func (r *ruleTable) handOns(p *plant) (n int64) {
+	for f, h := range r.handed {
+		h.count(p, f)
+		n += int64(h.sum)
+	}
+	return n
 }
 
 // remove takes the flow's rule out, whether it is in force or being written.

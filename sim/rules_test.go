@@ -17,6 +17,7 @@ type clockwork struct{ queue sim.Queue }
 
 func (c *clockwork) Schedule(class sim.Class, e sim.Event) { c.queue.Push(class, e) }
 func (c *clockwork) Arrived(flow.ID)                       {}
+func (c *clockwork) Grown(flow.ID)                         {}
 func (c *clockwork) Ended(flow.ID)                         {}
 func (c *clockwork) Stopped() bool                         { return false }
 

@@ -19,83 +19,105 @@ import (
 type AllOptions struct {
 	Version string // of the program, for the records
 	Jobs    int    // runs at a time, at least 1
+	Shard   Shard  // the part of the study that is run; the zero Shard is all of it
 	// Progress is called at the end of each window and of each run with the number of runs that are done; a run under
 	// way counts by the share of its simulated time that has passed. It is called from any goroutine, once at a time.
 	// It may be nil.
 	Progress func(done float64)
 }
 
-// Outcome counts the runs of a study.
+// Outcome counts the runs of a study, or of a shard of it.
 type Outcome struct {
 	Runs    int `json:"runs"`
 	Skipped int `json:"skipped"` // finished before
 	Done    int `json:"done"`    // finished now
 	Failed  int `json:"failed"`
+	Spared  int `json:"spared,omitempty"` // replicas that were not needed
 }
 
-// All runs what is left of a study and then writes the summary. Each run has a directory of its own name in dir. It is
-// finished if that directory holds a complete and correct record of it (see work.finished); anything else there that
-// this program wrote is an earlier attempt and is replaced. A failed run does not stop the others; the errors are
-// joined, in the order of the study. When ctx ends, runs under way end at their next window, and no other begins. One
-// process at a time works in dir.
+// All runs what is left of a study and then writes the summary and the table. Each run has a directory of its own name
+// in dir, or a row in RowsName, as the study's Keep says. It is finished if the directory holds a complete and correct
+// record of it (see work.finished), or if there is a row of just this work; anything else there that this program wrote
+// is an earlier attempt and is replaced. A failed run does not stop the others; the errors are joined, in the order of
+// the study. When ctx ends, runs under way end at their next window, and no other begins.
+//
+// One process at a time works in dir, or, if it runs a shard, on that shard. A shard writes no summary: Merge does.
 func All(ctx context.Context, st *scenarios.Study, dir string, o AllOptions) (_ Outcome, err error) {
-	out := Outcome{Runs: len(st.Runs)}
-	lock, err := claim(dir)
+	if err := checkStudy(st); err != nil {
+		return Outcome{}, err
+	}
+	todo := unitsOf(st)
+	place := dir // of the lock and of the rows
+	if !o.Shard.whole() {
+		place = filepath.Join(dir, shardsName, o.Shard.folder())
+		var mine [][]int
+		for u := range todo {
+			if task(u, o.Shard.Tasks) == o.Shard.Task {
+				mine = append(mine, todo[u])
+			}
+		}
+		todo = mine
+	}
+	out := Outcome{}
+	for _, unit := range todo {
+		out.Runs += len(unit)
+	}
+	lock, err := claim(dir, place)
 	if err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, lock.Abandon()) }()
+	s, err := openSweep(st, dir, o.Version)
+	if err != nil {
+		return out, err
+	}
+	s.kept.path = filepath.Join(place, RowsName)
+	defer func() { err = errors.Join(err, s.kept.close()) }()
+	s.longestFirst(todo)
+
 	errs := make([]error, len(st.Runs))
-	recorded := make([]bool, len(st.Runs)) // whether the record is of this run
-	known := &digests{}
-	var skipped, done, failed atomic.Int64
+	var skipped, done, failed, spared atomic.Int64
 	ended := newTally(len(st.Runs), o.Progress)
 	var g errgroup.Group
 	g.SetLimit(o.Jobs)
-	for i := range st.Runs {
+	for _, unit := range todo {
 		if ctx.Err() != nil {
 			break
 		}
 		g.Go(func() error {
-			run := &st.Runs[i]
-			where := filepath.Join(dir, run.Name)
-			behind, err := known.of(ctx, run.Scenario)
-			switch {
-			case ctx.Err() != nil:
-				return nil
-			case err == nil && work{results.Simulated, run.Scenario.Engine, o.Version, run.Scenario,
-				behind.inputs()}.finished(ctx, where):
-				recorded[i] = true
-				if err := results.Tidy(where); err != nil {
+			for _, i := range unit {
+				if ctx.Err() != nil {
+					return nil
+				}
+				if !needed(st, s.rows, i) {
+					spared.Add(1)
+					ended.set(i, 1)
+					continue
+				}
+				before, err := s.settle(ctx, i, func(now, end units.Time) { ended.set(i, now.Seconds()/end.Seconds()) })
+				switch {
+				case ctx.Err() != nil:
+				case err != nil:
 					failed.Add(1)
-					errs[i] = fmt.Errorf("run %s: %w", run.Name, refusable(err))
-				} else {
+					errs[i] = fmt.Errorf("run %s: %w", st.Runs[i].Name, err)
+				case before:
 					skipped.Add(1)
-				}
-			default: // where a file is missing, One says so
-				made, err := One(ctx, run.Scenario, where,
-					Options{Version: o.Version, Overwrite: true, known: known, Progress: func(now, end units.Time) {
-						ended.set(i, now.Seconds()/end.Seconds())
-					}})
-				recorded[i] = made != nil
-				if err == nil {
+				default:
 					done.Add(1)
-				} else if ctx.Err() == nil {
-					failed.Add(1)
-					errs[i] = fmt.Errorf("run %s: %w", run.Name, err)
 				}
+				ended.set(i, 1)
 			}
-			ended.set(i, 1)
 			return nil
 		})
 	}
 	_ = g.Wait() // the functions return nil: one failure does not stop the rest
 	out.Skipped, out.Done, out.Failed = int(skipped.Load()), int(done.Load()), int(failed.Load())
+	out.Spared = int(spared.Load())
 	if err := ctx.Err(); err != nil {
-		return out, fmt.Errorf("%d of %d runs are finished: %w", out.Skipped+out.Done, out.Runs, err)
+		return out, fmt.Errorf("%d of %d runs are finished: %w", out.Skipped+out.Done+out.Spared, out.Runs, err)
 	}
-	if out.Done+out.Skipped > 0 {
-		errs = append(errs, summarise(st, dir, recorded))
+	if out.Done+out.Skipped > 0 && o.Shard.whole() {
+		errs = append(errs, summarise(st, dir, s.rows))
 	}
 	return out, errors.Join(errs...)
 }

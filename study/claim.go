@@ -9,20 +9,19 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// claim takes a study's directory for this process and makes it if it does not exist. A directory that holds a record,
-// or a summary that this program did not write, is refused.
-func claim(dir string) (*results.DirLock, error) {
-	lock, err := results.LockDir(dir)
+// claim takes a study's directory, or a folder in it, for this process, and makes it if it does not exist. A directory
+// that holds a record, or a table that this program did not write, is refused.
+func claim(dir, folder string) (*results.DirLock, error) {
+	lock, err := results.LockDir(folder)
 	if err != nil {
 		return nil, refusable(err)
 	}
-	if err := ownSummary(dir); err != nil {
-		lock.Abandon()
-		return nil, err
+	if err := ownTables(dir); err != nil {
+		return nil, errors.Join(err, lock.Abandon())
 	}
 	if is, _ := results.Holds(dir); is {
-		lock.Abandon()
-		return nil, refusef("%s: holds a record: want a directory for the records of a study", dir)
+		return nil, errors.Join(refusef("%s: holds a record: want a directory for the records of a study", dir),
+			lock.Abandon())
 	}
 	return lock, nil
 }

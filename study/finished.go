@@ -22,23 +22,27 @@ type work struct {
 // program version, complete, without an error, with packets conserved and Little's law holding, and with all its files
 // as they were written. Anything else there is an earlier attempt.
 func (w work) finished(ctx context.Context, dir string) bool {
+	_, sound := w.record(ctx, dir)
+	return sound
+}
+
+// record is the run of the record in dir if that is a complete and undamaged one of this work, and whether it is
+// correct as well: a run that breaks a law has a record that says so.
+func (w work) record(ctx context.Context, dir string) (run *results.Run, sound bool) {
 	rec, err := results.OpenContext(ctx, dir)
 	if err != nil {
-		return false
+		return nil, false
 	}
 	r := &rec.Run
-	switch {
-	case !r.Complete || r.Error != "" || !r.Conservation.Holds || r.Conservation.Checked == 0,
-		r.Little != nil && !r.Little.Holds,
-		w.plant == results.Simulated && w.sc.Measure.Delay != "none" && r.Little == nil, // hardware measures no delays
-		r.Log == nil, // of a version that did not check so much
+	delays := w.plant == results.Simulated && w.sc.Measure.Delay != "none" // which hardware does not measure
+	if !r.Complete || r.Error != "" || r.Log == nil ||                     // of a version that did not check so much
+		delays && r.Little == nil ||
 		r.Plant != w.plant || r.Engine != w.engine || r.Version != w.version || r.Name != w.sc.Name ||
-			r.Seed != w.sc.Seed,
-		!slices.Equal(r.Inputs, w.inputs),
-		!sameScenario(w.sc, r.Scenario):
-		return false
+		r.Seed != w.sc.Seed || !slices.Equal(r.Inputs, w.inputs) || !sameScenario(w.sc, r.Scenario) ||
+		rec.Check() != nil {
+		return nil, false
 	}
-	return rec.Check() == nil
+	return r, r.Conservation.Holds && r.Conservation.Checked > 0 && (r.Little == nil || r.Little.Holds)
 }
 
 func sameScenario(sc *scenarios.Scenario, recorded any) bool {

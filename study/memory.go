@@ -8,6 +8,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -40,10 +41,39 @@ func inMemory(ctx context.Context, sc *scenarios.Scenario) (*results.Record, err
 	if err := sim.Run(ctx, sc, traffic, engines[sc.Engine].make, rows{m}, sim.Options{}); err != nil {
 		return nil, err
 	}
-	if c := m.Run.Conservation; !c.Holds {
-		return nil, fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
+	if err := lawful(&m.Run); err != nil {
+		return nil, err
 	}
 	return m.Record()
+}
+
+// totals runs a scenario without a record. The run is nil if it could not begin; it is there, with an error, if it
+// broke a law.
+func totals(ctx context.Context, sc *scenarios.Scenario, o Options) (*results.Run, error) {
+	if err := Check(sc); err != nil {
+		return nil, err
+	}
+	traffic, behind, err := o.load(ctx, sc)
+	if err != nil {
+		return nil, err
+	}
+	begin := func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
+		plane, err := engines[sc.Engine].make(sc, w, end, c)
+		if err == nil {
+			err = behind.changed() // the engine has read some
+		}
+		return plane, err
+	}
+	sums := results.NewSums(sc)
+	err = sim.Run(ctx, sc, traffic, begin, sums, sim.Options{Version: o.Version, Progress: o.Progress})
+	sums.Run.Inputs = behind.inputs()
+	switch {
+	case !sums.Run.Complete && ctx.Err() == nil && err != nil:
+		return nil, refusal{err} // the scenario is not one that the engine or the orchestrator can run
+	case err == nil:
+		err = lawful(&sums.Run)
+	}
+	return &sums.Run, err
 }
 
 // rows keeps what Memory keeps but for the log.

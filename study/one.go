@@ -89,14 +89,24 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 		return nil, refusable(refused)
 	case rec.run == nil && err != nil: // the scenario is not one that the engine or the orchestrator can run
 		return nil, refusal{err}
-	case err == nil && !rec.run.Conservation.Holds:
-		err = fmt.Errorf("%s: packets are not conserved: %g packets at %s", dir, rec.run.Conservation.Worst,
-			rec.run.Conservation.Where)
-	}
-	if l := rec.run; err == nil && l.Little != nil && !l.Little.Holds {
-		err = fmt.Errorf("%s: Little's law does not hold: %s", dir, l.Little.Where)
+	case err == nil:
+		if err = lawful(rec.run); err != nil {
+			err = fmt.Errorf("%s: %w", dir, err)
+		}
 	}
 	return rec.run, err
+}
+
+// lawful says which law a complete run breaks.
+func lawful(r *results.Run) error {
+	if c := r.Conservation; !c.Holds {
+		return fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
+	}
+	if l := r.Little; l != nil && !l.Holds {
+		const law = "Little's law" // a name
+		return fmt.Errorf("%s does not hold: %s", law, l.Where)
+	}
+	return nil
 }
 
 // load gives a scenario's traffic, and the files behind it and behind what its engine is yet to read.

@@ -74,37 +74,48 @@ func Replay(
 }
 
 // ReplayAll replays what is left of a study, in the testbed's size, one run after the other, and leaves in dir what All
-// leaves of simulations. each is called before each run with its number, from 0, and its length.
+// leaves of simulations. Each run keeps its record, whatever the study's Keep says. each is called before each run with
+// its number, from 0, and its length.
 func ReplayAll(
 	ctx context.Context, st *scenarios.Study, tb *testbed.File, dir string, o ReplayOptions,
 	each func(run int, end units.Time),
 ) (err error) {
-	lock, err := claim(dir)
+	if err := checkStudy(st); err != nil {
+		return err
+	}
+	lock, err := claim(dir, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Abandon()) }()
 	o.known = &digests{}
-	recorded := make([]bool, len(st.Runs))
+	rows := make([]*results.Run, len(st.Runs))
 	for i := range st.Runs {
+		if !needed(st, rows, i) {
+			continue
+		}
 		run := &st.Runs[i]
 		sc, err := Scaled(run.Scenario, tb)
 		if err != nil {
 			return err
 		}
 		where := filepath.Join(dir, run.Name)
-		recorded[i] = true
 		behind, err := o.known.of(ctx, sc)
-		if err == nil && (work{results.Hardware, tb.Name, o.Version, sc, behind.inputs()}).finished(ctx, where) {
+		var sound bool
+		if err == nil {
+			w := work{results.Hardware, tb.Name, o.Version, sc, behind.inputs()}
+			rows[i], sound = w.record(ctx, where)
+		}
+		if sound {
 			if err := results.Tidy(where); err != nil {
 				return fmt.Errorf("run %s: %w", run.Name, refusable(err))
 			}
 			continue
 		}
 		each(i, sc.Duration)
-		if _, err := Replay(ctx, sc, tb, where, o); err != nil {
+		if rows[i], err = Replay(ctx, sc, tb, where, o); err != nil {
 			return fmt.Errorf("run %s: %w", run.Name, err)
 		}
 	}
-	return summarise(st, dir, recorded)
+	return summarise(st, dir, rows)
 }

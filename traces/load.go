@@ -28,6 +28,7 @@ type LoadOptions struct {
 	Flows    int        // equal flows that carry the load; 0 is 1
 	Size     float64    // frame bytes
 	From, To units.Time // cut in the file's time since its first row, From included, To not; To 0 is the end
+	Lifetime units.Time // of each flow, after which another takes its place; 0 for as long as the load
 	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
 
 	Context context.Context // reading is given up, with its error, when it is done; nil is never
@@ -61,14 +62,17 @@ func (o LoadOptions) normal() (LoadOptions, error) {
 	case o.Column == RowCount && o.Time == "":
 		return o, fmt.Errorf("column %s needs a time column", RowCount)
 	}
+	if o.Lifetime < 0 {
+		return o, fmt.Errorf("lifetime is %v, want 0 or more", o.Lifetime)
+	}
 	return o, checkCut(o.From, o.To)
 }
 
 // ReadLoad reads a load curve in CSV, compressed or not, with a line of column names. The load of a row holds until the
 // time of the next row; that of the last row holds as long as the one before it (or Step). Load times Scale is the
 // packet rate of all flows together. Each of the equal flows carries its share, and where the load is 0 they are
-// silent. A load that is not a number, negative or infinite, and a time that does not grow, are errors that name the
-// line. The flows share their segments, which must not be changed.
+// silent. With Lifetime, there are as many at once. A load that is not a number, negative or infinite, and a time that
+// does not grow, are errors that name the line. Flows share their segments, which must not be changed.
 func ReadLoad(path string, o LoadOptions) (*Workload, error) {
 	o, err := o.normal()
 	if err != nil {
@@ -112,13 +116,14 @@ func readLoad(src *source, path string, o LoadOptions) (*Workload, error) {
 		s.Bytes = s.Packets * o.Size
 	}
 	w := &Workload{Skipped: l.notes(c.log.skipped)}
-	for i := range o.Flows {
-		w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset + i), Segments: c.segments})
+	if err := w.carry(c.segments, o.Flows, o.Lifetime, o.Offset); err != nil {
+		return nil, fmt.Errorf("traces: %s: %w", path, err)
 	}
+	w.sort()
 	packets, bytes := w.Totals()
 	w.Provenance = []string{fmt.Sprintf("load %s: column %s of %d rows%s, times %g, %g times as fast: %.0f packets, "+
 		"%.0f bytes in %d flows",
-		filepath.Base(path), o.Column, rows, cutText(o.From, o.To), o.Scale, o.Speedup, packets, bytes, o.Flows)}
+		filepath.Base(path), o.Column, rows, cutText(o.From, o.To), o.Scale, o.Speedup, packets, bytes, len(w.Flows))}
 	return w, nil
 }
 
@@ -211,10 +216,9 @@ func (c *curve) read(l *lines) (rows int, err error) {
 		}
 		next := o.Scale / o.Step.Seconds()
 		if o.Column != RowCount {
-			v, err := strconv.ParseFloat(t.cell(0), 64)
-			if err != nil || !(v >= 0) {
-				return rows, t.fail(0, fmt.Errorf("%q is not a load: want a number that is not negative",
-					clip(t.cell(0))))
+			v, err := parseLoad(t.cell(0))
+			if err != nil {
+				return rows, t.fail(0, err)
 			}
 			next = v * o.Scale
 		}
@@ -238,6 +242,14 @@ func (c *curve) read(l *lines) (rows int, err error) {
 		rows++
 	}
 	return rows, c.hold(start, start.plus(gap), rate)
+}
+
+func parseLoad(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(v >= 0) {
+		return 0, fmt.Errorf("%q is not a load: want a number that is not negative", clip(s))
+	}
+	return v, nil
 }
 
 // splitCSV splits a line by RFC 4180; a quoted value ends on its line.

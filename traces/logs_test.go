@@ -222,6 +222,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, o := range []LoadOptions{{Column: "v"}, {Column: "v", Time: "t", Speedup: 3, From: units.Second},
+			{Column: "v", Flows: 3, Lifetime: units.Minute},
 			{Column: RowCount, Time: "t", Step: units.Minute}} {
 			src := sourceOf(b)
 			if src == nil {

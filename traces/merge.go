@@ -16,14 +16,18 @@ func Merge(ws ...*Workload) *Workload {
 		m := *ws[0]
 		return &m
 	}
-	m, flows, constant := &Workload{}, 0, false
+	m, flows, constant, tenants := &Workload{}, 0, false, false
 	for _, w := range ws {
 		flows += len(w.Flows)
 		constant = constant || len(w.Constant) > 0
+		tenants = tenants || len(w.Tenants) > 0
 	}
 	m.Flows = make([]Flow, 0, flows)
 	if constant {
 		m.Constant = make([]Periodic, flows)
+	}
+	if tenants {
+		m.Tenants = make([]string, flows)
 	}
 	for i, w := range ws {
 		if i == 0 {
@@ -32,6 +36,9 @@ func Merge(ws ...*Workload) *Workload {
 		m.adopt(w.Packets, len(m.Flows))
 		if constant {
 			copy(m.Constant[len(m.Flows):], w.Constant)
+		}
+		if tenants {
+			copy(m.Tenants[len(m.Flows):], w.Tenants)
 		}
 		m.Flows = append(m.Flows, w.Flows...)
 		m.Provenance = append(m.Provenance, w.Provenance...)
@@ -93,6 +100,9 @@ func (w *Workload) sort() {
 			w.Flows[i], w.Flows[to] = w.Flows[to], w.Flows[i]
 			if len(w.Constant) > 0 {
 				w.Constant[i], w.Constant[to] = w.Constant[to], w.Constant[i]
+			}
+			if len(w.Tenants) > 0 {
+				w.Tenants[i], w.Tenants[to] = w.Tenants[to], w.Tenants[i]
 			}
 			now[i], now[to] = now[to], to
 		}

@@ -42,6 +42,9 @@ type Workload struct {
 	// is empty or as long as Flows. A zero period says that the flow is not constant.
 	Constant []Periodic
 
+	// Tenants says whose flow i is. It is empty or as long as Flows. Flows without a name are those of one tenant.
+	Tenants []string
+
 	// Packets holds, for the packet engine, the packets of flows that have times and sizes of their own. Such a flow
 	// begins at its first packet and ends after its last one; nothing else of its segments is exact.
 	Packets []Packets
@@ -78,6 +81,14 @@ func (w *Workload) End() units.Time {
 		}
 	}
 	return end
+}
+
+// Tenant is whose a flow is; empty for the flows of nobody in particular.
+func (w *Workload) Tenant(f flow.ID) string {
+	if len(w.Tenants) == 0 {
+		return ""
+	}
+	return w.Tenants[f]
 }
 
 // Totals sums the packets and the frame bytes of all flows.

@@ -68,7 +68,7 @@ func TestSyntheticFlowsAreDistinct(t *testing.T) {
 func TestMergeOrdersByFirstPacketAndKeepsTheOrderOfSources(t *testing.T) {
 	a := Staircase(StaircaseOptions{Flows: 2, Interval: 10, End: 100, Rate: 1e12})
 	b := &Workload{Flows: []Flow{{Tuple: SyntheticTuple(7), Segments: []Segment{{Start: 0, End: 5, Packets: 1}}}},
-		Skipped: []Count{{"x", 2}}}
+		Skipped: []Count{{"x", 2}}, Tenants: []string{"b"}}
 	m := Merge(a, b, &Workload{Skipped: []Count{{"x", 1}, {"a", 1}}})
 	check(t, m)
 	var order []flow.FiveTuple
@@ -80,6 +80,9 @@ func TestMergeOrdersByFirstPacketAndKeepsTheOrderOfSources(t *testing.T) {
 	}
 	if want := []Periodic{{0, Every(1), 100}, {}, {10, Every(1), 100}}; !reflect.DeepEqual(m.Constant, want) {
 		t.Errorf("got %v, want %v", m.Constant, want)
+	}
+	if want := []string{"", "b", ""}; !slices.Equal(m.Tenants, want) || m.Tenant(1) != "b" || a.Tenant(1) != "" {
+		t.Errorf("tenants %q, want %q", m.Tenants, want)
 	}
 	if want := []Count{{"a", 1}, {"x", 3}}; !reflect.DeepEqual(m.Skipped, want) {
 		t.Errorf("got %v, want %v", m.Skipped, want)

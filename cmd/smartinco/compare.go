@@ -14,11 +14,11 @@ import (
 func newCompare() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "compare A B",
-		Short: "Compare two records: errors, totals, decisions",
+		Short: "Compare two records: errors, totals, costs, decisions",
 		Long: `Compare record B with record A, the reference: the error of each series of windows (MAE, the mean
 absolute error; WAPE, its share of A's mean; MAPE, the mean absolute percentage error of the windows in which A is not
-0; Pearson's correlation), the totals, and the first decisions that differ. Two engines are compared so, two policies,
-or a simulation with hardware.
+0; Pearson's correlation), the totals, what the controllers cost, and the first decisions that differ. Two engines are
+compared so, two policies, or a simulation with hardware.
 
 Where windows end at different times, rates are averaged over the longer ones; records of different length are compared
 as far as both go. With -o, both are drawn over each other, in the format that the file's ending names: .pdf, .svg, .png

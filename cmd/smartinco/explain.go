@@ -54,6 +54,9 @@ func (p *policy) page(out io.Writer) {
 	if p.Tuple {
 		sees = append(sees, "the five-tuple of each flow")
 	}
+	if p.Tenant {
+		sees = append(sees, "whose flow each is")
+	}
 	line("sees", strings.Join(sees, "; "))
 	line("keeps", cmp.Or(p.State, "nothing between decisions"))
 	if n := regexp.MustCompile(`\bn\b`); n.MatchString(p.Cost) {

@@ -21,11 +21,14 @@ window.
 The tables latency and histogram are there when the scenario asks for them with measure.delay: quantiles of wait,
 sojourn and end-to-end delay in picoseconds, of the run, each instance and each flow, and the buckets behind them.
 
-The table policy says what the scheduling policy did: flows placed, held, refused and moved, how often it gave each of
-its reasons, and what it counts itself.`),
+The table policy says what the scheduling policy did: flows placed, held, refused and moved, or unmoved
+for want of budget, how often it gave each of its reasons, and what it counts itself. The table costs says what the autoscaler cost and left undone: instance-seconds,
+scale events, reversals, time with too few or too many instances, loss and the rest; the table reasons, how often it
+gave each of its reasons.`),
 		Example: `  smartinco export out/best-fit --table windows
   smartinco export out/best-fit --table decisions --format json
   smartinco export out/best-fit --table policy
+  smartinco export out/best-fit --table costs
   smartinco export out/queue --table latency`,
 		Args: cobra.ExactArgs(1),
 	}

@@ -18,7 +18,7 @@ func newPlot() *cobra.Command {
 	var ids []string
 	for _, f := range plots.Figures() {
 		ids = append(ids, f.ID)
-		fmt.Fprintf(&list, "\n  %-6s %s\n         from %s", f.ID, f.Title, f.Needs)
+		fmt.Fprintf(&list, "\n  %-8s %s\n           from %s", f.ID, f.Title, f.Needs)
 	}
 	c := &cobra.Command{
 		Use:   "plot FIGURE|all DIR...",
@@ -26,11 +26,14 @@ func newPlot() *cobra.Command {
 		Long: prose(`
 Draw a figure from records. Each DIR is a record, or a directory with records below it, as sweep leaves them. The ending
 of FILE chooses the format: .pdf, .svg, .png (300 dpi) or .tex (TikZ). What is drawn goes to a .csv beside the figure.
-The ending .md writes the figure compare as a table in Markdown. With all, every figure that the records suffice for is drawn into the directory named by -o.
+The ending .md writes the figure compare as a table in Markdown. With all, every figure that the records suffice for is
+drawn into the directory named by -o.
 
 Figures:` + list.String()),
 		Example: `  smartinco plot fig9 out/round-robin out/best-fit out/worst-fit -o fig9.pdf
   smartinco plot fig9 out/study -o fig9.svg --width 7.16 --published=false
+  smartinco plot compare out/study -o compare.md
+  smartinco plot scaling out/hpa out/kpa -o scaling.pdf
   smartinco plot all out/study -o figures --ending .png`,
 		Args: cobra.MinimumNArgs(2),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

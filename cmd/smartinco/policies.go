@@ -23,6 +23,7 @@ type policy struct {
 	Description string               `json:"description"`
 	Telemetry   []string             `json:"telemetry"`
 	Tuple       bool                 `json:"five_tuple,omitempty"`
+	Tenant      bool                 `json:"tenant,omitempty"`
 	Source      string               `json:"source"`
 	Score       string               `json:"score,omitempty"`
 	Best        string               `json:"best,omitempty"` // which score is: highest or lowest
@@ -48,7 +49,7 @@ func newPolicies() *cobra.Command {
 		Long: prose(`
 List the policies that a scenario can name, by the key that takes them: what each looks at, what it does and where it
 comes from. It looks at T0: what is always known; T1: the orchestrator's own books; T2: the switch's counters, as old
-as the telemetry window; T5: the true rates of flows, which a simulator alone knows.
+as the telemetry window; T5: the true rates of flows and what is to come, which a simulator alone knows.
 
 With the NAME of a policy, all that is known of it: what it keeps, what a decision costs, where it differs from its
 source, its options, the reasons that it gives and what it counts. With any other NAME, such as that of a system, the
@@ -131,7 +132,8 @@ func policyTables() []policyTable {
 	schedulers := policyTable{Key: "scheduler.policy"}
 	for _, row := range scheduler.Policies {
 		p := described(row.Info)
-		p.Family, p.Tuple, p.Reasons, p.Counters = scheduler.Families.Of(row.Name), row.Tuple, row.Reasons, row.Counters
+		p.Family, p.Tuple, p.Tenant = scheduler.Families.Of(row.Name), row.Tuple, row.Tenant
+		p.Reasons, p.Counters = row.Reasons, row.Counters
 		p.Best = "lowest"
 		if row.Highest {
 			p.Best = "highest"
@@ -147,7 +149,7 @@ func policyTables() []policyTable {
 	scalers := policyTable{Key: "autoscaler.policy"}
 	for _, row := range autoscaler.Policies {
 		p := described(row.Info)
-		p.Family = autoscaler.Families.Of(row.Name)
+		p.Family, p.Counters = autoscaler.Families.Of(row.Name), row.Counters
 		o := autoscaler.DefaultOptions()
 		o.Policy = autoscaler.Named(row.Name)
 		if row.New != nil { // beside a policy that never evaluates, the keys of another are written
@@ -181,7 +183,7 @@ func beside(o scheduler.Options) (does []string) {
 		does = append(does, "moves flows that have an instance, at times of its own")
 	}
 	if _, ok := s.Policy.(contract.Ranker); ok {
-		does = append(does, "ranks held flows")
+		does = append(does, "has held flows wait in queues of its own")
 	}
 	if _, ok := s.Policy.(contract.Estimator); ok {
 		does = append(does, "tells the autoscaler what a held flow would bring")

@@ -18,11 +18,12 @@ import (
 func newScenario() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "scenario",
-		Short: "Show scenarios, their schema and their reference",
+		Short: "Show scenarios, stacks, the schema and the reference",
 		Example: `  smartinco scenario list
   smartinco scenario show fig9-best-fit > mine.yaml
   smartinco scenario schema > scenario.schema.json`,
-	}, newScenarioList(), newScenarioShow(), newScenarioSchema(), newScenarioReference())
+	}, newScenarioList(), newScenarioShow(), newScenarioStacks(), newScenarioSchema(),
+		newScenarioReference())
 }
 
 func newScenarioList() *cobra.Command {

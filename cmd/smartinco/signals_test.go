@@ -46,9 +46,15 @@ type work struct {
 var midways = map[string]midway{
 	"run":             long("run", "out/run.json"),
 	"sweep":           long("sweep", "out/*/run.json"),
+	"sweep plan":      prints("sweep", "plan", "fig9", "-o", "DIR/none"),
+	"sweep status":    prints("sweep", "status", "fig9", "-o", "DIR/none"),
+	"sweep missing":   prints("sweep", "missing", "fig9", "-o", "DIR/none"),
+	"sweep merge":     prints("sweep", "merge", "fig9", "--set", "duration=5s", "-o", "STUDY"),
+	"sweep rank":      prints("sweep", "rank", "STUDY"),
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
 	"fidelity":        waiting("fidelity", "--readings"),
+	"report":          prints("report", "RECORD", "-o", "r.html"),
 	"plot":            prints("plot", "fig9", "RECORD", "-o", "f.svg"),
 	"export":          prints("export", "RECORD"),
 	"verify":          prints("verify", "RECORD"),
@@ -73,6 +79,7 @@ var midways = map[string]midway{
 	"trex-server":     serving,
 	"forward":         asRoot("forward", "--in", "lo", "--out", "lo"),
 	"scenario list":   prints("scenario", "list"),
+	"scenario stacks": prints("scenario", "stacks"),
 	"scenario show":   prints("scenario", "show", "fig9"),
 	"scenario schema": prints("scenario", "schema"),
 
@@ -281,7 +288,8 @@ func until(dir, appears string) func() {
 	}
 }
 
-// prints is a verb that reads little and prints. RECORD, POINTS and FLOWS in its arguments are files of that kind.
+// prints is a verb that reads little and prints. RECORD, STUDY, POINTS and FLOWS in its arguments are files of that
+// kind.
 func prints(args ...string) midway {
 	return func(t *testing.T, dir string) work {
 		var all []string
@@ -290,6 +298,9 @@ func prints(args ...string) midway {
 			case "RECORD":
 				a = filepath.Join(dir, "record")
 				quiet(t, "run", "fig9-best-fit", "--set", "duration=10s", "--force", "-o", a)
+			case "STUDY":
+				a = filepath.Join(dir, "study")
+				quiet(t, "sweep", "fig9", "--set", "duration=5s", "-o", a)
 			case "POINTS":
 				a = filepath.Join(dir, "points.csv")
 				write(t, a, "1,25Mpps\n4,10.5Mpps\n8,5.25Mpps\n")

@@ -45,6 +45,7 @@ type flowState struct {
 	removing       bool          // the newest request removes the rule
 	sent, answered uint32        // requests
 	moves          int32
+	came           int // packets without a rule
 	seen, ended    bool
 	forwarded      uint64 // packets that reached an instance by the slow path
 	counted        uint64 // packets counted by rules that are gone
@@ -120,8 +121,12 @@ func (p *plant) arrived(e *hw.Event) {
 		s.seen = true
 		p.flows.active++
 	}
-	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: e.Tuple})
+	p.deliver(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: id, Tuple: e.Tuple,
+		Tenant: p.traffic.Tenant(id)})
 	p.opts.Metrics.placed.Observe(time.Since(e.At).Seconds())
+	if s.came++; s.came == p.sc.Scheduler.Offload.After && s.came > 1 {
+		p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: id})
+	}
 	if !s.routed || s.want == 0 {
 		p.flows.dropped++
 		return
@@ -167,6 +172,13 @@ func (p *plant) write(id flow.ID, to flow.Instance) {
 	}
 	s.sent++
 	s.removing = false
+}
+
+// steer has the slow path send the flow's packets to the instance. It has no rule yet.
+func (p *plant) steer(id flow.ID, to flow.Instance) {
+	s := &p.flows.list[id]
+	p.assign(s, to)
+	p.follow(s, to)
 }
 
 // ruled says whether a rule is in force, or will be once all requests are answered.

@@ -216,6 +216,8 @@ func (p *plant) act(a *orchestrator.Action) {
 		p.write(a.Flow, a.Instance)
 	case orchestrator.RemoveRule:
 		p.unrule(a.Flow)
+	case orchestrator.Steer:
+		p.steer(a.Flow, a.Instance)
 	case orchestrator.CreateInstance:
 		p.create(a.Instance, a.Share)
 	case orchestrator.DeleteInstance:

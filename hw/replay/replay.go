@@ -44,6 +44,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
@@ -102,8 +103,17 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 		return refusef("scenario %s: scheduler.policy: %s is told the true rate of each flow (T5), which a simulator "+
 			"knows and hardware does not: want another policy", sc.Name, row.Name)
 	}
+	if row := autoscaler.Policies.Find(sc.Autoscaler.Policy.Name); row != nil && row.Sees.Has(policy.T5) {
+		return refusef("scenario %s: autoscaler.policy: %s is told what the workload will offer (T5), which a "+
+			"simulator knows and hardware does not: want another policy", sc.Name, row.Name)
+	}
 	if err := checkReports(sc.Name, sc.Autoscaler.Measures()); err != nil {
 		return err
+	}
+	if sc.Scheduler.Ruleless() {
+		return refusef("scenario %s: scheduler.policy: %s without rules: the drivers write a rule for each flow, and "+
+			"cannot put a policy's function into a switch: want rules: flow, and a policy that goes by rules",
+			sc.Name, sc.Scheduler.Policy.Name)
 	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+

@@ -315,6 +315,25 @@ func TestTheFirstInstancesCannotBeStarted(t *testing.T) {
 	}
 }
 
+// A flow gets its rule with the fiftieth packet that comes without one. Those before go to the flow's instance.
+func TestRulesForFlowsThatGrow(t *testing.T) {
+	t.Parallel()
+	for after, rules := range map[string]int64{"50": 6, "5000": 0} {
+		o := run(context.Background(), t, newRack(0), short, "scheduler.offload.after="+after)
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		x := &o.Run.Totals
+		if x.RulesInstalled != rules || x.Processed != x.Offered {
+			t.Errorf("after %s packets: %d rules, want %d; processed %.0f of %.0f", after, x.RulesInstalled, rules,
+				x.Processed, x.Offered)
+		}
+		if slow := x.SlowPath; slow < 6*50 || rules == 0 && slow != x.Offered {
+			t.Errorf("after %s packets: %.0f of %.0f on the slow path", after, slow, x.Offered)
+		}
+	}
+}
+
 func TestFullRuleTableLeavesFlowsOnTheSlowPath(t *testing.T) {
 	t.Parallel()
 	o := run(context.Background(), t, newRack(4), short)
@@ -520,6 +539,8 @@ func TestCheck(t *testing.T) {
 		{nil, hw.Capabilities{CounterLag: 2 * time.Second},
 			"telemetry.window is 150ms, but the switch's counters may be 2s old"},
 		{[]string{"scheduler.policy=oracle"}, hw.Capabilities{}, "oracle is told the true rate of each flow (T5)"},
+		{[]string{"scheduler.policy=cheetah"}, hw.Capabilities{}, "scheduler.policy: cheetah without rules"},
+		{[]string{"scheduler.policy=hrw", "scheduler.rules=none"}, hw.Capabilities{}, "hrw without rules"},
 		{[]string{"faults=[{kind: link-down, at: 1s}]"}, hw.Capabilities{}, "faults.0: link-down"},
 	} {
 		sc, w := load(t, short, c.sets...)

@@ -17,6 +17,10 @@ type Autoscaler struct {
 	wants  policy.MetricSet
 	last   policy.Proposal
 
+	counts policy.ScalingCounts // but its Counters
+	row    *policy.ScalerRow
+	own    []uint64 // the policy adds to them
+
 	steps     policy.Steps
 	scaled    units.Time // when an evaluation last changed the number; Never before
 	scaledOut units.Time // when one last raised it; Never before
@@ -29,11 +33,12 @@ func New(o Options, seed uint64) (*Autoscaler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Autoscaler{moves: d.moves, wants: d.measures(), scaled: units.Never, scaledOut: units.Never}
+	a := &Autoscaler{moves: d.moves, wants: d.measures(), row: d.scaler, own: make([]uint64, len(d.scaler.Counters)),
+		scaled: units.Never, scaledOut: units.Never}
 	a.shows.scaler, a.shows.victim = d.scaler.Sees, d.victim.Sees
 	a.victim = d.victim.New(policy.Env{Rand: numeric.Stream(seed, "victim/"+d.victim.Name)})
 	if d.scaler.New != nil {
-		env := policy.Env{Rand: numeric.Stream(seed, "autoscaler/"+d.scaler.Name)}
+		env := policy.Env{Rand: numeric.Stream(seed, "autoscaler/"+d.scaler.Name), Counts: a.own}
 		if a.scaler, err = d.scaler.New(d.options, env); err != nil {
 			return nil, fmt.Errorf("autoscaler.policy.%s.%w", d.scaler.Name, err)
 		}
@@ -50,6 +55,9 @@ func (a *Autoscaler) Measures() policy.MetricSet { return a.wants }
 // Moves reports whether a scale-in moves the flows of its victim, or lets them finish.
 func (a *Autoscaler) Moves() bool { return a.moves }
 
+// Foresees reports whether the policy is an oracle, which is shown Snapshot.Ahead.
+func (a *Autoscaler) Foresees() bool { return a.Active() && a.shows.scaler.Has(policy.T5) }
+
 // Evaluate asks the policy how many instances there shall be. The number is within the snapshot's bounds; the steps are
 // valid until the next call. Snapshot.LastScaling and LastScaleOut are filled in, and what the policy may not see is
 // cleared.
@@ -65,11 +73,14 @@ func (a *Autoscaler) Evaluate(s *policy.Snapshot) (desired int, steps []policy.S
 	if desired < s.Min || desired > s.Max { // a fault of the policy
 		desired = a.steps.Clamp(s, desired)
 	}
-	if desired != s.Current {
+	a.counts.Evaluations++
+	switch {
+	case desired > s.Current:
+		a.scaled, a.scaledOut = s.Now, s.Now
+		a.counts.Out++
+	case desired < s.Current:
 		a.scaled = s.Now
-	}
-	if desired > s.Current {
-		a.scaledOut = s.Now
+		a.counts.In++
 	}
 	return desired, a.steps
 }
@@ -77,6 +88,16 @@ func (a *Autoscaler) Evaluate(s *policy.Snapshot) (desired int, steps []policy.S
 // Shares are what the last evaluation wants of the instances' shares of a core, as in policy.Proposal.
 func (a *Autoscaler) Shares() (resize []policy.Resize, fresh float64) {
 	return a.last.Resize, a.last.Share
+}
+
+// Counts is what the scaling policy has done so far; nil for one that counts nothing itself.
+func (a *Autoscaler) Counts() *policy.ScalingCounts {
+	if len(a.own) == 0 {
+		return nil
+	}
+	c := a.counts
+	c.Name, c.Counters = a.row.Name, policy.Named(a.row.Counters, a.own)
+	return &c
 }
 
 // PickVictim returns the index of the instance to remove, and the scores by which the victim policy ranks them all: the

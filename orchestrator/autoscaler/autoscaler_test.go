@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/scalingtest"
@@ -222,16 +221,25 @@ func TestAPolicySeesWhatItsRowDeclares(t *testing.T) {
 	}
 }
 
-func TestVictims(t *testing.T) {
-	row := func(id flow.Instance, flows int32, load float64) policy.Instance {
-		return policy.Instance{ID: id, Flows: flows, Rate: telemetry.Rate{Rx: load}}
+// A policy that counts nothing itself leaves no counts, so that records of it are as they were.
+func TestCounts(t *testing.T) {
+	if c := mustNew(t, nil).Counts(); c != nil {
+		t.Errorf("counts %+v, want none", c)
 	}
-	for name, want := range map[string]int{"newest": 3, "oldest": 0, "least-loaded": 3, "fewest-flows": 3} {
-		from := []policy.Instance{row(1, 5, 30), row(2, 1, 40), row(4, 9, 20), row(5, 1, 20)}
-		got, scores := mustNew(t, func(o *Options) { o.Victim = name }).PickVictim(0, from)
-		if got != want || len(scores) != len(from) || scores[got] != slices.Min(scores) {
-			t.Errorf("%s: position %d of scores %v, want %d", name, got, scores, want)
+	a := mustNew(t, func(o *Options) { o.Policy = Named("phpa-linear") })
+	for i, load := range []float64{8, 30, 30, 30} { // of 10 Mpps at 80 %
+		s := snapshot(15*i, 1+i/2, load)
+		s.Wanted, s.Max = s.Current, 2
+		for k := range s.Instances {
+			s.Instances[k].State, s.Instances[k].Rate.Tx = policy.Ready, load*1e6
 		}
+		a.Evaluate(s)
+	}
+	want := &policy.ScalingCounts{Name: "phpa-linear", Evaluations: 4, Out: 1, In: 0, Counters: []policy.Count{
+		{Name: "forecasts", N: 4}, {Name: "forecasts above what the metrics want", N: 3}, // all but the first
+		{Name: "forecasts below it"}}}
+	if got := a.Counts(); !reflect.DeepEqual(got, want) {
+		t.Errorf("counts %+v, want %+v", got, want)
 	}
 }
 

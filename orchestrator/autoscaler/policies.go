@@ -2,11 +2,14 @@ package autoscaler
 
 import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/aws"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/forecast"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/inreal"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/keda"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/knative"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/marathon"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/nomad"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/oracle"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/plain"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/thesis"
 	"github.com/smartinco/smartinco/orchestrator/policy"
@@ -16,12 +19,15 @@ import (
 var Families = policy.Families[policy.ScalerRow]{
 	{Name: "thesis", Rows: thesis.Scalers},
 	{Name: "kubernetes", Rows: kubernetes.Scalers},
+	{Name: "keda", Rows: keda.Scalers},
 	{Name: "knative", Rows: knative.Scalers},
 	{Name: "nomad", Rows: nomad.Scalers},
 	{Name: "marathon", Rows: marathon.Scalers},
 	{Name: "aws", Rows: aws.Scalers},
+	{Name: "forecast", Rows: forecast.Scalers},
 	{Name: "inreal", Rows: inreal.Scalers},
 	{Name: "plain", Rows: plain.Scalers},
+	{Name: "oracle", Rows: oracle.Scalers},
 	{Rows: policy.Table[policy.ScalerRow]{none}},
 }
 

@@ -35,6 +35,10 @@ type Work struct {
 	Held  bool           // it was held before, and is asked for again
 	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
 	Rate  float64        // T5: packets a second that it offers, on average over its life; 0 unless the row declares T5
+
+	// Tenant is whose work it is. It is empty for work of nobody in particular, and where the policy's row does not say
+	// Tenant.
+	Tenant string
 }
 
 // Hash is the 64-bit xxHash of the five-tuple: the addresses in their 16-byte form, then the ports and the protocol in
@@ -64,6 +68,11 @@ type View struct {
 	Weight  []int32 // its share beside the others; 0: it is to take no new work
 	MaxConn []int32 // most flows that it is to have; 0: any number
 
+	// T0: where the scenario lets MaxConn fall with the flows that there are, to how many, 0 for not at all, and with
+	// how many flows it is what it says. What it is with fewer is the policy's to say. Otherwise nil and 0.
+	MinConn  []int32
+	FullConn int32
+
 	// T0: how long an instance that joins is to have less than its weight; 0: not at all. What it has in that time, and
 	// which instances have come too early for it, is the policy's to say.
 	SlowStart units.Time
@@ -87,6 +96,8 @@ const (
 	Ended                // Work: it is not assigned to Work.At any more, whose row is Slot, or -1 if it takes no work
 	Asked                // the counters are being read
 	Measured             // Since, Until: the columns of T2 are new, and describe that time
+	Queued               // Work: it is held from now on
+	Unqueued             // Work: it is held no more: it has ended, or what Placed tells of follows, or it is refused
 )
 
 // Event is what a policy is told. It is valid during Observe only.
@@ -148,10 +159,25 @@ type Move struct {
 	Slot int
 }
 
-// Ranker is a policy under which not all held work is alike. The greatest rank is tried first; work of equal rank is
-// tried in order of arrival, until one unit has to stay held: the policy promises that the others of that rank would
-// too. A rank depends on the work alone, Held left out. A policy that is no Ranker promises the same of all work.
-type Ranker interface{ Rank(w *Work) int }
+// Keeper is a policy that dispatches packets without rules, and under which a flow may stay at its instance although
+// Pick would answer otherwise by now: a packet names its instance, or another hands it on.
+type Keeper interface {
+	// Keeps says until when the packets of w will reach w.At, which is there, if no instance joins or leaves until
+	// then, and how many others hand them on before. If that time is not after v.Now, they do not reach it. v may hold
+	// no instance; lives says of any whether it is still there, taking work or draining.
+	Keeps(w *Work, v *View, lives func(flow.Instance) bool) (until units.Time, hops int)
+}
+
+// Ranker is a policy under which not all held work is alike. Work waits in queues, each in order of arrival. When a
+// unit has to stay held, its queue is not tried further: the policy promises that the others in it would have to stay
+// too. A policy that is no Ranker promises the same of all work.
+type Ranker interface {
+	// Queue is where a unit waits. It depends on the work alone, Held left out.
+	Queue(w *Work) int
+	// Before reports whether queue a is tried before queue b, as things are now: a strict order. It is asked anew each
+	// time that work was placed. Of queues that are equal, the one of the lower number is tried first.
+	Before(a, b int) bool
+}
 
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler
 // counts held flows so; under a policy that does not know, each is one packet a second.

@@ -107,11 +107,23 @@ func (fs Families[R]) Of(name string) string {
 	return ""
 }
 
+// Dispatch says whether packets find their instance without a rule for each flow.
+type Dispatch uint8
+
+// The ways of dispatch.
+const (
+	ByRule   Dispatch = iota // by a rule for each flow alone
+	ByEither                 // Pick goes by flow and instances alone, so that a switch may ask it for each packet
+	ByPacket                 // without rules: each packet itself tells where it goes
+)
+
 // Row is a scheduling policy in the table of its family.
 type Row struct {
 	Info
+	Dispatch Dispatch
 	Highest  bool     // the highest score is the best one; otherwise the lowest
 	Tuple    bool     // it looks at the flow's five-tuple
+	Tenant   bool     // it looks at whose flow it is
 	Reasons  []string // of its answers, in the decision log
 	Counters []string // what it counts itself, in Env.Counts
 	Maker

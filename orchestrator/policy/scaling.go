@@ -65,6 +65,10 @@ type Snapshot struct {
 	Measured bool       // T2: any counters have been read
 	Period   units.Time // T3: time between two readings of the reports; 0 where there are none
 
+	// T5: the most packets a second that the workload offers at any time before an instance that is ordered in the next
+	// evaluation could be ready.
+	Ahead float64
+
 	Instances []Instance // those that start, are ready or drain, in order of their numbers
 }
 
@@ -123,6 +127,9 @@ func (s *Snapshot) Narrow(sees Class) {
 	if !sees.Has(T3) {
 		s.Period = 0
 	}
+	if !sees.Has(T5) {
+		s.Ahead = 0
+	}
 	Narrow(s.Instances, sees)
 }
 
@@ -148,8 +155,9 @@ func Narrow(of []Instance, sees Class) {
 // ScalerRow is a scaling policy in the table of its family.
 type ScalerRow struct {
 	Info
-	Asleep  bool // where no instance is wanted, it asks for none
-	Resizes bool // it changes the shares of instances
+	Asleep   bool     // where no instance is wanted, it asks for none
+	Counters []string // what it counts itself, in Env.Counts
+	Resizes  bool     // it changes the shares of instances
 	ScalerMaker
 }
 

@@ -53,6 +53,7 @@ const (
 	Stabilised  = "stabilise"
 	RateLimited = "rate-limit"
 	Clamped     = "clamp"
+	Forecast    = "forecast" // what is expected is joined with what is measured
 )
 
 // History is the recommendations of the last while, which Steps.Stabilise keeps.

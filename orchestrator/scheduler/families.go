@@ -9,6 +9,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/mesos"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/nomad"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/oracle"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
@@ -29,6 +30,7 @@ var Families = policy.Families[policy.Row]{
 	{Name: "envoy", Rows: envoy.Policies},
 	{Name: "katran", Rows: katran.Policies},
 	{Name: "nomad", Rows: nomad.Policies},
+	{Name: "mesos", Rows: mesos.Policies},
 	{Name: "oracle", Rows: oracle.Policies},
 }
 

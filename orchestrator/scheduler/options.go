@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
@@ -16,6 +17,23 @@ type Options struct {
 	thesis.Options `yaml:",inline"`
 	Ties           string `yaml:"ties" enum:"first|random" default:"first"`
 	NoInstance     string `yaml:"no_instance" enum:"hold|drop" default:"hold"`
+	Rules          string `yaml:"rules" enum:"flow|none" default:"flow"`
+	MoveBudget     int    `yaml:"move_budget" default:"0" min:"0" max:"1000000000"`
+
+	Offload Offload `yaml:"offload"`
+}
+
+// Offload says which flows get a rule.
+type Offload struct {
+	After int `yaml:"after" default:"1" min:"1" max:"1000000000"`
+}
+
+// Docs implements strictyaml.Documented.
+func (Offload) Docs() string {
+	return `
+after: packets of a flow that the slow path has served when the flow gets its rule: 1, with the first; the others before
+	go to the flow's instance by the slow path
+`
 }
 
 // Docs implements strictyaml.Documented.
@@ -25,6 +43,10 @@ policy: which instance takes a new flow; see smartinco policies
 limit: packet rate that one instance is trusted with (thesis 4.3)
 ties: which of several equal candidates wins: the first by number, or one drawn from the scenario's seed
 no_instance: what to do with a flow that arrives when no instance is ready
+rules: flow: a rule for each flow; none: the switch works out for each packet where it goes, as beamer and cheetah have
+	it either way, and policies that hash can
+move_budget: most flows that a policy which moves flows moves in each second of the run; 0 for any number
+offload: which flows get a rule
 `
 }
 
@@ -47,9 +69,18 @@ func thesisRules(row *policy.Row) bool {
 	return ok
 }
 
-// Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules.
+// Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules. That
+// there is a rule for each flow, from its first packet on, goes without saying, and so does a budget that is not given.
 func (o Options) Unused(key string) bool {
 	row := Policies.Find(o.Policy.Name)
+	switch key {
+	case "rules":
+		return o.Rules != "none" || row != nil && row.Dispatch == policy.ByPacket
+	case "move_budget":
+		return o.MoveBudget == 0
+	case "offload":
+		return o.Offload.After <= 1
+	}
 	return row != nil && !thesisRules(row) && strictyaml.HasKey(thesis.Options{}, key)
 }
 
@@ -69,10 +100,38 @@ func (o Options) Validate() error {
 	if err := strictyaml.Check(&o); err != nil {
 		return fmt.Errorf("scheduler.%w", err)
 	}
+	if row := Policies.Find(o.Policy.Name); o.Rules == "none" && row != nil && row.Dispatch == policy.ByRule {
+		return fmt.Errorf("scheduler.rules: none with policy: %s, whose answers do not depend on flow and instances "+
+			"alone: want rules: flow, or one of the policies %s", row.Name, strings.Join(ruleless(), ", "))
+	}
+	if o.Ruleless() && o.Offload.After > 1 {
+		return fmt.Errorf("scheduler.offload.after: %d with policy: %s, which writes no rules: want 1", o.Offload.After,
+			o.Policy.Name)
+	}
 	if o.Demand == "fixed" && o.DemandRate == 0 {
 		return fmt.Errorf("scheduler.demand_rate: 0pps with demand: fixed: want a packet rate above 0")
 	}
 	return nil
+}
+
+// ruleless names the policies that need no rules.
+func ruleless() (names []string) {
+	for _, row := range Policies {
+		if row.Dispatch != policy.ByRule {
+			names = append(names, row.Name)
+		}
+	}
+	return names
+}
+
+// Ruleless says whether packets find their instance without rules: the switch does for each what the policy would.
+func (o *Options) Ruleless() bool {
+	row := Policies.Find(o.Policy.Name)
+	return row != nil && o.withoutRules(row)
+}
+
+func (o *Options) withoutRules(row *policy.Row) bool {
+	return row.Dispatch == policy.ByPacket || row.Dispatch == policy.ByEither && o.Rules == "none"
 }
 
 // of are the options of a row.

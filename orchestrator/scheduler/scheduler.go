@@ -6,17 +6,23 @@ import (
 
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Scheduler is the host of one policy.
 type Scheduler struct {
 	policy.Policy
 	row      *policy.Row
+	ruleless bool
 	reasons  []string // the row's, and those of noInstance
 	counts   counts
 	noTarget policy.Verdict // on work that comes when no instance takes any
 	weighed  policy.Weighed
 	best     [2]lowest // of the candidates that fit, and of those that do not
+
+	budget int        // most moves in a second; 0: any number
+	second units.Time // of the run
+	spent  int        // moves in it
 }
 
 // New makes the policy that the options name. The seed feeds its random streams.
@@ -39,7 +45,8 @@ func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scheduler.policy.%s.%w", row.Name, err)
 	}
-	s := &Scheduler{Policy: p, row: row, noTarget: policy.Hold, reasons: slices.Concat(row.Reasons, noInstance)}
+	s := &Scheduler{Policy: p, row: row, ruleless: o.withoutRules(row), noTarget: policy.Hold,
+		reasons: slices.Concat(row.Reasons, noInstance), budget: o.MoveBudget}
 	s.counts.reasons, s.counts.own = make([]uint64, len(s.reasons)), env.Counts
 	if o.NoInstance == "drop" {
 		s.noTarget = policy.Drop
@@ -52,6 +59,9 @@ var noInstance = []string{"no instance is ready: held", "no instance is ready: d
 
 // Row describes the policy.
 func (s *Scheduler) Row() *policy.Row { return s.row }
+
+// Ruleless is Options.Ruleless.
+func (s *Scheduler) Ruleless() bool { return s.ruleless }
 
 // Decide says what becomes of a unit of work, and why. log asks for the candidates.
 func (s *Scheduler) Decide(w *policy.Work, v *policy.View, log bool) (a policy.Answer, reason string) {

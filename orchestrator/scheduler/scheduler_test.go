@@ -131,6 +131,9 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		{func(o *Options) { o.NoFit = "" }, []string{"scheduler.nofit", "least-loaded, reject, queue"}},
 		{func(o *Options) { o.Ties = "?" }, []string{"scheduler.ties", "first, random"}},
 		{func(o *Options) { o.NoInstance = "?" }, []string{"scheduler.no_instance", "hold, drop"}},
+		{func(o *Options) { o.Rules = "few" }, []string{"scheduler.rules", "flow, none"}},
+		{func(o *Options) { o.Rules = "none" },
+			[]string{"scheduler.rules: none with policy: best-fit", "maglev", "cheetah"}},
 	} {
 		_, err := New(options("best-fit", tc.edit), 1)
 		for _, w := range tc.want {
@@ -147,11 +150,13 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 func TestWhichPoliciesGoByWeights(t *testing.T) {
 	shares := strings.Fields("ipvs-wrr ipvs-wlc ipvs-sed ipvs-nq ipvs-sh ipvs-mh ipvs-ovf ipvs-fo ipvs-twos " +
 		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash " +
-		"hrw envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
+		"hrw beamer envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
 	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random katran"), shares...)
-	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first nomad-binpack nomad-spread"), shares...)
+	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first nomad-binpack nomad-spread mesos-drf "+
+		"mesos-offers"), shares...)
 	limits = slices.DeleteFunc(limits, func(s string) bool {
-		return s == "haproxy-source" || s == "haproxy-hash" || s == "hrw" || strings.HasPrefix(s, "envoy-")
+		return slices.Contains([]string{"haproxy-source", "haproxy-hash", "hrw", "beamer"}, s) ||
+			strings.HasPrefix(s, "envoy-")
 	})
 	for _, row := range Policies {
 		equal := placements(t, row.Name, []int32{2, 2, 2}, []int32{0, 0, 0})

@@ -111,13 +111,14 @@ type Series struct {
 // Kind is how a series is drawn.
 type Kind string
 
-// The kinds of series. A step holds each value until the next. Dots stand alone, in rows that the ticks of the y axis
-// name, and Lo and Hi are ends of their ranges along x.
+// The kinds of series. A step holds each value until the next. Points are markers without a line. Dots stand alone, in
+// rows that the ticks of the y axis name, and Lo and Hi are ends of their ranges along x.
 const (
-	Line Kind = "line"
-	Step Kind = "step"
-	Bars Kind = "bars"
-	Dots Kind = "dots"
+	Line   Kind = "line"
+	Step   Kind = "step"
+	Points Kind = "points"
+	Bars   Kind = "bars"
+	Dots   Kind = "dots"
 )
 
 // Mark is a published value or another reference: a grey line at a value of Y, or of X, with half a band to either

@@ -28,13 +28,20 @@ func (p *Panel) draw(c draw.Canvas) {
 			bar++
 		case Dots:
 			p.drawDots(c, s)
-		default:
+		case Line, Step:
 			p.drawBand(c, s)
 		}
 	}
 	for i, s := range p.Series {
 		if s.Kind == Line || s.Kind == Step {
 			p.drawLine(c, s, i)
+		}
+	}
+	for _, s := range p.Series {
+		if s.Kind == Points {
+			for i := range s.X {
+				drawMarker(c, s.Look.look(), p.point(c, s.X[i], s.Y[i]))
+			}
 		}
 	}
 	var taken []vg.Rectangle
@@ -163,11 +170,11 @@ func (p *Panel) drawLine(c draw.Canvas, s Series, nth int) {
 func (p *Panel) markers() int {
 	lines := 0
 	for _, s := range p.Series {
-		if s.Kind != Bars && !s.Thin {
+		if (s.Kind == Line || s.Kind == Step) && !s.Thin {
 			lines++
 		}
 	}
-	return max(4, min(10, 80/lines))
+	return max(4, min(10, 80/max(lines, 1)))
 }
 
 func (p *Panel) drawBars(c draw.Canvas, s Series, nth, of int) {

@@ -67,7 +67,7 @@ func drawKey(c draw.Canvas, s Series, left, mid vg.Length) {
 		drawBar(c, l, vg.Rectangle{Min: vg.Point{X: left, Y: mid - 3}, Max: vg.Point{X: left + keyWidth, Y: mid + 3.5}})
 		return
 	}
-	if s.Kind == Dots {
+	if s.Kind == Dots || s.Kind == Points {
 		drawMarker(c, l, vg.Point{X: left + keyWidth - 4, Y: mid})
 		return
 	}

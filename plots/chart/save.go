@@ -70,9 +70,9 @@ func replaceable(path string) error {
 // columns of the CSV file. Each row is a point of a series or a reference mark.
 var columns = []string{"panel", "kind", "series", "x", "y", "low", "high", "n", "x_label", "y_label"}
 
-// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step, bars or dots for series, and
-// published or limit for reference marks, whose x or y is empty. The series of a dot is its row. Low and high are the
-// ends of the band, empty if there is none, and n is the number of measurements behind a point.
+// WriteCSV writes every number that is drawn, one row for each point. Kind is line, step, points, bars or dots for
+// series, and published or limit for reference marks, whose x or y is empty. The series of a dot is its row. Low and
+// high are the ends of the band, empty if there is none, and n is the number of measurements behind a point.
 func (pg *Page) WriteCSV(w io.Writer) error {
 	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 10, 64) }
 	out := csv.NewWriter(w)
@@ -86,8 +86,8 @@ func (pg *Page) WriteCSV(w io.Writer) error {
 				yl = row[0].Y.Label
 			}
 			name := p.Title
-			if name == "" && r > 0 { // the lower panel of a column has the title of the upper one
-				name = pg.Rows[r-1][i].Title
+			for up := r - 1; name == "" && up >= 0; up-- { // a lower panel has the title of the one above
+				name = pg.Rows[up][i].Title
 			}
 			for _, s := range p.Series {
 				for k := range s.X {

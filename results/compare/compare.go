@@ -1,6 +1,6 @@
-// Package compare lays two records side by side: the error of each series of windows, the totals, and where the
-// orchestrators decided otherwise. It does not matter which plant made them: a simulation can be compared with
-// hardware, and two engines or two policies with each other.
+// Package compare lays two records side by side: the error of each series of windows, the totals, what the controllers
+// cost, and where the orchestrators decided otherwise. It does not matter which plant made them: a simulation can be
+// compared with hardware, and two engines or two policies with each other.
 //
 // The first record is the reference: errors are those of the second against it.
 package compare
@@ -24,6 +24,7 @@ type Comparison struct {
 	End       float64   `json:"end_s"`     // of the last
 	Series    []Series  `json:"series"`    // those that are not zero throughout in both
 	Totals    []Total   `json:"totals"`    // none if a run was killed
+	Costs     []Total   `json:"costs"`     // those that both know and that are not zero in both
 	Decisions Decisions `json:"decisions"` //
 	Notes     []string  `json:"notes"`     // what was done to make the two comparable
 }
@@ -118,7 +119,42 @@ func Records(a, b *results.Record) (*Comparison, error) {
 		return nil, err
 	}
 	c.totals(&a.Run, &b.Run)
+	if err := c.costs(a, b); err != nil {
+		return nil, err
+	}
 	return c, c.Decisions.compare(a, b)
+}
+
+// costs compares what the controllers cost.
+func (c *Comparison) costs(a, b *results.Record) error {
+	p, err := a.Costs()
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Dir, err)
+	}
+	q, err := b.Costs()
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.Dir, err)
+	}
+	for _, of := range results.CostTable {
+		t := Total{Name: of.Name, A: of.Of(p), B: of.Of(q)}
+		if math.IsNaN(t.A) || math.IsNaN(t.B) {
+			continue
+		}
+		c.Costs = t.into(c.Costs)
+	}
+	return nil
+}
+
+// into adds a total to others, with its percentage, unless it is zero in both records.
+func (t Total) into(all []Total) []Total {
+	if t.A == 0 && t.B == 0 {
+		return all
+	}
+	if t.A != 0 {
+		d := 100 * (t.B - t.A) / t.A
+		t.Percent = &d
+	}
+	return append(all, t)
 }
 
 func side(r *results.Record) Side {
@@ -283,14 +319,7 @@ func (c *Comparison) totals(a, b *results.Run) {
 		{Name: "rules installed", A: float64(p.RulesInstalled), B: float64(q.RulesInstalled)},
 		{Name: "rules rejected", A: float64(p.RulesRejected), B: float64(q.RulesRejected)},
 	} {
-		if t.A == 0 && t.B == 0 {
-			continue
-		}
-		if t.A != 0 {
-			d := 100 * (t.B - t.A) / t.A
-			t.Percent = &d
-		}
-		c.Totals = append(c.Totals, t)
+		c.Totals = t.into(c.Totals)
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+var scenario = map[string]any{"workload": []any{map[string]any{"cbr": map[string]any{"flows": 1, "rate": "1pps"}}}}
+
 // record makes a record of windows of 1 s with these processed rates; say writes its log.
 func record(t *testing.T, rates []float64, say func(*results.Memory)) *results.Record {
 	t.Helper()
@@ -33,7 +35,7 @@ func record(t *testing.T, rates []float64, say func(*results.Memory)) *results.R
 		}
 	}
 	run := &results.Run{Format: 1, Name: "x", Plant: "sim", Engine: "fluid", Duration: float64(len(rates)), Window: 1,
-		Complete: true, Totals: results.Totals{Offered: total, Processed: total}}
+		Complete: true, Scenario: scenario, Totals: results.Totals{Offered: total, Processed: total}}
 	if err := m.Close(run); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +197,8 @@ func TestRecordsOfDifferentLengthSayHowFarTheyGo(t *testing.T) {
 	if err := short.Window(&results.Window{T: 0.25}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := short.Close(&results.Run{Format: 1, Window: 0.25, Duration: 0.25, Error: "interrupted"}); err != nil {
+	if err := short.Close(&results.Run{Format: 1, Scenario: scenario, Window: 0.25, Duration: 0.25,
+		Error: "interrupted"}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := short.Record()
@@ -276,5 +279,44 @@ func TestNumbersAreWrittenWithoutNegativeZeros(t *testing.T) {
 	x := -1e-9
 	if got := fmt.Sprint(optional(&x, 2, " %"), " ", optional(nil, 2, " %")); got != "0.00 % -" {
 		t.Error(got)
+	}
+}
+
+// The costs that both records know stand side by side; what is 0 in both, or known to one alone, is left out.
+func TestCostsSideBySide(t *testing.T) {
+	scales := func(desired ...int) func(*results.Memory) {
+		return func(m *results.Memory) {
+			current := 2
+			for i, n := range desired {
+				m.Decided(&orchestrator.Decision{At: units.Time(i) * units.Second, Kind: orchestrator.Recommend,
+					Policy: "hpa", Flow: -1, Current: current, Desired: n})
+				current = n
+			}
+		}
+	}
+	a, b := record(t, []float64{1, 2}, scales(3, 4)), record(t, []float64{1, 2}, scales(3, 2, 3, 2))
+	c, err := Records(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]Total{}
+	for _, total := range c.Costs {
+		got[total.Name] = total
+	}
+	if s := got["scale_events"]; s.A != 2 || s.B != 4 || s.Percent == nil || *s.Percent != 100 {
+		t.Errorf("scale events: %+v", s)
+	}
+	if s := got["reversals"]; s.A != 0 || s.B != 3 || s.Percent != nil {
+		t.Errorf("reversals: %+v", s)
+	}
+	for _, name := range []string{"flows_moved", "wait_p99_s"} {
+		if _, ok := got[name]; ok {
+			t.Errorf("%s is listed", name)
+		}
+	}
+	var text bytes.Buffer
+	err = c.WriteText(&text)
+	if want := "  scale_events  2  4     +2  100.00 %\n"; err != nil || !strings.Contains(text.String(), want) {
+		t.Error(err, text.String())
 	}
 }

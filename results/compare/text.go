@@ -40,6 +40,14 @@ func (c *Comparison) WriteText(out io.Writer) error {
 		}
 		w.Flush()
 	}
+	if len(c.Costs) > 0 {
+		fmt.Fprintln(out)
+		fmt.Fprint(w, "cost\tA\tB\tB - A\tof A\t\n")
+		for _, t := range c.Costs {
+			fmt.Fprintf(w, "%s\t%.6g\t%.6g\t%+.4g\t%s\t\n", t.Name, t.A, t.B, t.B-t.A, optional(t.Percent, 2, " %"))
+		}
+		w.Flush()
+	}
 	_, err := fmt.Fprintf(out, "\n%s%s", c.Decisions.Flows.text(), c.Decisions.Scaling.text())
 	return err
 }

@@ -1,21 +1,28 @@
 #!/usr/bin/env bash
-# Runs every scheduling policy on three loads, and brings figures and tables of docs/comparison.md up to date.
+# Runs every policy on the loads, and brings figures and tables of docs/comparison.md up to date.
 #
-#   scenarios/compare/run.sh PROGRAM OUT
+#   scenarios/compare/run.sh PROGRAM OUT LOAD...
 set -euo pipefail
 program=$1 out=$2
+shift 2
 page=docs/comparison.md
 
-for load in fig9 agh capture; do
+for load; do
 	rm -rf "${out:?}/$load" # of an earlier program: finished runs would be passed over
 	"$program" sweep "scenarios/compare/$load.yaml" -o "$out/$load"
-	"$program" plot compare "$out/$load" -o "$out/compare-$load.png"
+	if [ "$load" = scaling ]; then
+		"$program" plot cost "$out/$load" -o "$out/cost-$load.png"
+		"$program" plot scaling "$out/$load"/*-stack={smartnic,kubernetes}-policy={target-utilization,hpa}-seed=1 \
+			-o "$out/time-$load.png"
+	else
+		"$program" plot compare "$out/$load" -o "$out/compare-$load.png"
+	fi
+	cp "$out"/*"-$load.png" docs/img/
 	"$program" plot compare "$out/$load" -o "$out/compare-$load.md"
-	cp "$out/compare-$load.png" docs/img/
-	awk -v begin="<!-- compare $load: make compare -->" -v table="$out/compare-$load.md" '
+	awk -v load="$load" -v table="$out/compare-$load.md" '
 		$0 == "<!-- end -->" { within = 0 }
 		!within { print }
-		$0 == begin { within = 1; while ((getline row < table) > 0) print row }
+		index($0, "<!-- compare " load ": ") == 1 { within = 1; while ((getline row < table) > 0) print row }
 	' "$page" >"$out/page.md"
 	cp "$out/page.md" "$page"
 done

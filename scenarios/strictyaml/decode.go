@@ -91,8 +91,18 @@ func (d *Decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 			v.FieldByIndex(f.index).Addr().Interface().(Custom).ReadYAML(d, def, Under(path, f.name))
 		}
 	}
-	if isOneOf(t) && len(given) != 1 && len(d.Errs) == wrong {
-		d.Fail(n, path, KindOf(n), fmt.Sprintf("exactly one of the keys %s; it has %d", keys, len(given)))
+	if isOneOf(t) && len(d.Errs) == wrong {
+		names, _ := alternatives(t)
+		has := 0
+		for _, name := range names {
+			if given[name] {
+				has++
+			}
+		}
+		if has != 1 {
+			d.Fail(n, path, KindOf(n),
+				fmt.Sprintf("exactly one of the keys %s; it has %d", strings.Join(names, ", "), has))
+		}
 	}
 }
 

@@ -36,8 +36,11 @@ func node(v reflect.Value) *yaml.Node {
 		if c.Options == nil {
 			return text("!!str", c.Name)
 		}
-		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map",
-			Content: []*yaml.Node{text("!!str", c.Name), node(reflect.ValueOf(c.Options))}}
+		options := node(reflect.ValueOf(c.Options))
+		if len(options.Content) == 0 { // none of them says anything
+			return text("!!str", c.Name)
+		}
+		return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: []*yaml.Node{text("!!str", c.Name), options}}
 	case v.Kind() == reflect.Pointer:
 		return node(v.Elem())
 	case v.Kind() == reflect.Struct:

@@ -51,7 +51,11 @@ func section(b *bytes.Buffer, title, path string, t reflect.Type) {
 		b.WriteString(intro + "\n\n")
 	}
 	if isOneOf(t) {
-		b.WriteString("A list; each element has exactly one of these keys.\n\n")
+		with := ""
+		if _, common := alternatives(t); len(common) > 0 {
+			with = ", with or without `" + strings.Join(common, "`, `") + "`"
+		}
+		fmt.Fprintf(b, "A list; each element has exactly one of these keys%s.\n\n", with)
 	}
 	keys(b, path, t)
 }

@@ -72,7 +72,12 @@ func objectSchema(t reflect.Type) Object {
 		o = append(o, Member{"required", required})
 	}
 	if isOneOf(t) {
-		o = append(o, Member{"minProperties", 1}, Member{"maxProperties", 1})
+		var one []Object
+		names, _ := alternatives(t)
+		for _, name := range names {
+			one = append(one, Object{{"required", []string{name}}})
+		}
+		o = append(o, Member{"oneOf", one})
 	}
 	return o
 }

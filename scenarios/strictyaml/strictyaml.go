@@ -59,7 +59,8 @@ type Tabled interface {
 // Partial is a struct some keys of which say nothing beside certain values of others. YAML and JSON leave those out.
 type Partial interface{ Unused(key string) bool }
 
-// OneOf is a struct of pointers and lists, exactly one of which a file must set. The others stay nil.
+// OneOf is a struct of pointers and lists, exactly one of which a file must set. The others stay nil. Its scalars,
+// which have no defaults, go with any of them.
 type OneOf interface{ OneOf() }
 
 // is reports whether a pointer to a t is a T, and gives it, pointing to a zero value.

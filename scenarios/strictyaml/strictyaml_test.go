@@ -44,6 +44,8 @@ type shed struct {
 type bed struct {
 	Row  *row  `yaml:"row" doc:"in a row"`
 	Heap []row `yaml:"heap" doc:"in heaps"`
+
+	Sunny bool `yaml:"sunny" doc:"in the light"`
 }
 
 func (bed) OneOf() {}
@@ -193,6 +195,26 @@ func TestAnOverrideOpensAShorthand(t *testing.T) {
 	}
 }
 
+// A mapping that is laid over a shorthand changes what the shorthand stands for; a scalar replaces it.
+func TestAMergeOpensAShorthand(t *testing.T) {
+	base, _ := Parse("base.yaml", []byte("{name: g, owner: jane}"))
+	for over, want := range map[string]owner{
+		"owner: {last: Roe}":              {"jane", "Roe"},
+		"owner: {first: joe}":             {"joe", "Doe"},
+		"owner: john":                     {"john", "Doe"},
+		"trees: 1":                        {"jane", "Doe"},
+		"owner: {first: joe, last: Bloe}": {"joe", "Bloe"},
+	} {
+		o, errs := Parse("over.yaml", []byte(over))
+		g, d := &garden{}, NewDecoder("", "", nil)
+		Defaults(g)
+		d.Struct(Origins{}.Merge(g, base, o), g, "")
+		if len(errs) > 0 || len(d.Errs) > 0 || g.Owner != want {
+			t.Errorf("%s: %v, read as %+v, want %+v", over, Join(d.Errs), g.Owner, want)
+		}
+	}
+}
+
 func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 	b, err := json.Marshal(Schema(&garden{}))
 	if err != nil {
@@ -202,7 +224,7 @@ func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 		`"gate":{"description":"who keeps it","type":"string","enum":["mary","contrary"],"default":"mary"}`,
 		`"slope":{"description":"of the ground","type":"number","exclusiveMinimum":0,"default":1}`,
 		`"trees":{"description":"how many","type":"integer","minimum":0,"maximum":40,"default":3}`,
-		`"minProperties":1,"maxProperties":1`,
+		`"oneOf":[{"required":["row"]},{"required":["heap"]}]`,
 		`"owner":{"description":"whose it is","anyOf":[{"type":"string"},{"type":"object"`,
 		`"required":["name"]`,
 	} {
@@ -215,7 +237,8 @@ func TestSchemaAndReferenceSayWhatTheTagsSay(t *testing.T) {
 		"| `name` | text | required | what it is called |", "| `gate` | `mary`, `contrary` | `mary` | who keeps it |",
 		"| `slope` | number, > 0 | `1` | of the ground |", "| `watered` | time, > 0, ≤ 48h | `1h` | how often |",
 		"| `owner` | name or mapping | `nobody` | whose it is |", "## `owner`\n\nA first name, or these keys.\n\n",
-		"## `beds[]`\n\nA list; each element has exactly one of these keys.\n\n", "## `beds[].heap[]`\n",
+		"## `beds[]`\n\nA list; each element has exactly one of these keys, with or without `sunny`.\n\n",
+		"## `beds[].heap[]`\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the reference lacks %q:\n%s", want, text)

@@ -305,3 +305,15 @@ func isOneOf(t reflect.Type) bool {
 	_, ok := is[OneOf](t)
 	return ok
 }
+
+// alternatives are the keys of a OneOf of which one must be set, and those that go with any of them.
+func alternatives(t reflect.Type) (names, common []string) {
+	for _, f := range fieldsOf(t) {
+		if k := f.typ.Kind(); k == reflect.Pointer || k == reflect.Slice {
+			names = append(names, f.name)
+		} else {
+			common = append(common, f.name)
+		}
+	}
+	return names, common
+}

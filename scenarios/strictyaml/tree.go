@@ -96,12 +96,16 @@ func typeAt(t reflect.Type, key string) reflect.Type {
 }
 
 // Merge lays one tree over another, both to be read into what v points to: mappings merge key by key, everything else
-// replaces, and so does a Choice of another name.
+// replaces, and so does a Choice of another name. A scalar of the base that is a Shorthand is the mapping that it
+// stands for.
 func (o Origins) Merge(v any, base, over *yaml.Node) *yaml.Node {
 	return o.merge(reflect.TypeOf(v).Elem(), base, over)
 }
 
 func (o Origins) merge(t reflect.Type, base, over *yaml.Node) *yaml.Node {
+	if short, ok := is[Shorthand](t); ok && base.Kind == yaml.ScalarNode && !IsNull(base) {
+		base = short.Mapping(base)
+	}
 	if base.Kind != yaml.MappingNode || over.Kind != yaml.MappingNode {
 		return over
 	}

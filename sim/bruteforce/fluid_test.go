@@ -129,6 +129,8 @@ func (d *diff) fluids(sc *scenarios.Scenario, got *results.Memory, slow *plant) 
 		{"slow path", x.SlowPath, y.SlowPath, flight},
 		{"reordered", x.Reordered, y.Reordered, flight},
 		{"queued", x.Queued, y.Queued, flight},
+		{"handed on", float64(x.HandedOn), float64(y.HandedOn), 3 * flows},
+		{"broken", float64(x.Broken), float64(y.Broken), 0.5},
 	} {
 		if off := math.Abs(v.x - v.y); off > v.off {
 			d.add("fluid, %s: %.1f, want %.0f, more than %.0f apart", v.what, v.x, v.y, v.off)

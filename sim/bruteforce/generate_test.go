@@ -18,6 +18,7 @@ type generator struct {
 	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
 
 	vertical *rand.Rand // where instances are resized, also drawn apart
+	dispatch *rand.Rand // draws how packets find their instance, apart as well
 }
 
 func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
@@ -49,6 +50,7 @@ func scenario(seed uint64) string {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x0b5e55))}
 	g.round, g.exact = g.often(30), g.often(40)
 	g.pooled = rand.New(rand.NewPCG(seed, 0x9001)).IntN(100) < 40
+	g.dispatch = rand.New(rand.NewPCG(seed, 0x57ee8))
 	if r := rand.New(rand.NewPCG(seed, 0x5ca1e)); r.IntN(100) < 30 && !g.pooled {
 		g.vertical = r
 	}
@@ -64,7 +66,7 @@ func scenario(seed uint64) string {
 	g.line("instances: {initial: %d, min: %d, max: %d}", initial, lo, max(initial, 1)+g.IntN(5))
 	limit := 10 + g.IntN(total)
 	g.line("scheduler: {policy: %s, limit: %dkpps, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
-		simtest.MovingPolicy(g.Rand, 400, "us"), limit,
+		g.policy(), limit,
 		g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
 		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"),
 		g.holdOrDrop(lo))
@@ -100,6 +102,18 @@ func scenario(seed uint64) string {
 	g.workload(total, ms*1000)
 	g.faults(ms * 1000)
 	return g.String()
+}
+
+// policy draws a value of scheduler.policy, with how packets find their instance. One in six is of those that can do
+// without rules.
+func (g *generator) policy() string {
+	name := simtest.MovingPolicy(g.Rand, 400, "us")
+	if g.dispatch.IntN(6) == 0 {
+		all := []string{"hash", "hrw", "ring", "{maglev: {table: 251}}", "cheetah", "{beamer: {buckets: 64}}",
+			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
+		name = all[g.dispatch.IntN(len(all))]
+	}
+	return name + simtest.Dispatch(g.dispatch, name)
 }
 
 func (g *generator) holdOrDrop(lo int) string {

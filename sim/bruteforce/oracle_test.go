@@ -31,6 +31,7 @@ func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	moves, moved := 0, 0                                 // flows by their policy, and of these in both engines
 	resizes, resized := 0, 0                             // of instances
+	grown, broken := [2]int{}, [2]int{}                  // flows: late for a rule, and without rules; the same
 	runs, compared := map[string]int{}, map[string]int{} // by policy: scenarios, and those in both engines
 	if testing.Short() {
 		n = min(n, 60)
@@ -43,11 +44,13 @@ func TestRandomScenarios(t *testing.T) {
 		moves += d.moves
 		resizes += d.resizes
 		runs[d.policy]++
+		grown[0], broken[0] = grown[0]+d.grown, broken[0]+d.broken
 		if d.fluid {
 			fluids++
 			compared[d.policy]++
 			moved += d.moves
 			resized += d.resizes
+			grown[1], broken[1] = grown[1]+d.grown, broken[1]+d.broken
 		}
 		if len(d.found) == 0 {
 			continue
@@ -66,6 +69,11 @@ func TestRandomScenarios(t *testing.T) {
 		}
 	}
 	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
+	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too", grown[0], grown[1],
+		broken[0], broken[1])
+	if n >= 200 && min(grown[1], broken[1]) == 0 {
+		t.Error("no flow that got its rule late, or none that was broken, was compared in both engines")
+	}
 	if moves < n/20 || n >= 200 && moved == 0 {
 		t.Error("hardly any flow was moved by its policy")
 	}
@@ -117,6 +125,7 @@ func compare(t testing.TB, text string) *diff {
 	decisions := simtest.Decisions(t, fast)
 	d.policy = sc.Scheduler.Policy.Name
 	d.moves, d.resizes = decisions[orchestrator.Move], decisions[orchestrator.Resized]
+	d.grown, d.broken = slow.grew, int(slow.rec.Run.Totals.Broken)
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
 		read = nil
@@ -140,6 +149,8 @@ type diff struct {
 	policy  string  // of scheduling
 	moves   int     // of flows, by the policy
 	resizes int     // of instances
+	grown   int     // flows that got their rule after some packets
+	broken  int     // flows without rules
 	worst   float64 // of its differences, by what may be in flight
 }
 

@@ -23,6 +23,7 @@ const (
 	flowsEnd            // the orchestrator is told
 	countersCome
 	timersFire // the readings' before the autoscaler's
+	steered    // flows that begin where there are no rules
 	packets    // are sent, forwarded by the eSwitch or by the slow path
 	packetIns  // first packets at the scheduler
 	arrivals   // at the rings: from the slow path, then by rule
@@ -91,6 +92,9 @@ type plant struct {
 
 	slow *slowPath
 
+	ruleless bool // the switch sends every packet on without a rule
+	grew     int  // flows that had sent enough for a rule
+
 	taken      int        // rules in the table or on their way there
 	writerFree units.Time // when the writer is
 
@@ -132,6 +136,7 @@ type flowState struct {
 	id         flow.ID
 	tuple      flow.FiveTuple
 	truth      float64 // that an oracle is told
+	tenant     string
 	size       int
 	begin, end units.Time
 	next       func() (units.Time, bool) // its packets
@@ -154,6 +159,9 @@ type flowState struct {
 	assigned flow.Instance
 	moves    int
 	byRule   int // packets that its rule has forwarded to an instance
+	hops     int // instances that hand its packets on
+	served   int // packets that the slow path has served
+	broken   bool
 	counts   counts
 }
 
@@ -180,6 +188,7 @@ func simulate(t testing.TB, sc *scenarios.Scenario) *plant {
 	p.initStage()
 	p.load()
 	p.slow = newSlowPath(p)
+	p.ruleless = sc.Scheduler.Ruleless()
 	for i := range sc.Faults {
 		f := &sc.Faults[i]
 		p.at(f.At, faultsChange, 0, func() { p.fault(f, true) })
@@ -285,7 +294,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 		t.Fatalf("%d flows, the workload has %d", len(all), len(w.Flows))
 	}
 	for i, f := range all {
-		f.tuple, f.truth = w.Flows[i].Tuple, w.Flows[i].Rate()
+		f.tuple, f.truth, f.tenant = w.Flows[i].Tuple, w.Flows[i].Rate(), w.Tenant(flow.ID(i))
 		if s := w.Flows[i].Segments; f.begin != s[0].Start || f.end != s[0].End {
 			t.Fatalf("flow %d from %v to %v, the workload has it from %v to %v",
 				i, f.begin, f.end, s[0].Start, s[0].End)
@@ -314,6 +323,13 @@ func (p *plant) begins(f *flowState) {
 	f.live = true
 	p.load()
 	p.contend()
+	if p.ruleless { // nothing misses; what has not been sent anywhere is dropped
+		f.hasRule, f.rule = true, 0
+		p.at(p.now, steered, 0, func() {
+			f.seen = true
+			p.tell(orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple})
+		})
+	}
 	var come func(units.Time)
 	come = func(at units.Time) {
 		send := func() {
@@ -364,7 +380,7 @@ func (p *plant) firstSeen(f *flowState) {
 		p.release(f)
 		return
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple}
+	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f.id, Tuple: f.tuple, Tenant: f.tenant}
 	if p.orch.WantsRates() {
 		e.Rate = f.truth
 	}
@@ -372,6 +388,14 @@ func (p *plant) firstSeen(f *flowState) {
 	if f.endDue {
 		f.endDue = false
 		p.close(f)
+	}
+}
+
+// grown is a flow that has sent enough for a rule.
+func (p *plant) grown(f *flowState) {
+	if !f.ended {
+		p.grew++
+		p.tell(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f.id})
 	}
 }
 
@@ -390,6 +414,8 @@ func (p *plant) tell(e orchestrator.Event) {
 			p.removeRule(f)
 			f.target, f.decided, f.announced = 0, false, false // its next packet is a first again
 			p.contend()
+		case orchestrator.Steer:
+			p.steer(p.flows[a.Flow], a.Instance, int(a.Hops))
 		case orchestrator.CreateInstance:
 			p.create(a.Share, e.Kind == orchestrator.Start)
 		case orchestrator.ResizeInstance:
@@ -452,7 +478,7 @@ func (p *plant) counters() (c []orchestrator.Counter) {
 
 func (p *plant) ruleCounters() (c []orchestrator.RuleCounter) {
 	for _, f := range p.flows {
-		if f.hasRule && !f.ended {
+		if f.hasRule && f.decided && !f.ended {
 			c = append(c, orchestrator.RuleCounter{Flow: f.id, Packets: uint64(f.byRule)})
 		}
 	}

@@ -153,6 +153,7 @@ func (p *plant) forward(x *frame) {
 		p.reaches(int(f.id), func() {
 			p.overtakes(x)
 			f.byRule++
+			p.totals.HandedOn += int64(f.hops)
 			p.arrive(x, rule)
 		})
 	}
@@ -254,6 +255,11 @@ func (s *slowPath) forward() {
 		s.done--
 		if x.first {
 			p.at(p.now, packetIns, 0, func() { p.firstSeen(f) })
+		}
+		if f.served++; f.served == p.sc.Scheduler.Offload.After && f.served > 1 {
+			p.at(p.now, packetIns, 0, func() { p.grown(f) })
+		}
+		if x.first {
 			if !f.decided {
 				f.held, f.asking = x, true
 				continue
@@ -341,6 +347,30 @@ func (p *plant) writeRule(f *flowState, i flow.Instance) {
 		p.aim(f, f.want)
 		p.tell(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f.id, Instance: f.want})
 	})
+}
+
+// steer sends a flow's packets to another instance at once, without a rule.
+func (p *plant) steer(f *flowState, i flow.Instance, hops int) {
+	if !p.ruleless { // its rule is still to come
+		p.aim(f, i)
+		return
+	}
+	switch {
+	case i == 0:
+	case f.from == i: // and back, before any packet came there
+		f.from = 0
+	case f.from == 0 && f.rule != i:
+		f.from = f.rule
+	}
+	f.rule, f.hops, f.target, f.decided = i, hops, i, true
+	if i != 0 && i != f.assigned {
+		if f.assigned != 0 && !f.broken {
+			f.broken = true
+			p.totals.Broken++
+		}
+		f.assigned = i
+	}
+	p.contend()
 }
 
 // aim makes this the instance that the flow's packets go to. Now the flow changes sides for the plant.

@@ -20,6 +20,7 @@ type byHand struct {
 
 func (p *byHand) Schedule(_ sim.Class, e sim.Event) { p.events = append(p.events, e) }
 func (p *byHand) Arrived(flow.ID)                   {}
+func (p *byHand) Grown(flow.ID)                     {}
 func (p *byHand) Ended(flow.ID)                     {}
 func (p *byHand) Stopped() bool                     { return false }
 

@@ -32,6 +32,8 @@ const (
 	evSlow                  // the slow path's queue fills or empties
 	evOut                   // a change of the slow path's input reaches its output
 	evPacketIn              // the slow path has served a flow's first packet
+	evEnough                // it has as much of a flow as one must have sent for a rule, a packet's service before
+	evGrown                 // and has served it
 )
 
 // route is where the eSwitch sends a flow.
@@ -53,6 +55,7 @@ type flowState struct {
 	on           bool // between two segments a flow lives on at rate 0
 	announced    bool // its first packet is on its way to the scheduler, or was
 	decided      bool // the scheduler has named a target
+	grown        bool // it has sent enough for a rule
 	target, rule flow.Instance
 
 	since               units.Time
@@ -76,6 +79,8 @@ type Engine struct {
 	law     contention.Law
 	pool    *sim.Pool // nil if shares are reserved
 
+	ruleless bool // nothing misses: a flow that has not been steered anywhere is dropped
+
 	flows []flowState
 	next  int // flow to start next
 
@@ -96,12 +101,16 @@ func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Contr
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, pool: pool, flows: make([]flowState, len(w.Flows))}
+	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, pool: pool,
+		ruleless: sc.Scheduler.Ruleless(), flows: make([]flowState, len(w.Flows))}
 	for i := range e.flows {
 		e.flows[i].out = -1
 	}
 	e.g.init(&sc.NIC)
 	e.slow.init(&sc.NIC)
+	if after := sc.Scheduler.Offload.After; after > 1 {
+		e.slow.growths.after = float64(after-1) + enough
+	}
 	e.scheduleStart()
 	return e, nil
 }
@@ -140,6 +149,13 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 		e.refreshSlow(now)
 	case evPacketIn:
 		e.ctl.Arrived(flow.ID(ev.A))
+	case evEnough:
+		if ev.Gen == e.slow.growths.gen {
+			e.sync(now)
+			e.grow(now)
+		}
+	case evGrown:
+		e.ctl.Grown(flow.ID(ev.A))
 	}
 }
 
@@ -173,7 +189,13 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	}
 	if !s.on {
 		s.on = true
-		e.reroute(now, f, missed, 0)
+		if e.ruleless {
+			s.announced, s.decided = true, true
+			e.reroute(now, f, dropped, 0)
+			e.ctl.Arrived(f)
+		} else {
+			e.reroute(now, f, missed, 0)
+		}
 	}
 	g := &segs[s.segment]
 	next := g.End
@@ -241,7 +263,7 @@ func (e *Engine) detach(now units.Time, f flow.ID) {
 		e.instances[s.rule].feed(-s.rate, -float64(s.rate*s.size), -1)
 		e.instances[s.rule].leaves(f, s.rate)
 	case dropped:
-		e.g.dropping -= s.rate
+		e.drop(s.rate, -1)
 	}
 }
 
@@ -254,9 +276,18 @@ func (e *Engine) attach(now units.Time, f flow.ID) {
 		e.advance(now, s.rule)
 		e.instances[s.rule].feed(s.rate, float64(s.rate*s.size), +1)
 	case dropped:
-		e.g.dropping += s.rate
+		e.drop(s.rate, +1)
 	}
 	e.remember(now, s)
+}
+
+// drop adds (n = 1) or removes (n = -1) the rate of a flow that is dropped. Without rules all flows begin as such, so
+// what rounding leaves goes with the last.
+func (e *Engine) drop(rate float64, n int) {
+	e.g.dropping += float64(rate * float64(n))
+	if e.g.droppers += n; e.g.droppers == 0 && e.ruleless {
+		e.g.dropping = 0
+	}
 }
 
 func (e *Engine) refreshStage(now units.Time, s *flowState) {

@@ -15,6 +15,7 @@ type global struct {
 	rate, bits   float64 // sent by all flows: packets and link bits a second
 	flows        int     // that send
 	dropping     float64 // packets a second of the flows whose rule drops them
+	droppers     int     // these flows
 	phiLink, phi float64 // passed by the link; by link and eSwitch
 	lostLink     float64 // integrals over time: 1 - phiLink, phiLink - phi, phi
 	lostESwitch  float64

@@ -37,6 +37,7 @@ type slowPath struct {
 	waiting []flow.ID // began while the link was down: their first packet comes when it is up
 
 	missed, lostSum, held float64 // packets: so far, so far, now
+	growths               growths
 }
 
 // mark is a change of the input on its way to the output.
@@ -55,6 +56,7 @@ type output struct {
 	rate, size float64
 	parts      int
 	sum, lost  float64 // integrals at its last settlement
+	enough     float64 // what slowPath.sum will be when the flow has sent enough for a rule; NaN for not known
 }
 
 func (p *slowPath) init(nic *scenarios.NIC) {
@@ -157,10 +159,10 @@ func (e *Engine) apply(now units.Time, m mark) {
 	if s.out < 0 {
 		if k := len(p.free); k > 0 {
 			s.out, p.free = p.free[k-1], p.free[:k-1]
-			p.out[s.out] = output{f: m.f}
+			p.out[s.out] = output{f: m.f, enough: math.NaN()}
 		} else {
 			s.out = int32(len(p.out))
-			p.out = append(p.out, output{f: m.f})
+			p.out = append(p.out, output{f: m.f, enough: math.NaN()})
 		}
 	}
 	e.settleOut(now, s)
@@ -192,6 +194,7 @@ func (e *Engine) apply(now units.Time, m mark) {
 		}
 		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: at, Kind: evPacketIn, A: int32(m.f)})
 	}
+	e.expectGrowth(now, s)
 	if o.parts == 0 {
 		p.free = append(p.free, s.out)
 		o.rate = 0
@@ -302,4 +305,5 @@ func (e *Engine) refreshSlow(now units.Time) {
 	for _, i := range p.feeds {
 		e.refresh(now, i)
 	}
+	e.scheduleGrowth(now)
 }

@@ -98,6 +98,7 @@ const (
 	evDrained               // the pipe behind the eSwitch may be empty
 	evOwn                   // a packet with a time of its own may be its flow's first in the slow path
 	evMoved                 // the first packet after a flow's rule comes
+	evGrown                 // the slow path has served the packet with which a flow has sent enough for a rule
 )
 
 // route is where the eSwitch sends a flow.
@@ -114,7 +115,6 @@ type inquiry uint8
 
 const (
 	silent    inquiry = iota // it has not come
-	awaited                  // the flow's next packet may be it, and has a time of its own
 	announced                // it is on its way to the scheduler, or was
 	held                     // the slow path holds it until the scheduler has decided
 )
@@ -183,6 +183,7 @@ type Engine struct {
 	instances []instance
 	source    func(flow.Instance) func(int64) int64 // of an instance's random service times
 	contend   int
+	ruleless  bool
 	staged    bool     // the ingress is a stage of its own
 	whole     bool     // the size of every packet is a whole number of bytes, so that bytes can be counted
 	measure   bool     // delays
@@ -241,6 +242,7 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 	e := &Engine{sc: sc, traffic: w, ctl: c, law: law, instances: []instance{{drops: true}}}
 	e.common = common{modes: m, flows: make([]flowState, len(w.Flows)), outcomes: make([]outcome, len(w.Flows)),
 		fate: sc.Measure.Flows, stay: !sc.Packet.Jump, stopped: c.Stopped}
+	e.ruleless = sc.Scheduler.Ruleless()
 	e.setCores(runtime.GOMAXPROCS(0))
 	if e.source, err = serviceTimes(sc); err != nil {
 		return nil, err
@@ -283,6 +285,9 @@ func newEngine(sc *scenarios.Scenario, w *traces.Workload, c sim.Control, m mode
 		return nil, err
 	}
 	e.slow.init(&sc.NIC)
+	if after := sc.Scheduler.Offload.After; after > 1 {
+		e.slow.after, e.slow.seen = uint32(after), make([]uint32, len(e.flows))
+	}
 	e.slow.missed.paces = e.paces
 	e.limits(0)
 	e.scheduleStart()
@@ -309,6 +314,9 @@ func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	case evPacketIn:
 		e.syncSlow(now + 1)
 		e.ctl.Arrived(f)
+	case evGrown:
+		e.syncSlow(now + 1)
+		e.ctl.Grown(f)
 	case evDrained:
 		e.limits(now)
 	case evMoved:
@@ -361,16 +369,19 @@ func (e *Engine) scheduleStart() {
 	}
 }
 
-// watch schedules the instant at which the flow's first packet may reach the slow path.
+// watch schedules the instant at which a packet of the flow may reach the slow path of which the scheduler hears.
 func (e *Engine) watch(f flow.ID) {
 	s := &e.flows[f]
-	if s.inquiry >= announced || s.own {
+	n := e.slow.until(f, s)
+	if n == 0 || s.own {
 		return
 	}
 	p := &e.paces[f]
 	at := int64(units.Never)
 	if s.route == missing {
-		at = p.due()
+		if at = p.due(); at < int64(units.Never) && p.period < int64(units.Never-units.Time(at))/n {
+			at += (n - 1) * p.period // or later, with fractions of the period
+		}
 	}
 	if e.staged && s.route != ruled {
 		if t, ok := e.in.piped(f); ok {
@@ -395,7 +406,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 	}
 	segs := e.traffic.Flows[f].Segments
 	if s.own && e.pool == nil {
-		e.reroute(now, f, missing, 0)
+		e.enter(now, f)
 		e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: segs[len(segs)-1].End, Kind: evSegment, A: int32(f)})
 		return
 	}
@@ -412,7 +423,7 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		return
 	}
 	if s.route == absent {
-		e.reroute(now, f, missing, 0)
+		e.enter(now, f)
 	}
 	g := &segs[p.segment]
 	next := g.End
@@ -433,6 +444,18 @@ func (e *Engine) segment(now units.Time, f flow.ID) {
 		e.silence(now, f)
 	}
 	e.ctl.Schedule(sim.ClassTraffic, sim.Event{At: next, Kind: evSegment, A: int32(f)})
+}
+
+// enter begins a flow. Without rules none misses: one that has not been steered anywhere is dropped.
+func (e *Engine) enter(now units.Time, f flow.ID) {
+	if !e.ruleless {
+		e.reroute(now, f, missing, 0)
+		return
+	}
+	s := &e.flows[f]
+	s.inquiry, s.decided = announced, true
+	e.reroute(now, f, ruled, 0)
+	e.ctl.Arrived(f)
 }
 
 // over ends a flow.

@@ -14,13 +14,14 @@ import (
 //
 // Such a flow is in no list of flows by their next packet, since that is unknown before it is read. What follows from a
 // flow's next packet is therefore found when it comes: whether it overtakes others of its flow (Engine.passes) and, if
-// the scheduler has not seen the flow, when it will (Engine.lookOut).
+// the scheduler is still to hear of the flow, when it will (Engine.lookOut).
 type feed struct {
 	stream  *traces.PacketMerge // nil for none, and at the end
 	buf     []traces.Arrival
 	head, n int       // buf[head:n] is read and not taken
 	seen    int       // buf[head:seen] has no packet that is awaited, but of the flows in fresh
-	waiting int       // flows whose first packet in the slow path is awaited
+	awaited flowSet   // flows whose next packet in the slow path may be one of which the scheduler hears
+	waiting int       // how many these are
 	fresh   []flow.ID // those for which it has been since just now: their next packet comes now, or is in the pipe
 	poll    int64     // when evOwn is due
 	err     error     // of reading
@@ -30,24 +31,26 @@ type feed struct {
 // toSlowPath is where packets go without a rule, in the place of an instance.
 const toSlowPath flow.Instance = -1
 
-// aim keeps account of whether the flow's next packet in the slow path may be its first, and has a time of its own.
+// flowSet is a set of flows, with a bit for each.
+type flowSet []uint64
+
+func (s flowSet) has(f flow.ID) bool { return s[f/64]>>(f%64)&1 != 0 }
+func (s flowSet) flip(f flow.ID)     { s[f/64] ^= 1 << (f % 64) }
+
+// aim keeps account of whether the scheduler may hear of the flow's next packet in the slow path, where that has a time
+// of its own.
 func (e *Engine) aim(f flow.ID) {
 	s, d := &e.flows[f], &e.feed
-	if s.inquiry >= announced {
-		return
-	}
-	now := silent
-	if s.route == missing {
-		now = awaited
-	} else if s.route == absent && s.rule == 0 {
-		if _, piped := e.in.piped(f); piped {
-			now = awaited
+	now := false
+	if e.slow.until(f, s) > 0 {
+		if now = s.route == missing; s.route == absent && s.rule == 0 {
+			_, now = e.in.piped(f)
 		}
 	}
-	if s.inquiry == now {
+	if d.awaited.has(f) == now {
 		return
 	}
-	if s.inquiry = now; now == awaited {
+	if d.awaited.flip(f); now {
 		d.waiting++
 		d.fresh = append(d.fresh, f)
 	} else {
@@ -76,6 +79,7 @@ func (e *Engine) openFeed() {
 	}
 	e.feed.stream = traces.MergePackets(ps)
 	e.feed.buf = make([]traces.Arrival, batch)
+	e.feed.awaited = make(flowSet, (len(e.flows)+63)/64)
 	e.feed.stopped = e.stopped
 	e.feed.fill()
 }
@@ -183,7 +187,7 @@ func (e *Engine) passes(x parcel) {
 	e.sum.reordered += n
 }
 
-// lookOut schedules the instant of the next packet that may be its flow's first in the slow path.
+// lookOut schedules the instant of the next packet that is awaited in the slow path.
 func (e *Engine) lookOut(now units.Time) {
 	d := &e.feed
 	if d.waiting == 0 {
@@ -193,7 +197,7 @@ func (e *Engine) lookOut(now units.Time) {
 	at := int64(units.Never)
 	if e.staged {
 		for _, x := range e.in.pipe[e.in.head:] {
-			if e.flows[x.f].inquiry == awaited {
+			if d.awaited.has(x.f) {
 				at = x.at
 				break
 			}
@@ -201,7 +205,7 @@ func (e *Engine) lookOut(now units.Time) {
 	}
 	keep := d.fresh[:0]
 	for _, f := range d.fresh {
-		if e.flows[f].inquiry != awaited {
+		if !d.awaited.has(f) {
 			continue
 		}
 		_, piped := e.in.piped(f)
@@ -217,7 +221,7 @@ func (e *Engine) lookOut(now units.Time) {
 	}
 	d.fresh = keep
 	if d.waiting > len(d.fresh) && d.live() {
-		for d.seen = max(d.seen, d.head); d.seen < d.n-1 && e.flows[d.buf[d.seen].Flow].inquiry != awaited; d.seen++ {
+		for d.seen = max(d.seen, d.head); d.seen < d.n-1 && !d.awaited.has(d.buf[d.seen].Flow); d.seen++ {
 		}
 		at = min(at, int64(d.buf[d.seen].At))
 	}

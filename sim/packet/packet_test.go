@@ -301,7 +301,7 @@ func scenario(r *rand.Rand) string {
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 1Mpps, nofit: %s, ties: %s}\n",
-		simtest.MovingPolicy(r, 5, "ms"), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+		dispatched(r, simtest.MovingPolicy(r, 5, "ms")), pick("least-loaded", "reject", "queue"), pick("first", "random"))
 	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 10ms, drain: %s}\n",
 		pick("none", "target-utilization"), 2+r.IntN(9), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dus, delay: %dus}\nworkload:\n", 1000+r.IntN(9000), r.IntN(3000))
@@ -435,3 +435,6 @@ func BenchmarkFig9(b *testing.B) {
 	}
 	b.ReportMetric(packets/b.Elapsed().Seconds()/1e6, "Mpkt/s")
 }
+
+// dispatched is a policy with how packets find their instance under it.
+func dispatched(r *rand.Rand, policy string) string { return policy + simtest.Dispatch(r, policy) }

@@ -22,6 +22,9 @@ type slowPath struct {
 	at      int64
 
 	arrived, lost, held uint64
+
+	after uint32   // accepted packets with which a flow has sent enough for a rule; 0: its first is enough
+	seen  []uint32 // accepted of each flow, as long as that matters
 }
 
 func (p *slowPath) init(nic *scenarios.NIC) {
@@ -77,13 +80,33 @@ func (e *Engine) miss(x parcel) {
 		x.at = p.idle
 	}
 	p.fifo = append(p.fifo, x)
-	if s.inquiry < announced {
-		if s.inquiry == awaited {
-			e.feed.waiting--
-		}
+	if p.until(x.f, s) == 0 {
+		return
+	}
+	if s.inquiry == silent {
 		s.inquiry, p.asked[x.f] = announced, x
 		e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(x.at), Kind: evPacketIn, A: int32(x.f)})
 	}
+	if p.after > 0 && p.seen[x.f] < p.after {
+		if p.seen[x.f]++; p.seen[x.f] == p.after {
+			e.ctl.Schedule(sim.ClassPacketIn, sim.Event{At: units.Time(x.at), Kind: evGrown, A: int32(x.f)})
+		}
+	}
+	if s.own {
+		e.aim(x.f)
+	}
+}
+
+// until is how many more packets of a flow the slow path must accept until the scheduler hears of one; 0: it will of
+// none.
+func (p *slowPath) until(f flow.ID, s *flowState) int64 {
+	switch {
+	case s.inquiry == silent:
+		return 1
+	case p.after > 0:
+		return int64(p.after - p.seen[f])
+	}
+	return 0
 }
 
 // serve sends on what the slow path has served until then. A packet that is served at the very instant at which its

@@ -1,5 +1,5 @@
-// Package aws has the dynamic policies of Application Auto Scaling, which scales services on AWS, made again from its
-// documentation: the program is not public.
+// Package aws has the dynamic policies of Application Auto Scaling, which scales services on AWS, and the predictive
+// one of EC2 Auto Scaling, made again from their documentation: the programs are not public.
 //
 // A policy acts when an alarm goes off. An alarm looks at means over periods of a minute, and goes off when enough of
 // them in a row are beyond its threshold. It acts once each period, for as long as it goes on. The metric is the mean
@@ -33,7 +33,26 @@ var Scalers = []policy.ScalerRow{
 		Sees:   policy.T0 | policy.T2, State: state, Cost: cost,
 		Deviates: deviates + "; how many periods the alarms look at is an own choice: AWS leaves it to its user",
 	}, ScalerMaker: policy.MakeScaler(newStep)},
+	{Info: policy.Info{
+		Name: "aws-predictive",
+		Rule: "aws-target-tracking, and no fewer than a forecast by the same hour of the weeks or days before wants",
+		Source: "AWS, EC2 Auto Scaling User Guide and API, predictive scaling; its model is not public, and that " +
+			"here is an own choice",
+		Sees:  policy.T0 | policy.T2,
+		State: state + "; the mean load of each period of the history, and the forecast of each period to come",
+		Cost:  cost + "; once in `refresh`, the periods of the horizon and the seasons of the history for each",
+		Deviates: deviates + "; the forecast is a mean of the same hours of the weeks before, or else of the days, " +
+			"each with twice the weight of the one before it; when a forecast is close to the most, AWS does not " +
+			"say, and here it has to be more",
+	}, Counters: []string{forecasts: "forecasts", raised: "evaluations that the forecast raised"},
+		ScalerMaker: policy.MakeScaler(newPredictive)},
 }
+
+// Counters of aws-predictive.
+const (
+	forecasts = iota
+	raised
+)
 
 const (
 	state    = "a mean for each period that an alarm looks at; the times of the last scaling out and in"

@@ -1,6 +1,8 @@
 package aws
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -220,5 +222,164 @@ func TestRefusesStepsOutOfOrder(t *testing.T) {
 	_, err := newStep(defaults(func(o *StepOptions) { o.LowSteps = []step{{.2, -1}, {.1, -2}} }), policy.Env{})
 	if err == nil || !strings.Contains(err.Error(), "low_steps: 1: beyond: 0.1: want more than the 0.2 before it") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestConformanceOfPredictive(t *testing.T) {
+	short := func(o *PredictiveOptions) {
+		o.Period, o.OutPeriods, o.InPeriods, o.OutCooldown, o.InCooldown = second, 1, 1, 3*second, 4*second
+		o.Mode, o.Buffer, o.Hour, o.Day, o.Week, o.Least, o.History, o.Horizon, o.Refresh = "forecast-and-scale",
+			second, 2*second, 6*second, 12*second, 4*second, 24*second, 8*second, 5*second
+	}
+	for _, edit := range []func(*PredictiveOptions){
+		nil, short,
+		func(o *PredictiveOptions) {
+			short(o)
+			o.MaxCapacity, o.Breach, o.MaxBuffer, o.Hour, o.Day, o.Buffer = 4, "increase", 20, second, 3*second, 0
+		},
+	} {
+		scalingtest.Run(t, *row("aws-predictive"), defaults(edit))
+	}
+}
+
+// The API reference, MaxCapacityBuffer: of a forecast of 50 and a most of 40, a buffer of 10 makes 55.
+func TestMaxCapacityOfAForecast(t *testing.T) {
+	for _, c := range []struct {
+		breach                      string
+		most, buffer, expected, max int
+	}{
+		{"increase", 40, 10, 50, 55}, {"increase", 40, 0, 50, 50}, {"increase", 40, 10, 40, 40},
+		{"increase", 40, 10, 30, 40}, {"honor", 40, 10, 50, 40}, {"increase", 40, 10, 51, 57},
+	} {
+		o := PredictiveOptions{MaxCapacity: c.most, Breach: c.breach, MaxBuffer: c.buffer, Mode: "forecast-and-scale"}
+		p := predictive{PredictiveOptions: o, increased: c.most}
+		if got := p.most(c.expected); got != c.max {
+			t.Errorf("%+v: %d", c, got)
+		}
+		if got := p.most(1); got != c.max {
+			t.Errorf("%+v: %d when less is forecast; what was increased stays", c, got)
+		}
+	}
+}
+
+// hours makes a policy with hours of 10 s, days of 4 of them and weeks of 3 days, and evaluates each 5 s with so much
+// load of the limit of an instance in each hour. It returns the number at the beginning and in the middle of each.
+func hours(t *testing.T, from int, edit func(*PredictiveOptions), loads ...float64) (got []int, counts []uint64) {
+	t.Helper()
+	counts = make([]uint64, len(row("aws-predictive").Counters))
+	p, err := newPredictive(defaults(func(o *PredictiveOptions) {
+		o.Hour, o.Day, o.Week, o.Least, o.History = 10*second, 40*second, 120*second, 40*second, 240*second
+		o.Horizon, o.Refresh, o.Buffer, o.Target = 60*second, 20*second, 0, 1
+		o.Mode, o.OutPeriods, o.InPeriods = "forecast-and-scale", 1000, 1000
+		if edit != nil {
+			edit(o)
+		}
+	}), policy.Env{Counts: counts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for h, load := range loads {
+		for i := range units.Time(2) {
+			s := loaded((units.Time(h)*2+i)*5*second, from, load/float64(from))
+			from = p.Evaluate(s, new(policy.Steps)).Desired
+			got = append(got, from)
+		}
+	}
+	return got, counts
+}
+
+func TestPredictive(t *testing.T) {
+	day := []float64{1, 5, 3, 1}
+	days := append(append(slices.Clone(day), day...), 1)
+	for _, c := range []struct {
+		name  string
+		edit  func(*PredictiveOptions)
+		loads []float64
+		want  []int // at the beginning and in the middle of each hour
+	}{
+		{"the second day is like the first, and nothing scales in", nil, days,
+			[]int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 5, 5, 5, 5, 5, 5, 5}},
+		{"before it begins", func(o *PredictiveOptions) { o.Buffer = 5 * second }, days,
+			[]int{1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 5, 5, 5, 5, 5, 5, 5, 5}},
+		{"not while it is only forecast", func(o *PredictiveOptions) { o.Mode = "forecast-only" }, days,
+			slices.Repeat([]int{1}, 18)},
+		{"what is known is too little", func(o *PredictiveOptions) { o.Least = 100 * second }, days,
+			slices.Repeat([]int{1}, 18)},
+		{"with a target of half the limit", func(o *PredictiveOptions) { o.Target = .5 }, days,
+			[]int{1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 10, 10, 10, 10, 10, 10, 10, 10}},
+		{"the most is honored", func(o *PredictiveOptions) { o.MaxCapacity = 3 }, days,
+			[]int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 3, 3, 3, 3, 3}},
+		{"or increased", func(o *PredictiveOptions) { o.MaxCapacity, o.Breach = 3, "increase" }, days,
+			[]int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 5, 5, 5, 5, 5, 5, 5}},
+	} {
+		if got, _ := hours(t, 1, c.edit, c.loads...); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// The alarms scale in, as far as the forecast allows, and out beyond it. Their cool-downs begin with what they do.
+func TestPredictiveLeavesTheRestToTheAlarms(t *testing.T) {
+	fast := func(o *PredictiveOptions) {
+		o.Period, o.OutPeriods, o.InPeriods, o.OutCooldown, o.InCooldown = 5*second, 1, 1, 0, 30*second
+	}
+	got, counts := hours(t, 1, fast, 1, 5, 3, 1, 1, 2, 2, 1, 9, 1)
+	// The alarms act at the end of the period in which the load changes, and not again within 30 s of a scale-in.
+	want := []int{1, 1, 5, 5, 3, 3, 3, 3, 3, 3, 5, 5, 3, 3, 3, 3, 9, 9, 3, 3}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if counts[forecasts] != 3 || counts[raised] == 0 {
+		t.Errorf("counts %v", counts)
+	}
+}
+
+// The forecast is the mean of the same hours of the weeks before, or else of the days, each of half the weight of the
+// one that follows it; looked up here one after the other.
+func TestForecast(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 1))
+	for range 500 {
+		p := predictive{seasons: [2]int64{6, 2}, now: int64(20 + rnd.IntN(5))}
+		for range rnd.IntN(16) {
+			load := math.Round(rnd.Float64() * 100)
+			if rnd.IntN(4) == 0 {
+				load = math.NaN()
+			}
+			p.past = append(p.past, load)
+		}
+		hour := p.now + int64(rnd.IntN(9))
+		want := 0.0
+		for _, season := range []int{2, 6} { // the latter counts, where anything is known
+			var known []float64
+			for i := len(p.past) - 1; i >= 0; i-- {
+				h := p.now - int64(len(p.past)-i)
+				if (hour-h)%int64(season) == 0 && !math.IsNaN(p.past[i]) {
+					known = append(known, p.past[i])
+				}
+			}
+			sum, weights := 0.0, 0.0
+			for k, load := range known {
+				sum, weights = sum+load*math.Exp2(-float64(k)), weights+math.Exp2(-float64(k))
+			}
+			if len(known) > 0 {
+				want = sum / weights
+			}
+		}
+		if got := p.forecast(hour); math.Abs(got-want) > 1e-9 {
+			t.Fatalf("%v before %d, hour %d: %v, want %v", p.past, p.now, hour, got, want)
+		}
+	}
+}
+
+func TestPredictiveRefusesTimesThatDoNotFit(t *testing.T) {
+	for want, edit := range map[string]func(*PredictiveOptions){
+		"day: 5400s: want whole hours": func(o *PredictiveOptions) { o.Day = 90 * 60 * second },
+		"week: 2s: want from 1 to":     func(o *PredictiveOptions) { o.Week = 2 * second },
+		"scheduling_buffer_time: ":     func(o *PredictiveOptions) { o.Buffer = 3600 * second },
+		"least_history: ":              func(o *PredictiveOptions) { o.History = 23 * 3600 * second },
+	} {
+		if _, err := newPredictive(defaults(edit), policy.Env{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
 }

@@ -177,15 +177,27 @@ func TestSeconds(t *testing.T) {
 		{11, 0, 4.5, 6},  // 3 6 9 9 0
 		{12, 0, 0, 3},    // 6 9 9 0 0
 		{99, 2, 2, 2},    // all anew
-		{100, 1. / 3, 1.166667, 1.444444},
+		{100, 1. / 3, 1.166666, 1.444444},
 	} {
 		w.record(c.at, c.value)
 		if two, three := w.mean(2), w.mean(3); two != c.two || three != c.three {
 			t.Errorf("at %d: %v and %v, want %v and %v", c.at, two, three, c.two, c.three)
 		}
 	}
-	if got := w.mean(5); got != 1.666667 {
-		t.Errorf("all five: %v, want 1.666667", got)
+	if got := w.mean(5); got != 1.666666 {
+		t.Errorf("all five: %v, want 1.666666", got)
+	}
+}
+
+// A load of seven targets wants seven instances. The last decimal is cut off, as in Knative: rounded up, it would be
+// more than the slack of 1e-9 beyond seven. Found with the running program.
+func TestAWholeNumberOfTargets(t *testing.T) {
+	const target = .17 * 388.9969836250858
+	w := seconds{ring: make([]float64, 1)}
+	w.record(1, 7*target)
+	var steps policy.Steps
+	if n := mustNew(t, nil).decide(0, 7, w.mean(1), 0, target, &steps); n != 7 {
+		t.Errorf("%d, %+v, want 7", n, steps)
 	}
 }
 

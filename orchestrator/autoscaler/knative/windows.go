@@ -22,14 +22,14 @@ func (w *seconds) record(at int64, value float64) {
 	}
 }
 
-// mean is that of the newest n seconds, or of those that have a value, rounded to six decimals.
+// mean is that of the newest n seconds, or of those that have a value, cut off after six decimals.
 func (w *seconds) mean(n int) float64 {
 	n = min(n, w.count)
 	sum := 0.0
 	for i := range n {
 		sum += w.ring[w.slot(int64(i))]
 	}
-	return math.Round(sum/float64(n)*1e6) / 1e6
+	return math.Floor(sum/float64(n)*1e6) / 1e6
 }
 
 // slot is where the i-th newest second is.

@@ -105,20 +105,27 @@ type changes struct{ ups, downs []event }
 func (c *changes) add(b *Behavior, now units.Time, from, to int) {
 	switch {
 	case to > from:
-		c.ups = append(since(c.ups, now, longest(b)), event{now, to - from})
+		c.ups = note(c.ups, &b.ScaleUp, now, to-from)
 	case to < from:
-		c.downs = append(since(c.downs, now, longest(b)), event{now, from - to})
+		c.downs = note(c.downs, &b.ScaleDown, now, from-to)
 	}
 }
 
-// longest is the longest period of any policy.
-func longest(b *Behavior) (period units.Time) {
-	for _, r := range []*Rules{&b.ScaleUp, &b.ScaleDown} {
-		for i := range r.Policies {
-			period = max(period, r.Policies[i].period())
+// note puts a change in the place of the last one that is older than the longest period of its direction's policies, or
+// behind the others where none is. So a change may be forgotten that a longer period of the other direction still has,
+// and it may be remembered where there are several of them. That is what Kubernetes does.
+func note(events []event, r *Rules, now units.Time, replicas int) []event {
+	var longest units.Time
+	for i := range r.Policies {
+		longest = max(longest, r.Policies[i].period())
+	}
+	for i := len(events) - 1; i >= 0; i-- {
+		if now-events[i].at > longest {
+			events[i] = event{now, replicas}
+			return events
 		}
 	}
-	return period
+	return append(events, event{now, replicas})
 }
 
 // limit is the path with a behavior: what the policies of the direction allow, from least to most.

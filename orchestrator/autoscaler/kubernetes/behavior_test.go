@@ -108,6 +108,30 @@ func TestTheEndOfAPeriod(t *testing.T) {
 	}
 }
 
+// A change that is older than the longest period of its own direction gives its place to the next one, even where a
+// policy of the other direction would still count it. Found with the running controller.
+func TestWhichChangesAreForgotten(t *testing.T) {
+	b := behaving([][]any{{"Pods", 4, 15}}, [][]any{{"Pods", 1, 60}}, "")
+	for _, c := range []struct {
+		ups  [][2]int // at second, by how many
+		want int      // the least at 45 s, from 20: one fewer than what changes left at the begin of 60 s
+	}{
+		{[][2]int{{0, 4}}, 15},
+		{[][2]int{{0, 4}, {15, 2}}, 13},
+		{[][2]int{{0, 4}, {16, 2}}, 17},
+		{[][2]int{{0, 4}, {10, 3}, {30, 2}}, 13}, // of two that are old, the later one is forgotten
+		{[][2]int{{0, 4}, {10, 3}, {30, 2}, {32, 1}}, 16},
+	} {
+		var changed changes
+		for _, up := range c.ups {
+			changed.add(b, units.Time(up[0])*units.Second, 1, 1+up[1])
+		}
+		if n, _ := changed.limit(b, 45*units.Second, 20, 1, 1, 99); n != c.want {
+			t.Errorf("after %v: %d, want %d", c.ups, n, c.want)
+		}
+	}
+}
+
 func TestLimitsWithoutBehavior(t *testing.T) {
 	for _, v := range policytest.Vectors(t, "hpa", "without behaviour: limits") {
 		in, out := policytest.Decode[[4]int](t, &v.In), policytest.Decode[[]any](t, &v.Out)

@@ -187,16 +187,18 @@ func perPod(current int, target int64, tol Tolerances, pods []Pod, relative bool
 }
 
 // Value proposes a number of replicas for a target of a metric that belongs to no pod, both in thousandths. ready are
-// the pods that run and are ready.
-func Value(current, ready int, target, usage int64, tol Tolerances) (replicas int) {
+// those of the pods that run and are ready. Where there is no pod, no change can be reckoned.
+func Value(current, pods, ready int, target, usage int64, tol Tolerances) (replicas int, err error) {
 	ratio := float64(usage) / float64(target)
 	switch {
 	case current == 0:
-		return ceil(ratio)
+		return ceil(ratio), nil
 	case tol.within(ratio):
-		return current
+		return current, nil
+	case pods == 0:
+		return 0, ErrNoMetrics
 	}
-	return ceil(ratio * float64(ready))
+	return ceil(ratio * float64(ready)), nil
 }
 
 // AverageValue proposes a number of replicas for a target of such a metric for each pod, and gives the average over the

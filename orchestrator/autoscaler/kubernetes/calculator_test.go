@@ -82,7 +82,8 @@ func TestOtherKindsOfMetric(t *testing.T) {
 			}
 			n, usage, err = Average(in.Current, in.Target, tol, pods)
 		case "value":
-			n, usage = Value(in.Current, in.Ready, in.Target, in.Usage, tol), in.Usage
+			n, err = Value(in.Current, in.Current, in.Ready, in.Target, in.Usage, tol)
+			usage = in.Usage
 		case "average":
 			n, usage = AverageValue(in.Current, in.Target, in.Usage, tol)
 		default:
@@ -195,7 +196,8 @@ func TestTheRunningCalculator(t *testing.T) {
 					ready++
 				}
 			}
-			n, usage = Value(c.Current, ready, c.Target, c.External, tol), c.External
+			n, err = Value(c.Current, len(c.Pods), ready, c.Target, c.External, tol)
+			usage = c.External
 		case "external-average":
 			n, usage = AverageValue(c.Current, c.Target, c.External, tol)
 		default:
@@ -229,7 +231,7 @@ func TestLargeNumbers(t *testing.T) {
 	if n, percent, _ := Utilization(2, 50, Tolerances{}, exact); n != 4 || percent != 100 {
 		t.Errorf("%d at %d %%, want 4 at 100 %%", n, percent)
 	}
-	if n := Value(0, 0, 1, most, Tolerances{}); n != MostReplicas {
+	if n, err := Value(0, 0, 0, 1, most, Tolerances{}); n != MostReplicas || err != nil {
 		t.Errorf("from 0 to %d, want %d", n, MostReplicas)
 	}
 	for _, usage := range []int64{0, 5} {
@@ -245,8 +247,8 @@ func TestTheCalculatorAtTheEdges(t *testing.T) {
 	tol := Tolerances{.1, .1}
 	t.Run("a ratio at the end of the tolerance is within it", func(t *testing.T) {
 		for usage, want := range map[int64]int{899: 9, 900: 10, 1100: 10, 1101: 12} {
-			if n := Value(10, 10, 1000, usage, tol); n != want {
-				t.Errorf("%d of 1000: %d, want %d", usage, n, want)
+			if n, err := Value(10, 10, 10, 1000, usage, tol); n != want || err != nil {
+				t.Errorf("%d of 1000: %d, %v, want %d", usage, n, err, want)
 			}
 		}
 	})
@@ -258,12 +260,17 @@ func TestTheCalculatorAtTheEdges(t *testing.T) {
 	})
 	t.Run("from none there is no tolerance", func(t *testing.T) {
 		for usage, want := range map[int64]int{0: 0, 1: 1, 1000: 1, 1050: 2} {
-			if n := Value(0, 0, 1000, usage, tol); n != want {
-				t.Errorf("%d of 1000: %d, want %d", usage, n, want)
+			if n, err := Value(0, 0, 0, 1000, usage, tol); n != want || err != nil {
+				t.Errorf("%d of 1000: %d, %v, want %d", usage, n, err, want)
 			}
 		}
 	})
 	t.Run("no pod, no request", func(t *testing.T) {
+		for usage, fails := range map[int64]bool{3600: true, 3300: false, 2700: false, 0: true} {
+			if n, err := Value(3, 0, 0, 1000, usage/3, tol); (err != nil) != fails || !fails && n != 3 {
+				t.Errorf("%d of 1000 without a pod: %d, %v, want an error: %v", usage/3, n, err, fails)
+			}
+		}
 		if n, _, err := Average(3, 1, tol, nil); err == nil {
 			t.Errorf("%d without a pod, want an error", n)
 		}

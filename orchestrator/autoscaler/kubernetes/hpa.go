@@ -20,7 +20,8 @@ var horizontal = policy.ScalerRow{Info: policy.Info{
 	Deviates: "reconstructed: cpu is what an instance processes over its limit, unless it is to be that which an " +
 		"agent on it reports; " +
 		"evaluations come at exact times, and a read takes none; an instance never turns unready; the scenario's " +
-		"bounds hold as well, and nothing scales to zero",
+		"bounds hold as well, and nothing scales to zero; numbers stop at the largest that there is, where " +
+		"Kubernetes' begin anew",
 }, Asleep: true, ScalerMaker: policy.MakeScaler(newHorizontal)}
 
 // Options are those of hpa: the object, and the flags of the controller.
@@ -68,6 +69,7 @@ func (Options) Unscaled() string { return "whole seconds and quantities in its s
 
 // scaler is an object and what the controller remembers of it.
 type scaler struct {
+	rule       Rule // recommend, or what stands in its place
 	measures   []measure
 	least      int
 	most       int
@@ -118,6 +120,7 @@ func newHorizontal(o Options, _ policy.Env) (policy.Scaler, error) {
 			p.tolerances.Down = b.ScaleDown.Tolerance.Float()
 		}
 	}
+	p.rule = p.recommend
 	return p, nil
 }
 
@@ -139,7 +142,7 @@ func (p *scaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Propos
 	case current < least:
 		n = steps.Take(policy.Recommended, least, "fewer than the least number")
 	default:
-		if desired, ok := p.recommend(s, current, steps); ok {
+		if desired, ok := p.rule(s, current, steps); ok {
 			n = p.normalize(s.Now, current, desired, least, most, steps)
 		}
 	}
@@ -271,7 +274,8 @@ func (p *scaler) propose(m *measure, s *policy.Snapshot, current int) (n int, fo
 			ready++
 		}
 	}
-	return Value(current, ready, m.target, found, p.tolerances), found, nil
+	n, err = Value(current, len(s.Instances), ready, m.target, found, p.tolerances)
+	return n, found, err
 }
 
 // of is the metric of an instance in the unit in which it is asked for: that of policy.Metric, but of a delay

@@ -92,6 +92,7 @@ func TestWhatStandsForWhat(t *testing.T) {
 		{"object, with others", object, of(plain, draining, starting), 4, ""},
 		{"object for each", objectFor, of(plain, plain), 4, "each wants 4"},
 		{"external", external, of(plain, plain), 4, ""},
+		{"no instance to multiply", external, nil, 2, "FailedGetExternalMetric: "}, // found with the running controller
 		{"external for each", each, of(plain, plain), 5, "External offered at 1.2e-05 Mpps of 5e-06 Mpps each wants 5"},
 
 		// What an agent reports: 0.8 of a core is twice 40 %, 3 MB are three times 1 MB.

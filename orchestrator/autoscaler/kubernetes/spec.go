@@ -13,7 +13,8 @@ import (
 )
 
 // Spec is the spec of a HorizontalPodAutoscaler of autoscaling/v2. What is read is checked and completed as the API
-// server does it. The zero value says nothing, and is completed when the policy is made.
+// server does it, with two differences: the type of a target must be that of its value, and what a reference names is
+// not looked at. The zero value says nothing, and is completed when the policy is made.
 type Spec struct {
 	ScaleTargetRef *Reference `yaml:"scaleTargetRef"`
 	MinReplicas    int        `yaml:"minReplicas"` // 0: not said

@@ -1,7 +1,5 @@
-// Package plain has the autoscalers of textbooks: two water marks, and a controller.
-//
-// A fixed number is the policy none. The rule of Shenango, one core more when a queue holds a packet for a whole
-// period, has no place here: the switch's counters do not show the queues of instances.
+// Package plain has the autoscalers of textbooks: two water marks, a controller, and the queue rule of Shenango. A fixed
+// number is the policy none.
 package plain
 
 import (
@@ -30,6 +28,7 @@ var Scalers = []policy.ScalerRow{
 		Sees:   policy.T0 | policy.T2, State: "the controller's output, its last error and the slope of it", Cost: "n",
 		Deviates: "the output is rounded, so within a deadband of the error the controller rests",
 	}, ScalerMaker: policy.MakeScaler(newPID)},
+	queueRule,
 }
 
 // ThresholdOptions are those of threshold.

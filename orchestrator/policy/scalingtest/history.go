@@ -51,6 +51,7 @@ func (h *history) next() *policy.Snapshot {
 		s.Held = 1 + h.rnd.IntN(5)
 		s.HeldLoad = float64(s.Held) * h.rate()
 	}
+	s.Ahead = float64(h.rnd.IntN(5)) * h.rate()
 	h.count()
 	return clone(s)
 }

@@ -79,7 +79,8 @@ type run struct {
 }
 
 func start(row policy.ScalerRow, options any, seed uint64) (*run, error) {
-	s, err := row.New(options, policy.Env{Rand: rand.New(rand.NewPCG(seed, 1))})
+	s, err := row.New(options, policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)),
+		Counts: make([]uint64, len(row.Counters))})
 	return &run{Scaler: s}, err
 }
 

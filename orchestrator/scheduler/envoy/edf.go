@@ -3,6 +3,7 @@ package envoy
 // edf is Envoy's schedule of hosts of unlike weights: earliest deadline first. A host that is picked is put back with a
 // deadline that is one over its weight of that moment later than the one it was picked by.
 type edf struct {
+	used  bool    // the schedule is gone by: the weights differ, or hosts start slowly
 	order uint64  // of the next entry
 	queue []entry // a binary heap
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
 )
 
 // Policies is this family's part of the table.
@@ -22,21 +23,24 @@ const refused = "no instance has a weight: refused"
 var none = policy.Answer{Verdict: policy.Drop, Why: 1}
 
 const (
-	lacks = "slow start, priorities, localities, panic mode and retries are not there; "
+	lacks = "priorities, localities, panic mode and retries are not there; "
 	zero  = "a weight of 0, which Envoy does not have, makes an instance no host"
 )
 
 // hosts are the rows of the instances that are hosts.
 type hosts struct {
 	changed bool
+	when    units.Time // they changed last
 	rows    []int32
 	sum     int64 // of their weights
 	equal   bool  // they have the same weight
 }
 
 // Observe notes that hosts have come or gone.
-func (h *hosts) Observe(e *policy.Event, _ *policy.View) {
-	h.changed = h.changed || e.Kind == policy.Joined || e.Kind == policy.Left
+func (h *hosts) Observe(e *policy.Event, v *policy.View) {
+	if e.Kind == policy.Joined || e.Kind == policy.Left {
+		h.changed, h.when = true, v.Now
+	}
 }
 
 // refresh brings the rows up to date, and reports whether hosts have come or gone since it was last called.

@@ -17,14 +17,19 @@ import (
 
 func TestContract(t *testing.T) {
 	others := map[string][]any{
-		"envoy-least-request": {leastOptions{"full-scan", 2}, leastOptions{"n-choices", 5}},
-		"envoy-ring-hash":     {ringOptions{1, 7, boundOptions{}}, ringOptions{64, 128, boundOptions{100}}},
-		"envoy-maglev":        {maglevOptions{2, boundOptions{}}, maglevOptions{251, boundOptions{120}}},
+		"envoy-least-request": {leastOptions{"full-scan", 2, 0.5, usual},
+			leastOptions{"n-choices", 5, 1, slowOptions{2.5, 35}}},
+		"envoy-round-robin": {slowOptions{0.5, 0}},
+		"envoy-ring-hash":   {ringOptions{1, 7, boundOptions{}}, ringOptions{64, 128, boundOptions{100}}},
+		"envoy-maglev":      {maglevOptions{2, boundOptions{}}, maglevOptions{251, boundOptions{120}}},
 	}
 	for _, row := range Policies {
 		policytest.Run(t, row, others[row.Name]...)
 	}
 }
+
+// usual are Envoy's defaults.
+var usual = slowOptions{1, 10}
 
 // view has instances 1, 2, 3 ... of weights.
 func view(weights ...int32) *policy.View {
@@ -88,7 +93,7 @@ func TestLeastRequestOfUnlikeWeights(t *testing.T) {
 			Phases  [][]any
 		}](t, &c.In)
 		v := view(x.Weights...)
-		p := &least{hosts: come}
+		p := &least{hosts: come, bias: 1}
 		var got [][]int
 		for _, phase := range x.Phases {
 			for i, active := range phase[0].([]any) {
@@ -107,7 +112,7 @@ func TestFlowsPutOffADeadline(t *testing.T) {
 	v := view(2, 1)
 	v.Flows = []int32{4, 1000}
 	var log policy.Weighed
-	if (&least{hosts: come}).Pick(&policy.Work{}, v, &log); math.Abs(log.Ratings[0].Score-2.5) > 1e-9 {
+	if (&least{hosts: come, bias: 1}).Pick(&policy.Work{}, v, &log); math.Abs(log.Ratings[0].Score-2.5) > 1e-9 {
 		t.Errorf("deadline %v, want 2.5", log.Ratings[0].Score)
 	}
 }
@@ -116,7 +121,7 @@ func TestFlowsPutOffADeadline(t *testing.T) {
 func TestLeastRequestTies(t *testing.T) {
 	const n, flows = 5, 50000
 	for _, method := range []string{"full-scan", "n-choices"} {
-		p, v := policytest.New(t, &leastRow, leastOptions{method, 2}, 3), view(1, 1, 1, 1, 1)
+		p, v := policytest.New(t, &leastRow, leastOptions{method, 2, 1, usual}, 3), view(1, 1, 1, 1, 1)
 		p.Observe(&policy.Event{Kind: policy.Joined}, v)
 		count := [n]float64{}
 		for _, slot := range sequence(p, v, flows) {
@@ -181,7 +186,7 @@ func TestRoundRobinBeginsAnywhere(t *testing.T) {
 	for _, weights := range [][]int32{{1, 1, 1, 1, 1}, {5, 4, 3, 2, 1}} {
 		first := map[int]bool{}
 		for seed := range uint64(200) {
-			p, v := policytest.New(t, &roundRobinRow, nil, seed), view(weights...)
+			p, v := policytest.New(t, &roundRobinRow, usual, seed), view(weights...)
 			p.Observe(&policy.Event{Kind: policy.Joined}, v)
 			first[p.Pick(&policy.Work{}, v, nil).Slot] = true
 		}

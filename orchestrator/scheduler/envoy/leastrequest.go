@@ -3,28 +3,38 @@ package envoy
 import (
 	"slices"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
 )
 
 var leastRow = policy.Row{
 	Info: policy.Info{Name: "envoy-least-request",
 		Rule:   "the host with the fewest flows of some; where weights differ, that with the earliest deadline",
-		Source: source + "least_request/least_request_lb.cc at 0a31a547fa09" + schedule,
+		Source: source + "least_request/least_request_lb.cc at 0a31a547fa09" + schedule + slowSource,
 		Score:  "flows, or the deadline where weights differ", Sees: policy.T0 | policy.T1,
 		State: "a deadline a host where weights differ",
 		Cost:  "the draws; n with full-scan; log n where weights differ",
-		Deviates: "active_request_bias is 1; a schedule is made with the flows of the first decision after hosts " +
-			"have come or gone, not of that moment; " + lacks + zero},
+		Deviates: "a schedule is made with the flows of the first decision after hosts have come or gone, not of " +
+			"that moment; " + starts + lacks + zero},
 	Reasons: []string{"fewest flows", refused, "earliest deadline"},
 	Maker: policy.Make(func(o leastOptions, env policy.Env) (policy.Policy, error) {
-		return &least{choices: o.Choices, scan: o.Method == "full-scan", draw: env.Rand.Uint64,
-			picks: env.Rand.Uint32()}, nil
+		return &least{slowStart: slowStart{slowOptions: o.slowOptions}, choices: o.Choices,
+			scan: o.Method == "full-scan", bias: o.Bias, draw: env.Rand.Uint64, picks: env.Rand.Uint32()}, nil
 	}),
 }
 
 type leastOptions struct {
 	Method  string `yaml:"method" enum:"n-choices|full-scan" default:"n-choices"`
 	Choices int    `yaml:"choices" default:"2" min:"2" max:"65536"`
+
+	Bias        float64 `yaml:"active_request_bias" default:"1" min:"0" max:"1000"`
+	slowOptions `yaml:",inline"`
+}
+
+// Unused implements strictyaml.Partial.
+func (o leastOptions) Unused(key string) bool {
+	return key == "active_request_bias" && o.Bias == 1 || o.slowOptions.Unused(key)
 }
 
 // Docs implements strictyaml.Documented.
@@ -33,29 +43,55 @@ func (leastOptions) Docs() string {
 method: where weights are equal (selection_method). n-choices: of hosts drawn with replacement, of which the first drawn
 	wins a tie; full-scan: of all hosts, of which a tie is decided at random
 choices: how many are drawn (choice_count)
+active_request_bias: where weights differ, the power of the flows and one more by which a weight is divided; 0: flows
+	do not count
 `
 }
 
 type least struct {
 	hosts
+	slowStart
 	edf
 	picks   uint32 // that the schedule begins after
+	bias    float64
 	scan    bool
 	choices int
 	draw    func() uint64
 	drawn   []int
 }
 
-func (l *least) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	weight := func(slot int) float64 { return float64(v.Weight[slot]) / float64(v.Flows[slot]+1) }
-	if l.refresh(v) && !l.equal {
-		l.start(l.rows, weight, l.picks)
+// Observe notes that hosts have come or gone, and when.
+func (l *least) Observe(e *policy.Event, v *policy.View) {
+	l.hosts.Observe(e, v)
+	l.follow(e, v)
+}
+
+// prepare makes the schedule anew where hosts have come or gone, as of that time.
+func (l *least) prepare(v *policy.View) {
+	if !l.refresh(v) {
+		return
 	}
+	if l.used = len(l.rows) > 0 && (!l.equal || l.some(v, l.when)); l.used {
+		l.start(l.rows, func(slot int) float64 { return l.weight(v, slot, l.when) }, l.picks)
+	}
+}
+
+// weight is that of a row by its flows and by its age.
+func (l *least) weight(v *policy.View, slot int, now units.Time) float64 {
+	weight, flows := float64(v.Weight[slot]), float64(v.Flows[slot]+1)
+	if l.bias != 1 {
+		flows = numeric.Exp(float64(l.bias * numeric.Log(flows)))
+	}
+	return float64(weight / flows * l.part(v, slot, now))
+}
+
+func (l *least) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	l.prepare(v)
 	switch {
 	case len(l.rows) == 0:
 		return none
-	case !l.equal:
-		slot, deadline := l.pick(weight)
+	case l.used:
+		slot, deadline := l.pick(func(slot int) float64 { return l.weight(v, slot, v.Now) })
 		log.Add(slot, deadline, true)
 		return policy.Answer{Slot: slot, Why: 2}
 	case l.scan:

@@ -1,42 +1,66 @@
 package envoy
 
-import "github.com/smartinco/smartinco/orchestrator/policy"
+import (
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/units"
+)
 
 // schedule is where the deadlines of unlike weights come from.
 const schedule = "; edf_scheduler.h as of pull request 31592"
 
+// starts is where slow start differs.
+const starts = "without health checks, a slow start begins when the instance comes; "
+
 var roundRobinRow = policy.Row{
 	Info: policy.Info{Name: "envoy-round-robin",
 		Rule:   "the hosts in turn or, where their weights differ, the one with the earliest deadline",
-		Source: source + "round_robin/round_robin_lb.h at 12ca3fdb052c" + schedule,
+		Source: source + "round_robin/round_robin_lb.h at 12ca3fdb052c" + schedule + slowSource,
 		Score:  "place in the cycle, or the deadline where weights differ", Sees: policy.T0,
 		State: "a place in the cycle, or a deadline a host", Cost: "constant; log n where weights differ",
-		Deviates: lacks + zero},
+		Deviates: starts + lacks + zero},
 	Reasons: []string{"next in the cycle", refused, "earliest deadline"},
-	Maker: policy.Plain(func(env policy.Env) policy.Policy {
+	Maker: policy.Make(func(o slowOptions, env policy.Env) (policy.Policy, error) {
 		seed := env.Rand.Uint64()
-		return &roundRobin{picks: uint32(seed), next: seed}
+		return &roundRobin{slowStart: slowStart{slowOptions: o}, picks: uint32(seed), next: seed}, nil
 	}),
 }
 
 // roundRobin begins at a random place. So does the schedule, each time that it is made.
 type roundRobin struct {
 	hosts
+	slowStart
 	edf
 	picks uint32 // that the schedule begins after
 	next  uint64
 }
 
-func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	weight := func(slot int) float64 { return float64(v.Weight[slot]) }
-	if r.refresh(v) && !r.equal {
-		r.start(r.rows, weight, r.picks)
+// Observe notes that hosts have come or gone, and when.
+func (r *roundRobin) Observe(e *policy.Event, v *policy.View) {
+	r.hosts.Observe(e, v)
+	r.follow(e, v)
+}
+
+// prepare makes the schedule anew where hosts have come or gone, as of that time.
+func (r *roundRobin) prepare(v *policy.View) {
+	if !r.refresh(v) {
+		return
 	}
+	if r.used = len(r.rows) > 0 && (!r.equal || r.some(v, r.when)); r.used {
+		r.start(r.rows, func(slot int) float64 { return r.weight(v, slot, r.when) }, r.picks)
+	}
+}
+
+func (r *roundRobin) weight(v *policy.View, slot int, now units.Time) float64 {
+	return float64(float64(v.Weight[slot]) * r.part(v, slot, now))
+}
+
+func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	r.prepare(v)
 	if len(r.rows) == 0 {
 		return none
 	}
-	if !r.equal {
-		slot, deadline := r.pick(weight)
+	if r.used {
+		slot, deadline := r.pick(func(slot int) float64 { return r.weight(v, slot, v.Now) })
 		log.Add(slot, deadline, true)
 		return policy.Answer{Slot: slot, Why: 2}
 	}

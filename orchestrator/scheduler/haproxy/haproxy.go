@@ -25,7 +25,7 @@ const source = "HAProxy 2.6, src/"
 
 // Where rows differ from their sources.
 const (
-	lacks  = "minconn, fullconn, weights that change and backup servers are not there"
+	lacks  = "weights that change and backup servers are not there"
 	queues = "a flow may wait for ever; what a server takes from the queue when it comes counts towards its limit, " +
 		"which HAProxy 2.6 forgets (its issue 2744); in slow start a limit grows with the seconds since the server " +
 		"came, not those of the clock, and a server that grows takes from the queue at the next event; " + lacks
@@ -68,6 +68,9 @@ type backend struct {
 	age     []int // whole seconds since the server came, while it starts slowly; -1 otherwise
 	young   []young
 	slow    int // seconds that a slow start takes
+
+	flows, waiting int // of the backend: those that have a server, which may have left, and those in the queue
+	coming         int // 1 while one is looked at that is neither yet, or those are that the end of another lets in
 }
 
 // young is a server that starts slowly. They stand in the order in which they grow.
@@ -80,7 +83,14 @@ type young struct {
 // from the queue only when it comes.
 func (b *backend) follow(e *policy.Event, v *policy.View) {
 	switch e.Kind {
+	case policy.Placed:
+		b.flows++
+	case policy.Queued:
+		b.waiting++
+	case policy.Unqueued:
+		b.waiting--
 	case policy.Joined:
+		b.coming = 0
 		id := v.IDs[e.Slot]
 		if n := int(id) + 1 - len(b.age); n > 0 {
 			b.freed, b.age = append(b.freed, make([]bool, n)...), append(b.age, make([]int, n)...)
@@ -95,7 +105,9 @@ func (b *backend) follow(e *policy.Event, v *policy.View) {
 		b.age[v.IDs[e.Slot]] = -1
 		b.young = slices.DeleteFunc(b.young, func(y young) bool { return y.id == v.IDs[e.Slot] })
 	case policy.Ended:
-		if e.Slot >= 0 && v.MaxConn[e.Slot] > 0 {
+		b.flows--
+		b.coming = 1 // HAProxy looks at the queue first, and counts then
+		if e.Slot >= 0 && limit(v, e.Slot) > 0 {
 			b.freed[v.IDs[e.Slot]] = true
 		}
 	}
@@ -142,19 +154,39 @@ func (b *backend) weight(v *policy.View, slot int) int {
 	return effective(v, slot) / scale * b.share(v.IDs[slot])
 }
 
-// full reports whether a server has as many connections as it may.
+// limit is the maxconn of a row, by which less than minconn is as much. 0 is no limit.
+func limit(v *policy.View, slot int) int {
+	if v.MinConn == nil {
+		return int(v.MaxConn[slot])
+	}
+	return int(max(v.MaxConn[slot], v.MinConn[slot]))
+}
+
+// full reports whether a server has as many connections as it may. Where it has a minconn, that is its part of maxconn
+// by the connections that the backend has of fullconn.
 func (b *backend) full(v *policy.View, slot int) bool {
-	most := int(v.MaxConn[slot])
+	most := limit(v, slot)
+	if all := b.flows + b.waiting + b.coming; v.MinConn != nil && v.MinConn[slot] > 0 && all < int(v.FullConn) {
+		most = max(int(v.MinConn[slot]), all*most/int(v.FullConn))
+	}
 	if age := b.age[v.IDs[slot]]; age >= 0 && most > 0 {
 		most = max(1, most*(100*age/b.slow)/100)
 	}
 	return most > 0 && int(v.Flows[slot]) >= most
 }
 
+// arrives notes that a flow is looked at that does not wait. Without a server it is not counted yet.
+func (b *backend) arrives(w *policy.Work) {
+	if b.coming = 0; w.At == 0 {
+		b.coming = 1
+	}
+}
+
 // dequeue answers for a flow that waits. HAProxy hands it to the server that has just got a place, without a turn of
 // the algorithm. ok is false for a flow that does not wait.
 func (b *backend) dequeue(w *policy.Work, v *policy.View, log *policy.Weighed) (a policy.Answer, ok bool) {
 	if !w.Held {
+		b.arrives(w)
 		return a, false
 	}
 	for slot, id := range v.IDs {
@@ -165,6 +197,15 @@ func (b *backend) dequeue(w *policy.Work, v *policy.View, log *policy.Weighed) (
 	}
 	clear(b.freed)
 	return policy.Answer{Verdict: policy.Hold, Why: queued}, true
+}
+
+// inTurn is dequeue for algorithms that HAProxy does not ask while connections wait, as if all servers were full. So
+// none gets a place that a limit which rises has made, but by the end of a connection.
+func (b *backend) inTurn(w *policy.Work, v *policy.View, log *policy.Weighed) (a policy.Answer, ok bool) {
+	if a, ok = b.dequeue(w, v, log); ok || b.waiting == 0 || b.flows == 0 {
+		return a, ok
+	}
+	return b.none(v), true
 }
 
 // none is the answer where no server takes a flow.
@@ -214,7 +255,7 @@ func (f *first) Observe(e *policy.Event, v *policy.View) { f.follow(e, v) }
 
 func (f *first) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	f.start(v)
-	if a, ok := f.dequeue(w, v, log); ok {
+	if a, ok := f.inTurn(w, v, log); ok {
 		return a
 	}
 	for slot, id := range v.IDs {

@@ -38,6 +38,7 @@ type world struct {
 	v      policy.View
 	weight []int32 // of all servers
 	most   []int32
+	least  []int32                 // minconn; nil for none
 	live   map[flow.Instance]int32 // flows of all servers
 	flows  map[string]*policy.Work
 }
@@ -56,6 +57,9 @@ func (w *world) join(server int) {
 	slot, _ := slices.BinarySearch(v.IDs, id)
 	v.IDs, v.Weight = slices.Insert(v.IDs, slot, id), slices.Insert(v.Weight, slot, w.weight[server])
 	v.MaxConn, v.Flows = slices.Insert(v.MaxConn, slot, w.most[server]), slices.Insert(v.Flows, slot, w.live[id])
+	if w.least != nil {
+		v.MinConn = slices.Insert(v.MinConn, slot, w.least[server])
+	}
 	w.p.Observe(&policy.Event{Kind: policy.Joined, Slot: slot}, v)
 }
 
@@ -65,6 +69,9 @@ func (w *world) leave(server int) {
 	w.p.Observe(&policy.Event{Kind: policy.Left, Slot: slot}, v)
 	v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 	v.MaxConn, v.Flows = slices.Delete(v.MaxConn, slot, slot+1), slices.Delete(v.Flows, slot, slot+1)
+	if w.least != nil {
+		v.MinConn = slices.Delete(v.MinConn, slot, slot+1)
+	}
 }
 
 // open returns the letter of the server that takes the flow, (503) where it waits, as HAProxy answers in the end, or -.
@@ -75,6 +82,10 @@ func (w *world) open(x *policy.Work) string {
 		return "(503)"
 	case policy.Drop:
 		return "-"
+	}
+	if x.Held {
+		w.p.Observe(&policy.Event{Kind: policy.Unqueued, Slot: -1, Work: x}, &w.v)
+		x.Held = false
 	}
 	w.v.Flows[a.Slot]++
 	x.At = w.v.IDs[a.Slot]

@@ -60,6 +60,32 @@ func TestLive(t *testing.T) {
 	}
 }
 
+// The same where the limits of servers rise with the connections of the backend.
+func TestLiveMinConn(t *testing.T) {
+	needsProgram(t)
+	folder := newServers(t)
+	for _, s := range settings {
+		if !s.limited {
+			continue
+		}
+		t.Run(s.name(), func(t *testing.T) {
+			connections := 0
+			for seed := range uint64(*drawn) {
+				d := s.draw(rand.New(rand.NewPCG(seed, 5)))
+				d.rising()
+				p := s.begin(t, folder, &d.servers)
+				for line := "open 0"; p.do(line) && p.lines < 80; {
+					if line = d.connection(p.open()); d.r.IntN(40) > 38 {
+						line = d.server()
+					}
+				}
+				connections += p.stop()
+			}
+			t.Logf("%d connections", connections)
+		})
+	}
+}
+
 // Servers that come start slowly, in the program's own time. They come and go early in a second, each time somewhat
 // later, and connections in its middle, so that it is sure what comes before a server gets more, and what after.
 func TestLiveSlowStart(t *testing.T) {
@@ -113,7 +139,7 @@ type drawing struct {
 
 func (s *setting) draw(r *rand.Rand) *drawing {
 	n := 1 + r.IntN(mostServers)
-	d := &drawing{servers{make([]int32, n), make([]int32, n), make([]bool, n), 0}, r, nil, 1}
+	d := &drawing{servers{weights: make([]int32, n), most: make([]int32, n), down: make([]bool, n)}, r, nil, 1}
 	for i := range n {
 		d.weights[i] = int32(r.IntN([]int{2, 6, 257}[r.IntN(3)]))
 		if s.limited {
@@ -133,6 +159,15 @@ func (s *setting) draw(r *rand.Rand) *drawing {
 	}
 	d.isDown = slices.Clone(d.down)
 	return d
+}
+
+// rising draws limits that rise, of most servers.
+func (d *drawing) rising() {
+	d.full, d.least = 1+d.r.IntN(30), make([]int32, len(d.most))
+	for i := range d.most {
+		d.most[i] = int32(d.r.IntN(10))
+		d.least[i] = int32(d.r.IntN(1 + d.r.IntN(5)))
+	}
 }
 
 // server has one come or go.
@@ -172,7 +207,8 @@ func (s *setting) begin(t *testing.T, folder string, b *servers) *pair {
 	if k, ok := p.p.(*keyHashed); ok {
 		a.key = k.key
 	}
-	p.script = fmt.Sprintf("%s; weights %v, maxconn %v, down %v:", s.name(), b.weights, b.most, b.down)
+	p.script = fmt.Sprintf("%s; weights %v, maxconn %v, minconn %v, fullconn %d, down %v:", s.name(), b.weights, b.most,
+		b.least, b.full, b.down)
 	return p
 }
 
@@ -279,6 +315,9 @@ backend b
 	for line := range strings.SplitSeq(lines, "\n") {
 		fmt.Fprintf(&text, "  %s\n", line)
 	}
+	if b.full > 0 {
+		fmt.Fprintf(&text, "  fullconn %d\n", b.full)
+	}
 	if b.slow > 0 {
 		fmt.Fprintf(&text, "  default-server slowstart %ds\n", b.slow)
 	}
@@ -286,6 +325,9 @@ backend b
 		fmt.Fprintf(&text, "  server %c unix@%s/%c weight %d", 'A'+i, folder, 'A'+i, weight)
 		if b.most[i] > 0 {
 			fmt.Fprintf(&text, " maxconn %d", b.most[i])
+		}
+		if b.least != nil && b.least[i] > 0 {
+			fmt.Fprintf(&text, " minconn %d", b.least[i])
 		}
 		if b.startsDown(i) {
 			text.WriteString(" disabled")

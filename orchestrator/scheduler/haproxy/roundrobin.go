@@ -117,7 +117,7 @@ func (r *roundRobin) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) p
 		r.configure(v)
 	}
 	r.grow(v)
-	if a, ok := r.dequeue(w, v, log); ok {
+	if a, ok := r.inTurn(w, v, log); ok {
 		return a
 	}
 	r.skipped = r.skipped[:0]

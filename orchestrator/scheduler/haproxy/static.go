@@ -112,7 +112,7 @@ func (s *static) Observe(e *policy.Event, v *policy.View) {
 
 func (s *static) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
 	s.start(v)
-	if a, ok := s.dequeue(w, v, log); ok {
+	if a, ok := s.inTurn(w, v, log); ok {
 		return a
 	}
 	s.fill(v)

@@ -17,10 +17,11 @@ var hrwRow = policy.Row{
 		Score: "-w / ln u, of the weight w and the hash u between 0 and 1", Sees: policy.T0,
 		State: "a hash for each instance", Cost: "n",
 		Deviates: "the hash function is xxHash's, where the first paper has a linear congruential generator"},
-	Highest: true,
-	Tuple:   true,
-	Reasons: []string{"highest random weight", "no instance has a weight: refused"},
-	Maker:   policy.Plain(func(policy.Env) policy.Policy { return &hrw{} }),
+	Highest:  true,
+	Dispatch: policy.ByEither,
+	Tuple:    true,
+	Reasons:  []string{"highest random weight", "no instance has a weight: refused"},
+	Maker:    policy.Plain(func(policy.Env) policy.Policy { return &hrw{} }),
 }
 
 // hrw is rendezvous hashing.

@@ -16,12 +16,14 @@ var maglevRow = policy.Row{
 		Rule:   "the instance that a table has for the flow's hash; few entries change as instances come and go",
 		Source: "Eisenbud et al., NSDI 2016, 3.4; the hash functions are Envoy's",
 		Score:  "the table's entry", Sees: policy.T0,
-		State:    "the table, which has an instance for each entry",
-		Cost:     "constant; the table is filled anew after a change",
-		Deviates: "flows keep their instance by rules of the switch, not by a table of connections; no weights"},
-	Tuple:   true,
-	Reasons: []string{"entry of the flow's hash"},
-	Maker:   policy.Make(newMaglev),
+		State: "the table, which has an instance for each entry",
+		Cost:  "constant; the table is filled anew after a change",
+		Deviates: "rules stand for the table of connections, and never forget; without rules there is no such " +
+			"table; no weights"},
+	Dispatch: policy.ByEither,
+	Tuple:    true,
+	Reasons:  []string{"entry of the flow's hash"},
+	Maker:    policy.Make(newMaglev),
 }
 
 type maglevOptions struct {

@@ -18,8 +18,9 @@ var ringRow = policy.Row{
 		Score:  "the point's place on the ring", Sees: policy.T0,
 		State: "a ring of points, some for each instance", Cost: "log n",
 		Deviates: "the next point is taken, around a ring, where the paper takes the nearest on an interval"},
-	Tuple:   true,
-	Reasons: []string{"next point to the flow's hash"},
+	Dispatch: policy.ByEither,
+	Tuple:    true,
+	Reasons:  []string{"next point to the flow's hash"},
 	Maker: policy.Make(func(o ringOptions, _ policy.Env) (policy.Policy, error) {
 		return &ringed{newRing(o)}, nil
 	}),

@@ -3,18 +3,33 @@ package simtest
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 )
 
 // Policy draws a value of scheduler.policy from the whole table, now and then with options. A policy that moves flows
 // does so about once in the time that tick gives, in whole units.
-func Policy(r *rand.Rand, tick int, unit string) string { return policy(r, tick, unit, false) }
+func Policy(r *rand.Rand, tick int, unit string) string { return draw(r, tick, unit, false) }
 
 // MovingPolicy is a Policy that is often one of the few that move flows.
-func MovingPolicy(r *rand.Rand, tick int, unit string) string { return policy(r, tick, unit, true) }
+func MovingPolicy(r *rand.Rand, tick int, unit string) string { return draw(r, tick, unit, true) }
 
-func policy(r *rand.Rand, tick int, unit string, moving bool) string {
+// Dispatch draws how packets find their instance under a policy that was drawn, as further keys of scheduler: without
+// rules where that can be, by rules that come late, or, mostly, as always.
+func Dispatch(r *rand.Rand, drawn string) string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(drawn, "{"), ":")
+	switch dispatch := scheduler.Policies.Find(name).Dispatch; {
+	case dispatch == policy.ByEither && r.IntN(2) == 0:
+		return ", rules: none"
+	case dispatch == policy.ByPacket || r.IntN(4) > 0:
+		return ""
+	}
+	return fmt.Sprintf(", offload: {after: %d}", 2+r.IntN(1+r.IntN(30)))
+}
+
+func draw(r *rand.Rand, tick int, unit string, moving bool) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
 	names := scheduler.Policies.Names()
 	name := names[r.IntN(len(names))]
@@ -24,6 +39,7 @@ func policy(r *rand.Rand, tick int, unit string, moving bool) string {
 	options := map[string]string{
 		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
 		"maglev":     "table: " + pick("2", "7", "251"),
+		"beamer":     fmt.Sprintf("buckets: %d, timeout: %d%s", 1+r.IntN(200), 1+r.IntN(4*tick), unit),
 		"rss++": fmt.Sprintf("table: %d, tick: %d%s, tick_min: %d%s, tick_max: %d%s, threshold: %s, keep: %s",
 			1+r.IntN(200), 1+r.IntN(2*tick), unit, 1+r.IntN(tick), unit, tick+r.IntN(tick), unit,
 			pick("0", "0.02", "0.2"), pick("last", "best")),
