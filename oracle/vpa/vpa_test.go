@@ -64,8 +64,8 @@ func TestHistogram(t *testing.T) {
 				share := judge.Of(r, 0, .9, .95, .999*r.Float64())
 				got, want := ours.Percentile(share), theirs.Percentile(share)
 				if math.Abs(got-want) > 1e-9*want {
-					return fmt.Errorf("sample %d at %v: %v of %v, theirs %v\nup to %v, from %v, by %v; empty below %v; %v\n"+
-						"%+v\n%+v", i, at, got, share, want, most, first, ratio, epsilon, halfLife, ours, theirs)
+					return fmt.Errorf("sample %d at %v: %v of %v, theirs %v\nup to %v, from %v, by %v; "+
+						"empty below %v; %v\n%+v\n%+v", i, at, got, share, want, most, first, ratio, epsilon, halfLife, ours, theirs)
 				}
 			}
 			switch next := time.Duration(r.Int64N(int64(halfLife))); {
@@ -116,7 +116,8 @@ type object struct {
 func drawn(r *rand.Rand) object {
 	o := object{mode: judge.Of(r, "off", "initial", "recreate", "recreate", "in-place-or-recreate", "in-place"),
 		least: judge.Of(r, 25, 10+r.Int64N(300)), halfLife: judge.Of(r, 24*time.Hour, time.Hour),
-		interval: judge.Of(r, 24*time.Hour, time.Hour, 10*time.Minute), margin: .15, target: .9, lower: .4983, upper: .95,
+		interval: judge.Of(r, 24*time.Hour, time.Hour, 10*time.Minute),
+		margin:   .15, target: .9, lower: .4983, upper: .95, // .5 is where rounding decides
 		lifetime: judge.Of(r, 12*time.Hour, 0, time.Duration(r.Int64N(int64(time.Hour)))),
 		change:   judge.Of(r, .1, .01, .001+r.Float64())} // with 0, theirs changes what would not change
 	o.tolerance = judge.Of(r, 1, .5, r.Float64())
@@ -131,9 +132,9 @@ func drawn(r *rand.Rand) object {
 
 // ours makes the policy.
 func (o *object) ours() (policy.Scaler, string, error) {
-	text := fmt.Sprintf("mode: %s\nmin_allowed: %v\nmax_allowed: %v\nhalf_life: %v\nconfidence_interval: %v\nmargin: %v\n"+
-		"target_percentile: %v\nlower_percentile: %v\nupper_percentile: %v\neviction_tolerance: %v\nmin_replicas: 1\n"+
-		"lifetime: %v\nmin_change: %v\n", o.mode, float64(o.least)/1000, float64(o.most)/1000, judge.Time(o.halfLife),
+	text := fmt.Sprintf("mode: %s\nmin_allowed: %v\nmax_allowed: %v\nhalf_life: %v\nconfidence_interval: %v\n"+
+		"margin: %v\ntarget_percentile: %v\nlower_percentile: %v\nupper_percentile: %v\neviction_tolerance: %v\n"+
+		"min_replicas: 1\nlifetime: %v\nmin_change: %v\n", o.mode, float64(o.least)/1000, float64(o.most)/1000, judge.Time(o.halfLife),
 		judge.Time(o.interval), o.margin, o.target, o.lower, o.upper, o.tolerance, judge.Time(o.lifetime), o.change)
 	for _, row := range kubernetes.Scalers {
 		if row.Name == "vpa" {
@@ -188,7 +189,8 @@ func (o *object) due(s *policy.Snapshot, r recommended, begin time.Time) []flow.
 		MinChangePriority: o.change, PodLifetimeUpdateThreshold: o.lifetime}, processor{r}, priority.NewProcessor())
 	for _, i := range s.Instances {
 		started := metav1.Time{Time: begin.Add(judge.Duration(i.Ready))}
-		p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: strconv.Itoa(int(i.ID))}, Status: v1.PodStatus{StartTime: &started}}
+		p := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: strconv.Itoa(int(i.ID))}}
+		p.Status.StartTime = &started
 		p.Spec.Containers = []v1.Container{{Name: "main", Resources: v1.ResourceRequirements{Requests: v1.ResourceList{
 			v1.ResourceCPU: *resource.NewMilliQuantity(int64(math.Round(i.Share*1000)), resource.DecimalSI)}}}}
 		calc.AddPod(p, begin.Add(judge.Duration(s.Now)), nil)
@@ -243,8 +245,8 @@ func TestRecommender(t *testing.T) {
 			want := o.recommend(state)
 			var steps policy.Steps
 			answer := ours.Evaluate(s, &steps)
-			text := fmt.Sprintf("target %v of a core each, %v to %v", float64(want.target)/1000, float64(want.lower)/1000,
-				float64(want.upper)/1000)
+			text := fmt.Sprintf("target %v of a core each, %v to %v", float64(want.target)/1000,
+				float64(want.lower)/1000, float64(want.upper)/1000)
 			if got := steps[0].Reason; got != text {
 				return fmt.Errorf("at %v: %s, theirs %s\n%+v", now, got, text, o)
 			}
