@@ -65,7 +65,8 @@ func TestHistogram(t *testing.T) {
 				got, want := ours.Percentile(share), theirs.Percentile(share)
 				if math.Abs(got-want) > 1e-9*want {
 					return fmt.Errorf("sample %d at %v: %v of %v, theirs %v\nup to %v, from %v, by %v; "+
-						"empty below %v; %v\n%+v\n%+v", i, at, got, share, want, most, first, ratio, epsilon, halfLife, ours, theirs)
+						"empty below %v; %v\n%+v\n%+v", i, at, got, share, want,
+						most, first, ratio, epsilon, halfLife, ours, theirs)
 				}
 			}
 			switch next := time.Duration(r.Int64N(int64(halfLife))); {
@@ -134,7 +135,8 @@ func drawn(r *rand.Rand) object {
 func (o *object) ours() (policy.Scaler, string, error) {
 	text := fmt.Sprintf("mode: %s\nmin_allowed: %v\nmax_allowed: %v\nhalf_life: %v\nconfidence_interval: %v\n"+
 		"margin: %v\ntarget_percentile: %v\nlower_percentile: %v\nupper_percentile: %v\neviction_tolerance: %v\n"+
-		"min_replicas: 1\nlifetime: %v\nmin_change: %v\n", o.mode, float64(o.least)/1000, float64(o.most)/1000, judge.Time(o.halfLife),
+		"min_replicas: 1\nlifetime: %v\nmin_change: %v\n",
+		o.mode, float64(o.least)/1000, float64(o.most)/1000, judge.Time(o.halfLife),
 		judge.Time(o.interval), o.margin, o.target, o.lower, o.upper, o.tolerance, judge.Time(o.lifetime), o.change)
 	for _, row := range kubernetes.Scalers {
 		if row.Name == "vpa" {
