@@ -113,7 +113,7 @@ func (g *generator) policy() string {
 			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
 		name = all[g.dispatch.IntN(len(all))]
 	}
-	return name + simtest.Dispatch(g.dispatch, name)
+	return name + simtest.Dispatch(g.String(), name)
 }
 
 func (g *generator) holdOrDrop(lo int) string {
