@@ -254,7 +254,9 @@ func TestSweepOverAllPolicies(t *testing.T) {
 			t.Errorf("%s: policy %+v, want %+v", r.Name, r.Scenario.Scheduler.Policy, want)
 		}
 	}
-	if want := append([]string{"maglev"}, scheduler.Policies.Names()...); !slices.Equal(names, want) {
+	measured := func(name string) bool { return name == "envoy-peak-ewma" } // which a scenario has to be prepared for
+	want := append([]string{"maglev"}, slices.DeleteFunc(scheduler.Policies.Names(), measured)...)
+	if !slices.Equal(names, want) {
 		t.Errorf("policies %v, want %v", names, want)
 	}
 	study = parse(t, minimal+"sweep: {matrix: {autoscaler.policy: [all], autoscaler.victim: [all]}}")

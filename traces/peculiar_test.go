@@ -268,6 +268,19 @@ func zstandard(b []byte) []byte {
 	return z.EncodeAll(b, nil)
 }
 
+func servicesBy(column, time string, to units.Time) ServicesOptions {
+	return ServicesOptions{Group: []string{"s"},
+		LoadOptions: LoadOptions{Column: column, Time: time, Step: units.Second, To: to}}
+}
+
+// readRates reads a file that has no records of flows; time may be empty for a load curve alone.
+func (s *sampler) readRates(src *source, column, time string) (*Workload, error) {
+	if s.name == "load curve" {
+		return readLoad(src, "x", LoadOptions{Column: column, Time: time})
+	}
+	return readServices(src, "x", servicesBy(column, "t", 0))
+}
+
 // read returns what a run makes of a file: its packets, and what it notes of the file besides the cut.
 func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, notes []Count, err error) {
 	path := write(t, "x", b)
@@ -275,9 +288,8 @@ func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, 
 	switch {
 	case s.name == "load curve":
 		w, err = ReadLoad(path, LoadOptions{Column: "v", Time: "t", Step: units.Second, To: to})
-	case s.name == "services":
-		w, err = ReadServices(path, ServicesOptions{Group: []string{"s"},
-			LoadOptions: LoadOptions{Column: "v", Time: "t", Step: units.Second, To: to}})
+	case s.load:
+		w, err = ReadServices(path, servicesBy("v", "t", to))
 	default:
 		w, err = Read(path, Options{To: to})
 	}

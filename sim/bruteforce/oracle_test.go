@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator"
-	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/internal/simtest"
@@ -62,7 +61,7 @@ func TestRandomScenarios(t *testing.T) {
 	}
 	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in "+
 		"flight apart", n, *first, packets, fluids, worst)
-	for _, name := range scheduler.Policies.Names() {
+	for _, name := range simtest.Drawn() {
 		t.Logf("%s: %d scenarios, %d of them in the fluid engine", name, runs[name], compared[name])
 		if n >= 2000 && compared[name] == 0 { // there are many policies
 			t.Errorf("%s was never compared in both engines", name)

@@ -34,9 +34,19 @@ func Dispatch(text, drawn string) string {
 	return fmt.Sprintf(", offload: {after: %d}", 2+r.IntN(1+r.IntN(30)))
 }
 
+// Drawn are the policies that are drawn: all but those for which delays have to be measured.
+func Drawn() (names []string) {
+	for _, row := range scheduler.Policies {
+		if row.Measures == 0 {
+			names = append(names, row.Name)
+		}
+	}
+	return names
+}
+
 func draw(r *rand.Rand, tick int, unit string, moving bool) string {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
-	names := scheduler.Policies.Names()
+	names := Drawn()
 	name := names[r.IntN(len(names))]
 	if moving && r.IntN(6) == 0 {
 		name = pick("rss++", "rss++", "maestro", "orss", "oracle")
