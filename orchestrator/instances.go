@@ -81,6 +81,9 @@ func (o *Orchestrator) list() {
 			v.Load = slices.Delete(v.Load, slot, slot+1)
 			v.Back = slices.Delete(v.Back, slot, slot+1)
 		}
+		if o.sees.Has(policy.T3) {
+			v.Delay = slices.Delete(v.Delay, slot, slot+1)
+		}
 		o.number(slot)
 	}
 	slot := 0
@@ -103,6 +106,9 @@ func (o *Orchestrator) list() {
 				rx, tx := o.meter.Packets(id)
 				v.Load = slices.Insert(v.Load, slot, rx)
 				v.Back = slices.Insert(v.Back, slot, tx)
+			}
+			if o.sees.Has(policy.T3) {
+				v.Delay = slices.Insert(v.Delay, slot, 0)
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)

@@ -254,7 +254,7 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 	case InstanceResized:
 		o.instanceResized(e.Instance, e.Share, e.Reason)
 	case ReportsRead:
-		o.meter.Report(e.Sampled, e.Reports)
+		o.reportsRead(e.Sampled, e.Reports)
 	case FlowGrown:
 		o.flowGrown(e.Flow)
 	}

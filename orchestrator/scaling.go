@@ -56,7 +56,7 @@ func (o *Orchestrator) observe(s *policy.Snapshot) {
 		Limit: float64(o.cfg.Scheduler.Limit), Held: held, HeldLoad: float64(float64(held) * o.expected()),
 		Window: o.cfg.Window, Measured: o.meter.HasRead(), Instances: s.Instances[:0],
 	}
-	if o.Measures() != 0 {
+	if o.scaler.Measures() != 0 {
 		s.Period = o.reportPeriod()
 	}
 	s.Instances = slices.Grow(s.Instances, len(o.alive))[:len(o.alive)]

@@ -195,11 +195,11 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	if k.fields&fAt != 0 || a.At != 0 {
 		b = strconv.AppendInt(append(b, `,"at_ps":`...), int64(a.At), 10)
 	}
-	if k.fields&fShare != 0 || a.Share != 0 {
-		b = appendFloat(append(b, `,"share":`...), a.Share)
-	}
 	if a.Hops != 0 {
 		b = strconv.AppendUint(append(b, `,"hops":`...), uint64(a.Hops), 10)
+	}
+	if k.fields&fShare != 0 || a.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), a.Share)
 	}
 	return append(b, "}\n"...), nil
 }

@@ -53,7 +53,7 @@ func (s *Scenario) check(d *strictyaml.Decoder) {
 func (s *Scenario) rules() []strictyaml.Rule {
 	fluid, delays := s.Engine == "fluid", s.Measure.Delay != "none"
 	measures := s.Autoscaler.Measures()
-	asked := measures & policy.Delays
+	asked, scheduled := measures&policy.Delays, s.Scheduler.Measures()&policy.Delays
 	return []strictyaml.Rule{
 		rule("measure.delay engine", delays && fluid,
 			"engine: packet with this key: the fluid engine knows rates, no packet's delay"),
@@ -63,6 +63,8 @@ func (s *Scenario) rules() []strictyaml.Rule {
 			"engine: packet with false: the fluid engine has no packets to jump over"),
 		rule("measure.delay autoscaler.policy", asked != 0 && !delays, fmt.Sprintf("instances or flows, with "+
 			"engine: packet, for a policy that goes by %v: elsewhere no delay is known", asked)),
+		rule("measure.delay scheduler.policy", scheduled != 0 && !delays, fmt.Sprintf("instances or flows, with "+
+			"engine: packet, for a policy that goes by %v: elsewhere no delay is known", scheduled)),
 		rule("vnf.memory autoscaler.policy", measures.Has(policy.Memory) && s.VNF.Memory == 0,
 			"what an instance uses without flows, for a policy that goes by memory"),
 		rule("workload", len(s.Workload) == 0, "at least one source"),

@@ -72,7 +72,8 @@ sweep:
 ` + "```" + `
 
 The last key of the matrix varies faster than the first, the lists of ` + "`zip`" + ` faster than the matrix, the seed
-fastest. ` + "`--set`" + ` on a swept key fixes it. ` + "`scheduler.policy: [all]`" + ` runs every policy in turn.
+fastest. ` + "`--set`" + ` on a swept key fixes it. ` + "`scheduler.policy: [all]`" + ` runs every policy in turn, but not
+those that go by delays, which only some scenarios measure.
 [studies.md](studies.md) says how a study is planned, run, resumed, put on a cluster and ranked, with the rest of the
 notation in an example.
 `

@@ -289,12 +289,23 @@ func span(d *strictyaml.Decoder, n *yaml.Node, key string) (values []*yaml.Node)
 	return values
 }
 
-// All stands for each policy of the table, where the matrix sweeps a key that takes policies, and for each stack.
+// All stands for each policy of the table, where the matrix sweeps a key that takes policies, and for each stack. Left
+// out are scheduling policies for which a plant has to measure what not every plant can.
 const All = "all"
+
+// measurable are the scheduling policies that run everywhere.
+func measurable() (names []string) {
+	for _, row := range scheduler.Policies {
+		if row.Measures == 0 {
+			names = append(names, row.Name)
+		}
+	}
+	return names
+}
 
 // everyPolicy puts the names of all policies in the place of All, each with the defaults of its options.
 func everyPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
-	names := map[string]func() []string{"scheduler.policy": scheduler.Policies.Names,
+	names := map[string]func() []string{"scheduler.policy": measurable,
 		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names,
 		"stack": stackNames}[key]
 	for _, v := range values {

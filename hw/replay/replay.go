@@ -34,6 +34,7 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,8 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 		return refusef("scenario %s: autoscaler.policy: %s is told what the workload will offer (T5), which a "+
 			"simulator knows and hardware does not: want another policy", sc.Name, row.Name)
 	}
-	if err := checkReports(sc.Name, sc.Autoscaler.Measures()); err != nil {
+	if err := cmp.Or(checkReports(sc.Name, "autoscaler.policy", sc.Autoscaler.Measures()),
+		checkReports(sc.Name, "scheduler.policy", sc.Scheduler.Measures())); err != nil {
 		return err
 	}
 	if sc.Scheduler.Ruleless() {

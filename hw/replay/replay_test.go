@@ -539,6 +539,8 @@ func TestCheck(t *testing.T) {
 		{nil, hw.Capabilities{CounterLag: 2 * time.Second},
 			"telemetry.window is 150ms, but the switch's counters may be 2s old"},
 		{[]string{"scheduler.policy=oracle"}, hw.Capabilities{}, "oracle is told the true rate of each flow (T5)"},
+		{[]string{"scheduler.policy=envoy-peak-ewma", "engine=packet", "measure.delay=instances"}, hw.Capabilities{},
+			"scheduler.policy goes by delay-p50, which nothing on hardware reports"},
 		{[]string{"scheduler.policy=cheetah"}, hw.Capabilities{}, "scheduler.policy: cheetah without rules"},
 		{[]string{"scheduler.policy=hrw", "scheduler.rules=none"}, hw.Capabilities{}, "hrw without rules"},
 		{[]string{"faults=[{kind: link-down, at: 1s}]"}, hw.Capabilities{}, "faults.0: link-down"},

@@ -66,10 +66,10 @@ func (r *reportReader) answer(p *plant, at time.Time, usage []hw.Usage) {
 }
 
 // checkReports says why hardware cannot measure what a policy goes by.
-func checkReports(name string, want policy.MetricSet) error {
+func checkReports(name, key string, want policy.MetricSet) error {
 	if missing := want &^ measurable; missing != 0 {
-		return refusef("scenario %s: autoscaler.policy goes by %v, which nothing on hardware reports: want one of %v",
-			name, missing, measurable)
+		return refusef("scenario %s: %s goes by %v, which nothing on hardware reports: want one of %v",
+			name, key, missing, measurable)
 	}
 	return nil
 }

@@ -85,11 +85,6 @@ func (a *Autoscaler) Evaluate(s *policy.Snapshot) (desired int, steps []policy.S
 	return desired, a.steps
 }
 
-// Shares are what the last evaluation wants of the instances' shares of a core, as in policy.Proposal.
-func (a *Autoscaler) Shares() (resize []policy.Resize, fresh float64) {
-	return a.last.Resize, a.last.Share
-}
-
 // Counts is what the scaling policy has done so far; nil for one that counts nothing itself.
 func (a *Autoscaler) Counts() *policy.ScalingCounts {
 	if len(a.own) == 0 {
@@ -98,6 +93,11 @@ func (a *Autoscaler) Counts() *policy.ScalingCounts {
 	c := a.counts
 	c.Name, c.Counters = a.row.Name, policy.Named(a.row.Counters, a.own)
 	return &c
+}
+
+// Shares are what the last evaluation wants of the instances' shares of a core, as in policy.Proposal.
+func (a *Autoscaler) Shares() (resize []policy.Resize, fresh float64) {
+	return a.last.Resize, a.last.Share
 }
 
 // PickVictim returns the index of the instance to remove, and the scores by which the victim policy ranks them all: the

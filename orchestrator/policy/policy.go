@@ -83,6 +83,10 @@ type View struct {
 
 	Live     []flow.Instance // T2: all instances that are counted: those of IDs, and those that start or drain
 	LiveLoad []float64       // T2: their Load
+
+	// T3: the median of how long packets were at the instance, in seconds, of those that left it between its last two
+	// reports; 0 where none did, or none is known. Only for a row that measures DelayP50.
+	Delay []float64
 }
 
 // Kind says what happened.
@@ -98,6 +102,7 @@ const (
 	Measured             // Since, Until: the columns of T2 are new, and describe that time
 	Queued               // Work: it is held from now on
 	Unqueued             // Work: it is held no more: it has ended, or what Placed tells of follows, or it is refused
+	Reported             // Until: the columns of T3 are new, and describe the time up to then
 )
 
 // Event is what a policy is told. It is valid during Observe only.

@@ -121,11 +121,12 @@ const (
 type Row struct {
 	Info
 	Dispatch Dispatch
-	Highest  bool     // the highest score is the best one; otherwise the lowest
-	Tuple    bool     // it looks at the flow's five-tuple
-	Tenant   bool     // it looks at whose flow it is
-	Reasons  []string // of its answers, in the decision log
-	Counters []string // what it counts itself, in Env.Counts
+	Highest  bool      // the highest score is the best one; otherwise the lowest
+	Tuple    bool      // it looks at the flow's five-tuple
+	Tenant   bool      // it looks at whose flow it is
+	Measures MetricSet // of class T3, which the plant has to measure for it
+	Reasons  []string  // of its answers, in the decision log
+	Counters []string  // what it counts itself, in Env.Counts
 	Maker
 }
 

@@ -134,6 +134,14 @@ func (o *Options) withoutRules(row *policy.Row) bool {
 	return row.Dispatch == policy.ByPacket || row.Dispatch == policy.ByEither && o.Rules == "none"
 }
 
+// Measures are the metrics of class T3 that the policy goes by.
+func (o Options) Measures() policy.MetricSet {
+	if row := Policies.Find(o.Policy.Name); row != nil {
+		return row.Measures
+	}
+	return 0
+}
+
 // of are the options of a row.
 func (o *Options) of(row *policy.Row) any {
 	if thesisRules(row) {

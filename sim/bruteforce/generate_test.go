@@ -17,8 +17,8 @@ type generator struct {
 
 	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
 
-	vertical *rand.Rand // where instances are resized, also drawn apart
 	dispatch *rand.Rand // draws how packets find their instance, apart as well
+	vertical *rand.Rand // where instances are resized, also drawn apart
 }
 
 func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
@@ -113,7 +113,7 @@ func (g *generator) policy() string {
 			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
 		name = all[g.dispatch.IntN(len(all))]
 	}
-	return name + simtest.Dispatch(g.dispatch, name)
+	return name + simtest.Dispatch(g.String(), name)
 }
 
 func (g *generator) holdOrDrop(lo int) string {

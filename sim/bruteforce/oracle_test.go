@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/orchestrator"
-	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/internal/simtest"
@@ -30,8 +29,8 @@ var (
 func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	moves, moved := 0, 0                                 // flows by their policy, and of these in both engines
-	resizes, resized := 0, 0                             // of instances
 	grown, broken := [2]int{}, [2]int{}                  // flows: late for a rule, and without rules; the same
+	resizes, resized := 0, 0                             // of instances
 	runs, compared := map[string]int{}, map[string]int{} // by policy: scenarios, and those in both engines
 	if testing.Short() {
 		n = min(n, 60)
@@ -49,8 +48,8 @@ func TestRandomScenarios(t *testing.T) {
 			fluids++
 			compared[d.policy]++
 			moved += d.moves
-			resized += d.resizes
 			grown[1], broken[1] = grown[1]+d.grown, broken[1]+d.broken
+			resized += d.resizes
 		}
 		if len(d.found) == 0 {
 			continue
@@ -62,15 +61,15 @@ func TestRandomScenarios(t *testing.T) {
 	}
 	t.Logf("%d scenarios from seed %d, %.0f packets; the fluid engine compared in %d, at most %.2f of what may be in "+
 		"flight apart", n, *first, packets, fluids, worst)
-	for _, name := range scheduler.Policies.Names() {
+	for _, name := range simtest.Drawn() {
 		t.Logf("%s: %d scenarios, %d of them in the fluid engine", name, runs[name], compared[name])
 		if n >= 2000 && compared[name] == 0 { // there are many policies
 			t.Errorf("%s was never compared in both engines", name)
 		}
 	}
 	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
-	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too", grown[0], grown[1],
-		broken[0], broken[1])
+	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too",
+		grown[0], grown[1], broken[0], broken[1])
 	if n >= 200 && min(grown[1], broken[1]) == 0 {
 		t.Error("no flow that got its rule late, or none that was broken, was compared in both engines")
 	}
@@ -148,9 +147,9 @@ type diff struct {
 	fluid   bool    // the fluid engine was compared
 	policy  string  // of scheduling
 	moves   int     // of flows, by the policy
-	resizes int     // of instances
 	grown   int     // flows that got their rule after some packets
 	broken  int     // flows without rules
+	resizes int     // of instances
 	worst   float64 // of its differences, by what may be in flight
 }
 

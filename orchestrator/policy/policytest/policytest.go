@@ -103,7 +103,7 @@ func (w *world) tell(e policy.Event) {
 	v := w.view
 	v.IDs, v.Flows = slices.Clone(v.IDs), slices.Clone(v.Flows)
 	v.Load, v.Back = slices.Clone(v.Load), slices.Clone(v.Back)
-	v.Live, v.LiveLoad = slices.Clone(v.Live), slices.Clone(v.LiveLoad)
+	v.Live, v.LiveLoad, v.Delay = slices.Clone(v.Live), slices.Clone(v.LiveLoad), slices.Clone(v.Delay)
 	v.Weight, v.MaxConn, v.MinConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn), slices.Clone(v.MinConn)
 	for _, p := range w.copies {
 		p.Observe(&e, &w.view)
@@ -125,6 +125,7 @@ func (w *world) step() {
 		w.measure()
 	case k == 3:
 		w.counted()
+		w.report()
 	case k == 4 && len(w.held) > 0: // it gives up
 		w.unqueue(w.rand.IntN(len(w.held)))
 	case k < 9 && len(w.flows) > 0:
@@ -149,6 +150,9 @@ func (w *world) join() {
 	if w.row.Sees.Has(policy.T2) {
 		v.Load, v.Back = append(v.Load, 0), append(v.Back, 0)
 	}
+	if w.row.Sees.Has(policy.T3) {
+		v.Delay = append(v.Delay, 0)
+	}
 	w.tell(policy.Event{Kind: policy.Joined, Slot: len(v.IDs) - 1})
 }
 
@@ -168,6 +172,9 @@ func (w *world) leave(slot int) {
 	if v.Load != nil {
 		v.Load = slices.Delete(v.Load, slot, slot+1)
 		v.Back = slices.Delete(v.Back, slot, slot+1)
+	}
+	if v.Delay != nil {
+		v.Delay = slices.Delete(v.Delay, slot, slot+1)
 	}
 	for i := len(w.flows) - 1; i >= 0; i-- {
 		if w.flows[i].At == id {
@@ -189,6 +196,17 @@ func (w *world) measure() {
 		v.LiveLoad = append(v.LiveLoad, v.Load[i])
 	}
 	w.tell(policy.Event{Kind: policy.Measured, Since: v.Now - units.Second, Until: v.Now})
+}
+
+// report shows what agents report.
+func (w *world) report() {
+	if !w.row.Sees.Has(policy.T3) {
+		return
+	}
+	for i := range w.view.Delay {
+		w.view.Delay[i] = float64(w.rand.IntN(3)*w.rand.IntN(100)) * 1e-6
+	}
+	w.tell(policy.Event{Kind: policy.Reported, Slot: -1, Until: w.view.Now})
 }
 
 func (w *world) end(i int) {

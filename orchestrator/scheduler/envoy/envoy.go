@@ -13,7 +13,7 @@ import (
 )
 
 // Policies is this family's part of the table.
-var Policies = []policy.Row{roundRobinRow, leastRow, randomRow, ringRow, maglevRow}
+var Policies = []policy.Row{roundRobinRow, leastRow, randomRow, ringRow, maglevRow, peakRow}
 
 const source = "Envoy, source/extensions/load_balancing_policies/"
 

@@ -13,6 +13,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
+	"github.com/smartinco/smartinco/units"
 )
 
 func TestContract(t *testing.T) {
@@ -20,6 +21,7 @@ func TestContract(t *testing.T) {
 		"envoy-least-request": {leastOptions{"full-scan", 2, 0.5, usual},
 			leastOptions{"n-choices", 5, 1, slowOptions{2.5, 35}}},
 		"envoy-round-robin": {slowOptions{0.5, 0}},
+		"envoy-peak-ewma":   {peakOptions{units.Second, 10 * units.Microsecond, 1}},
 		"envoy-ring-hash":   {ringOptions{1, 7, boundOptions{}}, ringOptions{64, 128, boundOptions{100}}},
 		"envoy-maglev":      {maglevOptions{2, boundOptions{}}, maglevOptions{251, boundOptions{120}}},
 	}
