@@ -117,7 +117,8 @@ func TestCosts(t *testing.T) {
 	window(2, 25, 15e6, Instance{Instance: 1, State: StateReady, Offered: 10e6},
 		Instance{Instance: 2, State: StateStarting}, Instance{Instance: 3, State: StateStarting})
 	resized := func(s, share float64, reason string) {
-		m.Event(at(s), &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 1, Share: share, Reason: reason})
+		m.Event(at(s), &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 1, Share: share,
+			Reason: reason})
 	}
 	resized(1.5, 0.25, "")
 	resized(1.75, 0.5, "refused")
