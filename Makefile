@@ -15,8 +15,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce compare offload lab theory test race bench bench-peers lint fuzz standin docalab doca flower \
-	programs oracle cross bluefield clean
+.PHONY: help build reproduce compare offload lab theory test race bench bench-peers lint fuzz standin docalab doca \
+	flower programs oracle cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -108,7 +108,7 @@ programs: ## policies beside what they come from: HAProxy and IPVS (Debian: hapr
 	else echo "IPVS is skipped: no linux.uml, of the package user-mode-linux"; fi
 
 # A module of its own, whose modules are fetched: the first time takes some minutes. TIMES=10 is ten times the cases.
-oracle: ## policies beside the Go programs that they come from, linked in: Kubernetes, Knative, Nomad
+oracle: ## policies beside the Go programs that they come from, linked in: Kubernetes, Knative, KEDA, Nomad
 	cd oracle && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) test -v ./... -times $(TIMES)
 
 cross: ## static binaries for linux/amd64 and linux/arm64

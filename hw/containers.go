@@ -32,6 +32,13 @@ type Reporter interface {
 	Usage(ctx context.Context) ([]Usage, error)
 }
 
+// Resizer is a ContainerEngine that changes what an instance may use while it runs.
+type Resizer interface {
+	// Resize gives an instance a share of the processor time that it was started with, or of one core where that has no
+	// limit. It returns when the engine has confirmed.
+	Resize(ctx context.Context, i flow.Instance, share float64) error
+}
+
 // Usage is what an instance's container uses.
 type Usage struct {
 	Instance flow.Instance

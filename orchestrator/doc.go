@@ -21,5 +21,6 @@
 //
 // The files: event.go has the events and the actions, orchestrator.go the configuration and Handle, flows.go the life
 // of a flow, held.go those that wait, moves.go those that a policy moves, instances.go the life of an instance,
-// scaling.go the autoscaler's side, reports.go what instances report, log.go the decision log.
+// scaling.go the autoscaler's side, resize.go the shares of instances, reports.go what they report, log.go the
+// decision log.
 package orchestrator

@@ -14,19 +14,20 @@ type EventKind uint8
 // flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer. Where there are no rules,
 // FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
-	Start          EventKind = iota // the run begins; first event of every run
-	FlowArrived                     // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
-	FlowEnded                       // Flow: it ended or was idle; the plant has removed its rule, if it had one
-	CountersRead                    // Counters, Sampled: answer to ReadCounters
-	InstanceReady                   // Instance: it takes packets from now on
-	InstanceFailed                  // Instance, Reason: it died, or its creation failed; it takes no packets
-	InstanceGone                    // Instance: its deletion is complete
-	RuleInstalled                   // Flow, Instance: the flow's newest order took effect
-	RuleRejected                    // Flow, Instance, Reason: the switch refused the order; what was in force stays
-	Tick                            // Timer: the timer of a SetTimer fired
-	RulesRead                       // Rules, Sampled: answer to ReadRules
-	ReportsRead                     // Reports, Sampled: answer to ReadReports
-	FlowGrown                       // Flow: the slow path has served as many of its packets as Offload.After says
+	Start           EventKind = iota // the run begins; first event of every run
+	FlowArrived                      // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
+	FlowEnded                        // Flow: it ended or was idle; the plant has removed its rule, if it had one
+	CountersRead                     // Counters, Sampled: answer to ReadCounters
+	InstanceReady                    // Instance: it takes packets from now on
+	InstanceFailed                   // Instance, Reason: it died, or its creation failed; it takes no packets
+	InstanceGone                     // Instance: its deletion is complete
+	RuleInstalled                    // Flow, Instance: the flow's newest order took effect
+	RuleRejected                     // Flow, Instance, Reason: the switch refused the order; what was in force stays
+	Tick                             // Timer: the timer of a SetTimer fired
+	RulesRead                        // Rules, Sampled: answer to ReadRules
+	ReportsRead                      // Reports, Sampled: answer to ReadReports
+	FlowGrown                        // Flow: the slow path has served as many of its packets as Offload.After says
+	InstanceResized                  // Instance, Share: it has that share of a core; Reason, if the order was refused
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.
@@ -42,6 +43,7 @@ type Event struct {
 	Counters []Counter     // valid during Handle only
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
 	Reports  []Report      // of the instances that run; valid during Handle only
+	Share    float64       // of a core
 	Reason   string
 }
 
@@ -77,13 +79,14 @@ const (
 	InstallRule    ActionKind = iota // Flow, Instance: forward the flow to the instance; Instance 0 drops the flow
 	MoveRule                         // Flow, Instance: change the target, keep the counters
 	RemoveRule                       // Flow: delete the rule, if any, and forget the target; its next packet is a miss
-	CreateInstance                   // Instance: start a container; answered by InstanceReady or InstanceFailed
+	CreateInstance                   // Instance, Share: start a container; answered by InstanceReady or InstanceFailed
 	DeleteInstance                   // Instance: stop a container; answered by InstanceGone
 	ReadCounters                     // read all instances' counters; answered by CountersRead
 	SetTimer                         // Timer, At: send Tick at that time; a later SetTimer of the timer replaces it
 	ReadRules                        // read the counters of all rules in force; answered by RulesRead
 	ReadReports                      // read what Orchestrator.Measures names of all instances; answered by ReportsRead
 	Steer                            // Flow, Instance, Hops: send its packets there without a rule; 0 drops them
+	ResizeInstance                   // Instance, Share: give it that share of a core; answered by InstanceResized
 )
 
 // Action is what the orchestrator wants done.
@@ -93,7 +96,8 @@ type Action struct {
 	Instance flow.Instance
 	Timer    Timer
 	At       units.Time
-	Hops     uint8 // instances that hand the flow's packets on before they reach Instance
+	Hops     uint8   // instances that hand the flow's packets on before they reach Instance
+	Share    float64 // of a core; 0 for all of it
 }
 
 // Decision is one entry of the decision log: what was decided, among what, and why. It is handed to the Logger during

@@ -27,6 +27,10 @@ type instanceState struct {
 	rules    int32    // rules that may send packets to it
 	created  units.Time
 	readyAt  units.Time // when it began to take packets; Never before
+
+	share, asked float64 // of a core: that it has, and that was asked for last; 0 for all of it
+	refused      bool    // the last change of the share was refused
+	replaced     bool    // another has its place, and it is not taken back
 }
 
 func (o *Orchestrator) instance(id flow.Instance) *instanceState {
@@ -36,14 +40,17 @@ func (o *Orchestrator) instance(id flow.Instance) *instanceState {
 	return &o.insts[id]
 }
 
-func (o *Orchestrator) create(why string) {
+func (o *Orchestrator) create(why string) { o.createWith(o.share, why) }
+
+func (o *Orchestrator) createWith(share float64, why string) {
 	id := flow.Instance(len(o.insts))
-	o.insts = append(o.insts, instanceState{flows: noFlows, created: o.now, readyAt: units.Never})
+	o.insts = append(o.insts, instanceState{flows: noFlows, created: o.now, readyAt: units.Never, share: share,
+		asked: share})
 	o.alive = append(o.alive, id)
 	o.serving++
 	o.meter.Track(id)
 	o.createdAt = o.now
-	o.do(Action{Kind: CreateInstance, Instance: id})
+	o.do(Action{Kind: CreateInstance, Instance: id, Share: share})
 	o.changed(Create, id, "", why)
 }
 
@@ -223,7 +230,7 @@ func (o *Orchestrator) grow(n int, why string) {
 	for k := 0; k < len(o.alive) && n > 0; k++ {
 		id := o.alive[k]
 		i := &o.insts[id]
-		if i.state != draining {
+		if i.state != draining || i.replaced {
 			continue
 		}
 		i.state = starting

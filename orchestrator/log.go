@@ -19,6 +19,7 @@ const (
 	Move         = "move"          // a flow that has an instance is given another
 	CounterReset = "counter-reset" // a counter of the instance started again from zero
 	Forecast     = "forecast"      // stage of an autoscaler that looks ahead
+	Resized      = "resize"        // an instance is given another share of a core, or was refused it
 )
 
 // decided hands a decision to the log, in memory that is used again.

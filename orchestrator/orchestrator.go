@@ -85,8 +85,9 @@ type Orchestrator struct {
 	work    policy.Work  // the flow at hand
 	event   policy.Event // what the policy is told
 
-	serving   int // starting or ready
-	desired   int // instances wanted
+	serving   int     // starting or ready
+	desired   int     // instances wanted
+	share     float64 // of a core, of those that are created; 0 for all of it
 	createdAt units.Time
 
 	decision   Decision
@@ -250,6 +251,8 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
+	case InstanceResized:
+		o.instanceResized(e.Instance, e.Share, e.Reason)
 	case ReportsRead:
 		o.reportsRead(e.Sampled, e.Reports)
 	case FlowGrown:

@@ -25,11 +25,18 @@ func (o *Orchestrator) evaluate(ahead float64) {
 	var steps []policy.Step
 	o.desired, steps = o.scaler.Evaluate(s)
 	o.logSteps(s.Current, steps)
+	resize, share := o.scaler.Shares()
+	if share > 0 {
+		o.share = share
+	}
 	switch {
 	case o.desired > s.Current:
 		o.grow(o.desired-s.Current, "scale-out")
 	case o.desired < s.Current:
 		o.shrink(s.Current - o.desired)
+	}
+	for i := range resize {
+		o.resize(&resize[i])
 	}
 }
 
@@ -62,6 +69,7 @@ func (o *Orchestrator) observe(s *policy.Snapshot) {
 func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 	i := &o.insts[id]
 	to.ID, to.State, to.Created, to.Ready, to.Flows = id, shown[i.state], i.created, i.readyAt, i.flows.n
+	to.Share, to.Asked, to.Refused = i.share, i.asked, i.refused
 	o.meter.RateTo(id, &to.Rate)
 	o.meter.UsageTo(id, &to.Usage)
 }

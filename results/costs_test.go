@@ -116,6 +116,11 @@ func TestCosts(t *testing.T) {
 	act(1, orchestrator.CreateInstance, 3)
 	window(2, 25, 15e6, Instance{Instance: 1, State: StateReady, Offered: 10e6},
 		Instance{Instance: 2, State: StateStarting}, Instance{Instance: 3, State: StateStarting})
+	resized := func(s, share float64, reason string) {
+		m.Event(at(s), &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 1, Share: share, Reason: reason})
+	}
+	resized(1.5, 0.25, "")
+	resized(1.75, 0.5, "refused")
 	event(2, orchestrator.InstanceReady, 2)
 	event(2, orchestrator.InstanceReady, 3)
 	m.Decided(&orchestrator.Decision{At: at(2), Kind: orchestrator.Schedule, Flow: 0, Instance: 2, Reason: "next"})
@@ -136,26 +141,36 @@ func TestCosts(t *testing.T) {
 		m.Flow(&Flow{Flow: int32(i), Offered: 100, Processed: 100 - lost, Dropped: lost})
 	}
 	m.Flow(&Flow{Flow: 3}) // without packets
-	m.Latency(&Latency{Scope: "run", Kind: "wait", P50: 1, P99: 2_000_000, P999: 3_000_000_000}, nil)
-	m.Latency(&Latency{Scope: "run", Kind: "sojourn", P50: 9}, nil)
+	m.Latency(&Latency{Scope: "run", Kind: "wait", Count: 1000, P50: 1, P99: 2_000_000, P999: 3_000_000_000}, []Bucket{
+		{Scope: "run", Kind: "wait", High: 1, Count: 900},
+		{Scope: "run", Kind: "wait", Low: 1_000_000, High: 2_000_000, Count: 90}, // no longer than the objective
+		{Scope: "run", Kind: "wait", Low: 2_999_999_999, High: 3_000_000_000, Count: 10}})
+	m.Latency(&Latency{Scope: "run", Kind: "sojourn", P50: 9},
+		[]Bucket{{Scope: "run", Kind: "sojourn", High: 4_000_000_000, Count: 1000}})
 	m.Latency(&Latency{Scope: "instance", Kind: "wait", P50: 8}, nil)
 
 	run := fig9()
 	run.Scenario.(map[string]any)["instances"] = map[string]int{"min": 1, "max": 3}
 	run.Scenario.(map[string]any)["scheduler"] = map[string]any{"limit": "10Mpps"}
+	run.Scenario.(map[string]any)["nic"] = map[string]any{"instance_watts": 5, "core_watts": 2, "cores": 3}
+	run.Scenario.(map[string]any)["measure"] = map[string]any{"max_wait": "2us"}
 	run.Totals = Totals{Offered: 90e6, Processed: 74.6e6, ProcessedBytes: 64 * 74.6e6, Dropped: Drops{Instance: 15.4e6},
-		Moves: 7}
+		Moves: 7, Broken: 3}
 	got := costsOf(t, m, run)
 	want := &Costs{
-		InstanceTime: 4 + 2.5 + 2.25 + 0.1, Starts: 4, ScaleEvents: 2, Reversals: 1,
+		InstanceTime: 4 + 2.5 + 2.25 + 0.1, CoreTime: 1.5 + 2.5*0.25 + 2.5 + 2.25 + 0.1,
+		Starts: 4, Resizes: 1, ScaleEvents: 2, Reversals: 1,
 		Under:   1, // second 2: one takes packets, three are wanted
 		Over:    0, // second 4: one is left
 		Moves:   7,
+		Broken:  3,
 		Loss:    15.4 / 90,
 		Goodput: 8 * 64 * 74.6e6 / 4,
 		WaitP50: 1e-12, WaitP99: 2e-6, WaitP999: 3e-3,
 		Jain:       (1 + 1 + 50.*50/(3*(20*20+20*20+10*10)) + 1) / 4,
 		SLOWindows: 1. / 4, // 15 of 25; 0.4 of 50 is less than 1 %
+		SLOPackets: 10. / 1000,
+		Energy:     5*8.85 + 3*2*4, // three cores of 2 W for 4 s
 		SLOFlows:   1. / 3,
 		Reasons: []Reason{
 			{orchestrator.Clamp, "at most #", 1},
@@ -193,7 +208,9 @@ func TestCostsThatAreNotKnown(t *testing.T) {
 	m.Flow(&Flow{Offered: 5, Processed: math.NaN(), Dropped: math.NaN(), Queued: math.NaN()})
 	got := costsOf(t, m, fig9())
 	for name, v := range map[string]float64{"loss": got.Loss, "goodput": got.Goodput, "wait": got.WaitP99,
-		"Jain's index": got.Jain, "SLO of windows": got.SLOWindows, "SLO of flows": got.SLOFlows} {
+		"Jain's index": got.Jain, "SLO of windows": got.SLOWindows, "SLO of flows": got.SLOFlows,
+		"energy":         got.Energy,
+		"SLO of packets": got.SLOPackets} {
 		if !math.IsNaN(v) {
 			t.Errorf("%s of a run without windows and delays is %g", name, v)
 		}
@@ -213,7 +230,8 @@ func TestCostsOfAKilledRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !near(math.Round(got.Loss*100)/100, 0.25) || !(got.Goodput > 0) || got.Jain < 0.7 || !math.IsNaN(got.Moves) {
+	if !near(math.Round(got.Loss*100)/100, 0.25) || !(got.Goodput > 0) || got.Jain < 0.7 || !math.IsNaN(got.Moves) ||
+		!math.IsNaN(got.Broken) {
 		t.Errorf("%+v", got)
 	}
 }

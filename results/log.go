@@ -29,6 +29,7 @@ const (
 	fAt
 	fRules   // with sampled_ps
 	fReports // with sampled_ps
+	fShare
 )
 
 // kind is how the log names a kind of event or action, and the fields that it always writes with it.
@@ -51,6 +52,8 @@ var eventKinds = []kind{
 	orchestrator.RulesRead:      {"rules-read", fRules},
 	orchestrator.ReportsRead:    {"reports-read", fReports},
 	orchestrator.FlowGrown:      {"flow-grown", fFlow},
+
+	orchestrator.InstanceResized: {"instance-resized", fInstance | fShare},
 }
 
 var actionKinds = []kind{
@@ -64,6 +67,7 @@ var actionKinds = []kind{
 	orchestrator.ReadRules:      {"read-rules", 0},
 	orchestrator.ReadReports:    {"read-reports", 0},
 	orchestrator.Steer:          {"steer", fFlow | fInstance},
+	orchestrator.ResizeInstance: {"resize-instance", fInstance | fShare},
 }
 
 var timerNames = []string{
@@ -126,6 +130,9 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 			b = append(b, '}')
 		}
 		b = append(b, ']')
+	}
+	if k.fields&fShare != 0 || e.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), e.Share)
 	}
 	if k.fields&fReports != 0 || len(e.Reports) > 0 {
 		b = appendReports(b, e.Reports)
@@ -190,6 +197,9 @@ func appendAction(b []byte, now units.Time, a *orchestrator.Action) ([]byte, err
 	}
 	if a.Hops != 0 {
 		b = strconv.AppendUint(append(b, `,"hops":`...), uint64(a.Hops), 10)
+	}
+	if k.fields&fShare != 0 || a.Share != 0 {
+		b = appendFloat(append(b, `,"share":`...), a.Share)
 	}
 	return append(b, "}\n"...), nil
 }

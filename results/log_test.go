@@ -67,6 +67,12 @@ func TestLogLines(t *testing.T) {
 				Delay: telemetry.Delays{0, 1, 2, 3}}, {Instance: 2}}}},
 			`{"t_ps":5,"event":"reports-read","sampled_ps":4,"reports":[{"instance":1,"cpu_ps":7,` +
 				`"memory":9223372036854775807,"queue":3,"delay_ps":[0,1,2,3]},{"instance":2}]}`},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ResizeInstance, Instance: 2, Share: 0.25}},
+			`{"t_ps":5,"action":"resize-instance","instance":2,"share":0.25}`},
+		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.CreateInstance, Instance: 2}},
+			`{"t_ps":5,"action":"create-instance","instance":2}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 2, Reason: "no"}},
+			`{"t_ps":5,"event":"instance-resized","instance":2,"share":0,"reason":"no"}`},
 		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ReadReports}},
 			`{"t_ps":5,"action":"read-reports"}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: 4,
@@ -123,7 +129,7 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 			ev := &orchestrator.Event{Kind: orchestrator.EventKind(rng.IntN(len(eventKinds))), Flow: flow.ID(n()),
 				Instance: flow.Instance(n()),
 				Timer:    orchestrator.Timer(rng.IntN(len(timerNames))), Sampled: units.Time(n()),
-				Reason: text[rng.IntN(len(text))]}
+				Share: float64(n()) / 3, Reason: text[rng.IntN(len(text))]}
 			if rng.IntN(2) == 0 {
 				ev.Tuple = flow.FiveTuple{Src: netip.MustParseAddr(`fe80::1%e"0`),
 					Dst: netip.MustParseAddr("::ffff:1.2.3.4"), SrcPort: uint16(n()), DstPort: 65535, Proto: uint8(n())}
@@ -140,7 +146,8 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 		case 1:
 			e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(rng.IntN(len(actionKinds))),
 				Flow: flow.ID(n()), Instance: flow.Instance(n()),
-				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n()), Hops: uint8(n())}
+				Timer: orchestrator.Timer(rng.IntN(len(timerNames))), At: units.Time(n()), Hops: uint8(n()),
+				Share: float64(n()) / 3}
 		case 2:
 			d := &orchestrator.Decision{At: e.At, Kind: text[rng.IntN(len(text))], Policy: text[rng.IntN(len(text))],
 				Flow:     flow.ID(n() - 1),

@@ -96,6 +96,7 @@ type logLine struct {
 
 	Rules   []orchestrator.RuleCounter `json:"rules"`
 	Reports []orchestrator.Report      `json:"reports"`
+	Share   logFloat                   `json:"share"`
 }
 
 // units64 is a time as a bare number of picoseconds, where units.Time would be read as text.
@@ -148,7 +149,7 @@ func parseLine(b []byte) (Entry, error) {
 			Rate:    float64(l.Rate),
 			Tenant:  l.Tenant,
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
-			Reason: l.Reason}
+			Share: float64(l.Share), Reason: l.Reason}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err
 		}
@@ -171,7 +172,8 @@ func parseLine(b []byte) (Entry, error) {
 			return Entry{}, err
 		}
 		e.Action = &orchestrator.Action{Kind: orchestrator.ActionKind(k), Flow: target, Instance: l.Instance,
-			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops}
+			Timer: orchestrator.Timer(timer), At: units.Time(l.At), Hops: l.Hops,
+			Share: float64(l.Share)}
 	case l.Decision != nil && l.Event == nil && l.Action == nil:
 		if l.Flow == nil {
 			target = -1

@@ -148,6 +148,8 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
 	return append(s.tenantRules(), []strictyaml.Rule{
+		rule("vnf.contention.share autoscaler.policy", scaler.Resizes() && s.VNF.Contention.Share == "pooled",
+			"reserved with autoscaler.policy: "+scaler.Policy.Name+", which gives instances shares of their own"),
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
 			"at least 1 with autoscaler.policy: "+scaler.Policy.Name+", under which no instance would ever start"),
 		rule("scheduler.no_instance instances.min", in.Min == 0 && !never && sched.NoInstance == "drop",

@@ -71,8 +71,9 @@ func (v *Services) rules(engine string) []strictyaml.Rule {
 // services reads the curves of a source.
 func (s *Scenario) services(v *Services, offset int) (*traces.Workload, int, error) {
 	w, err := traces.ReadServices(s.Path(v.File), traces.ServicesOptions{
-		LoadOptions: traces.LoadOptions{Column: v.Column, Time: v.Time, Step: v.Step, Scale: v.Scale, Speedup: v.Speedup,
-			Flows: v.Flows, Lifetime: v.Lifetime, Size: float64(v.PacketSize), From: v.From, To: v.To, Offset: offset, Context: s.ctx},
+		LoadOptions: traces.LoadOptions{
+			Column: v.Column, Time: v.Time, Step: v.Step, Scale: v.Scale, Speedup: v.Speedup, Flows: v.Flows,
+			Lifetime: v.Lifetime, Size: float64(v.PacketSize), From: v.From, To: v.To, Offset: offset, Context: s.ctx},
 		Group: v.Group, Milliseconds: v.TimeUnit == "ms", Where: v.Where, Most: v.Most})
 	if err != nil {
 		return nil, 0, err

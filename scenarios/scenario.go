@@ -95,6 +95,15 @@ type NIC struct {
 	SlowPathRate   units.PPS   `yaml:"slowpath_rate"`
 	SlowPathQueue  int         `yaml:"slowpath_queue" min:"0"`
 	EngineLatency  units.Time  `yaml:"engine_latency"`
+	InstanceWatts  float64     `yaml:"instance_watts" default:"0" min:"0"`
+	CoreWatts      float64     `yaml:"core_watts" default:"0" min:"0"`
+	Cores          int         `yaml:"cores" default:"0" min:"0"`
+}
+
+// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it.
+func (nic NIC) Unused(key string) bool {
+	return key == "instance_watts" && nic.InstanceWatts == 0 ||
+		(key == "core_watts" || key == "cores") && (nic.CoreWatts == 0 || nic.Cores == 0)
 }
 
 // Docs implements strictyaml.Documented.
@@ -111,6 +120,9 @@ install_latency: from the write of a rule until packets follow it
 slowpath_rate: packets a second that the ARM cores forward; 0 for no limit
 slowpath_queue: packets that wait for the ARM cores
 engine_latency: container engine: from the request to the start of the work
+instance_watts: what an instance draws from its order until it is gone, for the energy of a run; 0 where nobody knows
+core_watts: what each of the cores that forward draws, all the time; 0 where nobody knows
+cores: how many these are
 `
 }
 
@@ -251,6 +263,8 @@ type Telemetry struct {
 
 	ReportPeriod units.Time `yaml:"report_period" default:"0s" min:"0"`
 	ReportDelay  units.Time `yaml:"report_delay" default:"0s" min:"0"`
+
+	stacked bool // the scenario names a stack
 }
 
 // Docs implements strictyaml.Documented.
@@ -263,15 +277,23 @@ report_delay: age of the reports when they arrive
 `
 }
 
-// Unused implements strictyaml.Partial: what is not given says nothing.
+// Unused implements strictyaml.Partial: what is not given says nothing, unless a stack would give it.
 func (t Telemetry) Unused(key string) bool {
-	return key == "report_period" && t.ReportPeriod == 0 || key == "report_delay" && t.ReportDelay == 0
+	return !t.stacked && (key == "report_period" && t.ReportPeriod == 0 || key == "report_delay" && t.ReportDelay == 0)
 }
 
 // Measure is what the record holds on request.
 type Measure struct {
 	Delay string `yaml:"delay" enum:"none|instances|flows" default:"none"`
 	Flows bool   `yaml:"flows" default:"true"`
+
+	MaxLoss float64    `yaml:"max_loss" default:"0.01" min:"0" max:"1"`
+	MaxWait units.Time `yaml:"max_wait" default:"0s" min:"0"`
+}
+
+// Unused implements strictyaml.Partial: objectives that are not given have their defaults and are not said.
+func (m Measure) Unused(key string) bool {
+	return key == "max_loss" && m.MaxLoss == 0.01 || key == "max_wait" && m.MaxWait == 0
 }
 
 // Docs implements strictyaml.Documented.
@@ -281,6 +303,8 @@ delay: delays of packets: wait, sojourn and end-to-end (packet engine). none; in
 	flows: of each flow too, some kilobytes a flow, and all packets are stepped
 flows: what becomes of each flow's packets. false lets the packet engine jump over an instance's saturation, where it
 	can: the record then has no processed, dropped and queued of a flow
+max_loss: objective: the share of lost packets beyond which a window or a flow violates it
+max_wait: objective: the wait at an instance beyond which a packet violates it, where delays are measured; 0s for none
 `
 }
 
@@ -481,7 +505,7 @@ func (Fault) Names(key string) []string {
 func (Fault) Docs() string {
 	return `
 kind: instance-death: an instance dies; engine-stall: the container engine answers nothing; engine-failure: creations
-	fail; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
+	fail, and changes of shares; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
 at: when it begins
 for: how long it lasts; 0 for the rest of the run; an instance's death is for good
 instance: instance-death: its number

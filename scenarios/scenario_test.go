@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
@@ -190,7 +191,7 @@ func TestOverrides(t *testing.T) {
 
 func TestEveryEmbeddedScenarioParses(t *testing.T) {
 	runs := map[string]int{
-		"campus": 1, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
+		"campus": 1, "day": 2, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
 		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3,
 		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2, "share": 1, "lab/share": 1,
 	}
@@ -287,6 +288,71 @@ func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
 		} else if want := 5 * len(everywhere()); len(study.Runs) != want {
 			t.Errorf("%s: %d runs, want %d", file, len(study.Runs), want)
 		}
+	}
+}
+
+// Every file that the scenarios in compare/ name is there and can be read.
+func TestTheComparisonsHaveTheirTraffic(t *testing.T) {
+	files, err := filepath.Glob("compare/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		study, err := Load(file, nil)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		s := study.Runs[0].Scenario
+		if err := s.CheckFiles(); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if s.Workload[0].PCAP != nil || s.Workload[0].Model != nil {
+			continue // long, and other tests read such files
+		}
+		if w, err := s.Traffic(); err != nil || len(w.Flows) == 0 {
+			t.Errorf("%s: no traffic: %v", file, err)
+		}
+	}
+}
+
+func TestACrowdBeyondAPacketAPicosecond(t *testing.T) {
+	err := one(t, "duration: 9s\nworkload: [{flash_crowd: {base: 10Gpps, factor: 1000}}]").CheckTraffic()
+	const want = "workload.0.flash_crowd: found 10000Gpps, expected at most 1000Gpps, a packet a picosecond"
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	err = one(t, "workload: [{diurnal: {mean: 1pps}}]").CheckTraffic()
+	if !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "duration: found 0s with a source") {
+		t.Errorf("a day without an end: %v", err)
+	}
+}
+
+// A source that has flows of a lifetime is followed by one with other addresses.
+func TestAddressesOfSeveralSources(t *testing.T) {
+	s := one(t, `
+duration: 60s
+workload:
+  - diurnal: {mean: 1kpps, flows: 3, lifetime: 7s}
+  - flash_crowd: {base: 1kpps, flows: 2}
+  - load: {file: testdata/load.csv, column: v, lifetime: 1s}
+  - services: {file: testdata/load.csv, group: [s], column: v, time: t, step: 1s}
+  - cbr: {flows: 2, rate: 1pps}
+`)
+	s.dir = "."
+	w, err := s.Traffic()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[flow.FiveTuple]bool{}
+	for _, f := range w.Flows {
+		if seen[f.Tuple] {
+			t.Errorf("two flows have %v", f.Tuple)
+		}
+		seen[f.Tuple] = true
+	}
+	if n := len(seen); n < 3*60/7+2+3+2+2 {
+		t.Errorf("%d flows", n)
 	}
 }
 

@@ -10,6 +10,14 @@ import (
 type container struct {
 	state string     // one of results.States, never StateDraining: only the orchestrator knows that
 	left  units.Time // when it failed or was gone
+	share float64    // of a core; 0 for all of it
+	asked []resizing // in the order in which they are answered
+}
+
+// resizing is a request for another share.
+type resizing struct {
+	share   float64
+	refused bool
 }
 
 // forwarding says whether the instance has counters in the switch.
@@ -25,9 +33,12 @@ type containers struct {
 
 // create starts a container. Those of the start of the run are ready at once, since the experiments begin with them
 // running.
-func (c *containers) create(p *plant, i flow.Instance, atStart bool) {
+func (c *containers) create(p *plant, i flow.Instance, share float64, atStart bool) {
 	for len(c.list) < int(i) {
 		c.list = append(c.list, container{state: results.StateStarting})
+	}
+	if c.list[i-1].share = share; share > 0 {
+		p.data.Share(p.now, i, share)
 	}
 	at := p.now
 	if !atStart {
@@ -48,6 +59,13 @@ func (c *containers) delete(p *plant, i flow.Instance) {
 		s.state = results.StateStopping
 	}
 	c.request(p, Event{At: p.now + p.sc.NIC.EngineLatency + p.sc.VNF.StopLatency, Kind: evDeleted, A: int32(i)})
+}
+
+// resize changes the share of a core that a container may use. It takes the engine its latency.
+func (c *containers) resize(p *plant, i flow.Instance, share float64) {
+	s := &c.list[i-1]
+	s.asked = append(s.asked, resizing{share, p.faults.engineFails()})
+	c.request(p, Event{At: p.now + p.sc.NIC.EngineLatency, Kind: evResized, A: int32(i)})
 }
 
 // request queues an answer of the engine. A stalled engine begins to work on it when the stall is over.
@@ -82,6 +100,20 @@ func (c *containers) fire(p *plant, e Event) {
 		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
 	case evFailed:
 		c.fail(p, i, "the container engine could not create it")
+	case evResized:
+		r := s.asked[0]
+		s.asked = s.asked[1:]
+		if s.state == results.StateFailed || s.state == results.StateGone {
+			return
+		}
+		answer := orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: i, Share: r.share}
+		if r.refused {
+			answer.Share, answer.Reason = s.share, "the container engine could not resize it"
+		} else {
+			s.share = r.share
+			p.data.Share(p.now, i, r.share)
+		}
+		p.deliver(answer)
 	case evDeleted:
 		was := s.state
 		s.state, s.left = results.StateGone, p.now

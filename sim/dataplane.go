@@ -25,6 +25,8 @@ type DataPlane interface {
 	// Up says that the instance takes packets, Down that it never will again; what it holds is lost.
 	Up(now units.Time, i flow.Instance)
 	Down(now units.Time, i flow.Instance)
+	// Share says what share of a core the instance has from now on. Without a call it has all of one.
+	Share(now units.Time, i flow.Instance, share float64)
 	// Link says whether the link is up.
 	Link(now units.Time, up bool)
 	// Counters fills in the counters of the instances named in c.

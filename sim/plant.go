@@ -36,6 +36,7 @@ const (
 	evTimer
 	evReports
 	evGrown
+	evResized
 )
 
 type plant struct {
@@ -136,7 +137,7 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.faults.fire(p, e)
 		case evRule:
 			p.rules.take(p, flow.ID(e.A), e.Gen)
-		case evCreated, evDeleted, evFailed:
+		case evCreated, evDeleted, evFailed, evResized:
 			p.containers.fire(p, e)
 		case evArrived:
 			p.arrived(flow.ID(e.A))
@@ -198,9 +199,11 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 	case orchestrator.Steer:
 		p.rules.steer(p, a.Flow, a.Instance, a.Hops)
 	case orchestrator.CreateInstance:
-		p.containers.create(p, a.Instance, atStart)
+		p.containers.create(p, a.Instance, a.Share, atStart)
 	case orchestrator.DeleteInstance:
 		p.containers.delete(p, a.Instance)
+	case orchestrator.ResizeInstance:
+		p.containers.resize(p, a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.readings.ask(p, orchestrator.CountersRead)
 	case orchestrator.ReadRules:

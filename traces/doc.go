@@ -1,7 +1,7 @@
 // Package traces makes the traffic of a run, from recordings and from rules.
 //
-// Whatever the source - a packet capture, a flow log, a load curve, a flow model, a staircase of constant-rate flows -
-// the result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of
+// Whatever the source - a packet capture, a flow log, the loads of services, a flow model, a staircase of constant-rate
+// flows - the result is a [Workload]: flows in order of their first packet, each with its rate over time as segments of
 // constant rate. Every reader keeps two numbers exactly: the packets and the bytes of the source. Workload.Skipped
 // counts what a reader could not use, and Workload.Provenance says what was done to the source.
 //

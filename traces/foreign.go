@@ -136,7 +136,7 @@ func foreign(head []byte, first string) error {
 	}
 	if names, err := splitCSV(first); err == nil && len(names) > 1 && !bytes.ContainsRune(head, 0) {
 		return fmt.Errorf("begins with the columns %q, which no reader of flow logs knows: want a flow CSV with %s "+
-			"(a load curve is read by a scenario's load alone)",
+			"(load curves are read by a scenario's load and services)",
 			clip(strings.Join(names, ",")), strings.TrimSuffix(flowHeader(Frames), "\n"))
 	}
 	return nil

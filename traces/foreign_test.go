@@ -155,8 +155,8 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 		file := s.file(sampleStart)
 		for name, read := range map[string]func(context.Context, *source) error{
 			"run": func(ctx context.Context, src *source) error {
-				if s.name == "load curve" {
-					return second(readLoad(src, "x", LoadOptions{Column: "v"}))
+				if s.load {
+					return second(s.readRates(src, "v", ""))
 				}
 				f, err := sniff(src)
 				switch {
@@ -168,7 +168,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 				return second(readFlowLog(src, "x", Options{}, f))
 			},
 			"inspect": func(ctx context.Context, src *source) error {
-				if s.name == "load curve" {
+				if s.load {
 					return context.Canceled
 				}
 				f, err := sniff(src)
@@ -178,7 +178,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 				return second(inspect(src, "x", f, Options{}))
 			},
 			"convert": func(ctx context.Context, src *source) error {
-				if s.name == "load curve" {
+				if s.load {
 					return context.Canceled
 				}
 				f, err := sniff(src)
@@ -213,8 +213,8 @@ func TestErrorsQuoteWhatTheFileHolds(t *testing.T) {
 			for _, with := range []string{"\x1b[2J", "\x00", strings.Repeat("x", 5000)}[i%3 : i%3+1] {
 				src := sourceOf(cat(whole[:i], []byte(with), whole[i+1:]))
 				var err error
-				if s.name == "load curve" {
-					_, err = readLoad(src, "x", LoadOptions{Column: "v", Time: "t"})
+				if s.load {
+					_, err = s.readRates(src, "v", "t")
 				} else if f, fault := sniff(src); fault != nil {
 					err = fault
 				} else {

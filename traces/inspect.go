@@ -28,6 +28,7 @@ type Summary struct {
 	MeanBytes  float64     `json:"mean_bytes"` // a packet
 	MeanPPS    float64     `json:"mean_pps"`   // over Duration
 	Peaks      []Peak      `json:"peaks"`      // of a flow log there are none: it has no packet times
+	Dispersion []Index     `json:"dispersion"` // of windows that the recording has ten of; of a flow log there are none
 	Sizes      []SizeClass `json:"sizes"`      // of a flow log there are none: it has no packet sizes
 	Notes      []Count     `json:"notes"`      // peculiarities of packets, all of which are counted above
 	Series     Series      `json:"series"`
@@ -103,6 +104,7 @@ func inspectCapture(src *source, path string, o Options) (*Summary, error) {
 	index := map[flow.FiveTuple]int{}
 	var tuples []flow.FiveTuple
 	var lives []life
+	var spread dispersion
 	b := newBins()
 	for {
 		var p Packet
@@ -128,6 +130,7 @@ func inspectCapture(src *source, path string, o Options) (*Summary, error) {
 			w.n++
 			w.max = max(w.max, w.n)
 		}
+		spread.add(c.last)
 		i, ok := index[p.Tuple]
 		if !ok {
 			i = len(tuples)
@@ -143,6 +146,7 @@ func inspectCapture(src *source, path string, o Options) (*Summary, error) {
 	for i, w := range windows {
 		s.Peaks = append(s.Peaks, Peak{peakWindows[i], float64(w.max) / peakWindows[i].Seconds()})
 	}
+	s.Dispersion = spread.indices(c.last)
 	s.Notes = c.notes()
 	s.finish(tuples, lives, c.last, b)
 	return s, nil
@@ -322,6 +326,9 @@ func (s *Summary) String() string {
 	row("mean rate", "%.6g pps", s.MeanPPS)
 	for _, p := range s.Peaks {
 		row("peak "+p.Window.String(), "%.6g pps", p.PPS)
+	}
+	for _, d := range s.Dispersion {
+		row("dispersion "+d.Window.String(), "%.3g", d.Index)
 	}
 	for _, c := range s.Sizes {
 		if s.Packets > 0 {

@@ -21,6 +21,7 @@ import (
 type sampler struct {
 	name      string
 	capture   bool
+	load      bool // rates, and no durations or bytes
 	header    string
 	separator string
 	record    func(at int64, duration, port, count string) string
@@ -69,11 +70,17 @@ var samplers = []sampler{
 		record: func(at int64, duration, port, count string) string {
 			return fmt.Sprintf("%d,%s,udp,10.0.0.1,%s,10.0.0.2,53,3,%s\n", at, duration, port, count)
 		}},
-	{name: "load curve", header: "t,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
+	{name: "load curve", load: true, header: "t,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
 		if port == "70000" {
 			return fmt.Sprintf("%d,-3\n", at)
 		}
 		return fmt.Sprintf("%d,3\n", at)
+	}},
+	{name: "services", load: true, header: "t,s,v\n", separator: ",", record: func(at int64, _, port, _ string) string {
+		if port == "70000" {
+			return fmt.Sprintf("%d,x,-3\n", at)
+		}
+		return fmt.Sprintf("%d,x,3\n", at)
 	}},
 }
 
@@ -191,7 +198,7 @@ var peculiarities = map[string]struct {
 	"last line without a newline": {6, 0,
 		func(s *sampler) []byte { return s.log(func(r string) string { return strings.TrimSuffix(r, "\n") }) }},
 	"negative duration": {6, 0, func(s *sampler) []byte {
-		if s.name == "load curve" {
+		if s.load {
 			return nil
 		}
 		return s.log(func(string) string { return s.record(sampleStart+1, "-1", "1025", "300") })
@@ -209,7 +216,7 @@ var peculiarities = map[string]struct {
 		return b
 	}},
 	"fewer bytes than the packets' headers": {6, 0, func(s *sampler) []byte {
-		if s.name == "load curve" {
+		if s.load {
 			return nil
 		}
 		return s.log(func(string) string { return s.record(sampleStart+1, "1", "1025", "0") })
@@ -261,6 +268,19 @@ func zstandard(b []byte) []byte {
 	return z.EncodeAll(b, nil)
 }
 
+func servicesBy(column, time string, to units.Time) ServicesOptions {
+	return ServicesOptions{Group: []string{"s"},
+		LoadOptions: LoadOptions{Column: column, Time: time, Step: units.Second, To: to}}
+}
+
+// readRates reads a file that has no records of flows; time may be empty for a load curve alone.
+func (s *sampler) readRates(src *source, column, time string) (*Workload, error) {
+	if s.name == "load curve" {
+		return readLoad(src, "x", LoadOptions{Column: column, Time: time})
+	}
+	return readServices(src, "x", servicesBy(column, "t", 0))
+}
+
 // read returns what a run makes of a file: its packets, and what it notes of the file besides the cut.
 func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, notes []Count, err error) {
 	path := write(t, "x", b)
@@ -268,6 +288,8 @@ func (s *sampler) read(t *testing.T, b []byte, to units.Time) (packets float64, 
 	switch {
 	case s.name == "load curve":
 		w, err = ReadLoad(path, LoadOptions{Column: "v", Time: "t", Step: units.Second, To: to})
+	case s.load:
+		w, err = ReadServices(path, servicesBy("v", "t", to))
 	default:
 		w, err = Read(path, Options{To: to})
 	}

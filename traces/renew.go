@@ -45,7 +45,7 @@ func (w *Workload) carry(segments []Segment, n int, lifetime units.Time, offset 
 				part := s
 				part.End = end
 				share := float64(end-s.Start) / float64(s.End-s.Start)
-				part.Packets, part.Bytes = s.Packets*share, s.Bytes*share
+				part.Packets, part.Bytes = float64(s.Packets*share), float64(s.Bytes*share)
 				s.Packets, s.Bytes = s.Packets-part.Packets, s.Bytes-part.Bytes
 				s.Start = end
 				life = append(life, part)

@@ -71,6 +71,8 @@ type services struct {
 	rows   int
 	cells  int
 	name   strings.Builder
+	latest int64 // the last step, and the first line that has it
+	lineOf int
 }
 
 // serviceCurve is what one service has in some steps. Until they are put in order they are as in the file.
@@ -193,7 +195,9 @@ func (s *services) add(c *serviceCurve, step int64, load float64) {
 		return
 	}
 	c.cells = append(c.cells, serviceLoad{step, load})
-	s.cells++
+	if s.cells++; step > s.latest {
+		s.latest, s.lineOf = step, s.n
+	}
 }
 
 // row reads a row with a time and a load, or one that is an event.
@@ -305,7 +309,7 @@ func (s *services) workload(base string) (*Workload, error) {
 			sec, ps := bits.Div64(hi, lo, picos)
 			start := instant{int64(sec), int64(ps)}
 			if err := held.hold(start, start.add(s.Step), load); err != nil {
-				return nil, err
+				return nil, fmt.Errorf("line %d: %w", s.lineOf, err)
 			}
 		}
 		for _, x := range held.segments {

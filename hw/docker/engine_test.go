@@ -194,6 +194,23 @@ func TestLife(t *testing.T) {
 		t.Errorf("the container has privileged %v, CPUs %q, quota %d/%d, network %q", h.Privileged, h.CpusetCpus,
 			h.CPUQuota, h.CPUPeriod, h.NetworkMode)
 	}
+	if err := e.Resize(ctx, 7, 0.5); err != nil {
+		t.Fatal(err)
+	}
+	if state, err = e.cli.ContainerInspect(ctx, a.ID); err != nil {
+		t.Fatal(err)
+	}
+	if h := state.HostConfig; h.CPUQuota != 2500 || h.CPUPeriod != 10000 || h.CpusetCpus != "0" {
+		t.Errorf("with half of its share the container has quota %d/%d on CPUs %q", h.CPUQuota, h.CPUPeriod,
+			h.CpusetCpus)
+	}
+	if err := e.Resize(ctx, 7, 0.01); err == nil { // the kernel has a least quota
+		t.Error("a quota of 50 us is taken")
+	}
+	used, err := e.Usage(ctx)
+	if err != nil || len(used) != 2 || used[0].Instance != 7 || used[0].CPU <= 0 || used[0].Memory <= 0 {
+		t.Errorf("two containers use %+v, %v", used, err)
+	}
 	if err := e.Delete(ctx, 7); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,12 +47,7 @@ func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.
 		host.CpusetCpus = p.CPUs
 	}
 	if c.Quota > 0 {
-		period := c.QuotaPeriod
-		if period == 0 {
-			period = 100 * time.Millisecond
-		}
-		host.CPUPeriod = period.Microseconds()
-		host.CPUQuota = int64(c.Quota * float64(period.Microseconds()))
+		host.CPUPeriod, host.CPUQuota = c.quota(c.Quota)
 	}
 	if c.Hugepages != "" {
 		host.Mounts = []mount.Mount{{Type: mount.TypeBind, Source: c.Hugepages, Target: c.Hugepages}}
@@ -61,6 +57,23 @@ func (e *Engine) spec(i flow.Instance, slot int) (*container.Config, *container.
 			CgroupPermissions: "rwm"})
 	}
 	return config, host
+}
+
+// quota is so many cores as the engine has it: microseconds of processor time in a period.
+func (c *Config) quota(cores float64) (period, quota int64) {
+	p := cmp.Or(c.QuotaPeriod, 100*time.Millisecond)
+	return p.Microseconds(), int64(cores * float64(p.Microseconds()))
+}
+
+// Resize implements hw.Resizer by the container's quota.
+func (e *Engine) Resize(ctx context.Context, i flow.Instance, share float64) error {
+	var r container.Resources
+	r.CPUPeriod, r.CPUQuota = e.config.quota(share * cmp.Or(e.config.Quota, 1))
+	_, err := e.cli.ContainerUpdate(ctx, e.containerName(i), container.UpdateConfig{Resources: r})
+	if err != nil {
+		return fmt.Errorf("docker: instance %d: %w", i, reachable(e.cli, err))
+	}
+	return nil
 }
 
 // probe returns once the container takes packets.

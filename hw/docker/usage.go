@@ -16,7 +16,10 @@ import (
 	"github.com/smartinco/smartinco/hw"
 )
 
-var _ hw.Reporter = (*Engine)(nil)
+var (
+	_ hw.Reporter = (*Engine)(nil)
+	_ hw.Resizer  = (*Engine)(nil)
+)
 
 // Usage implements hw.Reporter: what docker stats shows, which the engine reads from the containers' control groups.
 func (e *Engine) Usage(ctx context.Context) ([]hw.Usage, error) {

@@ -21,6 +21,7 @@ type instance struct {
 	initial  bool       // started before the run began
 	attached bool       // the switch counts it
 	left     units.Time // when it failed or was gone
+	share    float64    // of its processor time; 0 for all of it
 	flows    int32      // whose packets go to it
 	cancel   context.CancelFunc
 	last     chan struct{}
@@ -46,14 +47,21 @@ func (s *instance) forwarding() bool {
 	return s.state == results.StateReady || s.state == results.StateStopping
 }
 
-// start makes a container and attaches it to the switch. If it fails, it leaves nothing behind.
-func (p *plant) start(ctx context.Context, i flow.Instance) (hw.Container, error) {
+// start makes a container with a share and attaches it to the switch. If it fails, it leaves nothing behind.
+func (p *plant) start(ctx context.Context, i flow.Instance, share float64) (hw.Container, error) {
 	c, err := p.hw.Containers.Create(ctx, i)
 	if err != nil {
 		return c, fmt.Errorf("instance %d: %w", i, err)
 	}
-	if err := p.attach(ctx, i, c.Ports); err != nil {
-		err = fmt.Errorf("instance %d: attaching it at ports %s and %s: %w", i, c.Ports.In, c.Ports.Out, err)
+	if share > 0 {
+		err = p.hw.Containers.(hw.Resizer).Resize(ctx, i, share)
+	}
+	if err == nil {
+		if err = p.attach(ctx, i, c.Ports); err != nil {
+			err = fmt.Errorf("instance %d: attaching it at ports %s and %s: %w", i, c.Ports.In, c.Ports.Out, err)
+		}
+	}
+	if err != nil {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanLimit)
 		defer cancel()
 		return c, errors.Join(err, p.hw.Containers.Delete(clean, i))
@@ -91,8 +99,9 @@ func (p *plant) next(s *instance, work func()) {
 	}()
 }
 
-func (p *plant) create(i flow.Instance) {
+func (p *plant) create(i flow.Instance, share float64) {
 	s := p.instance(i)
+	s.share = share
 	if s.initial {
 		p.created(i, nil)
 		return
@@ -106,7 +115,7 @@ func (p *plant) create(i flow.Instance) {
 		p.instance(i).cancel = cancel
 		p.next(p.instance(i), func() {
 			defer cancel()
-			c, err := p.start(ctx, i)
+			c, err := p.start(ctx, i, share)
 			p.post(func() {
 				if err == nil {
 					p.opts.Metrics.started(c)
@@ -136,6 +145,39 @@ func (p *plant) created(i flow.Instance, err error) {
 		s.state = results.StateReady
 		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
 	}
+}
+
+// resize changes the share of an instance, once all earlier requests for it are done.
+func (p *plant) resize(i flow.Instance, share float64) {
+	fails := p.faults.engineFails()
+	p.faults.engine(func() {
+		p.next(p.instance(i), func() {
+			err := errors.New("the scenario's fault: the container engine could not resize it")
+			if !fails {
+				ctx, cancel := context.WithTimeout(p.ctx, cleanLimit)
+				err = p.hw.Containers.(hw.Resizer).Resize(ctx, i, share)
+				cancel()
+			}
+			p.post(func() { p.resized(i, share, err) })
+		})
+	})
+}
+
+// resized tells the orchestrator of the share that an instance has.
+func (p *plant) resized(i flow.Instance, share float64, err error) {
+	s := p.instance(i)
+	if s.state == results.StateFailed || s.state == results.StateGone {
+		return
+	}
+	e := orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: i}
+	if err != nil {
+		e.Reason = err.Error()
+		p.say("instance %d could not be given %v of its processor time: %v", i, share, err)
+	} else {
+		s.share = share
+	}
+	e.Share = s.share
+	p.deliver(e)
 }
 
 // delete stops an instance. If it is still being created, its creation is cancelled.

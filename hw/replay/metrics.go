@@ -98,7 +98,8 @@ var eventNames = [...]string{
 	orchestrator.InstanceGone:   "instance-gone", orchestrator.RuleInstalled: "rule-installed",
 	orchestrator.RuleRejected: "rule-rejected",
 	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read", orchestrator.ReportsRead: "reports-read",
-	orchestrator.FlowGrown: "flow-grown",
+	orchestrator.FlowGrown:       "flow-grown",
+	orchestrator.InstanceResized: "instance-resized",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {

@@ -219,9 +219,11 @@ func (p *plant) act(a *orchestrator.Action) {
 	case orchestrator.Steer:
 		p.steer(a.Flow, a.Instance)
 	case orchestrator.CreateInstance:
-		p.create(a.Instance)
+		p.create(a.Instance, a.Share)
 	case orchestrator.DeleteInstance:
 		p.delete(a.Instance)
+	case orchestrator.ResizeInstance:
+		p.resize(a.Instance, a.Share)
 	case orchestrator.ReadCounters:
 		p.meter.read(p)
 	case orchestrator.SetTimer:

@@ -210,7 +210,7 @@ func (p *plant) begin(ctx context.Context) error {
 	if p.orch, err = orchestrator.New(p.sc.Orchestrator(), p.rec); err != nil {
 		return fmt.Errorf("scenario %s: %w", p.sc.Name, err)
 	}
-	if err := checkReporter(p.sc.Name, p.orch.Measures(), p.hw.Containers); err != nil {
+	if err := checkEngine(p.sc, p.hw.Containers); err != nil {
 		return err
 	}
 	found, err := Clean(ctx, p.hw)
@@ -252,7 +252,7 @@ func (p *plant) startInitial(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for k := range n {
 		g.Go(func() (err error) {
-			made[k], err = p.start(ctx, flow.Instance(k+1))
+			made[k], err = p.start(ctx, flow.Instance(k+1), 0)
 			return err
 		})
 	}

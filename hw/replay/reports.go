@@ -2,12 +2,12 @@ package replay
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/smartinco/smartinco/hw"
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -74,11 +74,16 @@ func checkReports(name, key string, want policy.MetricSet) error {
 	return nil
 }
 
-// checkReporter says why this testbed cannot.
-func checkReporter(name string, want policy.MetricSet, c hw.ContainerEngine) error {
+// checkEngine says why this testbed's container engine cannot do what a policy needs.
+func checkEngine(sc *scenarios.Scenario, c hw.ContainerEngine) error {
+	want := sc.Autoscaler.Measures()
 	if _, ok := c.(hw.Reporter); want != 0 && !ok {
-		return refusef("scenario %s: autoscaler.policy goes by %v, which this testbed's container engine does not "+
-			"report (%s)", name, want, fmt.Sprintf("%T", c))
+		return refusef("scenario %s: autoscaler.policy goes by %v, which this testbed's container engine (%T) does "+
+			"not report", sc.Name, want, c)
+	}
+	if _, ok := c.(hw.Resizer); sc.Autoscaler.Resizes() && !ok {
+		return refusef("scenario %s: autoscaler.policy: %s changes the shares of instances, which this testbed's "+
+			"container engine (%T) cannot", sc.Name, sc.Autoscaler.Policy.Name, c)
 	}
 	return nil
 }

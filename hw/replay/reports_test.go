@@ -3,7 +3,10 @@ package replay_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -91,6 +94,70 @@ func TestReports(t *testing.T) {
 	}
 }
 
+// resizing is a container engine that also changes shares.
+type resizing struct {
+	reporting
+	mu    sync.Mutex
+	calls []string
+	fails bool
+}
+
+func (r *resizing) Resize(_ context.Context, i flow.Instance, share float64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append(r.calls, fmt.Sprintf("%d to %v", i, share))
+	if r.fails {
+		return errors.New("no such quota")
+	}
+	return nil
+}
+
+// Shares change in place; those of new containers before they get packets. What is refused is told to the policy,
+// which has the instance replaced.
+func TestInstancesAreResized(t *testing.T) {
+	t.Parallel()
+	const policy = "autoscaler.policy={vpa: {mode: in-place-or-recreate, half_life: 100ms, " +
+		"confidence_interval: 1ms, min_allowed: 0.2, max_allowed: 0.2}}"
+	for _, fails := range []bool{false, true} {
+		var e *resizing
+		m, err := replayReporting(t, func(r *rack) hw.ContainerEngine {
+			e = &resizing{reporting: reporting{engine: r.engine, since: time.Now().Add(-time.Hour)}, fails: fails}
+			return e
+		}, policy, "autoscaler.interval=150ms", "telemetry.window=100ms")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := m.Record()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares, created := map[flow.Instance]string{}, 0
+		for x, err := range rec.Log() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := x.Action; a != nil && a.Kind == orchestrator.CreateInstance && a.Share == 0.2 {
+				created++
+			}
+			if v := x.Event; v != nil && v.Kind == orchestrator.InstanceResized {
+				shares[v.Instance] = fmt.Sprintf("%v %s", v.Share, v.Reason)
+			}
+		}
+		want := "0.2 "
+		if fails {
+			want = "0 no such quota"
+		}
+		if len(shares) == 0 || shares[1] != want || (created > 0) != fails {
+			t.Errorf("fails %v: shares %v, %d created with a share; want %q of instance 1", fails, shares, created,
+				want)
+		}
+		if e.mu.Lock(); !slices.Contains(e.calls, "1 to 0.2") || fails && !slices.Contains(e.calls, "4 to 0.2") {
+			t.Errorf("fails %v: calls %v", fails, e.calls)
+		}
+		e.mu.Unlock()
+	}
+}
+
 func TestReportsThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	_, err := replayReporting(t, func(r *rack) hw.ContainerEngine { return r.engine })
@@ -102,6 +169,12 @@ func TestReportsThatAreNotThere(t *testing.T) {
 			"target: {type: AverageValue, averageValue: 1}}}]}")
 	if !errors.Is(err, replay.ErrRefused) || !strings.Contains(err.Error(), "queue, which nothing on hardware") {
 		t.Errorf("a metric that hardware has not: %v", err)
+	}
+	_, err = replayReporting(t, func(r *rack) hw.ContainerEngine {
+		return &reporting{engine: r.engine}
+	}, "autoscaler.policy=vpa")
+	if !errors.Is(err, replay.ErrRefused) || !strings.Contains(err.Error(), "vpa changes the shares of instances") {
+		t.Errorf("an engine that cannot resize: %v", err)
 	}
 	m, err := replayReporting(t, func(r *rack) hw.ContainerEngine {
 		return &reporting{engine: r.engine, since: time.Now(), err: errors.New("no such group")}

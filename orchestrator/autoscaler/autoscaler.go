@@ -15,6 +15,7 @@ type Autoscaler struct {
 	shows  struct{ scaler, victim policy.Class }
 	moves  bool
 	wants  policy.MetricSet
+	last   policy.Proposal
 
 	counts policy.ScalingCounts // but its Counters
 	row    *policy.ScalerRow
@@ -67,7 +68,8 @@ func (a *Autoscaler) Evaluate(s *policy.Snapshot) (desired int, steps []policy.S
 	s.LastScaling, s.LastScaleOut = a.scaled, a.scaledOut
 	s.Narrow(a.shows.scaler)
 	a.steps = a.steps[:0]
-	desired = a.scaler.Evaluate(s, &a.steps).Desired
+	a.last = a.scaler.Evaluate(s, &a.steps)
+	desired = a.last.Desired
 	if desired < s.Min || desired > s.Max { // a fault of the policy
 		desired = a.steps.Clamp(s, desired)
 	}
@@ -91,6 +93,11 @@ func (a *Autoscaler) Counts() *policy.ScalingCounts {
 	c := a.counts
 	c.Name, c.Counters = a.row.Name, policy.Named(a.row.Counters, a.own)
 	return &c
+}
+
+// Shares are what the last evaluation wants of the instances' shares of a core, as in policy.Proposal.
+func (a *Autoscaler) Shares() (resize []policy.Resize, fresh float64) {
+	return a.last.Resize, a.last.Share
 }
 
 // PickVictim returns the index of the instance to remove, and the scores by which the victim policy ranks them all: the

@@ -147,6 +147,12 @@ func (o Options) Measures() policy.MetricSet {
 	return d.measures()
 }
 
+// Resizes reports whether the policy changes the shares of instances.
+func (o Options) Resizes() bool {
+	r := Policies.Find(o.Policy.Name)
+	return r != nil && r.Resizes
+}
+
 // decoded is what the options say.
 type decoded struct {
 	scaler  *policy.ScalerRow

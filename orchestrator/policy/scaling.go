@@ -26,7 +26,26 @@ type Scaler interface {
 // Proposal is the outcome of an evaluation. The host carries it out at once and in full.
 type Proposal struct {
 	Desired int // instances that shall be starting or ready, Snapshot.Min to Snapshot.Max
+
+	// What a policy whose row says Resizes wants of the instances' shares of a core. The list is in order of the
+	// instances, none of which drains, and the policy's until it is asked again.
+	Resize []Resize
+	Share  float64 // of the instances that are created from now on; 0 for what it was, which is 1 at first
 }
+
+// Resize gives an instance another share of a core.
+type Resize struct {
+	Instance flow.Instance
+	Share    float64 // LeastShare to MostShare
+	Recreate bool    // an instance with that share takes its place, instead of its being changed as it runs
+	Reason   string  // one short sentence
+}
+
+// Bounds of a share of a core.
+const (
+	LeastShare = 0.01
+	MostShare  = 64
+)
 
 // Snapshot is what is known at the time of an evaluation. A field of a class of telemetry that the policy's row does
 // not declare is zero.
@@ -59,10 +78,21 @@ type Instance struct {
 	State   State
 	Created units.Time     // when it was ordered
 	Ready   units.Time     // when it began to take packets; Never before it did
+	Share   float64        // of a core that it may use; 0 where no policy has said, which is 1
+	Asked   float64        // the share that was asked for last; other than Share while that is under way
+	Refused bool           // the last change of its share was refused
 	Flows   int32          // T1: assigned to it and not yet ended
 	Rate    telemetry.Rate // T2: what the switch counted for it; Rate.Sampled is the age
 
 	Usage telemetry.Usage // T3: what its agent reported, of the metrics that are measured; Usage.Sampled is the age
+}
+
+// Cores is the share of a core that the instance may use.
+func (i *Instance) Cores() float64 {
+	if i.Share == 0 {
+		return 1
+	}
+	return i.Share
 }
 
 // State is where in its life an instance is.
@@ -127,6 +157,7 @@ type ScalerRow struct {
 	Info
 	Asleep   bool     // where no instance is wanted, it asks for none
 	Counters []string // what it counts itself, in Env.Counts
+	Resizes  bool     // it changes the shares of instances
 	ScalerMaker
 }
 

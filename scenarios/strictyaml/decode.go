@@ -49,10 +49,11 @@ func (d *Decoder) Struct(n *yaml.Node, v any, path string) {
 	d.structure(n, reflect.ValueOf(v).Elem(), path)
 }
 
-// Complete reports each key of the struct that v points to, except one, that the mapping at the root lacks.
+// Complete reports each key of the struct that v points to that has no default and that the mapping at the root lacks.
+// One key is passed over.
 func (d *Decoder) Complete(root *yaml.Node, v any, but string) {
 	for _, f := range fieldsOf(reflect.TypeOf(v).Elem()) {
-		if _, given := d.At[f.name]; !given && f.name != but && root.Kind == yaml.MappingNode {
+		if _, given := d.At[f.name]; !given && f.name != but && f.def == "" && root.Kind == yaml.MappingNode {
 			d.missing(root, "", &f)
 		}
 	}

@@ -18,6 +18,7 @@ type generator struct {
 	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
 
 	dispatch *rand.Rand // draws how packets find their instance, apart as well
+	vertical *rand.Rand // where instances are resized, also drawn apart
 }
 
 func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
@@ -50,6 +51,9 @@ func scenario(seed uint64) string {
 	g.round, g.exact = g.often(30), g.often(40)
 	g.pooled = rand.New(rand.NewPCG(seed, 0x9001)).IntN(100) < 40
 	g.dispatch = rand.New(rand.NewPCG(seed, 0x57ee8))
+	if r := rand.New(rand.NewPCG(seed, 0x5ca1e)); r.IntN(100) < 30 && !g.pooled {
+		g.vertical = r
+	}
 	ms := 3 + g.IntN(12)
 	g.line("name: brute-force-%d\nseed: %d\nduration: %dms\nengine: packet", seed, 1+g.IntN(3), ms)
 	total := 40 + g.IntN(360) // thousand packets a second of all flows
@@ -75,12 +79,24 @@ func scenario(seed uint64) string {
 	if lo > 0 && g.often(25) {
 		policy = "none"
 	}
+	said := g.String()
 	g.line("autoscaler: {policy: %s, target: %s, interval: %s, metric: %s, tolerance: %s, stabilization: %s, "+
 		"scale_out_cooldown: %s, scale_in_cooldown: %s, max_step_out: %d, max_step_in: %d, victim: %s, drain: %s}",
 		policy, g.one("0.3", "0.5", "0.7", "1"), interval, g.one("offered", "offered", "processed"),
 		g.one("0", "0", "0.1"),
 		g.one("0s", g.us(500, 4000)), g.one("0s", g.us(500, 3000)), g.one("0s", g.us(500, 3000)), g.IntN(3), g.IntN(3),
 		g.one("newest", "oldest", "least-loaded", "fewest-flows"), g.one("move", "move", "finish"))
+	if r := g.vertical; r != nil && initial > 0 {
+		g.Reset()
+		g.WriteString(said)
+		pick := func(of ...string) string { return of[r.IntN(len(of))] }
+		g.line("autoscaler: {policy: {vpa: {mode: %s, cpu: processed, half_life: %dus, confidence_interval: %dus, "+
+			"lifetime: %dus, min_change: 0.0%d, max_allowed: %s, min_allowed: 0.1, min_replicas: %d, "+
+			"eviction_tolerance: 0.%d}}, interval: %s, drain: %s}",
+			pick("recreate", "in-place", "in-place-or-recreate", "in-place-or-recreate"), 200+r.IntN(9000),
+			1+r.IntN(3000), r.IntN(4000), r.IntN(10), pick("1", "1.5", "3"), 1+r.IntN(2), 2+r.IntN(8), interval,
+			pick("move", "move", "finish"))
+	}
 	g.line("telemetry: {window: %s, delay: %s}", window, g.one("0s", "0s", g.us(10, 400), g.us(100, 3000)))
 	g.line("measure: {delay: %s}", g.one("none", "none", "flows"))
 	g.workload(total, ms*1000)
@@ -97,7 +113,7 @@ func (g *generator) policy() string {
 			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
 		name = all[g.dispatch.IntN(len(all))]
 	}
-	return name + simtest.Dispatch(g.dispatch, name)
+	return name + simtest.Dispatch(g.String(), name)
 }
 
 func (g *generator) holdOrDrop(lo int) string {

@@ -23,6 +23,7 @@ type instance struct {
 	state string
 	left  units.Time // when it failed or was gone
 	up    bool       // takes packets
+	core  float64    // share of one that it may use; 0 for all of it
 
 	ring  []*frame // the first is in service
 	since units.Time
@@ -44,8 +45,8 @@ func (p *plant) request(after units.Time, answer func()) {
 	do()
 }
 
-func (p *plant) create(atStart bool) {
-	i := &instance{id: flow.Instance(len(p.instances) + 1), state: starting}
+func (p *plant) create(core float64, atStart bool) {
+	i := &instance{id: flow.Instance(len(p.instances) + 1), state: starting, core: core}
 	p.instances = append(p.instances, i)
 	if p.faults["engine-failure"] > 0 {
 		p.request(p.sc.NIC.EngineLatency, func() { p.fail(i, "the container engine could not create it") })
@@ -62,6 +63,24 @@ func (p *plant) create(atStart bool) {
 		i.state, i.up, i.since = ready, true, p.now
 		p.contend()
 		p.tell(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i.id})
+	})
+}
+
+// resize gives an instance another share of a core, unless the engine cannot.
+func (p *plant) resize(i *instance, core float64) {
+	refused := p.faults["engine-failure"] > 0
+	p.request(p.sc.NIC.EngineLatency, func() {
+		if i.state == failed || i.state == gone {
+			return
+		}
+		e := orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: i.id, Share: core}
+		if refused {
+			e.Reason, e.Share = "the container engine could not resize it", i.core
+		} else {
+			i.core = core
+			p.contend()
+		}
+		p.tell(e)
 	})
 }
 
@@ -138,6 +157,9 @@ func (p *plant) contend() {
 		share, pooled := shares[i]
 		if !pooled {
 			share = reserved
+		}
+		if i.core > 0 {
+			share = float64(share * i.core)
 		}
 		mean := newSpans(share).mean
 		if i.spans == nil {

@@ -30,6 +30,7 @@ func TestRandomScenarios(t *testing.T) {
 	n, failed, fluids, packets, worst := *count, 0, 0, 0.0, 0.0
 	moves, moved := 0, 0                                 // flows by their policy, and of these in both engines
 	grown, broken := [2]int{}, [2]int{}                  // flows: late for a rule, and without rules; the same
+	resizes, resized := 0, 0                             // of instances
 	runs, compared := map[string]int{}, map[string]int{} // by policy: scenarios, and those in both engines
 	if testing.Short() {
 		n = min(n, 60)
@@ -40,6 +41,7 @@ func TestRandomScenarios(t *testing.T) {
 		d := compare(t, text)
 		packets, worst = packets+d.offered, max(worst, d.worst)
 		moves += d.moves
+		resizes += d.resizes
 		runs[d.policy]++
 		grown[0], broken[0] = grown[0]+d.grown, broken[0]+d.broken
 		if d.fluid {
@@ -47,6 +49,7 @@ func TestRandomScenarios(t *testing.T) {
 			compared[d.policy]++
 			moved += d.moves
 			grown[1], broken[1] = grown[1]+d.grown, broken[1]+d.broken
+			resized += d.resizes
 		}
 		if len(d.found) == 0 {
 			continue
@@ -65,13 +68,17 @@ func TestRandomScenarios(t *testing.T) {
 		}
 	}
 	t.Logf("%d flows moved by their policy, %d of them in the fluid engine too", moves, moved)
-	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too", grown[0], grown[1],
-		broken[0], broken[1])
+	t.Logf("%d flows got their rule late, %d of them in the fluid engine too; %d were broken, %d too",
+		grown[0], grown[1], broken[0], broken[1])
 	if n >= 200 && min(grown[1], broken[1]) == 0 {
 		t.Error("no flow that got its rule late, or none that was broken, was compared in both engines")
 	}
 	if moves < n/20 || n >= 200 && moved == 0 {
 		t.Error("hardly any flow was moved by its policy")
+	}
+	t.Logf("%d instances resized, %d of them in the fluid engine too", resizes, resized)
+	if resizes < n/5 || n >= 200 && resized == 0 {
+		t.Error("hardly any instance was resized")
 	}
 	if fluids < n/10 {
 		t.Errorf("the fluid engine could be compared in %d of %d scenarios alone", fluids, n)
@@ -114,7 +121,9 @@ func compare(t testing.TB, text string) *diff {
 	d.latencies(fast, slow)
 	d.rules("packet", read, slow.rules, 0)
 	simtest.Verify(t, fast)
-	d.policy, d.moves = sc.Scheduler.Policy.Name, simtest.Decisions(t, fast)[orchestrator.Move]
+	decisions := simtest.Decisions(t, fast)
+	d.policy = sc.Scheduler.Policy.Name
+	d.moves, d.resizes = decisions[orchestrator.Move], decisions[orchestrator.Resized]
 	d.grown, d.broken = slow.grew, int(slow.rec.Run.Totals.Broken)
 	if sc.Measure.Delay == "none" && slow.smooth() {
 		sc.Engine = "fluid"
@@ -140,6 +149,7 @@ type diff struct {
 	moves   int     // of flows, by the policy
 	grown   int     // flows that got their rule after some packets
 	broken  int     // flows without rules
+	resizes int     // of instances
 	worst   float64 // of its differences, by what may be in flight
 }
 

@@ -417,7 +417,9 @@ func (p *plant) tell(e orchestrator.Event) {
 		case orchestrator.Steer:
 			p.steer(p.flows[a.Flow], a.Instance, int(a.Hops))
 		case orchestrator.CreateInstance:
-			p.create(e.Kind == orchestrator.Start)
+			p.create(a.Share, e.Kind == orchestrator.Start)
+		case orchestrator.ResizeInstance:
+			p.resize(p.instances[a.Instance-1], a.Share)
 		case orchestrator.DeleteInstance:
 			p.delete(p.instances[a.Instance-1])
 		case orchestrator.ReadCounters:

@@ -215,7 +215,8 @@ func scenario(r *rand.Rand) string {
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 10Mpps, nofit: %s, ties: %s}\n",
-		dispatched(r, simtest.MovingPolicy(r, 300, "ms")), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+		dispatched(b.String(), simtest.MovingPolicy(r, 300, "ms")),
+		pick("least-loaded", "reject", "queue"), pick("first", "random"))
 	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 1000ms, drain: %s}\n",
 		pick("none", "target-utilization"), 200+r.IntN(900), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dms, delay: %dms}\nworkload:\n", 100+r.IntN(900), r.IntN(300))
@@ -386,4 +387,4 @@ workload:
 }
 
 // dispatched is a policy with how packets find their instance under it.
-func dispatched(r *rand.Rand, policy string) string { return policy + simtest.Dispatch(r, policy) }
+func dispatched(text, policy string) string { return policy + simtest.Dispatch(text, policy) }

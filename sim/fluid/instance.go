@@ -13,6 +13,7 @@ import (
 // instance is one instance's ring: a finite fluid queue in front of a server.
 type instance struct {
 	up         bool
+	core       float64 // share of one; 0 for all of it
 	at         units.Time
 	gen        uint32
 	flows      int     // assigned to it
@@ -137,6 +138,9 @@ func (e *Engine) refreshOne(now units.Time, i int) {
 	if in.capacity = in.pooled; e.pool == nil {
 		in.capacity = e.law.Capacity(max(e.contend, 1))
 	}
+	if in.core > 0 {
+		in.capacity = float64(in.capacity * in.core)
+	}
 	if b := e.sc.VNF.PerByte; b > 0 {
 		in.capacity = 1 / (1/in.capacity + float64(b.Seconds()*in.size))
 	}
@@ -187,6 +191,17 @@ func (e *Engine) Up(now units.Time, i flow.Instance) {
 	e.pool.Instance(i, true)
 	e.reshare(now)
 	e.refresh(now, i)
+}
+
+// Share gives an instance another share of a core.
+func (e *Engine) Share(now units.Time, i flow.Instance, share float64) {
+	e.sync(now)
+	e.room(i)
+	in := &e.instances[i]
+	e.advanceOne(now, in)
+	in.cores.Share(share, sim.Counts(&e.sc.VNF, picoseconds(in.busy), picoseconds(in.there)))
+	in.core = share
+	e.refreshOne(now, int(i))
 }
 
 // room makes place for an instance's number.

@@ -81,6 +81,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/contention"
@@ -203,13 +204,17 @@ func Check(sc *scenarios.Scenario) error {
 	if b := sc.VNF.Buffer; b < 1 || b > 1<<20 {
 		return fmt.Errorf("vnf.buffer: %d: want 1 to %d with engine: packet", b, 1<<20)
 	}
+	least := 1.0
+	if sc.Autoscaler.Resizes() {
+		least = 1 / policy.LeastShare
+	}
 	for _, r := range []struct {
 		key   string
 		rate  float64
 		least float64
 	}{
-		{"vnf.contention of one instance", law.Capacity(1), 1},
-		{"vnf.contention of instances.max", law.Capacity(sc.Instances.Max), 1},
+		{"vnf.contention of one instance", law.Capacity(1), least},
+		{"vnf.contention of instances.max", law.Capacity(sc.Instances.Max), least},
 		{"nic.slowpath_rate", float64(sc.NIC.SlowPathRate), 1},
 		{"nic.eswitch_limit", float64(sc.NIC.ESwitchLimit), 1},
 		{"nic.link", float64(sc.NIC.Link), 1e6},

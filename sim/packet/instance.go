@@ -11,8 +11,9 @@ import (
 type instance struct {
 	server
 	up    bool
-	drops bool  // it is number 0
-	at    int64 // every packet before has been seen; unused while the ingress is a stage of its own
+	drops bool    // it is number 0
+	share float64 // of a core; 0 for all of it
+	at    int64   // every packet before has been seen; unused while the ingress is a stage of its own
 	upAt  int64
 	flows int      // assigned to it
 	list  byNext   // flows with a rule to it; an order is kept while they are many and send little
@@ -48,14 +49,34 @@ func (e *Engine) Up(now units.Time, i flow.Instance) {
 	if e.measure {
 		b = newBook(e.delays)
 	}
-	in.server = newServer(e.sc.VNF.Buffer, e.speed(), int64(e.sc.VNF.PerByte), e.source(i), b)
+	in.server = newServer(e.sc.VNF.Buffer, in.of(e.speed()), int64(e.sc.VNF.PerByte), e.source(i), b)
 	e.recount(now)
 	e.pool.Instance(i, true)
 	e.reshare(now)
 }
 
-// speed is the service rate in force.
-func (e *Engine) speed() clock { return newClock(e.law.Capacity(max(e.contend, 1))) }
+// speed is the service rate in force of an instance with all of a core.
+func (e *Engine) speed() float64 { return e.law.Capacity(max(e.contend, 1)) }
+
+// of is the clock of the instance's services where it would have the rate with all of a core.
+func (in *instance) of(rate float64) clock {
+	if in.share > 0 {
+		rate = float64(rate * in.share)
+	}
+	return newClock(rate)
+}
+
+// Share gives an instance another share of a core.
+func (e *Engine) Share(now units.Time, i flow.Instance, share float64) {
+	e.room(i)
+	e.syncInstance(now, i)
+	in := &e.instances[i]
+	busy, up := in.busy(int64(now))
+	in.cores.Share(share, sim.Counts(&e.sc.VNF, busy, up))
+	if in.share = share; in.up {
+		in.server.speed(int64(now), in.of(e.speed()))
+	}
+}
 
 // room makes place for an instance's number.
 func (e *Engine) room(i flow.Instance) {
@@ -117,14 +138,14 @@ func (e *Engine) recount(now units.Time) {
 	}
 	was := e.speed()
 	e.contend = n
-	c := e.speed()
-	if c == was {
+	rate := e.speed()
+	if rate == was {
 		return
 	}
 	for i := range e.instances {
-		if e.instances[i].up {
+		if in := &e.instances[i]; in.up && in.of(rate) != in.of(was) {
 			e.syncInstance(now, flow.Instance(i))
-			e.instances[i].speed(int64(now), c)
+			in.speed(int64(now), in.of(rate))
 		}
 	}
 }

@@ -301,7 +301,8 @@ func scenario(r *rand.Rand) string {
 	lo := 1 + r.IntN(3)
 	fmt.Fprintf(&b, "instances: {initial: %d, min: %d, max: %d}\n", lo, lo, lo+r.IntN(5))
 	fmt.Fprintf(&b, "scheduler: {policy: %s, limit: 1Mpps, nofit: %s, ties: %s}\n",
-		dispatched(r, simtest.MovingPolicy(r, 5, "ms")), pick("least-loaded", "reject", "queue"), pick("first", "random"))
+		dispatched(b.String(), simtest.MovingPolicy(r, 5, "ms")),
+		pick("least-loaded", "reject", "queue"), pick("first", "random"))
 	fmt.Fprintf(&b, "autoscaler: {policy: %s, interval: %dms, stabilization: 10ms, drain: %s}\n",
 		pick("none", "target-utilization"), 2+r.IntN(9), pick("move", "finish"))
 	fmt.Fprintf(&b, "telemetry: {window: %dus, delay: %dus}\nworkload:\n", 1000+r.IntN(9000), r.IntN(3000))
@@ -437,4 +438,4 @@ func BenchmarkFig9(b *testing.B) {
 }
 
 // dispatched is a policy with how packets find their instance under it.
-func dispatched(r *rand.Rand, policy string) string { return policy + simtest.Dispatch(r, policy) }
+func dispatched(text, policy string) string { return policy + simtest.Dispatch(text, policy) }

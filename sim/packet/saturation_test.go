@@ -85,7 +85,8 @@ func crowded(r *rand.Rand) string {
 		1+r.IntN(9), 2000+r.IntN(4000), []int{0, r.IntN(8), r.IntN(300)}[r.IntN(3)], 500+r.IntN(4000), 1+r.IntN(200),
 		r.IntN(100), limit, []int{1, 2, 1 + r.IntN(20), 1 + r.IntN(300)}[r.IntN(4)], r.IntN(500), contention,
 		maybe(25, ", per_byte: %dps", 100+r.IntN(800)), maybe(5, ", service: exponential"),
-		instances, min(instances, 1+r.IntN(2)), instances+r.IntN(4), dispatched(r, simtest.MovingPolicy(r, 500, "us")),
+		instances, min(instances, 1+r.IntN(2)), instances+r.IntN(4),
+		dispatched(contention+window, simtest.MovingPolicy(r, 500, "us")),
 		round(pps/1000, 1)/instances+1, pick("none", "none", "target-utilization"), 300+r.IntN(1500),
 		pick("move", "finish"), window, r.IntN(8) > 0)
 	faults := ""

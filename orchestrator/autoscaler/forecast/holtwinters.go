@@ -100,7 +100,7 @@ func (h *holtWinters) beginHeuristic(y []float64) (level, trend float64) {
 			sum += v
 		}
 		if m%2 == 0 { // an average of two, each of m values
-			sum -= (y[i-half] + y[i+half]) / 2
+			sum -= float64((y[i-half] + y[i+half]) / 2)
 		}
 		h.averages = append(h.averages, sum/float64(m))
 	}

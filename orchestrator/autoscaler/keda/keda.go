@@ -26,9 +26,9 @@ var Scalers = []policy.ScalerRow{{Info: policy.Info{
 	State:  "when a trigger was last active, how often in a row each has failed, and what hpa keeps",
 	Cost:   "n for each trigger, and as hpa",
 	Deviates: "a trigger is a packet rate, queues, flows, or held flows, and fails while counters or reports are " +
-		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the controller looks at it " +
-		"in the next one; the object beneath has no behavior; left out: the formula of scaling modifiers, triggers " +
-		"by cpu or by the time of day, jobs, pauses",
+		"missing; a poll comes with the first evaluation at which it is due, and where it changes the number, the " +
+		"controller looks at it in the next one; left out: the formula of scaling modifiers, triggers by cpu or by " +
+		"the time of day, jobs, pauses",
 }, Counters: []string{activated: "activations", deactivated: "deactivations", failed: "failures of triggers",
 	fellBack: "metrics of the fallback"}, ScalerMaker: policy.MakeScaler(newKEDA)}}
 
@@ -51,6 +51,24 @@ type Options struct {
 	Fallback        *fallback  `yaml:"fallback"`
 	Tolerance       float64    `yaml:"tolerance" default:"0.1" min:"0"`
 	Stabilization   units.Time `yaml:"downscale_stabilization" default:"300s"`
+	Config          *config    `yaml:"horizontal_pod_autoscaler_config"`
+}
+
+// Unscaled implements scenarios.Unscaled.
+func (o Options) Unscaled() string {
+	if o.Config != nil {
+		return "whole seconds in its behavior"
+	}
+	return ""
+}
+
+// object is that beneath, between one and many.
+func (o Options) object() kubernetes.Options {
+	spec := kubernetes.Spec{MinReplicas: max(1, o.Min), MaxReplicas: o.Max}
+	if o.Config != nil {
+		spec.Behavior = &o.Config.Behavior.Behavior
+	}
+	return kubernetes.Options{Spec: spec, Tolerance: o.Tolerance, DownscaleStabilization: o.Stabilization}
 }
 
 // Docs implements strictyaml.Documented.
@@ -66,7 +84,10 @@ max_replica_count: most instances; instances.max holds as well
 triggers: what is looked at; without any, the packets offered, at 0.7 of scheduler.limit each
 fallback: what stands for the metric of a trigger that fails; where it is absent, nothing does
 tolerance: relative distance from a threshold within which nothing changes
-downscale_stabilization: the controller goes no lower than its highest number of this long
+downscale_stabilization: the controller goes no lower than its highest number of this long, where the behavior has no
+	window of its own
+horizontal_pod_autoscaler_config: how fast the controller changes the number; where it is absent, to twice the number or
+	4 at most
 `
 }
 
@@ -136,8 +157,9 @@ func (f *fallback) stands(current int) int {
 	return f.Replicas
 }
 
-// reports is the metric that is reported of a trigger that has failed so many times in a row. With forAll, the
-// threshold is for all instances, of which so many are ready. ok is false where the failure is passed on.
+// reports is the metric that is reported of a trigger that has failed so many times in a row, cut off after
+// thousandths. With forAll, the threshold is for all instances, of which so many are ready. ok is false where the
+// failure is passed on.
 func (f *fallback) reports(failures int, threshold float64, forAll bool, current, ready int) (metric float64, ok bool) {
 	if f == nil || failures <= f.Threshold || forAll && ready == 0 {
 		return 0, false
@@ -146,13 +168,14 @@ func (f *fallback) reports(failures int, threshold float64, forAll bool, current
 	if forAll {
 		n /= float64(ready)
 	}
-	return threshold * n, true
+	return math.Floor(float64(milli(threshold))*n) / 1000, true
 }
 
 type keda struct {
 	Options
-	hpa    policy.Scaler
-	counts []uint64
+	hpa        policy.Scaler
+	tolerances kubernetes.Tolerances
+	counts     []uint64
 
 	polled, active units.Time // when it was last looked, and when a trigger was last active; Never before
 	failures       []int      // of each trigger, in a row
@@ -174,10 +197,9 @@ func newKEDA(o Options, env policy.Env) (policy.Scaler, error) {
 	k := &keda{Options: o, counts: env.Counts, polled: units.Never, active: units.Never,
 		failures: make([]int, len(o.Triggers))}
 	var err error
-	k.hpa, err = kubernetes.Around(kubernetes.Options{
-		Spec:      kubernetes.Spec{MinReplicas: max(1, o.Min), MaxReplicas: o.Max},
-		Tolerance: o.Tolerance, DownscaleStabilization: o.Stabilization,
-	}, func(kubernetes.Rule) kubernetes.Rule { return k.recommend })
+	object := o.object()
+	k.tolerances = object.Tolerances()
+	k.hpa, err = kubernetes.Around(object, func(kubernetes.Rule) kubernetes.Rule { return k.recommend })
 	return k, err
 }
 
@@ -247,7 +269,6 @@ func (k *keda) cooledDown(now units.Time) bool {
 // recommend is the most that any trigger's metric wants, in the place of the metrics of the object. As there, one that
 // fails only lets the number rise.
 func (k *keda) recommend(s *policy.Snapshot, current int, steps *policy.Steps) (desired int, ok bool) {
-	tolerances := kubernetes.Tolerances{Down: k.Tolerance, Up: k.Tolerance}
 	ready := 0
 	for i := range s.Instances {
 		if s.Instances[i].State != policy.Starting {
@@ -275,12 +296,12 @@ func (k *keda) recommend(s *policy.Snapshot, current int, steps *policy.Steps) (
 		var n int
 		if forAll {
 			var err error
-			if n, err = kubernetes.Value(current, len(s.Instances), ready, target, usage, tolerances); err != nil {
+			if n, err = kubernetes.Value(current, len(s.Instances), ready, target, usage, k.tolerances); err != nil {
 				bad = i
 				continue
 			}
 		} else {
-			n, _ = kubernetes.AverageValue(s.Current, target, usage, tolerances)
+			n, _ = kubernetes.AverageValue(s.Current, target, usage, k.tolerances)
 		}
 		if ok {
 			k.text = append(k.text, "; "...)

@@ -96,7 +96,7 @@ func newHorizontal(o Options, _ policy.Env) (policy.Scaler, error) {
 	o.Spec.complete()
 	p := &scaler{
 		least: o.Spec.MinReplicas, most: MostReplicas, behavior: o.Spec.Behavior,
-		down: o.DownscaleStabilization, tolerances: Tolerances{o.Tolerance, o.Tolerance},
+		down: o.DownscaleStabilization, tolerances: o.Tolerances(),
 		delays: Delays{Initialization: o.CPUInitialization, Readiness: o.InitialReadinessDelay},
 	}
 	if o.Spec.MaxReplicas > 0 {
@@ -112,12 +112,6 @@ func newHorizontal(o Options, _ policy.Env) (policy.Scaler, error) {
 		p.down = p.down / units.Second * units.Second // the flag's whole seconds, as Kubernetes has it
 		if seconds := b.ScaleDown.StabilizationWindowSeconds; seconds >= 0 {
 			p.down = units.Time(seconds) * units.Second
-		}
-		if b.ScaleUp.Tolerance != "" {
-			p.tolerances.Up = b.ScaleUp.Tolerance.Float()
-		}
-		if b.ScaleDown.Tolerance != "" {
-			p.tolerances.Down = b.ScaleDown.Tolerance.Float()
 		}
 	}
 	p.rule = p.recommend

@@ -1,5 +1,5 @@
-// Package plain has the autoscalers of textbooks: two water marks, a controller, and the queue rule of Shenango. A fixed
-// number is the policy none.
+// Package plain has the autoscalers of textbooks: two water marks, a controller, and the queue rule of Shenango. A
+// fixed number is the policy none.
 package plain
 
 import (

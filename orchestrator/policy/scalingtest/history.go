@@ -21,6 +21,8 @@ type history struct {
 	rnd  *rand.Rand
 	snap policy.Snapshot
 	last flow.Instance // created
+
+	share float64 // of those that are created
 }
 
 func newHistory(seed, which uint64) *history {
@@ -135,7 +137,41 @@ func (h *history) carryOut(desired int) {
 
 func (h *history) create() {
 	h.last++
-	h.snap.Instances = append(h.snap.Instances, policy.Instance{ID: h.last, Created: h.snap.Now, Ready: units.Never})
+	h.snap.Instances = append(h.snap.Instances, policy.Instance{ID: h.last, Created: h.snap.Now, Ready: units.Never,
+		Share: h.share, Asked: h.share})
+}
+
+// resize gives instances their shares: at once, later, or not at all.
+func (h *history) resize(p policy.Proposal) {
+	if p.Share > 0 {
+		h.share = p.Share
+	}
+	for k := range h.snap.Instances {
+		i := &h.snap.Instances[k]
+		if i.Asked != i.Share && h.rnd.IntN(2) == 0 {
+			if i.Refused = h.rnd.IntN(4) == 0; i.Refused {
+				i.Asked = i.Share
+			} else {
+				i.Share = i.Asked
+			}
+		}
+	}
+	for _, r := range p.Resize {
+		for k := range h.snap.Instances {
+			switch i := &h.snap.Instances[k]; {
+			case i.ID != r.Instance:
+			case r.Recreate:
+				i.State = policy.Draining
+			default:
+				i.Asked, i.Refused = r.Share, false
+			}
+		}
+		if r.Recreate {
+			h.create()
+			i := &h.snap.Instances[len(h.snap.Instances)-1]
+			i.Share, i.Asked = r.Share, r.Share
+		}
+	}
 }
 
 // count counts the instances that the number of instances speaks of.

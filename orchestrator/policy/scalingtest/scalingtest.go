@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -52,6 +53,7 @@ const histories = 20
 //   - It answers the same whenever it is told the same: the order of maps does not show, and neither does what another
 //     run of the same policy was told meanwhile.
 //   - It answers the same when it is shown no more than its row declares.
+//   - It changes shares only if its row says so, and those of instances that are there.
 func Check(row policy.ScalerRow, options any) error {
 	if err := documented(row.Info); err != nil {
 		return err
@@ -122,7 +124,11 @@ func checkTwice(row policy.ScalerRow, options any, sees policy.Class, how string
 			if !reflect.DeepEqual(second, got) {
 				return fmt.Errorf("%s: %v, but %v %s", at, got, second, how)
 			}
+			if err := resizable(row, s, got.Proposal); err != nil {
+				return fmt.Errorf("%s: %w", at, err)
+			}
 			mine.carryOut(got.Desired)
+			mine.resize(got.Proposal)
 		}
 	}
 	return nil
@@ -148,6 +154,31 @@ func lawful(s *policy.Snapshot, a answer) error {
 	}
 	if before != a.Desired {
 		return fmt.Errorf("steps %v, want the last to leave the number that is proposed, %d", a.steps, a.Desired)
+	}
+	return nil
+}
+
+// resizable says what is wrong with the shares that a policy wants.
+func resizable(row policy.ScalerRow, s *policy.Snapshot, p policy.Proposal) error {
+	if !row.Resizes && (len(p.Resize) > 0 || p.Share != 0) {
+		return fmt.Errorf("%+v: the row does not say that the policy resizes", p)
+	}
+	fits := func(share float64) bool { return share >= policy.LeastShare && share <= policy.MostShare }
+	if p.Share != 0 && !fits(p.Share) {
+		return fmt.Errorf("new instances are to have %v of a core", p.Share)
+	}
+	last := flow.Instance(0)
+	for _, r := range p.Resize {
+		k := slices.IndexFunc(s.Instances, func(i policy.Instance) bool { return i.ID == r.Instance })
+		switch {
+		case k < 0 || s.Instances[k].State == policy.Draining:
+			return fmt.Errorf("%+v: no such instance, or one that drains", r)
+		case r.Instance <= last:
+			return fmt.Errorf("%+v after instance %d", r, last)
+		case !fits(r.Share) || r.Reason == "":
+			return fmt.Errorf("%+v: want %v to %v of a core, and a reason", r, policy.LeastShare, policy.MostShare)
+		}
+		last = r.Instance
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 
@@ -17,8 +18,12 @@ func Policy(r *rand.Rand, tick int, unit string) string { return draw(r, tick, u
 func MovingPolicy(r *rand.Rand, tick int, unit string) string { return draw(r, tick, unit, true) }
 
 // Dispatch draws how packets find their instance under a policy that was drawn, as further keys of scheduler: without
-// rules where that can be, by rules that come late, or, mostly, as always.
-func Dispatch(r *rand.Rand, drawn string) string {
+// rules where that can be, by rules that come late, or, mostly, as always. It draws from the text of the scenario up to
+// there, so that what else a test draws is the same as without.
+func Dispatch(text, drawn string) string {
+	h := fnv.New64a()
+	h.Write([]byte(text + drawn))
+	r := rand.New(rand.NewPCG(h.Sum64(), 0))
 	name, _, _ := strings.Cut(strings.TrimPrefix(drawn, "{"), ":")
 	switch dispatch := scheduler.Policies.Find(name).Dispatch; {
 	case dispatch == policy.ByEither && r.IntN(2) == 0:
@@ -49,7 +54,6 @@ func draw(r *rand.Rand, tick int, unit string, moving bool) string {
 	options := map[string]string{
 		"power-of-d": fmt.Sprintf("d: %d, replacement: %v, by: %s", 1+r.IntN(4), r.IntN(2) == 0, pick("flows", "load")),
 		"maglev":     "table: " + pick("2", "7", "251"),
-		"beamer":     fmt.Sprintf("buckets: %d, timeout: %d%s", 1+r.IntN(200), 1+r.IntN(4*tick), unit),
 		"rss++": fmt.Sprintf("table: %d, tick: %d%s, tick_min: %d%s, tick_max: %d%s, threshold: %s, keep: %s",
 			1+r.IntN(200), 1+r.IntN(2*tick), unit, 1+r.IntN(tick), unit, tick+r.IntN(tick), unit,
 			pick("0", "0.02", "0.2"), pick("last", "best")),

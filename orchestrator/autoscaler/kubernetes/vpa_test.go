@@ -1,0 +1,332 @@
+package kubernetes
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/policy/policytest"
+	"github.com/smartinco/smartinco/orchestrator/policy/scalingtest"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
+	"github.com/smartinco/smartinco/scenarios/strictyaml"
+	"github.com/smartinco/smartinco/units"
+)
+
+const (
+	minute = 60 * units.Second
+	hour   = 60 * minute
+)
+
+func TestPercentilesOfAHistogram(t *testing.T) {
+	for _, v := range policytest.Vectors(t, "vpa", "percentile of a histogram") {
+		in := policytest.Decode[struct {
+			First, Max, P float64
+			Samples       [][2]float64
+		}](t, &v.In)
+		var starts []float64
+		for x := 0.0; x <= in.Max; x += in.First {
+			starts = append(starts, x)
+		}
+		h := NewHistogram(starts, 1e-4, 0)
+		for _, s := range in.Samples {
+			h.Add(s[0], s[1], 0)
+		}
+		if got, want := h.Percentile(in.P), policytest.Decode[float64](t, &v.Out); got != want {
+			t.Errorf("%s: %v, want %v", v.ID, got, want)
+		}
+	}
+}
+
+func TestPercentilesOfADecayingHistogram(t *testing.T) {
+	for _, v := range policytest.Vectors(t, "vpa", "percentile of a decaying histogram") {
+		in := policytest.Decode[struct {
+			P       float64
+			Samples [][3]float64
+		}](t, &v.In)
+		h := NewHistogram([]float64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 1e-4, hour)
+		for _, s := range in.Samples {
+			h.Add(s[0], s[1], 1000*hour-units.Time(s[2]*float64(hour)))
+		}
+		if got, want := h.Percentile(in.P), policytest.Decode[float64](t, &v.Out); got != want {
+			t.Errorf("%s: %v, want %v", v.ID, got, want)
+		}
+	}
+}
+
+// Buckets as in the recommender's own tests (policies.md 6.1): 40 wide, each 1.5 times as wide as the last.
+func TestExponentialBuckets(t *testing.T) {
+	if got := Exponential(500, 40, 1.5)[:5]; !slices.Equal(got, []float64{0, 40, 100, 190, 325}) {
+		t.Errorf("buckets begin at %v", got)
+	}
+	if n := len(cpuBuckets); n != 176 || cpuBuckets[n-2] > 1000 || cpuBuckets[n-1] < 1000 {
+		t.Errorf("%d buckets of cores, the last from %v and %v", n, cpuBuckets[n-2], cpuBuckets[n-1])
+	}
+}
+
+// A histogram is what it says: held against sorted samples with their weights as of now.
+func TestAHistogramIsItsSamples(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		h := NewHistogram(cpuBuckets, leastWeight, hour)
+		weights := make([]float64, len(cpuBuckets))
+		now := units.Time(0)
+		type sample struct {
+			bucket int
+			at     units.Time
+		}
+		var all []sample
+		for range 1 + r.IntN(300) {
+			now += units.Time(r.Int64N(int64(2 * hour)))
+			x := math.Exp(3 * r.NormFloat64())
+			h.Add(x, sampleWeight, now)
+			k := 0
+			for k+1 < len(cpuBuckets) && cpuBuckets[k+1] <= x {
+				k++
+			}
+			all = append(all, sample{k, now})
+		}
+		total := 0.0
+		for _, s := range all {
+			w := math.Exp2(-float64(now-s.at) / float64(hour))
+			weights[s.bucket] += w
+			total += w
+		}
+		for _, p := range []float64{0.25, 0.5, 0.9, 0.95} {
+			sum, low, high := 0.0, -1.0, -1.0 // ends of the buckets that reach a little less, and a little more
+			for k, w := range weights {
+				sum += w
+				if low < 0 && sum >= (p-1e-3)*total {
+					low = cpuBuckets[min(k+1, len(cpuBuckets)-1)]
+				}
+				if high < 0 && sum >= min(p+1e-3, 1-1e-9)*total {
+					high = cpuBuckets[min(k+1, len(cpuBuckets)-1)]
+				}
+			}
+			if got := h.Percentile(p); got < low || got > high {
+				t.Errorf("seed %d, %v: %v, want %v to %v", seed, p, got, low, high)
+			}
+		}
+	}
+}
+
+func TestConfidenceWidens(t *testing.T) {
+	for _, v := range policytest.Vectors(t, "vpa", "confidence and margin") {
+		in := policytest.Decode[struct {
+			Base, Multiplier float64
+			Exponent         int
+			Samples          int
+			Interval         int `yaml:"interval_min"`
+		}](t, &v.In)
+		r := recommender{uses: NewHistogram(cpuBuckets, leastWeight, 24*hour)}
+		for k := range in.Samples {
+			r.add(1, units.Time(k)*2*minute)
+		}
+		got := Widened(millicores(in.Base), in.Multiplier, r.confidence(units.Time(in.Interval)*minute), in.Exponent)
+		if want := int64(policytest.Decode[float64](t, &v.Out) * 1000); got != want {
+			t.Errorf("%s: %d m, want %d m", v.ID, got, want)
+		}
+	}
+	// policies.md 6.1: what the bounds are multiplied by, with a sample a minute.
+	for _, c := range []struct {
+		after        units.Time
+		upper, lower float64
+	}{{12 * hour, 3, 0.996}, {24 * hour, 2, 0.998}, {7 * 24 * hour, 1.14, 0.9997}, {5 * minute, 289, 0.6},
+		{30 * minute, 49, 0.91}, {60 * minute, 25, 0.95}} {
+		confidence := float64(c.after) / float64(24*hour)
+		for _, b := range []struct {
+			multiplier, want float64
+			exponent         int
+		}{{1, c.upper, 1}, {0.001, c.lower, -2}} {
+			got := float64(Widened(1e9, b.multiplier, confidence, b.exponent)) / 1e9
+			if math.Abs(got/b.want-1) > 0.01 {
+				t.Errorf("after %v: %v, want %v", c.after, got, b.want)
+			}
+		}
+	}
+}
+
+// What the running recommender made of 48 samples, one an hour.
+func TestTheRecommenderSaysTheSame(t *testing.T) {
+	for _, v := range policytest.Observed[struct {
+		ID         string
+		Percentile float64
+		Out        [3]float64
+	}](t, "vpa", "percentiles of a decaying histogram and the CPU estimate") {
+		bare := NewHistogram(Exponential(1000, 0.01, 1.05), 0.001, 24*hour)
+		o := verticalOptions(t, "max_allowed: 64")
+		p := recommender{uses: NewHistogram(cpuBuckets, leastWeight, 24*hour)}
+		for k := range 48 {
+			value := 0.1 + 0.02*float64(k%10)
+			at := units.Time(k)*hour + 12345*minute
+			bare.Add(value, 1, at)
+			p.add(value, at)
+		}
+		if got := bare.Percentile(v.Percentile); math.Abs(got-v.Out[0]) > 1e-6 {
+			t.Errorf("%s: %v of a core, want %v", v.ID, got, v.Out[0])
+		}
+		o.Target = v.Percentile
+		for k, margin := range []float64{0, 0.15} {
+			o.Margin = margin
+			if got, want := p.recommend(&o).target, int64(v.Out[k+1]); got != want {
+				t.Errorf("%s with a margin of %v: %d m, want %d m", v.ID, margin, got, want)
+			}
+		}
+	}
+}
+
+func verticalOptions(t testing.TB, text string) VerticalOptions {
+	t.Helper()
+	var o VerticalOptions
+	if err := strictyaml.Decode("vpa.yaml", []byte(text), &o, nil); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestVerticalConformance(t *testing.T) {
+	for _, text := range []string{"{}", "mode: off", "mode: initial", "{mode: in-place-or-recreate, half_life: 10s, " +
+		"confidence_interval: 20s, lifetime: 5s}", "{mode: in-place, cpu: processed, eviction_tolerance: 1, " +
+		"min_replicas: 1}", "{min_change: 0, lifetime: 0s, eviction_tolerance: 0}"} {
+		scalingtest.Run(t, vertical, verticalOptions(t, text))
+	}
+	o := verticalOptions(t, "{}")
+	o.MinAllowed = 2
+	if _, err := newVertical(o, policy.Env{}); err == nil || !strings.Contains(err.Error(), "min_allowed: 2, want") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// usage is ready instances, of which each uses and may use so much of a core, at a time.
+func usage(at units.Time, uses, shares []float64) *policy.Snapshot {
+	s := &policy.Snapshot{Now: at, Current: len(uses), Wanted: len(uses), Min: 1, Max: 99, Limit: 1e6}
+	for k, use := range uses {
+		s.Instances = append(s.Instances, policy.Instance{ID: flow.Instance(k + 1), State: policy.Ready,
+			Share: shares[k], Asked: shares[k], Usage: telemetry.Usage{CPU: use, Known: true, Sampled: at},
+			Rate: telemetry.Rate{Tx: use * 1e6, Known: true, Sampled: at}})
+	}
+	return s
+}
+
+// updated runs a policy for an hour, and gives what it changes in the end.
+func updated(t *testing.T, options string, edit func(*policy.Snapshot), uses, shares []float64) (string, float64) {
+	t.Helper()
+	p, err := newVertical(verticalOptions(t, options), policy.Env{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer policy.Proposal
+	for m := units.Time(1); m <= 60; m++ {
+		s := usage(m*minute, uses, shares)
+		if edit != nil {
+			edit(s)
+		}
+		answer = p.Evaluate(s, new(policy.Steps))
+	}
+	var all []string
+	for _, r := range answer.Resize {
+		how := "changed"
+		if r.Recreate {
+			how = "replaced"
+		}
+		all = append(all, fmt.Sprintf("%d %s to %v", r.Instance, how, r.Share))
+	}
+	return strings.Join(all, ", "), answer.Share
+}
+
+// Use of 0.4 of a core lies in the bucket that ends at 0.4143: the target is 414 m and 15 %, 476 m. After an hour the
+// bounds are 453 m, 5 % less, and 25 times as much, which is all that is allowed.
+func TestUpdates(t *testing.T) {
+	uses := []float64{0.4, 0.4, 0.4, 0.4}
+	of := func(shares ...float64) []float64 { return shares }
+	for _, c := range []struct {
+		name, options string
+		edit          func(*policy.Snapshot)
+		shares        []float64
+		want          string
+		fresh         float64
+	}{
+		{"off", "mode: off", nil, of(0.1, 1, 1, 1), "", 0},
+		{"initial", "mode: initial", nil, of(0.1, 1, 1, 1), "", 0.476},
+		{"within the bounds", "", nil, of(0.46, 0.5, 1, 1), "", 0.476},
+		{"half of them at once", "", nil, of(0.1, 0.2, 0.3, 0.4), "1 replaced to 0.476, 2 replaced to 0.476", 0.476},
+		{"those that are furthest off", "", nil, of(0.4, 0.3, 0.2, 0.1),
+			"3 replaced to 0.476, 4 replaced to 0.476", 0.476},
+		{"those that need more before those that need less", "{confidence_interval: 1min, max_allowed: 64}", nil,
+			of(60, 50, 0.4, 0.45), "3 replaced to 0.476, 4 replaced to 0.476", 0.476},
+		{"one starts", "", func(s *policy.Snapshot) { s.Instances[3].State = policy.Starting }, of(0.1, 0.2, 0.3, 0.4),
+			"1 replaced to 0.476", 0.476},
+		{"one is wanted and not there", "", func(s *policy.Snapshot) { s.Wanted = 6 }, of(0.1, 0.2, 0.3, 0.4),
+			"1 replaced to 0.476", 0.476},
+		{"no more than may be away", "eviction_tolerance: 0.2", nil, of(0.1, 0.2, 0.3, 0.4),
+			"1 replaced to 0.476", 0.476},
+		{"too few", "min_replicas: 5", nil, of(0.1, 0.2, 0.3, 0.4), "", 0.476},
+		{"old enough, and far enough off", "{lifetime: 1h, min_change: 0.1}", nil, of(0.5, 1, 0.9, 0.52),
+			"2 replaced to 0.476, 3 replaced to 0.476", 0.476},
+		{"within the bounds, one that is to grow before one that is to shrink",
+			"{lifetime: 1h, min_change: 0.02, eviction_tolerance: 0.25}", nil, of(0.46, 0.9, 0.476, 0.476),
+			"1 replaced to 0.476", 0.476},
+		{"not old enough", "{lifetime: 61min, min_change: 0.1}", nil, of(0.5, 1, 0.9, 0.52), "", 0.476},
+		{"in place", "mode: in-place", nil, of(0.1, 0.2, 0.3, 0.4), "1 changed to 0.476, 2 changed to 0.476", 0.476},
+		{"in place, and one is under way", "mode: in-place", func(s *policy.Snapshot) { s.Instances[0].Asked = 0.476 },
+			of(0.1, 0.2, 0.3, 0.4), "2 changed to 0.476", 0.476},
+		{"in place, and refused", "mode: in-place", func(s *policy.Snapshot) { s.Instances[0].Refused = true },
+			of(0.1, 0.2, 0.3, 0.4), "2 changed to 0.476, 3 changed to 0.476", 0.476},
+		{"in place, or replaced where refused", "mode: in-place-or-recreate",
+			func(s *policy.Snapshot) { s.Instances[0].Refused = true }, of(0.1, 0.2, 0.3, 0.4),
+			"1 replaced to 0.476, 2 changed to 0.476", 0.476},
+		{"what is processed over the limit", "{cpu: processed, mode: in-place}",
+			func(s *policy.Snapshot) {
+				for k := range s.Instances {
+					s.Instances[k].Usage = telemetry.Usage{}
+				}
+			}, of(0.1, 0.2, 0.3, 0.4), "1 changed to 0.476, 2 changed to 0.476", 0.476},
+		{"bounds of what is allowed", "{min_allowed: 0.6, mode: in-place}", nil, of(0.5, 0.6, 0.6, 0.6),
+			"1 changed to 0.6", 0.6},
+	} {
+		options := c.options
+		if options == "" {
+			options = "{}"
+		}
+		if got, fresh := updated(t, options, c.edit, uses, c.shares); got != c.want || fresh != c.fresh {
+			t.Errorf("%s: %q, and new ones %v; want %q and %v", c.name, got, fresh, c.want, c.fresh)
+		}
+	}
+}
+
+// Found with the running recommender: the margin is cut off by itself, and what is allowed is not cut off.
+func TestThousandthsOfACore(t *testing.T) {
+	uses, shares := []float64{0.78, 0.78}, []float64{0.92, 0.92} // the bucket ends at 0.8006
+	for options, want := range map[string]float64{"{}": 0.92, "{min_allowed: 1.001, max_allowed: 2}": 1.001,
+		"max_allowed: 0.57": 0.57} {
+		if _, got := updated(t, options, nil, uses, shares); got != want {
+			t.Errorf("%s: %v, want %v", options, got, want)
+		}
+	}
+}
+
+// A hundred half-lives may be longer than the range of time.
+func TestALongHalfLife(t *testing.T) {
+	h := NewHistogram(cpuBuckets, leastWeight, 48*hour)
+	for at := units.Time(0); at < 1000*hour; at += 10 * hour {
+		h.Add(1, sampleWeight, at)
+	}
+	if h.reference != 0 || h.total < 1 {
+		t.Errorf("the reference is %v and the weight %v, want 0 and more", h.reference, h.total)
+	}
+}
+
+func TestWithoutUseNothingIsRecommended(t *testing.T) {
+	p, _ := newVertical(verticalOptions(t, "{}"), policy.Env{})
+	var steps policy.Steps
+	s := usage(minute, []float64{0}, []float64{1})
+	s.Instances[0].Usage.Known = false
+	got := p.Evaluate(s, &steps)
+	if got.Share != 0 || got.Resize != nil || got.Desired != 1 || steps[0].Reason != "no use of a core was measured" {
+		t.Errorf("%+v, %v", got, steps)
+	}
+}

@@ -1,0 +1,102 @@
+package kubernetes
+
+import (
+	"math"
+	"sort"
+
+	"github.com/smartinco/smartinco/numeric"
+	"github.com/smartinco/smartinco/units"
+)
+
+// Histogram is the recommender's: weights by bucket, of which the older count less. A sample loses half of its weight
+// in a half-life.
+type Histogram struct {
+	starts   []float64 // of the buckets, ascending, the first 0
+	epsilon  float64   // a bucket with less weight is empty, at both ends
+	halfLife units.Time
+
+	weights   []float64 // as of reference
+	total     float64
+	reference units.Time
+	first     int // bucket that is not empty; the last bucket where all are
+	last      int
+}
+
+// NewHistogram is an empty histogram with buckets that begin at these values. Without a half-life, nothing ages.
+func NewHistogram(starts []float64, epsilon float64, halfLife units.Time) *Histogram {
+	return &Histogram{starts: starts, epsilon: epsilon, halfLife: halfLife, weights: make([]float64, len(starts)),
+		first: len(starts) - 1}
+}
+
+// Exponential are buckets the first of which is first wide, and each other ratio times as wide as the one before, so
+// that the last holds most.
+func Exponential(most, first, ratio float64) []float64 {
+	n := int(math.Ceil(numeric.Log(float64(most*(ratio-1))/first+1)/numeric.Log(ratio))) + 1
+	starts := make([]float64, n)
+	power := 1.0
+	for k := range starts {
+		starts[k] = first * (power - 1) / (ratio - 1)
+		power *= ratio
+	}
+	return starts
+}
+
+// mostExponent is how many half-lives the reference may lie back.
+const mostExponent = 100
+
+// Add takes a sample of a time. Times need not ascend.
+func (h *Histogram) Add(value, weight float64, at units.Time) {
+	if h.halfLife > 0 {
+		if (at-h.reference-1)/mostExponent >= h.halfLife { // so that no product is beyond the range of time
+			h.shift(at)
+		}
+		weight *= exp2(float64(at-h.reference) / float64(h.halfLife))
+	}
+	k := max(sort.Search(len(h.starts), func(k int) bool { return h.starts[k] > value })-1, 0)
+	h.weights[k] += weight
+	h.total += weight
+	if h.weights[k] >= h.epsilon {
+		h.first, h.last = min(h.first, k), max(h.last, k)
+	}
+}
+
+// shift makes a later time the reference: a whole number of half-lives, so that scaling is exact.
+func (h *Histogram) shift(to units.Time) {
+	halfLives := int((to - h.reference + h.halfLife/2) / h.halfLife)
+	h.reference += units.Time(halfLives) * h.halfLife
+	h.total = math.Ldexp(h.total, -halfLives)
+	for k, w := range h.weights {
+		h.weights[k] = math.Ldexp(w, -halfLives)
+	}
+	for h.first < len(h.weights)-1 && h.weights[h.first] < h.epsilon {
+		h.first++
+	}
+	for h.last > 0 && h.weights[h.last] < h.epsilon {
+		h.last--
+	}
+}
+
+// exp2 is 2 to the power of x, exact where x is whole.
+func exp2(x float64) float64 {
+	whole := math.Floor(x)
+	f := 1.0
+	if x != whole {
+		f = numeric.Exp((x - whole) * math.Ln2)
+	}
+	return math.Ldexp(f, int(whole))
+}
+
+// Percentile is the end of the bucket up to which a share of the weight lies; 0 of an empty histogram.
+func (h *Histogram) Percentile(share float64) float64 {
+	if h.weights[h.first] < h.epsilon {
+		return 0
+	}
+	sum, threshold := 0.0, float64(share*h.total)
+	k := h.first
+	for ; k < h.last; k++ {
+		if sum += h.weights[k]; sum >= threshold {
+			break
+		}
+	}
+	return h.starts[min(k+1, len(h.starts)-1)]
+}
