@@ -97,8 +97,8 @@ func named(id flow.Instance, key string, entries int) backend {
 	return backend{id, key, offset, skip}
 }
 
-// Preference is the entry of a Maglev table, of 2 or more, with which the list of an instance of that key begins, and by
-// how many its next ones go on. The hash functions are Envoy's: xxHash64 of the key, and with seed 1.
+// Preference is the entry of a Maglev table, of 2 or more, with which the list of an instance of that key begins, and
+// by how many its next ones go on. The hash functions are Envoy's: xxHash64 of the key, and with seed 1.
 func Preference(key string, entries int) (offset, skip int) {
 	seeded := xxhash.NewWithSeed(1)
 	seeded.WriteString(key)
