@@ -330,3 +330,31 @@ func TestWithoutUseNothingIsRecommended(t *testing.T) {
 		t.Errorf("%+v, %v", got, steps)
 	}
 }
+
+// BenchmarkVertical is an evaluation of 1,000 instances of unlike use, half of which may be changed.
+func BenchmarkVertical(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	uses, shares := make([]float64, 1000), make([]float64, 1000)
+	for k := range uses {
+		uses[k], shares[k] = r.Float64(), 0.1+r.Float64()
+	}
+	s := usage(0, uses, shares)
+	s.Max = 1000
+	for name, text := range map[string]string{"unchanged": "{lifetime: 2000h}", "changed": "{mode: in-place, confidence_interval: 1s}"} {
+		p, err := newVertical(verticalOptions(b, text), policy.Env{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var steps policy.Steps
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				s.Now += minute
+				for k := range s.Instances {
+					s.Instances[k].Usage.Sampled = s.Now
+				}
+				p.Evaluate(s, &steps)
+				steps = steps[:0]
+			}
+		})
+	}
+}
