@@ -1,6 +1,7 @@
 package autoscaler
 
 import (
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/autopilot"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/aws"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/forecast"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/inreal"
@@ -20,6 +21,7 @@ var Families = policy.Families[policy.ScalerRow]{
 	{Name: "thesis", Rows: thesis.Scalers},
 	{Name: "kubernetes", Rows: kubernetes.Scalers},
 	{Name: "keda", Rows: keda.Scalers},
+	{Name: "autopilot", Rows: autopilot.Scalers},
 	{Name: "knative", Rows: knative.Scalers},
 	{Name: "nomad", Rows: nomad.Scalers},
 	{Name: "marathon", Rows: marathon.Scalers},

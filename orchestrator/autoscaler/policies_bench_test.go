@@ -28,6 +28,7 @@ func BenchmarkPolicies(b *testing.B) {
 				for k := range s.Instances {
 					r := &s.Instances[k].Rate
 					r.Rx, r.Tx, r.Sampled = 4.6e6+float64(s.Now/units.Second%1000)*1e3, 4.5e6, s.Now
+					s.Instances[k].Usage = telemetry.Usage{CPU: r.Rx / 10e6, Known: true, Sampled: s.Now}
 				}
 				shown := s
 				a.Evaluate(&shown)

@@ -21,7 +21,8 @@ var vertical = policy.ScalerRow{Info: policy.Info{
 	Cost:   "n; n log n where instances are changed",
 	Deviates: "cpu alone: no memory, and so no kills for lack of it; an evicted instance drains while its successor " +
 		"starts; the changes in place count with the evictions, and one that is under way is waited for; " +
-		"recommender and updater act in the same evaluation",
+		"recommender and updater act in the same evaluation; an instance that has the target is not changed, " +
+		"whatever min_change is",
 }, Asleep: true, Resizes: true, ScalerMaker: policy.MakeScaler(newVertical)}
 
 // VerticalOptions are those of vpa: the object's policy, and the flags of recommender and updater.
@@ -139,9 +140,12 @@ func Widened(milli int64, multiplier, confidence float64, exponent int) int64 {
 type recommendation struct{ lower, target, upper int64 }
 
 func (r *recommender) recommend(o *VerticalOptions) recommendation {
-	estimate := func(percentile float64) int64 { return scaled(millicores(r.uses.Percentile(percentile)), 1+o.Margin) }
+	estimate := func(percentile float64) int64 {
+		milli := millicores(r.uses.Percentile(percentile))
+		return milli + scaled(milli, o.Margin)
+	}
 	allowed := func(milli int64) int64 {
-		return min(max(milli, millicores(o.MinAllowed)), millicores(o.MaxAllowed))
+		return min(max(milli, int64(math.Round(o.MinAllowed*1000))), int64(math.Round(o.MaxAllowed*1000)))
 	}
 	c := r.confidence(o.Confidence)
 	return recommendation{
@@ -160,12 +164,12 @@ type verticalScaler struct {
 	resize []policy.Resize
 	was    recommendation
 	said   string
+	reason string
 }
 
 // update is an instance that is to be changed.
 type update struct {
 	id    flow.Instance
-	now   int64 // thousandths of a core
 	grows bool
 	diff  float64 // relative
 	place bool
@@ -189,6 +193,7 @@ func (p *verticalScaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) polic
 	if r != p.was || p.said == "" {
 		p.was = r
 		p.said = fmt.Sprintf("target %s of a core each, %s to %s", cores(r.target), cores(r.lower), cores(r.upper))
+		p.reason = fmt.Sprintf("the target is %s of a core", cores(r.target))
 	}
 	answer := policy.Proposal{Desired: steps.Take(policy.Recommended, n, p.said)}
 	if p.o.Mode != "off" {
@@ -242,33 +247,39 @@ func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.R
 		if p.o.Mode == "in-place" && i.Refused {
 			continue
 		}
-		p.due = append(p.due, update{i.ID, now, now < r.lower, diff, place})
+		p.due = append(p.due, update{i.ID, now < r.target, diff, place})
 	}
 	if len(p.due) == 0 || running < p.o.MinReplicas {
 		return nil
 	}
-	slices.SortFunc(p.due, func(a, b update) int {
-		if a.grows != b.grows {
-			if a.grows {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(b.diff, a.diff), cmp.Compare(a.id, b.id))
-	})
 	// Those that are away, and those that were asked for and are not there yet, count against the tolerance. Where it
 	// is less than one instance, one may go while all are there.
 	tolerated := int(float64(s.Wanted) * p.o.EvictionTolerance)
-	room := running - away - (s.Wanted - tolerated)
+	room := max(running-away-(s.Wanted-tolerated), 0)
 	if tolerated == 0 && running >= s.Wanted && away == 0 {
 		room = 1
 	}
-	for _, u := range p.due[:min(max(room, 0), len(p.due))] {
-		p.resize = append(p.resize, policy.Resize{Instance: u.id, Share: float64(r.target) / 1000, Recreate: !u.place,
-			Reason: cores(u.now) + " of a core, and the target is " + cores(r.target)})
+	if room < len(p.due) {
+		slices.SortFunc(p.due, first)
+		p.due = p.due[:room]
+		slices.SortFunc(p.due, func(a, b update) int { return cmp.Compare(a.id, b.id) })
 	}
-	slices.SortFunc(p.resize, func(a, b policy.Resize) int { return cmp.Compare(a.Instance, b.Instance) })
+	for _, u := range p.due {
+		p.resize = append(p.resize, policy.Resize{Instance: u.id, Share: float64(r.target) / 1000, Recreate: !u.place,
+			Reason: p.reason})
+	}
 	return p.resize
+}
+
+// first is the order in which instances are changed.
+func first(a, b update) int {
+	switch {
+	case a.grows && !b.grows:
+		return -1
+	case b.grows && !a.grows:
+		return 1
+	}
+	return cmp.Or(cmp.Compare(b.diff, a.diff), cmp.Compare(a.id, b.id))
 }
 
 // cores prints thousandths of a core.

@@ -267,6 +267,9 @@ func TestUpdates(t *testing.T) {
 		{"too few", "min_replicas: 5", nil, of(0.1, 0.2, 0.3, 0.4), "", 0.476},
 		{"old enough, and far enough off", "{lifetime: 1h, min_change: 0.1}", nil, of(0.5, 1, 0.9, 0.52),
 			"2 replaced to 0.476, 3 replaced to 0.476", 0.476},
+		{"within the bounds, one that is to grow before one that is to shrink",
+			"{lifetime: 1h, min_change: 0.02, eviction_tolerance: 0.25}", nil, of(0.46, 0.9, 0.476, 0.476),
+			"1 replaced to 0.476", 0.476},
 		{"not old enough", "{lifetime: 61min, min_change: 0.1}", nil, of(0.5, 1, 0.9, 0.52), "", 0.476},
 		{"in place", "mode: in-place", nil, of(0.1, 0.2, 0.3, 0.4), "1 changed to 0.476, 2 changed to 0.476", 0.476},
 		{"in place, and one is under way", "mode: in-place", func(s *policy.Snapshot) { s.Instances[0].Asked = 0.476 },
@@ -295,6 +298,28 @@ func TestUpdates(t *testing.T) {
 	}
 }
 
+// Found with the running recommender: the margin is cut off by itself, and what is allowed is not cut off.
+func TestThousandthsOfACore(t *testing.T) {
+	uses, shares := []float64{0.78, 0.78}, []float64{0.92, 0.92} // the bucket ends at 0.8006
+	for options, want := range map[string]float64{"{}": 0.92, "{min_allowed: 1.001, max_allowed: 2}": 1.001,
+		"max_allowed: 0.57": 0.57} {
+		if _, got := updated(t, options, nil, uses, shares); got != want {
+			t.Errorf("%s: %v, want %v", options, got, want)
+		}
+	}
+}
+
+// A hundred half-lives may be longer than the range of time.
+func TestALongHalfLife(t *testing.T) {
+	h := NewHistogram(cpuBuckets, leastWeight, 48*hour)
+	for at := units.Time(0); at < 1000*hour; at += 10 * hour {
+		h.Add(1, sampleWeight, at)
+	}
+	if h.reference != 0 || h.total < 1 {
+		t.Errorf("the reference is %v and the weight %v, want 0 and more", h.reference, h.total)
+	}
+}
+
 func TestWithoutUseNothingIsRecommended(t *testing.T) {
 	p, _ := newVertical(verticalOptions(t, "{}"), policy.Env{})
 	var steps policy.Steps
@@ -303,5 +328,33 @@ func TestWithoutUseNothingIsRecommended(t *testing.T) {
 	got := p.Evaluate(s, &steps)
 	if got.Share != 0 || got.Resize != nil || got.Desired != 1 || steps[0].Reason != "no use of a core was measured" {
 		t.Errorf("%+v, %v", got, steps)
+	}
+}
+
+// BenchmarkVertical is an evaluation of 1,000 instances of unlike use, half of which may be changed.
+func BenchmarkVertical(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	uses, shares := make([]float64, 1000), make([]float64, 1000)
+	for k := range uses {
+		uses[k], shares[k] = r.Float64(), 0.1+r.Float64()
+	}
+	s := usage(0, uses, shares)
+	s.Max = 1000
+	for name, text := range map[string]string{"unchanged": "{lifetime: 2000h}", "changed": "{mode: in-place, confidence_interval: 1s}"} {
+		p, err := newVertical(verticalOptions(b, text), policy.Env{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var steps policy.Steps
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				s.Now += minute
+				for k := range s.Instances {
+					s.Instances[k].Usage.Sampled = s.Now
+				}
+				p.Evaluate(s, &steps)
+				steps = steps[:0]
+			}
+		})
 	}
 }

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"math"
-	"sort"
 
 	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/units"
@@ -20,6 +19,10 @@ type Histogram struct {
 	reference units.Time
 	first     int // bucket that is not empty; the last bucket where all are
 	last      int
+
+	at     units.Time // of the sample before
+	factor float64    // of its weight
+	bucket int        // of it
 }
 
 // NewHistogram is an empty histogram with buckets that begin at these values. Without a half-life, nothing ages.
@@ -47,12 +50,27 @@ const mostExponent = 100
 // Add takes a sample of a time. Times need not ascend.
 func (h *Histogram) Add(value, weight float64, at units.Time) {
 	if h.halfLife > 0 {
-		if at-h.reference > mostExponent*h.halfLife {
+		if (at-h.reference-1)/mostExponent >= h.halfLife { // so that no product is beyond the range of time
 			h.shift(at)
+			h.factor = 0
 		}
-		weight *= exp2(float64(at-h.reference) / float64(h.halfLife))
+		if at != h.at || h.factor == 0 {
+			h.at, h.factor = at, exp2(float64(at-h.reference)/float64(h.halfLife))
+		}
+		weight *= h.factor
 	}
-	k := max(sort.Search(len(h.starts), func(k int) bool { return h.starts[k] > value })-1, 0)
+	k := h.bucket // samples of one time are often alike
+	if value < h.starts[k] || k+1 < len(h.starts) && value >= h.starts[k+1] {
+		k = 0
+		for end := len(h.starts); end-k > 1; {
+			if half := (k + end) / 2; h.starts[half] <= value {
+				k = half
+			} else {
+				end = half
+			}
+		}
+		h.bucket = k
+	}
 	h.weights[k] += weight
 	h.total += weight
 	if h.weights[k] >= h.epsilon {
