@@ -23,7 +23,9 @@ func (d *delayed) Observe(e *policy.Event, v *policy.View) {
 	}
 }
 
-func (*delayed) Pick(*policy.Work, *policy.View, *policy.Weighed) policy.Answer { return policy.Answer{} }
+func (*delayed) Pick(*policy.Work, *policy.View, *policy.Weighed) policy.Answer {
+	return policy.Answer{}
+}
 
 // A policy that goes by delays has reports read, and sees the median of each instance that takes work: from the second
 // report of an instance on, and of the newest reading alone.

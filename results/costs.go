@@ -16,9 +16,11 @@ import (
 // Costs is what a controller cost in a run, and what it left undone. A value that the record does not have is NaN.
 type Costs struct {
 	InstanceTime float64 // instance-seconds: each instance from its order until it is gone, has failed or the run ends
+	CoreTime     float64 // core-seconds: the same, each times its share of a core
 	Starts       int     // instances ordered, the initial ones and those that replace failed ones included
 	ScaleEvents  int     // evaluations that changed the number of instances
 	Reversals    int     // of these, see ReversalSpan
+	Resizes      int     // instances that got another share of a core in place
 	Under, Over  float64 // s in which fewer, or more, instances took packets than Needed says
 	Moves        float64 // flows moved from one instance to another
 	Broken       float64 // flows that reached another instance without having been moved
@@ -57,9 +59,11 @@ type Cost struct {
 // CostTable lists all Costs that are one number, in the order in which tables have them.
 var CostTable = []Cost{
 	{"instance_s", "s", func(c *Costs) float64 { return c.InstanceTime }},
+	{"core_s", "s", func(c *Costs) float64 { return c.CoreTime }},
 	{"starts", "", func(c *Costs) float64 { return float64(c.Starts) }},
 	{"scale_events", "", func(c *Costs) float64 { return float64(c.ScaleEvents) }},
 	{"reversals", "", func(c *Costs) float64 { return float64(c.Reversals) }},
+	{"resizes", "", func(c *Costs) float64 { return float64(c.Resizes) }},
 	{"under_s", "s", func(c *Costs) float64 { return c.Under }},
 	{"over_s", "s", func(c *Costs) float64 { return c.Over }},
 	{"flows_moved", "", func(c *Costs) float64 { return c.Moves }},
@@ -184,8 +188,9 @@ type Meter struct {
 	fair, shared           float64 // Jain's index times the length of its window, and these lengths
 
 	starts  int
-	lives   map[flow.Instance]units.Time // since their order
-	ended   [][2]units.Time              // from and to
+	resizes int
+	lives   []life
+	now     map[flow.Instance]int // the last life of each that lives
 	stages  stages
 	flaps   flapping
 	reasons map[Reason]int64 // with the numbers in them; nil where nobody asks for them
@@ -199,7 +204,7 @@ type Meter struct {
 func NewMeter(sc *scenarios.Scenario) *Meter {
 	within := math.Round(float64(ReversalSpan) * cmp.Or(sc.Scale.Time, 1))
 	m := &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
-		flaps: flapping{within: units.Time(within)}, lives: map[flow.Instance]units.Time{}}
+		flaps: flapping{within: units.Time(within)}, now: map[flow.Instance]int{}}
 	m.watts.instance, m.watts.cores = sc.NIC.InstanceWatts, float64(sc.NIC.Cores)*sc.NIC.CoreWatts
 	m.maxLoss, m.maxWait = sc.Measure.MaxLoss, sc.Measure.MaxWait
 	return m
@@ -256,18 +261,36 @@ func (m *Meter) Decided(d *orchestrator.Decision) {
 func (m *Meter) Action(now units.Time, a *orchestrator.Action) {
 	if a.Kind == orchestrator.CreateInstance {
 		m.starts++
-		m.lives[a.Instance] = now
+		m.live(a.Instance, now, a.Share)
 	}
+}
+
+// life is a time in which an instance had a share of a core.
+type life struct {
+	from, to units.Time // Never while it lasts
+	share    float64
+}
+
+func (m *Meter) live(i flow.Instance, from units.Time, share float64) {
+	m.now[i] = len(m.lives)
+	m.lives = append(m.lives, life{from, units.Never, cmp.Or(share, 1)})
 }
 
 // Event takes an event.
 func (m *Meter) Event(now units.Time, e *orchestrator.Event) {
-	if e.Kind != orchestrator.InstanceGone && e.Kind != orchestrator.InstanceFailed {
+	resized := e.Kind == orchestrator.InstanceResized && e.Reason == ""
+	if e.Kind != orchestrator.InstanceGone && e.Kind != orchestrator.InstanceFailed && !resized {
 		return
 	}
-	if from, ok := m.lives[e.Instance]; ok {
-		m.ended = append(m.ended, [2]units.Time{from, now})
-		delete(m.lives, e.Instance)
+	at, lives := m.now[e.Instance]
+	if !lives {
+		return
+	}
+	m.lives[at].to = now
+	delete(m.now, e.Instance)
+	if resized {
+		m.resizes++
+		m.live(e.Instance, now, e.Share)
 	}
 }
 
@@ -320,7 +343,8 @@ func (m *Meter) Costs(r *Run) *Costs {
 	}
 	m.stages.end(m.flaps.add)
 	c.ScaleEvents, c.Reversals = m.flaps.events, m.flaps.reversals
-	c.InstanceTime = m.lived().Seconds()
+	c.Resizes = m.resizes
+	c.InstanceTime, c.CoreTime = m.lived()
 	c.Energy = float64(m.watts.instance*c.InstanceTime) + float64(m.watts.cores*m.end)
 	if m.watts.instance == 0 && m.watts.cores == 0 {
 		c.Energy = math.NaN()
@@ -329,16 +353,16 @@ func (m *Meter) Costs(r *Run) *Costs {
 	return c
 }
 
-// lived is how long instances lived, up to the end of the last window.
-func (m *Meter) lived() (sum units.Time) {
+// lived is how long instances lived up to the end of the last window, and the same in core-seconds.
+func (m *Meter) lived() (instances, cores float64) {
 	end := units.Time(math.Round(m.end * float64(units.Second)))
-	for _, l := range m.ended {
-		sum += max(min(l[1], end)-l[0], 0)
+	sum := units.Time(0)
+	for _, l := range m.lives {
+		span := max(min(l.to, end)-l.from, 0)
+		sum += span
+		cores += float64(span.Seconds() * l.share)
 	}
-	for _, from := range m.lives { // whole numbers add up to the same in any order
-		sum += max(end-from, 0)
-	}
-	return sum
+	return sum.Seconds(), cores
 }
 
 var numbers = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)

@@ -116,6 +116,11 @@ func TestCosts(t *testing.T) {
 	act(1, orchestrator.CreateInstance, 3)
 	window(2, 25, 15e6, Instance{Instance: 1, State: StateReady, Offered: 10e6},
 		Instance{Instance: 2, State: StateStarting}, Instance{Instance: 3, State: StateStarting})
+	resized := func(s, share float64, reason string) {
+		m.Event(at(s), &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 1, Share: share, Reason: reason})
+	}
+	resized(1.5, 0.25, "")
+	resized(1.75, 0.5, "refused")
 	event(2, orchestrator.InstanceReady, 2)
 	event(2, orchestrator.InstanceReady, 3)
 	m.Decided(&orchestrator.Decision{At: at(2), Kind: orchestrator.Schedule, Flow: 0, Instance: 2, Reason: "next"})
@@ -153,7 +158,8 @@ func TestCosts(t *testing.T) {
 		Moves: 7, Broken: 3}
 	got := costsOf(t, m, run)
 	want := &Costs{
-		InstanceTime: 4 + 2.5 + 2.25 + 0.1, Starts: 4, ScaleEvents: 2, Reversals: 1,
+		InstanceTime: 4 + 2.5 + 2.25 + 0.1, CoreTime: 1.5 + 2.5*0.25 + 2.5 + 2.25 + 0.1,
+		Starts: 4, Resizes: 1, ScaleEvents: 2, Reversals: 1,
 		Under:   1, // second 2: one takes packets, three are wanted
 		Over:    0, // second 4: one is left
 		Moves:   7,

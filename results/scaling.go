@@ -63,7 +63,7 @@ func (g *stages) end(each func(Evaluation)) {
 
 // What scalingLog takes: the lives of instances, and every decision but those on flows.
 var (
-	scalingEvents  = []string{"instance-ready", "instance-failed", "instance-gone"}
+	scalingEvents  = []string{"instance-ready", "instance-failed", "instance-gone", "instance-resized"}
 	scalingActions = []string{"create-instance", "delete-instance"}
 	onFlows        = []string{orchestrator.Schedule, orchestrator.Hold, orchestrator.Refuse, orchestrator.Reject,
 		orchestrator.Move}

@@ -54,7 +54,9 @@ func (nic *NIC) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 			name = n.Content[i+1]
 		}
 	}
-	complete := !slices.ContainsFunc(strictyaml.Keys(nic), func(k string) bool { return !given[k] && strictyaml.Default(nic, k) == "" })
+	complete := !slices.ContainsFunc(strictyaml.Keys(nic), func(k string) bool {
+		return !given[k] && strictyaml.Default(nic, k) == ""
+	})
 	if !complete || !strings.HasSuffix(name.Value, ".yaml") {
 		nic.readProfile(d, name, key+".profile")
 	}

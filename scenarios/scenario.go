@@ -263,6 +263,8 @@ type Telemetry struct {
 
 	ReportPeriod units.Time `yaml:"report_period" default:"0s" min:"0"`
 	ReportDelay  units.Time `yaml:"report_delay" default:"0s" min:"0"`
+
+	stacked bool // the scenario names a stack
 }
 
 // Docs implements strictyaml.Documented.
@@ -275,9 +277,9 @@ report_delay: age of the reports when they arrive
 `
 }
 
-// Unused implements strictyaml.Partial: what is not given says nothing.
+// Unused implements strictyaml.Partial: what is not given says nothing, unless a stack would give it.
 func (t Telemetry) Unused(key string) bool {
-	return key == "report_period" && t.ReportPeriod == 0 || key == "report_delay" && t.ReportDelay == 0
+	return !t.stacked && (key == "report_period" && t.ReportPeriod == 0 || key == "report_delay" && t.ReportDelay == 0)
 }
 
 // Measure is what the record holds on request.

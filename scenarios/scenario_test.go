@@ -254,9 +254,7 @@ func TestSweepOverAllPolicies(t *testing.T) {
 			t.Errorf("%s: policy %+v, want %+v", r.Name, r.Scenario.Scheduler.Policy, want)
 		}
 	}
-	measured := func(name string) bool { return name == "envoy-peak-ewma" } // which a scenario has to be prepared for
-	want := append([]string{"maglev"}, slices.DeleteFunc(scheduler.Policies.Names(), measured)...)
-	if !slices.Equal(names, want) {
+	if want := append([]string{"maglev"}, everywhere()...); !slices.Equal(names, want) {
 		t.Errorf("policies %v, want %v", names, want)
 	}
 	study = parse(t, minimal+"sweep: {matrix: {autoscaler.policy: [all], autoscaler.victim: [all]}}")
@@ -275,6 +273,11 @@ func TestSweepOverAllPolicies(t *testing.T) {
 	}
 }
 
+// everywhere are the scheduling policies that run everywhere.
+func everywhere() []string {
+	return slices.DeleteFunc(scheduler.Policies.Names(), func(name string) bool { return name == "envoy-peak-ewma" })
+}
+
 // The comparisons of schedulers in compare/ are studies of all policies, each under the same seeds.
 func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
 	for _, load := range []string{"agh", "capture", "fig9"} {
@@ -282,7 +285,7 @@ func TestTheComparisonsAreOfAllPolicies(t *testing.T) {
 		study, err := Load(file, nil)
 		if err != nil {
 			t.Error(err)
-		} else if want := 5 * len(scheduler.Policies); len(study.Runs) != want {
+		} else if want := 5 * len(everywhere()); len(study.Runs) != want {
 			t.Errorf("%s: %d runs, want %d", file, len(study.Runs), want)
 		}
 	}

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"encoding"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -83,8 +84,10 @@ func (s *Scenario) Value(key string) (any, bool) {
 	case !ok:
 	case r.CanInt():
 		return r.Int(), true
-	case r.CanUint():
+	case r.CanUint() && r.Uint() <= math.MaxInt64:
 		return int64(r.Uint()), true
+	case r.CanUint():
+		return float64(r.Uint()), true
 	case r.CanFloat():
 		return r.Float(), true
 	case r.Kind() == reflect.Bool:

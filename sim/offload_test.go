@@ -60,7 +60,7 @@ func TestFewerRules(t *testing.T) {
 }
 
 // A flow of 4.65 Mpps waits for N packets to be served at 1 Mpps, in N us, and then 330 us for its rule. It has sent
-// 4.65 times as many packets by then. All that find the queue full are lost, and all that the queue holds are overtaken.
+// 4.65 times as many packets by then. All that find the queue full are lost, and all that it holds are overtaken.
 func TestWhatLargeFlowsPayForAThreshold(t *testing.T) {
 	const large = `
 duration: 40ms

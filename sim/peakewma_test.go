@@ -36,8 +36,8 @@ workload:
 	return b.String()
 }
 
-// Envoy's policy by delays keeps small flows off an instance whose packets wait long, where one by flows makes both have
-// as many. What agents reported stands in the record, which can be verified.
+// Envoy's policy by delays keeps small flows off an instance whose packets wait long, where one by flows makes both
+// have as many. What agents reported stands in the record, which can be verified.
 func TestPeakEWMAGoesByDelays(t *testing.T) {
 	small := func(policy string) (with int) {
 		m := simtest.Run(t, simtest.Parse(t, beside(policy)), packet.New)
@@ -84,8 +84,8 @@ func TestPeakEWMAGoesByDelays(t *testing.T) {
 }
 
 func TestPeakEWMANeedsDelays(t *testing.T) {
-	const want = "measure.delay: found no such key, expected instances or flows, with engine: packet, for a policy that " +
-		"goes by delay-p50"
+	const want = "measure.delay: found no such key, expected instances or flows, with engine: packet, for a policy " +
+		"that goes by delay-p50"
 	_, err := scenarios.Parse("t.yaml", []byte("duration: 1s\nworkload: [{cbr: {flows: 1, rate: 1pps}}]\n"+
 		"scheduler: {policy: envoy-peak-ewma}"), "", nil)
 	if err == nil || !strings.Contains(err.Error(), want) {

@@ -335,6 +335,21 @@ func TestExpect(t *testing.T) {
 	}
 }
 
+// The example of the documentation is a study: of three policies, five limits and two sizes, those that its conditions
+// allow.
+func TestTheExampleOfTheDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../docs/studies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```yaml\n")
+	text, _, _ = strings.Cut(text, "```")
+	st := parse(t, text)
+	if limits, rest := 3, 5; len(unitsOf(st)) != limits*rest || len(st.Runs) != limits*rest*50 {
+		t.Errorf("%d combinations and %d runs", len(unitsOf(st)), len(st.Runs))
+	}
+}
+
 func TestShards(t *testing.T) {
 	for text, want := range map[string]Shard{"1/1": {1, 1}, "3/8": {3, 8}, "0/3": {}, "4/3": {}, "1": {}, "a/b": {},
 		"1/": {}, "1/100001": {}, "-1/2": {}, "1/2/3": {}} {

@@ -34,7 +34,8 @@ var classes = map[string]string{
 	"T0": "T0, what is always known",
 	"T1": "T1, the flows that the orchestrator assigned",
 	"T2": "T2, the switch's counters, as old as the telemetry window",
-	"T5": "T5, the true rates of flows, which a simulator alone knows",
+	"T3": "T3, what an agent on an instance reports",
+	"T5": "T5, the true rates of flows and what is to come, which a simulator alone knows",
 }
 
 // page writes what is known of a policy.

@@ -49,7 +49,8 @@ func newPolicies() *cobra.Command {
 		Long: prose(`
 List the policies that a scenario can name, by the key that takes them: what each looks at, what it does and where it
 comes from. It looks at T0: what is always known; T1: the orchestrator's own books; T2: the switch's counters, as old
-as the telemetry window; T5: the true rates of flows and what is to come, which a simulator alone knows.
+as the telemetry window; T3: what agents on the instances report; T5: the true rates of flows and what is to come,
+which a simulator alone knows.
 
 With the NAME of a policy, all that is known of it: what it keeps, what a decision costs, where it differs from its
 source, its options, the reasons that it gives and what it counts. With any other NAME, such as that of a system, the

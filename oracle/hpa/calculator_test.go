@@ -185,7 +185,7 @@ func (q *question) pod(r *rand.Rand, i int, now time.Time, cpu bool) {
 		sampled := changed.Add(near(r, window, most))
 		s.Measured, s.Sampled, s.Window = true, at(sampled), judge.Time(window)
 		m := metrics.PodMetric{Timestamp: sampled, Window: window, Value: x.Usage}
-		q.feed.CPU[p.Name], q.feed.Custom["m"][p.Name] = m, m
+		q.feed.Resource[v1.ResourceCPU][p.Name], q.feed.Custom["m"][p.Name] = m, m
 	}
 	x.Class = s.Class(0, cpu, q.delays)
 	q.pods, q.theirs = append(q.pods, x), append(q.theirs, p)
@@ -205,7 +205,7 @@ func ask(r *rand.Rand, kind string, now time.Time) *question {
 		q.target = judge.Of(r, 50, 80, 100, 1+r.Int64N(200))
 	}
 	q.feed = kube.NewPipeline()
-	q.feed.CPU, q.feed.Custom["m"] = metrics.PodMetricsInfo{}, metrics.PodMetricsInfo{}
+	q.feed.Resource[v1.ResourceCPU], q.feed.Custom["m"] = metrics.PodMetricsInfo{}, metrics.PodMetricsInfo{}
 	for i := range judge.Of(r, 0, 1, 2, min(q.current, 20), 1+r.IntN(12), 1+r.IntN(12), 1+r.IntN(12)) {
 		q.pod(r, i, now, !strings.HasPrefix(kind, "pods"))
 	}

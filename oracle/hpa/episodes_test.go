@@ -23,6 +23,7 @@ import (
 	"github.com/smartinco/smartinco/oracle/kube"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/telemetry"
 	"github.com/smartinco/smartinco/units"
 )
 
@@ -41,7 +42,9 @@ type episode struct {
 	leaves     map[flow.Instance]units.Time // when one that starts is ready, or one that drains is gone
 	next       flow.Instance
 	replaced   units.Time // until when no instance is made
-	window     units.Time // of the metrics
+	window     units.Time // of the counters
+	period     units.Time // of what agents report
+	reported   bool       // cpu is what they report
 	from       int        // evaluation at which anything has been measured
 	startup    units.Time
 	failing    float64 // probability of a failure, of missing counters, of a change by somebody else
@@ -149,39 +152,56 @@ func (e *episode) measure(now units.Time) {
 			busy++
 		}
 	}
-	read := now / e.window * e.window
 	for k := range e.instances {
 		i := &e.instances[k]
-		rate := &i.Rate
-		rate.Stale = judge.Chance(e.r, e.failing)
-		if i.State == policy.Starting || rate.Stale || i.Ready >= read || e.evaluation < e.from {
-			continue
+		if i.Rate.Stale = judge.Chance(e.r, e.failing); e.fresh(i, i.Rate.Stale, now, e.window) {
+			rx := math.Round(total / float64(busy) * judge.Of(e.r, 1, .5+e.r.Float64()))
+			tx := min(rx, math.Round(limit*(1+e.r.Float64())))
+			i.Rate = telemetry.Rate{Rx: rx, Tx: tx, RxBits: 512 * rx, Known: true, Sampled: now / e.window * e.window}
 		}
-		rate.Known, rate.Sampled = true, read
-		rate.Rx = math.Round(total / float64(busy) * judge.Of(e.r, 1, .5+e.r.Float64()))
-		rate.Tx = min(rate.Rx, math.Round(limit*(1+e.r.Float64())))
+		if i.Usage.Stale = judge.Chance(e.r, e.failing); e.fresh(i, i.Usage.Stale, now, e.period) {
+			i.Usage = telemetry.Usage{CPU: float64(e.r.IntN(2000)) / 1000, Memory: float64(e.r.IntN(1e7)),
+				Queue: float64(e.r.IntN(300)), Known: true, Sampled: now / e.period * e.period}
+			i.Usage.Delay[2] = float64(e.r.IntN(1000)) / 1e6
+		}
 	}
+}
+
+// fresh reports whether an instance has been read by now.
+func (e *episode) fresh(i *policy.Instance, stale bool, now, every units.Time) bool {
+	return i.State != policy.Starting && !stale && i.Ready < now/every*every && e.evaluation >= e.from
 }
 
 // snapshot is what ours is shown.
 func (e *episode) snapshot(now units.Time) *policy.Snapshot {
 	s := &policy.Snapshot{Now: now, Current: e.There, Wanted: e.Replicas, Max: math.MaxInt32, Limit: limit,
-		Window: e.window, Measured: e.evaluation >= e.from, Instances: slices.Clone(e.instances)}
+		Window: e.window, Period: e.period, Measured: e.evaluation >= e.from, Instances: slices.Clone(e.instances)}
 	if s.Measured && judge.Chance(e.r, e.failing) {
 		s.Held, s.HeldLoad = 1, float64(e.r.IntN(limit))
 	}
 	return s
 }
 
+// named are the metrics that have names, in thousandths of their units; a delay is in microseconds.
+var named = map[string]func(*policy.Instance) float64{
+	"offered":   func(i *policy.Instance) float64 { return i.Rate.Rx * 1000 },
+	"processed": func(i *policy.Instance) float64 { return i.Rate.Tx * 1000 },
+	"bits":      func(i *policy.Instance) float64 { return i.Rate.RxBits * 1000 },
+	"queue":     func(i *policy.Instance) float64 { return i.Usage.Queue * 1000 },
+	"delay-p99": func(i *policy.Instance) float64 { return math.Round(i.Usage.Delay[2] * 1e9) },
+}
+
 // show fills what theirs is shown: the pods, and the pipeline.
 func (e *episode) show(s *policy.Snapshot) {
-	var pods []any
 	e.Pipeline = kube.NewPipeline()
-	e.CPU = metrics.PodMetricsInfo{}
-	e.Custom["offered"], e.Custom["processed"] = metrics.PodMetricsInfo{}, metrics.PodMetricsInfo{}
-	offered, processed := s.HeldLoad, s.HeldLoad
+	cpu, memory := metrics.PodMetricsInfo{}, metrics.PodMetricsInfo{}
+	e.Resource[v1.ResourceCPU], e.Resource[v1.ResourceMemory] = cpu, memory
 	request := v1.ResourceList{v1.ResourceCPU: resource.MustParse("1")}
-	for _, i := range s.Instances {
+	var pods []any
+	anyReport := false
+	for k := range s.Instances {
+		i := &s.Instances[k]
+		anyReport = anyReport || i.Usage.Known
 		created := e.time(i.Created)
 		p := &v1.Pod{ObjectMeta: kube.Meta("pod-" + strconv.Itoa(int(i.ID))), Status: v1.PodStatus{StartTime: &created}}
 		p.Spec.Containers = []v1.Container{{Name: "main", Resources: v1.ResourceRequirements{Requests: request}}}
@@ -195,26 +215,44 @@ func (e *episode) show(s *policy.Snapshot) {
 		}
 		p.Status.Conditions = []v1.PodCondition{ready}
 		pods = append(pods, p)
-		offered, processed = offered+i.Rate.Rx, processed+i.Rate.Tx
-		if i.Rate.Known && !i.Rate.Stale {
+		put := func(to metrics.PodMetricsInfo, reported bool, milli float64) {
 			m := metrics.PodMetric{Timestamp: e.time(i.Rate.Sampled).Time, Window: judge.Duration(s.Window)}
-			put := func(to metrics.PodMetricsInfo, milli float64) {
-				m.Value = int64(milli)
+			known := i.Rate.Known && !i.Rate.Stale
+			if reported {
+				m = metrics.PodMetric{Timestamp: e.time(i.Usage.Sampled).Time, Window: judge.Duration(s.Period)}
+				known = i.Usage.Known && !i.Usage.Stale
+			}
+			if m.Value = int64(milli); known {
 				to[p.Name] = m
 			}
-			put(e.CPU, i.Rate.Tx*1000/limit)
-			put(e.Custom["offered"], i.Rate.Rx*1000)
-			put(e.Custom["processed"], i.Rate.Tx*1000)
+		}
+		if e.reported {
+			put(cpu, true, math.Round(i.Usage.CPU*1000))
+		} else {
+			put(cpu, false, i.Rate.Tx*1000/limit)
+		}
+		put(memory, true, i.Usage.Memory*1000)
+		for name, of := range named {
+			if e.Custom[name] == nil {
+				e.Custom[name] = metrics.PodMetricsInfo{}
+			}
+			put(e.Custom[name], name == "queue" || name == "delay-p99", of(i))
 		}
 	}
 	if err := e.Pods.Replace(pods, ""); err != nil {
 		e.differs = err
 	}
-	if s.Measured {
-		for name, load := range map[string]float64{"offered": offered, "processed": processed} {
-			e.Pipeline.Object[name] = int64(load * 1000)
-			half := int64(load * 400)
-			e.External[name] = []int64{half, int64(load*1000) - half}
+	for name, of := range named {
+		load := 0.
+		for k := range s.Instances {
+			load += of(&s.Instances[k])
+		}
+		if name == "offered" || name == "processed" {
+			load += s.HeldLoad * 1000
+		}
+		if known := s.Measured; known && name != "queue" || anyReport && name == "queue" {
+			e.Pipeline.Object[name] = int64(load)
+			e.External[name] = []int64{int64(load) / 3, int64(load) - int64(load)/3}
 		}
 	}
 }
@@ -301,15 +339,15 @@ func (e *episode) found(reason string, fail func(string, ...any)) {
 		var text string
 		switch m.Type {
 		case autoscaling.ResourceMetricSourceType:
-			text = value(m.Resource.Current, "cpu", 1e3, "")
+			text = value(m.Resource.Current, string(m.Resource.Name))
 		case autoscaling.ContainerResourceMetricSourceType:
-			text = value(m.ContainerResource.Current, "cpu", 1e3, "")
+			text = value(m.ContainerResource.Current, string(m.ContainerResource.Name))
 		case autoscaling.PodsMetricSourceType:
-			text = value(m.Pods.Current, m.Pods.Metric.Name, 1e9, " Mpps")
+			text = value(m.Pods.Current, m.Pods.Metric.Name)
 		case autoscaling.ObjectMetricSourceType:
-			text = value(m.Object.Current, m.Object.Metric.Name, 1e9, " Mpps")
+			text = value(m.Object.Current, m.Object.Metric.Name)
 		case autoscaling.ExternalMetricSourceType:
-			text = value(m.External.Current, m.External.Metric.Name, 1e9, " Mpps")
+			text = value(m.External.Current, m.External.Metric.Name)
 		default:
 			continue // a metric that failed
 		}
@@ -319,8 +357,8 @@ func (e *episode) found(reason string, fail func(string, ...any)) {
 	}
 }
 
-// value is a value of theirs as ours writes it, in a unit of so many thousandths.
-func value(s autoscaling.MetricValueStatus, name string, milli float64, unit string) string {
+// value is a value of theirs as ours writes it.
+func value(s autoscaling.MetricValueStatus, name string) string {
 	q := s.AverageValue
 	switch {
 	case s.AverageUtilization != nil:
@@ -328,7 +366,10 @@ func value(s autoscaling.MetricValueStatus, name string, milli float64, unit str
 	case s.Value != nil:
 		q = s.Value
 	}
-	return fmt.Sprintf("%s at %.6g%s of ", name, float64(q.MilliValue())/milli, unit)
+	if name == "offered" || name == "processed" {
+		return fmt.Sprintf("%s at %.6g Mpps of ", name, float64(q.MilliValue())/1e9)
+	}
+	return fmt.Sprintf("%s at %.6g of ", name, float64(q.MilliValue())/1e3)
 }
 
 // drawn is an episode that has not begun, and the flags of the controller.
@@ -336,6 +377,7 @@ func drawn(r *rand.Rand, text string) (*episode, kube.Flags, error) {
 	f := kube.Flags{DownscaleStabilization: time.Duration(judge.Of(r, 0, 15, 60, r.IntN(600))) * time.Second,
 		Initialization: time.Duration(judge.Of(r, 0, 60, r.IntN(300))) * time.Second,
 		Readiness:      time.Duration(r.IntN(60)) * time.Second, Tolerance: judge.Of(r, 0, .1, .1, r.Float64()/2)}
+	reported := judge.Chance(r, .3)
 	object, err := posted(text)
 	if err != nil {
 		return nil, f, fmt.Errorf("theirs: %w\n%s", err, text)
@@ -343,6 +385,9 @@ func drawn(r *rand.Rand, text string) (*episode, kube.Flags, error) {
 	text += fmt.Sprintf("tolerance: %v\ndownscale_stabilization: %v\ncpu_initialization_period: %v\n"+
 		"initial_readiness_delay: %v\n", f.Tolerance, judge.Time(f.DownscaleStabilization),
 		judge.Time(f.Initialization), judge.Time(f.Readiness))
+	if reported {
+		text += "cpu: reported\n"
+	}
 	o, err := read(text)
 	if err != nil {
 		return nil, f, fmt.Errorf("ours: %w\n%s", err, text)
@@ -353,6 +398,7 @@ func drawn(r *rand.Rand, text string) (*episode, kube.Flags, error) {
 	}
 	return &episode{Cluster: kube.Cluster{Pods: kube.NewPods(), Object: object, Replicas: r.IntN(30)}, r: r, ours: ours,
 		leaves: map[flow.Instance]units.Time{}, window: judge.Of[units.Time](r, 1, 15, 30, 60) * units.Second,
+		period: judge.Of[units.Time](r, 1, 15, 30) * units.Second, reported: reported,
 		from: judge.Of(r, 0, 0, 1, 2, 5), startup: units.Time(r.IntN(90)) * units.Second,
 		failing: judge.Of(r, 0, 0, .02, .1), load: series(r), lag: judge.Chance(r, .5), seen: map[string]int{}}, f, nil
 }

@@ -34,13 +34,22 @@ func target(kind string, value any) string {
 
 // metric draws a metric of a spec, for instances that carry some 1,000 packets a second each.
 func metric(r *rand.Rand) string {
-	each, all := fmt.Sprint(100+r.IntN(1500)), fmt.Sprint(1000+r.IntN(20000))
-	named := fmt.Sprintf("metric: {name: %s}", judge.Of(r, "offered", "processed"))
+	name := judge.Of(r, "offered", "offered", "processed", "processed", "bits", "queue")
+	most := map[string]int{"bits": 512 * 1500, "queue": 200}[name]
+	if most == 0 {
+		most = 1500
+	}
+	each, all := fmt.Sprint(most/15+r.IntN(most)), fmt.Sprint(most+r.IntN(15*most))
+	named := fmt.Sprintf("metric: {name: %s}", name)
 	const described = "describedObject: {apiVersion: v1, kind: Service, name: x}"
 	load := judge.Of(r, target("Value", all), target("AverageValue", each), target("AverageValue", each+"500m"))
 	cpu := judge.Of(r, target("Utilization", 20+r.IntN(130)), target("AverageValue", fmt.Sprint(100+r.IntN(1500), "m")))
+	memory := target("AverageValue", judge.Of(r, "1M", "2500k", "4Mi", "0.01Gi"))
 	return judge.Of(r,
 		"{type: Resource, resource: {name: cpu, "+cpu+"}}",
+		"{type: Resource, resource: {name: memory, "+memory+"}}",
+		"{type: ContainerResource, containerResource: {name: memory, container: main, "+memory+"}}",
+		"{type: Pods, pods: {metric: {name: delay-p99}, "+target("AverageValue", judge.Of(r, "150", "400500m"))+"}}",
 		"{type: ContainerResource, containerResource: {name: cpu, container: main, "+cpu+"}}",
 		"{type: Pods, pods: {"+named+", "+target("AverageValue", each)+"}}",
 		"{type: Object, object: {"+described+", "+named+", "+load+"}}",

@@ -58,10 +58,9 @@ func Meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: Namespace, Labels: labelled}
 }
 
-// Pipeline answers what the metrics pipeline would, in thousandths: the resource cpu, and other metrics by their names.
-// It does not answer where it has nothing.
+// Pipeline answers what the metrics pipeline would, in thousandths. It does not answer where it has nothing.
 type Pipeline struct {
-	CPU      metrics.PodMetricsInfo
+	Resource map[v1.ResourceName]metrics.PodMetricsInfo
 	Custom   map[string]metrics.PodMetricsInfo
 	Object   map[string]int64
 	External map[string][]int64
@@ -70,7 +69,8 @@ type Pipeline struct {
 
 // NewPipeline has nothing.
 func NewPipeline() *Pipeline {
-	return &Pipeline{Custom: map[string]metrics.PodMetricsInfo{}, Object: map[string]int64{},
+	return &Pipeline{Resource: map[v1.ResourceName]metrics.PodMetricsInfo{},
+		Custom: map[string]metrics.PodMetricsInfo{}, Object: map[string]int64{},
 		External: map[string][]int64{}}
 }
 
@@ -85,9 +85,9 @@ func ofPods(m metrics.PodMetricsInfo) (metrics.PodMetricsInfo, time.Time, error)
 }
 
 // GetResourceMetric implements metrics.MetricsClient.
-func (p *Pipeline) GetResourceMetric(context.Context, v1.ResourceName, string, labels.Selector, string) (
+func (p *Pipeline) GetResourceMetric(_ context.Context, name v1.ResourceName, _ string, _ labels.Selector, _ string) (
 	metrics.PodMetricsInfo, time.Time, error) {
-	return ofPods(p.CPU)
+	return ofPods(p.Resource[name])
 }
 
 // GetRawMetric implements metrics.MetricsClient.

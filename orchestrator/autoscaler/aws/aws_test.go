@@ -256,8 +256,10 @@ func TestMaxCapacityOfAForecast(t *testing.T) {
 		if got := p.most(c.expected); got != c.max {
 			t.Errorf("%+v: %d", c, got)
 		}
-		if got := p.most(1); got != c.max {
-			t.Errorf("%+v: %d when less is forecast; what was increased stays", c, got)
+		for _, less := range []int{1, 45} { // what was increased stays
+			if got := p.most(less); c.expected > less && got != c.max {
+				t.Errorf("%+v: %d when %d are forecast", c, got, less)
+			}
 		}
 	}
 }

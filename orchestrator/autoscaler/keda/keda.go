@@ -51,15 +51,12 @@ type Options struct {
 	Fallback        *fallback  `yaml:"fallback"`
 	Tolerance       float64    `yaml:"tolerance" default:"0.1" min:"0"`
 	Stabilization   units.Time `yaml:"downscale_stabilization" default:"300s"`
-	Behavior        behavior   `yaml:"behavior" default:"none"`
+	Config          *config    `yaml:"horizontal_pod_autoscaler_config"`
 }
-
-// Unused implements strictyaml.Partial.
-func (o Options) Unused(key string) bool { return key == "behavior" && !o.Behavior.given }
 
 // Unscaled implements scenarios.Unscaled.
 func (o Options) Unscaled() string {
-	if o.Behavior.given {
+	if o.Config != nil {
 		return "whole seconds in its behavior"
 	}
 	return ""
@@ -68,8 +65,8 @@ func (o Options) Unscaled() string {
 // object is that beneath, between one and many.
 func (o Options) object() kubernetes.Options {
 	spec := kubernetes.Spec{MinReplicas: max(1, o.Min), MaxReplicas: o.Max}
-	if o.Behavior.given {
-		spec.Behavior = &o.Behavior.Behavior
+	if o.Config != nil {
+		spec.Behavior = &o.Config.Behavior.Behavior
 	}
 	return kubernetes.Options{Spec: spec, Tolerance: o.Tolerance, DownscaleStabilization: o.Stabilization}
 }
@@ -89,8 +86,8 @@ fallback: what stands for the metric of a trigger that fails; where it is absent
 tolerance: relative distance from a threshold within which nothing changes
 downscale_stabilization: the controller goes no lower than its highest number of this long, where the behavior has no
 	window of its own
-behavior: how fast the controller changes the number, as in a HorizontalPodAutoscaler; where it is absent, twice the
-	number or 4 at most
+horizontal_pod_autoscaler_config: how fast the controller changes the number; where it is absent, to twice the number or
+	4 at most
 `
 }
 

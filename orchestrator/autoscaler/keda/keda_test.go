@@ -37,7 +37,8 @@ func TestConformance(t *testing.T) {
 			{metric: flows, threshold: 3, activation_threshold: 8}, {metric: held, threshold: 1},
 			{metric: queue, threshold: 100}],
 			fallback: {failure_threshold: 1, replicas: 7, behavior: currentReplicasIfLower},
-			behavior: {scaleDown: {selectPolicy: Disabled}, scaleUp: {stabilizationWindowSeconds: 3}}}`,
+			horizontal_pod_autoscaler_config: {behavior: {
+				scaleDown: {selectPolicy: Disabled}, scaleUp: {stabilizationWindowSeconds: 3}}}}`,
 	} {
 		scalingtest.Run(t, Scalers[0], options(t, text))
 	}
@@ -187,6 +188,7 @@ func TestExecutorOfTriggersThatFail(t *testing.T) {
 
 // Between one and many it is the controller that decides, with each trigger as an external metric.
 func TestController(t *testing.T) {
+	const with = `horizontal_pod_autoscaler_config: {behavior: `
 	const fast = `downscale_stabilization: 0s, polling_interval: 1h, `
 	for _, c := range []struct {
 		name, text string
@@ -202,11 +204,11 @@ func TestController(t *testing.T) {
 			{metric: flows, threshold: 1}]}`, 4, 1, 8},
 		{"twice the number at most", `{` + fast + `}`, 4, 30, 8},
 		{"most instances", `{` + fast + `max_replica_count: 5}`, 4, 30, 5},
-		{"as many as a behavior allows", `{` + fast + `behavior: {scaleUp: {policies: [
-			{type: Pods, value: 30, periodSeconds: 15}]}}}`, 4, 20, 29},
-		{"with the tolerance of its direction", `{` + fast + `behavior: {scaleUp: {tolerance: 0.5}}}`, 4, 4.1, 4},
-		{"a behavior without a window has that of the option", `{` + fast + `behavior: {}}`, 4, .7, 1},
-		{"or its own", `{` + fast + `behavior: {scaleDown: {stabilizationWindowSeconds: 300}}}`, 4, .7, 4},
+		{"as many as a behavior allows", `{` + fast + with + `{scaleUp: {policies: [
+			{type: Pods, value: 30, periodSeconds: 15}]}}}}`, 4, 20, 29},
+		{"with the tolerance of its direction", `{` + fast + with + `{scaleUp: {tolerance: 0.5}}}}`, 4, 4.1, 4},
+		{"a behavior without a window has that of the option", `{` + fast + with + `{}}}`, 4, .7, 1},
+		{"or its own", `{` + fast + with + `{scaleDown: {stabilizationWindowSeconds: 300}}}}`, 4, .7, 4},
 		{"fewest", `{` + fast + `min_replica_count: 3}`, 4, .1, 3},
 	} {
 		o := newObject(t, c.from, c.text)
@@ -279,14 +281,16 @@ func TestQueue(t *testing.T) {
 
 // A record writes what was read, and no behavior where there was none.
 func TestOptionsAreWrittenAndReadBack(t *testing.T) {
-	for _, text := range []string{`{}`, `{behavior: {scaleUp: {selectPolicy: Min}}, min_replica_count: 2}`,
-		`{behavior: {scaleDown: {stabilizationWindowSeconds: 0}}, fallback: {replicas: 3}}`} {
+	for _, text := range []string{`{}`,
+		`{horizontal_pod_autoscaler_config: {behavior: {scaleUp: {selectPolicy: Min}}}, min_replica_count: 2}`,
+		`{horizontal_pod_autoscaler_config: {behavior: {scaleDown: {stabilizationWindowSeconds: 0}}},
+			fallback: {replicas: 3}}`} {
 		o := options(t, text)
 		written := string(strictyaml.YAML(&o))
 		if again := options(t, written); !reflect.DeepEqual(again, o) {
 			t.Errorf("%s: %+v is read back as %+v:\n%s", text, o, again, written)
 		}
-		if strings.Contains(written, "scaleUp:") != o.Behavior.given {
+		if strings.Contains(written, "scaleUp:") != (o.Config != nil) {
 			t.Errorf("%s is written as\n%s", text, written)
 		}
 	}

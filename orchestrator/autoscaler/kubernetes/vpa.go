@@ -21,7 +21,8 @@ var vertical = policy.ScalerRow{Info: policy.Info{
 	Cost:   "n; n log n where instances are changed",
 	Deviates: "cpu alone: no memory, and so no kills for lack of it; an evicted instance drains while its successor " +
 		"starts; the changes in place count with the evictions, and one that is under way is waited for; " +
-		"recommender and updater act in the same evaluation",
+		"recommender and updater act in the same evaluation; an instance that has the target is not changed, " +
+		"whatever min_change is",
 }, Asleep: true, Resizes: true, ScalerMaker: policy.MakeScaler(newVertical)}
 
 // VerticalOptions are those of vpa: the object's policy, and the flags of recommender and updater.
@@ -139,9 +140,12 @@ func Widened(milli int64, multiplier, confidence float64, exponent int) int64 {
 type recommendation struct{ lower, target, upper int64 }
 
 func (r *recommender) recommend(o *VerticalOptions) recommendation {
-	estimate := func(percentile float64) int64 { return scaled(millicores(r.uses.Percentile(percentile)), 1+o.Margin) }
+	estimate := func(percentile float64) int64 {
+		milli := millicores(r.uses.Percentile(percentile))
+		return milli + scaled(milli, o.Margin)
+	}
 	allowed := func(milli int64) int64 {
-		return min(max(milli, millicores(o.MinAllowed)), millicores(o.MaxAllowed))
+		return min(max(milli, int64(math.Round(o.MinAllowed*1000))), int64(math.Round(o.MaxAllowed*1000)))
 	}
 	c := r.confidence(o.Confidence)
 	return recommendation{
@@ -243,7 +247,7 @@ func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.R
 		if p.o.Mode == "in-place" && i.Refused {
 			continue
 		}
-		p.due = append(p.due, update{i.ID, now < r.lower, diff, place})
+		p.due = append(p.due, update{i.ID, now < r.target, diff, place})
 	}
 	if len(p.due) == 0 || running < p.o.MinReplicas {
 		return nil

@@ -267,6 +267,9 @@ func TestUpdates(t *testing.T) {
 		{"too few", "min_replicas: 5", nil, of(0.1, 0.2, 0.3, 0.4), "", 0.476},
 		{"old enough, and far enough off", "{lifetime: 1h, min_change: 0.1}", nil, of(0.5, 1, 0.9, 0.52),
 			"2 replaced to 0.476, 3 replaced to 0.476", 0.476},
+		{"within the bounds, one that is to grow before one that is to shrink",
+			"{lifetime: 1h, min_change: 0.02, eviction_tolerance: 0.25}", nil, of(0.46, 0.9, 0.476, 0.476),
+			"1 replaced to 0.476", 0.476},
 		{"not old enough", "{lifetime: 61min, min_change: 0.1}", nil, of(0.5, 1, 0.9, 0.52), "", 0.476},
 		{"in place", "mode: in-place", nil, of(0.1, 0.2, 0.3, 0.4), "1 changed to 0.476, 2 changed to 0.476", 0.476},
 		{"in place, and one is under way", "mode: in-place", func(s *policy.Snapshot) { s.Instances[0].Asked = 0.476 },
@@ -292,6 +295,28 @@ func TestUpdates(t *testing.T) {
 		if got, fresh := updated(t, options, c.edit, uses, c.shares); got != c.want || fresh != c.fresh {
 			t.Errorf("%s: %q, and new ones %v; want %q and %v", c.name, got, fresh, c.want, c.fresh)
 		}
+	}
+}
+
+// Found with the running recommender: the margin is cut off by itself, and what is allowed is not cut off.
+func TestThousandthsOfACore(t *testing.T) {
+	uses, shares := []float64{0.78, 0.78}, []float64{0.92, 0.92} // the bucket ends at 0.8006
+	for options, want := range map[string]float64{"{}": 0.92, "{min_allowed: 1.001, max_allowed: 2}": 1.001,
+		"max_allowed: 0.57": 0.57} {
+		if _, got := updated(t, options, nil, uses, shares); got != want {
+			t.Errorf("%s: %v, want %v", options, got, want)
+		}
+	}
+}
+
+// A hundred half-lives may be longer than the range of time.
+func TestALongHalfLife(t *testing.T) {
+	h := NewHistogram(cpuBuckets, leastWeight, 48*hour)
+	for at := units.Time(0); at < 1000*hour; at += 10 * hour {
+		h.Add(1, sampleWeight, at)
+	}
+	if h.reference != 0 || h.total < 1 {
+		t.Errorf("the reference is %v and the weight %v, want 0 and more", h.reference, h.total)
 	}
 }
 

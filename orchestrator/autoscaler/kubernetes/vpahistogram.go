@@ -50,7 +50,7 @@ const mostExponent = 100
 // Add takes a sample of a time. Times need not ascend.
 func (h *Histogram) Add(value, weight float64, at units.Time) {
 	if h.halfLife > 0 {
-		if at-h.reference > mostExponent*h.halfLife {
+		if (at-h.reference-1)/mostExponent >= h.halfLife { // so that no product is beyond the range of time
 			h.shift(at)
 		}
 		if at != h.at {
