@@ -5,10 +5,14 @@ import (
 	"math"
 	"testing"
 
+	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/internal/simtest"
 	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
 )
 
 // short has 20,000 flows of a campus, most of which are short, and more of them than the writer has time for.
@@ -85,6 +89,38 @@ workload:
 				if math.Abs(c.got-c.want) > 3 {
 					t.Errorf("engine %d, after %.0f packets: %.0f %s, want %.0f", k, n, c.got, c.what, c.want)
 				}
+			}
+		}
+	}
+}
+
+// A flow sends four packets in 10 ms, is silent for as long, and sends eight in 10 ms. The slow path takes 1 us for each.
+func TestWhenAFlowHasSentEnough(t *testing.T) {
+	const ms = units.Millisecond
+	w := &traces.Workload{Flows: []traces.Flow{{Segments: []traces.Segment{
+		{Start: ms, End: 11 * ms, Packets: 4, Bytes: 256}, {Start: 21 * ms, End: 31 * ms, Packets: 8, Bytes: 512}}}}}
+	for after, want := range map[int]units.Time{2: 3500 * units.Microsecond, 4: 8500 * units.Microsecond, 5: 21 * ms,
+		6: 22250 * units.Microsecond, 12: 29750 * units.Microsecond, 13: 0} {
+		sc := simtest.Parse(t, fmt.Sprintf("duration: 40ms\nscheduler: {offload: {after: %d}}\n"+
+			"workload:\n  - cbr: {flows: 1, rate: 1kpps}\n", after))
+		for k, engine := range []sim.Engine{packet.New, fluid.New} {
+			m := results.NewMemory()
+			simtest.Record(t, sc, w, engine, m)
+			r, err := m.Record()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got units.Time
+			for l, err := range r.Log() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l.Event != nil && l.Event.Kind == orchestrator.FlowGrown {
+					got = l.At - units.Microsecond
+				}
+			}
+			if off := got - want; off < 0 || off > 3*units.Microsecond { // a thousandth of a packet in the fluid engine
+				t.Errorf("engine %d, after %d packets: %v, want %v", k, after, got, want)
 			}
 		}
 	}

@@ -183,6 +183,12 @@ func beside(o scheduler.Options) (does []string) {
 	if _, ok := s.Policy.(contract.Mover); ok {
 		does = append(does, "moves flows that have an instance, at times of its own")
 	}
+	switch s.Row().Dispatch {
+	case contract.ByEither:
+		does = append(does, "can do without rules: scheduler.rules: none")
+	case contract.ByPacket:
+		does = append(does, "does without rules")
+	}
 	if _, ok := s.Policy.(contract.Ranker); ok {
 		does = append(does, "has held flows wait in queues of its own")
 	}

@@ -128,7 +128,7 @@ func (b *beamer) Keeps(w *policy.Work, v *policy.View, lives func(flow.Instance)
 		if l == nil || hops == len(k.links) || !lives(at) || l.ends(b.timeout) <= v.Now {
 			return 0, 0
 		}
-		until = min(until, l.ends(b.timeout))
+		until = l.ends(b.timeout) // sooner than that of the one before
 		at = l.former
 	}
 	return until, hops
