@@ -169,7 +169,7 @@ type Run struct {
 	Notes        []string `json:"notes,omitempty"`
 
 	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
-	// study's rows and what smartinco run prints as JSON have them.
+	// study's rows have them.
 	Costs map[string]float64 `json:"costs,omitempty"`
 
 	// Tables holds the CRC-32C of each table's file, in hexadecimal, by name. Close sets it; without it, the rows are
