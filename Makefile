@@ -109,7 +109,7 @@ programs: ## policies beside what they come from: HAProxy and IPVS (Debian: hapr
 
 # A module of its own, whose modules are fetched: the first time takes some minutes. TIMES=10 is ten times the cases.
 oracle: ## policies beside the Go programs that they come from, linked in: Kubernetes, Knative, KEDA, Nomad
-	cd oracle && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) test -v ./... -times $(TIMES)
+	cd oracle && $(GO) vet ./... && $(STATICCHECK) ./... && $(GO) test -timeout 30m -v ./... -times $(TIMES)
 
 cross: ## static binaries for linux/amd64 and linux/arm64
 	GOOS=linux GOARCH=amd64 $(BUILD) -o $(BIN)/smartinco-linux-amd64 ./cmd/smartinco

@@ -213,6 +213,23 @@ func TestVertical(t *testing.T) {
 	}
 }
 
+// A reading counts once, however often the policy is asked before the next.
+func TestAReadingCountsOnce(t *testing.T) {
+	p, _ := newVertical(options[VerticalOptions](t, "{margin: 0, statistic: avg}"), policy.Env{})
+	h, _ := newHorizontal(options[HorizontalOptions](t, "{defer: 0s, halve: 0s, utilization: 0.01}"), policy.Env{})
+	one, other := using(minute, 1, 0.1), using(5*minute, 1, 0.3)
+	for range 3 {
+		p.Evaluate(one, new(policy.Steps))
+		h.Evaluate(one, new(policy.Steps))
+	}
+	if got := p.Evaluate(other, new(policy.Steps)).Share; got != 0.2 {
+		t.Errorf("a mean of %v, want 0.2", got)
+	}
+	if got := h.Evaluate(other, new(policy.Steps)).Desired; got != 20 {
+		t.Errorf("%d instances, want 20", got)
+	}
+}
+
 // In place, all at once, but not those whose change is under way or was refused; by replacement, one after the other.
 func TestWhoIsResized(t *testing.T) {
 	for _, c := range []struct {

@@ -28,7 +28,7 @@ type Histogram struct {
 // NewHistogram is an empty histogram with buckets that begin at these values. Without a half-life, nothing ages.
 func NewHistogram(starts []float64, epsilon float64, halfLife units.Time) *Histogram {
 	return &Histogram{starts: starts, epsilon: epsilon, halfLife: halfLife, weights: make([]float64, len(starts)),
-		first: len(starts) - 1}
+		first: len(starts) - 1, factor: 1}
 }
 
 // Exponential are buckets the first of which is first wide, and each other ratio times as wide as the one before, so
@@ -52,9 +52,8 @@ func (h *Histogram) Add(value, weight float64, at units.Time) {
 	if h.halfLife > 0 {
 		if (at-h.reference-1)/mostExponent >= h.halfLife { // so that no product is beyond the range of time
 			h.shift(at)
-			h.factor = 0
 		}
-		if at != h.at || h.factor == 0 {
+		if at != h.at {
 			h.at, h.factor = at, exp2(float64(at-h.reference)/float64(h.halfLife))
 		}
 		weight *= h.factor

@@ -1,13 +1,12 @@
 package envoy
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 )
 
 var maglevRow = policy.Row{
@@ -41,13 +40,8 @@ type maglev struct {
 }
 
 func newMaglev(o maglevOptions, _ policy.Env) (policy.Policy, error) {
-	for d := 2; d*d <= o.Table; d++ {
-		if o.Table%d == 0 {
-			return nil, fmt.Errorf("table: %d, which is %d times %d: want a prime", o.Table, d, o.Table/d)
-		}
-	}
 	b, err := newBound(o.boundOptions)
-	return &maglev{bound: b, table: make([]int32, o.Table)}, err
+	return &maglev{bound: b, table: make([]int32, o.Table)}, cmp.Or(hashing.CheckTable(o.Table), err)
 }
 
 func (m *maglev) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
@@ -67,7 +61,7 @@ func (m *maglev) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) polic
 // preference is a host's list of entries, skip apart, the next of which is at, and how far the host has come.
 type preference struct {
 	host
-	at, skip uint64
+	at, skip int
 	target   float64
 }
 
@@ -77,14 +71,11 @@ func fill(table []int32, all []host) {
 	for i := range table {
 		table[i] = -1
 	}
-	size := uint64(len(table))
 	most := 0.0
 	lists := make([]preference, 0, len(all))
 	for _, h := range all {
 		most = max(most, h.share)
-		seeded := xxhash.NewWithSeed(1)
-		seeded.WriteString(h.key)
-		at, skip := xxhash.Sum64String(h.key)%size, seeded.Sum64()%(size-1)+1
+		at, skip := hashing.Preference(h.key, len(table))
 		lists = append(lists, preference{host: h, at: at, skip: skip})
 	}
 	slices.SortFunc(lists, func(a, b preference) int { return strings.Compare(a.key, b.key) })
@@ -96,7 +87,7 @@ func fill(table []int32, all []host) {
 			}
 			p.target += most
 			for table[p.at] >= 0 {
-				p.at = (p.at + p.skip) % size
+				p.at = (p.at + p.skip) % len(table)
 			}
 			table[p.at] = p.row
 			free--

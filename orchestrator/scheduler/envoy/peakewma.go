@@ -10,13 +10,13 @@ var peakRow = policy.Row{
 	Info: policy.Info{Name: "envoy-peak-ewma",
 		Rule: "the host of two drawn that has the lower product of its packets' delay, averaged over time, and its " +
 			"flows and one more",
-		Source: "Envoy, contrib/peak_ewma/load_balancing_policies/source/: peak_ewma_lb.cc at 392fd35a9a25, cost.cc at " +
-			"c33e7f824b99",
+		Source: "Envoy, contrib/peak_ewma/load_balancing_policies/source/: peak_ewma_lb.cc at 392fd35a9a25, cost.cc " +
+			"at c33e7f824b99",
 		Score: "the product, in milliseconds", Sees: policy.T0 | policy.T1 | policy.T3,
 		State: "an average of the delay for each host", Cost: "constant; n at each report",
-		Deviates: "Envoy takes the time of each request, up to 1,000 of them in 100 ms; here one sample is the median " +
-			"of the packets that left an instance since its last report, and its weight goes by the time since the " +
-			"sample before it; weights above 0 say nothing; " + lacks + zero},
+		Deviates: "Envoy takes the time of each request, up to 1,000 of them in 100 ms; here one sample is the " +
+			"median of the packets that left an instance since its last report, and its weight goes by the time " +
+			"since the sample before it; weights above 0 say nothing; " + lacks + zero},
 	Measures: policy.SetOf(policy.DelayP50),
 	Reasons:  []string{"lower of two", refused},
 	Maker: policy.Make(func(o peakOptions, env policy.Env) (policy.Policy, error) {

@@ -44,12 +44,18 @@ type maglev struct {
 }
 
 func newMaglev(o maglevOptions, _ policy.Env) (policy.Policy, error) {
-	for d := 2; d*d <= o.Table; d++ {
-		if o.Table%d == 0 {
-			return nil, fmt.Errorf("table: %d, which is %d times %d: want a prime", o.Table, d, o.Table/d)
+	return &maglev{table: make([]flow.Instance, o.Table)}, CheckTable(o.Table)
+}
+
+// CheckTable reports an error, which begins with the key table, if the length of a Maglev table, 2 or more, is no
+// prime. The lists of preferences would not have all of its entries.
+func CheckTable(entries int) error {
+	for d := 2; d*d <= entries; d++ {
+		if entries%d == 0 {
+			return fmt.Errorf("table: %d, which is %d times %d: want a prime", entries, d, entries/d)
 		}
 	}
-	return &maglev{table: make([]flow.Instance, o.Table)}, nil
+	return nil
 }
 
 // Observe follows the instances that join and leave.
@@ -87,9 +93,16 @@ type backend struct {
 func newBackend(id flow.Instance, entries int) backend { return named(id, keyOf(id), entries) }
 
 func named(id flow.Instance, key string, entries int) backend {
+	offset, skip := Preference(key, entries)
+	return backend{id, key, offset, skip}
+}
+
+// Preference is the entry of a Maglev table, of 2 or more, with which the list of an instance of that key begins, and
+// by how many its next ones go on. The hash functions are Envoy's: xxHash64 of the key, and with seed 1.
+func Preference(key string, entries int) (offset, skip int) {
 	seeded := xxhash.NewWithSeed(1)
 	seeded.WriteString(key)
-	return backend{id, key, int(xxhash.Sum64String(key) % uint64(entries)), int(seeded.Sum64()%uint64(entries-1)) + 1}
+	return int(xxhash.Sum64String(key) % uint64(entries)), int(seeded.Sum64()%uint64(entries-1)) + 1
 }
 
 // fill gives each backend in turn the first entry of its preference list that is still free, until none is.
