@@ -94,7 +94,7 @@ workload:
 	}
 }
 
-// A flow sends four packets in 10 ms, is silent for as long, and sends eight in 10 ms. The slow path takes 1 us a packet.
+// A flow sends four packets in 10 ms, is silent for 10 ms, and sends eight in 10 ms. The slow path takes 1 us a packet.
 func TestWhenAFlowHasSentEnough(t *testing.T) {
 	const ms = units.Millisecond
 	w := &traces.Workload{Flows: []traces.Flow{{Segments: []traces.Segment{
