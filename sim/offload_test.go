@@ -94,7 +94,7 @@ workload:
 	}
 }
 
-// A flow sends four packets in 10 ms, is silent for as long, and sends eight in 10 ms. The slow path takes 1 us for each.
+// A flow sends four packets in 10 ms, is silent for 10 ms, and sends eight in 10 ms. The slow path takes 1 us a packet.
 func TestWhenAFlowHasSentEnough(t *testing.T) {
 	const ms = units.Millisecond
 	w := &traces.Workload{Flows: []traces.Flow{{Segments: []traces.Segment{
@@ -119,7 +119,8 @@ func TestWhenAFlowHasSentEnough(t *testing.T) {
 					got = l.At - units.Microsecond
 				}
 			}
-			if off := got - want; off < 0 || off > 3*units.Microsecond { // a thousandth of a packet in the fluid engine
+			// In the fluid engine it comes a thousandth of a packet late.
+			if off := got - want; off < 0 || off > 3*units.Microsecond {
 				t.Errorf("engine %d, after %d packets: %v, want %v", k, after, got, want)
 			}
 		}
