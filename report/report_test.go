@@ -104,7 +104,7 @@ func TestThePageNeedsNoNetwork(t *testing.T) {
 
 func TestTheSameRecordsGiveTheSamePage(t *testing.T) {
 	recs := recorded(t)
-	if written(t, recs) != written(t, recs) {
+	if first, second := written(t, recs), written(t, recs); first != second {
 		t.Error("two pages of the same records differ")
 	}
 }

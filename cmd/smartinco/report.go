@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"path/filepath"
 
@@ -35,9 +36,14 @@ is a record, or a directory with records below it, as sweep leaves them. The pag
 		if err != nil {
 			return err
 		}
-		return results.WriteFile(*out, func(w io.Writer) error {
+		err = results.WriteFile(*out, func(w io.Writer) error {
 			return report.Write(c.Context(), w, recs, report.Options{Title: *title, Version: version})
 		})
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(c.OutOrStdout(), *out)
+		return err
 	}
 	return c
 }
