@@ -14,7 +14,8 @@ import (
 // record that is damaged, whatever in it is.
 func TestOneExitCodeForOneFault(t *testing.T) {
 	verbs := map[string]func(dir string) []string{
-		"plot": func(dir string) []string { return []string{"plot", "fig8", dir, "-o", dir + ".svg"} },
+		"plot":   func(dir string) []string { return []string{"plot", "fig8", dir, "-o", dir + ".svg"} },
+		"report": func(dir string) []string { return []string{"report", dir, "-o", dir + ".html"} },
 		"plot all": func(dir string) []string {
 			return []string{"plot", "all", dir, "-o", dir + "-all", "--ending", ".svg"}
 		},
@@ -69,9 +70,9 @@ func TestOneExitCodeForOneFault(t *testing.T) {
 		}, 1, ""},
 		{"windows cut off", cut("windows.parquet"), 1, ""},
 		{"windows gone", gone("windows.parquet"), 1, ""},
-		{"instances cut off", cut("instances.parquet"), 1, "plot, plot all, verify"},
-		{"instances gone", gone("instances.parquet"), 1, "plot, plot all, verify"},
-		{"flows cut off", cut("flows.parquet"), 1, "verify"},
+		{"instances cut off", cut("instances.parquet"), 1, "plot; plot all; compare; compare, drawn; verify"},
+		{"instances gone", gone("instances.parquet"), 1, "plot; plot all; compare; compare, drawn; verify"},
+		{"flows cut off", cut("flows.parquet"), 1, "plot all; compare; compare, drawn; verify"},
 	}
 	whole := filepath.Join(t.TempDir(), "record")
 	quiet(t, "run", "fig9-best-fit", "--set", "duration=10s", "-o", whole)
@@ -83,7 +84,7 @@ func TestOneExitCodeForOneFault(t *testing.T) {
 			}
 			f.make(t, dir)
 			want := f.want
-			if f.by != "" && !slices.Contains(strings.Split(f.by, ", "), strings.TrimSuffix(name, ", in JSON")) {
+			if f.by != "" && !slices.Contains(strings.Split(f.by, "; "), strings.TrimSuffix(name, ", in JSON")) {
 				want = 0
 			}
 			var out bytes.Buffer

@@ -54,7 +54,7 @@ var midways = map[string]midway{
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
 	"fidelity":        waiting("fidelity", "--readings"),
-	"report":          prints("report", "RECORD", "-o", "r.html"),
+	"report":          prints("report", "RECORD", "-o", "DIR/r.html"),
 	"plot":            prints("plot", "fig9", "RECORD", "-o", "f.svg"),
 	"export":          prints("export", "RECORD"),
 	"verify":          prints("verify", "RECORD"),

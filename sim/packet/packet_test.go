@@ -139,6 +139,11 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 		"fig10":            {0.04, 0, []string{step, all}},
 		"slowpath":         {0, 0, []string{"duration=5ms"}},
 		"share":            {0, 0, []string{"duration=30ms"}},
+		// with flows that last: the rules of so many that come at once in so short a time overload the slow path
+		"day": {0, 0, []string{"duration=20ms", "workload.0.diurnal.period=10ms", "workload.0.diurnal.peak=5ms",
+			"workload.0.diurnal.lifetime=0s", "workload.0.diurnal.step=1ms", "workload.1.flash_crowd.begin=16ms",
+			"workload.1.flash_crowd.rise=1ms", "workload.1.flash_crowd.hold=1ms", "workload.1.flash_crowd.fall=1ms",
+			"workload.1.flash_crowd.lifetime=0s", "workload.1.flash_crowd.step=1ms"}},
 	}
 	for _, name := range scenarios.Names() {
 		if name == "campus" || name == "delay" || strings.HasPrefix(name, "lab/") {
