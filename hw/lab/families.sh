@@ -10,6 +10,9 @@ program=$1 out=$2/families
 # The times that autoscalers have of their own, shorter as the run is: 20 s for 330 s.
 declare -A times=(
 	[hpa]="cpu_initialization_period=18s initial_readiness_delay=1800ms downscale_stabilization=18s"
+	[keda]="polling_interval=1800ms cooldown_period=18s downscale_stabilization=18s"
+	[phpa-linear]="cpu_initialization_period=1800ms initial_readiness_delay=1800ms look_ahead=600ms"
+	[autopilot-horizontal]="window=600ms horizon=20s defer=18s halve=4s"
 	[kpa]="stable_window=4s"
 	[nomad-target-value]="cooldown=18s cooldown_on_scale_up=18s"
 	[aws-target-tracking]="period=3600ms scale_out_cooldown=18s scale_in_cooldown=18s"
