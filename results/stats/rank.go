@@ -130,7 +130,7 @@ func (o Options) behind(s, by Setting) (d Difference, err error) {
 			ds[i] = o.lack(a[i], b[i])
 		}
 		in, err := Bootstrap(ds, mean, o.Confidence, Resamples,
-			numeric.Stream(1, "results/stats/behind/"+by.Name+"/"+s.Name))
+			numeric.Stream(1, "results/stats/behind/"+(by.Name+"/"+s.Name)))
 		d.Low, d.High = in.Low, in.High
 		return d, err
 	}
