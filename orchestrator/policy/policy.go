@@ -28,9 +28,9 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// Work is one unit that wants an instance: a flow.
+// Work is one unit that wants an instance: a flow, or a request.
 type Work struct {
-	Flow  flow.ID
+	Flow  flow.ID        // of a request: its own number, which no other has
 	At    flow.Instance  // serves it now; 0 for none
 	Held  bool           // it was held before, and is asked for again
 	Tuple flow.FiveTuple // zero unless the policy's row says Tuple
@@ -39,6 +39,9 @@ type Work struct {
 	// Tenant is whose work it is. It is empty for work of nobody in particular, and where the policy's row does not say
 	// Tenant.
 	Tenant string
+
+	Priority uint8  // of a request: the larger, the more urgent
+	Session  uint64 // of a request: those of one session may have to reach one instance
 }
 
 // Hash is the 64-bit xxHash of the five-tuple: the addresses in their 16-byte form, then the ports and the protocol in
@@ -87,6 +90,9 @@ type View struct {
 	// T3: the median of how long packets were at the instance, in seconds, of those that left it between its last two
 	// reports; 0 where none did, or none is known. Only for a row that measures DelayP50.
 	Delay []float64
+
+	// T3: how many requests the instance had, as its last reply said; 0 before its first. Only for requests.
+	Queue []int32
 }
 
 // Kind says what happened.
@@ -103,6 +109,7 @@ const (
 	Queued               // Work: it is held from now on
 	Unqueued             // Work: it is held no more: it has ended, or what Placed tells of follows, or it is refused
 	Reported             // Until: the columns of T3 are new, and describe the time up to then
+	Probed               // Slot, Queue, Delay: its answer to a probe has come
 )
 
 // Event is what a policy is told. It is valid during Observe only.
@@ -111,6 +118,11 @@ type Event struct {
 	Slot         int // row of the View
 	Work         *Work
 	Since, Until units.Time
+
+	// Queue is how many requests the instance had when it sent a reply, with Ended of a request, or its answer to a probe.
+	// The one that it replied to is not among them.
+	Queue int32
+	Delay float64 // how long its requests lately took, in seconds, as its answer to a probe says
 }
 
 // Verdict is what becomes of a unit of work.
@@ -128,6 +140,7 @@ type Answer struct {
 	Verdict Verdict
 	Slot    int   // row of the View, with Place
 	Why     uint8 // index into the reasons of the policy's row
+	Passes  uint8 // how many times more than once the work went through the pipeline for it: resubmissions
 }
 
 // Policy chooses an instance for each unit of work.
@@ -182,6 +195,12 @@ type Ranker interface {
 	// Before reports whether queue a is tried before queue b, as things are now: a strict order. It is asked anew each
 	// time that work was placed. Of queues that are equal, the one of the lower number is tried first.
 	Before(a, b int) bool
+}
+
+// Prober is a policy of requests that asks instances how they are. Their answers come as Probed.
+type Prober interface {
+	// Probes appends the rows of the instances to ask now that w came. It is called before Pick.
+	Probes(w *Work, v *View, to []int) []int
 }
 
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler

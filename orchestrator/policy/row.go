@@ -117,9 +117,20 @@ const (
 	ByPacket                 // without rules: each packet itself tells where it goes
 )
 
+// Unit is what a policy decides on.
+type Unit uint8
+
+// The units.
+const (
+	Flows    Unit = iota // flows alone: what it answers holds for all packets of one
+	Requests             // requests alone: it is asked for each, and told when its reply comes back
+	Either               // both, by one rule
+)
+
 // Row is a scheduling policy in the table of its family.
 type Row struct {
 	Info
+	Unit     Unit
 	Dispatch Dispatch
 	Highest  bool      // the highest score is the best one; otherwise the lowest
 	Tuple    bool      // it looks at the flow's five-tuple
