@@ -1,13 +1,10 @@
 package kubernetes
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 
-	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/units"
 )
@@ -18,7 +15,7 @@ var vertical = policy.ScalerRow{Info: policy.Info{
 	Source: "Kubernetes' Vertical Pod Autoscaler 1.8.1, pkg/recommender and pkg/updater",
 	Sees:   policy.T0 | policy.T2 | policy.T3,
 	State:  "a histogram of 176 buckets",
-	Cost:   "n; n log n where instances are changed",
+	Cost:   "n",
 	Deviates: "cpu alone: no memory, and so no kills for lack of it; an evicted instance drains while its successor " +
 		"starts; the changes in place count with the evictions, and one that is under way is waited for; " +
 		"recommender and updater act in the same evaluation; an instance that has the target is not changed, " +
@@ -161,18 +158,11 @@ type verticalScaler struct {
 	rec recommender
 
 	due    []update
+	ranked []update
 	resize []policy.Resize
 	was    recommendation
 	said   string
 	reason string
-}
-
-// update is an instance that is to be changed.
-type update struct {
-	id    flow.Instance
-	grows bool
-	diff  float64 // relative
-	place bool
 }
 
 func newVertical(o VerticalOptions, _ policy.Env) (policy.Scaler, error) {
@@ -259,27 +249,12 @@ func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.R
 	if tolerated == 0 && running >= s.Wanted && away == 0 {
 		room = 1
 	}
-	if room < len(p.due) {
-		slices.SortFunc(p.due, first)
-		p.due = p.due[:room]
-		slices.SortFunc(p.due, func(a, b update) int { return cmp.Compare(a.id, b.id) })
-	}
+	p.due = firstOf(p.due, room, &p.ranked)
 	for _, u := range p.due {
 		p.resize = append(p.resize, policy.Resize{Instance: u.id, Share: float64(r.target) / 1000, Recreate: !u.place,
 			Reason: p.reason})
 	}
 	return p.resize
-}
-
-// first is the order in which instances are changed.
-func first(a, b update) int {
-	switch {
-	case a.grows && !b.grows:
-		return -1
-	case b.grows && !a.grows:
-		return 1
-	}
-	return cmp.Or(cmp.Compare(b.diff, a.diff), cmp.Compare(a.id, b.id))
 }
 
 // cores prints thousandths of a core.

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -358,5 +359,30 @@ func BenchmarkVertical(b *testing.B) {
 				steps = steps[:0]
 			}
 		})
+	}
+}
+
+// The first of those that are due are those of a whole order, and stand as they stood.
+func TestTheFirstThatAreDue(t *testing.T) {
+	var ranked []update
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		due := make([]update, 1+r.IntN(40))
+		for k := range due {
+			due[k] = update{id: flow.Instance(k + 1), grows: r.IntN(2) == 0, diff: float64(r.IntN(6))}
+		}
+		n := r.IntN(len(due) + 2)
+		sorted := slices.Clone(due)
+		slices.SortFunc(sorted, func(a, b update) int {
+			if a.grows != b.grows {
+				return map[bool]int{true: -1, false: 1}[a.grows]
+			}
+			return cmp.Or(cmp.Compare(b.diff, a.diff), cmp.Compare(a.id, b.id))
+		})
+		want := sorted[:min(n, len(sorted))]
+		slices.SortFunc(want, func(a, b update) int { return cmp.Compare(a.id, b.id) })
+		if got := firstOf(slices.Clone(due), n, &ranked); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: the first %d of %v: %v, want %v", seed, n, due, got, want)
+		}
 	}
 }
