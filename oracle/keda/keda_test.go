@@ -184,7 +184,6 @@ func drawn(r *rand.Rand) (*episode, error) {
 		all = append(all, fmt.Sprintf("{metric: %s, threshold: %v, activation_threshold: %v, metric_type: %s}",
 			t.metric, threshold, activation, kind))
 	}
-	keys = append(keys, "triggers: ["+strings.Join(all, ", ")+"]")
 	if e.specs = metrics; judge.Chance(r, .4) {
 		metrics = e.modify(&keys, all)
 	} else {

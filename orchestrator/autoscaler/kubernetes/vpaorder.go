@@ -4,6 +4,7 @@ import "github.com/smartinco/smartinco/flow"
 
 // update is an instance that is to be changed.
 type update struct {
+	slot  int
 	id    flow.Instance
 	grows bool
 	diff  float64 // relative
