@@ -566,6 +566,9 @@ func (k *keda) wants(s *policy.Snapshot, current int, l look, target float64, fo
 		return 0, kubernetes.ErrNoMetrics
 	}
 	least, usage := max(1, milli(target)), milli(l.value)
+	if usage < 0 && !forAll { // pkg/controller/podautoscaler/replica_calculator.go takes it for a sum that overflowed
+		usage = math.MaxInt64
+	}
 	if forAll {
 		ready := 0
 		for i := range s.Instances {

@@ -433,6 +433,8 @@ func TestFormula(t *testing.T) {
 		{"powers", `packets ** 2 - 10 + 2 ^ 0`, ``, 4, 7},
 		{"cut off", `packets * 1000 - 3999`, ``, 4.0019, 2}, // 4.001 in the formula
 		{"no number", `packets / 0 - 1 / 0`, ``, 4, 4},
+		{"below 0, which the controller takes for more than it can count", `packets - 5`, ``, 4, 8},
+		{"but not where it is for all", `packets - 5`, `, metric_type: Value`, 4, 1},
 	} {
 		o := newObject(t, 4, `{downscale_stabilization: 0s, polling_interval: 1h, tolerance: 0, `+names+
 			`, scaling_modifiers: {formula: '`+c.formula+`', target: 1`+c.more+`}}`)

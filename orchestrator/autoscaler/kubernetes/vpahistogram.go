@@ -16,7 +16,8 @@ type Histogram struct {
 
 	weights   []float64 // as of reference
 	total     float64
-	reference units.Time
+	reference units.Time // that of the first sample, to whole half-lives, and later ones
+	begun     bool
 	first     int // bucket that is not empty; the last bucket where all are
 	last      int
 
@@ -36,12 +37,23 @@ func NewHistogram(starts []float64, epsilon float64, halfLife units.Time) *Histo
 func Exponential(most, first, ratio float64) []float64 {
 	n := int(math.Ceil(numeric.Log(float64(most*(ratio-1))/first+1)/numeric.Log(ratio))) + 1
 	starts := make([]float64, n)
-	power := 1.0
 	for k := range starts {
-		starts[k] = first * (power - 1) / (ratio - 1)
-		power *= ratio
+		starts[k] = first * (power(ratio, k) - 1) / (ratio - 1)
 	}
 	return starts
+}
+
+// power raises x to n by squaring: to the bit what Go's math.Pow makes of it, as of which the recommender cuts off whole
+// bytes, and by products alone, which are the same everywhere.
+func power(x float64, n int) float64 {
+	p := 1.0
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			p *= x
+		}
+		x *= x
+	}
+	return p
 }
 
 // mostExponent is how many half-lives the reference may lie back.
@@ -75,6 +87,9 @@ func (h *Histogram) Subtract(value, weight float64, at units.Time) {
 // factorOf is what the weight of a sample of a time is multiplied by, as of the reference.
 func (h *Histogram) factorOf(at units.Time) float64 {
 	if h.halfLife > 0 {
+		if !h.begun {
+			h.begun, h.reference = true, (at+h.halfLife/2)/h.halfLife*h.halfLife
+		}
 		if (at-h.reference-1)/mostExponent >= h.halfLife { // so that no product is beyond the range of time
 			h.shift(at)
 		}
