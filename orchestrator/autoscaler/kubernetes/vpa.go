@@ -19,7 +19,8 @@ var vertical = policy.ScalerRow{Info: policy.Info{
 	Cost: "n",
 	Deviates: "memory is requested and not reserved: it says who is changed, and changes nothing of what an instance " +
 		"does; one that uses more than its limit counts as killed, and goes on; memory has cpu's percentiles; an " +
-		"evicted instance drains while its successor starts; the changes in place count with the evictions, and one that is under way is waited for; " +
+		"evicted instance drains while its successor starts; the changes in place count with the evictions, and one " +
+		"that is under way is waited for; " +
 		"recommender and updater act in the same evaluation; an instance that has the target is not changed, " +
 		"whatever min_change is",
 }, Asleep: true, Resizes: true, ScalerMaker: policy.MakeScaler(newVertical)}

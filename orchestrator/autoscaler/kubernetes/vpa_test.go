@@ -390,8 +390,8 @@ func TestTheFirstThatAreDue(t *testing.T) {
 	}
 }
 
-// model/container_test.go of the recommender, TestRecordOOM and those that follow: of a container of 1 GB, with a ratio of
-// 1.2 and at least 100 MiB more; and the peaks of TestAggregateContainerUsageSamples, TestMemoryPeakUpdateWithin...
+// What model/container_test.go of the recommender expects, with its ratio of 1.2 and at least 100 MiB more:
+// TestRecordOOM and those that follow, TestAggregateContainerUsageSamples, TestMemoryPeakUpdateWithinCustomInterval.
 func TestPeaks(t *testing.T) {
 	const mb, interval = 1024 * 1024, 24 * hour
 	bump := Bump{1.2, 100 * mb}
@@ -407,8 +407,8 @@ func TestPeaks(t *testing.T) {
 	}{
 		{"a ratio more", []event{{0, 1000 * mb, true}}, []int64{1200 * mb}},
 		{"a least more", []event{{0, 100 * mb, true}}, []int64{200 * mb}},
-		{"kills in a row do not run away", []event{{0, 1000 * mb, true}, {hour, 1000 * mb, true}, {2 * hour, 1000 * mb, true}},
-			[]int64{1200 * mb}},
+		{"kills in a row do not run away", []event{{0, 1000 * mb, true}, {hour, 1000 * mb, true},
+			{2 * hour, 1000 * mb, true}}, []int64{1200 * mb}},
 		{"more than was used", []event{{0, 3000 * mb, false}, {hour, 1000 * mb, true}}, []int64{3600 * mb}},
 		{"one that is too old", []event{{0, 1000 * mb, false}, {interval - 1, 1000 * mb, false},
 			{2 * interval, 1000 * mb, false}, {interval, 9000 * mb, true}}, []int64{1000 * mb, 1000 * mb}},
@@ -469,8 +469,8 @@ func TestMemoryUpdates(t *testing.T) {
 		{"those that request too little", "memory_request: 400MB", nil, "1 replaced to 0.476, 2 replaced to 0.476",
 			[]int64{4e8, 4e8, 4e8, 4e8}},
 		{"within the bounds", "memory_request: 600MB", nil, "", []int64{6e8, 6e8, 6e8, 6e8}},
-		{"in place, with nothing for the plant to do", "mode: in-place, memory_request: 400MB, eviction_tolerance: 1", nil, "",
-			[]int64{587804717, 587804717, 587804717, 587804717}},
+		{"in place, with nothing for the plant to do", "mode: in-place, memory_request: 400MB, eviction_tolerance: 1",
+			nil, "", []int64{587804717, 587804717, 587804717, 587804717}},
 		{"with cores, memory changes when they do", "mode: in-place, controlled_resources: cpu+memory, " +
 			"memory_request: 600MB, lifetime: 0s, min_change: 0.5, eviction_tolerance: 1", func(s *policy.Snapshot) {
 			s.Instances[1].Share, s.Instances[1].Asked = 0.2, 0.2
@@ -542,7 +542,8 @@ func TestKillsForLackOfMemory(t *testing.T) {
 	}
 	for text, want := range map[string]string{"{memory_limit: 0.5}": "memory_limit: 0.5, want 1",
 		"{min_allowed_memory: 2GB, max_allowed_memory: 1GB}": "min_allowed_memory: 2000000000B, want at most"} {
-		if _, err := newVertical(verticalOptions(t, text), policy.Env{}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := newVertical(verticalOptions(t, text), policy.Env{})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

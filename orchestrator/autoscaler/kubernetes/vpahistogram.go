@@ -43,7 +43,7 @@ func Exponential(most, first, ratio float64) []float64 {
 	return starts
 }
 
-// power raises x to n by squaring: to the bit what Go's math.Pow makes of it, as of which the recommender cuts off whole
+// power raises x to n by squaring: to the bit what Go's math.Pow makes of it, of which the recommender cuts off whole
 // bytes, and by products alone, which are the same everywhere.
 func power(x float64, n int) float64 {
 	p := 1.0
