@@ -493,6 +493,7 @@ func TestMemoryUpdates(t *testing.T) {
 		p := s.(*verticalScaler)
 		var all []string
 		var steps policy.Steps
+		logged := false
 		for m := units.Time(1); m <= 60; m++ {
 			s := usage(m*minute, uses, shares)
 			memory(s, 5e8)
@@ -500,7 +501,9 @@ func TestMemoryUpdates(t *testing.T) {
 				c.edit(s)
 			}
 			steps, all = steps[:0], nil
-			for _, r := range p.Evaluate(s, &steps).Resize {
+			answer := p.Evaluate(s, &steps)
+			logged = logged || strings.HasSuffix(steps[0].Reason, "; 4 now request it, in place")
+			for _, r := range answer.Resize {
 				how := "changed"
 				if r.Recreate {
 					how = "replaced"
@@ -511,6 +514,9 @@ func TestMemoryUpdates(t *testing.T) {
 		var asked []int64
 		for _, k := range p.containers {
 			asked = append(asked, k.request)
+		}
+		if alone := strings.Contains(text, "mode: in-place") && !strings.Contains(text, "cpu+"); alone != logged {
+			t.Errorf("%s: that they request it is in the log: %v", c.name, logged)
 		}
 		if got := strings.Join(all, ", "); got != c.want || !slices.Equal(asked, c.asked) {
 			t.Errorf("%s: %q, requests %v (%s); want %q, %v", c.name, got, asked, steps[0].Reason, c.want, c.asked)
