@@ -101,7 +101,8 @@ func TestEquation(t *testing.T) {
 }
 
 // What the released hardware description did when it was simulated: whether a core is below the bound, which rank its
-// core has, and that no other of the application's cores has less. Which of equal ones is taken is drawn, there as here.
+// core has, and that no other of the application's cores has less. Which of equal ones is taken is drawn, there and
+// here.
 func TestAgreesWithTheHardware(t *testing.T) {
 	text, err := os.ReadFile("testdata/find_min.txt")
 	if err != nil {
