@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 
@@ -174,7 +175,7 @@ func (s *Scenario) RequestRate(r *Requests) float64 {
 
 // requestRules are what only the engine of requests asks of a scenario, and what only others take.
 func (s *Scenario) requestRules() []strictyaml.Rule {
-	const without = "engine: fluid or packet with this key"
+	const without = "no value of its own with engine: request, where it means nothing"
 	var all rules
 	if s.Engine != "request" {
 		for i := range s.Workload {
@@ -183,8 +184,8 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		}
 		row := scheduler.Policies.Find(s.Scheduler.Policy.Name)
 		return append(all, rule("vnf.queue engine", s.VNF.Queue != "fifo", "engine: request with this key"),
-			rule("scheduler.policy engine", row != nil && row.Unit == policy.Requests, s.Scheduler.Policy.Name+
-				" decides on requests, and this engine has flows: want engine: request, or a policy of flows"))
+			rule("scheduler.policy engine", row != nil && !row.On(policy.Flows),
+				"a policy that decides on flows, or engine: request"))
 	}
 	var def Scenario
 	strictyaml.Defaults(&def)
@@ -197,17 +198,15 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		rule("duration engine", s.Duration == 0, "a time above 0 such as 1s with engine: request"),
 		rule("stack engine", s.Stack != "", "no stack with engine: request: its requests meet no switch and no collector"),
 		rule("measure.delay engine", s.Measure.Delay == "flows", "none or instances with engine: request"),
-		rule("nic.dispatch engine", s.NIC.Dispatch == "none", "arm or pipeline with engine: request: the NIC "+
-			s.NIC.Profile+" has no stage that dispatches requests"),
+		rule("nic engine", s.NIC.Dispatch == "none", "a NIC with a stage that dispatches requests: "+s.NIC.Profile+
+			" has none (dispatch: none)"),
 		rule("autoscaler.policy engine", !s.Autoscaler.Static(),
 			"none with engine: request, whose instances are there from the beginning to the end"),
 		rule("faults engine", len(s.Faults) > 0, "no faults with engine: request"),
 		rule("instances.initial engine", s.Instances.Initial == 0, "at least 1 with engine: request"))
 	if row := scheduler.Policies.Find(s.Scheduler.Policy.Name); row != nil {
-		if err := dispatch.Check(row); err != nil {
-			_, why, _ := strings.Cut(err.Error(), ": ")
-			all = append(all, rule("scheduler.policy engine", true, why+": want one of "+strings.Join(OfRequests(), ", ")))
-		}
+		all = append(all, rule("scheduler.policy engine", dispatch.Check(row) != nil,
+			"a policy that decides on requests: "+strings.Join(OfRequests(), ", ")))
 	}
 	names, classes, tenants := map[string]bool{}, 0, 0
 	for i := range s.Workload {
@@ -224,7 +223,7 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 			names[name] = true
 		}
 		rate := s.RequestRate(r)
-		all = append(all, rule(fmt.Sprintf("workload.%d.requests.load", i), r.Load != 0 && !(rate <= 1e12),
+		all = append(all, rule(fmt.Sprintf("workload.%d.requests.load", i), r.Load != 0 && rate > 1e12 && !math.IsInf(rate, 1),
 			"a lower one: at most 1e12 requests a second"))
 	}
 	return append(all,

@@ -38,9 +38,9 @@ type Config struct {
 // Check says why a policy cannot decide on requests here, beginning with the key; nil if it can.
 func Check(row *policy.Row) error {
 	switch {
-	case row.Unit == policy.Flows:
+	case !row.On(policy.Requests):
 		return fmt.Errorf("scheduler.policy: %s decides on flows, and this engine has requests", row.Name)
-	case row.Sees.Has(policy.T5):
+	case row.Shown(policy.Requests).Has(policy.T5):
 		return fmt.Errorf("scheduler.policy: %s is told what flows will offer, which a request has not", row.Name)
 	case row.Measures != 0:
 		return fmt.Errorf("scheduler.policy: %s goes by reports of %v, which this engine has not", row.Name, row.Measures)
@@ -55,6 +55,7 @@ type Host struct {
 	policy   policy.Policy
 	prober   policy.Prober // the policy, if it is one; else nil
 	row      *policy.Row
+	sees     policy.Class
 	cfg      Config
 	view     policy.View
 	event    policy.Event
@@ -71,23 +72,19 @@ type Host struct {
 func New(cfg Config) (*Host, error) {
 	row := cfg.Policy
 	if row == nil {
-		row = scheduler.Policies.Find(cfg.Scheduler.Policy.Name)
-	}
-	if row != nil {
-		if err := Check(row); err != nil {
+		if err := cfg.Scheduler.Validate(); err != nil {
 			return nil, err
 		}
+		row = scheduler.Policies.Find(cfg.Scheduler.Policy.Name)
 	}
-	var err error
-	h := &Host{cfg: cfg, row: row}
-	if cfg.Policy != nil {
-		h.sched, err = scheduler.Host(cfg.Policy, cfg.Scheduler, cfg.Seed)
-	} else {
-		h.sched, err = scheduler.New(cfg.Scheduler, cfg.Seed)
+	if err := Check(row); err != nil {
+		return nil, err
 	}
+	sched, err := scheduler.HostOf(row, cfg.Scheduler, policy.Requests, cfg.Seed)
 	if err != nil {
 		return nil, err
 	}
+	h := &Host{cfg: cfg, row: row, sched: sched, sees: row.Shown(policy.Requests)}
 	h.policy = h.sched.Policy
 	h.prober, _ = h.policy.(policy.Prober)
 	h.held.ranker, _ = h.policy.(policy.Ranker)
@@ -99,13 +96,13 @@ func New(cfg Config) (*Host, error) {
 // columns shows the policy what its row declares.
 func (h *Host) columns() {
 	v := &h.view
-	if h.row.Sees.Has(policy.T1) {
+	if h.sees.Has(policy.T1) {
 		v.Flows = h.flows
 	}
-	if h.row.Sees.Has(policy.T2) {
+	if h.sees.Has(policy.T2) {
 		v.Load, v.Back, v.Live, v.LiveLoad = h.load, h.back, v.IDs, h.load
 	}
-	if h.row.Sees.Has(policy.T3) {
+	if h.sees.Has(policy.T3) {
 		v.Queue = h.queue
 	}
 }
@@ -287,7 +284,7 @@ func (h *Host) Probed(now units.Time, id flow.Instance, queue int32, delay float
 // Measured says how many requests each instance was sent, and how many replies came back from it, a second between two
 // times. The lists are by instance number from 1, and what has left may be among them.
 func (h *Host) Measured(since, until units.Time, sent, back []float64) {
-	if !h.row.Sees.Has(policy.T2) {
+	if !h.sees.Has(policy.T2) {
 		return
 	}
 	h.tell(until, policy.Asked, 0, nil)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/orchestrator/dispatch"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
@@ -226,4 +227,10 @@ func write(rec results.Recorder, scope string, number int, delays *[kinds]packet
 			rec.Latency(&row, buckets)
 		}
 	}
+}
+
+// Check says why a scenario cannot be run, as far as can be told without the files that it names.
+func Check(sc *scenarios.Scenario) error {
+	_, err := dispatch.New(sc.Dispatcher())
+	return err
 }
