@@ -5,26 +5,26 @@ const PerRequest = "request"
 
 // Requests is what became of the requests of a run, beyond what the tables of windows and instances say.
 type Requests struct {
-	Placed        int64   `json:"placed"`         // sent to an instance
-	Held          int64   `json:"most_held"`      // at once
-	Overflow      int64   `json:"held_lost"`      // refused, since as many were held as the NIC can hold
-	Resubmissions int64   `json:"resubmissions"`  // further passes through the pipeline
-	Probes        int64   `json:"probes"`         // sent to instances
-	Answers       int64   `json:"probe_answers"`  // that came back before the run ended
-	Replies       int64   `json:"replies"`        // that came back, those of refusing instances included
+	Placed        int64   `json:"placed"`        // sent to an instance
+	Held          int64   `json:"most_held"`     // at once
+	Overflow      int64   `json:"held_lost"`     // refused, since as many were held as the NIC can hold
+	Resubmissions int64   `json:"resubmissions"` // further passes through the pipeline
+	Probes        int64   `json:"probes"`        // sent to instances
+	Answers       int64   `json:"probe_answers"` // that came back before the run ended
+	Replies       int64   `json:"replies"`       // that came back, those of refusing instances included
 	PerDecision   float64 `json:"messages_per_decision"`
 	PassesPer     float64 `json:"resubmissions_per_decision"`
 
-	// AtLeast[k] is the share of the run in which an instance had more than k requests, in the mean of all instances: of
-	// k+1 or more, the one in service included.
+	// AtLeast[k] is the share of the run in which an instance had more than k requests, in the mean of all instances:
+	// of k+1 or more, the one in service included.
 	AtLeast []float64 `json:"at_least"`
 
 	Classes []RequestGroup `json:"classes"`
 	Tenants []RequestGroup `json:"tenants,omitempty"` // where there are several
 }
 
-// RequestGroup is the requests of one class, or of one tenant. The delays of number n have the scope class or tenant and
-// this number.
+// RequestGroup is the requests of one class, or of one tenant. The delays of number n have the scope class or tenant
+// and this number.
 type RequestGroup struct {
 	Number   int32   `json:"number"` // from 1
 	Name     string  `json:"name"`

@@ -12,8 +12,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// ErrNoDecisions says that a record cannot be fed to an orchestrator: that of the engine of requests, of which there are
-// millions a second, holds none of its decisions.
+// ErrNoDecisions says that a record cannot be fed to an orchestrator: that of the engine of requests, of which there
+// are millions a second, holds none of its decisions.
 var ErrNoDecisions = errors.New("the record of engine: request holds no decisions to verify: want the scenario run " +
 	"again, which gives the same record")
 

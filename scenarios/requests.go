@@ -106,11 +106,13 @@ const (
 )
 
 func (r *Requests) rules() []strictyaml.Rule {
-	mmpp, onOff, file, closed := r.Arrivals == "mmpp", r.Arrivals == "on-off", r.Arrivals == "file", r.Arrivals == "closed"
+	mmpp, onOff := r.Arrivals == "mmpp", r.Arrivals == "on-off"
+	file, closed := r.Arrivals == "file", r.Arrivals == "closed"
 	open := !file && !closed
 	const ms = units.Millisecond
 	all := rules{
-		rule("rate load arrivals", open && r.Rate == 0 && r.Load == 0, "a number above 0 of requests a second, or load"),
+		rule("rate load arrivals", open && r.Rate == 0 && r.Load == 0,
+			"a number above 0 of requests a second, or load"),
 		rule("load rate", r.Rate != 0 && r.Load != 0, "rate or load, not both"),
 		rule("rate arrivals", !open && r.Rate != 0, "no rate: that of arrivals: "+r.Arrivals+" follows from the rest"),
 		rule("load arrivals", !open && r.Load != 0, "no load: that of arrivals: "+r.Arrivals+" follows from the rest"),
@@ -196,7 +198,8 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 	}
 	all = append(all,
 		rule("duration engine", s.Duration == 0, "a time above 0 such as 1s with engine: request"),
-		rule("stack engine", s.Stack != "", "no stack with engine: request: its requests meet no switch and no collector"),
+		rule("stack engine", s.Stack != "",
+			"no stack with engine: request, whose requests meet neither a switch's rules nor a collector"),
 		rule("measure.delay engine", s.Measure.Delay == "flows", "none or instances with engine: request"),
 		rule("nic engine", s.NIC.Dispatch == "none", "a NIC with a stage that dispatches requests: "+s.NIC.Profile+
 			" has none (dispatch: none)"),
@@ -212,7 +215,8 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 	for i := range s.Workload {
 		r := s.Workload[i].Requests
 		if r == nil {
-			all = append(all, rule(fmt.Sprintf("workload.%d engine", i), true, "requests, the source of engine: request"))
+			all = append(all, rule(fmt.Sprintf("workload.%d engine", i), true,
+				"requests, the source of engine: request"))
 			continue
 		}
 		classes, tenants = classes+len(r.Classes), tenants+max(1, r.Tenants)
@@ -223,7 +227,8 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 			names[name] = true
 		}
 		rate := s.RequestRate(r)
-		all = append(all, rule(fmt.Sprintf("workload.%d.requests.load", i), r.Load != 0 && rate > 1e12 && !math.IsInf(rate, 1),
+		tooMany := r.Load != 0 && rate > 1e12 && !math.IsInf(rate, 1)
+		all = append(all, rule(fmt.Sprintf("workload.%d.requests.load", i), tooMany,
 			"a lower one: at most 1e12 requests a second"))
 	}
 	return append(all,

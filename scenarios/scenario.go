@@ -190,7 +190,8 @@ queue: request engine: what an instance serves next: fifo, the request that came
 
 // Unused implements strictyaml.Partial: what no policy may have asked for says nothing by default.
 func (v VNF) Unused(key string) bool {
-	return key == "queue" && v.Queue == "fifo" || key == "cpu" && v.CPU == "useful" || key == "memory" && v.Memory == 0 ||
+	return key == "queue" && v.Queue == "fifo" || key == "cpu" && v.CPU == "useful" ||
+		key == "memory" && v.Memory == 0 ||
 		key == "memory_per_flow" && v.MemoryPerFlow == 0
 }
 

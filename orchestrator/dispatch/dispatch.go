@@ -1,5 +1,5 @@
-// Package dispatch is the host of a policy that decides on requests: the part of the orchestrator that answers, for each
-// request, which instance takes it. It is the second pure entry beside orchestrator.Handle:
+// Package dispatch is the host of a policy that decides on requests: the part of the orchestrator that answers, for
+// each request, which instance takes it. It is the second pure entry beside orchestrator.Handle:
 //
 //	answer = host.Dispatch(now, work)
 //
@@ -43,7 +43,8 @@ func Check(row *policy.Row) error {
 	case row.Shown(policy.Requests).Has(policy.T5):
 		return fmt.Errorf("scheduler.policy: %s is told what flows will offer, which a request has not", row.Name)
 	case row.Measures != 0:
-		return fmt.Errorf("scheduler.policy: %s goes by reports of %v, which this engine has not", row.Name, row.Measures)
+		return fmt.Errorf("scheduler.policy: %s goes by reports of %v, which this engine has not", row.Name,
+			row.Measures)
 	}
 	return nil
 }
@@ -256,8 +257,8 @@ func (h *Host) Next(now units.Time) (ref int32, w *policy.Work, a policy.Answer,
 	return 0, nil, a, false
 }
 
-// Ended says that the reply to a request has come back, or that its instance refused it. w.At is the instance, and queue
-// how many requests that had left when it sent the reply.
+// Ended says that the reply to a request has come back, or that its instance refused it. w.At is the instance, and
+// queue how many requests that had left when it sent the reply.
 func (h *Host) Ended(now units.Time, w *policy.Work, queue int32) {
 	slot := h.slot(w.At)
 	if slot >= 0 {

@@ -17,7 +17,9 @@ type Times = distribution
 
 // NewTimes makes a distribution in which values[i], in picoseconds from 0 to a second, is drawn with a probability in
 // proportion to weights[i].
-func NewTimes(values []int64, weights []uint64) (*Times, error) { return newDistribution(values, weights) }
+func NewTimes(values []int64, weights []uint64) (*Times, error) {
+	return newDistribution(values, weights)
+}
 
 // ReadTimes reads lines of a service time, in picoseconds where it has no unit, and its weight, 1 without one. An error
 // begins with a colon and the number of its line.

@@ -54,7 +54,8 @@ workload: [{requests: {load: 0.9, classes: [{mean: 10us}]}}]
 	}
 }
 
-// spent is the CPU time of this process in user mode: on a machine that others use too, the time on the wall says little.
+// spent is the CPU time of this process in user mode: on a machine that others use too, the time on the wall says
+// little.
 func spent(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -355,8 +355,9 @@ func (b *brute) window(began int64) {
 		Offered:         rate(func(j *bruteJob) bool { return j.came >= began }),
 		Processed:       rate(fate("replied")),
 		Dropped:         rate(fate("stage", "rejected", "instance")),
-		DroppedSlowPath: rate(fate("stage")), DroppedRejected: rate(fate("rejected")), DroppedInstance: rate(fate("instance")),
-		Queued: float64(count(func(j *bruteJob) bool { return j.fate == "" }))}
+		DroppedSlowPath: rate(fate("stage")), DroppedRejected: rate(fate("rejected")),
+		DroppedInstance: rate(fate("instance")),
+		Queued:          float64(count(func(j *bruteJob) bool { return j.fate == "" }))}
 	for k := range b.servers {
 		s := &b.servers[k]
 		busy := s.busy
@@ -502,7 +503,8 @@ workload:
 		case "mmpp":
 			fmt.Fprintf(&y, "      rate: %g\n      on_time: 20us\n      off_time: 30us\n", rate)
 		case "on-off":
-			fmt.Fprintf(&y, "      rate: %g\n      on_time: 20us\n      off_time: 30us\n      sources: %d\n", rate, 1+r.IntN(20))
+			fmt.Fprintf(&y, "      rate: %g\n      on_time: 20us\n      off_time: 30us\n      sources: %d\n", rate,
+				1+r.IntN(20))
 		default:
 			fmt.Fprintf(&y, "      rate: %g\n", rate)
 		}
@@ -550,7 +552,7 @@ func TestEngineIsTheObviousOne(t *testing.T) {
 			t.Fatalf("scenario %d:\n%s", i, sc.YAML())
 		}
 	}
-	for _, what := range []string{"stage", "rejected", "instance", "resubmissions", "probes", "held", "overflow", "late"} {
+	for _, what := range strings.Fields("stage rejected instance resubmissions probes held overflow late") {
 		if seen[what] == 0 {
 			t.Errorf("no scenario has any %s: %v", what, seen)
 		}

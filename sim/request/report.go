@@ -100,9 +100,10 @@ func (e *Engine) window(rec results.Recorder) error {
 			busy += e.now - max(j.ended-j.service, e.began)
 		}
 		placed := e.host.Placed(flow.Instance(i + 1))
-		e.rows = append(e.rows, results.Instance{T: w.T, Instance: int32(i + 1), State: results.StateReady, Flows: placed,
-			Offered: float64(in.offered) / span, Processed: float64(in.done) / span, Dropped: float64(in.dropped) / span,
-			Queue: float64(in.n), Utilization: float64(busy) / float64(e.now-e.began)})
+		e.rows = append(e.rows, results.Instance{T: w.T, Instance: int32(i + 1), State: results.StateReady,
+			Flows: placed, Offered: float64(in.offered) / span, Processed: float64(in.done) / span,
+			Dropped: float64(in.dropped) / span,
+			Queue:   float64(in.n), Utilization: float64(busy) / float64(e.now-e.began)})
 		w.Flows += placed
 		if placed > 0 {
 			w.Used++

@@ -164,8 +164,8 @@ func after(now, span int64) int64 {
 
 func poisson(s *source, now int64) { s.next = after(now, s.gap[0].draw(s.arrivals)) }
 
-// mmpp goes on in the phase that it is in. The exponential has no memory, so what was drawn beyond the end of a phase is
-// drawn again from there.
+// mmpp goes on in the phase that it is in. The exponential has no memory, so what was drawn beyond the end of a phase
+// is drawn again from there.
 func mmpp(s *source, now int64) {
 	for now < s.end {
 		t := after(now, s.gap[s.bursting].draw(s.arrivals))
@@ -374,7 +374,10 @@ func (s *source) arrive(sc *scenarios.Scenario, r *scenarios.Requests, number in
 		return nil
 	case "file":
 		s.advancing = fromFile
-		err := read(sc.Path(r.File), key+".file", func(f io.Reader) (err error) { s.file, err = readArrivals(f); return err })
+		err := read(sc.Path(r.File), key+".file", func(f io.Reader) (err error) {
+			s.file, err = readArrivals(f)
+			return err
+		})
 		if err == nil {
 			s.next = s.file[0].at
 		}
@@ -393,9 +396,9 @@ func (s *source) arrive(sc *scenarios.Scenario, r *scenarios.Requests, number in
 	return nil
 }
 
-// readArrivals reads lines of a time and, after a comma, a service time; both are in picoseconds where they have no unit.
-// Empty lines and those that begin with # are left out, and so is a first line that begins with a letter: a head. An
-// error begins with a colon and, where it is about a line, its number.
+// readArrivals reads lines of a time and, after a comma, a service time; both are in picoseconds where they have no
+// unit. Empty lines and those that begin with # are left out, and so is a first line that begins with a letter: a head.
+// An error begins with a colon and, where it is about a line, its number.
 func readArrivals(r io.Reader) (all []arrival, err error) {
 	lines := bufio.NewScanner(r)
 	last := int64(0)
