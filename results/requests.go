@@ -15,12 +15,51 @@ type Requests struct {
 	PerDecision   float64 `json:"messages_per_decision"`
 	PassesPer     float64 `json:"resubmissions_per_decision"`
 
+	// Delay is that from the NIC to the reply at the NIC, of all requests that were replied to.
+	Delay RequestDelay `json:"end_to_end"`
+
 	// AtLeast[k] is the share of the run in which an instance had more than k requests, in the mean of all instances:
 	// of k+1 or more, the one in service included.
 	AtLeast []float64 `json:"at_least"`
 
 	Classes []RequestGroup `json:"classes"`
 	Tenants []RequestGroup `json:"tenants,omitempty"` // where there are several
+}
+
+// RequestDelay is a delay, s. See Bucket for what a quantile is.
+type RequestDelay struct {
+	Mean float64 `json:"mean_s"`
+	P50  float64 `json:"p50_s"`
+	P90  float64 `json:"p90_s"`
+	P99  float64 `json:"p99_s"`
+	P999 float64 `json:"p999_s"`
+}
+
+// Violations is the share of the requests replied to that took longer than their objective, of the classes that have
+// one; NaN where none has, or none was replied to.
+func (r *Requests) Violations() float64 {
+	late, of := int64(0), int64(0)
+	for i := range r.Classes {
+		if c := &r.Classes[i]; c.SLO > 0 {
+			late, of = late+c.Late, of+c.Replied
+		}
+	}
+	return float64(late) / float64(of)
+}
+
+// ofRequests are the columns of a summary that only runs of requests have; NaN elsewhere.
+var ofRequests = []struct {
+	name, unit string
+	of         func(*Requests) float64
+}{
+	{"delay_mean_s", "s", func(r *Requests) float64 { return r.Delay.Mean }},
+	{"delay_p50_s", "s", func(r *Requests) float64 { return r.Delay.P50 }},
+	{"delay_p90_s", "s", func(r *Requests) float64 { return r.Delay.P90 }},
+	{"delay_p99_s", "s", func(r *Requests) float64 { return r.Delay.P99 }},
+	{"delay_p999_s", "s", func(r *Requests) float64 { return r.Delay.P999 }},
+	{"slo_requests", "1", (*Requests).Violations},
+	{"messages", "", func(r *Requests) float64 { return r.PerDecision }},
+	{"resubmissions", "", func(r *Requests) float64 { return r.PassesPer }},
 }
 
 // RequestGroup is the requests of one class, or of one tenant. The delays of number n have the scope class or tenant

@@ -149,6 +149,12 @@ func (e *Engine) requests() *results.Requests {
 			r.AtLeast[k-1] = results.Round(more.Over(1) / whole)
 		}
 	}
+	run := e.all()
+	if d, _, ok := run[endToEnd].Row("run", 0, kindNames[endToEnd]); ok {
+		s := func(ps int64) float64 { return units.Time(ps).Seconds() }
+		r.Delay = results.RequestDelay{Mean: s(int64(d.Mean)), P50: s(d.P50), P90: s(d.P90), P99: s(d.P99),
+			P999: s(d.P999)}
+	}
 	for i := range e.classes {
 		c := &e.classes[i]
 		g := e.byClass[i].row(i+1, c.name)
@@ -191,12 +197,7 @@ func (e *Engine) delays(rec results.Recorder) *results.Little {
 	if came > 0 {
 		little.Time = stays.Over(uint64(came)) / float64(units.Second)
 	}
-	var run [kinds]packet.Spans
-	for i := range e.byClass {
-		for k := range kinds {
-			run[k].Merge(&e.byClass[i].delays[k])
-		}
-	}
+	run := e.all()
 	write(rec, "run", 0, &run)
 	for i := range e.instances {
 		write(rec, "instance", i+1, &e.instances[i].delays)
@@ -208,6 +209,16 @@ func (e *Engine) delays(rec results.Recorder) *results.Little {
 		write(rec, "tenant", i+1, &e.byTenant[i].delays)
 	}
 	return little
+}
+
+// all are the delays of all requests.
+func (e *Engine) all() (run [kinds]packet.Spans) {
+	for i := range e.byClass {
+		for k := range kinds {
+			run[k].Merge(&e.byClass[i].delays[k])
+		}
+	}
+	return run
 }
 
 // eachAt calls f with each job at an instance.

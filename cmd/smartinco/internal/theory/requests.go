@@ -47,12 +47,13 @@ var bimodal = mix{{1 / 10.9, 0.9}, {100 / 10.9, 0.1}}
 // service times, so runs have 400,000 requests at least.
 func requestQueues(o Options) (all []system) {
 	const bound = 5
+	beyondBound := fmt.Sprintf("P(wait > %.3f)", waitBound(bound))
 	_, mm1, tail := mm1k(0.7, 0)
 	_, pk, _ := mg1(0.6, bimodal)
 	busy := erlangC(6.4, 8)
 	queues := []requestQueue{
 		{name: "requests, M/M/1", instances: 1, policy: "random", load: 0.7, class: "mean: 1us",
-			quantities: []quantity{{"mean wait", mm1}, {fmt.Sprintf("P(wait > %.3f)", waitBound(bound)), tail(waitBound(bound))}},
+			quantities: []quantity{{"mean wait", mm1}, {beyondBound, tail(waitBound(bound))}},
 			measure: func(m *results.Memory, unit units.Time) []float64 {
 				return []float64{mean(m, "wait", unit), beyond(m, "wait", bound)}
 			}},
@@ -182,8 +183,8 @@ const (
 // load^(2^k-1) (Mitzenmacher, IEEE Trans. Parallel Distrib. Syst. 12 (2001) 1094; Vvedenskaya, Dobrushin and
 // Karpelevich, Problems of Information Transmission 32 (1996) 15). With n instances it is larger, by about c/n: for k
 // of 5 and a load of 0.9, c is about 1.5, so that 64 instances have 0.062 where the limit is 0.038. What n and 2n
-// instances have gives the limit, as 2 p(2n) - p(n), up to terms in 1/n^2. A run begins empty: a shorter run of the same
-// seed is its beginning, and is taken off.
+// instances have gives the limit, as 2 p(2n) - p(n), up to terms in 1/n^2. A run begins empty: a shorter run of the
+// same seed is its beginning, and is taken off.
 func twoChoices(o Options) system {
 	const load, most = 0.9, 5
 	s := system{name: fmt.Sprintf("requests, two choices at %g, many instances", load), runs: o.Runs}
