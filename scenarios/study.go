@@ -303,7 +303,7 @@ func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	strictyaml.Defaults(s)
 	n = overStack(d, n)
 	d.Struct(n, s, "")
-	s.Telemetry.stacked = s.Stack != ""
+	s.Telemetry.stacked, s.NIC.requests = s.Stack != "", s.Engine == "request"
 	if n.Kind == yaml.MappingNode {
 		s.check(d)
 	}
