@@ -144,3 +144,10 @@ func meanOf(vs []float64) float64 {
 	}
 	return s.mean()
 }
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

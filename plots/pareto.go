@@ -15,7 +15,7 @@ const confidence = 0.95
 // front: a point for each setting, one metric over another, with the intervals of both means, and the settings of which
 // no other is better in both.
 func front(s *selection, o Options) (*chart.Page, []string, error) {
-	const mostNamed = 12 // beyond this, only settings on a front have names, and no more of them
+	const mostNamed = 24 // beyond this, only settings on a front have names, and no more of them
 	if len(s.metrics) != 2 {
 		return nil, nil, chart.Requestf("%d metrics: want two, the first across, the second upright", len(s.metrics))
 	}
@@ -36,16 +36,13 @@ func front(s *selection, o Options) (*chart.Page, []string, error) {
 	looks := looksFor(names)
 	lookOf := func(name string) chart.Look { i, _ := slices.BinarySearch(names, name); return looks[i] }
 	var ps []*chart.Panel
-	var spanX, spanY sum
+	var across sum
 	intervals := false
 	for _, sh := range s.panels {
 		p := &chart.Panel{Title: sh.title}
-		type point struct {
-			name string
-			x, y stats.Interval
-		}
 		var pts []point
 		var xs, ys []float64
+		var upright sum // a scale of its own, since panels are of other scenarios
 		for _, one := range sh.settings {
 			vx, vy := one.of(mx), one.of(my)
 			if len(vx) == 0 || len(vy) == 0 {
@@ -53,37 +50,27 @@ func front(s *selection, o Options) (*chart.Page, []string, error) {
 			}
 			x, errX := stats.Mean(vx, confidence)
 			y, errY := stats.Mean(vy, confidence)
-			x, y = bounded(x, errX, slices.Min(vx)), bounded(y, errY, slices.Min(vy))
 			intervals = intervals || errX == nil || errY == nil
-			pts = append(pts, point{one.name, x, y})
-			xs, ys = append(xs, x.Value), append(ys, y.Value)
-			for _, v := range []float64{x.Low, x.Value, x.High} {
-				spanX.add(v)
-			}
-			for _, v := range []float64{y.Low, y.Value, y.High} {
-				spanY.add(v)
-			}
+			q := point{one.name, bounded(x, errX, slices.Min(vx)), bounded(y, errY, slices.Min(vy))}
+			pts, xs, ys = append(pts, q), append(xs, x.Value), append(ys, y.Value)
+			across.add(q.x.Low)
+			across.add(q.x.High)
+			upright.add(q.y.Low)
+			upright.add(q.y.High)
+		}
+		if upright.n == 0 {
+			continue
 		}
 		fx, fy := pareto(xs, ys, mx.least, my.least)
-		on := func(q point) bool {
-			for i := range fx {
-				if fx[i] == q.x.Value && fy[i] == q.y.Value {
-					return true
-				}
-			}
-			return false
-		}
-		slices.SortStableFunc(pts, func(a, b point) int { // those of the front on top
-			return cmp.Compare(truth(on(a)), truth(on(b)))
-		})
-		onFront := 0
+		named := 0 // of the front
 		for _, q := range pts {
-			onFront += truth(on(q))
-		}
-		for i, q := range pts {
 			one := chart.Series{Name: q.name, Look: lookOf(q.name), Kind: chart.Points, N: q.y.N}
-			if len(names) > mostNamed && i < len(pts)-min(mostNamed, onFront) {
-				one.Name, one.Look = "others", chart.Plain
+			if len(names) > mostNamed {
+				if !q.on(fx, fy) || named == mostNamed {
+					one.Name, one.Look = "others", chart.Plain
+				} else {
+					named++
+				}
 			}
 			one.X, one.Y, one.Lo, one.Hi = []float64{q.x.Value}, []float64{q.y.Value}, []float64{q.y.Low},
 				[]float64{q.y.High}
@@ -93,31 +80,28 @@ func front(s *selection, o Options) (*chart.Page, []string, error) {
 		}
 		p.Series = append(p.Series, chart.Series{Name: "Pareto front", Look: 6, Kind: chart.Step, Thin: true, N: s.most,
 			X: fx, Y: fy})
+		p.Y = my.axis(upright.lo, upright.hi, o.Log)
 		ps = append(ps, p)
 	}
-	if spanX.n == 0 {
+	if across.n == 0 {
 		return nil, nil, chart.Requestf("no setting has both %s and %s", mx.name, my.name)
 	}
-	x, y := mx.axis(spanX.lo, spanX.hi, o.Log), my.axis(spanY.lo, spanY.hi, o.Log)
 	for _, p := range ps {
-		label := y.Label
-		p.X, p.Y = x, y
-		p.Y.Label = label
-		if f := &p.Series[len(p.Series)-1]; len(f.X) > 0 { // whoever pays more need not get less
-			end := x.Max
-			if !mx.least {
-				end = x.Min
-			}
-			f.X, f.Y = append(f.X, end), append(f.Y, f.Y[len(f.Y)-1])
+		p.X = mx.axis(across.lo, across.hi, o.Log)
+		f := &p.Series[len(p.Series)-1] // whoever pays more need not get less
+		end := p.X.Max
+		if !mx.least {
+			end = p.X.Min
 		}
+		f.X, f.Y = append(f.X, end), append(f.Y, f.Y[len(f.Y)-1])
 	}
-	height := 140.0
-	if len(ps) > 1 {
-		height = 100
-	}
-	pg := inGrid(o, height, ps)
-	for _, p := range ps {
-		p.X.Bare = false // a scale at each panel, since it stands alone
+	pg := chart.Stack(o.Width, 130, ps...)
+	if len(ps) == 1 {
+		ps[0].Title = s.panels[0].title
+	} else {
+		for i := range ps {
+			pg.Heights[i] = 80
+		}
 	}
 	pg.Notes = []string{fmt.Sprintf("better: %s, %s", map[bool]string{true: "left", false: "right"}[mx.least],
 		map[bool]string{true: "down", false: "up"}[my.least])}
@@ -133,6 +117,22 @@ func front(s *selection, o Options) (*chart.Page, []string, error) {
 	return pg, notes, nil
 }
 
+// point is a setting in a plane of two metrics.
+type point struct {
+	name string
+	x, y stats.Interval
+}
+
+// on reports whether the point is one of a front.
+func (q point) on(fx, fy []float64) bool {
+	for i := range fx {
+		if fx[i] == q.x.Value && fy[i] == q.y.Value {
+			return true
+		}
+	}
+	return false
+}
+
 // bounded is an interval without bounds that values of their kind cannot have: below 0 where none is. One without an
 // interval is its value.
 func bounded(in stats.Interval, err error, least float64) stats.Interval {
@@ -143,13 +143,6 @@ func bounded(in stats.Interval, err error, least float64) stats.Interval {
 		in.Low = max(in.Low, 0)
 	}
 	return in
-}
-
-func truth(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // pareto are the points of which no other is better in one and as good in the other, from the best x on.
