@@ -12,10 +12,11 @@ import (
 // Evolution Strategy: A Tutorial, arXiv:1604.00772v2, figure 6, with the constants of its table 1 for positive weights.
 // A generation is asked for by next, and its order told to it by learn; only the order counts.
 //
-// Two things differ. The factor of the covariance is Cholesky's, of which the update of the step size takes the inverse
-// (Krause, Arbonès, Igel, CMA-ES with optimal covariance update and storage complexity, NIPS 2016). And what lies
-// outside of the cube is mirrored into it where it is evaluated. No function of package math is used that is not exact
-// on every machine.
+// Three things differ. The factor of the covariance is Cholesky's, of which the update of the step size takes the
+// inverse (Krause, Arbonès, Igel, CMA-ES with optimal covariance update and storage complexity, NIPS 2016). What is
+// drawn outside of the cube is moved to its edge, and learnt from there: settings are often best at an end of their
+// range. The step size does not grow beyond the cube. No function of package math is used that is not exact on every
+// machine.
 type evolution struct {
 	rand *rand.Rand
 
@@ -29,7 +30,7 @@ type evolution struct {
 	cov          [][]float64
 	sigma        float64
 	steps        int
-	asked        [][]float64 // the generation, not mirrored
+	asked        [][]float64 // the generation
 }
 
 // population is how many points a generation in n dimensions has.
@@ -68,22 +69,20 @@ func newEvolution(mean []float64, sigma float64, r *rand.Rand) *evolution {
 // next draws a generation.
 func (e *evolution) next() [][]float64 {
 	factor := cholesky(e.cov)
-	points := make([][]float64, len(e.asked))
-	for k := range points {
+	for k := range e.asked {
 		z, x := make([]float64, e.n), slices.Clone(e.mean)
 		for i := range z {
 			z[i] = numeric.Normal(e.rand)
 		}
-		at := make([]float64, e.n)
 		for i := range x {
 			for j := range i + 1 {
 				x[i] += float64(e.sigma * float64(factor[i][j]*z[j]))
 			}
-			at[i] = mirrored(x[i])
+			x[i] = min(max(x[i], 0), 1)
 		}
-		e.asked[k], points[k] = x, at
+		e.asked[k] = x
 	}
-	return points
+	return e.asked
 }
 
 // learn takes in the order of the generation: the places of its points, the best first.
@@ -108,7 +107,7 @@ func (e *evolution) learn(order []int) {
 	}
 	norm = math.Sqrt(norm)
 	// The path of the covariance stands still while the step size is about to grow by much.
-	known := 1 - numeric.Exp(float64(2*float64(e.steps))*numeric.Log(1-e.cs))
+	known := 1 - numeric.Exp(float64(2*e.steps)*numeric.Log(1-e.cs))
 	h := 0.0
 	if norm/math.Sqrt(known) < (1.4+2/float64(e.n+1))*e.length {
 		h = 1
@@ -145,13 +144,6 @@ func (e *evolution) done() bool {
 // resolution is the least distance, as a share of a range, at which two positions are told apart: settings are written
 // with as many digits.
 const resolution = 1e-6
-
-// mirrored is a coordinate, folded into 0 to 1.
-func mirrored(x float64) float64 {
-	x = math.Abs(x)
-	x -= 2 * math.Floor(x/2)
-	return min(x, 2-x)
-}
 
 // cholesky is the lower factor of a covariance. What rounding has made of a direction that does not vary any more is
 // taken for very little.

@@ -318,15 +318,21 @@ func power(x, y float64) float64 {
 // best are the points that none dominates of all that were run under all seeds and keep the constraints, in the order
 // of the first objective; of more than most, those that lie apart.
 func (f *front) best(most int) []*entry {
-	full := slices.DeleteFunc(slices.Clone(f.tried), func(e *entry) bool {
-		s := f.score(e, f.seeds)
-		return len(e.outcomes) < f.seeds || !s.feasible()
-	})
-	if len(full) == 0 {
-		return nil
+	var full []*entry
+	var scores []score
+	for _, e := range f.tried {
+		if s := f.score(e, f.seeds); len(e.outcomes) >= f.seeds && s.feasible() {
+			full, scores = append(full, e), append(scores, s)
+		}
 	}
-	scores := f.scores(full)
-	members := sorted(scores)[0]
+	var members []int
+	for i := range full {
+		if slices.ContainsFunc(members, func(k int) bool { return scores[k].dominates(&scores[i]) }) {
+			continue
+		}
+		members = slices.DeleteFunc(members, func(k int) bool { return scores[i].dominates(&scores[k]) })
+		members = append(members, i)
+	}
 	seen := map[string]bool{} // settings that come to the same have one place
 	members = slices.DeleteFunc(members, func(i int) bool {
 		key := keyOf(scores[i].values)

@@ -34,16 +34,18 @@ type arm struct {
 	seeds   int      // under which its points count now
 	fixed   bool     // the seeds make no difference
 	limit   int      // runs that it has left in the round
+	first   float64  // the share of its runs in the first round that the first hypercube may take
 	rounds  int      // in which it took part
+	begun   bool     // its first hypercube was asked for
 	evolve  *evolution
 	asked   []*entry // a generation whose order was not learnt yet
 	idle    int      // generations in a row without a run
 }
 
-// roundsFor is how often arms are halved until one is left, or seeds doubled until all are there, and one more.
+// roundsFor is how often arms are halved until one is left, or two seeds doubled until all are there.
 func roundsFor(arms, seeds int) int {
 	rounds := 1
-	for n := max(arms, seeds); n > 1; n = (n + 1) / 2 {
+	for n := max(arms, seeds); n > 2; n = (n + 1) / 2 {
 		rounds++
 	}
 	return rounds
@@ -59,6 +61,11 @@ func newSearch(l *ledger, seed uint64, seeds int) *search {
 		s.arms = append(s.arms, a)
 	}
 	s.left, s.rounds = slices.Clone(s.arms), roundsFor(len(s.arms), seeds)
+	for _, a := range s.arms {
+		if a.first = 1; s.rounds == 1 {
+			a.first = 1.0 / 3
+		}
+	}
 	return s
 }
 
@@ -100,12 +107,15 @@ func (s *search) halve(ctx context.Context, seeds int) error {
 	return nil
 }
 
-// probe runs the first point of each arm under two seeds. Where they come out the same, one is enough.
+// probe runs the middle of each arm under two seeds. Where they come out the same, one is enough.
 func (s *search) probe(ctx context.Context) error {
 	var asks []ask
 	for _, a := range s.left {
-		a.ask()
-		asks = append(asks, ask{a.asked[:1], 2})
+		middle := make([]float64, len(a.ranges))
+		for i := range middle {
+			middle[i] = 0.5
+		}
+		asks = append(asks, ask{[]*entry{a.add(middle)}, 2})
 	}
 	runs, err := s.settle(ctx, asks...)
 	if err != nil {
@@ -113,7 +123,7 @@ func (s *search) probe(ctx context.Context) error {
 	}
 	for i, a := range s.left {
 		a.limit -= runs[i]
-		if a.fixed = a.asked[0].even(); a.fixed {
+		if a.fixed = a.entries[0].even(); a.fixed {
 			a.seeds = 1
 		}
 	}
@@ -146,6 +156,16 @@ func (a *arm) leaders(n int) []*entry {
 	})
 	slices.SortStableFunc(best, func(x, y *entry) int { return compareScores(a.score(x), a.score(y)) })
 	return best[:min(n, len(best))]
+}
+
+// tried counts the points that the arm has an outcome of.
+func (a *arm) tried() (n int) {
+	for _, e := range a.entries {
+		if len(e.outcomes) > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *arm) score(e *entry) score { return a.ledger.score(e, a.seeds) }
@@ -206,21 +226,28 @@ func (a *arm) ask() {
 		generation = a.evolve.next()
 	default:
 		size := population(n)
-		if len(a.entries) == 0 {
-			size = max(1, min(10*n, a.limit/(2*a.seeds)))
+		if !a.begun {
+			a.begun = true
+			size = max(1, min(10*n, int(a.first*float64(a.limit))/a.seeds))
 		}
 		generation = hypercube(size, n, a.design)
 	}
 	for _, at := range generation {
-		p := point{pick: a.pick, at: make([]float64, len(a.ledger.space.ranges))}
-		for i, k := range a.ranges {
-			p.at[k] = at[i]
-		}
-		e := a.ledger.find(p)
-		if a.asked = append(a.asked, e); !slices.Contains(a.entries, e) {
-			a.entries = append(a.entries, e)
-		}
+		a.asked = append(a.asked, a.add(at))
 	}
+}
+
+// add is the point at a place in the ranges that the arm has.
+func (a *arm) add(at []float64) *entry {
+	p := point{pick: a.pick, at: make([]float64, len(a.ledger.space.ranges))}
+	for i, k := range a.ranges {
+		p.at[k] = at[i]
+	}
+	e := a.ledger.find(p)
+	if !slices.Contains(a.entries, e) {
+		a.entries = append(a.entries, e)
+	}
+	return e
 }
 
 // learn takes in what came of the generation, which cost so many runs.

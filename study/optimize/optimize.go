@@ -53,7 +53,7 @@ type Combination struct {
 	Rounds   int       `json:"rounds"` // in which it took part
 	Points   int       `json:"points"`
 	Seeds    int       `json:"seeds"` // under which its points counted in the end
-	Best     *float64  `json:"best"` // by the objective; null where no point keeps the constraints
+	Best     *float64  `json:"best"`  // by the objective; null where no point keeps the constraints
 }
 
 // Found is a point that was found.
@@ -139,7 +139,7 @@ func (j *job) search(ctx context.Context) (found []*entry, fixed bool, cs []Comb
 	})
 	for _, a := range order {
 		best := a.best()
-		c := Combination{Settings: j.space.listed(a.pick), Rounds: a.rounds, Points: len(a.entries), Seeds: a.seeds}
+		c := Combination{Settings: j.space.listed(a.pick), Rounds: a.rounds, Points: a.tried(), Seeds: a.seeds}
 		if best.feasible() {
 			value := j.natural(0, best.values[0])
 			c.Best = &value
