@@ -148,7 +148,7 @@ func (d Drops) Sum() float64 { return d.Link + d.ESwitch + d.SlowPath + d.Instan
 
 // Run is run.json: what ran and what came of it. Nothing in it depends on the clock or on the machine.
 type Run struct {
-	Format       int      `json:"format"` // 2; 1 before there was Log
+	Format       int      `json:"format"` // 3; 2 with every stage in the log; 1 before there was Log
 	Name         string   `json:"name"`
 	Plant        string   `json:"plant"`  // Simulated or Hardware
 	Engine       string   `json:"engine"` // fluid, packet, or the testbed's name

@@ -64,9 +64,10 @@ type Difference struct {
 }
 
 // Verify feeds the record's events, at their times, to a new orchestrator of the given configuration, which must decide
-// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. The
-// record of a run that was killed is verified up to its last full line. The error is that of reading the log; a
-// difference is no error.
+// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. Of a
+// record before format 3, the stages of the autoscaler that left the number as it was are passed over. The record of a
+// run that was killed is verified up to its last full line. The error is that of reading the log; a difference is no
+// error.
 func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	again := &replayed{}
 	orch, err := orchestrator.New(cfg, again)
@@ -76,7 +77,8 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	v := &Verification{Complete: r.Run.Complete}
 	var event Entry
 	var recorded []string
-	line, at := 0, 0 // of the log, and of the event
+	var stage *orchestrator.Decision // the last of the event's evaluation
+	line, at := 0, 0                 // of the log, and of the event
 	compare := func(cut bool) {
 		if event.Event == nil {
 			return
@@ -109,6 +111,13 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 			} else {
 				v.Decisions++
 			}
+			if d := e.Decision; d != nil && scales(d) {
+				idle := stage != nil && d.Desired == stage.Desired
+				stage = d
+				if idle && r.Run.Format < 3 { // which logged the stages that left the number as it was
+					continue
+				}
+			}
 			recorded = append(recorded, e.String())
 			continue
 		}
@@ -116,7 +125,7 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 			return v, nil
 		}
 		v.Events++
-		event, at, recorded = e, line, nil
+		event, at, recorded, stage = e, line, nil, nil
 	}
 	if event.Event == nil && !r.killed {
 		return nil, Damaged(fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName)))

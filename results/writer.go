@@ -26,7 +26,7 @@ const (
 )
 
 // format is the number in run.json that says how to read the rest.
-const format = 2
+const format = 3
 
 // A killed run loses at most flushWindows windows, or flushEvery of wall time if windows come more slowly.
 const (

@@ -14,6 +14,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -275,7 +276,8 @@ func TestSweepOverAllPolicies(t *testing.T) {
 
 // everywhere are the scheduling policies that run everywhere.
 func everywhere() []string {
-	return slices.DeleteFunc(scheduler.Policies.Names(), func(name string) bool { return name == "envoy-peak-ewma" })
+	names := scheduler.On(policy.Flows).Names()
+	return slices.DeleteFunc(names, func(name string) bool { return name == "envoy-peak-ewma" })
 }
 
 // The comparisons of schedulers in compare/ are studies of all policies, each under the same seeds.

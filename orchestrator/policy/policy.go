@@ -119,8 +119,8 @@ type Event struct {
 	Work         *Work
 	Since, Until units.Time
 
-	// Queue is how many requests the instance had when it sent a reply, with Ended of a request, or its answer to a probe.
-	// The one that it replied to is not among them.
+	// Queue is how many requests the instance had when it sent a reply, with Ended of a request, or its answer to a
+	// probe. The one that it replied to is not among them.
 	Queue int32
 	Delay float64 // how long its requests lately took, in seconds, as its answer to a probe says
 }
@@ -212,6 +212,7 @@ type Env struct {
 	Rand   *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
 	Ties   Ties
 	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
+	Unit   Unit     // what it will decide on: Flows or Requests
 }
 
 // Ties decides between equal candidates, as the scenario's scheduler.ties asks. The zero value takes the first.
