@@ -77,7 +77,8 @@ The same search gives the same answer, whatever --jobs is. One that was interrup
 const mostListed = 10
 
 func printFound(out io.Writer, r *optimize.Result) error {
-	fmt.Fprintf(out, "%s: %s of at most %d for %s\n", r.Name, plural(r.Runs, "run"), r.Budget, plural(r.Points, "point"))
+	fmt.Fprintf(out, "%s: %s of at most %d for %s\n", r.Name, plural(r.Runs, "run"), r.Budget,
+		plural(r.Points, "point"))
 	if r.Refused > 0 {
 		fmt.Fprintf(out, "%s cannot be run; the first: %s\n", plural(r.Refused, "point"), r.Reason)
 	}
@@ -111,7 +112,7 @@ func printFound(out io.Writer, r *optimize.Result) error {
 		fmt.Fprintln(out, "every seed gives the same: as far as these runs show, nothing is random here, and no seeds "+
 			"are needed")
 	default:
-		fmt.Fprintf(out, "%s under fresh seeds; the values of the search are of the luckiest, so trust the fresh ones\n",
+		fmt.Fprintf(out, "%s under fresh seeds; those of the search are the luckiest of many, so trust the fresh\n",
 			plural(r.FreshRuns, "run"))
 	}
 	for i := range r.Best {

@@ -23,8 +23,8 @@ type Expression struct {
 }
 
 const (
-	expressionForm = "an expression over columns of a study's table, such as dropped/offered: names, numbers, + - * / " +
-		"and parentheses"
+	expressionForm = "an expression over columns of a study's table, such as dropped/offered: names, numbers, + - * " +
+		"/ and parentheses"
 	constraintForm = "two expressions with <= or >= between them, such as loss <= 0.01"
 	mostExpression = 500 // bytes
 )

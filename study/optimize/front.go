@@ -117,16 +117,27 @@ func (p place) before(q place) bool {
 	return cmp.Or(cmp.Compare(p.front, q.front), cmp.Compare(q.distance, p.distance)) < 0
 }
 
-// survivors keeps the best of points: front by front, and of the last one those that lie apart.
+// survivors keeps the best of points: front by front, and of the last one those that lie apart. A point that came to
+// the same as one before it comes behind all others: where the load makes stairs, most of a front would be such points.
 func (f *front) survivors(points []*entry, size int) (kept []*entry, places []place) {
-	var unique []*entry
+	var unique, again []*entry
+	known, came := map[*entry]bool{}, map[string]bool{}
 	for _, e := range points {
-		if !slices.Contains(unique, e) {
+		if known[e] {
+			continue
+		}
+		known[e] = true
+		s := f.score(e, f.seeds)
+		if key := keyOf(s.values); s.feasible() && came[key] {
+			again = append(again, e)
+		} else {
+			came[key] = true
 			unique = append(unique, e)
 		}
 	}
 	scores := f.scores(unique)
-	for rank, members := range sorted(scores) {
+	fronts := sorted(scores)
+	for rank, members := range fronts {
 		distances := crowding(scores, members)
 		order := make([]int, len(members))
 		for i := range order {
@@ -134,13 +145,13 @@ func (f *front) survivors(points []*entry, size int) (kept []*entry, places []pl
 		}
 		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(distances[j], distances[i]) })
 		for _, i := range order {
-			if len(kept) == size {
-				return kept, places
-			}
 			kept, places = append(kept, unique[members[i]]), append(places, place{rank, distances[i]})
 		}
 	}
-	return kept, places
+	for _, e := range again {
+		kept, places = append(kept, e), append(places, place{front: len(fronts)})
+	}
+	return kept[:min(size, len(kept))], places[:min(size, len(kept))]
 }
 
 func (f *front) scores(points []*entry) []score {

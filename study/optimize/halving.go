@@ -69,10 +69,10 @@ func newSearch(l *ledger, seed uint64, seeds int) *search {
 	return s
 }
 
-// halve searches by successive halving (Karnin, Koren, Somekh, ICML 2013; Jamieson and Talwalkar, AISTATS 2016): in each
-// round, the arms that are left share an equal part of the budget, and the better half of them goes on. Seeds begin with
-// two and double from round to round, up to all in the last. Within an arm, a Latin hypercube is followed by CMA-ES from
-// its best point, and by another hypercube where that has come to rest.
+// halve searches by successive halving (Karnin, Koren, Somekh, ICML 2013; Jamieson and Talwalkar, AISTATS 2016): in
+// each round, the arms that are left share an equal part of the budget, and the better half of them goes on. Seeds
+// begin with two and double from round to round, up to all in the last. Within an arm, a Latin hypercube is followed by
+// CMA-ES from its best point, and by another hypercube where that has come to rest.
 func (s *search) halve(ctx context.Context, seeds int) error {
 	for round := range s.rounds {
 		left := s.rounds - round

@@ -90,8 +90,8 @@ type ask struct {
 	seeds   int
 }
 
-// settle runs what asks lack, all of it at once, and counts the runs of each. Whether the budget reaches for them is the
-// caller's concern: see missing.
+// settle runs what asks lack, all of it at once, and counts the runs of each. Whether the budget reaches for them is
+// the caller's concern: see missing.
 func (l *ledger) settle(ctx context.Context, asks ...ask) (runs []int, err error) {
 	var trials []trial
 	var of []*entry

@@ -124,7 +124,8 @@ func TestTheSameWhateverComesBetween(t *testing.T) {
 				if err == nil {
 					break
 				}
-				if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "of at most 60 runs are finished") {
+				if !errors.Is(err, context.Canceled) ||
+					!strings.Contains(err.Error(), "of at most 60 runs are finished") {
 					t.Fatal(err)
 				}
 				if left := files(t, dir); len(left) > 0 {
@@ -186,7 +187,8 @@ func TestTheBestFindsTheFilesOfItsScenario(t *testing.T) {
 			"objectives: [{minimize: loss}]\nbudget: 4\n",
 	} {
 		path := filepath.Join(root, name)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, []byte(text), 0o666)); err != nil {
+		err := os.MkdirAll(filepath.Dir(path), 0o777)
+		if err := errors.Join(err, os.WriteFile(path, []byte(text), 0o666)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -207,10 +209,10 @@ func TestTheBestFindsTheFilesOfItsScenario(t *testing.T) {
 	}
 }
 
-// Figure 9's load: within 1 % of the best of a grid, with a twentieth of its runs, those under fresh seeds included. The
-// grid is exhaustive; what is counted is runs. For the packets that are processed that holds under every seed. Where
-// instances cost, the best lies in a hundredth of the grid, on one of few stairs: one seed in five may end a stair too
-// low, which is less than 4 %. docs/studies.md has more seeds and more grids.
+// Figure 9's load: within 1 % of the best of a grid, with a twentieth of its runs, those under fresh seeds included.
+// The grid is exhaustive; what is counted is runs. For the packets that are processed that holds under every seed.
+// Where instances cost, the best lies in a hundredth of the grid, on one of few stairs: one seed in five may end a
+// stair too low, which is less than 4 %. docs/studies.md has more seeds and more grids.
 func TestATwentiethOfAGrid(t *testing.T) {
 	const (
 		policies = 3

@@ -243,7 +243,8 @@ func TestASearchOfRefusalsEnds(t *testing.T) {
 
 // Nine points are all there are: the search ends when it knows them.
 func TestASmallSpaceIsExhausted(t *testing.T) {
-	f := &function{lists: [][]string{{"a", "b", "c"}, {"a", "b", "c"}}, of: func(_ []float64, v []string, _ int) outcome {
+	letters := []string{"a", "b", "c"}
+	f := &function{lists: [][]string{letters, letters}, of: func(_ []float64, v []string, _ int) outcome {
 		return outcome{values: []float64{float64(v[0][0]) - float64(v[1][0])}}
 	}}
 	got, s := find(t, f, 1000, 1, 1)
@@ -315,8 +316,8 @@ func TestTheFrontOfZDT1(t *testing.T) {
 	}
 }
 
-// The front of each list's value is a half of the whole one: both must be there. Beyond x0 = 0.9 points are refused, and
-// a constraint cuts off what is below 0.1.
+// The front of each list's value is a half of the whole one: both must be there. Beyond x0 = 0.9 points are refused,
+// and a constraint cuts off what is below 0.1.
 func TestAFrontAcrossLists(t *testing.T) {
 	f := &function{low: 0, high: 1, dimensions: 3, constraints: 1, lists: [][]string{{"left", "right", "neither"}},
 		of: func(x []float64, v []string, _ int) outcome {
