@@ -264,7 +264,7 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []overri
 		}
 		s.read(r, tree)
 		study.Name = s.Name
-		if !sweep.Where.holds(s) {
+		if !sweep.Where.Holds(s) {
 			continue // whatever else is wrong with it
 		}
 		if seeds > 1 {
@@ -310,7 +310,7 @@ func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	strictyaml.Defaults(s)
 	n = overStack(d, n)
 	d.Struct(n, s, "")
-	s.Telemetry.stacked = s.Stack != ""
+	s.Telemetry.stacked, s.NIC.requests = s.Stack != "", s.Engine == "request"
 	if n.Kind == yaml.MappingNode {
 		s.check(d)
 	}
