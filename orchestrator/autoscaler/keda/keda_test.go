@@ -503,3 +503,26 @@ func TestRefusesNumbersOutOfOrder(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkFormula is an evaluation of 1,000 instances by a formula of three triggers.
+func BenchmarkFormula(b *testing.B) {
+	p, err := newKEDA(options(b, `{triggers: [{name: x, metric: offered, threshold: 1},
+		{name: y, metric: flows, threshold: 1}], cron: [{name: z, timezone: Europe/Berlin, start: 0 8 * * *,
+		end: 0 18 * * *, desired_replicas: 4}], scaling_modifiers: {formula: 'x > 3 ? max(x, y / 4) : z', target: 1}}`),
+		policy.Env{Counts: make([]uint64, len(Scalers[0].Counters))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &policy.Snapshot{Current: 1000, Wanted: 1000, Min: 1, Max: 2000, Limit: 1e6, Window: second, Measured: true}
+	for id := range 1000 {
+		s.Instances = append(s.Instances, policy.Instance{ID: flow.Instance(id + 1), State: policy.Ready, Flows: 2,
+			Rate: telemetry.Rate{Rx: 1e6, Known: true}})
+	}
+	var steps policy.Steps
+	b.ReportAllocs()
+	for range b.N {
+		s.Now += second
+		steps = steps[:0]
+		p.Evaluate(s, &steps)
+	}
+}

@@ -346,7 +346,8 @@ func BenchmarkVertical(b *testing.B) {
 	s := usage(0, uses, shares)
 	s.Max = 1000
 	for name, text := range map[string]string{"recommended": "mode: initial",
-		"changed": "{mode: in-place, confidence_interval: 1s}"} {
+		"changed": "{mode: in-place, confidence_interval: 1s}",
+		"memory":  "{mode: recreate, controlled_resources: cpu+memory, memory_interval: 10min, memory_limit: 2}"} {
 		p, err := newVertical(verticalOptions(b, text), policy.Env{})
 		if err != nil {
 			b.Fatal(err)
@@ -357,6 +358,7 @@ func BenchmarkVertical(b *testing.B) {
 				s.Now += minute
 				for k := range s.Instances {
 					s.Instances[k].Usage.Sampled = s.Now
+					s.Instances[k].Usage.Memory = 1e9 * uses[k]
 				}
 				p.Evaluate(s, &steps)
 				steps = steps[:0]
@@ -416,6 +418,8 @@ func TestPeaks(t *testing.T) {
 		{"one of each interval", []event{{0, 5e8, false}, {interval - 1, 9e8, false}, {interval, 2e8, false}},
 			[]int64{2e8, 9e8}},
 		{"a late sample", []event{{hour, 5e8, false}, {0, 9e8, false}}, []int64{5e8}},
+		{"kills in two new intervals, the first after much use", []event{{0, 3e9, false}, {interval, 1e9, true},
+			{2 * interval, 1e9, true}}, []int64{1.2e9, 3e9, 3.6e9}},
 		{"a kill in a new interval", []event{{0, 5e8, false}, {interval, 1e9, true}}, []int64{5e8, 1.2e9}},
 	} {
 		h := NewHistogram(MemoryBuckets, leastWeight, 0)
@@ -478,6 +482,12 @@ func TestMemoryUpdates(t *testing.T) {
 		{"one that was killed, soon and lately", "memory_request: 600MB, memory_limit: 1", killed(55 * minute),
 			"3 replaced to 0.476", []int64{6e8, 6e8, 6e8, 6e8}},
 		{"not so soon", "memory_request: 600MB, memory_limit: 1", killed(50 * minute), "", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"killed once, however often it reports that it has too little",
+			"memory_request: 600MB, memory_limit: 1, evict_after_oom: 3min", func(s *policy.Snapshot) {
+				if i := &s.Instances[2]; s.Now >= 58*minute {
+					i.Ready, i.Usage.Memory = 56*minute, 6.1e8
+				}
+			}, "3 replaced to 0.476", []int64{6e8, 6e8, 6e8, 6e8}},
 		{"without a limit", "memory_request: 600MB", killed(55 * minute), "", []int64{6e8, 6e8, 6e8, 6e8}},
 		{"at least", "memory_request: 600MB, min_allowed_memory: 700MB, mode: in-place, eviction_tolerance: 1", nil, "",
 			[]int64{7e8, 7e8, 7e8, 7e8}},
@@ -551,6 +561,31 @@ func TestKillsForLackOfMemory(t *testing.T) {
 		_, err := newVertical(verticalOptions(t, text), policy.Env{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Every number is in the bucket that begins last of those that do not begin after it.
+func TestBuckets(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for _, starts := range [][]float64{cpuBuckets, MemoryBuckets, {0}, {0, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		Exponential(500, 40, 1.5)} {
+		h := NewHistogram(starts, leastWeight, 0)
+		try := append(slices.Clone(starts), 1e300, 1e-300)
+		for _, x := range starts {
+			try = append(try, math.Nextafter(x, 0), math.Nextafter(x, 1e9))
+		}
+		for range 2000 {
+			try = append(try, 1.1*starts[len(starts)-1]*r.Float64(), starts[len(starts)/2]*r.Float64())
+		}
+		for _, x := range try {
+			want := len(starts) - 1
+			for starts[want] > x {
+				want--
+			}
+			if got := h.bucketOf(x); got != want {
+				t.Errorf("%v of %d buckets: %d, want %d", x, len(starts), got, want)
+			}
 		}
 	}
 }
