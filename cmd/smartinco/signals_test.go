@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/internal/needs"
 	"github.com/smartinco/smartinco/results"
 )
 
@@ -51,6 +52,7 @@ var midways = map[string]midway{
 	"sweep missing":   prints("sweep", "missing", "fig9", "-o", "DIR/none"),
 	"sweep merge":     prints("sweep", "merge", "fig9", "--set", "duration=5s", "-o", "STUDY"),
 	"sweep rank":      prints("sweep", "rank", "STUDY"),
+	"optimize":        optimizing,
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
 	"fidelity":        waiting("fidelity", "--readings"),
@@ -272,6 +274,15 @@ func long(verb, appears string) midway {
 	}
 }
 
+// optimizing is a search whose first run is long.
+func optimizing(t *testing.T, dir string) work {
+	w := long("run", "out/smartinco.lock")(t, dir)
+	write(t, filepath.Join(dir, "search.yaml"), "name: s\nscenario: long.yaml\nvary: {scheduler.limit: {from: 1Mpps, "+
+		"to: 9Mpps}}\nobjectives: [{minimize: loss}]\nbudget: 9\n")
+	w.args = []string{"optimize", "search.yaml", "-o", "out"}
+	return w
+}
+
 func reproducing(t *testing.T, dir string) work {
 	return work{args: []string{"reproduce", "--engine", "packet", "-o", "out"},
 		ready: until(dir, "out/records/packet/*/*/run.json")}
@@ -373,11 +384,11 @@ func waiting(args ...string) midway {
 	return func(*testing.T, string) work { return work{args: args, quiet: true} }
 }
 
+const opens = "network interfaces are opened" // why it takes root
+
 // serving is a server that takes connections.
 func serving(t *testing.T, _ string) work {
-	if os.Geteuid() != 0 {
-		t.Skip("not root: network interfaces are opened")
-	}
+	needs.Root(t, opens)
 	l := silent(t, "tcp", "127.0.0.1:0")
 	address := l.Addr().String()
 	l.Close()
@@ -395,9 +406,7 @@ func serving(t *testing.T, _ string) work {
 // asRoot is a verb that opens network interfaces and then prints.
 func asRoot(args ...string) midway {
 	return func(t *testing.T, _ string) work {
-		if os.Geteuid() != 0 {
-			t.Skip("not root: network interfaces are opened")
-		}
+		needs.Root(t, opens)
 		return work{args: args}
 	}
 }
