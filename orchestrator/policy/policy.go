@@ -134,9 +134,9 @@ type Event struct {
 	// probe. The one that it replied to is not among them.
 	Queue int32
 
-	// Delay is how long, in seconds, those of its requests lately took that found as many there as it has now, or nearly
-	// so, as its answer to a probe says. That of others says little: of an instance that is idle by now, what it took
-	// while it was overloaded.
+	// Delay is how long, in seconds, those of its requests lately took that found as many there as it has now, or
+	// nearly so, as its answer to a probe says. That of others says little: of an instance that is idle by now, what it
+	// took while it was overloaded.
 	Delay float64
 }
 
