@@ -472,7 +472,7 @@ autoscaler: {policy: none}
 telemetry: {window: %s}
 measure: {delay: %s}
 workload:
-`, r.Uint32(), 100+r.IntN(400), pick("arm", "pipeline"), pick("0", "0", "1000000", "500000", "333333"), r.IntN(4),
+`, r.Uint32(), 60+r.IntN(200), pick("arm", "pipeline"), pick("0", "0", "1000000", "500000", "333333"), r.IntN(4),
 		pick("0s", "0s", "1us", "1500ns"), pick("0s", "1us", "300ns"), r.IntN(9), pick("0s", "0s", "1us", "777ns"),
 		pick2(r, 1+r.IntN(6), 1000), pick("fifo", "priority"), n, name, pick("first", "random"),
 		pick("17us", "50us", "1ms"), pick("none", "instances"))
