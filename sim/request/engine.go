@@ -71,7 +71,33 @@ var kindNames = [kinds]string{"wait", "sojourn", "end-to-end"}
 // group is what became of the requests of a class or of a tenant.
 type group struct {
 	offered, replied, dropped, late int64
-	delays                          [kinds]packet.Spans
+
+	// The delays. Of a request that was nowhere but at its instance, the sojourn is the end-to-end time as well, and is
+	// counted once. The sojourns of the others are apart, in slow.
+	delays [kinds]packet.Spans
+	slow   packet.Spans
+}
+
+// took counts a reply.
+func (g *group) took(waited, stay, whole int64) {
+	g.replied++
+	g.delays[wait].Add(waited)
+	if stay == whole {
+		g.delays[sojourn].Add(stay)
+		return
+	}
+	g.slow.Add(stay)
+	g.delays[endToEnd].Add(whole)
+}
+
+// settle returns the delays of all requests by kind.
+func (g *group) settle() (all [kinds]packet.Spans) {
+	all[wait].Merge(&g.delays[wait])
+	all[sojourn].Merge(&g.delays[sojourn])
+	all[sojourn].Merge(&g.slow)
+	all[endToEnd].Merge(&g.delays[sojourn])
+	all[endToEnd].Merge(&g.delays[endToEnd])
+	return all
 }
 
 // probe is a question to an instance, or its answer.
@@ -239,9 +265,7 @@ func (e *Engine) first() int {
 	least, i := tree[1], 1
 	for i < e.leaves {
 		i *= 2
-		if tree[i] != least {
-			i++
-		}
+		i += int(uint64(least-tree[i]) >> 63) // the right one if the left one is later; a branch would be a guess
 	}
 	return i - e.leaves
 }

@@ -417,18 +417,12 @@ func (e *Engine) class(j *job, waited, stay, whole int64) {
 	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
 		late = 1
 	}
-	g.replied++
 	g.late += late
-	g.delays[wait].Add(waited)
-	g.delays[sojourn].Add(stay)
-	g.delays[endToEnd].Add(whole)
+	g.took(waited, stay, whole)
 	if len(e.byTenant) > 0 {
 		g = &e.byTenant[j.tenant]
-		g.replied++
 		g.late += late
-		g.delays[wait].Add(waited)
-		g.delays[sojourn].Add(stay)
-		g.delays[endToEnd].Add(whole)
+		g.took(waited, stay, whole)
 	}
 }
 

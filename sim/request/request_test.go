@@ -220,7 +220,8 @@ func TestPoliciesDecideOnTheSameRequests(t *testing.T) {
 duration: 10ms
 instances: {initial: 4, min: 4, max: 4}
 scheduler: {policy: `+name+`}
-workload: [{requests: {rate: 1e6, tenants: 3, sessions: 9, classes: [{name: a, mean: 1us}, {name: b, mean: 2us}]}}]`), nil)
+workload:
+  - requests: {rate: 1e6, tenants: 3, sessions: 9, classes: [{name: a, mean: 1us}, {name: b, mean: 2us}]}`), nil)
 		r := m.Run.Requests
 		if first == nil {
 			first = r
@@ -254,7 +255,10 @@ workload: [{requests: {rate: 1e6, sessions: 2, classes: [{mean: 10ns}]}}]`), nil
 
 // A run that is stopped says so, and what it wrote is conserved.
 func TestStopped(t *testing.T) {
-	sc := scenario(t, "duration: 1000s\ntelemetry: {window: 1ms}\nworkload: [{requests: {rate: 1e6, classes: [{mean: 900ns}]}}]")
+	sc := scenario(t, `
+duration: 1000s
+telemetry: {window: 1ms}
+workload: [{requests: {rate: 1e6, classes: [{mean: 900ns}]}}]`)
 	e, err := New(sc)
 	if err != nil {
 		t.Fatal(err)
@@ -272,13 +276,14 @@ func TestStopped(t *testing.T) {
 }
 
 func TestArrivalsInAFile(t *testing.T) {
+	const time = "want a time from that of the line before it on, in picoseconds without a unit"
 	for _, c := range []struct{ text, want string }{
 		{"", ": no request, want at least one line with a time"},
 		{"# nothing\n\n", ": no request, want at least one line with a time"},
-		{"time\n5us\n4us\n", `:3: found "4us", want a time from that of the line before it on, in picoseconds without a unit`},
-		{"5us\nx\n", `:2: found "x", want a time from that of the line before it on, in picoseconds without a unit`},
+		{"time\n5us\n4us\n", `:3: found "4us", ` + time},
+		{"5us\nx\n", `:2: found "x", ` + time},
 		{"5us, 2s\n", `:1: found " 2s", want a service time from 0 to 1s, in picoseconds without a unit`},
-		{"-1\n", `:1: found "-1", want a time from that of the line before it on, in picoseconds without a unit`},
+		{"-1\n", `:1: found "-1", ` + time},
 	} {
 		if _, err := readArrivals(strings.NewReader(c.text)); err == nil || err.Error() != c.want {
 			t.Errorf("%q: got %v, want %s", c.text, err, c.want)
