@@ -99,7 +99,8 @@ func TestNarrowing(t *testing.T) {
 	h := host(t, &diary{}, policy.T0, 1)
 	h.Joined(0, 1)
 	h.Measured(0, 1, []float64{1}, []float64{1})
-	if v := &h.view; v.Flows != nil || v.Queue != nil || v.Load != nil || v.Back != nil || v.Live != nil || len(v.IDs) != 1 {
+	v := &h.view
+	if v.Flows != nil || v.Queue != nil || v.Load != nil || v.Back != nil || v.Live != nil || len(v.IDs) != 1 {
 		t.Errorf("%+v", v)
 	}
 }

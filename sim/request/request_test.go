@@ -23,8 +23,8 @@ func scenario(t testing.TB, keys string) *scenarios.Scenario {
 	t.Helper()
 	text := keys
 	for _, d := range []string{
-		"engine: request", "duration: 1ms", "nic: ideal", "autoscaler: {policy: none}", "scheduler: {policy: round-robin}",
-		"instances: {initial: 1, min: 1, max: 64}",
+		"engine: request", "duration: 1ms", "nic: ideal", "autoscaler: {policy: none}",
+		"scheduler: {policy: round-robin}", "instances: {initial: 1, min: 1, max: 64}",
 	} {
 		if key, _, _ := strings.Cut(d, ":"); !strings.Contains("\n"+keys, "\n"+key+":") {
 			text += "\n" + d
@@ -79,8 +79,8 @@ func delay(t testing.TB, m *results.Memory, scope, kind string) float64 {
 
 // What each part on the way adds, in a few requests that can be followed by hand.
 func TestTheWayOfARequest(t *testing.T) {
-	twice := policy.Row{Info: policy.Info{Name: "twice", Rule: "r", Source: "s", Sees: policy.T0}, Unit: policy.Requests,
-		Reasons: []string{"r"}, Maker: policy.Plain(func(policy.Env) policy.Policy { return passing{} })}
+	twice := policy.Row{Info: policy.Info{Name: "twice", Rule: "r", Source: "s", Sees: policy.T0},
+		Unit: policy.Requests, Reasons: []string{"r"}, Maker: policy.Plain(func(policy.Env) policy.Policy { return passing{} })}
 	for _, c := range []struct {
 		name, keys, arrivals    string
 		row                     *policy.Row
@@ -91,7 +91,8 @@ func TestTheWayOfARequest(t *testing.T) {
 		{"side by side", "instances: {initial: 2, min: 1, max: 2}", "10us,4us 11us,4us", nil, 0, 4, 4},
 		{"the links", "nic: {profile: ideal, instance_delay: 1us}", "10us,5us", nil, 0, 5, 7},
 		{"the stage's latency", "nic: {profile: ideal, dispatch_latency: 3us}", "10us,5us", nil, 0, 5, 8},
-		{"the stage's rate, 2 us each", "nic: {profile: ideal, dispatch_rate: 500000}", "10us,1us 10us,1us", nil, 0, 1, 4},
+		{"the stage's rate, 2 us each", "nic: {profile: ideal, dispatch_rate: 500000}", "10us,1us 10us,1us",
+			nil, 0, 1, 4},
 		{"two more passes of 3 us", "nic: {profile: ideal, dispatch_pass: 3us}", "10us,5us", &twice, 0, 5, 11},
 		{"two more passes take the stage for 2 us each, which the next request waits for",
 			"nic: {profile: ideal, dispatch_rate: 500000}", "10us,1us 10us,1us", &twice, 0, 1, 6},
