@@ -80,7 +80,8 @@ func delay(t testing.TB, m *results.Memory, scope, kind string) float64 {
 // What each part on the way adds, in a few requests that can be followed by hand.
 func TestTheWayOfARequest(t *testing.T) {
 	twice := policy.Row{Info: policy.Info{Name: "twice", Rule: "r", Source: "s", Sees: policy.T0},
-		Unit: policy.Requests, Reasons: []string{"r"}, Maker: policy.Plain(func(policy.Env) policy.Policy { return passing{} })}
+		Unit: policy.Requests, Reasons: []string{"r"},
+		Maker: policy.Plain(func(policy.Env) policy.Policy { return passing{} })}
 	for _, c := range []struct {
 		name, keys, arrivals    string
 		row                     *policy.Row
