@@ -190,12 +190,25 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// An override has to do something in one of the runs at least. What a file says holds for whichever policy is chosen.
+func TestOverridesOfOnePolicyInASweepOfSeveral(t *testing.T) {
+	several := minimal + "\nsweep: {matrix: {autoscaler.policy: [hottest-instance, target-utilization, hpa]}}\n"
+	for _, r := range parse(t, several, "autoscaler.target=0.7").Runs {
+		if r.Scenario.Autoscaler.Target != 0.7 {
+			t.Errorf("%s: target %v", r.Name, r.Scenario.Autoscaler.Target)
+		}
+	}
+	one(t, minimal+"\nautoscaler: {policy: hottest-instance, above: 9Mpps}\n", "autoscaler.policy=hpa",
+		"autoscaler.interval=2s", "autoscaler.policy.hpa.tolerance=0.2")
+}
+
 func TestEveryEmbeddedScenarioParses(t *testing.T) {
 	runs := map[string]int{
 		"campus": 1, "day": 2, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
 		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3,
 		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2, "share": 1, "lab/share": 1,
 		"requests": 150, "requests-tenants": 1, "requests-closed": 1,
+		"lab/vertical": 1,
 	}
 	for _, name := range Names() {
 		study, err := Load(name, nil)
