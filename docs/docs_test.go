@@ -121,6 +121,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		{under("flow", "units", "numeric"),
 			under("orchestrator", "sim", "hw", "results", "plots", "scenarios", "traces", "cmd"),
 			"the shared words stand alone"},
+		{func(p string) bool { return !under("hw/internal")(p) }, under("internal"), // of hw, also a helper of tests
+			"what tests want of a machine, programs do not"},
 		{under("study"), under("plots", "cmd"),
 			"a study leaves records; the command line says what is drawn from them"},
 		{func(p string) bool { return !under("study", "cmd")(p) }, under("study", "cmd"),

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // use is what a reader does with the page; it sends what came of it to the test. A browser takes its picture once the
@@ -78,10 +80,7 @@ type outcome struct {
 func TestInABrowser(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		if os.Getenv("SMARTINCO_NO_SKIP") != "" {
-			t.Fatal("chromium is missing, and SMARTINCO_NO_SKIP is set")
-		}
-		t.Skip("no chromium: the page is not opened")
+		needs.This(t, "no chromium: the page is not opened")
 	}
 	page := written(t, recorded(t))
 	page = strings.Replace(page, "</body>", use+"</body>", 1)

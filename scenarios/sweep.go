@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 )
@@ -293,9 +294,9 @@ func span(d *strictyaml.Decoder, n *yaml.Node, key string) (values []*yaml.Node)
 // out are scheduling policies for which a plant has to measure what not every plant can.
 const All = "all"
 
-// measurable are the scheduling policies that run everywhere.
+// measurable are the scheduling policies of flows that run everywhere.
 func measurable() (names []string) {
-	for _, row := range scheduler.Policies {
+	for _, row := range scheduler.On(policy.Flows) {
 		if row.Measures == 0 {
 			names = append(names, row.Name)
 		}

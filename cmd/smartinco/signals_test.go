@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/internal/needs"
 	"github.com/smartinco/smartinco/results"
 )
 
@@ -373,11 +374,11 @@ func waiting(args ...string) midway {
 	return func(*testing.T, string) work { return work{args: args, quiet: true} }
 }
 
+const opens = "network interfaces are opened" // why it takes root
+
 // serving is a server that takes connections.
 func serving(t *testing.T, _ string) work {
-	if os.Geteuid() != 0 {
-		t.Skip("not root: network interfaces are opened")
-	}
+	needs.Root(t, opens)
 	l := silent(t, "tcp", "127.0.0.1:0")
 	address := l.Addr().String()
 	l.Close()
@@ -395,9 +396,7 @@ func serving(t *testing.T, _ string) work {
 // asRoot is a verb that opens network interfaces and then prints.
 func asRoot(args ...string) midway {
 	return func(t *testing.T, _ string) work {
-		if os.Geteuid() != 0 {
-			t.Skip("not root: network interfaces are opened")
-		}
+		needs.Root(t, opens)
 		return work{args: args}
 	}
 }

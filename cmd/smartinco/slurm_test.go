@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // The last run takes about a second, so that it can be killed in the middle.
@@ -120,21 +122,13 @@ func slurm(t *testing.T, name string, args ...string) string {
 // their own.
 func cluster(t *testing.T) {
 	t.Helper()
-	missing := ""
+	needs.Root(t, "it runs the tasks of Slurm")
 	for _, program := range []string{"slurmctld", "slurmd", "munged"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing = program + ", of Debian's slurm-wlm and munge"
+			needs.This(t, "no Slurm: install slurm-wlm and munge")
 		}
 	}
-	if os.Geteuid() != 0 {
-		missing = "root, which runs the tasks of Slurm"
-	}
-	switch {
-	case missing != "" && os.Getenv("SMARTINCO_NO_SKIP") != "":
-		t.Fatal("missing, and SMARTINCO_NO_SKIP is set: ", missing)
-	case missing != "":
-		t.Skip("missing: ", missing)
-	case testing.Short():
+	if testing.Short() {
 		t.Skip("not in short mode: the tasks are other processes")
 	}
 	dir := t.TempDir()

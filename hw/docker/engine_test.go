@@ -18,7 +18,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
-	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // The names of what the tests make are this process' own, since others may test at the same time.

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/hw/docker"
-	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // standIn is the program with the stand-in for DOCA Flow, as make standin builds it.

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/hw/docker"
-	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // dockerd is a private Docker Engine, which a test can end without ending the machine's. Its sockets, data and

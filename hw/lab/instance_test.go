@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/testbed"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // DPDK's testpmd runs in containers whose image is made of what this machine has. It polls with a part of a processor,

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/smartinco/smartinco/hw/docker"
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/internal/process"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/hw/testbed"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // program builds this repository's program, statically linked, of which a lab is made.

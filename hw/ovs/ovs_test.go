@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/smartinco/smartinco/hw"
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/internal/nettest"
 	"github.com/smartinco/smartinco/hw/ovs"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
 	"github.com/smartinco/smartinco/hw/switchtest"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 const bridge = "br0"

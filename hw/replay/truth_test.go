@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
@@ -36,19 +37,21 @@ func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRack(0)
-			r.during = func() { time.AfterFunc(700*time.Millisecond, func() { c.away(r) }) }
-			sc, w := load(t, short)
-			m := results.NewMemory()
-			r.during()
-			err := replay.Run(context.Background(), sc, w, r.open(t), m, replay.Options{})
-			if err == nil || !strings.Contains(err.Error(),
-				"the counters could not be read at the end of the run, so the last ") {
-				t.Errorf("error %v", err)
-			}
-			if m.Run.Complete || m.Run.Error == "" {
-				t.Errorf("complete %v, error %q", m.Run.Complete, m.Run.Error)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				r := newRack(0)
+				r.during = func() { time.AfterFunc(700*time.Millisecond, func() { c.away(r) }) }
+				sc, w := load(t, short)
+				m := results.NewMemory()
+				r.during()
+				err := replay.Run(context.Background(), sc, w, r.open(t), m, replay.Options{})
+				if err == nil || !strings.Contains(err.Error(),
+					"the counters could not be read at the end of the run, so the last ") {
+					t.Errorf("error %v", err)
+				}
+				if m.Run.Complete || m.Run.Error == "" {
+					t.Errorf("complete %v, error %q", m.Run.Complete, m.Run.Error)
+				}
+			})
 		})
 	}
 }
@@ -56,137 +59,149 @@ func TestWithoutItsLastWindowsARunIsNotComplete(t *testing.T) {
 // The record says if the generator does not send everything.
 func TestSentIsComparedWithPlanned(t *testing.T) {
 	t.Parallel()
-	const note = "the generator has sent "
-	r := newRack(0)
-	r.fate = func(n uint64) fate {
-		if n%10 == 0 {
-			return unsent
+	synctest.Test(t, func(t *testing.T) {
+		const note = "the generator has sent "
+		r := newRack(0)
+		r.fate = func(n uint64) fate {
+			if n%10 == 0 {
+				return unsent
+			}
+			return whole
 		}
-		return whole
-	}
-	o := run(context.Background(), t, r, short)
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	want := fmt.Sprintf("%s%.0f packets, and the scenario plans ", note, o.Run.Totals.Offered)
-	if s := strings.Join(o.Run.Notes, "\n"); !strings.Contains(s, want) || !strings.Contains(o.said, want) {
-		t.Errorf("notes %s\nsaid %s\nwant %s...", s, o.said, want)
-	}
+		o := run(context.Background(), t, r, short)
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		want := fmt.Sprintf("%s%.0f packets, and the scenario plans ", note, o.Run.Totals.Offered)
+		if s := strings.Join(o.Run.Notes, "\n"); !strings.Contains(s, want) || !strings.Contains(o.said, want) {
+			t.Errorf("notes %s\nsaid %s\nwant %s...", s, o.said, want)
+		}
+	})
 }
 
 func TestLinkOfTheGenerator(t *testing.T) {
 	t.Parallel()
-	r := newRack(0)
-	set := func(down string) {
-		r.generator.mu.Lock()
-		r.generator.down = down
-		r.generator.mu.Unlock()
-	}
-	r.during = func() {
-		set("")
-		time.AfterFunc(400*time.Millisecond, func() { set("port 0") })
-		time.AfterFunc(800*time.Millisecond, func() { set("") })
-	}
-	o := run(context.Background(), t, r, short, "duration=1500ms")
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	notes := strings.Join(o.Run.Notes, "\n")
-	for _, want := range []string{"the generator has no link at port 0", "the generator has its link again at port 0"} {
-		if strings.Count(notes, want) != 1 {
-			t.Errorf("not once %q in\n%s", want, notes)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		set := func(down string) {
+			r.generator.mu.Lock()
+			r.generator.down = down
+			r.generator.mu.Unlock()
 		}
-	}
+		r.during = func() {
+			set("")
+			time.AfterFunc(400*time.Millisecond, func() { set("port 0") })
+			time.AfterFunc(800*time.Millisecond, func() { set("") })
+		}
+		o := run(context.Background(), t, r, short, "duration=1500ms")
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		notes := strings.Join(o.Run.Notes, "\n")
+		for _, want := range []string{
+			"the generator has no link at port 0", "the generator has its link again at port 0",
+		} {
+			if strings.Count(notes, want) != 1 {
+				t.Errorf("not once %q in\n%s", want, notes)
+			}
+		}
+	})
 }
 
 // An instance whose port is taken off the switch gets no packets: its flows go elsewhere, and another takes its place.
 // The death of its container, which takes the same port with it, changes nothing more.
 func TestPortTakenAway(t *testing.T) {
 	t.Parallel()
-	r := newRack(0)
-	r.during = func() { time.AfterFunc(500*time.Millisecond, func() { r.Device.Unplug(port(0)) }) }
-	o := run(context.Background(), t, r, short, "instances.initial=2", "instances.min=2", "duration=1500ms")
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	unplugged := int32(0)
-	states := map[int32]string{}
-	for _, i := range o.Instances {
-		states[i.Instance] = i.State
-		if i.State == "failed" {
-			unplugged = i.Instance
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		r.during = func() { time.AfterFunc(500*time.Millisecond, func() { r.Device.Unplug(port(0)) }) }
+		o := run(context.Background(), t, r, short, "instances.initial=2", "instances.min=2", "duration=1500ms")
+		if o.err != nil {
+			t.Fatal(o.err)
 		}
-	}
-	if unplugged == 0 || !strings.Contains(o.said, fmt.Sprintf("instance %d lost its port: port %s was taken away",
-		unplugged, port(0))) || states[3] != "ready" {
-		t.Errorf("states %v, said %s", states, o.said)
-	}
-	for _, f := range o.Flows {
-		if f.Instance == unplugged {
-			t.Errorf("flow %+v is on the instance without a port", f)
+		unplugged := int32(0)
+		states := map[int32]string{}
+		for _, i := range o.Instances {
+			states[i.Instance] = i.State
+			if i.State == "failed" {
+				unplugged = i.Instance
+			}
 		}
-	}
+		if unplugged == 0 || !strings.Contains(o.said, fmt.Sprintf("instance %d lost its port: port %s was taken away",
+			unplugged, port(0))) || states[3] != "ready" {
+			t.Errorf("states %v, said %s", states, o.said)
+		}
+		for _, f := range o.Flows {
+			if f.Instance == unplugged {
+				t.Errorf("flow %+v is on the instance without a port", f)
+			}
+		}
+	})
 }
 
 // An interrupted run stops the generator before it does anything else, since the generator would send all the while.
 func TestAnInterruptStopsTheTrafficFirst(t *testing.T) {
 	t.Parallel()
-	r := newRack(0)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	begun, hangs := 0, make(chan struct{})
-	var once sync.Once
-	r.wrap = func(sw hw.Switch) hw.Switch {
-		return hanging{sw, func(ctx context.Context) {
-			if !slices.Contains(r.calls.since(0), "start") {
-				return
-			}
-			once.Do(func() { // as a switch that does not answer
-				begun = len(r.calls.since(0))
-				cancel()
-				<-ctx.Done()
-				close(hangs)
-			})
-		}}
-	}
-	sc, w := load(t, short, "duration=30s")
-	err := replay.Run(ctx, sc, w, r.open(t), results.NewMemory(), replay.Options{})
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("error %v", err)
-	}
-	<-hangs
-	if after := r.calls.since(begun); len(after) == 0 || after[0] != "stop" || !slices.Contains(after, "delete") {
-		t.Errorf("after the interrupt: %v, want the traffic stopped first, and the containers deleted", after)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		begun, hangs := 0, make(chan struct{})
+		var once sync.Once
+		r.wrap = func(sw hw.Switch) hw.Switch {
+			return hanging{sw, func(ctx context.Context) {
+				if !slices.Contains(r.calls.since(0), "start") {
+					return
+				}
+				once.Do(func() { // as a switch that does not answer
+					begun = len(r.calls.since(0))
+					cancel()
+					<-ctx.Done()
+					close(hangs)
+				})
+			}}
+		}
+		sc, w := load(t, short, "duration=30s")
+		err := replay.Run(ctx, sc, w, r.open(t), results.NewMemory(), replay.Options{})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v", err)
+		}
+		<-hangs
+		if after := r.calls.since(begun); len(after) == 0 || after[0] != "stop" || !slices.Contains(after, "delete") {
+			t.Errorf("after the interrupt: %v, want the traffic stopped first, and the containers deleted", after)
+		}
+	})
 }
 
 // The same holds while the switch keeps the run's loop waiting.
 func TestAnInterruptStopsTheTrafficOfALoopThatWaits(t *testing.T) {
 	t.Parallel()
-	r := newRack(0)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	release, blocked := make(chan struct{}), make(chan struct{})
-	r.wrap = func(sw hw.Switch) hw.Switch {
-		return &stuck{Switch: sw, install: sync.OnceFunc(func() { close(blocked); <-release })}
-	}
-	sc, w := load(t, short, "duration=30s")
-	ended := make(chan error, 1)
-	h := r.open(t)
-	go func() { ended <- replay.Run(ctx, sc, w, h, results.NewMemory(), replay.Options{}) }()
-	<-blocked
-	cancel()
-	for deadline := time.Now().Add(20 * time.Second); !slices.Contains(r.calls.since(0),
-		"stop"); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Error("the traffic goes on while the switch takes no rule")
-			break
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		release, blocked := make(chan struct{}), make(chan struct{})
+		r.wrap = func(sw hw.Switch) hw.Switch {
+			return &stuck{Switch: sw, install: sync.OnceFunc(func() { close(blocked); <-release })}
 		}
-	}
-	close(release)
-	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
+		sc, w := load(t, short, "duration=30s")
+		ended := make(chan error, 1)
+		h := r.open(t)
+		go func() { ended <- replay.Run(ctx, sc, w, h, results.NewMemory(), replay.Options{}) }()
+		<-blocked
+		cancel()
+		for deadline := time.Now().Add(20 * time.Second); !slices.Contains(r.calls.since(0),
+			"stop"); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Error("the traffic goes on while the switch takes no rule")
+				break
+			}
+		}
+		close(release)
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 // stuck is a switch that takes long for the first rule.
@@ -218,81 +233,90 @@ func (h hanging) Counters(ctx context.Context) (hw.Reading, error) {
 // window, nor at the end, are more packets processed and lost than were sent.
 func TestALossThatIsNoneIsTakenBack(t *testing.T) {
 	t.Parallel()
-	r := newRack(0)
-	r.delay = 600 * time.Millisecond
-	o := run(context.Background(), t, r, short, "vnf.buffer=1", "duration=2s")
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	total := &o.Run.Totals
-	if total.Processed != total.Offered || total.Dropped.Sum() != 0 {
-		t.Errorf("totals %+v: want all packets processed, late as they were", total)
-	}
-	var sent, done, last, most float64
-	for _, w := range o.Windows {
-		d := w.T - last
-		last = w.T
-		sent += w.Offered * d
-		done += (w.Processed + w.Dropped) * d
-		most = max(most, w.Dropped)
-		if done > sent+1e-3 {
-			t.Errorf("at %g s %.0f packets are sent, and %.0f processed or lost", w.T, sent, done)
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		r.delay = 600 * time.Millisecond
+		o := run(context.Background(), t, r, short, "vnf.buffer=1", "duration=2s")
+		if o.err != nil {
+			t.Fatal(o.err)
 		}
-	}
-	if most == 0 {
-		t.Error("no loss was booked, so none was taken back")
-	}
+		total := &o.Run.Totals
+		if total.Processed != total.Offered || total.Dropped.Sum() != 0 {
+			t.Errorf("totals %+v: want all packets processed, late as they were", total)
+		}
+		var sent, done, last, most float64
+		for _, w := range o.Windows {
+			d := w.T - last
+			last = w.T
+			sent += w.Offered * d
+			done += (w.Processed + w.Dropped) * d
+			most = max(most, w.Dropped)
+			if done > sent+1e-3 {
+				t.Errorf("at %g s %.0f packets are sent, and %.0f processed or lost", w.T, sent, done)
+			}
+		}
+		if most == 0 {
+			t.Error("no loss was booked, so none was taken back")
+		}
+		if n := len(o.Windows); n != 13 { // of 150 ms in 2 s
+			t.Errorf("%d windows: want 13, the last one with the 50 ms that remain", n)
+		}
+	})
 }
 
 // Without a rule a flow's packets take the slow path, and its row says to which instance.
 func TestAFlowWithoutARuleHasItsInstance(t *testing.T) {
 	t.Parallel()
-	o := run(context.Background(), t, newRack(0), short, "faults=[{kind: rule-reject, at: 0s}]")
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	if o.Run.Totals.RulesInstalled != 0 || o.Run.Totals.Processed == 0 {
-		t.Fatalf("totals %+v: want no rule, and packets", o.Run.Totals)
-	}
-	for _, f := range o.Flows {
-		if f.Instance != f.Flow%3+1 || f.Moves != 0 {
-			t.Errorf("flow %+v: want instance %d", f, f.Flow%3+1)
+	synctest.Test(t, func(t *testing.T) {
+		o := run(context.Background(), t, newRack(0), short, "faults=[{kind: rule-reject, at: 0s}]")
+		if o.err != nil {
+			t.Fatal(o.err)
 		}
-	}
+		if o.Run.Totals.RulesInstalled != 0 || o.Run.Totals.Processed == 0 {
+			t.Fatalf("totals %+v: want no rule, and packets", o.Run.Totals)
+		}
+		for _, f := range o.Flows {
+			if f.Instance != f.Flow%3+1 || f.Moves != 0 {
+				t.Errorf("flow %+v: want instance %d", f, f.Flow%3+1)
+			}
+		}
+	})
 }
 
 // The autoscaler of an instant acts on the counters of that instant, however long they take to come.
 func TestTheAutoscalerWaitsForItsCounters(t *testing.T) {
 	t.Parallel()
-	r := newRack(0)
-	r.wrap = func(sw hw.Switch) hw.Switch {
-		return hanging{sw, func(context.Context) { time.Sleep(50 * time.Millisecond) }}
-	}
-	o := run(context.Background(), t, r, short, "autoscaler.policy=target-utilization", "autoscaler.interval=150ms")
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	rec, err := o.Record()
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := false
-	for e, err := range rec.Log() {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		r.wrap = func(sw hw.Switch) hw.Switch {
+			return hanging{sw, func(context.Context) { time.Sleep(50 * time.Millisecond) }}
+		}
+		o := run(context.Background(), t, r, short, "autoscaler.policy=target-utilization", "autoscaler.interval=150ms")
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		rec, err := o.Record()
 		if err != nil {
 			t.Fatal(err)
 		}
-		switch {
-		case e.Event == nil:
-		case e.Event.Kind == orchestrator.CountersRead:
-			read = true
-		case e.Event.Kind == orchestrator.Tick && e.Event.Timer == orchestrator.AutoscaleTimer:
-			if !read {
-				t.Error("the autoscaler of 150 ms was asked before the counters of 150 ms were there")
+		read := false
+		for e, err := range rec.Log() {
+			if err != nil {
+				t.Fatal(err)
 			}
-			return
+			switch {
+			case e.Event == nil:
+			case e.Event.Kind == orchestrator.CountersRead:
+				read = true
+			case e.Event.Kind == orchestrator.Tick && e.Event.Timer == orchestrator.AutoscaleTimer:
+				if !read {
+					t.Error("the autoscaler of 150 ms was asked before the counters of 150 ms were there")
+				}
+				return
+			}
 		}
-	}
-	t.Error("the autoscaler was never asked")
+		t.Error("the autoscaler was never asked")
+	})
 }
 
 const withoutRules = "dispatch without rules, which no driver offers"
@@ -310,48 +334,50 @@ var unknown = map[string]string{
 // plant does not fill fails this test.
 func TestEveryColumnIsFilled(t *testing.T) {
 	t.Parallel()
-	r := newRack(5) // of the 12 flows' rules
-	r.capacity = 700
-	r.fate = func(n uint64) fate {
-		return map[uint64]fate{1: lostBefore, 2: lostBack, 3: lostSlow, 4: lostBack, 5: lostBack, 7: late}[n%8]
-	}
-	r.wrap = func(sw hw.Switch) hw.Switch { return dropping{sw, r.generator} }
-	o := run(context.Background(), t, r, short, "duration=3s", "instances={initial: 2, min: 2, max: 3}", "vnf.buffer=8",
-		"scheduler={policy: best-fit, limit: 1200pps, nofit: reject}",
-		"workload=[{cbr: {flows: 12, interval: 120ms, rate: 500pps}}]",
-		"faults=[{kind: instance-death, at: 300ms, instance: 1}]")
-	if o.err != nil {
-		t.Fatal(o.err)
-	}
-	filled := map[string]bool{}
-	var look func(name string, v reflect.Value)
-	look = func(name string, v reflect.Value) {
-		if v.Kind() == reflect.Struct {
-			for i := range v.NumField() {
-				look(name+"."+v.Type().Field(i).Name, v.Field(i))
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(5) // of the 12 flows' rules
+		r.capacity = 700
+		r.fate = func(n uint64) fate {
+			return map[uint64]fate{1: lostBefore, 2: lostBack, 3: lostSlow, 4: lostBack, 5: lostBack, 7: late}[n%8]
+		}
+		r.wrap = func(sw hw.Switch) hw.Switch { return dropping{sw, r.generator} }
+		o := run(context.Background(), t, r, short, "duration=3s", "instances={initial: 2, min: 2, max: 3}",
+			"vnf.buffer=8", "scheduler={policy: best-fit, limit: 1200pps, nofit: reject}",
+			"workload=[{cbr: {flows: 12, interval: 120ms, rate: 500pps}}]",
+			"faults=[{kind: instance-death, at: 300ms, instance: 1}]")
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		filled := map[string]bool{}
+		var look func(name string, v reflect.Value)
+		look = func(name string, v reflect.Value) {
+			if v.Kind() == reflect.Struct {
+				for i := range v.NumField() {
+					look(name+"."+v.Type().Field(i).Name, v.Field(i))
+				}
+				return
 			}
-			return
+			filled[name] = filled[name] || !v.IsZero()
 		}
-		filled[name] = filled[name] || !v.IsZero()
-	}
-	for i := range o.Windows {
-		look("Window", reflect.ValueOf(o.Windows[i]))
-	}
-	for i := range o.Instances {
-		look("Instance", reflect.ValueOf(o.Instances[i]))
-	}
-	for i := range o.Flows {
-		look("Flow", reflect.ValueOf(o.Flows[i]))
-	}
-	look("Totals", reflect.ValueOf(o.Run.Totals))
-	for name, is := range filled {
-		if why, listed := unknown[name]; is == listed {
-			t.Errorf("%s: filled %v, listed as unknown %v (%s)", name, is, listed, why)
+		for i := range o.Windows {
+			look("Window", reflect.ValueOf(o.Windows[i]))
 		}
-	}
-	if len(filled) < 40 {
-		t.Errorf("%d columns", len(filled))
-	}
+		for i := range o.Instances {
+			look("Instance", reflect.ValueOf(o.Instances[i]))
+		}
+		for i := range o.Flows {
+			look("Flow", reflect.ValueOf(o.Flows[i]))
+		}
+		look("Totals", reflect.ValueOf(o.Run.Totals))
+		for name, is := range filled {
+			if why, listed := unknown[name]; is == listed {
+				t.Errorf("%s: filled %v, listed as unknown %v (%s)", name, is, listed, why)
+			}
+		}
+		if len(filled) < 40 {
+			t.Errorf("%d columns", len(filled))
+		}
+	})
 }
 
 // dropping is a switch whose driver drops first packets.
@@ -382,52 +408,50 @@ func TestWhatASwitchForgetsIsNotLost(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRack(0)
-			r.capacity = c.capacity
-			var before, behind atomic.Int64
-			r.fate = func(n uint64) fate {
-				if n%10 != 0 {
-					return whole
+			synctest.Test(t, func(t *testing.T) {
+				r := newRack(0)
+				r.capacity = c.capacity
+				var before, behind atomic.Int64
+				r.fate = func(n uint64) fate {
+					if n%10 != 0 {
+						return whole
+					}
+					switch c.fate {
+					case lostBefore:
+						before.Add(1)
+					case lostBack:
+						behind.Add(1)
+					}
+					return c.fate
 				}
-				switch c.fate {
-				case lostBefore:
-					before.Add(1)
-				case lostBack:
-					behind.Add(1)
+				r.wrap = func(sw hw.Switch) hw.Switch { return &forgetful{Switch: sw, forget: c.forget} }
+				o := run(context.Background(), t, r, short, "duration=2s", "vnf.buffer=1",
+					"workload=[{cbr: {flows: 6, interval: 120ms, rate: 500pps}}, {flows: [{rate: 500pps, end: 500ms}, "+
+						"{rate: 500pps, end: 700ms}, {rate: 500pps, end: 900ms}]}]")
+				if o.err != nil {
+					t.Fatal(o.err)
 				}
-				return c.fate
-			}
-			r.wrap = func(sw hw.Switch) hw.Switch {
-				before.Store(0)
-				behind.Store(0)
-				return &forgetful{Switch: sw, forget: c.forget}
-			}
-			o := run(context.Background(), t, r, short, "duration=2s", "vnf.buffer=1",
-				"workload=[{cbr: {flows: 6, interval: 120ms, rate: 500pps}}, {flows: [{rate: 500pps, end: 500ms}, "+
-					"{rate: 500pps, end: 700ms}, {rate: 500pps, end: 900ms}]}]")
-			if o.err != nil {
-				t.Fatal(o.err)
-			}
-			total := &o.Run.Totals
-			d := &total.Dropped
-			if d.ESwitch != float64(before.Load()) || d.Link != float64(behind.Load()) ||
-				(d.Instance > 0) != (c.capacity > 0) {
-				t.Errorf("totals %+v: want %d lost at the eSwitch, %d on the link, and in instances: %v", total,
-					before.Load(), behind.Load(), c.capacity > 0)
-			}
-			if total.Processed+d.Sum() != total.Offered {
-				t.Errorf("totals %+v: want %.0f processed or lost", total, total.Offered)
-			}
-			// In the windows, what may be under way and what may not have been counted yet stays open.
-			last, lost := 0.0, 0.0
-			for _, w := range o.Windows {
-				lost += w.DroppedESwitch * (w.T - last)
-				last = w.T
-			}
-			if open := 800.0; lost > float64(before.Load())+open {
-				t.Errorf("%.0f packets are lost at the eSwitch in the windows, want %d and at most %.0f more", lost,
-					before.Load(), open)
-			}
+				total := &o.Run.Totals
+				d := &total.Dropped
+				if d.ESwitch != float64(before.Load()) || d.Link != float64(behind.Load()) ||
+					(d.Instance > 0) != (c.capacity > 0) {
+					t.Errorf("totals %+v: want %d lost at the eSwitch, %d on the link, and in instances: %v", total,
+						before.Load(), behind.Load(), c.capacity > 0)
+				}
+				if total.Processed+d.Sum() != total.Offered {
+					t.Errorf("totals %+v: want %.0f processed or lost", total, total.Offered)
+				}
+				// In the windows, what may be under way and what may not have been counted yet stays open.
+				last, lost := 0.0, 0.0
+				for _, w := range o.Windows {
+					lost += w.DroppedESwitch * (w.T - last)
+					last = w.T
+				}
+				if open := 800.0; lost > float64(before.Load())+open {
+					t.Errorf("%.0f packets are lost at the eSwitch in the windows, want %d and at most %.0f more", lost,
+						before.Load(), open)
+				}
+			})
 		})
 	}
 }
@@ -490,18 +514,20 @@ func TestWhatIsLeftIsTold(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRack(0)
-			h := r.open(t)
-			c.with(r, &h)
-			var told []error
-			h.Left = func(err error) { told = append(told, err) }
-			sc, w := load(t, short)
-			if err := replay.Run(t.Context(), sc, w, h, results.NewMemory(), replay.Options{}); err != nil {
-				t.Error(err)
-			}
-			if len(told) != 1 || !errors.Is(told[0], c.want) {
-				t.Errorf("told %v, want once %v", told, c.want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				r := newRack(0)
+				h := r.open(t)
+				c.with(r, &h)
+				var told []error
+				h.Left = func(err error) { told = append(told, err) }
+				sc, w := load(t, short)
+				if err := replay.Run(t.Context(), sc, w, h, results.NewMemory(), replay.Options{}); err != nil {
+					t.Error(err)
+				}
+				if len(told) != 1 || !errors.Is(told[0], c.want) {
+					t.Errorf("told %v, want once %v", told, c.want)
+				}
+			})
 		})
 	}
 }

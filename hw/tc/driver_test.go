@@ -15,7 +15,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
-	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 func open(t testing.TB, c Config) *Driver {

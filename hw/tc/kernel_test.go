@@ -15,8 +15,8 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/switchtest"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // namespace is this machine's kernel, in a network namespace of a test's own: a thread that has left the others'.

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/internal/netdev"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // What is sent at the loopback device comes in at it, once.

@@ -13,7 +13,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/smartinco/smartinco/hw/internal/needs"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // bench is a forwarder between two pairs of devices, and sockets at their other ends.

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/internal/nettest"
 	"github.com/smartinco/smartinco/hw/ovs/vswitch"
+	"github.com/smartinco/smartinco/internal/needs"
 )
 
 // folder is a short one: a socket's path has 107 bytes at most, which t.TempDir takes up.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/hw"
-	"github.com/smartinco/smartinco/hw/internal/needs"
 	"github.com/smartinco/smartinco/hw/standins/trexserver"
 	"github.com/smartinco/smartinco/hw/trex"
+	"github.com/smartinco/smartinco/internal/needs"
 	"github.com/smartinco/smartinco/units"
 )
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/internal/needs"
 	"github.com/smartinco/smartinco/numeric"
 )
 
@@ -123,7 +124,7 @@ func needsProgram(t *testing.T) {
 		t.Skip("does not apply: go test -program haproxy holds the policies against the program")
 	}
 	if _, err := exec.LookPath(*program); err != nil {
-		t.Skip("no HAProxy: install the package haproxy:", err)
+		needs.This(t, "no HAProxy: install the package haproxy")
 	}
 }
 

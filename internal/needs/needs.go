@@ -14,7 +14,7 @@ func This(t testing.TB, missing string) {
 	switch {
 	case missing == "":
 	case os.Getenv("SMARTINCO_NO_SKIP") != "":
-		t.Fatal("missing, and SMARTINCO_NO_SKIP is set: ", missing)
+		t.Fatal("missing, and SMARTINCO_NO_SKIP is set:", missing)
 	default:
 		t.Skip(missing)
 	}
