@@ -100,10 +100,12 @@ type NIC struct {
 	Cores          int         `yaml:"cores" default:"0" min:"0"`
 }
 
-// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it.
+// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it, unless the profile does.
 func (nic NIC) Unused(key string) bool {
-	return key == "instance_watts" && nic.InstanceWatts == 0 ||
-		(key == "core_watts" || key == "cores") && (nic.CoreWatts == 0 || nic.Cores == 0)
+	profile := builtinNICs()[nic.Profile]
+	return key == "instance_watts" && nic.InstanceWatts == 0 && profile.InstanceWatts == 0 ||
+		(key == "core_watts" || key == "cores") && nic.CoreWatts == 0 && nic.Cores == 0 &&
+			profile.CoreWatts == 0 && profile.Cores == 0
 }
 
 // Docs implements strictyaml.Documented.
