@@ -26,13 +26,13 @@ type room struct {
 var house = [][]room{
 	{{"cmd/smartinco", []string{"the command line: a file a verb, no logic of its own"}, 1, nil}},
 	{
-		{"study", []string{"points of a sweep: run, resume, table"}, 0.36, nil},
+		{"study", []string{"points of a sweep; optimize: the best"}, 0.36, nil},
 		{"plots", []string{"figures from records; chart: their kit"}, 0.37, nil},
 		{"report", []string{"one page from records"}, 0.27, nil},
 	},
 	{
 		{"sim", []string{
-			"the simulated plant", "queue of events, rules, containers, faults", "fluid, packet: the two engines",
+			"the simulated plant", "queue of events, rules, containers, faults", "fluid, packet, request: the engines",
 			"contention: what n instances can do", "bruteforce: a third simulator, for tests",
 		}, 0.5, nil},
 		{"hw", []string{
@@ -51,7 +51,7 @@ var house = [][]room{
 			"what runs on the SmartNIC: a state machine without clock or I/O, actions = Handle(now, event)",
 		}, 0.84, []room{
 			{"policy", []string{"the contract", "of all policies;", "policytest: its", "conformance suite"}, 0.24, nil},
-			{"scheduler", []string{"which instance", "takes a flow:", "thesis, choices,", "hashing, rss"}, 0.27, nil},
+			{"scheduler", []string{"which instance", "takes a flow, or", "a request (with", "dispatch)"}, 0.27, nil},
 			{"autoscaler", []string{"how many", "instances: stages", "and policies"}, 0.27, nil},
 			{"telemetry", []string{"counters", "to rates"}, 0.22, nil},
 		}},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
+	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/units"
 )
@@ -39,7 +40,7 @@ func cycle(o *Orchestrator, e *Event, id flow.ID) {
 }
 
 func TestDecisionsDoNotAllocate(t *testing.T) {
-	for _, p := range scheduler.Policies.Infos() {
+	for _, p := range scheduler.On(policy.Flows).Infos() {
 		for _, log := range []Logger{nil, discard{}} {
 			o := steady(t, 100, p.Name, log)
 			var e Event
@@ -66,7 +67,7 @@ func TestDecisionsDoNotAllocate(t *testing.T) {
 }
 
 func benchmarkSchedule(b *testing.B, n int) {
-	for _, p := range scheduler.Policies.Infos() {
+	for _, p := range scheduler.On(policy.Flows).Infos() {
 		for _, log := range []Logger{nil, discard{}} {
 			b.Run(fmt.Sprintf("%s/log=%v", p.Name, log != nil), func(b *testing.B) {
 				o := steady(b, n, p.Name, log)

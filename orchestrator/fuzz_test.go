@@ -41,7 +41,7 @@ func script(b []byte) (Config, []Event, []units.Time) {
 	if len(b) > 0 {
 		first, b = b[0], b[1:]
 	}
-	pols := scheduler.Policies.Infos()
+	pols := scheduler.On(policy.Flows).Infos()
 	c := config(func(c *Config) {
 		c.Scheduler.Policy = scheduler.Named(pols[int(first)%len(pols)].Name)
 		if c.Scheduler.Policy.Name == "maglev" { // to fill the usual table takes most of the test's time

@@ -77,15 +77,11 @@ func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 // shown are the states of living instances as policies know them.
 var shown = [...]policy.State{starting: policy.Starting, ready: policy.Ready, draining: policy.Draining}
 
-// logSteps logs the recommendation always, the stages behind it only if the outcome or any of them changed the number.
+// logSteps logs the recommendation, and those of the stages behind it that changed the number.
 func (o *Orchestrator) logSteps(current int, steps []policy.Step) {
-	changed := o.desired != current
-	for i := 1; i < len(steps); i++ {
-		changed = changed || steps[i].Desired != steps[i-1].Desired
-	}
 	for i, s := range steps {
-		if i > 0 && !changed {
-			return
+		if i > 0 && s.Desired == steps[i-1].Desired {
+			continue
 		}
 		policy := "" // only the recommendation is the policy's
 		if i == 0 {

@@ -47,12 +47,15 @@ func (g *stages) add(d *orchestrator.Decision, each func(Evaluation)) {
 		g.end(each)
 		g.of, g.open = Evaluation{d.At, d.Current, d.Desired, "", d.Reason}, true
 	case !g.open:
-	case d.At != g.of.At || d.Flow != -1 || d.Instance != 0:
+	case d.At != g.of.At || !scales(d):
 		g.end(each)
 	case d.Desired != g.of.Desired:
 		g.of.Desired, g.of.Stage, g.of.Reason = d.Desired, d.Kind, d.Reason
 	}
 }
+
+// scales reports whether a decision is one of the stages of an evaluation.
+func scales(d *orchestrator.Decision) bool { return d.Flow == -1 && d.Instance == 0 }
 
 func (g *stages) end(each func(Evaluation)) {
 	if g.open {

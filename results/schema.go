@@ -148,7 +148,7 @@ func (d Drops) Sum() float64 { return d.Link + d.ESwitch + d.SlowPath + d.Instan
 
 // Run is run.json: what ran and what came of it. Nothing in it depends on the clock or on the machine.
 type Run struct {
-	Format       int      `json:"format"` // 2; 1 before there was Log
+	Format       int      `json:"format"` // 3; 2 with every stage in the log; 1 before there was Log
 	Name         string   `json:"name"`
 	Plant        string   `json:"plant"`  // Simulated or Hardware
 	Engine       string   `json:"engine"` // fluid, packet, or the testbed's name
@@ -167,6 +167,10 @@ type Run struct {
 	Conservation Check    `json:"conservation"`
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
+
+	// Unit is PerRequest where rows count requests, which Requests says more of. Elsewhere they count packets.
+	Unit     string    `json:"unit,omitempty"`
+	Requests *Requests `json:"requests,omitempty"`
 
 	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
 	// study's rows have them.

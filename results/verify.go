@@ -12,6 +12,11 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+// ErrNoDecisions says that a record cannot be fed to an orchestrator: that of the engine of requests, of which there
+// are millions a second, holds none of its decisions.
+var ErrNoDecisions = errors.New("the record of engine: request holds no decisions to verify: want the scenario run " +
+	"again, which gives the same record")
+
 // Verified is what came of verifying a record on disk.
 type Verified struct {
 	Dir     string `json:"dir"`
@@ -33,6 +38,12 @@ func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
 	sc, err := scenarios.FromRecord(dir, rec.Run.Scenario, rec.Run.Seed)
 	if err != nil {
 		return v, errors.Join(damage, Damaged(err))
+	}
+	if rec.Run.Unit == PerRequest {
+		if damage == nil {
+			damage = fmt.Errorf("%s: the files are whole; %w", dir, ErrNoDecisions)
+		}
+		return v, damage
 	}
 	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
 	v.Verification, err = rec.Verify(sc.Orchestrator())
@@ -64,9 +75,10 @@ type Difference struct {
 }
 
 // Verify feeds the record's events, at their times, to a new orchestrator of the given configuration, which must decide
-// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. The
-// record of a run that was killed is verified up to its last full line. The error is that of reading the log; a
-// difference is no error.
+// and act as the log says: simulated or on hardware, what an orchestrator does follows from its events alone. Of a
+// record before format 3, the stages of the autoscaler that left the number as it was are passed over. The record of a
+// run that was killed is verified up to its last full line. The error is that of reading the log; a difference is no
+// error.
 func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	again := &replayed{}
 	orch, err := orchestrator.New(cfg, again)
@@ -76,7 +88,8 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	v := &Verification{Complete: r.Run.Complete}
 	var event Entry
 	var recorded []string
-	line, at := 0, 0 // of the log, and of the event
+	var stage *orchestrator.Decision // the last of the event's evaluation
+	line, at := 0, 0                 // of the log, and of the event
 	compare := func(cut bool) {
 		if event.Event == nil {
 			return
@@ -109,6 +122,13 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 			} else {
 				v.Decisions++
 			}
+			if d := e.Decision; d != nil && scales(d) {
+				idle := stage != nil && d.Desired == stage.Desired
+				stage = d
+				if idle && r.Run.Format < 3 { // which logged the stages that left the number as it was
+					continue
+				}
+			}
 			recorded = append(recorded, e.String())
 			continue
 		}
@@ -116,7 +136,7 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 			return v, nil
 		}
 		v.Events++
-		event, at, recorded = e, line, nil
+		event, at, recorded, stage = e, line, nil, nil
 	}
 	if event.Event == nil && !r.killed {
 		return nil, Damaged(fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName)))

@@ -81,8 +81,8 @@ func MLflow(ctx context.Context, st *scenarios.Study, dir, version string, jobs 
 			files["params/"+c.Key] = c.Value
 		}
 		for _, c := range columns {
-			if v := c.of(row); v != true && v != false {
-				files["metrics/"+c.name] = "0 " + cell(v) + " 0\n"
+			if v := c.Of(row); v != true && v != false {
+				files["metrics/"+c.Name] = "0 " + cell(v) + " 0\n"
 			}
 		}
 		for _, folder := range []string{"artifacts", "metrics", "params", "tags"} {

@@ -147,7 +147,7 @@ func readSummary(path string) (*summary, error) {
 	r := csv.NewReader(f)
 	r.ReuseRecord = false
 	head, err := r.Read()
-	end := slices.Index(head, columns[0].name)
+	end := slices.Index(head, columns[0].Name)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, refusal{fmt.Errorf("%s: %w", path, err)}
 	}
@@ -159,8 +159,8 @@ func readSummary(path string) (*summary, error) {
 		t.index[name] = i
 	}
 	for _, c := range columns[:2] {
-		if _, ok := t.index[c.name]; !ok {
-			return nil, refusef("%s: no column %s: want a summary that smartinco sweep wrote", path, c.name)
+		if _, ok := t.index[c.Name]; !ok {
+			return nil, refusef("%s: no column %s: want a summary that smartinco sweep wrote", path, c.Name)
 		}
 	}
 	if t.rows, err = r.ReadAll(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -26,53 +25,13 @@ const (
 	TableName   = "table.parquet"
 )
 
-// column is a column of the summary behind the coordinates. of gives a bool, an int64 or a float64.
-type column struct {
-	name string
-	of   func(*results.Run) any
-}
-
-var columns = slices.Concat(fates, costs())
-
-// fates are what became of the packets, the flows and the rules.
-var fates = []column{
-	{"complete", func(r *results.Run) any { return r.Complete }},
-	{"conserved", func(r *results.Run) any { return r.Conservation.Holds }},
-	{"offered", func(r *results.Run) any { return r.Totals.Offered }},
-	{"processed", func(r *results.Run) any { return r.Totals.Processed }},
-	{"queued", func(r *results.Run) any { return r.Totals.Queued }},
-	{"dropped", func(r *results.Run) any { return results.Round(r.Totals.Dropped.Sum()) }},
-	{"dropped_link", func(r *results.Run) any { return r.Totals.Dropped.Link }},
-	{"dropped_eswitch", func(r *results.Run) any { return r.Totals.Dropped.ESwitch }},
-	{"dropped_slowpath", func(r *results.Run) any { return r.Totals.Dropped.SlowPath }},
-	{"dropped_instance", func(r *results.Run) any { return r.Totals.Dropped.Instance }},
-	{"dropped_rejected", func(r *results.Run) any { return r.Totals.Dropped.Rejected }},
-	{"slowpath", func(r *results.Run) any { return r.Totals.SlowPath }},
-	{"reordered", func(r *results.Run) any { return r.Totals.Reordered }},
-	{"flows", func(r *results.Run) any { return r.Totals.Flows }},
-	{"moves", func(r *results.Run) any { return r.Totals.Moves }},
-	{"rules_installed", func(r *results.Run) any { return r.Totals.RulesInstalled }},
-	{"rules_rejected", func(r *results.Run) any { return r.Totals.RulesRejected }},
-}
-
-// costs are what the controller cost; NaN where that is not known.
-func costs() (cs []column) {
-	for _, c := range results.CostTable {
-		cs = append(cs, column{c.Name, func(r *results.Run) any {
-			if v, known := r.Costs[c.Name]; known {
-				return v
-			}
-			return math.NaN()
-		}})
-	}
-	return cs
-}
+var columns = results.Columns()
 
 // metrics are the names of the columns that are numbers.
 func metrics() (names []string) {
 	for _, c := range columns {
-		if _, isBool := c.of(&results.Run{}).(bool); !isBool {
-			names = append(names, c.name)
+		if _, isBool := c.Of(&results.Run{}).(bool); !isBool {
+			names = append(names, c.Name)
 		}
 	}
 	return names
@@ -80,15 +39,15 @@ func metrics() (names []string) {
 
 // metric is a column of numbers.
 func metric(name string) (func(*results.Run) float64, bool) {
-	i := slices.IndexFunc(columns, func(c column) bool { return c.name == name })
+	i := slices.IndexFunc(columns, func(c results.Column) bool { return c.Name == name })
 	if i < 0 || !slices.Contains(metrics(), name) {
 		return nil, false
 	}
 	return func(r *results.Run) float64 {
-		if n, whole := columns[i].of(r).(int64); whole {
+		if n, whole := columns[i].Of(r).(int64); whole {
 			return float64(n)
 		}
-		return columns[i].of(r).(float64)
+		return columns[i].Of(r).(float64)
 	}, true
 }
 
@@ -114,7 +73,7 @@ func writeCSV(out io.Writer, st *scenarios.Study, rows []*results.Run) error {
 		head = append(head, c.Key)
 	}
 	for _, c := range columns {
-		head = append(head, c.name)
+		head = append(head, c.Name)
 	}
 	w.Write(head)
 	for i, row := range rows {
@@ -126,7 +85,7 @@ func writeCSV(out io.Writer, st *scenarios.Study, rows []*results.Run) error {
 			line = append(line, c.Value)
 		}
 		for _, c := range columns {
-			line = append(line, cell(c.of(row)))
+			line = append(line, cell(c.Of(row)))
 		}
 		w.Write(line)
 	}
@@ -143,11 +102,11 @@ func writeTable(out io.Writer, st *scenarios.Study, rows []*results.Run) error {
 		fields = append(fields, field(len(fields), a.key, a.value(&st.Runs[0])))
 	}
 	for _, c := range columns {
-		name := c.name
+		name := c.Name
 		if slices.ContainsFunc(axes, func(a typedAxis) bool { return a.key == name }) {
 			name = "result_" + name // no key of a scenario has such a name now
 		}
-		fields = append(fields, field(len(fields), name, c.of(&results.Run{})))
+		fields = append(fields, field(len(fields), name, c.Of(&results.Run{})))
 	}
 	row := reflect.New(reflect.StructOf(fields))
 	w := parquet.NewWriter(out, parquet.SchemaOf(row.Interface()), parquet.CreatedBy("smartinco", "1", "0"),
@@ -161,7 +120,7 @@ func writeTable(out io.Writer, st *scenarios.Study, rows []*results.Run) error {
 			values = append(values, a.value(&st.Runs[i]))
 		}
 		for _, c := range columns {
-			values = append(values, c.of(rows[i]))
+			values = append(values, c.Of(rows[i]))
 		}
 		for k, v := range values {
 			row.Elem().Field(k).Set(reflect.ValueOf(v))
@@ -217,7 +176,7 @@ func ownTables(dir string) error {
 		SummaryName: func(head, _ string) bool {
 			line, _, _ := strings.Cut(head, "\n")
 			return strings.HasPrefix(line, "run,") &&
-				strings.Contains(line, fmt.Sprintf(",%s,%s,%s,", columns[0].name, columns[1].name, columns[2].name))
+				strings.Contains(line, fmt.Sprintf(",%s,%s,%s,", columns[0].Name, columns[1].Name, columns[2].Name))
 		},
 		TableName: func(head, tail string) bool {
 			return strings.HasPrefix(head, "PAR1") && strings.Contains(tail, "smartinco version ")

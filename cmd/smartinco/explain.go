@@ -32,9 +32,9 @@ func explain(out io.Writer, tables []policyTable, format string) error {
 // classes say what the classes of telemetry are.
 var classes = map[string]string{
 	"T0": "T0, what is always known",
-	"T1": "T1, the flows that the orchestrator assigned",
+	"T1": "T1, the flows or requests that the orchestrator assigned",
 	"T2": "T2, the switch's counters, as old as the telemetry window",
-	"T3": "T3, what an agent on an instance reports",
+	"T3": "T3, what an agent on an instance reports, or its reply to a request",
 	"T5": "T5, the true rates of flows and what is to come, which a simulator alone knows",
 }
 
@@ -45,6 +45,9 @@ func (p *policy) page(out io.Writer) {
 	line("rule", p.Description)
 	if p.Family != "" {
 		line("family", p.Family)
+	}
+	if p.Unit != "" {
+		line("decides", "on "+strings.ReplaceAll(p.Unit, ", ", " and on "))
 	}
 	line("source", p.Source)
 	line("differs", cmp.Or(p.Deviates, "nowhere that is known"))

@@ -21,6 +21,7 @@ type policy struct {
 	Name        string               `json:"name"`
 	Family      string               `json:"family,omitempty"`
 	Description string               `json:"description"`
+	Unit        string               `json:"unit,omitempty"` // of scheduling: flows, requests or both
 	Telemetry   []string             `json:"telemetry"`
 	Tuple       bool                 `json:"five_tuple,omitempty"`
 	Tenant      bool                 `json:"tenant,omitempty"`
@@ -134,14 +135,14 @@ func policyTables() []policyTable {
 	for _, row := range scheduler.Policies {
 		p := described(row.Info)
 		p.Family, p.Tuple, p.Tenant = scheduler.Families.Of(row.Name), row.Tuple, row.Tenant
-		p.Reasons, p.Counters = row.Reasons, row.Counters
+		p.Unit, p.Reasons, p.Counters = row.Unit.String(), row.Reasons, row.Counters
 		p.Best = "lowest"
 		if row.Highest {
 			p.Best = "highest"
 		}
 		o := scheduler.DefaultOptions()
 		o.Policy = scheduler.Named(row.Name)
-		p.Does = beside(o)
+		p.Does = beside(&row, o)
 		p.options(schedulers.Key, o.Policy, o, func(name, key string) bool {
 			return scheduler.Options{Policy: strictyaml.Choice{Name: name}}.Unused(key)
 		}, scheduler.Policies.Names())
@@ -177,25 +178,32 @@ func described(i contract.Info) policy {
 		Score: i.Score, State: i.State, Cost: i.Cost, Deviates: i.Deviates}
 }
 
-// beside is what a scheduling policy does beside answering for each flow.
-func beside(o scheduler.Options) (does []string) {
-	s, err := scheduler.New(o, 1)
+// beside is what a scheduling policy does beside answering for each flow or request.
+func beside(row *contract.Row, o scheduler.Options) (does []string) {
+	unit := contract.Flows
+	if !row.On(unit) {
+		unit = contract.Requests
+	}
+	p, _, err := scheduler.Make(row, o, unit, 1)
 	if err != nil {
 		return nil
 	}
-	if _, ok := s.Policy.(contract.Mover); ok {
+	if _, ok := p.(contract.Mover); ok {
 		does = append(does, "moves flows that have an instance, at times of its own")
 	}
-	switch s.Row().Dispatch {
+	switch row.Dispatch {
 	case contract.ByEither:
 		does = append(does, "can do without rules: scheduler.rules: none")
 	case contract.ByPacket:
 		does = append(does, "does without rules")
 	}
-	if _, ok := s.Policy.(contract.Ranker); ok {
-		does = append(does, "has held flows wait in queues of its own")
+	if _, ok := p.(contract.Prober); ok {
+		does = append(does, "asks instances how they are, with each request")
 	}
-	if _, ok := s.Policy.(contract.Estimator); ok {
+	if _, ok := p.(contract.Ranker); ok {
+		does = append(does, "has held "+unit.String()+" wait in queues of its own")
+	}
+	if _, ok := p.(contract.Estimator); ok {
 		does = append(does, "tells the autoscaler what a held flow would bring")
 	}
 	return does

@@ -48,6 +48,7 @@ func (t *policyTable) markdown() string {
 	}{
 		{"`" + t.Key + "`", func(p *policy) string { return "`" + p.Name + "`" }},
 		{"family", func(p *policy) string { return p.Family }},
+		{"unit", func(p *policy) string { return p.Unit }},
 		{"rule", func(p *policy) string { return p.Description }},
 		{"sees", func(p *policy) string { return strings.Join(p.Telemetry, " ") }},
 		{"cost", func(p *policy) string { return p.Cost }},
@@ -103,6 +104,7 @@ func TestAPageSaysAllThatTheRowSays(t *testing.T) {
 			got := strings.Join(strings.Fields(b.String()), " ")
 			want := append([]string{p.Name, p.Family, p.Description, p.Source, p.Score, p.State, p.Cost,
 				cmp.Or(p.Deviates, "nowhere")}, append(p.Reasons, p.Counters...)...)
+			want = append(want, strings.Split(p.Unit, ", ")...)
 			for _, o := range p.Options {
 				want = append(want, o.Name, o.Value, o.Default, o.Doc)
 			}

@@ -127,10 +127,14 @@ const (
 	Either               // both, by one rule
 )
 
+// String is the unit as documents have it.
+func (u Unit) String() string { return [...]string{"flows", "requests", "flows, requests"}[u] }
+
 // Row is a scheduling policy in the table of its family.
 type Row struct {
 	Info
 	Unit     Unit
+	Requests Class // what it looks at where it decides on requests, if less than Sees; 0: all of Sees
 	Dispatch Dispatch
 	Highest  bool      // the highest score is the best one; otherwise the lowest
 	Tuple    bool      // it looks at the flow's five-tuple
@@ -139,6 +143,17 @@ type Row struct {
 	Reasons  []string  // of its answers, in the decision log
 	Counters []string  // what it counts itself, in Env.Counts
 	Maker
+}
+
+// On reports whether the policy decides on units of that kind, Flows or Requests.
+func (r *Row) On(u Unit) bool { return r.Unit == u || r.Unit == Either }
+
+// Shown is what the policy looks at where it decides on units of that kind, and all that it may be shown.
+func (r *Row) Shown(u Unit) Class {
+	if u == Requests && r.Requests != 0 {
+		return r.Requests
+	}
+	return r.Sees
 }
 
 // Maker makes policies of one kind from their options. An error of New begins with the option's name and a colon.

@@ -33,25 +33,42 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 	return Host(Policies.Find(o.Policy.Name), o, seed)
 }
 
-// Host makes a policy that need not be in the table.
+// Host makes a policy of flows that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
-	env := policy.Env{
-		Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Counts: make([]uint64, len(row.Counters)),
+	if !row.On(policy.Flows) {
+		return nil, fmt.Errorf("scheduler.policy: %s decides on requests, and this engine has flows: want a policy of "+
+			"flows, as smartinco policies lists them", row.Name)
 	}
-	if o.Ties == "random" {
-		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
-	}
-	p, err := row.New(o.of(row), env)
+	return HostOf(row, o, policy.Flows, seed)
+}
+
+// HostOf makes a policy for units of a kind on which it decides, Flows or Requests.
+func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Scheduler, error) {
+	p, counts, err := Make(row, o, unit, seed)
 	if err != nil {
-		return nil, fmt.Errorf("scheduler.policy.%s.%w", row.Name, err)
+		return nil, err
 	}
 	s := &Scheduler{Policy: p, row: row, ruleless: o.withoutRules(row), noTarget: policy.Hold,
 		reasons: slices.Concat(row.Reasons, noInstance), budget: o.MoveBudget}
-	s.counts.reasons, s.counts.own = make([]uint64, len(s.reasons)), env.Counts
+	s.counts.reasons, s.counts.own = make([]uint64, len(s.reasons)), counts
 	if o.NoInstance == "drop" {
 		s.noTarget = policy.Drop
 	}
 	return s, nil
+}
+
+// Make makes the policy alone, for units of a kind on which it decides, Flows or Requests. Its random streams are those
+// of the seed; counts are its own counters, to which it adds.
+func Make(row *policy.Row, o Options, unit policy.Unit, seed uint64) (p policy.Policy, counts []uint64, err error) {
+	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Unit: unit,
+		Counts: make([]uint64, len(row.Counters))}
+	if o.Ties == "random" {
+		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
+	}
+	if p, err = row.New(o.of(row), env); err != nil {
+		return nil, nil, fmt.Errorf("scheduler.policy.%s.%w", row.Name, err)
+	}
+	return p, env.Counts, nil
 }
 
 // noInstance are the reasons of the host, which answers in place of the policy where no instance takes work.

@@ -22,7 +22,7 @@ func options(name string, edit func(*Options)) Options {
 }
 
 func TestWithoutAnInstance(t *testing.T) {
-	for _, row := range Policies {
+	for _, row := range On(policy.Flows) {
 		for noInstance, want := range map[string]policy.Verdict{"hold": policy.Hold, "drop": policy.Drop} {
 			s, err := New(options(row.Name, func(o *Options) { o.NoInstance = noInstance }), 1)
 			if err != nil {
@@ -36,6 +36,39 @@ func TestWithoutAnInstance(t *testing.T) {
 				t.Errorf("%s: candidates %v where there is no instance", row.Name, c)
 			}
 		}
+	}
+}
+
+// The host of flows refuses a policy of requests, and says which it is.
+func TestPoliciesOfRequestsAreRefused(t *testing.T) {
+	row := policy.Row{Info: policy.Info{Name: "probing"}, Unit: policy.Requests, Reasons: []string{"none"},
+		Maker: policy.Plain(func(policy.Env) policy.Policy { return &rated{} })}
+	_, err := Host(&row, DefaultOptions(), 1)
+	if want := "scheduler.policy: probing decides on requests, and this engine has flows"; err == nil ||
+		!strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	row.Unit = policy.Either
+	if _, err := Host(&row, DefaultOptions(), 1); err != nil {
+		t.Error(err)
+	}
+}
+
+// What requests bring is counted by nobody, so that power-of-d cannot go by it.
+func TestOptionsThatRequestsDoNotHave(t *testing.T) {
+	o := options("power-of-d", func(o *Options) {
+		v := reflect.New(reflect.TypeOf(o.Policy.Options)).Elem()
+		v.Set(reflect.ValueOf(o.Policy.Options))
+		v.FieldByName("By").SetString("load")
+		o.Policy.Options = v.Interface()
+	})
+	row := Policies.Find("power-of-d")
+	if _, _, err := Make(row, o, policy.Flows, 1); err != nil {
+		t.Error(err)
+	}
+	_, _, err := Make(row, o, policy.Requests, 1)
+	if want := "scheduler.policy.power-of-d.by: load"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 
@@ -159,7 +192,7 @@ func TestWhichPoliciesGoByWeights(t *testing.T) {
 		return slices.Contains([]string{"haproxy-source", "haproxy-hash", "hrw", "beamer"}, s) ||
 			strings.HasPrefix(s, "envoy-")
 	})
-	for _, row := range Policies {
+	for _, row := range On(policy.Flows) {
 		equal := placements(t, row.Name, []int32{2, 2, 2}, []int32{0, 0, 0})
 		for _, c := range []struct {
 			what         string

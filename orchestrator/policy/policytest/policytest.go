@@ -1,4 +1,5 @@
-// Package policytest holds a scheduling policy to the contract of package policy. A family's test is
+// Package policytest holds a scheduling policy to the contract of package policy: in a world of flows, in one of
+// requests, or in both, as its row says. A family's test is
 //
 //	func TestContract(t *testing.T) {
 //		for _, row := range Policies {
@@ -32,10 +33,17 @@ func Options(row *policy.Row) any {
 	return o.Elem().Interface()
 }
 
-// New makes a policy with a stream of its own from the seed. Ties are broken by number.
+// New makes a policy with a stream of its own from the seed. Ties are broken by number. Where the row says that it
+// decides on requests alone, it is made for those, and otherwise for flows.
 func New(t testing.TB, row *policy.Row, options any, seed uint64) policy.Policy {
 	t.Helper()
-	env := policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)), Counts: make([]uint64, len(row.Counters))}
+	return Of(t, row, options, seed, unitsOf(row)[0])
+}
+
+// Of makes a policy as New does, for flows or for requests.
+func Of(t testing.TB, row *policy.Row, options any, seed uint64, unit policy.Unit) policy.Policy {
+	t.Helper()
+	env := policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)), Counts: make([]uint64, len(row.Counters)), Unit: unit}
 	p, err := row.New(options, env)
 	if err != nil {
 		t.Fatalf("%s with %+v: %v", row.Name, options, err)
@@ -43,21 +51,49 @@ func New(t testing.TB, row *policy.Row, options any, seed uint64) policy.Policy 
 	return p
 }
 
-// Run tests a policy in random worlds, with the defaults of its options and with each of the others given.
+// unitsOf are the kinds of units on which a policy decides.
+func unitsOf(row *policy.Row) (all []policy.Unit) {
+	for _, u := range []policy.Unit{policy.Flows, policy.Requests} {
+		if row.On(u) {
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// Run tests a policy in random worlds, with the defaults of its options and with each of the others given. Options with
+// which New fails for requests, as where they ask for what is not known of those, are tried with flows alone.
 func Run(t *testing.T, row policy.Row, others ...any) {
 	t.Run(row.Name, func(t *testing.T) {
 		t.Run("is described", func(t *testing.T) { described(t, &row) })
-		for _, options := range append([]any{Options(&row)}, others...) {
-			t.Run(fmt.Sprintf("%+v", options), func(t *testing.T) {
-				for seed := range uint64(8) {
-					w := newWorld(t, &row, options, seed)
-					for range 400 {
-						w.step()
-					}
-				}
-			})
+		for _, unit := range unitsOf(&row) {
+			for _, options := range append([]any{Options(&row)}, others...) {
+				t.Run(fmt.Sprintf("%v %+v", unit, options), func(t *testing.T) { random(t, &row, options, unit) })
+			}
 		}
 	})
+}
+
+func random(t *testing.T, row *policy.Row, options any, unit policy.Unit) {
+	if unit == policy.Flows {
+		for seed := range uint64(8) {
+			w := newWorld(t, row, options, seed, unit)
+			for range 400 {
+				w.step()
+			}
+		}
+		return
+	}
+	if _, err := row.New(options, policy.Env{Unit: unit, Counts: make([]uint64, len(row.Counters))}); err != nil &&
+		row.On(policy.Flows) {
+		t.Skipf("not of requests: %v", err)
+	}
+	for seed := range uint64(12) {
+		newPlant(t, row, options, seed).run(400)
+	}
+	if n := NewSteady(t, row, options, 64).allocations(); n > 0 {
+		t.Errorf("%v allocations in 1000 requests, want none", n)
+	}
 }
 
 func described(t *testing.T, row *policy.Row) {
@@ -71,13 +107,20 @@ func described(t *testing.T, row *policy.Row) {
 	if row.Dispatch != policy.ByRule && row.Sees != policy.T0 {
 		t.Errorf("the row sees %v: want T0 alone, since no rule is counted and no flow is known", row.Sees)
 	}
+	if seen := row.Shown(policy.Requests); row.On(policy.Requests) && (seen.Has(policy.T2) || !row.Sees.Has(seen)) {
+		t.Errorf("of requests the row sees %v, of %v: want less, and no T2, since their packets are not counted", seen,
+			row.Sees)
+	}
 }
 
 // world is instances that come and go, and flows. Two copies of the policy live in it: one is asked with a log, one
 // without, and they must not differ.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	row    *policy.Row
+	unit   policy.Unit
+	sees   policy.Class
+	sent   func(*policy.Work) // what follows a placement; nil: nothing
 	rand   *rand.Rand
 	copies [2]policy.Policy
 	view   policy.View
@@ -87,14 +130,15 @@ type world struct {
 	seen   flow.ID
 }
 
-func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
-	w := &world{t: t, row: row, rand: rand.New(rand.NewPCG(seed, 2)), next: 1, view: policy.View{Limit: 10e6}}
+func newWorld(t testing.TB, row *policy.Row, options any, seed uint64, unit policy.Unit) *world {
+	w := &world{t: t, row: row, unit: unit, sees: row.Shown(unit), rand: rand.New(rand.NewPCG(seed, 2)), next: 1,
+		view: policy.View{Limit: 10e6}}
 	w.view.SlowStart = units.Time(w.rand.IntN(2)*w.rand.IntN(9)) * units.Second
 	if w.view.FullConn = int32(w.rand.IntN(2) * w.rand.IntN(20)); w.view.FullConn > 0 {
 		w.view.MinConn = []int32{}
 	}
 	for i := range w.copies {
-		w.copies[i] = New(t, row, options, seed)
+		w.copies[i] = Of(t, row, options, seed, unit)
 	}
 	return w
 }
@@ -102,7 +146,7 @@ func newWorld(t *testing.T, row *policy.Row, options any, seed uint64) *world {
 func (w *world) tell(e policy.Event) {
 	v := w.view
 	v.IDs, v.Flows = slices.Clone(v.IDs), slices.Clone(v.Flows)
-	v.Load, v.Back = slices.Clone(v.Load), slices.Clone(v.Back)
+	v.Load, v.Back, v.Queue = slices.Clone(v.Load), slices.Clone(v.Back), slices.Clone(v.Queue)
 	v.Live, v.LiveLoad, v.Delay = slices.Clone(v.Live), slices.Clone(v.LiveLoad), slices.Clone(v.Delay)
 	v.Weight, v.MaxConn, v.MinConn = slices.Clone(v.Weight), slices.Clone(v.MaxConn), slices.Clone(v.MinConn)
 	for _, p := range w.copies {
@@ -136,30 +180,48 @@ func (w *world) step() {
 }
 
 func (w *world) join() {
-	v := &w.view
-	v.IDs = append(v.IDs, w.next)
-	v.Weight = append(v.Weight, int32(w.rand.IntN(6)*w.rand.IntN(3)))
-	v.MaxConn = append(v.MaxConn, int32(w.rand.IntN(4)*w.rand.IntN(2)))
-	if v.MinConn != nil {
-		v.MinConn = append(v.MinConn, int32(w.rand.IntN(4)))
-	}
+	w.joinAt(len(w.view.IDs), w.next)
 	w.next += flow.Instance(1 + w.rand.IntN(2))
-	if w.row.Sees.Has(policy.T1) {
-		v.Flows = append(v.Flows, 0)
+	w.tell(policy.Event{Kind: policy.Joined, Slot: len(w.view.IDs) - 1})
+}
+
+// joinAt makes the row of an instance that takes work from now on.
+func (w *world) joinAt(slot int, id flow.Instance) {
+	v := &w.view
+	v.IDs = slices.Insert(v.IDs, slot, id)
+	v.Weight = slices.Insert(v.Weight, slot, int32(w.rand.IntN(6)*w.rand.IntN(3)))
+	v.MaxConn = slices.Insert(v.MaxConn, slot, int32(w.rand.IntN(4)*w.rand.IntN(2)))
+	if v.MinConn != nil {
+		v.MinConn = slices.Insert(v.MinConn, slot, int32(w.rand.IntN(4)))
 	}
-	if w.row.Sees.Has(policy.T2) {
-		v.Load, v.Back = append(v.Load, 0), append(v.Back, 0)
+	if w.sees.Has(policy.T1) {
+		v.Flows = slices.Insert(v.Flows, slot, 0)
 	}
-	if w.row.Sees.Has(policy.T3) {
-		v.Delay = append(v.Delay, 0)
+	if w.sees.Has(policy.T2) {
+		v.Load, v.Back = slices.Insert(v.Load, slot, 0), slices.Insert(v.Back, slot, 0)
 	}
-	w.tell(policy.Event{Kind: policy.Joined, Slot: len(v.IDs) - 1})
+	switch {
+	case w.sees.Has(policy.T3) && w.unit == policy.Flows:
+		v.Delay = slices.Insert(v.Delay, slot, 0)
+	case w.sees.Has(policy.T3):
+		v.Queue = slices.Insert(v.Queue, slot, 0)
+	}
 }
 
 // leave takes an instance off, and then ends its flows, as when it dies.
 func (w *world) leave(slot int) {
+	id := w.view.IDs[slot]
+	w.left(slot)
+	for i := len(w.flows) - 1; i >= 0; i-- {
+		if w.flows[i].At == id {
+			w.end(i)
+		}
+	}
+}
+
+// left takes the row of an instance away.
+func (w *world) left(slot int) {
 	v := &w.view
-	id := v.IDs[slot]
 	w.tell(policy.Event{Kind: policy.Left, Slot: slot})
 	v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 	v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
@@ -176,16 +238,14 @@ func (w *world) leave(slot int) {
 	if v.Delay != nil {
 		v.Delay = slices.Delete(v.Delay, slot, slot+1)
 	}
-	for i := len(w.flows) - 1; i >= 0; i-- {
-		if w.flows[i].At == id {
-			w.end(i)
-		}
+	if v.Queue != nil {
+		v.Queue = slices.Delete(v.Queue, slot, slot+1)
 	}
 }
 
 func (w *world) measure() {
 	w.tell(policy.Event{Kind: policy.Asked})
-	if !w.row.Sees.Has(policy.T2) {
+	if !w.sees.Has(policy.T2) {
 		return
 	}
 	v := &w.view
@@ -200,7 +260,7 @@ func (w *world) measure() {
 
 // report shows what agents report.
 func (w *world) report() {
-	if !w.row.Sees.Has(policy.T3) {
+	if !w.sees.Has(policy.T3) {
 		return
 	}
 	for i := range w.view.Delay {
@@ -295,6 +355,12 @@ func (w *world) assign(f *policy.Work, slot int) {
 }
 
 func (w *world) arrive() {
+	f := w.work()
+	w.settle(f, w.ask(f))
+}
+
+// work is a new unit, with what the row shows of it.
+func (w *world) work() *policy.Work {
 	f := &policy.Work{Flow: w.seen}
 	w.seen++
 	if w.row.Tuple {
@@ -303,10 +369,10 @@ func (w *world) arrive() {
 	if w.row.Tenant {
 		f.Tenant = []string{"", "a", "b"}[w.rand.IntN(3)]
 	}
-	if w.row.Sees.Has(policy.T5) {
+	if w.sees.Has(policy.T5) {
 		f.Rate = float64(w.rand.IntN(4)) * 2.5e6
 	}
-	w.settle(f, w.ask(f))
+	return f
 }
 
 func (w *world) settle(f *policy.Work, a policy.Answer) {
@@ -315,10 +381,18 @@ func (w *world) settle(f *policy.Work, a policy.Answer) {
 	case policy.Place:
 		w.assign(f, a.Slot)
 		w.flows = append(w.flows, f)
+		if w.sent != nil {
+			w.sent(f)
+		}
 	case policy.Hold:
-		w.held = append(w.held, f)
-		w.tell(policy.Event{Kind: policy.Queued, Slot: -1, Work: f})
+		w.hold(f)
 	}
+}
+
+// hold has a unit wait.
+func (w *world) hold(f *policy.Work) {
+	w.held = append(w.held, f)
+	w.tell(policy.Event{Kind: policy.Queued, Slot: -1, Work: f})
 }
 
 // Tuple draws a five-tuple, of IPv4 or IPv6.

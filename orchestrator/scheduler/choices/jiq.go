@@ -15,6 +15,7 @@ var jiqRow = policy.Row{
 		Score:  "flows", Sees: policy.T0 | policy.T1,
 		State: "a list of the idle instances", Cost: "n, to keep the list; constant without idle instances",
 		Deviates: "a job is a flow; one dispatcher has the only list, so that idle instances choose among none"},
+	Unit:    policy.Either,
 	Reasons: []string{"idle longest", "none is idle: drawn"},
 	Maker:   policy.Plain(func(env policy.Env) policy.Policy { return &jiq{rand: env.Rand} }),
 }

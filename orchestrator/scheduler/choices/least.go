@@ -8,6 +8,7 @@ var leastConnections = policy.Row{
 		Source: "Winston, J. Appl. Probab. 14 (1977) 181",
 		Score:  "flows", Sees: policy.T0 | policy.T1, Cost: "n",
 		Deviates: "a queue is the flows assigned and not ended, all of which are served at once"},
+	Unit:    policy.Either,
 	Reasons: []string{"fewest flows"},
 	Maker:   leastBy("flows"),
 }

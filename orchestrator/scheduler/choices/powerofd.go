@@ -1,6 +1,7 @@
 package choices
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 
@@ -13,8 +14,10 @@ var powerOfD = policy.Row{
 		Score:  "flows, or packets a second with by: load", Sees: policy.T0 | policy.T1 | policy.T2,
 		Cost:     "constant: d draws",
 		Deviates: "a job is a flow; the paper's choices are by the length of queues, with replacement"},
-	Reasons: []string{"best of those drawn"},
-	Maker:   policy.Make(func(o powerOptions, env policy.Env) (policy.Policy, error) { return newPower(o, env), nil }),
+	Unit:     policy.Either,
+	Requests: policy.T0 | policy.T1,
+	Reasons:  []string{"best of those drawn"},
+	Maker:    policy.Make(newPower),
 }
 
 type powerOptions struct {
@@ -27,7 +30,8 @@ type powerOptions struct {
 func (powerOptions) Docs() string {
 	return `
 d: instances drawn for each flow
-by: what is least of the best: flows, those assigned and not ended; load, packets a second in the last window
+by: what is least of the best: flows, those assigned and not ended, or requests not yet replied to; load, packets a
+	second in the last window, of flows alone
 replacement: whether one instance may be drawn twice. false: the d drawn are different ones, and all if there are no
 	more
 `
@@ -45,8 +49,11 @@ type power struct {
 	shuffle []int // all rows, in an order that earlier draws left
 }
 
-func newPower(o powerOptions, env policy.Env) *power {
-	return &power{rand: env.Rand, d: o.D, again: o.Replacement, score: scores[o.By]}
+func newPower(o powerOptions, env policy.Env) (policy.Policy, error) {
+	if env.Unit == policy.Requests && o.By == "load" {
+		return nil, errors.New("by: load of requests, whose packets are not counted: want flows")
+	}
+	return &power{rand: env.Rand, d: o.D, again: o.Replacement, score: scores[o.By]}, nil
 }
 
 func (p *power) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {

@@ -10,6 +10,7 @@ var randomRow = policy.Row{
 	Info: policy.Info{Name: "random", Rule: "an instance drawn at random, each with the same chance",
 		Source: "the baseline of Mitzenmacher, IEEE Trans. Parallel Distrib. Syst. 12 (2001) 1094",
 		Score:  "none: 0", Sees: policy.T0, Cost: "constant"},
+	Unit:    policy.Either,
 	Reasons: []string{"drawn"},
 	Maker:   policy.Plain(func(env policy.Env) policy.Policy { return &random{rand: env.Rand} }),
 }

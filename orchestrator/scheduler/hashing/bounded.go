@@ -14,6 +14,7 @@ var boundedRow = policy.Row{
 		State: "a ring of points, some for each instance", Cost: "n",
 		Deviates: "flows stay where they are when others end or instances come and go; " +
 			"in the paper those move that would be elsewhere, and a bin has one point"},
+	Unit:     policy.Either,
 	Tuple:    true,
 	Reasons:  []string{"next point to the flow's hash", "the next point's instance has its part: one further on"},
 	Counters: []string{"points passed over"},

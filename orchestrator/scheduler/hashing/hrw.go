@@ -18,6 +18,7 @@ var hrwRow = policy.Row{
 		State: "a hash for each instance", Cost: "n",
 		Deviates: "the hash function is xxHash's, where the first paper has a linear congruential generator"},
 	Highest:  true,
+	Unit:     policy.Either,
 	Dispatch: policy.ByEither,
 	Tuple:    true,
 	Reasons:  []string{"highest random weight", "no instance has a weight: refused"},

@@ -20,6 +20,7 @@ var maglevRow = policy.Row{
 		Cost:  "constant; the table is filled anew after a change",
 		Deviates: "rules stand for the table of connections, and never forget; without rules there is no such " +
 			"table; no weights"},
+	Unit:     policy.Either,
 	Dispatch: policy.ByEither,
 	Tuple:    true,
 	Reasons:  []string{"entry of the flow's hash"},

@@ -12,6 +12,7 @@ var moduloRow = policy.Row{
 		Rule:   "the instance at the flow's hash modulo their number; nearly all flows go elsewhere when that changes",
 		Source: "the kind of hash that Karger et al., STOC 1997, 4, replace",
 		Score:  "the instance's place", Sees: policy.T0, Cost: "constant"},
+	Unit:     policy.Either,
 	Dispatch: policy.ByEither,
 	Tuple:    true,
 	Reasons:  []string{"place of the flow's hash"},

@@ -18,6 +18,7 @@ var ringRow = policy.Row{
 		Score:  "the point's place on the ring", Sees: policy.T0,
 		State: "a ring of points, some for each instance", Cost: "log n",
 		Deviates: "the next point is taken, around a ring, where the paper takes the nearest on an interval"},
+	Unit:     policy.Either,
 	Dispatch: policy.ByEither,
 	Tuple:    true,
 	Reasons:  []string{"next point to the flow's hash"},

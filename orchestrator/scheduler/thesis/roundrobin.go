@@ -11,13 +11,22 @@ import (
 // chosen last, and after the highest the lowest of all. So an instance that leaves costs no other its turn, and one
 // that joins, whose number is the highest, does so at the end of the cycle.
 type roundRobin struct {
-	estimate
 	last flow.Instance
 	slot int // its row, if no instance has left since
 }
 
-func newRoundRobin(o Options, _ policy.Env) *roundRobin {
-	return &roundRobin{estimate: newEstimate(o, false)}
+// What requests bring is not estimated, so that there is nothing to observe.
+func newRoundRobin(o Options, env policy.Env) (policy.Policy, error) {
+	if env.Unit == policy.Requests {
+		return &struct {
+			policy.Stateless
+			roundRobin
+		}{}, nil
+	}
+	return &struct {
+		estimate
+		roundRobin
+	}{estimate: newEstimate(o, false)}, nil
 }
 
 func (r *roundRobin) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {

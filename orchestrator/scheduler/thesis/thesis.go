@@ -45,10 +45,10 @@ var Policies = []policy.Row{
 			Cost:  "constant; log n once after an instance has left",
 			Deviates: "the cycle goes by the instances' numbers: by their places, one that leaves would cost another " +
 				"its turn"},
-		Reasons: []string{"next in the cycle"},
-		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
-			return newRoundRobin(o, env), nil
-		}),
+		Unit:     policy.Either,
+		Requests: policy.T0,
+		Reasons:  []string{"next in the cycle"},
+		Maker:    policy.Make(newRoundRobin),
 	},
 	{
 		Info: policy.Info{Name: "best-fit", Rule: "the most loaded instance that can still handle the flow",

@@ -36,7 +36,7 @@ func Dispatch(text, drawn string) string {
 
 // Drawn are the policies that are drawn: all but those for which delays have to be measured.
 func Drawn() (names []string) {
-	for _, row := range scheduler.Policies {
+	for _, row := range scheduler.On(policy.Flows) {
 		if row.Measures == 0 {
 			names = append(names, row.Name)
 		}
