@@ -52,6 +52,7 @@ var midways = map[string]midway{
 	"sweep missing":   prints("sweep", "missing", "fig9", "-o", "DIR/none"),
 	"sweep merge":     prints("sweep", "merge", "fig9", "--set", "duration=5s", "-o", "STUDY"),
 	"sweep rank":      prints("sweep", "rank", "STUDY"),
+	"study":           comparing,
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
 	"fidelity":        waiting("fidelity", "--readings"),
@@ -271,6 +272,14 @@ func long(verb, appears string) midway {
 		}
 		return work{args: append(strings.Fields(verb), "long.yaml", "-o", out), ready: until(dir, appears)}
 	}
+}
+
+func comparing(t *testing.T, dir string) work {
+	w := long("study", "out/*/run.json")(t, dir)
+	write(t, filepath.Join(dir, "part.yaml"), "sweep:\n  matrix: {stack: [smartnic], scheduler.policy: [random, "+
+		"round-robin], autoscaler.policy: [none]}\n  seeds: 2\n")
+	w.args[1] = "."
+	return w
 }
 
 func reproducing(t *testing.T, dir string) work {
