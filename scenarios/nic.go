@@ -38,6 +38,7 @@ func yamlNames(files embed.FS, dir string) []string {
 // is such a name or path, and its other keys override the profile. Where all of them are given, a path needs no file,
 // so that a resolved scenario can be read anywhere.
 func (nic *NIC) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
+	strictyaml.Defaults(nic)
 	if n.Kind == yaml.ScalarNode {
 		nic.readProfile(d, n, key)
 		return

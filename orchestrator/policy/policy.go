@@ -20,6 +20,7 @@ package policy
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -41,7 +42,7 @@ type Work struct {
 	Tenant string
 
 	Priority uint8  // of a request: the larger, the more urgent
-	Session  uint64 // of a request: those of one session may have to reach one instance
+	Session  uint64 // of a request: those of one session may have to reach one instance; 0: it is of none
 }
 
 // Hash is the 64-bit xxHash of the five-tuple: the addresses in their 16-byte form, then the ports and the protocol in
@@ -93,6 +94,16 @@ type View struct {
 
 	// T3: how many requests the instance had, as its last reply said; 0 before its first. Only for requests.
 	Queue []int32
+}
+
+// Row is the row of an instance, and whether it has one. It costs least while the numbers have no gaps.
+func (v *View) Row(id flow.Instance) (slot int, ok bool) {
+	if len(v.IDs) > 0 {
+		if slot = int(id) - int(v.IDs[0]); slot >= 0 && slot < len(v.IDs) && v.IDs[slot] == id {
+			return slot, true
+		}
+	}
+	return slices.BinarySearch(v.IDs, id)
 }
 
 // Kind says what happened.

@@ -16,7 +16,8 @@ type Histogram struct {
 
 	weights   []float64 // as of reference
 	total     float64
-	reference units.Time
+	reference units.Time // that of the first sample, to whole half-lives, and later ones
+	begun     bool
 	first     int // bucket that is not empty; the last bucket where all are
 	last      int
 
@@ -36,12 +37,23 @@ func NewHistogram(starts []float64, epsilon float64, halfLife units.Time) *Histo
 func Exponential(most, first, ratio float64) []float64 {
 	n := int(math.Ceil(numeric.Log(float64(most*(ratio-1))/first+1)/numeric.Log(ratio))) + 1
 	starts := make([]float64, n)
-	power := 1.0
 	for k := range starts {
-		starts[k] = first * (power - 1) / (ratio - 1)
-		power *= ratio
+		starts[k] = first * (power(ratio, k) - 1) / (ratio - 1)
 	}
 	return starts
+}
+
+// power raises x to n by squaring: to the bit what Go's math.Pow makes of it, as of which the recommender cuts off whole
+// bytes, and by products alone, which are the same everywhere.
+func power(x float64, n int) float64 {
+	p := 1.0
+	for ; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			p *= x
+		}
+		x *= x
+	}
+	return p
 }
 
 // mostExponent is how many half-lives the reference may lie back.
@@ -49,15 +61,47 @@ const mostExponent = 100
 
 // Add takes a sample of a time. Times need not ascend.
 func (h *Histogram) Add(value, weight float64, at units.Time) {
+	weight *= h.factorOf(at)
+	k := h.bucketOf(value)
+	h.weights[k] += weight
+	h.total += weight
+	if h.weights[k] >= h.epsilon {
+		h.first, h.last = min(h.first, k), max(h.last, k)
+	}
+}
+
+// Subtract takes a sample back. What is then left of a weight and below epsilon is nothing.
+func (h *Histogram) Subtract(value, weight float64, at units.Time) {
+	weight *= h.factorOf(at)
+	less := func(of float64) float64 {
+		if of -= weight; of < h.epsilon {
+			return 0
+		}
+		return of
+	}
+	k := h.bucketOf(value)
+	h.weights[k], h.total = less(h.weights[k]), less(h.total)
+	h.trim()
+}
+
+// factorOf is what the weight of a sample of a time is multiplied by, as of the reference.
+func (h *Histogram) factorOf(at units.Time) float64 {
 	if h.halfLife > 0 {
+		if !h.begun {
+			h.begun, h.reference = true, (at+h.halfLife/2)/h.halfLife*h.halfLife
+		}
 		if (at-h.reference-1)/mostExponent >= h.halfLife { // so that no product is beyond the range of time
 			h.shift(at)
 		}
 		if at != h.at {
 			h.at, h.factor = at, exp2(float64(at-h.reference)/float64(h.halfLife))
 		}
-		weight *= h.factor
 	}
+	return h.factor
+}
+
+// bucketOf is the bucket of a value.
+func (h *Histogram) bucketOf(value float64) int {
 	k := h.bucket // samples of one time are often alike
 	if value < h.starts[k] || k+1 < len(h.starts) && value >= h.starts[k+1] {
 		k = 0
@@ -70,11 +114,7 @@ func (h *Histogram) Add(value, weight float64, at units.Time) {
 		}
 		h.bucket = k
 	}
-	h.weights[k] += weight
-	h.total += weight
-	if h.weights[k] >= h.epsilon {
-		h.first, h.last = min(h.first, k), max(h.last, k)
-	}
+	return k
 }
 
 // shift makes a later time the reference: a whole number of half-lives, so that scaling is exact.
@@ -85,6 +125,11 @@ func (h *Histogram) shift(to units.Time) {
 	for k, w := range h.weights {
 		h.weights[k] = math.Ldexp(w, -halfLives)
 	}
+	h.trim()
+}
+
+// trim passes over buckets that have become empty at either end.
+func (h *Histogram) trim() {
 	for h.first < len(h.weights)-1 && h.weights[h.first] < h.epsilon {
 		h.first++
 	}
