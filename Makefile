@@ -38,7 +38,9 @@ offload: build ## scaling policies with offload and without, for docs/comparison
 
 # Resumes what an earlier program of the same version began.
 study: build ## docs/study.md anew: who wins where, of all policies on five traffics (15 CPU-minutes)
-	$(BIN)/smartinco study scenarios/study -o out/study --report docs/study.md
+	$(BIN)/smartinco study scenarios/study -o out/study --report out/study.md --figures out/img
+	cp out/study.md docs/
+	cp out/img/study-*.png docs/img/
 
 lab: build ## figures 6 to 10, and each family's policies, on real parts here (root, Open vSwitch, Docker; 25 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab

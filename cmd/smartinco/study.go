@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
+	"github.com/smartinco/smartinco/plots"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/study"
 	"github.com/smartinco/smartinco/study/field"
@@ -41,6 +43,7 @@ be on another machine that shares the directory. The report is written once no r
 	known := f.Bool("known", true, "also run the experiments whose outcome is known")
 	out := f.StringP("out", "o", filepath.Join("out", "study"), "directory of the runs")
 	page := f.String("report", "", "file of the report (report.md in the directory of the runs)")
+	figures := f.String("figures", "", "directory of figures for the report (no figures)")
 	jobs := f.IntP("jobs", "j", runtime.NumCPU(), "runs at a time")
 	shard := f.String("shard", "", "run this part of the study only, without a report: I/N")
 	plan := f.Bool("plan", false, "say how long the rest will take, and how much disk, and return")
@@ -108,7 +111,13 @@ be on another machine that shares the directory. The report is written once no r
 		if *page == "" {
 			*page = filepath.Join(*out, "report.md")
 		}
-		err = results.WriteFile(*page, func(w io.Writer) error { return field.Report(w, all, *out, proofs) })
+		images := ""
+		if *figures != "" {
+			if images, err = drawStudy(c, all.Figures(), *out, *figures, *page); err != nil {
+				return err
+			}
+		}
+		err = results.WriteFile(*page, func(w io.Writer) error { return field.Report(w, all, *out, proofs, images) })
 		if err != nil {
 			return err
 		}
@@ -116,4 +125,22 @@ be on another machine that shares the directory. The report is written once no r
 		return err
 	}
 	return c
+}
+
+// drawStudy draws the figures of a report from the study in a directory, and gives the path from the report to them.
+func drawStudy(c *cobra.Command, figures []field.Figure, study, dir, page string) (images string, err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", err
+	}
+	from := &sources{c: c, dirs: []string{study}}
+	for _, f := range figures {
+		o := plots.Options{Width: 7.16, Metrics: f.Metrics, By: f.By, Where: f.Where}
+		if err := from.draw(f.ID, o, filepath.Join(dir, f.File)); err != nil {
+			return "", err
+		}
+	}
+	if images, err = filepath.Rel(filepath.Dir(page), dir); err != nil {
+		return "", usagef("--figures %s: %w", dir, err)
+	}
+	return filepath.ToSlash(images), nil
 }

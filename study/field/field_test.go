@@ -40,7 +40,7 @@ func reportOf(t *testing.T, c *Comparison, known []Known) string {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := Report(&b, c, out, known); err != nil {
+	if err := Report(&b, c, out, known, ""); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -328,7 +328,7 @@ func TestSpearman(t *testing.T) {
 
 // Without a summary there is no report.
 func TestReportOfNothing(t *testing.T) {
-	if err := Report(io.Discard, load(t, "testdata/small", Some{}), t.TempDir(), nil); err == nil {
+	if err := Report(io.Discard, load(t, "testdata/small", Some{}), t.TempDir(), nil, ""); err == nil {
 		t.Error("want an error")
 	}
 }

@@ -12,10 +12,38 @@ import (
 	"github.com/smartinco/smartinco/results/stats"
 )
 
-// Report writes the report of a comparison that was run in dir. Without known results it has no section on them. What
-// it says depends on the runs' table alone.
-func Report(w io.Writer, c *Comparison, dir string, known []Known) error {
-	r := &report{c: c, d: &data{dir: dir, memo: map[string]map[cell]*stats.Ranking{}, order: map[string][]cell{}}}
+// Figure is a figure of a report, drawn from the study's table.
+type Figure struct {
+	ID      string // of package plots
+	File    string
+	Metrics []string
+	By      []string
+	Where   []string // KEY=VALUE
+	caption string
+}
+
+// Figures are those of a report, of one stack; the second is of the longest traffic.
+func (c *Comparison) Figures() []Figure {
+	longest := slices.MaxFunc(c.Traffics, func(a, b Traffic) int {
+		return cmp.Compare(a.Scenario.Duration, b.Scenario.Duration)
+	})
+	return []Figure{
+		{ID: "heat", File: "study-heat.png", Metrics: []string{"loss"}, By: []string{schedulerKey, trafficKey},
+			Where:   []string{stackKey + "=" + base, scalerKey + "=" + fixed},
+			caption: "Loss of each scheduler on each traffic, in `" + base + "`, with a fixed number of instances"},
+		{ID: "pareto", File: "study-pareto.png", Metrics: []string{"instance_s", "loss"}, By: []string{scalerKey},
+			Where: []string{trafficKey + "=" + longest.Name, stackKey + "=" + base, schedulerKey + "=" + plain},
+			caption: "Loss over instance-seconds of each autoscaler on `" + longest.Name + "`, in `" + base + "`, under `" +
+				plain + "`"},
+	}
+}
+
+// Report writes the report of a comparison that was run in dir. Without known results it has no section on them. With
+// images, the path from the report to a directory, it shows the comparison's Figures there. What it says depends on the runs' table
+// alone.
+func Report(w io.Writer, c *Comparison, dir string, known []Known, images string) error {
+	r := &report{images: images, c: c, d: &data{dir: dir, memo: map[string]map[cell]*stats.Ranking{},
+		order: map[string][]cell{}}}
 	for _, section := range []func() error{r.inShort, r.setting, r.schedulers, r.scalers, r.stacks} {
 		if err := section(); err != nil {
 			return err
@@ -31,9 +59,20 @@ func Report(w io.Writer, c *Comparison, dir string, known []Known) error {
 
 type report struct {
 	page
-	c    *Comparison
-	d    *data
-	late func() // adds the tables behind the sentences on causes
+	images string
+	c      *Comparison
+	d      *data
+	late   func() // adds the tables behind the sentences on causes
+}
+
+// figure shows one of the Figures.
+func (r *report) figure(id string) {
+	for _, f := range r.c.Figures() {
+		if f.ID == id && r.images != "" {
+			fmt.Fprintf(&r.b, "![%s](%s/%s)\n\n", strings.ReplaceAll(f.caption, "`", ""), r.images, f.File)
+			r.text(f.caption + ".")
+		}
+	}
 }
 
 // The policies whose rows are always shown, and by which others are measured in words.

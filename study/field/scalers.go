@@ -84,6 +84,7 @@ func (r *report) scalers() error {
 		"asks for as many instances as carry, at `scheduler.limit` each, every peak that comes until another could " +
 		"be ready, also one of milliseconds. It is no bound of cost, and of loss only where instances take nothing " +
 		"from each other.")
+	r.figure("pareto")
 	said := map[string][]string{}
 	var fronts, links [][]string
 	for _, c := range cells {

@@ -15,6 +15,7 @@ import (
 // schedulers ranks the scheduling policies.
 func (r *report) schedulers() error {
 	r.heading(2, "Schedulers")
+	r.figure("heat")
 	cells, err := r.d.full(schedulerKey)
 	if err != nil {
 		return err
