@@ -32,7 +32,7 @@ var house = [][]room{
 	},
 	{
 		{"sim", []string{
-			"the simulated plant", "queue of events, rules, containers, faults", "fluid, packet: the two engines",
+			"the simulated plant", "queue of events, rules, containers, faults", "fluid, packet, request: the engines",
 			"contention: what n instances can do", "bruteforce: a third simulator, for tests",
 		}, 0.5, nil},
 		{"hw", []string{
@@ -51,7 +51,7 @@ var house = [][]room{
 			"what runs on the SmartNIC: a state machine without clock or I/O, actions = Handle(now, event)",
 		}, 0.84, []room{
 			{"policy", []string{"the contract", "of all policies;", "policytest: its", "conformance suite"}, 0.24, nil},
-			{"scheduler", []string{"which instance", "takes a flow:", "thesis, choices,", "hashing, rss"}, 0.27, nil},
+			{"scheduler", []string{"which instance", "takes a flow, or", "a request (with", "dispatch)"}, 0.27, nil},
 			{"autoscaler", []string{"how many", "instances: stages", "and policies"}, 0.27, nil},
 			{"telemetry", []string{"counters", "to rates"}, 0.22, nil},
 		}},

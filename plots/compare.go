@@ -1,6 +1,7 @@
 package plots
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -80,6 +81,9 @@ func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
 			return nil, nil, err
 		}
 	}
+	if bound, ok := c.regret(); ok {
+		measures = slices.Insert(slices.Clone(measures), 2, bound)
+	}
 	const height = 9 // of a row, in points
 	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{nil}, Heights: []float64{height * float64(len(rows))}}
 	seeds := 0
@@ -92,9 +96,9 @@ func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
 		}
 		p := &chart.Panel{Title: m.title, X: chart.Axis{Label: m.unit}, Y: chart.Axis{Max: float64(len(rows))}}
 		alike := chart.Series{Name: "within 0.1 % of the first's throughput", Look: 16, Kind: chart.Dots, N: seeds}
-		less := chart.Series{Name: "less", Look: 0, Kind: chart.Dots, N: seeds}
+		less := chart.Series{Name: lessNamed(seeds), Look: 0, Kind: chart.Dots, N: seeds}
 		if seeds > 1 {
-			alike.Name, less.Name = alike.Name+" under a seed", "less under every seed"
+			alike.Name += " under a seed"
 		}
 		any := false
 		for i, r := range rows {
@@ -104,7 +108,7 @@ func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
 			if v.n == 0 {
 				continue
 			}
-			any = any || v.hi > 0
+			any = any || v.hi != 0 || v.lo != 0
 			s := &alike
 			if r.less {
 				s = &less
@@ -126,6 +130,51 @@ func sideBySide(ds []data, o Options) (*chart.Page, []string, error) {
 	}
 	pg.Notes = []string{seedNote(seeds)}
 	return pg, notes, nil
+}
+
+// lessNamed names the dots of policies that are less than the first under each of n seeds, and says how often chance
+// alone makes a policy look so: the probability to be less is at most one half under each seed.
+func lessNamed(seeds int) string {
+	switch {
+	case seeds < 2:
+		return "less; with one seed that may be chance"
+	case seeds > 10: // one in more than a thousand
+		return "less under every seed"
+	}
+	return fmt.Sprintf("less under every seed; by chance in up to 1 of %d cases", 1<<seeds)
+}
+
+// regret is what a policy lacks to the oracle under the same seed and, but for the policy, in the same scenario. It is
+// not ok if the oracle is not there.
+func (c *contenders) regret() (m measure, ok bool) {
+	type place struct {
+		seed          uint64
+		stack, policy string // the policy that is not the oracle's
+		scaling       bool   // the oracle is that of scaling
+	}
+	const oracle = "oracle"
+	best := map[place]float64{}
+	for i := range c.all {
+		for k := range c.all[i].runs {
+			d := &c.all[i].runs[k]
+			for _, of := range []struct {
+				own, other string
+				scaling    bool
+			}{{d.scheduling(), d.autoscaling(), false}, {d.autoscaling(), d.scheduling(), true}} {
+				if at := (place{d.run.Seed, d.stack, of.other, of.scaling}); of.own == oracle {
+					best[at] = max(best[at], d.run.Totals.Processed) // of several sets of options
+				}
+			}
+		}
+	}
+	m = measure{"Behind the oracle", "% of packets", func(d data) (float64, bool) {
+		bound, known := best[place{d.run.Seed, d.stack, d.scheduling(), true}]
+		if !known {
+			bound, known = best[place{d.run.Seed, d.stack, d.autoscaling(), false}]
+		}
+		return 100 * (1 - d.run.Totals.Processed/math.Max(bound, 1)), known
+	}, true}
+	return m, len(best) > 0
 }
 
 // widen gives the x axis of a panel of dots some room beyond them. Where they lie far apart it is logarithmic. Where it

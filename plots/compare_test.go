@@ -90,3 +90,47 @@ func TestUnlikeRecordsAreNotCompared(t *testing.T) {
 		}
 	}
 }
+
+// The regret is the packets that a policy lacks to the oracle under the same seed, which may be none.
+func TestRegret(t *testing.T) {
+	var ds []data
+	for seed, mpps := range []float64{40, 44} {
+		ds = append(ds, aContender(t, "oracle", uint64(seed), mpps, 0, 90),
+			aContender(t, "best-fit", uint64(seed), 0.95*mpps, 0, 90),
+			aContender(t, "rss", uint64(seed), mpps+4, 0, 90))
+	}
+	holds(t, drawn(t, "compare", slices.Clone(ds), Options{}), "(c) Behind the oracle,dots,best-fit,5,0.5,5,5,2,",
+		"(c) Behind the oracle,dots,oracle,0,1.5,", "(c) Behind the oracle,dots,rss,-9.545454545,2.5,-10,-9.09090909")
+	without := slices.DeleteFunc(ds, func(d data) bool { return d.scheduler == "oracle" })
+	if strings.Contains(table(t, drawn(t, "compare", without, Options{})), "oracle") {
+		t.Error("a regret without an oracle")
+	}
+	scaled := controllers(t)
+	for i := range scaled { // hpa is the oracle in one of the stacks
+		if d := &scaled[i]; d.autoscaling() == "hpa" && d.stack == "smartnic" {
+			d.scenario.Autoscaler.Policy.Name = "oracle"
+		}
+	}
+	got := table(t, drawn(t, "compare", scaled, Options{}))
+	if !strings.Contains(got, `Behind the oracle,dots,"kpa, smartnic",`) ||
+		strings.Contains(got, `Behind the oracle,dots,"kpa, kubernetes",`) {
+		t.Errorf("the oracle of one stack is that of another:\n%s", got)
+	}
+}
+
+// The legend says how often chance alone makes a dot hollow.
+func TestHollowDotsSayWhatChanceDoes(t *testing.T) {
+	for seeds, want := range map[int]string{
+		1: "less; with one seed that may be chance", 3: "less under every seed; by chance in up to 1 of 8 cases",
+		11: "less under every seed",
+	} {
+		var ds []data
+		for seed := range uint64(seeds) {
+			ds = append(ds, aContender(t, "best-fit", seed, 40, 0, 90), aContender(t, "rss", seed, 30, 0, 90))
+		}
+		s := drawn(t, "compare", ds, Options{}).page.Rows[0][0].Series
+		if got := s[1].Name; got != want {
+			t.Errorf("%d seeds: %q, want %q", seeds, got, want)
+		}
+	}
+}

@@ -220,7 +220,7 @@ func differing(a, b map[string]string) (says string) {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
-		says += ", " + key[strings.LastIndexByte(key, '.')+1:] + " " + setting(a[key])
+		says += ", " + key[strings.LastIndexByte(key, '.')+1:] + " " + printed(a[key])
 	}
 	return says
 }

@@ -9,7 +9,7 @@ import (
 // A name says in what a contender differs from the others.
 func TestContendersAreNamedByWhatTellsThemApart(t *testing.T) {
 	m := madeUp(t)
-	stacks := slices.DeleteFunc(slices.Clone(m["cost"]), func(d data) bool { return d.autoscaling() != "hpa" })
+	stacks := slices.DeleteFunc(slices.Clone(controllers(t)), func(d data) bool { return d.autoscaling() != "hpa" })
 	one := slices.DeleteFunc(slices.Clone(stacks), func(d data) bool { return d.stack != "kubernetes" })
 	for _, c := range []struct {
 		of   string
@@ -20,7 +20,7 @@ func TestContendersAreNamedByWhatTellsThemApart(t *testing.T) {
 		{"options", m["compare"][3:5], "maglev, table 251; maglev, table 65537"},
 		{"autoscalers", m["scaling"], "hpa; kpa"},
 		{"stacks", stacks, "kubernetes; smartnic"},
-		{"autoscalers and stacks", m["cost"], "hpa, kubernetes; hpa, smartnic; kpa, kubernetes; kpa, smartnic; " +
+		{"autoscalers and stacks", controllers(t), "hpa, kubernetes; hpa, smartnic; kpa, kubernetes; kpa, smartnic; " +
 			"none, kubernetes; none, smartnic"},
 		{"nothing", one, "hpa"},
 	} {
@@ -74,7 +74,7 @@ func TestWhatStacksMayDifferIn(t *testing.T) {
 
 // The measures of autoscalers stand there where these differ, and the costs are asked for.
 func TestAutoscalersSideBySide(t *testing.T) {
-	got := table(t, drawn(t, "compare", madeUp(t)["cost"], Options{}))
+	got := table(t, drawn(t, "compare", controllers(t), Options{}))
 	for _, want := range []string{
 		"(c) Instances,dots,\"none, smartnic\",3,",
 		"(b) Loss,dots,\"kpa, smartnic\",",
@@ -93,7 +93,7 @@ func TestPareto(t *testing.T) {
 		{[]float64{1, 1, 2}, []float64{5, 4, 4}, []float64{1}, []float64{4}},             // equal in one
 		{[]float64{1, 1, 2, 3}, []float64{4, 4, 5, 0}, []float64{1, 3}, []float64{4, 0}}, // equal in both
 	} {
-		fx, fy := pareto(c.x, c.y)
+		fx, fy := pareto(c.x, c.y, true, true)
 		if !slices.Equal(fx, c.fx) || !slices.Equal(fy, c.fy) {
 			t.Errorf("of %v, %v: %v, %v, want %v, %v", c.x, c.y, fx, fy, c.fx, c.fy)
 		}

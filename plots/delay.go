@@ -234,7 +234,7 @@ func bySettings(ds []data) (gs []group) {
 		if len(keys) > 0 && len(keys) <= 2 {
 			var parts []string
 			for _, k := range keys {
-				parts = append(parts, k[strings.LastIndexByte(k, '.')+1:]+" "+setting(settings[i][k]))
+				parts = append(parts, k[strings.LastIndexByte(k, '.')+1:]+" "+printed(settings[i][k]))
 			}
 			gs[i].name = strings.Join(parts, ", ")
 		}
@@ -243,8 +243,8 @@ func bySettings(ds []data) (gs []group) {
 	return sorted
 }
 
-// setting writes the value of a key as it is printed, a rate with the digits that a reader can use.
-func setting(s string) string {
+// printed writes the value of a key as it is printed, a rate with the digits that a reader can use.
+func printed(s string) string {
 	var rate units.PPS
 	if rate.UnmarshalText([]byte(s)) == nil {
 		return spaced(units.PPS(chart.Rounded(float64(rate), 4)).String())

@@ -40,6 +40,20 @@ type Options struct {
 	Width float64
 	// Published adds the thesis' values as grey reference marks.
 	Published bool
+
+	// The others are for figures that are drawn from a table, and an error for the rest.
+
+	// Metrics are columns of the table, or A/B for the ratio of two. None takes those that suit the figure.
+	Metrics []string
+	// Best says of each metric whether Least or Most is the best; of those that it leaves out, what is natural.
+	Best []string
+	// By are the keys that tell settings apart. The other keys, apart from the seed, give a panel for each combination
+	// of their values. None takes all keys. Of a heat map they are two, the first across.
+	By []string
+	// Where takes the runs with these values of keys alone: KEY=VALUE, and several of one key for any of them.
+	Where []string
+	// Log gives metrics logarithmic axes.
+	Log bool
 }
 
 // Info describes a figure that Draw can draw.
@@ -47,38 +61,64 @@ type Info struct {
 	ID    string // for Draw
 	Title string
 	Needs string // which records it is drawn from
+	Table bool   // it is drawn from a table of a study as well
 }
 
 type figure struct {
 	Info
 	width float64
 	draw  func([]data, Options) (*chart.Page, []string, error)
+
+	// Of those with a table: what they show unless they are told, and how they are drawn.
+	metrics []string
+	table   func(*selection, Options) (*chart.Page, []string, error)
 }
 
 var figures = []figure{
-	{Info{"fig6", "Saturation of one VNF alone",
-		"runs with a single instance (instances.max: 1) under rising load, in one run or in several"}, OneColumn, fig6},
-	{Info{"fig7", "Throughput of VNFs that run at once",
-		"runs whose number of instances is fixed (autoscaler.policy: none, or instances.min equal to instances.max), " +
-			"for several numbers"}, OneColumn, fig7},
-	{Info{"fig8", "Mean flows and throughput of each instance, by scheduler",
-		"runs with more than one instance, under one or more schedulers"}, TwoColumn, fig8},
-	{Info{"fig9", "Throughput, loss and VNFs over time, by scheduler",
-		"runs with more than one instance, under one or more schedulers"}, OneColumn, fig9},
-	{Info{"fig10", "Throughput and VNFs over time, by packet size",
-		"runs with more than one instance and a workload that states packet_size, " +
-			"for one or more sizes"}, TwoColumn, fig10},
-	{Info{"slowpath", "What a new flow suffers before its rule is in force",
-		"runs whose flows all have one rate (workload[].flows[].rate), " +
-			"for one or more rates and values of nic.install_latency"}, OneColumn, slowPath},
-	{Info{"delay", "How long packets wait and stay",
-		"runs that measure delays (measure.delay, with engine: packet)"}, TwoColumn, delay},
-	{Info{"compare", "Policies side by side", "runs that differ in " + mayDiffer + ", as a sweep over " +
-		"scheduler.policy: [all] or autoscaler.policy: [all] leaves them"}, TwoColumn, sideBySide},
-	{Info{"scaling", "What autoscalers did over time", "runs whose number of instances is free to change, and that " +
-		"differ in " + mayDiffer}, OneColumn, scaling},
-	{Info{"cost", "Loss against instance-seconds", "runs that differ in " + mayDiffer +
-		", as a sweep over autoscaler.policy leaves them"}, OneColumn, costs},
+	recorded("fig6", "Saturation of one VNF alone",
+		"runs with a single instance (instances.max: 1) under rising load, in one run or in several", OneColumn, fig6),
+	recorded("fig7", "Throughput of VNFs that run at once",
+		"runs whose number of instances is fixed (autoscaler.policy: none, or instances.min equal to instances.max), "+
+			"for several numbers", OneColumn, fig7),
+	recorded("fig8", "Mean flows and throughput of each instance, by scheduler",
+		"runs with more than one instance, under one or more schedulers", TwoColumn, fig8),
+	recorded("fig9", "Throughput, loss and VNFs over time, by scheduler",
+		"runs with more than one instance, under one or more schedulers", OneColumn, fig9),
+	recorded("fig10", "Throughput and VNFs over time, by packet size",
+		"runs with more than one instance and a workload that states packet_size, "+
+			"for one or more sizes", TwoColumn, fig10),
+	recorded("slowpath", "What a new flow suffers before its rule is in force",
+		"runs whose flows all have one rate (workload[].flows[].rate), "+
+			"for one or more rates and values of nic.install_latency", OneColumn, slowPath),
+	recorded("delay", "How long packets wait and stay",
+		"runs that measure delays (measure.delay, with engine: packet)", TwoColumn, delay),
+	recorded("compare", "Policies side by side", "runs that differ in "+mayDiffer+", as a sweep over "+
+		"scheduler.policy: [all] or autoscaler.policy: [all] leaves them", TwoColumn, sideBySide),
+	recorded("scaling", "What autoscalers did over time", "runs whose number of instances is free to change, and that "+
+		"differ in "+mayDiffer, OneColumn, scaling),
+
+	tabled("heat", "A metric over two keys", "two keys (by) and one metric", OneColumn, heat, "loss"),
+	tabled("pareto", "One metric against another, with the Pareto front", "two metrics", OneColumn, front,
+		"instance_s", "loss"),
+	tabled("box", "Quartiles of a metric over the runs of each setting", "one metric", OneColumn, boxes, "loss"),
+	tabled("violin", "Density of a metric over the runs of each setting", "one metric", OneColumn, violins, "loss"),
+	tabled("cdf", "Distribution of a metric over the runs of each setting", "one metric", OneColumn, distribution,
+		"loss"),
+	tabled("ccdf", "Complement of the distribution of a metric over the runs", "one metric", OneColumn, complement,
+		"loss"),
+	tabled("parallel", "Keys and metrics side by side, the best settings coloured", "one or more metrics", TwoColumn,
+		parallel, usual...),
+}
+
+func recorded(id, title, needs string, width float64,
+	draw func([]data, Options) (*chart.Page, []string, error)) figure {
+	return figure{Info: Info{ID: id, Title: title, Needs: needs}, width: width, draw: draw}
+}
+
+func tabled(id, title, needs string, width float64,
+	draw func(*selection, Options) (*chart.Page, []string, error), metrics ...string) figure {
+	return figure{Info: Info{ID: id, Title: title, Needs: "runs or the table of a study, with " + needs, Table: true},
+		width: width, metrics: metrics, table: draw}
 }
 
 // Figures lists what Draw can draw.
@@ -93,6 +133,13 @@ func Figures() []Info {
 // Draw draws the figure with this id; the order of the records does not matter. It leaves out the records that the
 // figure cannot use, and names them in Figure.Notes. If none is left, the error is ErrRequest.
 func Draw(id string, recs []*results.Record, o Options) (*Figure, error) {
+	if f, err := find(id); err == nil && f.Table {
+		t, err := TableOf(recs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		return DrawTable(id, t, o)
+	}
 	var ds []data
 	for _, r := range recs {
 		d, err := read(r)
@@ -104,30 +151,89 @@ func Draw(id string, recs []*results.Record, o Options) (*Figure, error) {
 	return drawFrom(id, ds, o)
 }
 
-func drawFrom(id string, ds []data, o Options) (*Figure, error) {
+// DrawTable draws a figure that is drawn from a table (Info.Table). What the table does not suffice for is ErrRequest.
+func DrawTable(id string, t *Table, o Options) (*Figure, error) {
+	f, err := find(id)
+	if err != nil {
+		return nil, err
+	}
+	if !f.Table {
+		return nil, chart.Requestf("%s is drawn from records, not from a table", id)
+	}
+	if err := f.fit(&o); err != nil {
+		return nil, err
+	}
+	s, left, err := t.choose(o, f.metrics...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", id, err)
+	}
+	if len(f.metrics) == 1 && len(s.metrics) != 1 {
+		return nil, chart.Requestf("%s: %d metrics: want one", id, len(s.metrics))
+	}
+	pg, notes, err := f.table(s, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", id, err)
+	}
+	return newFigure(f.Info, pg, o, append(left, notes...)), nil
+}
+
+// find is the figure with an id.
+func find(id string) (*figure, error) {
 	var ids []string
-	for _, f := range figures {
-		ids = append(ids, f.ID)
-		if f.ID != id {
-			continue
+	for i := range figures {
+		if figures[i].ID == id {
+			return &figures[i], nil
 		}
-		if o.Width == 0 {
-			o.Width = f.width
-		}
-		if err := o.check(); err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
-		}
-		sortRuns(ds)
-		pg, notes, err := f.draw(ds, o)
-		if errors.Is(err, ErrRequest) {
-			return nil, chart.Requestf("%s: %w; it needs %s", id, err, f.Needs)
-		} else if err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
-		}
-		pg.Notes = append(pg.Notes, scaleNote(ds))
-		return newFigure(f.Info, pg, o, notes), nil
+		ids = append(ids, figures[i].ID)
 	}
 	return nil, chart.Requestf("no figure %q: want one of %s", id, strings.Join(ids, ", "))
+}
+
+// fit checks the options and chooses the width.
+func (f *figure) fit(o *Options) error {
+	if o.Width == 0 {
+		o.Width = f.width
+	}
+	if err := o.check(); err != nil {
+		return fmt.Errorf("%s: %w", f.ID, err)
+	}
+	if !f.Table && (len(o.Metrics)+len(o.Best)+len(o.By)+len(o.Where) > 0 || o.Log) {
+		var with []string
+		for _, g := range figures {
+			if g.Table {
+				with = append(with, g.ID)
+			}
+		}
+		return chart.Requestf("%s has no choice of metrics, keys and axes: want it of one of %s", f.ID,
+			strings.Join(with, ", "))
+	}
+	return nil
+}
+
+func drawFrom(id string, ds []data, o Options) (*Figure, error) {
+	f, err := find(id)
+	if err != nil {
+		return nil, err
+	}
+	if f.Table {
+		t, err := tableOf(ds)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		return DrawTable(id, t, o)
+	}
+	if err := f.fit(&o); err != nil {
+		return nil, err
+	}
+	sortRuns(ds)
+	pg, notes, err := f.draw(ds, o)
+	if errors.Is(err, ErrRequest) {
+		return nil, chart.Requestf("%s: %w; it needs %s", id, err, f.Needs)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", id, err)
+	}
+	pg.Notes = append(pg.Notes, scaleNote(ds))
+	return newFigure(f.Info, pg, o, notes), nil
 }
 
 func (o Options) check() error {

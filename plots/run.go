@@ -39,6 +39,13 @@ type window struct {
 	Instances, Used, Flows                       int32
 }
 
+// stackOf is the stack that a run's scenario names; empty where it names none.
+func stackOf(run *results.Run) string {
+	keys, _ := run.Scenario.(map[string]any)
+	stack, _ := keys["stack"].(string)
+	return stack
+}
+
 // policyOf is the name of the scheduler's policy, by which figures tell runs apart.
 func policyOf(s *scenarios.Scenario) string { return s.Scheduler.Policy.Name }
 
@@ -55,9 +62,7 @@ func newData(run results.Run, windows func(func(*results.Window) error) error,
 	}
 	d.scenario = sc
 	d.scheduler = policyOf(sc)
-	if keys, ok := run.Scenario.(map[string]any); ok {
-		d.stack, _ = keys["stack"].(string)
-	}
+	d.stack = stackOf(&run)
 	d.initial, d.max = sc.Instances.Initial, sc.Instances.Max
 	d.fixed = sc.Autoscaler.Static() || sc.Instances.Min == sc.Instances.Max
 	d.size = packetSize(sc.Workload)

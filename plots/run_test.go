@@ -75,7 +75,7 @@ func TestSettingsAreReadable(t *testing.T) {
 		{"worst-fit", "worst-fit"}, {"512", "512"}, {"0.3333333333333333", "0.3333"}, {"123456", "123456"},
 		{"true", "true"}, {"64B", "64 B"},
 	} {
-		if got := setting(c.in); got != c.want {
+		if got := printed(c.in); got != c.want {
 			t.Errorf("the value %s is written %s, want %s", c.in, got, c.want)
 		}
 	}

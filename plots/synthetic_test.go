@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/smartinco/smartinco/results"
@@ -177,17 +178,26 @@ func madeUp(t testing.TB) map[string][]data {
 			aContender(t, with("maglev", map[string]any{"table": 251}), seed, 30+noise, 0, 2000),
 			aContender(t, with("maglev", map[string]any{"table": 65537}), seed, 38+noise, 0, 100))
 	}
-	for _, stack := range []string{"smartnic", "kubernetes"} {
-		for seed := range uint64(2) {
-			for _, policy := range []string{"hpa", "kpa", "none"} {
-				m["cost"] = append(m["cost"], aController(t, policy, stack, seed))
-			}
-		}
+	grid := aGrid(t)
+	for _, id := range []string{"heat", "pareto", "box", "violin", "cdf", "ccdf", "parallel"} {
+		m[id] = slices.Clone(grid)
 	}
 	for seed := range uint64(2) {
 		m["scaling"] = append(m["scaling"], aController(t, "hpa", "", seed), aController(t, "kpa", "", seed))
 	}
 	return m
+}
+
+// controllers are runs of three autoscalers in two stacks under two seeds.
+func controllers(t testing.TB) (ds []data) {
+	for _, stack := range []string{"smartnic", "kubernetes"} {
+		for seed := range uint64(2) {
+			for _, policy := range []string{"hpa", "kpa", "none"} {
+				ds = append(ds, aController(t, policy, stack, seed))
+			}
+		}
+	}
+	return ds
 }
 
 // aController is a run of 100 s. The load rises by 1 Mpps each second, and an instance is trusted with 10 Mpps. Of the
@@ -325,4 +335,46 @@ func aNewFlow(t testing.TB, engine string, latency, rate float64) data {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// aSetting is a run under a scheduler with a limit in Mpps that loses a share of 4e9 packets in so many
+// instance-seconds.
+func aSetting(t testing.TB, policy string, limit int, seed uint64, loss, instanceTime float64) data {
+	t.Helper()
+	run := spec{scheduler: policy, size: 64, initial: 2, max: 2, flows: 1, total: 1, seed: seed}.make(t).run
+	run.Scenario.(map[string]any)["scheduler"].(map[string]any)["limit"] = fmt.Sprintf("%dMpps", limit)
+	run.Duration = 100
+	run.Conservation.Holds = true
+	run.Totals = results.Totals{Offered: 4e9, Processed: 4e9 * (1 - loss), Dropped: results.Drops{Instance: 4e9 * loss}}
+	d, err := newData(run, rows([]results.Window{{T: 100}}), rows[results.Instance](nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := math.NaN()
+	d.costs = func() (*results.Costs, error) {
+		return &results.Costs{InstanceTime: instanceTime, Loss: loss, ScaleEvents: limit, Goodput: 2e10 * (1 - loss),
+			WaitP50: none, WaitP99: none, WaitP999: none, Jain: 0.9, Under: none, Over: none}, nil
+	}
+	return d
+}
+
+// aGrid are settings of three schedulers and three limits, one of them missing, under six seeds each. The loss is least
+// at 10 Mpps, and grows by a tenth of a percent with each seed but the last, which is far from the others.
+func aGrid(t testing.TB) (ds []data) {
+	for i, policy := range []string{"best-fit", "round-robin", "worst-fit"} {
+		for _, limit := range []int{6, 10, 14} {
+			if policy == "worst-fit" && limit == 14 {
+				continue
+			}
+			for seed := range uint64(6) {
+				loss := 0.2 + 0.02*float64(i) + 0.01*math.Abs(float64(limit-10)) + 0.001*float64(seed)
+				if seed == 5 {
+					loss += 0.02
+				}
+				ds = append(ds, aSetting(t, policy, limit, seed, loss,
+					float64(600-20*limit)+10*float64(i)+float64(seed)))
+			}
+		}
+	}
+	return ds
 }

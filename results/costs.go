@@ -206,6 +206,9 @@ func NewMeter(sc *scenarios.Scenario) *Meter {
 	m := &Meter{limit: float64(sc.Scheduler.Limit), least: sc.Instances.Min, most: sc.Instances.Max,
 		flaps: flapping{within: units.Time(within)}, now: map[flow.Instance]int{}}
 	m.watts.instance, m.watts.cores = sc.NIC.InstanceWatts, float64(sc.NIC.Cores)*sc.NIC.CoreWatts
+	if sc.Engine == "request" {
+		m.limit = 0 // is of packets
+	}
 	m.maxLoss, m.maxWait = sc.Measure.MaxLoss, sc.Measure.MaxWait
 	return m
 }

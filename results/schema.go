@@ -168,6 +168,10 @@ type Run struct {
 	Little       *Little  `json:"little,omitempty"` // where delays were measured
 	Notes        []string `json:"notes,omitempty"`
 
+	// Unit is PerRequest where rows count requests, which Requests says more of. Elsewhere they count packets.
+	Unit     string    `json:"unit,omitempty"`
+	Requests *Requests `json:"requests,omitempty"`
+
 	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
 	// study's rows have them.
 	Costs map[string]float64 `json:"costs,omitempty"`

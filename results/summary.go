@@ -10,7 +10,7 @@ type Column struct {
 }
 
 // Columns are those of a summary, in their order: what became of the packets, the flows and the rules, and then what
-// the controller cost (CostTable), which is NaN where it is not known.
+// the controller cost (CostTable), which is NaN where it is not known, and what became of requests.
 func Columns() []Column {
 	cs := append([]Column(nil), fates...)
 	for _, c := range CostTable {
@@ -19,6 +19,14 @@ func Columns() []Column {
 				return v
 			}
 			return math.NaN()
+		}})
+	}
+	for _, c := range ofRequests {
+		cs = append(cs, Column{c.name, c.unit, func(r *Run) any {
+			if r.Requests == nil {
+				return math.NaN()
+			}
+			return c.of(r.Requests)
 		}})
 	}
 	return cs

@@ -12,6 +12,11 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
+// ErrNoDecisions says that a record cannot be fed to an orchestrator: that of the engine of requests, of which there
+// are millions a second, holds none of its decisions.
+var ErrNoDecisions = errors.New("the record of engine: request holds no decisions to verify: want the scenario run " +
+	"again, which gives the same record")
+
 // Verified is what came of verifying a record on disk.
 type Verified struct {
 	Dir     string `json:"dir"`
@@ -33,6 +38,12 @@ func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
 	sc, err := scenarios.FromRecord(dir, rec.Run.Scenario, rec.Run.Seed)
 	if err != nil {
 		return v, errors.Join(damage, Damaged(err))
+	}
+	if rec.Run.Unit == PerRequest {
+		if damage == nil {
+			damage = fmt.Errorf("%s: the files are whole; %w", dir, ErrNoDecisions)
+		}
+		return v, damage
 	}
 	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
 	v.Verification, err = rec.Verify(sc.Orchestrator())

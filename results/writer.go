@@ -357,6 +357,7 @@ func (w *Writer) fail() {
 
 // finish is what Close does to r in every Recorder that keeps rows.
 func finish(r *Run, c *Checker) {
+	c.requests(r.Requests, &r.Totals)
 	r.Format, r.Conservation = format, c.Result(&r.Totals)
 	t := &r.Totals
 	for _, x := range []*float64{&t.Offered, &t.OfferedBytes, &t.Processed, &t.ProcessedBytes, &t.Queued, &t.SlowPath,

@@ -35,6 +35,7 @@ func (s *Scenario) check(d *strictyaml.Decoder) {
 	all.below("vnf.contention", s.VNF.Contention.rules())
 	all.below("instances", s.Instances.rules())
 	all = append(all, s.policyRules()...)
+	all = append(all, s.requestRules()...)
 	for _, i := range s.intervals() {
 		all = append(all, rule(i.key+" duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
 	}
@@ -170,8 +171,10 @@ func (s *Scenario) tenantRules() (all []strictyaml.Rule) {
 	}
 	var there []string
 	for i := range s.Workload {
-		if t := s.Workload[i].Tenant; t != "" && !slices.Contains(there, t) {
-			there = append(there, t)
+		for _, t := range s.Workload[i].TenantNames() {
+			if t != "" && !slices.Contains(there, t) {
+				there = append(there, t)
+			}
 		}
 	}
 	want := "a tenant of the workload, which has none"
@@ -311,6 +314,9 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	}
 	if d := s.Diurnal; d != nil {
 		all.below("diurnal", shapeRules(in, "mean", d.Mean, d.Step, d.Lifetime, d.Flows))
+	}
+	if s.Requests != nil {
+		all.below("requests", s.Requests.rules())
 	}
 	if f := s.FlashCrowd; f != nil {
 		all.below("flash_crowd", shapeRules(in, "base", f.Base, f.Step, f.Lifetime, f.Flows))

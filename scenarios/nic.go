@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -18,6 +19,21 @@ var nicFiles embed.FS
 
 // Profiles lists the names of the built-in NIC profiles.
 func Profiles() []string { return yamlNames(nicFiles, "nics") }
+
+// builtinNICs are the built-in NIC profiles by their names.
+var builtinNICs = sync.OnceValue(func() map[string]NIC {
+	nics := map[string]NIC{}
+	for _, name := range Profiles() {
+		var nic NIC
+		d := strictyaml.NewDecoder("", "", nil)
+		nic.readProfile(d, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name}, "nic")
+		if len(d.Errs) > 0 {
+			panic(d.Errs) // embedded: right or the program does not build
+		}
+		nics[name] = nic
+	}
+	return nics
+})
 
 func yamlNames(files embed.FS, dir string) []string {
 	entries, err := files.ReadDir(dir)
@@ -38,6 +54,7 @@ func yamlNames(files embed.FS, dir string) []string {
 // is such a name or path, and its other keys override the profile. Where all of them are given, a path needs no file,
 // so that a resolved scenario can be read anywhere.
 func (nic *NIC) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
+	strictyaml.Defaults(nic)
 	if n.Kind == yaml.ScalarNode {
 		nic.readProfile(d, n, key)
 		return

@@ -132,6 +132,12 @@ func (k factors) source(from, to *Source, key string) *Error {
 				"give it rates and times of its own"}
 	case from.Model != nil:
 		to.Model = from.Model
+	case from.Requests != nil && (k.r != 1 || k.t != 1):
+		return &Error{Key: key + ".requests", Found: "requests",
+			Expected: "a scale of 1, since their services take as long as they take: " +
+				"give them rates and times of their own"}
+	case from.Requests != nil:
+		to.Requests = from.Requests
 	case from.Services != nil || from.Diurnal != nil || from.FlashCrowd != nil:
 		k.shapes(from, to)
 	default:

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"strings"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
@@ -15,7 +16,7 @@ type Scenario struct {
 	Seed       uint64             `yaml:"seed" default:"1"`
 	Duration   units.Time         `yaml:"duration" default:"0s" min:"0"`
 	Scale      Scale              `yaml:"scale"`
-	Engine     string             `yaml:"engine" enum:"fluid|packet" default:"fluid"`
+	Engine     string             `yaml:"engine" enum:"fluid|packet|request" default:"fluid"`
 	Stack      string             `yaml:"stack"`
 	NIC        NIC                `yaml:"nic" default:"bluefield2"`
 	VNF        VNF                `yaml:"vnf"`
@@ -40,7 +41,7 @@ seed: root of every random stream
 duration: length of the run; 0 ends it one window after the last packet of the traffic
 scale: what the rates and times here are of those of the experiment that this scenario stands for; stated on figures,
 	without effect on the run
-engine: fluid: rates, microseconds a run; packet: every packet
+engine: fluid: rates, microseconds a run; packet: every packet; request: every request, a workload of requests
 stack: the orchestrator that the policies are in: its values hold for the keys that are not given; see smartinco
 	scenario stacks. Without it, those of smartnic hold, which are the defaults
 nic: a profile's name, or a mapping that overrides one (key profile)
@@ -98,12 +99,28 @@ type NIC struct {
 	InstanceWatts  float64     `yaml:"instance_watts" default:"0" min:"0"`
 	CoreWatts      float64     `yaml:"core_watts" default:"0" min:"0"`
 	Cores          int         `yaml:"cores" default:"0" min:"0"`
+
+	Dispatch        string     `yaml:"dispatch" enum:"none|arm|pipeline" default:"none"`
+	DispatchRate    float64    `yaml:"dispatch_rate" default:"0" min:"0" max:"1e12"`
+	DispatchQueue   int        `yaml:"dispatch_queue" default:"1024" min:"0" max:"16777216"`
+	DispatchLatency units.Time `yaml:"dispatch_latency" default:"0s" max:"1s"`
+	DispatchPass    units.Time `yaml:"dispatch_pass" default:"0s" max:"1s"`
+	DispatchHeld    int        `yaml:"dispatch_held" default:"1048576" min:"0" max:"16777216"`
+	InstanceDelay   units.Time `yaml:"instance_delay" default:"0s" max:"1s"`
+
+	requests bool // the scenario has them
 }
 
-// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it.
+// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it, unless the profile does,
+// and where there are no requests, nothing dispatches them.
 func (nic NIC) Unused(key string) bool {
-	return key == "instance_watts" && nic.InstanceWatts == 0 ||
-		(key == "core_watts" || key == "cores") && (nic.CoreWatts == 0 || nic.Cores == 0)
+	if strings.HasPrefix(key, "dispatch") || key == "instance_delay" {
+		return !nic.requests
+	}
+	profile := builtinNICs()[nic.Profile]
+	return key == "instance_watts" && nic.InstanceWatts == 0 && profile.InstanceWatts == 0 ||
+		(key == "core_watts" || key == "cores") && nic.CoreWatts == 0 && nic.Cores == 0 &&
+			profile.CoreWatts == 0 && profile.Cores == 0
 }
 
 // Docs implements strictyaml.Documented.
@@ -123,6 +140,14 @@ engine_latency: container engine: from the request to the start of the work
 instance_watts: what an instance draws from its order until it is gone, for the energy of a run; 0 where nobody knows
 core_watts: what each of the cores that forward draws, all the time; 0 where nobody knows
 cores: how many these are
+dispatch: what dispatches requests (request engine): none: the NIC cannot; arm: its cores; pipeline: a programmable
+	pipeline, in which a packet can be sent through again
+dispatch_rate: requests a second that the dispatching stage takes, a further pass counting as one more; 0 for no limit
+dispatch_queue: requests that wait for the stage beyond its rate
+dispatch_latency: from the stage's decision until the request is on its way, and as long for a probe
+dispatch_pass: how much longer that takes with each further pass
+dispatch_held: requests that the stage can hold back for a policy
+instance_delay: from the NIC to an instance, and from an instance to the NIC
 `
 }
 
@@ -140,12 +165,13 @@ type VNF struct {
 	MemoryPerFlow units.Bytes   `yaml:"memory_per_flow" default:"0B"`
 	StartLatency  units.Time    `yaml:"start_latency" default:"600ms" min:"0"`
 	StopLatency   units.Time    `yaml:"stop_latency" default:"100ms" min:"0"`
+	Queue         string        `yaml:"queue" enum:"fifo|priority" default:"fifo"`
 }
 
 // Docs implements strictyaml.Documented.
 func (VNF) Docs() string {
 	return `
-buffer: receive ring: packets in system, the one in service included
+buffer: receive ring: packets in system, the one in service included; with engine: request, requests
 service: distribution of the service time of a packet, whose mean is the contention's (packet engine)
 service_times: with service: empirical, measured service times; they are scaled to the contention's mean
 service_file: with service: empirical, instead of service_times, a CSV file: lines of a time, in ps without a unit, and,
@@ -159,12 +185,15 @@ memory: what an instance reports of its memory, without flows
 memory_per_flow: and as much for each flow that it has
 start_latency: from the start of a container until it takes packets
 stop_latency: from the order to stop until the container is gone
+queue: request engine: what an instance serves next: fifo, the request that came first; priority, the most urgent one,
+	and of equals that; a service that has begun is not interrupted
 `
 }
 
 // Unused implements strictyaml.Partial: what no policy may have asked for says nothing by default.
 func (v VNF) Unused(key string) bool {
-	return key == "cpu" && v.CPU == "useful" || key == "memory" && v.Memory == 0 ||
+	return key == "queue" && v.Queue == "fifo" || key == "cpu" && v.CPU == "useful" ||
+		key == "memory" && v.Memory == 0 ||
 		key == "memory_per_flow" && v.MemoryPerFlow == 0
 }
 
@@ -335,6 +364,8 @@ type Source struct {
 	Diurnal    *Diurnal    `yaml:"diurnal"`
 	FlashCrowd *FlashCrowd `yaml:"flash_crowd"`
 
+	Requests *Requests `yaml:"requests"`
+
 	Tenant string `yaml:"tenant"`
 }
 
@@ -352,6 +383,7 @@ services: load curves of many services in CSV, gzip or not: a row for a service 
 	Functions of 2019 or 2021
 diurnal: a load that rises and falls as a cosine
 flash_crowd: a load that rises to many times what it was, and falls back
+requests: requests, each served by an instance by itself (request engine)
 tenant: whose flows these are, for policies that share between tenants; without a name, those of a tenant of all others
 `
 }

@@ -138,7 +138,7 @@ workload: [{cbr: {flows: 32, interval: 10s, total: 100Gbps}}]
 
 func TestTheIdealExample(t *testing.T) {
 	s := one(t, idealExample)
-	if s.NIC != (NIC{Profile: "ideal"}) {
+	if s.NIC != (NIC{Profile: "ideal", Dispatch: "pipeline", DispatchQueue: 1024, DispatchHeld: 1 << 20}) {
 		t.Errorf("an ideal NIC has limits: %+v", s.NIC)
 	}
 	if f := s.Workload[0].Flows[1]; f.Period != 200970 || f.Phase != 6700 || s.VNF.Contention.ServiceTime != 80645 {
@@ -190,11 +190,25 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// An override has to do something in one of the runs at least. What a file says holds for whichever policy is chosen.
+func TestOverridesOfOnePolicyInASweepOfSeveral(t *testing.T) {
+	several := minimal + "\nsweep: {matrix: {autoscaler.policy: [hottest-instance, target-utilization, hpa]}}\n"
+	for _, r := range parse(t, several, "autoscaler.target=0.7").Runs {
+		if r.Scenario.Autoscaler.Target != 0.7 {
+			t.Errorf("%s: target %v", r.Name, r.Scenario.Autoscaler.Target)
+		}
+	}
+	one(t, minimal+"\nautoscaler: {policy: hottest-instance, above: 9Mpps}\n", "autoscaler.policy=hpa",
+		"autoscaler.interval=2s", "autoscaler.policy.hpa.tolerance=0.2")
+}
+
 func TestEveryEmbeddedScenarioParses(t *testing.T) {
 	runs := map[string]int{
 		"campus": 1, "day": 2, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
 		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3,
 		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2, "share": 1, "lab/share": 1,
+		"requests": 150, "requests-tenants": 1, "requests-closed": 1,
+		"lab/vertical": 1,
 	}
 	for _, name := range Names() {
 		study, err := Load(name, nil)
@@ -546,6 +560,7 @@ func TestFiles(t *testing.T) {
 		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
 		{Services: &Services{File: "services"}},
 		{CBR: &CBR{}}, {Flows: []OneFlow{{}}}, {Diurnal: &Diurnal{}}, {FlashCrowd: &FlashCrowd{}},
+		{Requests: &Requests{File: "times", Classes: []Class{{}, {ServiceFile: "services"}}}},
 	}}
 	want := []File{
 		{"vnf.service_file", "service", "dir/service"},
@@ -556,6 +571,8 @@ func TestFiles(t *testing.T) {
 		{"workload.4.model.file", "model", "dir/model"},
 		{"workload.4.model.series", "series", "dir/series"},
 		{"workload.5.services.file", "services", "dir/services"},
+		{"workload.10.requests.file", "times", "dir/times"},
+		{"workload.10.requests.classes.1.service_file", "services", "dir/services"},
 	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -78,3 +78,24 @@ func setsOf(file string, origin strictyaml.Origins) (os []override, errs []*Erro
 	}
 	return os, nil
 }
+
+// idle reports the overrides of the command line that do nothing in any run: keys of scaling policies that none of them
+// has. A file, also one of overrides, may have keys for whichever policy is chosen beside it.
+func idle(os []override, study *Study) (errs []*Error) {
+	for _, o := range os {
+		key, ok := strings.CutPrefix(o.path, "autoscaler.")
+		if !ok || !strings.HasPrefix(o.from, "--set ") {
+			continue
+		}
+		var of []string
+		if !slices.ContainsFunc(study.Runs, func(r Run) bool {
+			policies, has := r.Scenario.Autoscaler.KeyOf(key)
+			of = policies
+			return has
+		}) {
+			errs = append(errs, &Error{File: o.from, Key: o.path, Found: strictyaml.KindOf(o.value),
+				Expected: "autoscaler.policy: " + strings.Join(of, " or ") + " with this key"})
+		}
+	}
+	return errs
+}

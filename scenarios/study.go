@@ -160,7 +160,14 @@ func Parse(name string, data []byte, dir string, sets []string) (*Study, error) 
 	if len(d.Errs) > 0 {
 		return nil, strictyaml.Join(d.Errs)
 	}
-	return expand(d, root, sweep, later)
+	study, err := expand(d, root, sweep, later)
+	if err == nil {
+		err = strictyaml.Join(idle(os, study))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return study, nil
 }
 
 func rank(path string) int {
@@ -303,7 +310,7 @@ func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	strictyaml.Defaults(s)
 	n = overStack(d, n)
 	d.Struct(n, s, "")
-	s.Telemetry.stacked = s.Stack != ""
+	s.Telemetry.stacked, s.NIC.requests = s.Stack != "", s.Engine == "request"
 	if n.Kind == yaml.MappingNode {
 		s.check(d)
 	}

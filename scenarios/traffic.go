@@ -50,6 +50,12 @@ func (s *Scenario) Files() (named []File) {
 		if src.Services != nil {
 			add(key+"services.file", src.Services.File)
 		}
+		if r := src.Requests; r != nil {
+			add(key+"requests.file", r.File)
+			for j := range r.Classes {
+				add(fmt.Sprintf("%srequests.classes.%d.service_file", key, j), r.Classes[j].ServiceFile)
+			}
+		}
 		if m := src.Model; m != nil {
 			add(key+"model.file", m.File)
 			add(key+"model.series", m.Series)
@@ -231,6 +237,9 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		return s.modelTraffic(src.Model, i, offset)
 	case src.Services != nil:
 		return s.services(src.Services, offset)
+	case src.Requests != nil:
+		return nil, 0, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.requests", i), Found: "requests",
+			Expected: "a source of packets: only engine: request has requests"}
 	case src.Diurnal != nil || src.FlashCrowd != nil:
 		shape, o, err := s.shaped(src, i)
 		if err != nil {

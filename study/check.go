@@ -21,6 +21,12 @@ func Check(sc *scenarios.Scenario) error {
 	if err := sc.CheckTraffic(); err != nil {
 		return refusal{err}
 	}
+	if engine.make == nil { // it has no orchestrator of flows
+		if err := engine.check(sc); err != nil {
+			return refusal{fmt.Errorf("scenario %s: %w", sc.Name, err)}
+		}
+		return nil
+	}
 	if _, err := orchestrator.New(sc.Orchestrator(), nil); err != nil {
 		return refusal{fmt.Errorf("scenario %s: %w", sc.Name, err)}
 	}

@@ -12,11 +12,13 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/sim/request"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
 
-// engine is a data plane, and what it refuses before it sees traffic.
+// engine is a data plane, and what it refuses before it sees traffic. The engine of requests is a plant of its own, and
+// makes no data plane.
 type engine struct {
 	make  sim.Engine
 	check func(*scenarios.Scenario) error
@@ -26,6 +28,8 @@ type engine struct {
 var engines = map[string]engine{
 	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }},
 	"packet": {packet.New, packet.Check},
+
+	"request": {nil, request.Check},
 }
 
 // ErrRefused says, through errors.Is, that a request cannot be carried out as it stands: there is no such engine, or
@@ -64,6 +68,9 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 			err = errors.Join(err, lock.Abandon())
 		}
 	}()
+	if engines[sc.Engine].make == nil {
+		return o.requests(ctx, sc, dir, lock, rec)
+	}
 	traffic, behind, err := o.load(ctx, sc)
 	if err != nil {
 		return nil, err
@@ -89,12 +96,50 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 		return nil, refusable(refused)
 	case rec.run == nil && err != nil: // the scenario is not one that the engine or the orchestrator can run
 		return nil, refusal{err}
-	case err == nil:
-		if err = lawful(rec.run); err != nil {
+	}
+	return rec.ended(dir, err)
+}
+
+// ended is what came of a run whose record is written.
+func (k *kept) ended(dir string, err error) (*results.Run, error) {
+	if err == nil {
+		if err = lawful(k.run); err != nil {
 			err = fmt.Errorf("%s: %w", dir, err)
 		}
 	}
-	return rec.run, err
+	return k.run, err
+}
+
+// requests is One for the engine of requests.
+func (o *Options) requests(ctx context.Context, sc *scenarios.Scenario, dir string, lock *results.DirLock, rec *kept) (
+	*results.Run, error) {
+	behind, err := o.behind(ctx, sc)
+	if err != nil {
+		return nil, unlessEnded(ctx, err)
+	}
+	e, err := request.New(sc)
+	if err == nil {
+		err = behind.changed()
+	}
+	if err != nil {
+		return nil, unlessEnded(ctx, err)
+	}
+	run := request.Header(sc, o.Version)
+	run.Inputs = behind.inputs()
+	if rec.Writer, err = results.Create(dir, *run, results.Options{Overwrite: o.Overwrite, Lock: lock}); err != nil {
+		return nil, refusable(err)
+	}
+	err = e.Run(ctx, rec, sim.Options{Version: o.Version, Progress: o.Progress})
+	return rec.ended(dir, err)
+}
+
+// behind are the files behind a scenario.
+func (o *Options) behind(ctx context.Context, sc *scenarios.Scenario) (files, error) {
+	known := o.known
+	if known == nil {
+		known = &digests{}
+	}
+	return known.of(ctx, sc)
 }
 
 // lawful says which law a complete run breaks.
@@ -111,11 +156,7 @@ func lawful(r *results.Run) error {
 
 // load gives a scenario's traffic, and the files behind it and behind what its engine is yet to read.
 func (o *Options) load(ctx context.Context, sc *scenarios.Scenario) (*traces.Workload, files, error) {
-	known := o.known
-	if known == nil {
-		known = &digests{}
-	}
-	behind, err := known.of(ctx, sc)
+	behind, err := o.behind(ctx, sc)
 	if err != nil {
 		return nil, nil, unlessEnded(ctx, err)
 	}

@@ -50,7 +50,7 @@ func (e usageError) Unwrap() error { return e.error }
 // atFault are the errors of a request that is at fault, whichever verb meets them: exit code 2.
 var atFault = []error{
 	errUsage, scenarios.ErrInvalid, study.ErrRefused, results.ErrNoRecord, results.ErrNoDelays, results.ErrNoCounts,
-	compare.ErrNothing, plots.ErrRequest, lab.ErrMissing,
+	results.ErrNoDecisions, compare.ErrNothing, plots.ErrRequest, lab.ErrMissing,
 	fs.ErrNotExist, syscall.ENOTDIR, syscall.EISDIR, syscall.ENAMETOOLONG,
 }
 

@@ -77,8 +77,8 @@ func setFlag(c *cobra.Command) *[]string {
 
 // engineFlag adds --engine, which is short for an override; the function returns that override.
 func engineFlag(c *cobra.Command) func() []string {
-	engine := c.Flags().String("engine", "", "fluid or packet: overrides the scenario's")
-	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{"fluid", "packet"},
+	engine := c.Flags().String("engine", "", "fluid, packet or request: overrides the scenario's")
+	_ = c.RegisterFlagCompletionFunc("engine", cobra.FixedCompletions([]string{"fluid", "packet", "request"},
 		cobra.ShellCompDirectiveNoFileComp))
 	return func() []string {
 		if *engine == "" {
@@ -97,14 +97,20 @@ func completeScenario(_ *cobra.Command, args []string, _ string) ([]string, cobr
 
 func printRun(out io.Writer, dir string, r *results.Run) error {
 	t := &r.Totals
-	fmt.Fprintf(out, "%s: %g s, %d flows; record in %s\n\n", r.Name, r.Duration, t.Flows, dir)
+	unit := "packets"
+	if r.Unit == results.PerRequest {
+		unit = "requests"
+		fmt.Fprintf(out, "%s: %g s; record in %s\n\n", r.Name, r.Duration, dir)
+	} else {
+		fmt.Fprintf(out, "%s: %g s, %d flows; record in %s\n\n", r.Name, r.Duration, t.Flows, dir)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	line := func(what string, packets float64) {
+	line := func(what string, n float64) {
 		share := 0.0
 		if t.Offered > 0 {
-			share = 100 * packets / t.Offered
+			share = 100 * n / t.Offered
 		}
-		fmt.Fprintf(w, "%s\t%.0f packets\t%.2f %%\t\n", what, packets, share)
+		fmt.Fprintf(w, "%s\t%.0f %s\t%.2f %%\t\n", what, n, unit, share)
 	}
 	line("offered", t.Offered)
 	line("processed", t.Processed)
@@ -120,11 +126,13 @@ func printRun(out io.Writer, dir string, r *results.Run) error {
 		}
 	}
 	line("queued", t.Queued)
-	line("reordered", t.Reordered)
+	if r.Requests == nil {
+		line("reordered", t.Reordered)
+	}
 	return w.Flush()
 }
 
-// printDelays prints the delays of the whole run.
+// printDelays prints the delays of the whole run and, of requests, those of each class and tenant from NIC to NIC.
 func printDelays(out io.Writer, dir string) error {
 	rec, err := results.Open(dir)
 	if err != nil {
@@ -136,16 +144,30 @@ func printDelays(out io.Writer, dir string) error {
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "delay\tmean\tp50\tp90\tp99\tp99.9\tmax\t")
-	for _, l := range all {
-		if l.Scope != "run" {
-			break // its rows come first
-		}
-		fmt.Fprint(w, l.Kind)
+	line := func(what string, l *results.Latency) {
+		fmt.Fprint(w, what)
 		for _, v := range []int64{int64(math.Round(l.Mean)), l.P50, l.P90, l.P99, l.P999, l.Max} {
 			fmt.Fprintf(w, "\t%.3f µs", float64(v)/1e6)
 		}
 		fmt.Fprintln(w, "\t")
 	}
+	fmt.Fprintln(w, "delay\tmean\tp50\tp90\tp99\tp99.9\tmax\t")
+	for i := range all {
+		if l := &all[i]; l.Scope == "run" {
+			line(l.Kind, l)
+		}
+	}
+	if r := rec.Run.Requests; r != nil {
+		groups := map[string][]results.RequestGroup{"class": r.Classes, "tenant": r.Tenants}
+		for i := range all {
+			l := &all[i]
+			if of := groups[l.Scope]; l.Kind == "end-to-end" && len(of) > 1 && len(of) <= mostGroups {
+				line(l.Scope+" "+of[l.Number-1].Name, l)
+			}
+		}
+	}
 	return w.Flush()
 }
+
+// mostGroups is the most classes, or tenants, that a run prints the delays of.
+const mostGroups = 16

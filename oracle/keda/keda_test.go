@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/vm"
 	kedav1alpha1 "github.com/kedacore/keda/v2/apis/keda/v1alpha1"
 	"github.com/kedacore/keda/v2/pkg/fallback"
 	"github.com/kedacore/keda/v2/pkg/scaling/executor"
@@ -46,6 +49,14 @@ type trigger struct {
 	metric                string
 	threshold, activation float64 // in the metric's unit
 	forAll                bool
+	named                 bool // in a formula
+}
+
+func (t *trigger) unit() float64 {
+	if t.metric == "offered" || t.metric == "processed" {
+		return limit
+	}
+	return 1
 }
 
 func (t *trigger) name(i int) string { return fmt.Sprintf("s%d-%s", i, t.metric) }
@@ -75,6 +86,7 @@ func (t *trigger) value(s *policy.Snapshot) (x float64, ok bool) {
 // episode is a deployment of which both see the same. Theirs is obeyed.
 type episode struct {
 	kube.Cluster
+	formula  *vm.Program // nil for none
 	r        *rand.Rand
 	begin    time.Time
 	object   *kedav1alpha1.ScaledObject
@@ -83,6 +95,7 @@ type episode struct {
 	polling  time.Duration
 	polled   time.Time
 
+	specs      []autoscaling.MetricSpec // of the triggers
 	snap       *policy.Snapshot
 	ours       policy.Scaler
 	text       string
@@ -171,7 +184,11 @@ func drawn(r *rand.Rand) (*episode, error) {
 		all = append(all, fmt.Sprintf("{metric: %s, threshold: %v, activation_threshold: %v, metric_type: %s}",
 			t.metric, threshold, activation, kind))
 	}
-	keys = append(keys, "triggers: ["+strings.Join(all, ", ")+"]")
+	if e.specs = metrics; judge.Chance(r, .4) {
+		metrics = e.modify(&keys, all)
+	} else {
+		keys = append(keys, "triggers: ["+strings.Join(all, ", ")+"]")
+	}
 	e.window = time.Duration(judge.Of(r, 0, 30, 60, r.IntN(300))) * time.Second
 	keys = append(keys, fmt.Sprintf("downscale_stabilization: %v", judge.Time(e.window)))
 	e.text = strings.Join(keys, "\n") + "\n"
@@ -193,6 +210,165 @@ func drawn(r *rand.Rand) (*episode, error) {
 	e.failing = judge.Of(r, 0, .05, .4)
 	e.starting = r.IntN(3)
 	return e, err
+}
+
+// modify draws a formula, which takes the place of the metrics.
+func (e *episode) modify(keys *[]string, all []string) []autoscaling.MetricSpec {
+	r := e.r
+	name := func() string { return string(rune('a' + r.IntN(len(all)))) }
+	number := func() string { return strconv.FormatFloat(float64(r.IntN(80))/16, 'f', -1, 64) }
+	formula := ""
+	switch a, b, c := name(), name(), name(); r.IntN(10) {
+	case 0:
+		formula = a + " + " + number() + " * " + b
+	case 1:
+		formula = a + " > " + number() + " ? " + b + " : " + strconv.Itoa(r.IntN(8))
+	case 2:
+		formula = "max(" + a + ", " + b + ", " + number() + ")"
+	case 3:
+		formula = "count([" + a + ", " + b + ", " + c + "], {# > " + number() + "})"
+	case 4:
+		formula = "sum([" + a + ", " + b + "]) - " + number()
+	case 5:
+		formula = "mean([" + a + ", " + b + ", " + c + "]) ** 2"
+	case 6:
+		formula = "float(round(" + a + " / " + number() + "))" // also by 0
+	case 7:
+		formula = a + " ?? " + b + " ?? " + number()
+	case 8:
+		formula = "(" + a + " ?? " + b + ") * 2"
+	default:
+		formula = a + " == nil ? " + b + " : (" + c + " ?? nil)"
+	}
+	m := kedav1alpha1.ScalingModifiers{Formula: formula, Target: strconv.Itoa(1 + r.IntN(3)),
+		ActivationTarget: strconv.Itoa(r.IntN(3)), MetricType: judge.Of(r, autoscaling.AverageValueMetricType,
+			autoscaling.ValueMetricType)}
+	named := slices.Clone(all)
+	for i := range named {
+		called := string(rune('a' + i))
+		named[i] = strings.Replace(named[i], "{", "{name: "+called+", ", 1)
+		e.object.Spec.Triggers = append(e.object.Spec.Triggers, kedav1alpha1.ScaleTriggers{Type: "x", Name: called})
+	}
+	*keys = append(*keys, "triggers: ["+strings.Join(named, ", ")+"]",
+		fmt.Sprintf("scaling_modifiers: {formula: '%s', target: %s, activation_target: %s, metric_type: %s}", formula,
+			m.Target, m.ActivationTarget, m.MetricType))
+	if f := e.object.Spec.Fallback; f != nil && judge.Chance(r, .5) {
+		for i := range *keys {
+			(*keys)[i] = strings.Replace((*keys)[i], "behavior: "+f.Behavior, "behavior: scalingModifiers", 1)
+		}
+		f.Behavior = kedav1alpha1.FallbackBehaviorScalingModifiers
+	}
+	e.object.Spec.Advanced = &kedav1alpha1.AdvancedConfig{ScalingModifiers: m}
+	for i := range e.triggers {
+		e.triggers[i].named = true
+	}
+	var err error
+	if e.formula, err = kedav1alpha1.ValidateAndCompileScalingModifiers(e.object); err != nil {
+		e.differs = fmt.Errorf("%w: %s", err, formula)
+	}
+	target, _ := strconv.ParseInt(m.Target, 10, 64)
+	held := autoscaling.MetricTarget{Type: m.MetricType}
+	if q := resource.NewMilliQuantity(1000*target, resource.DecimalSI); m.MetricType == autoscaling.ValueMetricType {
+		held.Value = q
+	} else {
+		held.AverageValue = q
+	}
+	return []autoscaling.MetricSpec{{Type: autoscaling.ExternalMetricSourceType,
+		External: &autoscaling.ExternalMetricSource{
+			Metric: autoscaling.MetricIdentifier{Name: kedav1alpha1.CompositeMetricName}, Target: held}}}
+}
+
+// sight is what KEDA makes of its triggers, for the controller and in a poll: what is in the handler between the
+// triggers, the fallback and the formula, which cannot be imported (GetScaledObjectMetrics, getScaledObjectState, and
+// modifiers.HandleScalingModifiers).
+type sight struct {
+	values   map[string]external_metrics.ExternalMetricValue // by the metric's name
+	fallback bool                                            // one stands for all
+	fails    bool
+	active   bool
+}
+
+func (e *episode) look(only string) (all sight) {
+	all.values = map[string]external_metrics.ExternalMetricValue{}
+	var stands *external_metrics.ExternalMetricValue
+	for i := range e.triggers {
+		t := &e.triggers[i]
+		name := t.name(i)
+		if only != "" && name != only {
+			continue
+		}
+		x, ok := t.value(e.snap)
+		if t.named {
+			x /= t.unit()
+		}
+		var err error
+		if !ok {
+			err = errors.New("counters are missing")
+		}
+		spec := e.specs[i]
+		values, stood, err := fallback.GetMetricsWithFallback(fallback.ScaledObjectHandler{Ctx: context.Background(),
+			KubeClient: server{e: e}, ScaleClient: e.Scaler(), UpdateLock: &sync.RWMutex{}, ScaledObject: e.object},
+			[]external_metrics.ExternalMetricValue{{MetricName: name,
+				Value: *resource.NewMilliQuantity(int64(x*1000), resource.DecimalSI)}}, err, name, spec)
+		all.fails = all.fails || err != nil
+		all.fallback = all.fallback || stood
+		all.active = all.active || err == nil && (stood || ok && x > t.activation)
+		for _, v := range values {
+			if stood {
+				stands = &v
+			}
+			all.values[name] = v
+		}
+	}
+	if e.formula == nil {
+		return all
+	}
+	composite := map[string]external_metrics.ExternalMetricValue{}
+	if stands != nil {
+		composite[kedav1alpha1.CompositeMetricName] = *stands
+	} else if v, err := e.compute(all.values); err == nil {
+		composite[kedav1alpha1.CompositeMetricName] = v
+	}
+	all.values, all.active = composite, false
+	activation, _ := strconv.ParseFloat(e.object.Spec.Advanced.ScalingModifiers.ActivationTarget, 64)
+	for _, v := range composite {
+		all.active = !all.fails && v.Value.AsApproximateFloat64() > activation
+	}
+	return all
+}
+
+// compute runs the formula.
+func (e *episode) compute(values map[string]external_metrics.ExternalMetricValue) (
+	v external_metrics.ExternalMetricValue, err error) {
+	data := map[string]any{}
+	for i := range e.triggers {
+		name := e.triggers[i].name(i)
+		called := string(rune('a' + i))
+		x, ok := values[name]
+		if !ok {
+			continue
+		}
+		data[called] = x.Value.AsApproximateFloat64()
+		h := e.object.Status.Health[name]
+		if f := e.object.Spec.Fallback; f != nil && e.object.FallbackScalingModifiers() && h.NumberOfFailures != nil &&
+			*h.NumberOfFailures > f.FailureThreshold {
+			data[called] = nil
+		}
+	}
+	result, err := expr.Run(e.formula, data)
+	if err != nil {
+		return v, err
+	}
+	x, ok := result.(float64)
+	if result == nil && e.object.Spec.Fallback != nil {
+		target, _ := strconv.ParseFloat(e.object.Spec.Advanced.ScalingModifiers.Target, 64)
+		x, ok = float64(e.object.Spec.Fallback.Replicas)*target, true
+	}
+	if !ok || math.IsNaN(x) || math.IsInf(x, 0) { // what they make of those is the processor's
+		return v, errors.New("no number")
+	}
+	v.Value.SetMilli(int64(x * 1000))
+	return v, nil
 }
 
 // server is what the executor and the fallback ask of the API server.
@@ -234,27 +410,19 @@ func (recorder) Eventf(runtime.Object, runtime.Object, string, string, string, s
 
 // reported is what KEDA's server of metrics answers the controller.
 func (e *episode) reported(name string) ([]int64, error) {
-	for i := range e.triggers {
-		t := &e.triggers[i]
-		if t.name(i) != name {
-			continue
-		}
-		x, ok := t.value(e.snap)
-		var err error
-		if !ok {
-			err = errors.New("counters are missing")
-		}
-		values := []external_metrics.ExternalMetricValue{{MetricName: name,
-			Value: *resource.NewMilliQuantity(int64(x*1000), resource.DecimalSI)}}
-		values, _, err = fallback.GetMetricsWithFallback(fallback.ScaledObjectHandler{Ctx: context.Background(),
-			KubeClient: server{e: e}, ScaleClient: e.Scaler(), UpdateLock: &sync.RWMutex{}, ScaledObject: e.object},
-			values, err, name, e.Object.Spec.Metrics[i])
-		if err != nil {
-			return nil, err
-		}
-		return []int64{values[0].Value.MilliValue()}, nil
+	only := name
+	if e.formula != nil {
+		only = ""
 	}
-	return nil, errors.New("no such metric")
+	all := e.look(only)
+	if all.fails && !all.fallback {
+		return nil, errors.New("a trigger encountered an error")
+	}
+	v, ok := all.values[name]
+	if !ok {
+		return nil, errors.New("no such metric")
+	}
+	return []int64{v.Value.MilliValue()}, nil
 }
 
 // evolve is what becomes of instances and load until now.
@@ -337,13 +505,8 @@ func (e *episode) evaluate() error {
 	e.said = e.ours.Evaluate(e.snap, &e.steps).Desired
 	if now := time.Now(); e.polled.IsZero() || now.Sub(e.polled) >= e.polling {
 		e.polled = now
-		active, fails := false, false
-		for i := range e.triggers {
-			x, ok := e.triggers[i].value(e.snap)
-			active = active || ok && x > e.triggers[i].activation
-			fails = fails || !ok
-		}
-		result := e.executor.RequestScale(context.Background(), e.object, active, fails,
+		all := e.look("")
+		result := e.executor.RequestScale(context.Background(), e.object, all.active, all.fails,
 			executor.ScaleExecutorOptions{})
 		if result.LastActiveTime != nil {
 			e.object.Status.LastActiveTime = result.LastActiveTime

@@ -92,6 +92,18 @@ func (o Options) Unused(key string) bool {
 	return false
 }
 
+// KeyOf lists the policies to which a key beside the policy belongs, in order of their names, and reports whether the
+// chosen one has it. Keys of all policies, and those below the policy, belong to no other.
+func (o Options) KeyOf(key string) (policies []string, has bool) {
+	for name, keys := range keysOf {
+		if slices.Contains(keys, key) {
+			policies = append(policies, name)
+		}
+	}
+	slices.Sort(policies)
+	return policies, len(policies) == 0 || slices.Contains(policies, o.Policy.Name)
+}
+
 // Names implements strictyaml.Tabled.
 func (Options) Names(key string) []string {
 	if key == "victim" {

@@ -20,6 +20,7 @@ package policy
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -41,7 +42,7 @@ type Work struct {
 	Tenant string
 
 	Priority uint8  // of a request: the larger, the more urgent
-	Session  uint64 // of a request: those of one session may have to reach one instance
+	Session  uint64 // of a request: those of one session may have to reach one instance; 0: it is of none
 }
 
 // Hash is the 64-bit xxHash of the five-tuple: the addresses in their 16-byte form, then the ports and the protocol in
@@ -95,6 +96,16 @@ type View struct {
 	Queue []int32
 }
 
+// Row is the row of an instance, and whether it has one. It costs least while the numbers have no gaps.
+func (v *View) Row(id flow.Instance) (slot int, ok bool) {
+	if len(v.IDs) > 0 {
+		if slot = int(id) - int(v.IDs[0]); slot >= 0 && slot < len(v.IDs) && v.IDs[slot] == id {
+			return slot, true
+		}
+	}
+	return slices.BinarySearch(v.IDs, id)
+}
+
 // Kind says what happened.
 type Kind uint8
 
@@ -122,7 +133,11 @@ type Event struct {
 	// Queue is how many requests the instance had when it sent a reply, with Ended of a request, or its answer to a
 	// probe. The one that it replied to is not among them.
 	Queue int32
-	Delay float64 // how long its requests lately took, in seconds, as its answer to a probe says
+
+	// Delay is how long, in seconds, those of its requests lately took that found as many there as it has now, or
+	// nearly so, as its answer to a probe says. That of others says little: of an instance that is idle by now, what it
+	// took while it was overloaded.
+	Delay float64
 }
 
 // Verdict is what becomes of a unit of work.

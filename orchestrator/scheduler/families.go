@@ -6,12 +6,16 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/envoy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/horus"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/mesos"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/nomad"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/oracle"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/prequal"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/racksched"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/ringleader"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/rss"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/swarm"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/thesis"
@@ -31,6 +35,10 @@ var Families = policy.Families[policy.Row]{
 	{Name: "katran", Rows: katran.Policies},
 	{Name: "nomad", Rows: nomad.Policies},
 	{Name: "mesos", Rows: mesos.Policies},
+	{Name: "horus", Rows: horus.Policies},
+	{Name: "racksched", Rows: racksched.Policies},
+	{Name: "ringleader", Rows: ringleader.Policies},
+	{Name: "prequal", Rows: prequal.Policies},
 	{Name: "oracle", Rows: oracle.Policies},
 }
 

@@ -33,13 +33,18 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 	return Host(Policies.Find(o.Policy.Name), o, seed)
 }
 
-// Host makes a policy that need not be in the table.
+// Host makes a policy of flows that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 	if !row.On(policy.Flows) {
 		return nil, fmt.Errorf("scheduler.policy: %s decides on requests, and this engine has flows: want a policy of "+
 			"flows, as smartinco policies lists them", row.Name)
 	}
-	p, counts, err := Make(row, o, policy.Flows, seed)
+	return HostOf(row, o, policy.Flows, seed)
+}
+
+// HostOf makes a policy for units of a kind on which it decides, Flows or Requests.
+func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Scheduler, error) {
+	p, counts, err := Make(row, o, unit, seed)
 	if err != nil {
 		return nil, err
 	}

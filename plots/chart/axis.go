@@ -27,7 +27,7 @@ func (p *Panel) ranges() {
 	xs, ys := []float64{}, []float64{0}
 	for _, s := range p.Series {
 		xs, ys = append(xs, s.X...), append(ys, s.Y...)
-		if s.Kind == Dots {
+		if s.Kind.along() {
 			xs = append(append(xs, s.Lo...), s.Hi...)
 		} else {
 			ys = append(append(ys, s.Lo...), s.Hi...)
@@ -101,6 +101,9 @@ func (a Axis) bounds(vs []float64) (lo, hi float64) {
 	}
 	return bounds(vs)
 }
+
+// Decades are the ticks of a logarithmic axis whose ends are set.
+func Decades(a Axis) []Tick { return a.decades() }
 
 // decades are the powers of ten within the range of a logarithmic axis, and 0 if it has a place there.
 func (a Axis) decades() (ts []Tick) {

@@ -74,8 +74,13 @@ type Panel struct {
 	TopOf  string // label of the upper edge, right of the title
 	Series []Series
 	Marks  []Mark
+	Wide   bool   // as wide as the page, in a row of its own
+	Map    *Map   // of a panel of cells, or of their key
+	Beside []Axis // of a panel of Parallel: its upright axes, from left to right
 
-	room vg.Length // left of the axes, as wide as the column's widest panel needs
+	turned bool      // the names below the cells stand upright, since they need more room than there is
+	every  int       // of so many names one is shown
+	room   vg.Length // left of the axes, as wide as the column's widest panel needs
 }
 
 // Axis is one axis of a panel. It reaches from Min to Max; if Max is not above Min, it holds all that the panel shows.
@@ -87,6 +92,7 @@ type Axis struct {
 	Count    bool // counts things: ticks at whole numbers alone
 	Bare     bool // ticks without numbers and label: the panel below, or the first of the row, carries them
 	Log      bool // logarithmic: values that are not positive stand at its lower end
+	Named    bool // its ticks name its values
 	Zero     bool // of a logarithmic axis: linear below 1, so that 0 has a place among counts, and room before it
 }
 
@@ -97,29 +103,50 @@ type Tick struct {
 }
 
 // Series is what a panel shows of one group of measurements: Y over X. Lo and Hi, if present, are the least and the
-// greatest of the N measurements whose mean Y is, or, of dots, X.
+// greatest of the N measurements whose mean Y is, or other ends of what is drawn: see Kind.
 type Series struct {
 	Name   string // in the legend, where each name stands once
 	Look   Look
 	Kind   Kind
 	Thin   bool // a secondary line: hair width, no marker
 	X, Y   []float64
+	V      []float64 // of cells: their values, NaN for none
 	Lo, Hi []float64
 	N      int
+	Ns     []int // in place of N, where the points differ
 }
 
 // Kind is how a series is drawn.
 type Kind string
 
-// The kinds of series. A step holds each value until the next. Points are markers without a line. Dots stand alone, in
-// rows that the ticks of the y axis name, and Lo and Hi are ends of their ranges along x.
+// The kinds of series. A step holds each value until the next. Points are markers without a line; Across are their
+// ranges along x. Cells fill the unit squares around points of whole numbers, in the colours of the panel's Map.
+//
+// Dots, Box, Whiskers and Violin stand in rows that the ticks of the y axis name. Lo and Hi are ends of their ranges
+// along x; a box has a line at X. A violin is as wide at X as Lo and Hi are apart, upright, around the row Y. Thin dots
+// are those of single measurements.
+//
+// Parallel is a line over the panel's upright axes: X is the number of the axis, from 0, and Y a value on it.
 const (
 	Line   Kind = "line"
 	Step   Kind = "step"
 	Points Kind = "points"
 	Bars   Kind = "bars"
 	Dots   Kind = "dots"
+
+	Across   Kind = "across"
+	Cells    Kind = "cell"
+	Box      Kind = "box"
+	Whiskers Kind = "whiskers"
+	Violin   Kind = "violin"
+	Parallel Kind = "parallel"
 )
+
+// inRows reports whether series of the kind stand in the rows of a panel.
+func (k Kind) inRows() bool { return k == Dots || k == Box || k == Whiskers || k == Violin }
+
+// along reports whether ranges of the kind lie along x.
+func (k Kind) along() bool { return k == Dots || k == Box || k == Whiskers || k == Across }
 
 // Mark is a published value or another reference: a grey line at a value of Y, or of X, with half a band to either
 // side.

@@ -7,13 +7,13 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// A panel of dots has a row for each tick of its y axis, whose label names the row, and no ticks but those of x. A dot
-// beyond the x axis is an arrow at its end.
+// A panel of dots, boxes or violins has a row for each tick of its y axis, whose label names the row, and no ticks but
+// those of x. A dot beyond the x axis is an arrow at its end.
 
 var paleGrey = color.NRGBA{R: 0xdd, G: 0xdd, B: 0xdd, A: 0xff}
 
-// dotted reports whether the panel shows dots.
-func (p *Panel) dotted() bool { return len(p.Series) > 0 && p.Series[0].Kind == Dots }
+// dotted reports whether the panel has rows.
+func (p *Panel) dotted() bool { return len(p.Series) > 0 && p.Series[0].Kind.inRows() }
 
 // drawRows draws the lines on which dots lie.
 func (p *Panel) drawRows(c draw.Canvas) {
@@ -25,6 +25,12 @@ func (p *Panel) drawRows(c draw.Canvas) {
 
 func (p *Panel) drawDots(c draw.Canvas, s Series) {
 	l := s.Look.look()
+	if s.Thin {
+		for i := range s.X {
+			fill(c, fade(l.color, 0x90), circle(p.point(c, s.X[i], s.Y[i]), markSize/2))
+		}
+		return
+	}
 	within := func(i int) bool { return s.X[i] >= p.X.Min && s.X[i] <= p.X.Max }
 	clamp := func(x float64) float64 { return min(max(x, p.X.Min), p.X.Max) }
 	for i := range s.X {
@@ -58,9 +64,12 @@ func drawBeyond(c draw.Canvas, l look, at vg.Point, left bool, value string) {
 }
 
 // rowAt is the label of the row at a value of y.
-func (p *Panel) rowAt(y float64) string {
-	for _, t := range p.Y.Ticks {
-		if t.At == y {
+func (p *Panel) rowAt(y float64) string { return p.Y.nameAt(y) }
+
+// nameAt is the label of the tick at a value.
+func (a Axis) nameAt(v float64) string {
+	for _, t := range a.Ticks {
+		if t.At == v {
 			return t.Label
 		}
 	}

@@ -12,6 +12,9 @@ func (p *Panel) draw(c draw.Canvas) {
 	for _, m := range p.Marks {
 		p.drawMark(c, m)
 	}
+	if p.celled() && len(p.Series) == 0 {
+		p.drawKeyOfCells(c)
+	}
 	if p.dotted() {
 		p.drawRows(c)
 	}
@@ -28,10 +31,23 @@ func (p *Panel) draw(c draw.Canvas) {
 			bar++
 		case Dots:
 			p.drawDots(c, s)
+		case Cells:
+			p.drawCells(c, s)
+		case Box:
+			p.drawBoxes(c, s)
+		case Whiskers:
+			p.drawWhiskers(c, s)
+		case Violin:
+			p.drawViolin(c, s)
+		case Across:
+			p.drawAcross(c, s)
+		case Points:
+			p.drawUpright(c, s)
 		case Line, Step:
 			p.drawBand(c, s)
 		}
 	}
+	p.drawParallel(c)
 	for i, s := range p.Series {
 		if s.Kind == Line || s.Kind == Step {
 			p.drawLine(c, s, i)
@@ -53,18 +69,26 @@ func (p *Panel) draw(c draw.Canvas) {
 
 func (p *Panel) drawAxes(c draw.Canvas) {
 	hair := func(x0, y0, x1, y1 vg.Length) { stroke(c, black, hairWidth, nil, segment(x0, y0, x1, y1)) }
-	stroke(c, black, 0.6, nil, box(c.Rectangle))
-	ticks := vg.Length(tickSize)
-	if len(p.Series) > 0 && p.Series[0].Kind == Bars {
-		ticks = 0 // the bars are their own ticks
+	if p.Beside == nil {
+		stroke(c, black, 0.6, nil, box(c.Rectangle))
 	}
-	for _, t := range p.X.Ticks {
+	ticks := vg.Length(tickSize)
+	if len(p.Series) > 0 && p.Series[0].Kind == Bars || p.celled() || p.Beside != nil {
+		ticks = 0 // the bars, cells and axes are their own ticks
+	}
+	for i, t := range p.X.Ticks {
 		x := p.X.place(t.At, c.Min.X, c.Max.X)
 		hair(x, c.Min.Y, x, c.Min.Y+ticks)
 		if p.Top == nil && ticks > 0 {
 			hair(x, c.Max.Y, x, c.Max.Y-tickSize)
 		}
-		if !p.X.Bare {
+		switch {
+		case p.X.Bare || p.turned && i%p.every > 0:
+		case p.turned:
+			label := shortened(textSize, t.Label, mostName)
+			below := c.Min.Y - gap - widthIn(textSize, label)/2
+			textUp(c, textSize, vg.Point{X: x + textSize*0.32, Y: below}, label)
+		default:
 			text(c, black, textSize, vg.Point{X: x, Y: c.Min.Y - textSize - 1}, 0.5, t.Label)
 		}
 	}
@@ -82,22 +106,23 @@ func (p *Panel) drawAxes(c draw.Canvas) {
 	}
 	for _, t := range p.Y.Ticks {
 		y := p.Y.place(t.At, c.Min.Y, c.Max.Y)
-		if !p.dotted() {
+		if !p.dotted() && !p.celled() {
 			hair(c.Min.X, y, c.Min.X+tickSize, y)
 			hair(c.Max.X, y, c.Max.X-tickSize, y)
 		}
 		if p.Y.Bare {
 			continue
 		}
-		text(c, black, textSize, vg.Point{X: c.Min.X - gap, Y: y - textSize*0.32}, 1, t.Label)
+		text(c, black, textSize, vg.Point{X: c.Min.X - gap, Y: y - textSize*0.32}, 1, p.named(t.Label))
 	}
 	if !p.X.Bare {
-		text(c, black, textSize, vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: c.Min.Y - 2*textSize - gap}, 0.5, p.X.Label)
+		at := vg.Point{X: (c.Min.X + c.Max.X) / 2, Y: c.Min.Y - p.foot() + 2*gap}
+		text(c, black, textSize, at, 0.5, p.X.Label)
 	}
 	if p.Y.Label != "" {
 		textUp(c, textSize, vg.Point{X: c.Min.X - p.room + textSize - 1, Y: (c.Min.Y + c.Max.Y) / 2}, p.Y.Label)
 	}
-	above := c.Max.Y + gap
+	above := c.Max.Y + gap + p.besideHead(c.Max.X-c.Min.X)
 	if p.Top != nil {
 		for _, t := range p.Top {
 			x := p.X.place(t.At, c.Min.X, c.Max.X)

@@ -22,7 +22,14 @@ func (p *Panel) foot() vg.Length {
 	if p.X.Bare {
 		return 4
 	}
-	return 2*rowText + 3
+	h := vg.Length(rowText)
+	if p.turned {
+		h = gap
+		for _, t := range p.X.Ticks {
+			h = max(h, gap+widthIn(textSize, shortened(textSize, t.Label, mostName)))
+		}
+	}
+	return h + rowText + 3
 }
 
 func (p *Panel) left() (w vg.Length) {
@@ -30,13 +37,41 @@ func (p *Panel) left() (w vg.Length) {
 		return gap
 	}
 	for _, t := range p.Y.Ticks {
-		w = max(w, widthIn(textSize, t.Label))
+		w = max(w, widthIn(textSize, p.named(t.Label)))
 	}
 	w += gap
 	if p.Y.Label != "" {
 		w += textSize + gap + 2
 	}
 	return w
+}
+
+// turn sets the names below cells upright where they would touch each other. Where even that is too close, one of so
+// many is shown that they fit.
+func (p *Panel) turn(width vg.Length) {
+	p.turned, p.every = false, 1
+	if !p.celled() || len(p.Series) == 0 || len(p.X.Ticks) == 0 {
+		return
+	}
+	each := width / vg.Length(len(p.X.Ticks))
+	for _, t := range p.X.Ticks {
+		p.turned = p.turned || widthIn(textSize, t.Label)+gap > each
+	}
+	for p.turned && each*vg.Length(p.every) < textSize+0.5 {
+		p.every++
+	}
+}
+
+// mostName is the most room that the name of a row or of a column of cells has, in points. A longer one loses its
+// middle.
+const mostName = 120
+
+// named is a label of the y axis as it is drawn.
+func (p *Panel) named(label string) string {
+	if p.dotted() || p.celled() {
+		return shortened(textSize, label, mostName)
+	}
+	return label
 }
 
 // layout places the axes of all panels: those of a column have the same sides, those of a row the same height.
@@ -64,6 +99,11 @@ func (pg *Page) layout() (areas [][]vg.Rectangle, height vg.Length) {
 		room -= left[i] + right[i]
 	}
 	w := room / vg.Length(max(cols, 1))
+	for _, row := range pg.Rows {
+		for _, p := range row {
+			p.turn(w)
+		}
+	}
 
 	height = 2
 	tops := make([]vg.Length, len(pg.Rows)) // from the top of the page down to the axes
@@ -72,7 +112,7 @@ func (pg *Page) layout() (areas [][]vg.Rectangle, height vg.Length) {
 	for r, row := range pg.Rows {
 		head, foot := vg.Length(0), vg.Length(0)
 		for _, p := range row {
-			head, foot = max(head, p.head()), max(foot, p.foot())
+			head, foot = max(head, p.head()+p.besideHead(w)), max(foot, p.foot())
 		}
 		tops[r] = y + head
 		y += head + vg.Length(pg.Heights[r]) + foot
@@ -83,11 +123,18 @@ func (pg *Page) layout() (areas [][]vg.Rectangle, height vg.Length) {
 		var as []vg.Rectangle
 		for i, p := range row {
 			p.room = left[i]
-			p.X.Ticks, p.Top = fitting(p.X.Ticks, w+2*gap), fitting(p.Top, w+2*gap)
+			if !p.turned {
+				p.X.Ticks = fitting(p.X.Ticks, w+2*gap)
+			}
+			p.Top = fitting(p.Top, w+2*gap)
 			x += left[i]
+			end := x + w
+			if p.Wide {
+				end = pg.width() - side - right[cols-1]
+			}
 			as = append(as, vg.Rectangle{
 				Min: vg.Point{X: x, Y: height - tops[r] - vg.Length(pg.Heights[r])},
-				Max: vg.Point{X: x + w, Y: height - tops[r]},
+				Max: vg.Point{X: end, Y: height - tops[r]},
 			})
 			x += w + right[i] + between
 		}

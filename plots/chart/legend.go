@@ -36,6 +36,9 @@ func (pg *Page) legend() (es []entry) {
 	for _, row := range pg.Rows {
 		for _, p := range row {
 			for _, s := range p.Series {
+				if s.Kind == Across {
+					continue // it belongs to points of its name
+				}
 				add(s.Name, func(c draw.Canvas, left, mid vg.Length) { drawKey(c, s, left, mid) })
 			}
 		}
@@ -67,7 +70,7 @@ func drawKey(c draw.Canvas, s Series, left, mid vg.Length) {
 		drawBar(c, l, vg.Rectangle{Min: vg.Point{X: left, Y: mid - 3}, Max: vg.Point{X: left + keyWidth, Y: mid + 3.5}})
 		return
 	}
-	if s.Kind == Dots || s.Kind == Points {
+	if s.Kind.inRows() || s.Kind == Points {
 		drawMarker(c, l, vg.Point{X: left + keyWidth - 4, Y: mid})
 		return
 	}

@@ -13,6 +13,9 @@ import (
 // take it from LooksOf. From Looks on, looks repeat.
 type Look int
 
+// Plain is the look of what stands behind others: a small grey circle.
+const Plain Look = -1
+
 // Looks is how many looks there are. No two of them share both marker and dashes.
 const Looks = ordered + len(markers)*len(patterns) - fixed
 
@@ -94,7 +97,12 @@ func grid(m, p int) look {
 	return look{colors[(m+p)%len(colors)], markers[m], patterns[p], m >= len(colors)}
 }
 
-func (l Look) look() look { return looks[int(l)%Looks] }
+func (l Look) look() look {
+	if l == Plain {
+		return look{grey, marker{outline: circle}, pattern{}, false}
+	}
+	return looks[int(l)%Looks]
+}
 
 // LooksOf gives each name a look of its own. It follows from a hash of the name alone, so that a name looks the same in
 // every figure and every version. The names in first, at most seven, have looks 0, 1 and so on, drawn or not; no other

@@ -92,11 +92,24 @@ func (pg *Page) WriteCSV(w io.Writer) error {
 			for _, s := range p.Series {
 				for k := range s.X {
 					named := s.Name
-					if s.Kind == Dots {
+					if s.Kind.inRows() || s.Kind == Cells {
 						named = p.rowAt(s.Y[k])
 					}
 					rec := []string{name, string(s.Kind), named, num(s.X[k]), num(s.Y[k]), "", "", strconv.Itoa(s.N),
 						xl, yl}
+					if s.Ns != nil {
+						rec[7] = strconv.Itoa(s.Ns[k])
+					}
+					switch {
+					case s.Kind == Cells: // the column has a name, as the row has, and the value takes the place of y
+						rec[3], rec[4], rec[9] = p.X.nameAt(s.X[k]), num(s.V[k]), p.Map.Label
+					case s.Kind == Parallel:
+						a := p.Beside[int(s.X[k])]
+						rec[3], rec[4], rec[9] = num(s.X[k]+1), num(s.Y[k]), a.Label
+						if a.Named {
+							rec[4] = a.nameAt(s.Y[k])
+						}
+					}
 					if s.Lo != nil {
 						rec[5], rec[6] = num(s.Lo[k]), num(s.Hi[k])
 					}

@@ -3,6 +3,7 @@ package chart
 import (
 	"image/color"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot/font"
@@ -92,7 +93,12 @@ func widthIn(size vg.Length, s string) vg.Length {
 
 // shortened is s without so much of its middle that it fits the width.
 func shortened(size vg.Length, s string, width vg.Length) string {
+	const most = 500 // more than any page has room for
 	rs := []rune(s)
+	if len(rs) > most {
+		rs = slices.Concat(rs[:most/2], rs[len(rs)-most/2:])
+		s = string(rs)
+	}
 	for n := len(rs) - 1; widthIn(size, s) > width && n > 0; n-- {
 		s = string(rs[:(n+1)/2]) + "…" + string(rs[len(rs)-n/2:])
 	}

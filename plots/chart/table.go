@@ -13,7 +13,7 @@ func (pg *Page) tabular() bool {
 		return false
 	}
 	for _, p := range pg.Rows[0] {
-		if !p.dotted() || len(p.Y.Ticks) != len(pg.Rows[0][0].Y.Ticks) {
+		if !p.dotted() || p.Series[0].Kind != Dots || p.Series[0].Thin || len(p.Y.Ticks) != len(pg.Rows[0][0].Y.Ticks) {
 			return false
 		}
 	}

@@ -11,7 +11,7 @@ for load; do
 	rm -rf "${out:?}/$load" # of an earlier program: finished runs would be passed over
 	"$program" sweep "scenarios/compare/$load.yaml" -o "$out/$load"
 	if [ "$load" = scaling ]; then
-		"$program" plot cost "$out/$load" -o "$out/cost-$load.png"
+		"$program" plot pareto "$out/$load" --by autoscaler.policy -o "$out/cost-$load.png"
 		"$program" plot scaling "$out/$load"/*-stack={smartnic,kubernetes}-policy={target-utilization,hpa}-seed=1 \
 			-o "$out/time-$load.png"
 	else

@@ -14,6 +14,7 @@ type generator struct {
 	strings.Builder
 	round bool // times are multiples of 10 us: much happens at one instant
 	exact bool // rates have whole periods
+	dense bool // all is a million times as fast, so that packets come some picoseconds apart and often together
 
 	pooled bool // shares are; drawn apart, so that all else of a seed is the same with either
 
@@ -25,29 +26,65 @@ func (g *generator) one(of ...string) string  { return of[g.IntN(len(of))] }
 func (g *generator) often(percent int) bool   { return g.IntN(100) < percent }
 func (g *generator) line(f string, xs ...any) { fmt.Fprintf(&g.Builder, f+"\n", xs...) }
 
-// us draws a time of lo to hi microseconds.
+// us draws a time of lo to hi microseconds, or picoseconds.
 func (g *generator) us(lo, hi int) string {
-	if g.round {
-		return fmt.Sprintf("%dus", (lo+g.IntN(hi-lo+1)+9)/10*10)
+	switch {
+	case g.round:
+		return g.time((lo + g.IntN(hi-lo+1) + 9) / 10 * 10)
+	case g.dense:
+		return g.time(lo + g.IntN(hi-lo+1))
 	}
 	return fmt.Sprintf("%dps", int64(lo)*1_000_000+g.Int64N(int64(hi-lo)*1_000_000+1))
 }
 
-// rate draws a packet rate of lo to hi thousand packets a second.
+// unit is that of times.
+func (g *generator) unit() string {
+	if g.dense {
+		return "ps"
+	}
+	return "us"
+}
+
+func (g *generator) time(n int) string { return fmt.Sprintf("%d%s", n, g.unit()) }
+
+// pps is a rate of k thousand packets a second, or k million of them a millisecond.
+func (g *generator) pps(k int) string {
+	if g.dense {
+		return fmt.Sprintf("%dGpps", k)
+	}
+	return fmt.Sprintf("%dkpps", k)
+}
+
+// rate draws a packet rate of lo to hi of pps.
 func (g *generator) rate(lo, hi int) string {
 	k := lo + g.IntN(hi-lo+1)
 	if g.exact {
-		for 1_000_000%k != 0 {
+		whole := 1_000_000
+		if g.dense {
+			whole = 1000
+		}
+		for whole%k != 0 {
 			k--
 		}
-		return fmt.Sprintf("%dkpps", k)
+		return g.pps(k)
+	}
+	if g.dense {
+		return fmt.Sprintf("%d%03dMpps", k, g.IntN(1000))
 	}
 	return fmt.Sprintf("%d%03dpps", k, g.IntN(1000))
 }
 
 // scenario is the YAML of a seed.
 func scenario(seed uint64) string {
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0x0b5e55))}
+	return (&generator{Rand: rand.New(rand.NewPCG(seed, 0x0b5e55))}).scenario(seed)
+}
+
+// dense is the YAML of a seed with packets some picoseconds apart.
+func dense(seed uint64) string {
+	return (&generator{Rand: rand.New(rand.NewPCG(seed, 0xde25e)), dense: true}).scenario(seed)
+}
+
+func (g *generator) scenario(seed uint64) string {
 	g.round, g.exact = g.often(30), g.often(40)
 	g.pooled = rand.New(rand.NewPCG(seed, 0x9001)).IntN(100) < 40
 	g.dispatch = rand.New(rand.NewPCG(seed, 0x57ee8))
@@ -55,7 +92,11 @@ func scenario(seed uint64) string {
 		g.vertical = r
 	}
 	ms := 3 + g.IntN(12)
-	g.line("name: brute-force-%d\nseed: %d\nduration: %dms\nengine: packet", seed, 1+g.IntN(3), ms)
+	milli := "ms"
+	if g.dense {
+		milli = "ns"
+	}
+	g.line("name: brute-force-%d\nseed: %d\nduration: %d%s\nengine: packet", seed, 1+g.IntN(3), ms, milli)
 	total := 40 + g.IntN(360) // thousand packets a second of all flows
 	g.nic(total)
 	g.vnf(total)
@@ -65,9 +106,9 @@ func scenario(seed uint64) string {
 	}
 	g.line("instances: {initial: %d, min: %d, max: %d}", initial, lo, max(initial, 1)+g.IntN(5))
 	limit := 10 + g.IntN(total)
-	g.line("scheduler: {policy: %s, limit: %dkpps, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
-		g.policy(), limit,
-		g.one("zero", "mean", "mean", "last", fmt.Sprintf("fixed, demand_rate: %dkpps", 1+g.IntN(50))),
+	g.line("scheduler: {policy: %s, limit: %s, demand: %s, nofit: %s, inflight: %v, ties: %s, no_instance: %s}",
+		g.policy(), g.pps(limit),
+		g.one("zero", "mean", "mean", "last", "fixed, demand_rate: "+g.pps(1+g.IntN(50))),
 		g.one("least-loaded", "least-loaded", "reject", "queue"), g.often(70), g.one("first", "random"),
 		g.holdOrDrop(lo))
 	window := g.us(200, 1500)
@@ -90,12 +131,12 @@ func scenario(seed uint64) string {
 		g.Reset()
 		g.WriteString(said)
 		pick := func(of ...string) string { return of[r.IntN(len(of))] }
-		g.line("autoscaler: {policy: {vpa: {mode: %s, cpu: processed, half_life: %dus, confidence_interval: %dus, "+
-			"lifetime: %dus, min_change: 0.0%d, max_allowed: %s, min_allowed: 0.1, min_replicas: %d, "+
+		g.line("autoscaler: {policy: {vpa: {mode: %s, cpu: processed, half_life: %s, confidence_interval: %s, "+
+			"lifetime: %s, min_change: 0.0%d, max_allowed: %s, min_allowed: 0.1, min_replicas: %d, "+
 			"eviction_tolerance: 0.%d}}, interval: %s, drain: %s}",
-			pick("recreate", "in-place", "in-place-or-recreate", "in-place-or-recreate"), 200+r.IntN(9000),
-			1+r.IntN(3000), r.IntN(4000), r.IntN(10), pick("1", "1.5", "3"), 1+r.IntN(2), 2+r.IntN(8), interval,
-			pick("move", "move", "finish"))
+			pick("recreate", "in-place", "in-place-or-recreate", "in-place-or-recreate"), g.time(200+r.IntN(9000)),
+			g.time(1+r.IntN(3000)), g.time(r.IntN(4000)), r.IntN(10), pick("1", "1.5", "3"), 1+r.IntN(2), 2+r.IntN(8),
+			interval, pick("move", "move", "finish"))
 	}
 	g.line("telemetry: {window: %s, delay: %s}", window, g.one("0s", "0s", g.us(10, 400), g.us(100, 3000)))
 	g.line("measure: {delay: %s}", g.one("none", "none", "flows"))
@@ -107,10 +148,10 @@ func scenario(seed uint64) string {
 // policy draws a value of scheduler.policy, with how packets find their instance. One in six is of those that can do
 // without rules.
 func (g *generator) policy() string {
-	name := simtest.MovingPolicy(g.Rand, 400, "us")
+	name := simtest.MovingPolicy(g.Rand, 400, g.unit())
 	if g.dispatch.IntN(6) == 0 {
 		all := []string{"hash", "hrw", "ring", "{maglev: {table: 251}}", "cheetah", "{beamer: {buckets: 64}}",
-			fmt.Sprintf("{beamer: {buckets: 20, timeout: %dus}}", 1+g.dispatch.IntN(4000))}
+			fmt.Sprintf("{beamer: {buckets: 20, timeout: %s}}", g.time(1+g.dispatch.IntN(4000)))}
 		name = all[g.dispatch.IntN(len(all))]
 	}
 	return name + simtest.Dispatch(g.String(), name)
@@ -125,7 +166,11 @@ func (g *generator) holdOrDrop(lo int) string {
 
 // nic draws the switch, its slow path and its container engine.
 func (g *generator) nic(total int) {
-	keys := []string{"profile: " + g.one("ideal", "ideal", "bluefield2")}
+	profile := g.one("ideal", "ideal", "bluefield2")
+	if g.dense {
+		profile = "ideal"
+	}
+	keys := []string{"profile: " + profile}
 	add := func(percent int, f string, xs ...any) {
 		if g.often(percent) {
 			keys = append(keys, fmt.Sprintf(f, xs...))
@@ -134,13 +179,19 @@ func (g *generator) nic(total int) {
 	add(60, "slowpath_rate: %s", g.rate(5, 500))
 	add(70, "slowpath_queue: %d", g.IntN(30))
 	add(70, "install_latency: %s", g.us(0, 1500))
-	add(60, "install_rate: %d", 1000+g.IntN(30000))
+	if rate := 1000 + g.IntN(30000); g.dense {
+		add(60, "install_rate: %d000000", rate)
+	} else {
+		add(60, "install_rate: %d", rate)
+	}
 	add(30, "rules: %d", 1+g.IntN(8))
 	keys = append(keys, "engine_latency: "+g.us(0, 300))
 	if g.often(40) {
 		add(60, "eswitch_limit: %s", g.rate(max(total/3, 1), total))
 		add(60, "eswitch_queue: %d", g.IntN(20))
-		add(40, "link: %dMbps", 8*(1+g.IntN(total/10+1)))
+		if mbps := 8 * (1 + g.IntN(total/10+1)); !g.dense {
+			add(40, "link: %dMbps", mbps)
+		}
 	}
 	g.line("nic: {%s}", strings.Join(keys, ", "))
 }
@@ -161,7 +212,14 @@ func (g *generator) vnf(total int) {
 		contention = strings.TrimSuffix(contention, "}") + ", share: pooled}"
 	}
 	g.line("vnf: {buffer: %d, per_byte: %dps, idle_contend: %v, start_latency: %s, stop_latency: %s, contention: %s}",
-		1+g.IntN(40), g.IntN(2)*g.IntN(20000), g.often(40), g.us(0, 1500), g.us(0, 800), contention)
+		1+g.IntN(40), g.perByte(), g.often(40), g.us(0, 1500), g.us(0, 800), contention)
+}
+
+func (g *generator) perByte() int {
+	if g.dense {
+		return max(g.IntN(10)-8, 0)
+	}
+	return g.IntN(2) * g.IntN(20000)
 }
 
 // workload draws flows that come and go.

@@ -142,6 +142,7 @@ type flowState struct {
 	next       func() (units.Time, bool) // its packets
 	rate       float64                   // of the limits of link and eSwitch; 0 while it sends nothing
 	random     bool
+	rank       int // of its packets at one instant: those with times of their own, then those of constant rates
 
 	live, announced, seen, ended, endDue bool
 
@@ -217,9 +218,9 @@ func simulate(t testing.TB, sc *scenarios.Scenario) *plant {
 // flowsOf are the flows of a workload of rules, in order of their beginnings.
 func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 	w := simtest.Traffic(t, sc)
-	own := map[flow.ID][]units.Time{}
-	for _, ps := range w.Packets {
-		own[ps.Flows[0]] = timesOf(t, ps.Open())
+	own, source := map[flow.ID][]units.Time{}, map[flow.ID]int{}
+	for i, ps := range w.Packets {
+		own[ps.Flows[0]], source[ps.Flows[0]] = timesOf(t, ps.Open()), i
 	}
 	type rule struct {
 		begin, end units.Time
@@ -272,6 +273,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 			continue
 		}
 		f := &flowState{id: flow.ID(len(all)), size: r.size, begin: r.begin, end: r.end, rate: r.mean}
+		f.rank = len(w.Packets) + len(all)
 		k := int64(0)
 		f.next = func() (units.Time, bool) {
 			k++
@@ -279,7 +281,7 @@ func flowsOf(t testing.TB, sc *scenarios.Scenario) (all []*flowState) {
 			return at, at < r.end
 		}
 		if times, random := own[f.id]; random {
-			f.random = true
+			f.random, f.rank = true, source[f.id]
 			f.next = func() (at units.Time, ok bool) {
 				if len(times) == 0 {
 					return 0, false
@@ -338,7 +340,7 @@ func (p *plant) begins(f *flowState) {
 				come(next)
 			}
 		}
-		p.at(at, packets, int(f.id), send)
+		p.at(at, packets, f.rank, send)
 	}
 	p.at(f.end, traffic, int(f.id), func() { p.stops(f) })
 	if at, ok := f.next(); ok {

@@ -150,7 +150,7 @@ func (p *plant) forward(x *frame) {
 		p.count(f, func(c *counts) { c.unfit++ })
 	default:
 		rule := f.rule
-		p.reaches(int(f.id), func() {
+		p.reaches(f.rank, func() {
 			p.overtakes(x)
 			f.byRule++
 			p.totals.HandedOn += int64(f.hops)
@@ -190,8 +190,8 @@ func (p *plant) overtakes(x *frame) {
 	}
 	from.work(p)
 	to.work(p)
-	out := to.spans.mean.Num().Int64() / to.spans.mean.Denom().Int64() // whole picoseconds of the service of x
-	left := units.Time(out) + p.sc.VNF.PerByte*units.Time(x.size)
+	ahead := spans{to.spans.mean, new(big.Rat).Set(to.spans.owed)} // x comes to the ring after this
+	left := ahead.next(1) + p.sc.VNF.PerByte*units.Time(x.size)
 	for _, y := range to.ring {
 		left += y.needs
 	}

@@ -149,7 +149,7 @@ func (c *core) advance(in *instance, to int64) {
 					c.arrive(in, p)
 				}
 			}
-			in.inbox = in.inbox[:copy(in.inbox, in.inbox[k:])]
+			in.taken(k)
 			in.at = to
 			return
 		}
@@ -178,7 +178,7 @@ func (c *core) advance(in *instance, to int64) {
 			}
 			c.arrive(in, p)
 		}
-		in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
+		in.taken(mail)
 		switch {
 		case c.down || !in.up:
 			for k := range c.m.lanes {
@@ -230,7 +230,7 @@ func (c *core) sparse(in *instance, to int64) {
 		at := max(t, in.at)
 		c.arrive(in, parcel{at, at, f, c.paces[f].bytes})
 	}
-	in.inbox = in.inbox[:copy(in.inbox, in.inbox[mail:])]
+	in.taken(mail)
 	in.at = to
 }
 

@@ -214,27 +214,8 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 func (d *delays) write(rec results.Recorder, scope string, number int) {
 	all := d.settle()
 	for k := range delayKinds {
-		s := &all[k]
-		n := s.n()
-		if n == 0 {
-			continue
+		if row, buckets, ok := all[k].Row(scope, number, delayNames[k]); ok {
+			rec.Latency(&row, buckets)
 		}
-		row := results.Latency{Scope: scope, Number: int32(number), Kind: delayNames[k], Count: int64(n),
-			Mean: s.sum.over(n), Max: s.longest}
-		var buckets []results.Bucket
-		for i, c := range s.counts {
-			if c > 0 {
-				lo, hi := Bounds(s.first + i)
-				buckets = append(buckets, results.Bucket{Scope: scope, Number: row.Number, Kind: row.Kind,
-					Low: int64(lo), High: int64(hi), Count: int64(c)})
-			}
-		}
-		for _, q := range []struct {
-			perMille int64
-			to       *int64
-		}{{500, &row.P50}, {900, &row.P90}, {990, &row.P99}, {999, &row.P999}} {
-			*q.to = min(results.Quantile(buckets, q.perMille), s.longest)
-		}
-		rec.Latency(&row, buckets)
 	}
 }

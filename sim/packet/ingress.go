@@ -100,7 +100,7 @@ func (e *Engine) limits(now units.Time) {
 			for _, x := range in.inbox {
 				e.arrive(flow.Instance(i), x)
 			}
-			in.inbox = in.inbox[:0]
+			in.taken(len(in.inbox))
 			in.list.loose = true
 		}
 		e.staged, e.slow.missed.loose = true, true

@@ -1,6 +1,8 @@
 package packet
 
 import (
+	"slices"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/units"
@@ -18,7 +20,8 @@ type instance struct {
 	flows int      // assigned to it
 	list  byNext   // flows with a rule to it; an order is kept while they are many and send little
 	rate  float64  // packets a second that these send
-	inbox []parcel // packets on their way here, in order of time
+	inbox []parcel // packets on their way here, in order of time, and of one instant those from the slow path first
+	slow  int      // inbox[slow:] has none from the slow path
 
 	in, lost               uint64
 	inBytes, acceptedBytes int64
@@ -37,6 +40,22 @@ type parcel struct {
 	sent int64 // when the generator sent it
 	f    flow.ID
 	size int32
+}
+
+// receive puts a packet from the slow path into the inbox.
+func (in *instance) receive(x parcel) {
+	k := len(in.inbox)
+	for k > in.slow && in.inbox[k-1].at == x.at {
+		k--
+	}
+	in.inbox = slices.Insert(in.inbox, k, x)
+	in.slow = k + 1
+}
+
+// taken drops the first k packets of the inbox.
+func (in *instance) taken(k int) {
+	in.inbox = in.inbox[:copy(in.inbox, in.inbox[k:])]
+	in.slow = max(in.slow-k, 0)
 }
 
 // Up lets an instance take packets.

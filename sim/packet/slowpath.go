@@ -156,8 +156,7 @@ func (e *Engine) send(i flow.Instance, x parcel) {
 		return
 	}
 	e.room(i)
-	in := &e.instances[i]
-	in.inbox = append(in.inbox, x)
+	e.instances[i].receive(x)
 }
 
 // Target names the instance to which the slow path sends the flow. A packet that waited for this goes there at once.

@@ -3,9 +3,10 @@
 //
 // It is a reconstruction. The paper gives the rules and most of the times. The bounds of the buckets, how many samples
 // the maximum is taken of, the target and the margin are not in it: those are options, whose defaults are own choice.
-// Its recommender by an ensemble of models is not here. With costs that count samples above and below a limit, as the
-// paper has them, a change of the limit past a bucket gains or loses the same for each sample in it, so that one of the
-// two extremes is always the cheapest; what else must enter the costs is not published.
+// Its recommender by an ensemble of models is not here. The paper's costs count samples above a limit and below it. If
+// each is one or the other, the cost only rises or only falls with the limit, whatever the weights, and one of the two
+// extremes is always the cheapest. If those in the limit's own bucket are neither, it sits on a bucket that stands out.
+// Which it is, and the weights, are not published, so that neither could be held against anything: docs/policies.md.
 //
 // Use is averaged in windows of five minutes, and everything is found anew when a window ends.
 package autopilot

@@ -3,7 +3,8 @@
 //
 // A policy acts when an alarm goes off. An alarm looks at means over periods of a minute, and goes off when enough of
 // them in a row are beyond its threshold. It acts once each period, for as long as it goes on. The metric is the mean
-// utilisation of the ready instances, in the place of a processor's. The present capacity is what was asked for last.
+// utilisation of the ready instances: by packets, or by the use of their processors or memory or a queue, as on AWS.
+// The present capacity is what was asked for last.
 package aws
 
 import (
@@ -22,7 +23,7 @@ var Scalers = []policy.ScalerRow{
 		Name:   "aws-target-tracking",
 		Rule:   "the number times the mean utilisation over its target, after minutes above it or well below",
 		Source: "AWS, Application Auto Scaling User Guide and API, target tracking",
-		Sees:   policy.T0 | policy.T2, State: state, Cost: cost,
+		Sees:   policy.T0 | policy.T2 | policy.T3, State: state, Cost: cost,
 		Deviates: deviates + "; how many periods the alarms look at, and at which share of the target, is what was " +
 			"observed: AWS does not say it",
 	}, ScalerMaker: policy.MakeScaler(newTracking)},
@@ -30,7 +31,7 @@ var Scalers = []policy.ScalerRow{
 		Name:   "aws-step",
 		Rule:   "a step for the distance of the mean utilisation from a threshold, after minutes beyond it",
 		Source: "AWS, Application Auto Scaling User Guide and API, step scaling",
-		Sees:   policy.T0 | policy.T2, State: state, Cost: cost,
+		Sees:   policy.T0 | policy.T2 | policy.T3, State: state, Cost: cost,
 		Deviates: deviates + "; how many periods the alarms look at is an own choice: AWS leaves it to its user",
 	}, ScalerMaker: policy.MakeScaler(newStep)},
 	{Info: policy.Info{
@@ -38,7 +39,7 @@ var Scalers = []policy.ScalerRow{
 		Rule: "aws-target-tracking, and no fewer than a forecast by the same hour of the weeks or days before wants",
 		Source: "AWS, EC2 Auto Scaling User Guide and API, predictive scaling; its model is not public, and that " +
 			"here is an own choice",
-		Sees:  policy.T0 | policy.T2,
+		Sees:  policy.T0 | policy.T2 | policy.T3,
 		State: state + "; the mean load of each period of the history, and the forecast of each period to come",
 		Cost:  cost + "; once in `refresh`, the periods of the horizon and the seasons of the history for each",
 		Deviates: deviates + "; the forecast is a mean of the same hours of the weeks before, or else of the days, " +
@@ -57,10 +58,10 @@ const (
 const (
 	state    = "a mean for each period that an alarm looks at; the times of the last scaling out and in"
 	cost     = "n, and the periods"
-	deviates = "made from documentation, held against its examples alone; the metric is a packet rate; where the " +
-		"documentation leaves open what a larger scale-out in a cool-down is, it is what the number before the first " +
-		"would become; no warm-up; no scale-in while counters are missing; flows that are held where there is no " +
-		"instance want one"
+	deviates = "made from documentation, held against its examples alone; the metric is a packet rate unless it is " +
+		"to be what agents report; where the documentation leaves open what a larger scale-out in a cool-down is, it " +
+		"is what the number before the first would become; no warm-up; no scale-in while counters are missing; flows " +
+		"that are held where there is no instance want one"
 )
 
 // pace is the cool-downs of a policy. One after a scale-in ends with the next scale-out.
@@ -113,7 +114,7 @@ func (p *pace) note(s *policy.Snapshot, n int) {
 
 // TrackingOptions are those of aws-target-tracking.
 type TrackingOptions struct {
-	signal.Options `yaml:",inline"`
+	signal.Metered `yaml:",inline"`
 	Target         float64    `yaml:"target" default:"0.5" above:"0"`
 	Period         units.Time `yaml:"period" default:"60s" above:"0"`
 	OutPeriods     int        `yaml:"out_periods" default:"3" min:"1" max:"1000"`
@@ -143,19 +144,20 @@ type tracking struct {
 }
 
 func newTracking(o TrackingOptions, _ policy.Env) (policy.Scaler, error) {
-	return &tracking{o, newPace(o.OutCooldown, o.InCooldown), newPeriods(o.Period, max(o.OutPeriods, o.InPeriods))}, nil
+	return &tracking{o, newPace(o.OutCooldown, o.InCooldown), newPeriods(o.Period, max(o.OutPeriods, o.InPeriods))},
+		o.Check()
 }
 
 // Evaluate implements policy.Scaler.
 func (p *tracking) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
-	n := signal.Recommend(s, steps, p.recommend)
+	n := p.Recommend(s, steps, p.recommend)
 	n = steps.Clamp(s, p.pace.hold(s, steps, n, p.capacity))
 	p.pace.note(s, n)
 	return policy.Proposal{Desired: n}
 }
 
-func (p *tracking) recommend(s *policy.Snapshot) (int, string) {
-	if !p.periods.add(s.Now, p.Utilisation(s)) {
+func (p *tracking) recommend(s *policy.Snapshot, r signal.Reading) (int, string) {
+	if !p.periods.read(s.Now, r) {
 		return s.Wanted, p.periods.going()
 	}
 	low := float64(p.Target * p.InBelow)
@@ -165,7 +167,7 @@ func (p *tracking) recommend(s *policy.Snapshot) (int, string) {
 	case p.periods.all(p.InPeriods, func(u float64) bool { return numeric.Exceeds(low, u) }):
 		return min(s.Wanted, p.capacity(s.Wanted)), p.periods.alarm(p.InPeriods, " below ", low)
 	}
-	return s.Wanted, p.periods.quiet()
+	return s.Wanted, p.periods.quiet(p.Metered)
 }
 
 // capacity is the number that would bring the utilisation of the last period to the target.
@@ -181,6 +183,16 @@ type periods struct {
 	at     units.Time
 	sum    float64
 	count  int // in the present period
+}
+
+// read takes a reading in, if anything is known, and reports whether a period has ended. One in which nothing was
+// reported has no mean: no alarm goes off at its end, and the alarms look past it, as CloudWatch does with data points
+// that are missing.
+func (p *periods) read(now units.Time, r signal.Reading) (ended bool) {
+	if r.Known {
+		return p.add(now, r.Utilisation)
+	}
+	return p.count > 0 && now >= (p.at+1)*p.length && p.end()
 }
 
 func newPeriods(length units.Time, most int) periods { return periods{length: length, most: most} }
@@ -230,8 +242,8 @@ func (p *periods) last() float64 {
 
 func (p *periods) going() string { return "a period of " + p.length.String() + " goes on" }
 
-func (p *periods) quiet() string {
-	return "no alarm, with " + signal.Percent(p.last()) + " of the limit each over " + p.length.String()
+func (p *periods) quiet(o signal.Metered) string {
+	return "no alarm, with " + o.Each(p.last()) + " over " + p.length.String()
 }
 
 // alarm says what has gone off.

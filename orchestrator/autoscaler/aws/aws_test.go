@@ -36,12 +36,19 @@ func TestConformance(t *testing.T) {
 			o.Period, o.OutPeriods, o.InPeriods, o.OutCooldown, o.InCooldown = 2*second, 1, 1, 3*second, 0
 			o.Metric, o.InBelow = "processed", 0
 		},
+		func(o *TrackingOptions) {
+			o.Period, o.OutPeriods, o.InPeriods, o.OutCooldown, o.InCooldown = second, 1, 1, 0, 0
+			o.Metric = "cpu"
+		},
 	} {
 		scalingtest.Run(t, *row("aws-target-tracking"), defaults(edit))
 	}
 	for _, edit := range []func(*StepOptions){
 		nil,
 		func(o *StepOptions) { o.Period, o.HighPeriods, o.LowPeriods, o.Cooldown = second, 1, 1, 3*second },
+		func(o *StepOptions) {
+			o.Period, o.HighPeriods, o.LowPeriods, o.Metric, o.Full = second, 1, 1, "queue", 512
+		},
 		func(o *StepOptions) {
 			o.Period, o.HighPeriods, o.LowPeriods, o.Cooldown, o.Adjustment = second, 1, 2, 0, "exact"
 			o.HighSteps, o.LowSteps = []step{{.1, 1e6}, {.2, -4}}, []step{{0, 0}, {.3, 2}}
@@ -237,6 +244,10 @@ func TestConformanceOfPredictive(t *testing.T) {
 			short(o)
 			o.MaxCapacity, o.Breach, o.MaxBuffer, o.Hour, o.Day, o.Buffer = 4, "increase", 20, second, 3*second, 0
 		},
+		func(o *PredictiveOptions) {
+			short(o)
+			o.Metric, o.Full = "memory", 1<<29
+		},
 	} {
 		scalingtest.Run(t, *row("aws-predictive"), defaults(edit))
 	}
@@ -383,5 +394,64 @@ func TestPredictiveRefusesTimesThatDoNotFit(t *testing.T) {
 		if _, err := newPredictive(defaults(edit), policy.Env{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
 		}
+	}
+}
+
+// reported are instances whose agents report a use of a processor; NaN where a report is missing, or none was made yet.
+func reported(now units.Time, uses ...float64) *policy.Snapshot {
+	s := loaded(now, len(uses), 0)
+	s.Measured = false // no counter is asked for
+	for k, use := range uses {
+		s.Instances[k].Rate = telemetry.Rate{}
+		s.Instances[k].Usage = telemetry.Usage{CPU: use, Known: true, Stale: math.IsNaN(use), Sampled: s.Now}
+	}
+	return s
+}
+
+// The user guide on target tracking: "If the metric is missing data points, this causes the CloudWatch alarm state to
+// change to INSUFFICIENT_DATA", in which nothing is scaled until there are new ones. The mean of a period is over the
+// tasks that reported.
+func TestWhatAgentsReport(t *testing.T) {
+	none := math.NaN()
+	for _, c := range []struct {
+		name string
+		uses [][]float64 // of the instances, evaluation by evaluation, in periods of one evaluation
+		want []int
+	}{
+		{"above and below the target", [][]float64{{1, 1}, {.2, .2, .2, .2}}, []int{4, 2}},
+		{"over those that report", [][]float64{{1, none}}, []int{4}},
+		{"also where that scales in", [][]float64{{.2, none}}, []int{1}},
+		{"nothing is reported", [][]float64{{none, none}, {none, none}}, []int{2, 2}},
+		{"after a while without reports", [][]float64{{.5, .5}, {none, none}, {1, 1}}, []int{2, 2, 4}},
+	} {
+		p, err := row("aws-target-tracking").New(defaults(func(o *TrackingOptions) {
+			o.Period, o.OutPeriods, o.InPeriods, o.OutCooldown, o.InCooldown, o.Metric = second, 1, 1, 0, 0, "cpu"
+		}), policy.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for k, uses := range c.uses {
+			got = append(got, p.Evaluate(reported(units.Time(k+1)*second, uses...), new(policy.Steps)).Desired)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	// Of two periods in a row, one without reports between them counts as none.
+	p, _ := row("aws-step").New(defaults(func(o *StepOptions) {
+		o.Period, o.HighPeriods, o.Cooldown, o.Metric = 2*second, 2, 0, "cpu"
+		o.Adjustment, o.HighSteps = "change", []step{{0, 1}}
+	}), policy.Env{})
+	var got []int
+	for k, use := range []float64{.9, .9, none, none, .9, none, none} {
+		got = append(got, p.Evaluate(reported(units.Time(k+1)*second, use), new(policy.Steps)).Desired)
+	}
+	if want := []int{1, 1, 1, 1, 1, 2, 1}; !slices.Equal(got, want) {
+		t.Errorf("two periods, and one without reports between: %v, want %v", got, want)
+	}
+	if _, err := newTracking(defaults(func(o *TrackingOptions) { o.Full = 5 }), policy.Env{}); err == nil ||
+		!strings.Contains(err.Error(), "full: 5: want metric: memory or queue") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -94,8 +94,8 @@ func newPredictive(o PredictiveOptions, env policy.Env) (policy.Scaler, error) {
 // Evaluate implements policy.Scaler. The forecast is a least number, so that the alarms have no cool-down after what
 // it does, and none after a scale-in that it prevents.
 func (p *predictive) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
-	if s.Measured && s.Missing() == 0 {
-		p.measure(s.Now, p.Load(s))
+	if r := p.Read(s); r.Known && r.Missing == 0 {
+		p.measure(s.Now, r.Load)
 	}
 	p.renew(s.Now)
 	expected, load := p.expected(s)
@@ -105,7 +105,7 @@ func (p *predictive) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Pr
 	}
 	bounded := *s
 	bounded.Min = least
-	n := signal.Recommend(s, steps, p.dynamic.recommend)
+	n := p.Recommend(s, steps, p.dynamic.recommend)
 	n = p.dynamic.pace.hold(&bounded, steps, n, p.dynamic.capacity)
 	if most := p.most(expected); p.MaxCapacity > 0 {
 		if n > most {
@@ -119,7 +119,7 @@ func (p *predictive) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Pr
 		if n < s.Wanted {
 			done = min(least, s.Wanted)
 		}
-		n = steps.Take(policy.Forecast, least, signal.Mpps(load)+" are forecast")
+		n = steps.Take(policy.Forecast, least, p.Amount(load)+" are forecast")
 	}
 	p.dynamic.pace.note(s, min(max(done, s.Min), s.Max))
 	return policy.Proposal{Desired: steps.Clamp(s, n)}
@@ -198,5 +198,5 @@ func (p *predictive) expected(s *policy.Snapshot) (n int, load float64) {
 			load = max(load, p.ahead[i])
 		}
 	}
-	return numeric.Ceil(load/float64(p.Target*s.Limit), signal.Most), load
+	return numeric.Ceil(load/float64(p.Target*p.One(s)), signal.Most), load
 }

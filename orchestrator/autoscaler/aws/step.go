@@ -12,7 +12,7 @@ import (
 
 // StepOptions are those of aws-step.
 type StepOptions struct {
-	signal.Options `yaml:",inline"`
+	signal.Metered `yaml:",inline"`
 	Period         units.Time `yaml:"period" default:"60s" above:"0"`
 	High           float64    `yaml:"high" default:"0.5" min:"0"`
 	HighPeriods    int        `yaml:"high_periods" default:"2" min:"1" max:"1000"`
@@ -78,7 +78,8 @@ func newStep(o StepOptions, _ policy.Env) (policy.Scaler, error) {
 	if len(o.LowSteps) == 0 {
 		o.LowSteps = exampleLow
 	}
-	if err := cmp.Or(ascending("high_steps", o.HighSteps), ascending("low_steps", o.LowSteps)); err != nil {
+	err := cmp.Or(o.Check(), ascending("high_steps", o.HighSteps), ascending("low_steps", o.LowSteps))
+	if err != nil {
 		return nil, err
 	}
 	return &stepping{StepOptions: o, pace: newPace(o.Cooldown, o.Cooldown),
@@ -97,14 +98,14 @@ func ascending(key string, steps []step) error {
 // Evaluate implements policy.Scaler.
 func (p *stepping) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
 	p.chosen = nil
-	n := signal.Recommend(s, steps, p.recommend)
+	n := p.Recommend(s, steps, p.recommend)
 	n = steps.Clamp(s, p.pace.hold(s, steps, n, p.adjusted))
 	p.pace.note(s, n)
 	return policy.Proposal{Desired: n}
 }
 
-func (p *stepping) recommend(s *policy.Snapshot) (int, string) {
-	if !p.periods.add(s.Now, p.Utilisation(s)) {
+func (p *stepping) recommend(s *policy.Snapshot, r signal.Reading) (int, string) {
+	if !p.periods.read(s.Now, r) {
 		return s.Wanted, p.periods.going()
 	}
 	u := p.periods.last()
@@ -117,7 +118,7 @@ func (p *stepping) recommend(s *policy.Snapshot) (int, string) {
 		p.choose(p.LowSteps, p.Low-u)
 		reason = p.periods.alarm(p.LowPeriods, " up to ", p.Low)
 	default:
-		return s.Wanted, p.periods.quiet()
+		return s.Wanted, p.periods.quiet(p.Metered)
 	}
 	if p.chosen == nil || p.chosen.Adjust == 0 && p.Adjustment != "exact" {
 		return s.Wanted, reason + ": no step"

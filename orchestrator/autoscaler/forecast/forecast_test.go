@@ -353,3 +353,32 @@ func TestWhatIsCounted(t *testing.T) {
 		t.Errorf("%s, want [4 2 1]", got)
 	}
 }
+
+// BenchmarkHoltWinters is a forecast by four seasons of 60 evaluations and a part of a fifth.
+func BenchmarkHoltWinters(b *testing.B) {
+	p, err := newHoltWinters(options[HoltWintersOptions](b, "{seasonal_periods: 60, stored_seasons: 4}"), policy.Env{
+		Counts: make([]uint64, len(counters))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &policy.Snapshot{Current: 1000, Wanted: 1000, Max: 2000, Limit: 10e6, Window: second, Measured: true}
+	for k := range s.Current {
+		s.Instances = append(s.Instances, policy.Instance{ID: flow.Instance(k + 1), State: policy.Ready})
+	}
+	var steps policy.Steps
+	next := func() {
+		s.Now += second
+		for k := range s.Instances {
+			s.Instances[k].Rate = telemetry.Rate{Tx: 1e6 * float64(5+s.Now/second%60/10), Known: true, Sampled: s.Now}
+		}
+		steps = steps[:0]
+		p.Evaluate(s, &steps)
+	}
+	for range 300 {
+		next()
+	}
+	b.ResetTimer()
+	for range b.N {
+		next()
+	}
+}

@@ -24,7 +24,7 @@ type holtWinters struct {
 	trend, season      kind
 	legacy             bool // the older way to find the first level, trend and season
 
-	seasons, averages []float64 // of the present series
+	seasons, averages, sums []float64 // of the present series; of whole numbers, the sums are exact
 }
 
 // kind is how a component is combined with the others.
@@ -61,15 +61,19 @@ func (h *holtWinters) next(y []float64) float64 {
 
 // after is the same where the level, the trend and the seasons before the series are known.
 func (h *holtWinters) after(y []float64, level, trend float64) float64 {
-	for i, v := range y {
-		s := &h.seasons[i%h.period]
+	k := 0
+	for _, v := range y {
+		s := &h.seasons[k]
 		expected := h.trend.with(level, trend)
 		now := float64(h.alpha*h.season.without(v, *s)) + float64((1-h.alpha)*expected)
 		trend = float64(h.beta*h.trend.without(now, level)) + float64((1-h.beta)*trend)
 		*s = float64(h.gamma*h.season.without(v, expected)) + float64((1-h.gamma)**s)
 		level = now
+		if k++; k == h.period {
+			k = 0
+		}
 	}
-	return h.season.with(h.trend.with(level, trend), h.seasons[len(y)%h.period])
+	return h.season.with(h.trend.with(level, trend), h.seasons[k])
 }
 
 // begin finds the first level, trend and seasons.
@@ -93,12 +97,14 @@ func (h *holtWinters) beginHeuristic(y []float64) (level, trend float64) {
 	m, half := h.period, h.period/2
 	cycles := max(min(5, len(y)/m), (averaged+2*half+m-1)/m)
 	y = y[:min(len(y), m*cycles)]
-	h.averages = h.averages[:0]
+	sum := 0.0
+	h.averages, h.sums = h.averages[:0], append(h.sums[:0], 0)
+	for _, v := range y {
+		sum += v
+		h.sums = append(h.sums, sum)
+	}
 	for i := half; i < len(y)-half; i++ {
-		sum := 0.0
-		for _, v := range y[i-half : i+half+1] {
-			sum += v
-		}
+		sum := h.sums[i+half+1] - h.sums[i-half]
 		if m%2 == 0 { // an average of two, each of m values
 			sum -= float64((y[i-half] + y[i+half]) / 2)
 		}

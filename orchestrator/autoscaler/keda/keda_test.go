@@ -2,6 +2,7 @@ package keda
 
 import (
 	"cmp"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,6 +40,14 @@ func TestConformance(t *testing.T) {
 			fallback: {failure_threshold: 1, replicas: 7, behavior: currentReplicasIfLower},
 			horizontal_pod_autoscaler_config: {behavior: {
 				scaleDown: {selectPolicy: Disabled}, scaleUp: {stabilizationWindowSeconds: 3}}}}`,
+		`{polling_interval: 3s, cooldown_period: 1s, cpu: reported, begins: 2026-06-01 07:59,
+			triggers: [{metric: held, threshold: 4}], resources: [
+			{name: cpu, metric_type: Utilization, value: 60}, {name: memory, metric_type: AverageValue, value: 5e8}],
+			cron: [{timezone: UTC, start: 0 8 * * *, end: 1 8 * * *, desired_replicas: 6}]}`,
+		`{polling_interval: 2s, scaling_modifiers: {formula: 'waiting ?? (max(packets, 2) ** 0.5 - 1)', target: 1,
+			activation_target: 0.5}, triggers: [{name: packets, metric: offered, threshold: 1},
+			{name: waiting, metric: queue, threshold: 1}],
+			fallback: {failure_threshold: 1, replicas: 3, behavior: scalingModifiers}}`,
 	} {
 		scalingtest.Run(t, Scalers[0], options(t, text))
 	}
@@ -238,7 +247,7 @@ func TestControllerOfTriggersThatFail(t *testing.T) {
 		}
 	}
 	o = newObject(t, 4, `{downscale_stabilization: 0s, fallback: {replicas: 7, failure_threshold: 2}}`)
-	for i, want := range []int{4, 4, 7, 7} {
+	for i, want := range []int{4, 7, 7, 7} { // the first is a poll as well
 		if got := o.at(15*i, .1, missing); got != want {
 			t.Errorf("with a fallback, evaluation %d: %d (%s), want %d", i, got, o.said, want)
 		}
@@ -249,7 +258,7 @@ func TestControllerOfTriggersThatFail(t *testing.T) {
 	if got := o.at(60, 2.8); got != 4 {
 		t.Errorf("counters are there again: %d (%s), want 4", got, o.said)
 	}
-	if want := []uint64{0, 0, 4, 2}; !slices.Equal(o.counts, want) {
+	if want := []uint64{0, 0, 6, 4}; !slices.Equal(o.counts, want) {
 		t.Errorf("counts %v, want %v", o.counts, want)
 	}
 }
@@ -307,6 +316,183 @@ func TestWhatIsCounted(t *testing.T) {
 	}
 }
 
+// It brings as many as it wants, while its time is, and the others when it is over.
+func TestCronBringsInstances(t *testing.T) {
+	o := newObject(t, 0, `{cooldown_period: 0s, downscale_stabilization: 0s, begins: 2026-01-05 07:58,
+		polling_interval: 15s, cron: [{timezone: UTC, start: 0 8 * * *, end: 2 8 * * *, desired_replicas: 5}]}`)
+	var got []int
+	for at := 0; at <= 270; at += 30 {
+		got = append(got, o.at(at, 0))
+	}
+	if want := []int{0, 0, 0, 0, 1, 4, 5, 5, 0, 0}; !slices.Equal(got, want) {
+		t.Errorf("%v (%s), want %v", got, o.said, want)
+	}
+}
+
+// What the controller asks for itself: the most of all, as with the triggers.
+func TestResources(t *testing.T) {
+	const quick = `downscale_stabilization: 0s, polling_interval: 1h, min_replica_count: 1, `
+	use := func(cpu, memory float64, known bool) func(*policy.Snapshot) {
+		return func(s *policy.Snapshot) {
+			for k := range s.Instances {
+				i := &s.Instances[k]
+				i.Rate.Tx = cpu * 1e6
+				i.Usage = telemetry.Usage{CPU: cpu / 2, Memory: memory, Known: known, Sampled: s.Now}
+				i.Created, i.Ready = -1e6*second, -1e6*second
+			}
+		}
+	}
+	for _, c := range []struct {
+		name, text string
+		load       float64
+		edit       func(*policy.Snapshot)
+		want       int
+	}{
+		{"processed over the limit", `resources: [{name: cpu, metric_type: Utilization, value: 40}]`, 0,
+			use(.8, 0, true), 8},
+		{"what agents report", `cpu: reported, resources: [{name: cpu, metric_type: AverageValue, value: 0.32}]`, 0,
+			use(.8, 0, true), 5},
+		{"memory", `resources: [{name: memory, metric_type: AverageValue, value: 100}]`, 0, use(0, 150, true), 6},
+		{"a trigger that wants more", `resources: [{name: memory, metric_type: AverageValue, value: 100}],
+			triggers: [{metric: offered, threshold: 0.5}]`, 3.5, use(0, 150, true), 7},
+		{"one that wants fewer", `resources: [{name: memory, metric_type: AverageValue, value: 100}],
+			triggers: [{metric: offered, threshold: 0.5}]`, 1, use(0, 150, true), 6},
+		{"nothing is known, and another wants fewer", `resources: [{name: memory, metric_type: AverageValue,
+			value: 100}], triggers: [{metric: offered, threshold: 0.5}]`, 1, use(0, 150, false), 4},
+	} {
+		o := newObject(t, 4, `{`+quick+c.text+`}`)
+		o.at(0, .1, use(.4, 100, true))
+		o.n = 4
+		if got := o.at(15, c.load, c.edit); got != c.want {
+			t.Errorf("%s: %d (%s), want %d", c.name, got, o.said, c.want)
+		}
+	}
+	if got := options(t, `{cpu: reported, resources: [{name: cpu, metric_type: Utilization, value: 50},
+		{name: memory, metric_type: AverageValue, value: 1}]}`).Measures(); got != policy.SetOf(policy.CPU,
+		policy.Memory) {
+		t.Errorf("it measures %v", got)
+	}
+	// Alone, they always have something to do.
+	o := newObject(t, 2, `{min_replica_count: 1, cooldown_period: 0s, idle_replica_count: 0,
+		resources: [{name: cpu, metric_type: Utilization, value: 50}]}`)
+	if o.at(0, 0, use(.5, 0, true)); o.n != 2 {
+		t.Errorf("%d (%s), want 2", o.n, o.said)
+	}
+}
+
+// A formula sees the metrics in the units of their thresholds, cut off to thousandths.
+func TestFormula(t *testing.T) {
+	const names = `triggers: [{name: packets, metric: offered, threshold: 1},
+		{name: flows, metric: flows, threshold: 1}]`
+	for _, c := range []struct {
+		name, formula, more string
+		load                float64
+		want                int
+	}{
+		{"a sum", `packets + 0.25 * flows`, ``, 4, 6},
+		{"a choice, of whole numbers", `packets > 3 ? 5 : 2`, ``, 4, 5},
+		{"of a list", `count([packets, flows], {# > 3}) > 1 ? 7 : 1`, ``, 4, 7},
+		{"for all", `packets`, `, metric_type: Value`, 2, 8},
+		{"powers", `packets ** 2 - 10 + 2 ^ 0`, ``, 4, 7},
+		{"cut off", `packets * 1000 - 3999`, ``, 4.0019, 2}, // 4.001 in the formula
+		{"no number", `packets / 0 - 1 / 0`, ``, 4, 4},
+		{"below 0, which the controller takes for more than it can count", `packets - 5`, ``, 4, 8},
+		{"but not where it is for all", `packets - 5`, `, metric_type: Value`, 4, 1},
+	} {
+		o := newObject(t, 4, `{downscale_stabilization: 0s, polling_interval: 1h, tolerance: 0, `+names+
+			`, scaling_modifiers: {formula: '`+c.formula+`', target: 1`+c.more+`}}`)
+		o.at(0, 4)
+		o.n = 4
+		if got := o.at(15, c.load); got != c.want {
+			t.Errorf("%s: %d (%s), want %d", c.name, got, o.said, c.want)
+		}
+	}
+	// With it, its own activation target says whether there is anything to do.
+	o := newObject(t, 0, `{`+names+`, scaling_modifiers: {formula: packets, target: 1, activation_target: 0.5}}`)
+	for at, want := range []int{0, 1} {
+		if got := o.at(30*at, .5+.1*float64(at)); got != want {
+			t.Errorf("poll %d: %d (%s), want %d", at, got, o.said, want)
+		}
+	}
+}
+
+// While a trigger fails, so does the formula; then the fallback stands for it, or the formula says what does.
+func TestFormulaOfTriggersThatFail(t *testing.T) {
+	const with = `{downscale_stabilization: 0s, polling_interval: 1h, cooldown_period: 1h, triggers: [
+		{name: packets, metric: offered, threshold: 1}, {name: flows, metric: flows, threshold: 1}],
+		scaling_modifiers: {target: 1, formula: `
+	for _, c := range []struct {
+		name, rest string
+		want       []int
+	}{
+		{"no fallback", `packets}}`, []int{4, 4, 4}},
+		{"its replicas", `packets}, fallback: {failure_threshold: 2, replicas: 6}}`, []int{4, 6, 6}},
+		{"the formula", `'packets ?? (flows - 1)'}, fallback: {failure_threshold: 2, replicas: 6,
+			behavior: scalingModifiers}}`, []int{4, 7, 7}},
+		{"the formula says nothing", `'packets ?? nil'}, fallback: {failure_threshold: 2, replicas: 6,
+			behavior: scalingModifiers}}`, []int{4, 6, 6}},
+	} {
+		o := newObject(t, 4, with+c.rest)
+		var got []int
+		for i := range c.want {
+			o.n = 4
+			got = append(got, o.at(15*i, 4, missing))
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v (%s), want %v", c.name, got, o.said, c.want)
+		}
+	}
+}
+
+// Powers are those of the standard library, to 13 digits.
+func TestPowers(t *testing.T) {
+	for _, x := range []float64{0, .5, 1, 2, 3, 1e3, -2, -1.5} {
+		for _, y := range []float64{0, 1, 2, 10, -3, .5, 1.7, 64, 100, -0.25} {
+			got, err := power(x, y)
+			want := math.Pow(x, y)
+			if err != nil {
+				if !math.IsNaN(want) && !math.IsInf(want, 0) && x > 0 {
+					t.Errorf("%v to the power of %v: %v, want %v", x, y, err, want)
+				}
+				continue
+			}
+			if g := got.(float64); g != want && math.Abs(g-want) > 1e-13*math.Abs(want) {
+				t.Errorf("%v to the power of %v: %v, want %v", x, y, g, want)
+			}
+		}
+	}
+}
+
+func TestRefusesWhatDoesNotFit(t *testing.T) {
+	const two = `triggers: [{name: a, metric: offered, threshold: 1}, {name: b, metric: flows, threshold: 1}]`
+	const one = `triggers: [{metric: offered, threshold: 1}]`
+	const same = `triggers: [{name: a, metric: offered, threshold: 1}, {name: a, metric: held, threshold: 1}]`
+	const day = `start: 0 8 * * *, end: 0 9 * * *, desired_replicas: 1`
+	for _, c := range []struct{ text, want string }{
+		{two + `, scaling_modifiers: {formula: a + c, target: 1}`,
+			`scaling_modifiers.formula: "a + c": unknown name c`},
+		{two + `, scaling_modifiers: {formula: a + now().Unix(), target: 1}`, `unknown name now`},
+		{two + `, scaling_modifiers: {formula: '[a][1]', target: 1}`, `with -1 for each trigger: index out of range`},
+		{two + `, scaling_modifiers: {formula: a, target: 0.5}, fallback: {replicas: 1}`,
+			`scaling_modifiers.target: 0.5: want a whole`},
+		{one + `, scaling_modifiers: {formula: a, target: 1}`, `offered has none`},
+		{same + `, scaling_modifiers: {formula: a, target: 1}`, `two are called a`},
+		{`fallback: {replicas: 1, behavior: scalingModifiers}`, `fallback.behavior: scalingModifiers: want`},
+		{`resources: [{name: cpu, metric_type: Utilization, value: 50}]`, `min_replica_count: 0: want 1 or more`},
+		{`resources: [{name: cpu, metric_type: Utilization, value: 0.5}]`, `resources.0.value: 0.5: want whole`},
+		{`resources: [{name: memory, metric_type: Utilization, value: 5}]`, `resources.0.metric_type: Utilization`},
+		{`cron: [{timezone: Berlin, ` + day + `}]`, `cron.0.timezone: "Berlin": want`},
+		{`cron: [{timezone: UTC, start: 0 8 * * *, end: 0 8 * * *, desired_replicas: 1}]`,
+			`cron.0.end: "0 8 * * *": want`},
+		{`begins: today, cron: [{timezone: UTC, ` + day + `}]`, `begins: "today": want a date`},
+	} {
+		_, err := newKEDA(options(t, "{"+c.text+"}"), policy.Env{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
 func TestRefusesNumbersOutOfOrder(t *testing.T) {
 	for text, want := range map[string]string{
 		`{min_replica_count: 3, max_replica_count: 2}`:  "min_replica_count: 3: want at most max_replica_count",
@@ -315,5 +501,28 @@ func TestRefusesNumbersOutOfOrder(t *testing.T) {
 		if _, err := newKEDA(options(t, text), policy.Env{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v", text, err)
 		}
+	}
+}
+
+// BenchmarkFormula is an evaluation of 1,000 instances by a formula of three triggers.
+func BenchmarkFormula(b *testing.B) {
+	p, err := newKEDA(options(b, `{triggers: [{name: x, metric: offered, threshold: 1},
+		{name: y, metric: flows, threshold: 1}], cron: [{name: z, timezone: Europe/Berlin, start: 0 8 * * *,
+		end: 0 18 * * *, desired_replicas: 4}], scaling_modifiers: {formula: 'x > 3 ? max(x, y / 4) : z', target: 1}}`),
+		policy.Env{Counts: make([]uint64, len(Scalers[0].Counters))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &policy.Snapshot{Current: 1000, Wanted: 1000, Min: 1, Max: 2000, Limit: 1e6, Window: second, Measured: true}
+	for id := range 1000 {
+		s.Instances = append(s.Instances, policy.Instance{ID: flow.Instance(id + 1), State: policy.Ready, Flows: 2,
+			Rate: telemetry.Rate{Rx: 1e6, Known: true}})
+	}
+	var steps policy.Steps
+	b.ReportAllocs()
+	for range b.N {
+		s.Now += second
+		steps = steps[:0]
+		p.Evaluate(s, &steps)
 	}
 }

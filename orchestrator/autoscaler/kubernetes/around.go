@@ -38,3 +38,27 @@ func Around(o Options, replace func(metrics Rule) Rule) (policy.Scaler, error) {
 	p.rule = replace(p.rule)
 	return p, nil
 }
+
+// Proposer is what each metric of an object proposes by itself. A program whose own metrics stand beside them takes the
+// most of all.
+type Proposer struct{ object *scaler }
+
+// NewProposer makes the metrics of an object.
+func NewProposer(o Options) (Proposer, error) {
+	s, err := newHorizontal(o, policy.Env{})
+	if err != nil {
+		return Proposer{}, err
+	}
+	return Proposer{s.(*scaler)}, nil
+}
+
+// Propose is what a metric proposes where so many replicas are wanted, with what was found appended to b. The error
+// says that nothing is known of it.
+func (p Proposer) Propose(metric int, s *policy.Snapshot, current int, b []byte) (int, []byte, error) {
+	m := &p.object.measures[metric]
+	n, found, err := p.object.propose(m, s, current)
+	if err != nil {
+		return 0, b, err
+	}
+	return n, m.say(b, found, n), nil
+}

@@ -1,13 +1,10 @@
 package kubernetes
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 
-	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/units"
 )
@@ -17,10 +14,13 @@ var vertical = policy.ScalerRow{Info: policy.Info{
 	Rule:   "each instance the share of a core that a percentile of the use of all needs; the number stays",
 	Source: "Kubernetes' Vertical Pod Autoscaler 1.8.1, pkg/recommender and pkg/updater",
 	Sees:   policy.T0 | policy.T2 | policy.T3,
-	State:  "a histogram of 176 buckets",
-	Cost:   "n; n log n where instances are changed",
-	Deviates: "cpu alone: no memory, and so no kills for lack of it; an evicted instance drains while its successor " +
-		"starts; the changes in place count with the evictions, and one that is under way is waited for; " +
+	State: "a histogram of 176 buckets; with memory, another one, and of each instance its request and the peak of " +
+		"its interval",
+	Cost: "n",
+	Deviates: "memory is requested and not reserved: it says who is changed, and changes nothing of what an instance " +
+		"does; one that uses more than its limit counts as killed, and goes on; memory has cpu's percentiles; an " +
+		"evicted instance drains while its successor starts; the changes in place count with the evictions, and one " +
+		"that is under way is waited for; " +
 		"recommender and updater act in the same evaluation; an instance that has the target is not changed, " +
 		"whatever min_change is",
 }, Asleep: true, Resizes: true, ScalerMaker: policy.MakeScaler(newVertical)}
@@ -41,12 +41,40 @@ type VerticalOptions struct {
 	EvictionTolerance float64    `yaml:"eviction_tolerance" default:"0.5" min:"0" max:"1"`
 	Lifetime          units.Time `yaml:"lifetime" default:"12h" min:"0"`
 	MinChange         float64    `yaml:"min_change" default:"0.1" min:"0"`
+
+	Controlled     string      `yaml:"controlled_resources" default:"cpu"`
+	MemoryRequest  units.Bytes `yaml:"memory_request" default:"0B"`
+	MemoryLimit    float64     `yaml:"memory_limit" default:"0" min:"0"`
+	MinMemory      units.Bytes `yaml:"min_allowed_memory" default:"250MiB"`
+	MaxMemory      units.Bytes `yaml:"max_allowed_memory" default:"1000GB"`
+	MemoryHalfLife units.Time  `yaml:"memory_half_life" default:"24h" above:"0"`
+	MemoryInterval units.Time  `yaml:"memory_interval" default:"24h" above:"0"`
+	OOMRatio       float64     `yaml:"oom_bump_up_ratio" default:"1.2" min:"1"`
+	OOMLeast       units.Bytes `yaml:"oom_min_bump_up" default:"100MiB"`
+	EvictAfterOOM  units.Time  `yaml:"evict_after_oom" default:"10min" min:"0"`
+}
+
+// cpu and memory report which resources are controlled.
+func (o VerticalOptions) cpu() bool    { return o.Controlled != "memory" }
+func (o VerticalOptions) memory() bool { return o.Controlled != "cpu" }
+
+// Unused implements strictyaml.Partial: without memory, nothing is said of it.
+func (o VerticalOptions) Unused(key string) bool {
+	switch key {
+	case "controlled_resources", "memory_request", "memory_limit", "min_allowed_memory", "max_allowed_memory",
+		"memory_half_life", "memory_interval", "oom_bump_up_ratio", "oom_min_bump_up", "evict_after_oom":
+		return !o.memory()
+	}
+	return false
 }
 
 // Names implements strictyaml.Tabled.
 func (VerticalOptions) Names(key string) []string {
 	if key == "mode" {
 		return []string{"off", "initial", "recreate", "in-place-or-recreate", "in-place"}
+	}
+	if key == "controlled_resources" {
+		return []string{"cpu", "memory", "cpu+memory"}
 	}
 	return nil
 }
@@ -69,21 +97,37 @@ upper_percentile: the same for the upper bound: an instance with more is changed
 min_replicas: with fewer instances, none is changed
 eviction_tolerance: share of the instances that may be changed at once
 lifetime: an instance within the bounds is changed after this time, by min_change or more
-min_change: relative distance from the target
+min_change: relative distance from the target, of both resources together
+controlled_resources: what is recommended and changed; a cluster has both by default
+memory_request: what an instance requests that the policy has not changed; 0B where it says nothing, so that it is
+	changed as soon as it may be
+memory_limit: most memory of an instance, over its request; 0 for no limit. One that reports more counts as killed
+min_allowed_memory: least request; 250MiB is the recommender's
+max_allowed_memory: greatest request
+memory_half_life: time in which a peak of memory loses half of its weight
+memory_interval: of each instance, the peak of each span of this long counts
+oom_bump_up_ratio: one that was killed needs so many times its request, or its peak
+oom_min_bump_up: and at least so much more
+evict_after_oom: one that was killed this soon after it was ready is changed for as long, also within the bounds
 `
 }
 
 // Measures implements policy.Measurer.
-func (o VerticalOptions) Measures() policy.MetricSet {
+func (o VerticalOptions) Measures() (all policy.MetricSet) {
 	if o.CPU == "reported" {
-		return policy.SetOf(policy.CPU)
+		all = policy.SetOf(policy.CPU)
 	}
-	return 0
+	if o.memory() {
+		all |= policy.SetOf(policy.Memory)
+	}
+	return all
 }
 
-// recommender is what the recommender knows of the use of a core by all instances.
+// recommender is what the recommender knows of the use of all instances. How sure it is of memory, the samples of
+// cores say too.
 type recommender struct {
 	uses        *Histogram
+	peaks       *Histogram // of memory
 	samples     int
 	first, last units.Time // sample
 }
@@ -136,19 +180,30 @@ func Widened(milli int64, multiplier, confidence float64, exponent int) int64 {
 	return scaled(milli, power)
 }
 
-// recommendation is in thousandths of a core.
-type recommendation struct{ lower, target, upper int64 }
+// recommendation is in thousandths of a core, and in bytes.
+type recommendation struct{ cpu, memory bounds }
 
-func (r *recommender) recommend(o *VerticalOptions) recommendation {
+type bounds struct{ lower, target, upper int64 }
+
+func (r *recommender) recommend(o *VerticalOptions) (all recommendation) {
+	all.cpu = r.bounds(o, millicores, r.uses, int64(math.Round(o.MinAllowed*1000)),
+		int64(math.Round(o.MaxAllowed*1000)))
+	if o.memory() {
+		bytes := func(x float64) int64 { return int64(x) }
+		all.memory = r.bounds(o, bytes, r.peaks, int64(o.MinMemory), int64(o.MaxMemory))
+	}
+	return all
+}
+
+// bounds are those of a resource, of which a histogram has the use, in whole units, cut off.
+func (r *recommender) bounds(o *VerticalOptions, whole func(float64) int64, h *Histogram, least, most int64) bounds {
 	estimate := func(percentile float64) int64 {
-		milli := millicores(r.uses.Percentile(percentile))
-		return milli + scaled(milli, o.Margin)
+		x := whole(h.Percentile(percentile))
+		return x + scaled(x, o.Margin)
 	}
-	allowed := func(milli int64) int64 {
-		return min(max(milli, int64(math.Round(o.MinAllowed*1000))), int64(math.Round(o.MaxAllowed*1000)))
-	}
+	allowed := func(x int64) int64 { return min(max(x, least), most) }
 	c := r.confidence(o.Confidence)
-	return recommendation{
+	return bounds{
 		lower:  allowed(Widened(estimate(o.Lower), 0.001, c, -2)),
 		target: allowed(estimate(o.Target)),
 		upper:  allowed(Widened(estimate(o.Upper), 1, c, 1)),
@@ -160,31 +215,37 @@ type verticalScaler struct {
 	o   VerticalOptions
 	rec recommender
 
+	containers, spare []container // in order of their numbers; none without memory
+	fresh             int64       // what new ones request
+	requests          int         // changes of memory alone in this evaluation, which no plant has to make
+
 	due    []update
+	ranked []update
 	resize []policy.Resize
 	was    recommendation
 	said   string
 	reason string
 }
 
-// update is an instance that is to be changed.
-type update struct {
-	id    flow.Instance
-	grows bool
-	diff  float64 // relative
-	place bool
-}
-
 func newVertical(o VerticalOptions, _ policy.Env) (policy.Scaler, error) {
 	switch {
 	case o.MinAllowed > o.MaxAllowed:
 		return nil, fmt.Errorf("min_allowed: %v, want at most max_allowed, %v", o.MinAllowed, o.MaxAllowed)
+	case o.MinMemory > o.MaxMemory:
+		return nil, fmt.Errorf("min_allowed_memory: %v, want at most max_allowed_memory, %v", o.MinMemory, o.MaxMemory)
+	case o.MemoryLimit > 0 && o.MemoryLimit < 1:
+		return nil, fmt.Errorf("memory_limit: %v, want 1 or more, or 0", o.MemoryLimit)
 	}
-	return &verticalScaler{o: o, rec: recommender{uses: NewHistogram(cpuBuckets, leastWeight, o.HalfLife)}}, nil
+	return &verticalScaler{o: o, fresh: int64(o.MemoryRequest), rec: recommender{
+		uses:  NewHistogram(cpuBuckets, leastWeight, o.HalfLife),
+		peaks: NewHistogram(MemoryBuckets, leastWeight, o.MemoryHalfLife)}}, nil
 }
 
 func (p *verticalScaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) policy.Proposal {
 	p.sample(s)
+	if p.o.memory() {
+		p.follow(s, p.fresh)
+	}
 	n := min(max(s.Wanted, s.Min), s.Max)
 	if p.rec.samples == 0 {
 		return policy.Proposal{Desired: steps.Take(policy.Recommended, n, "no use of a core was measured")}
@@ -192,17 +253,40 @@ func (p *verticalScaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) polic
 	r := p.rec.recommend(&p.o)
 	if r != p.was || p.said == "" {
 		p.was = r
-		p.said = fmt.Sprintf("target %s of a core each, %s to %s", cores(r.target), cores(r.lower), cores(r.upper))
-		p.reason = fmt.Sprintf("the target is %s of a core", cores(r.target))
+		p.say(r)
 	}
-	answer := policy.Proposal{Desired: steps.Take(policy.Recommended, n, p.said)}
+	answer, said := policy.Proposal{Desired: n}, p.said
 	if p.o.Mode != "off" {
-		answer.Share = float64(r.target) / 1000
+		p.fresh = r.memory.target
+		if p.o.cpu() {
+			answer.Share = float64(r.cpu.target) / 1000
+		}
 	}
 	if p.o.Mode != "off" && p.o.Mode != "initial" {
-		answer.Resize = p.update(s, r)
+		if answer.Resize = p.update(s, r); p.requests > 0 {
+			said += fmt.Sprintf("; %d now request it, in place", p.requests)
+		}
 	}
+	steps.Take(policy.Recommended, n, said)
 	return answer
+}
+
+// say makes the reasons of a recommendation.
+func (p *verticalScaler) say(r recommendation) {
+	p.said, p.reason = "target ", "the target is "
+	if p.o.cpu() {
+		p.said += fmt.Sprintf("%s of a core each, %s to %s", cores(r.cpu.target), cores(r.cpu.lower),
+			cores(r.cpu.upper))
+		p.reason += cores(r.cpu.target) + " of a core"
+	}
+	if p.o.cpu() && p.o.memory() {
+		p.said, p.reason = p.said+"; ", p.reason+" and "
+	}
+	if p.o.memory() {
+		p.said += fmt.Sprintf("%s of memory each, %s to %s", megabytes(r.memory.target), megabytes(r.memory.lower),
+			megabytes(r.memory.upper))
+		p.reason += megabytes(r.memory.target) + " of memory"
+	}
 }
 
 // sample takes what is new of the instances' use.
@@ -223,7 +307,7 @@ func (p *verticalScaler) sample(s *policy.Snapshot) {
 // update lists the instances that are changed now: those that need more first, then those that are furthest off, as
 // many as may be away at once.
 func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.Resize {
-	p.due, p.resize = p.due[:0], p.resize[:0]
+	p.due, p.resize, p.requests = p.due[:0], p.resize[:0], 0
 	running, away := 0, 0
 	for k := range s.Instances {
 		i := &s.Instances[k]
@@ -237,17 +321,20 @@ func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.R
 			away++
 			continue
 		}
-		now := int64(math.Round(i.Cores() * 1000))
-		diff := math.Abs(float64(r.target-now)) / float64(now)
-		outside := now < r.lower || now > r.upper
-		if now == r.target || !outside && (s.Now-i.Ready < p.o.Lifetime || diff < p.o.MinChange) {
-			continue
+		var c *container
+		if p.o.memory() {
+			c = &p.containers[k]
 		}
-		place := p.o.Mode == "in-place" || p.o.Mode == "in-place-or-recreate" && !i.Refused
-		if p.o.Mode == "in-place" && i.Refused {
-			continue
+		u, outside := p.compare(i, c, r)
+		u.slot = k
+		quick := c != nil && p.quickly(c, i, s.Now)
+		switch u.place = p.o.Mode == "in-place" || p.o.Mode == "in-place-or-recreate" && !i.Refused; {
+		case u.diff == 0:
+		case !outside && !quick && (s.Now-i.Ready < p.o.Lifetime || u.diff < p.o.MinChange):
+		case p.o.Mode == "in-place" && i.Refused:
+		default:
+			p.due = append(p.due, u)
 		}
-		p.due = append(p.due, update{i.ID, now < r.target, diff, place})
 	}
 	if len(p.due) == 0 || running < p.o.MinReplicas {
 		return nil
@@ -259,28 +346,54 @@ func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.R
 	if tolerated == 0 && running >= s.Wanted && away == 0 {
 		room = 1
 	}
-	if room < len(p.due) {
-		slices.SortFunc(p.due, first)
-		p.due = p.due[:room]
-		slices.SortFunc(p.due, func(a, b update) int { return cmp.Compare(a.id, b.id) })
-	}
+	p.due = firstOf(p.due, room, &p.ranked)
 	for _, u := range p.due {
-		p.resize = append(p.resize, policy.Resize{Instance: u.id, Share: float64(r.target) / 1000, Recreate: !u.place,
-			Reason: p.reason})
+		p.change(s, u, r)
 	}
 	return p.resize
 }
 
-// first is the order in which instances are changed.
-func first(a, b update) int {
-	switch {
-	case a.grows && !b.grows:
-		return -1
-	case b.grows && !a.grows:
-		return 1
+// compare holds what an instance has against a recommendation. It is outside where any resource is beyond its bounds.
+func (p *verticalScaler) compare(i *policy.Instance, c *container, r recommendation) (u update, outside bool) {
+	u.id = i.ID
+	with := func(now int64, b bounds, unit float64) {
+		u.grows = u.grows || now < b.target
+		outside = outside || now < b.lower || now > b.upper
+		has := max(float64(now)*unit, 1) // in thousandths; one that requests none has one
+		u.diff += math.Abs(float64(float64(b.target)*unit)-has) / has
 	}
-	return cmp.Or(cmp.Compare(b.diff, a.diff), cmp.Compare(a.id, b.id))
+	if p.o.cpu() {
+		with(int64(math.Round(i.Cores()*1000)), r.cpu, 1)
+	}
+	if c != nil {
+		with(c.request, r.memory, 1000)
+	}
+	return u, outside
+}
+
+// change asks for what an instance is to have. Of memory alone, a change in place is nothing that a plant has to do.
+func (p *verticalScaler) change(s *policy.Snapshot, u update, r recommendation) {
+	has := s.Instances[u.slot].Cores()
+	share := has
+	if p.o.cpu() {
+		share = float64(r.cpu.target) / 1000
+	}
+	if u.place && p.o.memory() {
+		c := &p.containers[u.slot]
+		c.asked = r.memory.target
+		if share == has {
+			c.request = c.asked
+			p.requests++
+			return
+		}
+	}
+	p.resize = append(p.resize, policy.Resize{Instance: u.id, Share: share, Recreate: !u.place, Reason: p.reason})
 }
 
 // cores prints thousandths of a core.
 func cores(milli int64) string { return strconv.FormatFloat(float64(milli)/1000, 'g', -1, 64) }
+
+// megabytes prints bytes.
+func megabytes(bytes int64) string {
+	return strconv.FormatFloat(float64(bytes)/1e6, 'f', -1, 64) + " MB"
+}

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -172,7 +173,7 @@ func TestTheRecommenderSaysTheSame(t *testing.T) {
 		o.Target = v.Percentile
 		for k, margin := range []float64{0, 0.15} {
 			o.Margin = margin
-			if got, want := p.recommend(&o).target, int64(v.Out[k+1]); got != want {
+			if got, want := p.recommend(&o).cpu.target, int64(v.Out[k+1]); got != want {
 				t.Errorf("%s with a margin of %v: %d m, want %d m", v.ID, margin, got, want)
 			}
 		}
@@ -191,7 +192,10 @@ func verticalOptions(t testing.TB, text string) VerticalOptions {
 func TestVerticalConformance(t *testing.T) {
 	for _, text := range []string{"{}", "mode: off", "mode: initial", "{mode: in-place-or-recreate, half_life: 10s, " +
 		"confidence_interval: 20s, lifetime: 5s}", "{mode: in-place, cpu: processed, eviction_tolerance: 1, " +
-		"min_replicas: 1}", "{min_change: 0, lifetime: 0s, eviction_tolerance: 0}"} {
+		"min_replicas: 1}", "{min_change: 0, lifetime: 0s, eviction_tolerance: 0}",
+		"{controlled_resources: memory, memory_half_life: 9s, memory_interval: 4s, confidence_interval: 10s}",
+		"{controlled_resources: cpu+memory, mode: in-place, memory_limit: 1.5, memory_request: 300MB, " +
+			"memory_interval: 3s, evict_after_oom: 20s, min_replicas: 1, eviction_tolerance: 1}"} {
 		scalingtest.Run(t, vertical, verticalOptions(t, text))
 	}
 	o := verticalOptions(t, "{}")
@@ -342,7 +346,8 @@ func BenchmarkVertical(b *testing.B) {
 	s := usage(0, uses, shares)
 	s.Max = 1000
 	for name, text := range map[string]string{"recommended": "mode: initial",
-		"changed": "{mode: in-place, confidence_interval: 1s}"} {
+		"changed": "{mode: in-place, confidence_interval: 1s}",
+		"memory":  "{mode: recreate, controlled_resources: cpu+memory, memory_interval: 10min, memory_limit: 2}"} {
 		p, err := newVertical(verticalOptions(b, text), policy.Env{})
 		if err != nil {
 			b.Fatal(err)
@@ -353,10 +358,234 @@ func BenchmarkVertical(b *testing.B) {
 				s.Now += minute
 				for k := range s.Instances {
 					s.Instances[k].Usage.Sampled = s.Now
+					s.Instances[k].Usage.Memory = 1e9 * uses[k]
 				}
 				p.Evaluate(s, &steps)
 				steps = steps[:0]
 			}
 		})
+	}
+}
+
+// The first of those that are due are those of a whole order, and stand as they stood.
+func TestTheFirstThatAreDue(t *testing.T) {
+	var ranked []update
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		due := make([]update, 1+r.IntN(40))
+		for k := range due {
+			due[k] = update{id: flow.Instance(k + 1), grows: r.IntN(2) == 0, diff: float64(r.IntN(6))}
+		}
+		n := r.IntN(len(due) + 2)
+		sorted := slices.Clone(due)
+		slices.SortFunc(sorted, func(a, b update) int {
+			if a.grows != b.grows {
+				return map[bool]int{true: -1, false: 1}[a.grows]
+			}
+			return cmp.Or(cmp.Compare(b.diff, a.diff), cmp.Compare(a.id, b.id))
+		})
+		want := sorted[:min(n, len(sorted))]
+		slices.SortFunc(want, func(a, b update) int { return cmp.Compare(a.id, b.id) })
+		if got := firstOf(slices.Clone(due), n, &ranked); !slices.Equal(got, want) {
+			t.Fatalf("seed %d: the first %d of %v: %v, want %v", seed, n, due, got, want)
+		}
+	}
+}
+
+// What model/container_test.go of the recommender expects, with its ratio of 1.2 and at least 100 MiB more:
+// TestRecordOOM and those that follow, TestAggregateContainerUsageSamples, TestMemoryPeakUpdateWithinCustomInterval.
+func TestPeaks(t *testing.T) {
+	const mb, interval = 1024 * 1024, 24 * hour
+	bump := Bump{1.2, 100 * mb}
+	type event struct {
+		at    units.Time
+		bytes int64 // used; requested where that is a kill
+		kill  bool
+	}
+	for _, c := range []struct {
+		name   string
+		events []event
+		want   []int64 // peaks that count, in ascending order
+	}{
+		{"a ratio more", []event{{0, 1000 * mb, true}}, []int64{1200 * mb}},
+		{"a least more", []event{{0, 100 * mb, true}}, []int64{200 * mb}},
+		{"kills in a row do not run away", []event{{0, 1000 * mb, true}, {hour, 1000 * mb, true},
+			{2 * hour, 1000 * mb, true}}, []int64{1200 * mb}},
+		{"more than was used", []event{{0, 3000 * mb, false}, {hour, 1000 * mb, true}}, []int64{3600 * mb}},
+		{"one that is too old", []event{{0, 1000 * mb, false}, {interval - 1, 1000 * mb, false},
+			{2 * interval, 1000 * mb, false}, {interval, 9000 * mb, true}}, []int64{1000 * mb, 1000 * mb}},
+		{"the highest of an interval", []event{{0, 5, false}, {hour, 9, false}, {2 * hour, 7, false}}, []int64{9}},
+		{"one of each interval", []event{{0, 5e8, false}, {interval - 1, 9e8, false}, {interval, 2e8, false}},
+			[]int64{2e8, 9e8}},
+		{"a late sample", []event{{hour, 5e8, false}, {0, 9e8, false}}, []int64{5e8}},
+		{"kills in two new intervals, the first after much use", []event{{0, 3e9, false}, {interval, 1e9, true},
+			{2 * interval, 1e9, true}}, []int64{1.2e9, 3e9, 3.6e9}},
+		{"a kill in a new interval", []event{{0, 5e8, false}, {interval, 1e9, true}}, []int64{5e8, 1.2e9}},
+	} {
+		h := NewHistogram(MemoryBuckets, leastWeight, 0)
+		var p Peaks
+		for _, e := range c.events {
+			if e.kill {
+				p.Killed(h, e.bytes, bump, e.at, interval)
+			} else {
+				p.Sample(h, e.bytes, e.at, interval)
+			}
+		}
+		want := NewHistogram(MemoryBuckets, leastWeight, 0)
+		for _, bytes := range c.want {
+			want.Add(float64(bytes), peakWeight, 0)
+		}
+		if !slices.Equal(h.weights, want.weights) || h.total != want.total {
+			t.Errorf("%s: %v in all, at the most %v; want %v", c.name, h.total, h.Percentile(1), c.want)
+		}
+	}
+}
+
+// memory is what instances use of it, in bytes; their cores are as they should be.
+func memory(s *policy.Snapshot, bytes ...float64) {
+	for k := range s.Instances {
+		i := &s.Instances[k]
+		i.Share, i.Asked = 0.476, 0.476
+		i.Usage.Memory = bytes[k%len(bytes)]
+	}
+}
+
+// Use of 500 MB lies in the bucket that ends at 511.13 MB: the target is 587.80 MB. The lower bound is 560.13 MB.
+func TestMemoryUpdates(t *testing.T) {
+	uses, shares := []float64{0.4, 0.4, 0.4, 0.4}, []float64{1, 1, 1, 1}
+	killed := func(ready units.Time) func(*policy.Snapshot) { // after an hour, with so much since it was ready
+		return func(s *policy.Snapshot) {
+			if i := &s.Instances[2]; s.Now == hour {
+				i.Ready, i.Usage.Memory = ready, 6.1e8
+			}
+		}
+	}
+	for _, c := range []struct {
+		name, options string
+		edit          func(*policy.Snapshot)
+		want          string // who is changed in the end
+		asked         []int64
+	}{
+		{"in the log alone", "mode: off, memory_request: 100MB", nil, "", []int64{1e8, 1e8, 1e8, 1e8}},
+		{"for new ones", "mode: initial, memory_request: 100MB", nil, "", []int64{1e8, 1e8, 1e8, 1e8}},
+		{"half of them at once, while they request nothing", "memory_request: 0B", nil,
+			"1 replaced to 0.476, 2 replaced to 0.476", []int64{0, 0, 0, 0}},
+		{"those that request too little", "memory_request: 400MB", nil, "1 replaced to 0.476, 2 replaced to 0.476",
+			[]int64{4e8, 4e8, 4e8, 4e8}},
+		{"within the bounds", "memory_request: 600MB", nil, "", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"in place, with nothing for the plant to do", "mode: in-place, memory_request: 400MB, eviction_tolerance: 1",
+			nil, "", []int64{587804717, 587804717, 587804717, 587804717}},
+		{"with cores, memory changes when they do", "mode: in-place, controlled_resources: cpu+memory, " +
+			"memory_request: 600MB, lifetime: 0s, min_change: 0.5, eviction_tolerance: 1", func(s *policy.Snapshot) {
+			s.Instances[1].Share, s.Instances[1].Asked = 0.2, 0.2
+		}, "2 changed to 0.476", []int64{6e8, 587804717, 6e8, 6e8}},
+		{"one that was killed, soon and lately", "memory_request: 600MB, memory_limit: 1", killed(55 * minute),
+			"3 replaced to 0.476", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"not so soon", "memory_request: 600MB, memory_limit: 1", killed(50 * minute), "", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"killed once, however often it reports that it has too little",
+			"memory_request: 600MB, memory_limit: 1, evict_after_oom: 3min", func(s *policy.Snapshot) {
+				if i := &s.Instances[2]; s.Now >= 58*minute {
+					i.Ready, i.Usage.Memory = 56*minute, 6.1e8
+				}
+			}, "3 replaced to 0.476", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"without a limit", "memory_request: 600MB", killed(55 * minute), "", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"at least", "memory_request: 600MB, min_allowed_memory: 700MB, mode: in-place, eviction_tolerance: 1", nil, "",
+			[]int64{7e8, 7e8, 7e8, 7e8}},
+	} {
+		text := c.options
+		if !strings.Contains(text, "controlled_resources") {
+			text += ", controlled_resources: memory"
+		}
+		s, err := newVertical(verticalOptions(t, "{"+text+"}"), policy.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := s.(*verticalScaler)
+		var all []string
+		var steps policy.Steps
+		logged := false
+		for m := units.Time(1); m <= 60; m++ {
+			s := usage(m*minute, uses, shares)
+			memory(s, 5e8)
+			if c.edit != nil {
+				c.edit(s)
+			}
+			steps, all = steps[:0], nil
+			answer := p.Evaluate(s, &steps)
+			logged = logged || strings.HasSuffix(steps[0].Reason, "; 4 now request it, in place")
+			for _, r := range answer.Resize {
+				how := "changed"
+				if r.Recreate {
+					how = "replaced"
+				}
+				all = append(all, fmt.Sprintf("%d %s to %v", r.Instance, how, r.Share))
+			}
+		}
+		var asked []int64
+		for _, k := range p.containers {
+			asked = append(asked, k.request)
+		}
+		if alone := strings.Contains(text, "mode: in-place") && !strings.Contains(text, "cpu+"); alone != logged {
+			t.Errorf("%s: that they request it is in the log: %v", c.name, logged)
+		}
+		if got := strings.Join(all, ", "); got != c.want || !slices.Equal(asked, c.asked) {
+			t.Errorf("%s: %q, requests %v (%s); want %q, %v", c.name, got, asked, steps[0].Reason, c.want, c.asked)
+		}
+	}
+}
+
+// A kill raises the target, by the ratio over the request; the report that is above the limit counts once.
+func TestKillsForLackOfMemory(t *testing.T) {
+	s, _ := newVertical(verticalOptions(t, "{controlled_resources: memory, mode: initial, memory_request: 1000MB, "+
+		"memory_limit: 1, margin: 0, oom_min_bump_up: 1B, oom_bump_up_ratio: 2}"), policy.Env{})
+	p := s.(*verticalScaler)
+	var said []string
+	for m, bytes := range []float64{9e8, 1.1e9, 1.1e9} {
+		s := usage(units.Time(m+1)*minute, []float64{0.4}, []float64{1})
+		memory(s, bytes)
+		var steps policy.Steps
+		p.Evaluate(s, &steps)
+		word, _, _ := strings.Cut(steps[0].Reason, " of memory")
+		said = append(said, word)
+	}
+	end := func(bytes float64) string {
+		h := NewHistogram(MemoryBuckets, leastWeight, 0)
+		h.Add(bytes, 1, 0)
+		return "target " + megabytes(int64(h.Percentile(1)))
+	}
+	if want := []string{end(9e8), end(2.2e9), end(2.2e9)}; !slices.Equal(said, want) {
+		t.Errorf("%v, want %v", said, want)
+	}
+	for text, want := range map[string]string{"{memory_limit: 0.5}": "memory_limit: 0.5, want 1",
+		"{min_allowed_memory: 2GB, max_allowed_memory: 1GB}": "min_allowed_memory: 2000000000B, want at most"} {
+		_, err := newVertical(verticalOptions(t, text), policy.Env{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Every number is in the bucket that begins last of those that do not begin after it.
+func TestBuckets(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for _, starts := range [][]float64{cpuBuckets, MemoryBuckets, {0}, {0, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		Exponential(500, 40, 1.5)} {
+		h := NewHistogram(starts, leastWeight, 0)
+		try := append(slices.Clone(starts), 1e300, 1e-300)
+		for _, x := range starts {
+			try = append(try, math.Nextafter(x, 0), math.Nextafter(x, 1e9))
+		}
+		for range 2000 {
+			try = append(try, 1.1*starts[len(starts)-1]*r.Float64(), starts[len(starts)/2]*r.Float64())
+		}
+		for _, x := range try {
+			want := len(starts) - 1
+			for starts[want] > x {
+				want--
+			}
+			if got := h.bucketOf(x); got != want {
+				t.Errorf("%v of %d buckets: %d, want %d", x, len(starts), got, want)
+			}
+		}
 	}
 }

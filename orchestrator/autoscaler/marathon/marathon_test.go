@@ -2,6 +2,7 @@ package marathon
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
@@ -28,6 +29,9 @@ func TestConformance(t *testing.T) {
 		func(o *Options) { o.Mode, o.UpFactor, o.DownFactor, o.Metric = "and", 1, 1, "processed" },
 		func(o *Options) { o.Mode, o.Multiplier = "or", 1e12 },
 		func(o *Options) { o.Mode, o.Bitwise, o.UpFactor = "or", false, 1 },
+		func(o *Options) { o.Metric, o.UpFactor, o.DownFactor = "cpu", 1, 1 },
+		func(o *Options) { o.Mode, o.MemoryLimit, o.UpFactor, o.DownFactor = "mem", 1<<30, 1, 2 },
+		func(o *Options) { o.Mode, o.Metric, o.MemoryLimit, o.UpFactor = "or", "cpu", 1<<30, 1 },
 	} {
 		scalingtest.Run(t, Scalers[0], options(edit))
 	}
@@ -126,6 +130,85 @@ func TestCycles(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// using are ready instances that use so much of a processor and of a memory of 100 bytes.
+func using(cpu, memory float64, n int) *policy.Snapshot {
+	s := loaded(make([]float64, n)...)
+	s.Measured = false // no counter is asked for
+	for k := range s.Instances {
+		s.Instances[k].Rate.Known = false
+		s.Instances[k].Usage = telemetry.Usage{CPU: cpu, Memory: memory, Known: true}
+	}
+	return s
+}
+
+// By hand from autoscaler/modes: of a task without statistics, scalecpu.py makes an error, which ends the cycle and
+// leaves its counters alone, and scalemem.py makes no memory in use.
+func TestWhatAgentsReport(t *testing.T) {
+	twice := func(o *Options) { o.Metric, o.UpFactor, o.DownFactor = "cpu", 2, 2 }
+	mem := func(o *Options) { o.Mode, o.MemoryLimit, o.UpFactor, o.DownFactor = "mem", 100, 1, 1 }
+	of := func(mode string) func(*Options) {
+		return func(o *Options) {
+			mem(o)
+			o.Mode, o.Metric = mode, "cpu"
+		}
+	}
+	stale := func(s *policy.Snapshot) { s.Instances[0].Usage.Stale = true }
+	fresh := func(s *policy.Snapshot) { s.Instances[0].Usage.Known = false }
+	for _, c := range []struct {
+		name string
+		edit func(*Options)
+		s    []*policy.Snapshot
+		want []int
+	}{
+		{"processors", twice, []*policy.Snapshot{using(.9, 0, 2), using(.9, 0, 2), using(.5, 0, 2), using(.5, 0, 2)},
+			[]int{2, 3, 2, 1}},
+		{"a report is missing", twice, []*policy.Snapshot{using(.9, 0, 2), edited(using(.1, 0, 2), stale),
+			using(.9, 0, 2)}, []int{2, 2, 3}},
+		{"none was made yet", twice, []*policy.Snapshot{using(.9, 0, 2), edited(using(.9, 0, 2), fresh),
+			using(.9, 0, 2)}, []int{2, 2, 3}},
+		{"half of a processor that is half a core", twice, []*policy.Snapshot{
+			edited(using(.4, 0, 1), func(s *policy.Snapshot) { s.Instances[0].Share = .5 }),
+			edited(using(.45, 0, 1), func(s *policy.Snapshot) { s.Instances[0].Share = .5 }),
+			edited(using(.45, 0, 1), func(s *policy.Snapshot) { s.Instances[0].Share = .5 })}, []int{1, 1, 2}},
+		{"memory", mem, []*policy.Snapshot{using(0, 81, 2), using(0, 80, 2), using(0, 44, 2)}, []int{3, 2, 1}},
+		{"one whose report is missing uses no memory", mem, []*policy.Snapshot{edited(using(0, 85, 2), stale)},
+			[]int{1}},
+		{"one that has not reported yet", mem, []*policy.Snapshot{edited(using(0, 85, 2), fresh)}, []int{2}},
+		{"both", of("and"), []*policy.Snapshot{using(.9, 90, 2), using(.9, 50, 2), using(.5, 40, 2)}, []int{3, 2, 1}},
+		{"either", of("or"), []*policy.Snapshot{using(.9, 50, 2), using(.6, 60, 2), using(.9, 40, 2)}, []int{3, 2, 1}},
+	} {
+		p, err := newMarathon(options(c.edit), policy.Env{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []int
+		for _, s := range c.s {
+			got = append(got, p.Evaluate(s, new(policy.Steps)).Desired)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if _, err := newMarathon(options(func(o *Options) { o.Mode = "mem" }), policy.Env{}); err == nil ||
+		!strings.Contains(err.Error(), "memory_limit: 0B: want the memory that an instance may use") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// What is measured is what the mode goes by.
+func TestMeasures(t *testing.T) {
+	for want, edit := range map[policy.MetricSet]func(*Options){
+		0:                                       nil,
+		policy.SetOf(policy.CPU):                func(o *Options) { o.Metric = "cpu" },
+		policy.SetOf(policy.Memory):             func(o *Options) { o.Mode, o.Metric = "mem", "cpu" },
+		policy.SetOf(policy.CPU, policy.Memory): func(o *Options) { o.Mode, o.Metric = "and", "cpu" },
+	} {
+		if got := options(edit).Measures(); got != want {
+			t.Errorf("%v, want %v", got, want)
 		}
 	}
 }

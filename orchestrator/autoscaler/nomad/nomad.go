@@ -7,8 +7,9 @@
 //
 // A count is what was asked for last, as Nomad's is the count of the job and not that of the running allocations. The
 // metric is the mean utilisation of the ready instances, where a policy of Nomad would query the mean utilisation of a
-// processor, or for pass-through the load in instances, where one would query the length of a queue. Nomad evaluates
-// every 10 s unless told otherwise; here autoscaler.interval says how often.
+// processor, or for pass-through the load in instances, where one would query the length of a queue. It is that of
+// packets, or what agents report, which is what Nomad's own source of metrics has (cpu-allocated, memory-allocated).
+// Nomad evaluates every 10 s unless told otherwise; here autoscaler.interval says how often.
 package nomad
 
 import (
@@ -27,8 +28,9 @@ const source = "nomad-autoscaler ede4e617, plugins/builtin/strategy/"
 const (
 	state = "the time and the direction of the last scaling"
 	// deviates holds for all rows.
-	deviates = "the metric is a packet rate; no scale-in while counters are missing; flows that are held where there " +
-		"is no instance want one; autoscaler.interval is the evaluation interval"
+	deviates = "the metric is a packet rate unless it is to be what agents report; no scale-in while counters are " +
+		"missing; flows that are held where there is no instance want one; autoscaler.interval is the evaluation " +
+		"interval"
 )
 
 // Pause are the options that all strategies have.
@@ -88,14 +90,22 @@ func newHandler(p Pause, recommend func(*policy.Snapshot, *policy.Steps) int) *h
 	return &handler{Pause: p, recommend: recommend, last: units.Never}
 }
 
-// metered is the handler of a strategy that goes by a metric.
-func metered(p Pause, check func(*policy.Snapshot) action) *handler {
+// metered is the handler of a strategy that goes by a metric. Where that is reported, an evaluation in which the report
+// of any instance is missing fails as a whole, and so does one without any: plugins/builtin/apm/nomad/plugin/job.go
+// gives no metric where one allocation does not answer, and policy/check.go none where there is no point.
+func metered(p Pause, o signal.Metered, check func(*policy.Snapshot, signal.Reading) action) (policy.Scaler, error) {
 	return newHandler(p, func(s *policy.Snapshot, steps *policy.Steps) int {
-		return signal.Recommend(s, steps, func(s *policy.Snapshot) (int, string) {
-			a := check(s)
+		return o.Recommend(s, steps, func(s *policy.Snapshot, r signal.Reading) (int, string) {
+			switch {
+			case o.Reported() && r.Missing > 0:
+				return s.Wanted, "failed to query source: reports are missing: " + strconv.Itoa(r.Missing)
+			case !r.Known:
+				return s.Wanted, "failed to query source: no metrics available"
+			}
+			a := check(s, r)
 			return a.count, a.reason
 		})
-	})
+	}), o.Check()
 }
 
 // Evaluate implements policy.Scaler.

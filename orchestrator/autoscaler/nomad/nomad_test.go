@@ -29,9 +29,11 @@ func TestConformance(t *testing.T) {
 			defaults[targetValue](nil),
 			defaults(func(o *targetValue) { o.Metric, o.Target, o.Pause = "processed", 0, Pause{} }),
 			defaults(func(o *targetValue) { o.MaxUp, o.MaxDown, o.Pause = 1, 2, Pause{Up: units.Second} }),
+			defaults(func(o *targetValue) { o.Metric, o.Pause = "cpu", Pause{} }),
 		},
 		&thresholdRow: {
 			defaults[thresholdOptions](nil),
+			defaults(func(o *thresholdOptions) { o.Metric, o.Full, o.Pause = "memory", 1<<29, Pause{} }),
 			defaults(func(o *thresholdOptions) {
 				o.Window, o.Pause = 2*units.Second, Pause{Cooldown: units.Second}
 				o.Checks = []check{
@@ -43,6 +45,7 @@ func TestConformance(t *testing.T) {
 		&passThroughRow: {
 			defaults[passThrough](nil),
 			defaults(func(o *passThrough) { o.Unit, o.MaxUp, o.Pause = 7, 3, Pause{} }),
+			defaults(func(o *passThrough) { o.Metric, o.Full, o.Pause = "queue", 100, Pause{} }),
 		},
 		&fixedValueRow: {
 			defaults[fixedValue](nil),
@@ -354,4 +357,66 @@ func TestFixedValue(t *testing.T) {
 		edited(ready(0, 1, 1), func(s *policy.Snapshot) { s.Measured = false })), 6)
 	want(t, "within the bounds", run(t, &fixedValueRow, o,
 		edited(ready(0, 1, 1), func(s *policy.Snapshot) { s.Max = 4 })), 4)
+}
+
+// reported are ready instances that use so much of a processor, with that many packets in their queues.
+func reported(second int, uses ...float64) *policy.Snapshot {
+	s := ready(second, uses...)
+	s.Measured = false // no counter is asked for
+	for k, use := range uses {
+		i := &s.Instances[k]
+		i.Rate = telemetry.Rate{}
+		i.Usage = telemetry.Usage{CPU: use, Queue: 100 * use, Known: true, Sampled: s.Now}
+	}
+	return s
+}
+
+// plugins/builtin/apm/nomad/plugin/job.go: where the statistics of one allocation cannot be had, there is no metric,
+// and policy/check.go then ends the evaluation, in either direction.
+func TestWhatAgentsReport(t *testing.T) {
+	o := defaults(func(o *targetValue) { o.Metric, o.Pause = "cpu", Pause{} })
+	stale := func(s *policy.Snapshot) { s.Instances[0].Usage.Stale = true }
+	for _, c := range []struct {
+		name string
+		s    *policy.Snapshot
+		want int
+	}{
+		{"twice the target", reported(1, 1.2, .8), 4},
+		{"half of it", reported(1, .2, .3), 1},
+		{"a report is missing, and the others want more", edited(reported(1, 1, 1), stale), 2},
+		{"a report is missing, and the others want fewer", edited(reported(1, .1, .1), stale), 2},
+		{"an instance has not reported yet", edited(reported(1, .5, 1), func(s *policy.Snapshot) {
+			s.Instances[0].Usage = telemetry.Usage{}
+		}), 4},
+		{"no report", edited(reported(1, 1), func(s *policy.Snapshot) { s.Instances[0].Usage.Known = false }), 1},
+		{"one that drains is not in the mean", edited(reported(1, .5, 1), func(s *policy.Snapshot) {
+			s.Instances[1].State, s.Current, s.Wanted = policy.Draining, 1, 1
+		}), 1},
+		{"half of a core", edited(reported(1, .5), func(s *policy.Snapshot) { s.Instances[0].Share = .5 }), 2},
+		{"nothing is there, and flows are held", edited(reported(1), func(s *policy.Snapshot) { s.Held = 1 }), 1},
+	} {
+		want(t, c.name, run(t, &targetValueRow, o, c.s), c.want)
+	}
+	want(t, "a queue in packets", run(t, &passThroughRow, defaults(func(o *passThrough) {
+		o.Metric, o.Full, o.Pause = "queue", 50, Pause{}
+	}), reported(1, 1, .8)), 3)
+	want(t, "a share of a queue, and no point while a report is missing", run(t, &thresholdRow,
+		defaults(func(o *thresholdOptions) {
+			o.Metric, o.Full, o.Pause = "queue", 100, Pause{}
+			o.Checks = []check{{Lower: .7, Action: "delta", By: 1, Trigger: 2}}
+		}), reported(1, .9), edited(reported(2, .9), stale), reported(3, .9)), 1, 1, 2)
+	for name, err := range map[string]error{
+		"full: 0: want": func() error {
+			_, err := targetValueRow.New(defaults(func(o *targetValue) { o.Metric = "memory" }), policy.Env{})
+			return err
+		}(),
+		"unit: 7pps: want metric": func() error {
+			_, err := passThroughRow.New(defaults(func(o *passThrough) { o.Metric, o.Unit = "cpu", 7 }), policy.Env{})
+			return err
+		}(),
+	} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("error %v, want %s", err, name)
+		}
+	}
 }

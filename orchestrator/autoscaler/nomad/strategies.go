@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/smartinco/smartinco/numeric"
@@ -12,16 +13,16 @@ import (
 var targetValueRow = policy.ScalerRow{Info: policy.Info{
 	Name:   "nomad-target-value",
 	Rule:   "the present number times the mean utilisation over its target, outside a band about the target",
-	Source: source + "target-value", Sees: policy.T0 | policy.T2, State: state, Cost: "n",
+	Source: source + "target-value", Sees: policy.T0 | policy.T2 | policy.T3, State: state, Cost: "n",
 	Deviates: deviates + "; a product that exceeds a whole number by less than 1e-9 of it counts as that number",
 }, ScalerMaker: policy.MakeScaler(func(o targetValue, _ policy.Env) (policy.Scaler, error) {
-	return metered(o.Pause, func(s *policy.Snapshot) action {
-		return o.run(o.Utilisation(s), s.Wanted)
-	}), nil
+	return metered(o.Pause, o.Metered, func(s *policy.Snapshot, r signal.Reading) action {
+		return o.run(r.Utilisation, s.Wanted)
+	})
 })}
 
 type targetValue struct {
-	signal.Options `yaml:",inline"`
+	signal.Metered `yaml:",inline"`
 	Target         float64 `yaml:"target" default:"0.5" min:"0"`
 	Threshold      float64 `yaml:"threshold" default:"0.01" min:"0"`
 	Bounds         `yaml:",inline"`
@@ -41,7 +42,7 @@ func (o *targetValue) run(metric float64, count int) action {
 	if o.Target != 0 {
 		f = metric / o.Target
 	}
-	reason := signal.Percent(metric) + " of the limit each, " + factor(f)
+	reason := o.Each(metric) + ", " + factor(f)
 	to := count
 	switch {
 	case count == 0:
@@ -57,19 +58,23 @@ func (o *targetValue) run(metric float64, count int) action {
 var passThroughRow = policy.ScalerRow{Info: policy.Info{
 	Name:   "nomad-pass-through",
 	Rule:   "as many instances as the load is in units of a rate, rounded down",
-	Source: source + "pass-through", Sees: policy.T0 | policy.T2, State: state, Cost: "n", Deviates: deviates,
+	Source: source + "pass-through", Sees: policy.T0 | policy.T2 | policy.T3, State: state, Cost: "n",
+	Deviates: deviates,
 }, ScalerMaker: policy.MakeScaler(func(o passThrough, _ policy.Env) (policy.Scaler, error) {
-	return metered(o.Pause, func(s *policy.Snapshot) action {
+	if o.Unit != 0 && o.Reported() {
+		return nil, fmt.Errorf("unit: %v: want metric: offered or processed with this key", o.Unit)
+	}
+	return metered(o.Pause, o.Metered, func(s *policy.Snapshot, r signal.Reading) action {
 		unit := float64(o.Unit)
 		if unit == 0 {
-			unit = s.Limit
+			unit = o.One(s)
 		}
-		return o.run(o.Load(s)/unit, s.Wanted)
-	}), nil
+		return o.run(r.Load/unit, s.Wanted)
+	})
 })}
 
 type passThrough struct {
-	signal.Options `yaml:",inline"`
+	signal.Metered `yaml:",inline"`
 	Unit           units.PPS `yaml:"unit" default:"0pps"`
 	Bounds         `yaml:",inline"`
 	Pause          `yaml:",inline"`
@@ -77,7 +82,7 @@ type passThrough struct {
 
 // Docs implements strictyaml.Documented.
 func (passThrough) Docs() string {
-	return "unit: the load that counts as one instance; 0pps for scheduler.limit"
+	return "unit: the packets that count as one instance; 0pps for scheduler.limit. Of cpu a core does, of others full"
 }
 
 func (o *passThrough) run(metric float64, count int) action {

@@ -14,15 +14,16 @@ var thresholdRow = policy.ScalerRow{Info: policy.Info{
 	Name:   "nomad-threshold",
 	Rule:   "the action of a check within whose bounds enough of the last readings of the mean utilisation are",
 	Source: source + "threshold; policy/handler.go",
-	Sees:   policy.T0 | policy.T2,
+	Sees:   policy.T0 | policy.T2 | policy.T3,
 	State:  state + "; one utilisation for each reading of the counters in the query window",
 	Cost:   "n, and the readings",
-	Deviates: deviates + "; a point of the series is a reading of the counters, where Nomad has those of its metrics " +
-		"store; a number of -1 is below 0 as any other, where Nomad takes it for a dry run and changes nothing",
+	Deviates: deviates + "; a point of the series is a reading of the counters or reports, where Nomad has those of " +
+		"its metrics store; a number of -1 is below 0 as any other, where Nomad takes it for a dry run and changes " +
+		"nothing",
 }, ScalerMaker: policy.MakeScaler(newThreshold)}
 
 type thresholdOptions struct {
-	signal.Options `yaml:",inline"`
+	signal.Metered `yaml:",inline"`
 	Window         units.Time `yaml:"query_window" default:"1min"`
 	Checks         []check    `yaml:"checks"`
 	Pause          `yaml:",inline"`
@@ -127,13 +128,13 @@ func newThreshold(o thresholdOptions, _ policy.Env) (policy.Scaler, error) {
 			t.groups = append(t.groups, c.Group)
 		}
 	}
-	return metered(o.Pause, t.check), nil
+	return metered(o.Pause, o.Metered, t.check)
 }
 
 // check says what all checks together want: one that scales out beats one that wants no change, which beats one that
 // scales in, and of two that go in one direction the greater number wins. That is the greatest number.
-func (t *threshold) check(s *policy.Snapshot) (winner action) {
-	t.note(s)
+func (t *threshold) check(s *policy.Snapshot, r signal.Reading) (winner action) {
+	t.note(s.Now, r)
 	for i, group := range t.groups {
 		if a := t.ofGroup(s, group); i == 0 || a.count > winner.count {
 			winner = a
@@ -162,15 +163,14 @@ func (t *threshold) ofGroup(s *policy.Snapshot, group string) (winner action) {
 }
 
 // note keeps the newest reading, and forgets those that have left the window.
-func (t *threshold) note(s *policy.Snapshot) {
-	at, value := signal.Sampled(s), t.Utilisation(s)
-	if n := len(t.at); n > 0 && t.at[n-1] == at {
-		t.points[n-1] = value
+func (t *threshold) note(now units.Time, r signal.Reading) {
+	if n := len(t.at); n > 0 && t.at[n-1] == r.At {
+		t.points[n-1] = r.Utilisation
 	} else {
-		t.at, t.points = append(t.at, at), append(t.points, value)
+		t.at, t.points = append(t.at, r.At), append(t.points, r.Utilisation)
 	}
 	old := 0
-	for old < len(t.at) && s.Now-t.at[old] > t.Window {
+	for old < len(t.at) && now-t.at[old] > t.Window {
 		old++
 	}
 	t.at = append(t.at[:0], t.at[old:]...)

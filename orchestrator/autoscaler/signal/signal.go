@@ -1,5 +1,5 @@
 // Package signal has what autoscalers from elsewhere go by here: the packet rate of the instances, where their sources
-// have a processor's utilisation or requests a second.
+// have a processor's utilisation or requests a second; or what agents on the instances report, as their sources do.
 package signal
 
 import (
@@ -79,10 +79,16 @@ func Recommend(s *policy.Snapshot, steps *policy.Steps, rule func(*policy.Snapsh
 			}
 		}
 	}
+	return steps.Take(policy.Recommended, woken(s, n, &reason), reason)
+}
+
+// woken is one instance where none is there, and flows are held.
+func woken(s *policy.Snapshot, n int, reason *string) int {
 	if n == 0 && s.Wanted == 0 && s.Held > 0 {
-		n, reason = 1, "flows are held, and there is no instance"
+		*reason = "flows are held, and there is no instance"
+		return 1
 	}
-	return steps.Take(policy.Recommended, n, reason)
+	return n
 }
 
 // Percent prints a share: "83.2 %".

@@ -4,7 +4,8 @@ package choices
 import "github.com/smartinco/smartinco/orchestrator/policy"
 
 // Policies is this family's part of the table.
-var Policies = []policy.Row{firstFit, powerOfD, randomRow, leastConnections, leastLoad, jiqRow, rebalanceRow, scoreRow}
+var Policies = []policy.Row{firstFit, powerOfD, randomRow, leastConnections, leastLoad, jiqRow, rebalanceRow, scoreRow,
+	jbsqRow, sparseRow}
 
 // scores are what an instance is compared by; the lowest is the best.
 var scores = map[string]func(v *policy.View, slot int) float64{

@@ -19,6 +19,8 @@ func TestContract(t *testing.T) {
 		"power-of-d": {powerOptions{D: 1, By: "load", Replacement: true}, powerOptions{D: 3, By: "flows"},
 			powerOptions{D: 100, By: "load"}},
 		"greedy-rebalance": {rebalanceOptions{Tick: 1}, rebalanceOptions{Tick: units.Hour, Threshold: 1}},
+		"jbsq":             {boundOptions{N: 1}, boundOptions{N: 9}},
+		"jsq-sparse":       {sparseOptions{Every: 5}},
 		"score": {scoreOptions{Load: 1, Flows: 0.5, Affinity: 2, Grown: 1},
 			scoreOptions{Age: 1000, Grown: units.Second},
 			scoreOptions{Load: 0.1, Flows: 0.1, Free: 0.1, Affinity: 0.1, Age: 0.1, Grown: units.Second}},

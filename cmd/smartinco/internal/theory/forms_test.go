@@ -121,3 +121,27 @@ func TestErlangB(t *testing.T) {
 		near(t, "blocking", erlangB(c.load, c.servers), c.want, 1e-6)
 	}
 }
+
+// Erlang's C of 8 servers at 6.4 erlangs, by its definition.
+func TestErlangC(t *testing.T) {
+	sum, term := 0.0, 1.0
+	for n := range 8 {
+		sum += term
+		term *= 6.4 / float64(n+1)
+	}
+	last := term / (1 - 0.8)
+	near(t, "waiting", erlangC(6.4, 8), last/(sum+last), 1e-12)
+	near(t, "waiting, one server", erlangC(0.7, 1), 0.7, 1e-12)
+}
+
+// Join the shorter of two queues lies between two queues at random and one queue for both, and loses nothing: both
+// servers are busy for the load.
+func TestShortestOfTwo(t *testing.T) {
+	for _, load := range []float64{0.3, 0.8} {
+		one := 2*load + erlangC(2*load, 2)*load/(1-load)
+		got := shortestOfTwo(load)
+		if apart := 2 * load / (1 - load); got <= one || got >= apart {
+			t.Errorf("at %g there are %g in the system, want more than %g and fewer than %g", load, got, one, apart)
+		}
+	}
+}

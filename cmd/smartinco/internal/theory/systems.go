@@ -56,6 +56,7 @@ func systems(o Options) []system {
 		f.flows = o.Packets / 100
 		all = append(all, f.system(o.Runs))
 	}
+	all = append(all, requestQueues(o)...)
 	all = append(all, shares()...)
 	return append(all, commonWork(o.Packets)...)
 }
@@ -104,7 +105,12 @@ func (p packetQueue) system(runs int) system {
 // bound is the lower end of the histogram's bucket that holds the p99 of the wait: there, a record's counts are exact.
 func (p packetQueue) bound() units.Time {
 	_, _, tail := p.theory(p.load, p.room)
-	low, _ := packet.Bounds(packet.Bucket(units.Time(p99(tail) * float64(service))))
+	return lowEnd(units.Time(p99(tail) * float64(service)))
+}
+
+// lowEnd is the lower end of the bucket that holds a delay.
+func lowEnd(t units.Time) units.Time {
+	low, _ := packet.Bounds(packet.Bucket(t))
 	return low
 }
 
@@ -257,11 +263,16 @@ func simulate(
 	if err := sim.Run(ctx, sc, w, engine, m, sim.Options{}); err != nil {
 		return nil, err
 	}
+	return m, lawful(m)
+}
+
+// lawful is an error if packets are not conserved in a run, or Little's law does not hold.
+func lawful(m *results.Memory) error {
 	if c := &m.Run.Conservation; !c.Holds {
-		return nil, fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
+		return fmt.Errorf("packets are not conserved: %g packets at %s", c.Worst, c.Where)
 	}
 	if l := m.Run.Little; l != nil && !l.Holds {
-		return nil, fmt.Errorf("number in system and rate times time (Little's law) differ at %s", l.Where)
+		return fmt.Errorf("number in system and rate times time (Little's law) differ at %s", l.Where)
 	}
-	return m, nil
+	return nil
 }

@@ -1,0 +1,526 @@
+package request
+
+import (
+	"context"
+	"math/bits"
+	"net/netip"
+
+	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/units"
+)
+
+// stopEvery is how many events pass between two looks at the context.
+const stopEvery = 1 << 14
+
+// The kinds of events, in their order within an instant.
+const (
+	evService = iota
+	evArrive
+	evProbe
+	evReply
+	evAnswer
+	evStage
+	evSource
+)
+
+// run goes on until the end, or the context's.
+func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
+	for look := stopEvery; ; look-- {
+		if look == 0 {
+			look = stopEvery
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		t, kind := e.tree[1], evService
+		if e.dueArrive < t {
+			t, kind = e.dueArrive, evArrive
+		}
+		if e.dueProbe < t {
+			t, kind = e.dueProbe, evProbe
+		}
+		if e.dueReply < t {
+			t, kind = e.dueReply, evReply
+		}
+		if e.dueAnswer < t {
+			t, kind = e.dueAnswer, evAnswer
+		}
+		if e.dueStage < t {
+			t, kind = e.dueStage, evStage
+		}
+		if e.dueSource < t {
+			t, kind = e.dueSource, evSource
+		}
+		if e.dueWindow <= t {
+			e.now = e.dueWindow
+			if err := e.window(rec); err != nil {
+				return err
+			}
+			if progress != nil {
+				progress(units.Time(e.now), units.Time(e.end))
+			}
+			if e.now == e.end {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			e.dueWindow = min(e.now+int64(e.sc.Telemetry.Window), e.end)
+			e.retry()
+			continue
+		}
+		e.now = t
+		switch kind {
+		case evService:
+			e.finish(e.first())
+		case evArrive:
+			e.arrive()
+		case evProbe:
+			e.probed()
+		case evReply:
+			i := e.replies.head
+			e.dueReply = never
+			if e.replies.pop(e.jobs); e.replies.head >= 0 {
+				e.dueReply = e.jobs[e.replies.head].ended + e.link
+			}
+			e.replied(i)
+		case evAnswer:
+			e.answered()
+		case evStage:
+			e.staging()
+		case evSource:
+			e.come()
+		}
+	}
+}
+
+func (l *list) push(jobs []job, i int32) {
+	jobs[i].next = -1
+	if l.head < 0 {
+		l.head = i
+	} else {
+		jobs[l.tail].next = i
+	}
+	l.tail = i
+}
+
+func (l *list) pop(jobs []job) int32 {
+	i := l.head
+	l.head = jobs[i].next
+	return i
+}
+
+// take is a job that is not used.
+func (e *Engine) take() int32 {
+	if i := e.free; i >= 0 {
+		e.free = e.jobs[i].next
+		return i
+	}
+	e.jobs = append(e.jobs, job{})
+	return int32(len(e.jobs) - 1)
+}
+
+func (e *Engine) release(i int32) {
+	e.jobs[i].next = e.free
+	e.free = i
+}
+
+// come has the next request of the sources come to the NIC.
+func (e *Engine) come() {
+	best := 0
+	for s := range e.sources {
+		if e.sources[s].next < e.sources[best].next {
+			best = s
+		}
+	}
+	s := &e.sources[best]
+	i := e.take()
+	j := &e.jobs[i]
+	*j = job{came: e.now, number: flow.ID(e.count & (1<<31 - 1)), session: uint64(e.count), client: -1}
+	e.count++
+	s.draw(e, j)
+	s.advance(e.now)
+	e.dueSource = e.soonest()
+	e.inside++
+	e.tally.win.offered++
+	e.byClass[j.class].offered++
+	if len(e.byTenant) > 0 {
+		e.byTenant[j.tenant].offered++
+	}
+	switch {
+	case e.slot == 0:
+		e.decide(i)
+	case e.deciding < 0:
+		e.deciding, e.dueStage = i, max(e.now, e.freeAt)+e.slot
+	case e.staged >= e.queue:
+		e.tally.win.stage++
+		e.lose(i)
+	default:
+		e.stage.push(e.jobs, i)
+		e.staged++
+	}
+}
+
+// soonest is when the next request of any source comes.
+func (e *Engine) soonest() int64 {
+	t := never
+	for s := range e.sources {
+		t = min(t, e.sources[s].next)
+	}
+	return t
+}
+
+// staging decides on the request that the stage has, and takes the next.
+func (e *Engine) staging() {
+	i := e.deciding
+	e.decide(i)
+	e.deciding, e.dueStage = -1, never
+	if e.staged > 0 {
+		e.deciding = e.stage.pop(e.jobs)
+		e.staged--
+		e.dueStage = max(e.now, e.freeAt) + e.slot
+	}
+}
+
+// workOf is a job as the policy sees it, until the next call.
+func (e *Engine) workOf(j *job) *policy.Work {
+	w := &e.work
+	w.Flow, w.Priority, w.Session = j.number, j.priority, j.session
+	if e.owned {
+		w.Tenant = e.tenants[j.tenant]
+	}
+	if e.tupled {
+		w.Tuple = tuple(j.session)
+	}
+	return w
+}
+
+// tuple is the five-tuple of a session: another for each of the first 2^38 or so.
+func tuple(session uint64) flow.FiveTuple {
+	return flow.FiveTuple{
+		Src: netip.AddrFrom4([4]byte{10, byte(session >> 16), byte(session >> 8), byte(session)}),
+		Dst: netip.AddrFrom4([4]byte{192, 0, 2, 1}), SrcPort: uint16(1024 + session>>24%64512), DstPort: 80, Proto: 17,
+	}
+}
+
+func (e *Engine) time() units.Time { return units.Time(e.now) }
+
+// decide asks the policy where a request goes.
+func (e *Engine) decide(i int32) {
+	if e.probing {
+		for _, slot := range e.host.Probes(e.time(), e.workOf(&e.jobs[i])) {
+			e.tally.probes++
+			e.ask(int32(e.host.Instances()[slot]) - 1)
+		}
+		e.settle()
+	}
+	w := e.workOf(&e.jobs[i])
+	a := e.host.Dispatch(e.time(), w)
+	if a.Verdict == policy.Hold {
+		if !e.host.Hold(e.time(), w, i) {
+			e.tally.win.rejected++
+			e.lose(i)
+		}
+		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
+		return
+	}
+	e.carry(i, a)
+}
+
+// carry carries out an answer that is no Hold.
+func (e *Engine) carry(i int32, a policy.Answer) {
+	if a.Verdict == policy.Drop {
+		e.tally.win.rejected++
+		e.lose(i)
+		return
+	}
+	passes := int(a.Passes)
+	e.tally.placed++
+	e.tally.win.sent++
+	delay := e.latency + e.link
+	if passes > 0 {
+		e.tally.passes += uint64(passes)
+		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
+		delay += int64(passes) * e.pass
+	}
+	j := &e.jobs[i]
+	j.instance = uint16(e.host.Instances()[a.Slot] - 1)
+	j.at = e.now + delay
+	if delay == 0 {
+		e.reach(i)
+		return
+	}
+	for len(e.flights) <= passes {
+		e.flights = append(e.flights, empty)
+	}
+	e.flights[passes].push(e.jobs, i)
+	e.dueArrive = min(e.dueArrive, j.at)
+}
+
+// retry tries what is held, since something has changed.
+func (e *Engine) retry() {
+	if e.retrying || e.host.Held() == 0 {
+		return
+	}
+	e.retrying = true
+	for {
+		i, _, a, ok := e.host.Next(e.time())
+		if !ok {
+			break
+		}
+		e.carry(i, a)
+	}
+	e.retrying = false
+}
+
+// arrive has the next request reach its instance. Of several at once, the one with fewer passes is first.
+func (e *Engine) arrive() {
+	first := -1
+	for p := range e.flights {
+		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.dueArrive {
+			first = p
+			break
+		}
+	}
+	i := e.flights[first].pop(e.jobs)
+	e.dueArrive = never
+	for p := range e.flights {
+		if h := e.flights[p].head; h >= 0 {
+			e.dueArrive = min(e.dueArrive, e.jobs[h].at)
+		}
+	}
+	e.reach(i)
+}
+
+// changing says that the number of jobs at an instance is about to change.
+func (e *Engine) changing(in *instance) {
+	span := uint64(e.now - in.last)
+	in.last = e.now
+	e.occupied[min(in.n, occupancies-1)] += span
+	in.area.AddProduct(uint64(in.n), span)
+}
+
+// reach has a request reach its instance.
+func (e *Engine) reach(i int32) {
+	j := &e.jobs[i]
+	in := &e.instances[j.instance]
+	in.offered++
+	if in.n >= e.room {
+		in.dropped++
+		e.tally.win.instance++
+		e.lost(j)
+		j.refused, j.left, j.ended = true, in.n, e.now
+		e.reply(i)
+		return
+	}
+	e.changing(in)
+	j.left = in.n
+	in.n++
+	in.came++
+	if in.serving < 0 {
+		e.begin(in, i)
+		return
+	}
+	p := 0
+	if e.levels > 1 {
+		p = int(j.priority)
+		in.urgent |= 1 << p
+	}
+	in.queues[p].push(e.jobs, i)
+}
+
+// begin begins the service of a job at its instance, which is idle.
+func (e *Engine) begin(in *instance, i int32) {
+	j := &e.jobs[i]
+	in.serving = i
+	j.ended = e.now + j.service
+	e.set(int(j.instance), j.ended)
+}
+
+// finish ends the service of an instance.
+func (e *Engine) finish(k int) {
+	in := &e.instances[k]
+	i := in.serving
+	j := &e.jobs[i]
+	e.changing(in)
+	in.n--
+	in.done++
+	in.busy += e.now - max(e.now-j.service, e.began)
+	stay := e.now - j.at
+	in.stays.Add(uint64(stay))
+	if e.probing {
+		observe(in.lately, j.left, stay)
+	}
+	j.left = in.n
+	if e.measure {
+		in.delays[wait].Add(stay - j.service)
+		in.delays[sojourn].Add(stay)
+	}
+	p := 0
+	if e.levels > 1 {
+		p = max(bits.Len64(in.urgent)-1, 0)
+	}
+	if q := &in.queues[p]; q.head >= 0 {
+		e.begin(in, q.pop(e.jobs))
+		if q.head < 0 {
+			in.urgent &^= 1 << p
+		}
+	} else {
+		in.serving = -1
+		e.set(k, never)
+	}
+	e.reply(i)
+}
+
+// reply sends the reply to a request, or its refusal.
+func (e *Engine) reply(i int32) {
+	if e.link == 0 {
+		e.replied(i)
+		return
+	}
+	if e.replies.head < 0 {
+		e.dueReply = e.now + e.link
+	}
+	e.replies.push(e.jobs, i)
+}
+
+// replied has the reply to a request reach the NIC.
+func (e *Engine) replied(i int32) {
+	j := &e.jobs[i]
+	e.tally.replies++
+	w := e.workOf(j)
+	w.At, w.Held = flow.Instance(j.instance)+1, false
+	e.host.Ended(e.time(), w, j.left)
+	if !j.refused {
+		e.inside--
+		e.tally.win.replied++
+		whole := e.now - j.came
+		stay := j.ended - j.at
+		e.class(j, stay-j.service, stay, whole)
+		if e.measure {
+			e.instances[j.instance].delays[endToEnd].Add(whole)
+		}
+	}
+	e.awake(j)
+	e.release(i)
+	if e.host.Held() > 0 {
+		e.retry()
+	}
+}
+
+// class counts a reply for its class and its tenant.
+func (e *Engine) class(j *job, waited, stay, whole int64) {
+	g := &e.byClass[j.class]
+	late := int64(0)
+	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
+		late = 1
+	}
+	g.late += late
+	g.took(waited, stay, whole)
+	if len(e.byTenant) > 0 {
+		g = &e.byTenant[j.tenant]
+		g.late += late
+		g.took(waited, stay, whole)
+	}
+}
+
+// lost counts a request that is in the system no more.
+func (e *Engine) lost(j *job) {
+	e.inside--
+	e.byClass[j.class].dropped++
+	if len(e.byTenant) > 0 {
+		e.byTenant[j.tenant].dropped++
+	}
+}
+
+// lose drops a request at the NIC.
+func (e *Engine) lose(i int32) {
+	j := &e.jobs[i]
+	e.lost(j)
+	j.refused = true
+	e.awake(j)
+	e.release(i)
+}
+
+// afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
+// ask again within the same instant, for ever.
+const afterLoss = int64(units.Microsecond)
+
+// awake tells the client that waits for a request, if one does, that it has come to its end.
+func (e *Engine) awake(j *job) {
+	if j.client < 0 {
+		return
+	}
+	s := &e.sources[e.classes[j.class].source]
+	t := e.now
+	if j.refused {
+		t += afterLoss
+	}
+	s.think(t, j.client)
+	e.dueSource = e.soonest()
+}
+
+// ask sends a probe to an instance.
+func (e *Engine) ask(k int32) {
+	if e.latency+e.link == 0 {
+		p := e.look(k)
+		e.hear(&p)
+		return
+	}
+	if e.asked.empty() {
+		e.dueProbe = e.now + e.latency + e.link
+	}
+	e.asked.push(probe{at: e.now + e.latency + e.link, instance: k})
+}
+
+// look is what an instance answers to a probe.
+func (e *Engine) look(k int32) probe {
+	in := &e.instances[k]
+	return probe{instance: k, queue: in.n, delay: units.Time(latency(in.lately, in.n)).Seconds()}
+}
+
+// probed has the next probe reach its instance.
+func (e *Engine) probed() {
+	p := e.look(e.asked.head().instance)
+	e.asked.pop()
+	e.dueProbe = never
+	if !e.asked.empty() {
+		e.dueProbe = e.asked.head().at
+	}
+	p.at = e.now + e.link
+	if e.link == 0 {
+		e.hear(&p)
+		e.settle()
+		return
+	}
+	if e.answers.empty() {
+		e.dueAnswer = p.at
+	}
+	e.answers.push(p)
+}
+
+// answered has the next answer to a probe reach the NIC.
+func (e *Engine) answered() {
+	p := *e.answers.head()
+	e.answers.pop()
+	e.dueAnswer = never
+	if !e.answers.empty() {
+		e.dueAnswer = e.answers.head().at
+	}
+	e.hear(&p)
+	e.settle()
+}
+
+func (e *Engine) hear(p *probe) {
+	e.tally.answers++
+	e.host.Probed(e.time(), flow.Instance(p.instance+1), p.queue, p.delay)
+}
+
+// settle tries what is held after probes were heard of.
+func (e *Engine) settle() {
+	if e.host.Held() > 0 {
+		e.retry()
+	}
+}
