@@ -36,7 +36,7 @@ compare: build ## all scheduling policies on three loads, for docs/comparison.md
 offload: build ## scaling policies with offload and without, for docs/comparison.md (5 seconds)
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling
 
-optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (5 minutes)
+optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (15 minutes)
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize
 
 # Resumes what an earlier program of the same version began.

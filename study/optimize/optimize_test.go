@@ -312,3 +312,43 @@ budget: 63
 		}
 	}
 }
+
+// A random scenario is run under seeds 5 and 6 by the search, and what it found under 7, 8 and 9.
+func TestFreshSeedsAreOthers(t *testing.T) {
+	dir := t.TempDir()
+	scenario := filepath.Join(dir, "random.yaml")
+	if err := os.WriteFile(scenario, []byte(`
+name: random
+seed: 5
+engine: packet
+duration: 5ms
+instances: {initial: 1, min: 1, max: 2}
+vnf: {contention: {model: constant, service_time: 1us}}
+workload: [{cbr: {flows: 3, rate: 1Mpps, arrivals: poisson}}]
+`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	s := load(t, "name: s\nscenario: "+scenario+"\nvary: {vnf.buffer: {from: 8, to: 64}}\n"+
+		"objectives: [{minimize: loss}]\nbudget: 12\nseeds: 2\nfresh: 3\n", Overrides{})
+	out := filepath.Join(dir, "out")
+	r, err := Run(t.Context(), s, out, Options{Version: "v", Jobs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(out, study.RowsName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seed := range []int{7, 8, 9} {
+		if n := strings.Count(string(b), fmt.Sprintf("-seed=%d\"", seed)); n != 1 {
+			t.Errorf("%d runs under the fresh seed %d, want 1", n, seed)
+		}
+	}
+	if n := strings.Count(string(b), "-seed=6\""); n < 2 || 2*n > r.Runs {
+		t.Errorf("%d of %d runs under the second seed, want as many as under the first", n, r.Runs)
+	}
+	f := r.Best[0]
+	if r.Deterministic || f.Fresh[0].Mean == f.Search[0] || !(f.Fresh[0].Low < f.Fresh[0].Mean) {
+		t.Errorf("deterministic %v, search %v, fresh %v", r.Deterministic, f.Search, f.Fresh)
+	}
+}
