@@ -52,6 +52,7 @@ var midways = map[string]midway{
 	"sweep missing":   prints("sweep", "missing", "fig9", "-o", "DIR/none"),
 	"sweep merge":     prints("sweep", "merge", "fig9", "--set", "duration=5s", "-o", "STUDY"),
 	"sweep rank":      prints("sweep", "rank", "STUDY"),
+	"optimize":        optimizing,
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
 	"fidelity":        waiting("fidelity", "--readings"),
@@ -271,6 +272,15 @@ func long(verb, appears string) midway {
 		}
 		return work{args: append(strings.Fields(verb), "long.yaml", "-o", out), ready: until(dir, appears)}
 	}
+}
+
+// optimizing is a search whose first run is long.
+func optimizing(t *testing.T, dir string) work {
+	w := long("run", "out/smartinco.lock")(t, dir)
+	write(t, filepath.Join(dir, "search.yaml"), "name: s\nscenario: long.yaml\nvary: {scheduler.limit: {from: 1Mpps, "+
+		"to: 9Mpps}}\nobjectives: [{minimize: loss}]\nbudget: 9\n")
+	w.args = []string{"optimize", "search.yaml", "-o", "out"}
+	return w
 }
 
 func reproducing(t *testing.T, dir string) work {
