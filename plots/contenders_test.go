@@ -135,9 +135,9 @@ func TestSavedCores(t *testing.T) {
 	for _, c := range []struct{ cores, instances, want float64 }{
 		{10, 10, 0}, {0.1 + 0.2, 0.3, 0}, {7.5, 10, 25}, {12, 10, -20},
 	} {
-		if got := savedCores(&results.Costs{CoreTime: c.cores, InstanceTime: c.instances}); math.Abs(got-c.want) > 1e-9 {
-			t.Errorf("%g core-seconds in %g instance-seconds save %g %%, want %g", c.cores, c.instances, got,
-				c.want)
+		got := savedCores(&results.Costs{CoreTime: c.cores, InstanceTime: c.instances})
+		if math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%g core-seconds in %g instance-seconds save %g %%, want %g", c.cores, c.instances, got, c.want)
 		} else if c.want == 0 && got != 0 {
 			t.Errorf("%g core-seconds in %g instance-seconds save %g %%, want none at all", c.cores, c.instances, got)
 		}
