@@ -133,7 +133,7 @@ func TestReasonsOverTime(t *testing.T) {
 // Sums that differ by their rounding save nothing, so that a study without such policies has no column for it.
 func TestSavedCores(t *testing.T) {
 	for _, c := range []struct{ cores, instances, want float64 }{
-		{10, 10, 0}, {0.1 + 0.2, 0.3, 0}, {7.5, 10, 25}, {12, 10, -20},
+		{10, 10, 0}, {0.30000000000000004, 0.3, 0}, {7.5, 10, 25}, {12, 10, -20},
 	} {
 		got := savedCores(&results.Costs{CoreTime: c.cores, InstanceTime: c.instances})
 		if math.Abs(got-c.want) > 1e-9 {
