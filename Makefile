@@ -34,7 +34,7 @@ compare: build ## all scheduling policies on three loads, for docs/comparison.md
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare fig9 agh capture
 
 offload: build ## scaling policies with offload and without, for docs/comparison.md (5 seconds)
-	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling
+	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling vertical
 
 optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (15 minutes)
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize
