@@ -26,7 +26,7 @@ type room struct {
 var house = [][]room{
 	{{"cmd/smartinco", []string{"the command line: a file a verb, no logic of its own"}, 1, nil}},
 	{
-		{"study", []string{"points of a sweep: run, resume, table"}, 0.36, nil},
+		{"study", []string{"points of a sweep; optimize: the best"}, 0.36, nil},
 		{"plots", []string{"figures from records; chart: their kit"}, 0.37, nil},
 		{"report", []string{"one page from records"}, 0.27, nil},
 	},

@@ -42,7 +42,7 @@ type Resizer interface {
 // Usage is what an instance's container uses.
 type Usage struct {
 	Instance flow.Instance
-	CPU      time.Duration // time of a core, since the container was created
+	CPU      time.Duration // since the container was created: time of a core or, where it has a quota, of that
 	Memory   int64         // bytes, without the cache of files that can be given up
 }
 

@@ -264,7 +264,7 @@ func expand(d *strictyaml.Decoder, root *yaml.Node, sweep *Sweep, later []overri
 		}
 		s.read(r, tree)
 		study.Name = s.Name
-		if !sweep.Where.holds(s) {
+		if !sweep.Where.Holds(s) {
 			continue // whatever else is wrong with it
 		}
 		if seeds > 1 {

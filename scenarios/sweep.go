@@ -209,7 +209,7 @@ func readAxes(d *strictyaml.Decoder, n *yaml.Node, key, expected string) (axes [
 		case v.Kind == yaml.MappingNode:
 			values = span(d, v, at)
 		case v.Kind == yaml.SequenceNode && len(v.Content) > 0:
-			values = everyPolicy(k.Value, v.Content)
+			values = EveryPolicy(k.Value, v.Content)
 		default:
 			d.Fail(v, at, strictyaml.KindOf(v), "a list of at least one value, or a range {from, to, steps}")
 		}
@@ -222,8 +222,8 @@ func readAxes(d *strictyaml.Decoder, n *yaml.Node, key, expected string) (axes [
 
 // steps is a range of values.
 type steps struct {
-	From  end `yaml:"from" required:"true"`
-	To    end `yaml:"to" required:"true"`
+	From  End `yaml:"from" required:"true"`
+	To    End `yaml:"to" required:"true"`
 	Steps int `yaml:"steps" required:"true" min:"2" max:"100000"`
 }
 
@@ -236,34 +236,34 @@ steps: how many values, at equal distances
 `
 }
 
-// end is a number with the unit behind it.
-type end struct {
-	number float64
-	unit   string
-	node   *yaml.Node
+// End is an end of a range: a number with the unit behind it.
+type End struct {
+	Number float64
+	Unit   string // as it was written; empty for none
+	Node   *yaml.Node
 }
 
 // ReadYAML reads the end of a range.
-func (e *end) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
+func (e *End) ReadYAML(d *strictyaml.Decoder, n *yaml.Node, key string) {
 	number := strings.TrimRightFunc(n.Value, func(r rune) bool { return !(r >= '0' && r <= '9' || r == '.') })
 	x, err := strconv.ParseFloat(number, 64)
 	if n.Kind != yaml.ScalarNode || err != nil || x-x != 0 {
 		d.Fail(n, key, strictyaml.KindOf(n), e.Expected())
 		return
 	}
-	*e = end{x, n.Value[len(number):], n}
+	*e = End{x, n.Value[len(number):], n}
 }
 
 // Expected says what may stand there.
-func (e *end) Expected() string { return "a number with or without a unit" }
+func (e *End) Expected() string { return "a number with or without a unit" }
 
 // Schema is its JSON Schema.
-func (e *end) Schema() strictyaml.Object {
+func (e *End) Schema() strictyaml.Object {
 	return strictyaml.Object{{Key: "type", Value: []string{"number", "string"}}}
 }
 
 // Reference is what the reference says of it.
-func (e *end) Reference() (value, intro string) { return "number or quantity", "" }
+func (e *End) Reference() (value, intro string) { return "number or quantity", "" }
 
 // span lists the values of a range: at equal distances, to twelve digits.
 func span(d *strictyaml.Decoder, n *yaml.Node, key string) (values []*yaml.Node) {
@@ -272,16 +272,16 @@ func span(d *strictyaml.Decoder, n *yaml.Node, key string) (values []*yaml.Node)
 	if d.Struct(n, &r, key); len(d.Errs) > had {
 		return nil
 	}
-	if r.From.unit != r.To.unit {
-		d.Fail(r.To.node, strictyaml.Under(key, "to"), strconv.Quote(r.To.node.Value),
-			"the unit of from, which is "+strconv.Quote(r.From.node.Value))
+	if r.From.Unit != r.To.Unit {
+		d.Fail(r.To.Node, strictyaml.Under(key, "to"), strconv.Quote(r.To.Node.Value),
+			"the unit of from, which is "+strconv.Quote(r.From.Node.Value))
 		return nil
 	}
 	for i := range r.Steps {
-		x := r.From.number + float64((r.To.number-r.From.number)*float64(i))/float64(r.Steps-1)
+		x := r.From.Number + float64((r.To.Number-r.From.Number)*float64(i))/float64(r.Steps-1)
 		x, _ = strconv.ParseFloat(strconv.FormatFloat(x, 'g', 12, 64), 64)
 		v := &yaml.Node{Kind: yaml.ScalarNode, Line: n.Line, Column: n.Column,
-			Value: strconv.FormatFloat(x, 'f', -1, 64) + r.From.unit}
+			Value: strconv.FormatFloat(x, 'f', -1, 64) + r.From.Unit}
 		if from, ok := d.Origin[n]; ok {
 			d.Origin[v] = from
 		}
@@ -304,8 +304,9 @@ func measurable() (names []string) {
 	return names
 }
 
-// everyPolicy puts the names of all policies in the place of All, each with the defaults of its options.
-func everyPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
+// EveryPolicy puts the names of all policies, or stacks, in the place of All among the values of a key, each with the
+// defaults of its options.
+func EveryPolicy(key string, values []*yaml.Node) (all []*yaml.Node) {
 	names := map[string]func() []string{"scheduler.policy": measurable,
 		"autoscaler.policy": autoscaler.Policies.Names, "autoscaler.victim": autoscaler.Victims.Names,
 		"stack": stackNames}[key]

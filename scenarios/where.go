@@ -24,9 +24,9 @@ type comparison struct {
 	value   any    // a float64 in the base unit, a string or a bool
 }
 
-// holds says whether a run meets all conditions. Where a run lacks a key, as it lacks the options of a policy that it
+// Holds says whether a run meets all conditions. Where a run lacks a key, as it lacks the options of a policy that it
 // does not have, there is nothing that the comparison could be about, and it holds.
-func (w Where) holds(s *Scenario) bool {
+func (w Where) Holds(s *Scenario) bool {
 	for _, alternatives := range w {
 		met := false
 		for _, c := range alternatives {
@@ -132,7 +132,7 @@ func compare(d *strictyaml.Decoder, n *yaml.Node, at, key, op, right string) (c 
 	t, among := scalarType(key)
 	if t == nil {
 		d.Fail(n, at, "the unknown key "+strconv.Quote(key), "a key of a scenario with a single value",
-			strictyaml.Near(key, scalarKeys())...)
+			strictyaml.Near(key, ScalarKeys())...)
 		return c, false
 	}
 	c = comparison{key: key, op: op}
@@ -157,7 +157,7 @@ func compare(d *strictyaml.Decoder, n *yaml.Node, at, key, op, right string) (c 
 		return c, false
 	case !ok:
 		d.Fail(n, at, strconv.Quote(right), "a value as "+key+" has it, or another key",
-			strictyaml.Near(right, scalarKeys())...)
+			strictyaml.Near(right, ScalarKeys())...)
 	}
 	return c, ok
 }
@@ -172,8 +172,8 @@ func scalarType(key string) (t reflect.Type, among []string) {
 	return t, among
 }
 
-// scalarKeys are the keys of the first two levels, from which an unknown one may be a slip.
-func scalarKeys() (keys []string) {
+// ScalarKeys are the keys of the first two levels, from which an unknown one may be a slip.
+func ScalarKeys() (keys []string) {
 	s := &Scenario{}
 	for _, key := range strictyaml.Keys(s) {
 		t, _ := strictyaml.TypeAt(s, key)

@@ -70,6 +70,7 @@ func newLabUp() *cobra.Command {
 	f.DurationVar(&config.Work, "work", config.Work, "CPU time that a packet costs an instance that runs forward")
 	f.DurationVar(&config.Wait, "wait", config.Wait, "other time that a packet costs an instance that runs forward")
 	f.StringVar(&config.CPUs, "cpus", config.CPUs, "processors that the instances share; empty for all")
+	f.Float64Var(&config.Quota, "quota", 0, "processors' worth of time for each instance; 0 for no limit")
 	f.StringVar(&config.Rest, "rest", config.Rest, "processors of switch and generator; empty for all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		config.Runs = runs.value

@@ -31,7 +31,7 @@ type policy struct {
 	State       string               `json:"state,omitempty"`
 	Cost        string               `json:"cost,omitempty"`
 	Deviates    string               `json:"deviates,omitempty"`
-	Does        []string             `json:"does,omitempty"` // beside answering for each flow
+	Does        []string             `json:"does,omitempty"` // beside answering for each flow, or with a number
 	Reasons     []string             `json:"reasons,omitempty"`
 	Counters    []string             `json:"counters,omitempty"`
 	Options     []strictyaml.KeyInfo `json:"options,omitempty"` // with their whole paths
@@ -152,6 +152,9 @@ func policyTables() []policyTable {
 	for _, row := range autoscaler.Policies {
 		p := described(row.Info)
 		p.Family, p.Counters = autoscaler.Families.Of(row.Name), row.Counters
+		if row.Resizes {
+			p.Does = []string{"changes the shares of a core that instances have"}
+		}
 		o := autoscaler.DefaultOptions()
 		o.Policy = autoscaler.Named(row.Name)
 		if row.New != nil { // beside a policy that never evaluates, the keys of another are written

@@ -21,15 +21,32 @@ var (
 	_ hw.Resizer  = (*Engine)(nil)
 )
 
-// Usage implements hw.Reporter: what docker stats shows, which the engine reads from the containers' control groups.
+// Usage implements hw.Reporter: what docker stats shows, which the engine reads from the containers' control groups. A
+// container that uses up its quota has used a second each second, as it would a core: whoever goes by it, and gives
+// shares of the quota, has both in the same unit.
+//
+// The engine collects once a second what somebody waits for. Where nobody did, it begins with the first container that
+// is asked for and has the others a second later: then all are asked for again, so that a reading is of one time.
 func (e *Engine) Usage(ctx context.Context) ([]hw.Usage, error) {
+	found, apart, err := e.usage(ctx)
+	if err == nil && apart > together {
+		found, _, err = e.usage(ctx)
+	}
+	return found, err
+}
+
+// together is how far apart in time the parts of a reading may be.
+const together = 100 * time.Millisecond
+
+// usage also returns how far apart in time the containers were read.
+func (e *Engine) usage(ctx context.Context) (found []hw.Usage, apart time.Duration, err error) {
 	e.mu.Lock()
 	alive := maps.Clone(e.alive)
 	e.mu.Unlock()
 	ids := slices.Collect(maps.Keys(alive))
-	found := make([]hw.Usage, len(ids))
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
+	found = make([]hw.Usage, len(ids))
+	read := make([]time.Time, len(ids))
+	g, ctx := errgroup.WithContext(ctx) // all at once: each waits for the engine to collect
 	for k, id := range ids {
 		g.Go(func() error {
 			stats, err := e.stats(ctx, id)
@@ -41,17 +58,27 @@ func (e *Engine) Usage(ctx context.Context) ([]hw.Usage, error) {
 			case stats.CPUStats.CPUUsage.TotalUsage == 0: // it has ended
 				return nil
 			}
-			found[k] = hw.Usage{Instance: alive[id], CPU: time.Duration(stats.CPUStats.CPUUsage.TotalUsage),
+			found[k] = hw.Usage{Instance: alive[id], CPU: e.config.used(stats.CPUStats.CPUUsage.TotalUsage),
 				Memory: resident(&stats.MemoryStats)}
+			read[k] = stats.Read
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, 0, err
+	}
+	read = slices.DeleteFunc(read, time.Time.IsZero)
+	if len(read) > 0 {
+		apart = slices.MaxFunc(read, time.Time.Compare).Sub(slices.MinFunc(read, time.Time.Compare))
 	}
 	found = slices.DeleteFunc(found, func(u hw.Usage) bool { return u.Instance == 0 })
 	slices.SortFunc(found, func(a, b hw.Usage) int { return cmp.Compare(a.Instance, b.Instance) })
-	return found, nil
+	return found, apart, nil
+}
+
+// used is what nanoseconds of processor time are of what a container is started with.
+func (c *Config) used(nanoseconds uint64) time.Duration {
+	return time.Duration(float64(nanoseconds) / cmp.Or(c.Quota, 1))
 }
 
 func (e *Engine) stats(ctx context.Context, id string) (s container.StatsResponse, err error) {

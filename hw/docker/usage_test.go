@@ -38,6 +38,23 @@ func TestUsage(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v: want %v", got, err, want)
 	}
+	e.config.Quota = 0.3 // of which the first has then used 5 s
+	got, err = e.Usage(t.Context())
+	if err != nil || len(got) != 2 || got[0].CPU != 5*time.Second || got[0].Memory != 4000000 {
+		t.Errorf("with a quota: %v, %v: want 5 s of it", got, err)
+	}
+	for apart, times := range map[string]int{"00": 1, "01": 2} { // seconds: asked together, once or again
+		f.answer["GET /containers/c1/stats"] = `{"read":"2026-01-01T00:00:00.95Z","cpu_stats":` +
+			`{"cpu_usage":{"total_usage":1500000000}}}`
+		f.answer["GET /containers/c2/stats"] = `{"read":"2026-01-01T00:00:` + apart + `.99Z","cpu_stats":` +
+			`{"cpu_usage":{"total_usage":7}}}`
+		f.seen = nil
+		got, err := e.Usage(t.Context())
+		asked := strings.Count(strings.Join(f.seen, " "), "/c1/stats")
+		if err != nil || len(got) != 2 || asked != times {
+			t.Errorf("read in the seconds 00 and %s: %v, %v, asked %d times: want %d", apart, got, err, asked, times)
+		}
+	}
 	f.answer["GET /containers/c1/stats"] = "500 no such group"
 	if _, err := e.Usage(t.Context()); err == nil || !strings.Contains(err.Error(), "instance 1: ") {
 		t.Errorf("error %v", err)

@@ -1,9 +1,7 @@
 package lab
 
 import (
-	"bytes"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -17,17 +15,9 @@ func TestTestpmd(t *testing.T) {
 	if err := testpmdMissing(); err != nil {
 		needs.This(t, err.Error())
 	}
-	lab := config(t, "ltestpmd", func(c *Config) { c.Runs = "testpmd" })
+	lab := config(t, "ltestpmd", func(c *Config) { c.Runs, c.Quota = "testpmd", 0.3 })
 	c := &lab
 	mustUp(t, lab)
-	text, err := os.ReadFile(c.Testbed())
-	if err == nil {
-		err = os.WriteFile(c.Testbed(), bytes.Replace(text, []byte("    cpus:"), []byte("    quota: 0.3\n    cpus:"),
-			1), 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := begin(t, c, "6s")
 	code, rec := r.ends(t)
 	if code != 0 || !rec.Run.Complete || !rec.Run.Conservation.Holds {

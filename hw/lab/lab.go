@@ -59,6 +59,7 @@ type Config struct {
 	Work    time.Duration // CPU time that a packet costs an instance, if it runs forward
 	Wait    time.Duration // other time that a packet costs an instance, if it runs forward
 	CPUs    string        // the instances' processors; empty for all
+	Quota   float64       // processors' worth of time for each instance; 0 for no limit
 	Rest    string        // the processors of switch and generator; empty for all
 }
 
@@ -116,6 +117,9 @@ func (c *Config) check() (err error) {
 		if _, err := cpuSet(set); err != nil {
 			return err
 		}
+	}
+	if !(c.Quota >= 0 && c.Quota <= 1024) {
+		return fmt.Errorf("quota %g: want 0 to 1024 processors", c.Quota)
 	}
 	if _, ok := programs[c.Runs]; !ok {
 		return fmt.Errorf("an instance runs %q: want %s", c.Runs, strings.Join(Programs(), " or "))
@@ -474,6 +478,9 @@ switch:
 	fmt.Fprintf(&b, "    image: %s\n    command: %s\n    ready: {log: %q}\n%s", c.image(), command, p.ready, p.more)
 	if c.CPUs != "" {
 		fmt.Fprintf(&b, "    cpus: %q\n", c.CPUs)
+	}
+	if c.Quota > 0 {
+		fmt.Fprintf(&b, "    quota: %g\n", c.Quota)
 	}
 	if group != "" {
 		fmt.Fprintf(&b, "    cgroup: %s\n", group)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -375,6 +376,8 @@ func TestCheck(t *testing.T) {
 		{func(c *Config) { c.Switch, c.Ports = "doca", 32 }, "32 ports: want 1 to 31"},
 		{func(c *Config) { c.Listen = "4501" }, "HOST:PORT"},
 		{func(c *Config) { c.CPUs = "1-" }, `processors "1-"`},
+		{func(c *Config) { c.Quota = -1 }, "quota -1: want 0 to 1024 processors"},
+		{func(c *Config) { c.Quota = math.NaN() }, "quota NaN"},
 		{func(c *Config) { c.Ring = 5 }, "even number"},
 	} {
 		c := Defaults()
@@ -391,14 +394,14 @@ func TestCheck(t *testing.T) {
 func TestTestbedFile(t *testing.T) {
 	for _, group := range []string{"", "/smartinco-lab"} {
 		c := Defaults()
-		c.CPUs, c.Docker = "1", "unix:///tmp/docker.sock"
+		c.CPUs, c.Docker, c.Quota = "1", "unix:///tmp/docker.sock", 0.25
 		f, err := testbed.Parse("testbed.yaml", []byte(c.testbed(group)), ".")
 		if err != nil {
 			t.Fatal(err)
 		}
 		d := f.Containers.Docker
 		if len(d.Ports) != c.Ports || d.Ports[9].In != "i10" || d.Cgroup != group || d.CPUs != "1" ||
-			d.Host != c.Docker || f.Generator.TRex.Receive != 1 || d.Veth.Netns != "smartinco-lab" {
+			d.Quota != 0.25 || d.Host != c.Docker || f.Generator.TRex.Receive != 1 || d.Veth.Netns != "smartinco-lab" {
 			t.Errorf("read as %+v", f)
 		}
 	}

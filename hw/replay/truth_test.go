@@ -380,6 +380,64 @@ func TestEveryColumnIsFilled(t *testing.T) {
 	})
 }
 
+// unpaid are the costs that no run on hardware has, and why.
+var unpaid = map[string]string{
+	"flows_broken": withoutRules,
+	"wait_p50_s":   noStamps, "wait_p99_s": noStamps, "wait_p999_s": noStamps, "slo_packets": noStamps,
+}
+
+const noStamps = "packets carry no time stamps"
+
+// Every cost of a controller comes out of a record of hardware, or the record says by name why not. There are two runs:
+// in one the load comes, goes and comes again, an instance dies and packets are lost; in the other, shares change.
+func TestEveryCostIsKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRack(0)
+		r.capacity = 700
+		r.takes = 300 * time.Millisecond
+		r.fate = func(n uint64) fate { return map[uint64]fate{1: lostBefore}[n%8] }
+		o := run(context.Background(), t, r, short, "duration=3s", "instances={initial: 2, min: 1, max: 3}",
+			"autoscaler={policy: target-utilization, interval: 150ms, stabilization: 0s, target: 0.7}",
+			"scheduler.limit=700pps", "nic.instance_watts=5", "nic.core_watts=2", "nic.cores=8",
+			"engine=packet", "measure={delay: instances, max_wait: 1ms}",
+			"workload=[{flows: [{rate: 300pps}, {rate: 300pps}, {rate: 300pps, end: 800ms}, "+
+				"{rate: 300pps, phase: 100ms, end: 900ms}, {rate: 300pps, phase: 1800ms}, "+
+				"{rate: 700pps, phase: 1900ms}]}]", "faults=[{kind: instance-death, at: 500ms, instance: 1}]")
+		if o.err != nil {
+			t.Fatal(o.err)
+		}
+		resized, err := replayReporting(t, func(r *rack) hw.ContainerEngine {
+			return &resizing{reporting: reporting{engine: r.engine, since: time.Now().Add(-time.Hour)}}
+		}, "autoscaler.policy={vpa: {mode: in-place, half_life: 100ms, confidence_interval: 1ms, min_allowed: 0.2, "+
+			"max_allowed: 0.2}}", "autoscaler.interval=150ms", "telemetry.window=100ms")
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]float64{} // the greatest of the two
+		for _, m := range []*results.Memory{o.Memory, resized} {
+			rec, err := m.Record()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := rec.Costs()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, v := range c.Known() {
+				known[name] = max(known[name], v)
+			}
+		}
+		for _, c := range results.CostTable {
+			if why, listed := unpaid[c.Name]; known[c.Name] > 0 == listed {
+				t.Errorf("%s is %v, listed as unknown: %v (%s)", c.Name, known[c.Name], listed, why)
+			} else if notes := strings.Join(o.Run.Notes, "\n"); why == noStamps && !strings.Contains(notes, c.Name) {
+				t.Errorf("no note says that %s is not known: %s", c.Name, notes)
+			}
+		}
+	})
+}
+
 // dropping is a switch whose driver drops first packets.
 type dropping struct {
 	hw.Switch

@@ -133,7 +133,11 @@ type Event struct {
 	// Queue is how many requests the instance had when it sent a reply, with Ended of a request, or its answer to a
 	// probe. The one that it replied to is not among them.
 	Queue int32
-	Delay float64 // how long its requests lately took, in seconds, as its answer to a probe says
+
+	// Delay is how long, in seconds, those of its requests lately took that found as many there as it has now, or
+	// nearly so, as its answer to a probe says. That of others says little: of an instance that is idle by now, what it
+	// took while it was overloaded.
+	Delay float64
 }
 
 // Verdict is what becomes of a unit of work.

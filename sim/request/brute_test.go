@@ -65,7 +65,7 @@ type bruteJob struct {
 	when    int64  // that its fate was known at the NIC, or at the instance if it refused
 	pass    int
 	reached bool
-	began   bool
+	found   int64 // others at its instance
 }
 
 type bruteServer struct {
@@ -77,7 +77,31 @@ type bruteServer struct {
 	offered int64
 	done    int64
 	dropped int64
-	stays   []int64
+	stays   []bruteStay
+}
+
+type bruteStay struct{ found, took int64 }
+
+// lately is what the instance answers to a probe about its delay, with n requests there.
+func (s *bruteServer) lately(n int) int64 {
+	average := map[int]int64{}
+	for _, stay := range s.stays {
+		found := int(min(stay.found, occupancies-1))
+		if average[found] == 0 {
+			average[found] = stay.took
+		} else {
+			average[found] += (stay.took - average[found]) / 8
+		}
+	}
+	best := int64(0)
+	near := 1 << 30
+	for found := range occupancies {
+		distance := max(found-n, n-found)
+		if average[found] > 0 && distance < near {
+			best, near = average[found], distance
+		}
+	}
+	return best
 }
 
 func (b *brute) at(t int64, class, key int, do func()) {
@@ -190,12 +214,7 @@ func (b *brute) decide(j *bruteJob) {
 			b.probes++
 			b.later(b.e.latency+b.e.link, evProbe, 0, func() {
 				queue := int32(len(b.servers[id-1].queue))
-				delay := int64(0)
-				last := b.servers[id-1].stays
-				last = last[max(0, len(last)-recentServed):]
-				for _, t := range last {
-					delay += t / int64(len(last))
-				}
+				delay := b.servers[id-1].lately(int(queue))
 				inside := b.e.latency+b.e.link == 0 // then the policy is about to be asked, which comes first
 				b.later(b.e.link, evAnswer, 0, func() {
 					b.answers++
@@ -267,7 +286,7 @@ func (b *brute) reach(j *bruteJob) {
 		return
 	}
 	b.changing(s)
-	j.at = b.now
+	j.at, j.found = b.now, int64(len(s.queue))
 	s.queue = append(s.queue, j)
 	b.begin(int(j.instance))
 }
@@ -297,7 +316,7 @@ func (b *brute) begin(k int) {
 		s.queue = slices.DeleteFunc(s.queue, func(o *bruteJob) bool { return o == j })
 		s.serving = nil
 		s.done++
-		s.stays = append(s.stays, b.now-j.at)
+		s.stays = append(s.stays, bruteStay{j.found, b.now - j.at})
 		s.busy += b.now - s.started
 		j.ended = b.now
 		left := int32(len(s.queue))
@@ -472,7 +491,7 @@ autoscaler: {policy: none}
 telemetry: {window: %s}
 measure: {delay: %s}
 workload:
-`, r.Uint32(), 100+r.IntN(400), pick("arm", "pipeline"), pick("0", "0", "1000000", "500000", "333333"), r.IntN(4),
+`, r.Uint32(), 60+r.IntN(200), pick("arm", "pipeline"), pick("0", "0", "1000000", "500000", "333333"), r.IntN(4),
 		pick("0s", "0s", "1us", "1500ns"), pick("0s", "1us", "300ns"), r.IntN(9), pick("0s", "0s", "1us", "777ns"),
 		pick2(r, 1+r.IntN(6), 1000), pick("fifo", "priority"), n, name, pick("first", "random"),
 		pick("17us", "50us", "1ms"), pick("none", "instances"))

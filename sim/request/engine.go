@@ -22,7 +22,7 @@ type job struct {
 	number   flow.ID
 	next     int32  // in the list that it is in; -1 at the end
 	client   int32  // that waits for the reply; -1 for none
-	left     int32  // requests that its instance had when it sent the reply
+	left     int32  // requests that its instance had when it came and, from its reply on, when it sent that
 	class    uint16 // of all sources' classes
 	tenant   uint16 // of all sources' tenants
 	instance uint16 // its number less 1
@@ -51,12 +51,33 @@ type instance struct {
 	came                   int64 // accepted, in all
 
 	delays [kinds]packet.Spans // with measure.delay: instances
-	recent [recentServed]int64 // sojourns, for probes
-	served int
+	lately []int64             // for probes: see latency
 }
 
-// recentServed is how many of an instance's last requests an answer to a probe is about.
-const recentServed = 16
+// latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
+// found as many others there as it has now or, of those numbers with any, the nearest, the lower of two. A new sojourn
+// has a weight of 1/8. It is 0 while there is none.
+func latency(lately []int64, n int32) int64 {
+	at := int(min(n, occupancies-1))
+	for d := range occupancies {
+		if k := at - d; k >= 0 && lately[k] > 0 {
+			return lately[k]
+		}
+		if k := at + d; k < occupancies && lately[k] > 0 {
+			return lately[k]
+		}
+	}
+	return 0
+}
+
+// observe takes the sojourn of a request that found n others.
+func observe(lately []int64, n int32, stay int64) {
+	x := &lately[min(n, occupancies-1)]
+	if *x == 0 {
+		*x = stay
+	}
+	*x += (stay - *x) / 8
+}
 
 // The delays of a request that was replied to.
 const (
@@ -71,7 +92,33 @@ var kindNames = [kinds]string{"wait", "sojourn", "end-to-end"}
 // group is what became of the requests of a class or of a tenant.
 type group struct {
 	offered, replied, dropped, late int64
-	delays                          [kinds]packet.Spans
+
+	// The delays. Of a request that was nowhere but at its instance, the sojourn is the end-to-end time as well, and is
+	// counted once. The sojourns of the others are apart, in slow.
+	delays [kinds]packet.Spans
+	slow   packet.Spans
+}
+
+// took counts a reply.
+func (g *group) took(waited, stay, whole int64) {
+	g.replied++
+	g.delays[wait].Add(waited)
+	if stay == whole {
+		g.delays[sojourn].Add(stay)
+		return
+	}
+	g.slow.Add(stay)
+	g.delays[endToEnd].Add(whole)
+}
+
+// settle returns the delays of all requests by kind.
+func (g *group) settle() (all [kinds]packet.Spans) {
+	all[wait].Merge(&g.delays[wait])
+	all[sojourn].Merge(&g.delays[sojourn])
+	all[sojourn].Merge(&g.slow)
+	all[endToEnd].Merge(&g.delays[sojourn])
+	all[endToEnd].Merge(&g.delays[endToEnd])
+	return all
 }
 
 // probe is a question to an instance, or its answer.
@@ -211,6 +258,12 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	for i := range e.instances {
 		e.instances[i] = instance{serving: -1, queues: queues[i*e.levels : (i+1)*e.levels : (i+1)*e.levels]}
 	}
+	if e.probing {
+		lately := make([]int64, n*occupancies)
+		for i := range e.instances {
+			e.instances[i].lately = lately[i*occupancies : (i+1)*occupancies]
+		}
+	}
 	for i := range n {
 		host.Joined(0, flow.Instance(i+1))
 	}
@@ -239,9 +292,7 @@ func (e *Engine) first() int {
 	least, i := tree[1], 1
 	for i < e.leaves {
 		i *= 2
-		if tree[i] != least {
-			i++
-		}
+		i += int(uint64(least-tree[i]) >> 63) // the right one if the left one is later; a branch would be a guess
 	}
 	return i - e.leaves
 }

@@ -316,6 +316,7 @@ func (e *Engine) reach(i int32) {
 		return
 	}
 	e.changing(in)
+	j.left = in.n
 	in.n++
 	in.came++
 	if in.serving < 0 {
@@ -349,14 +350,13 @@ func (e *Engine) finish(k int) {
 	in.busy += e.now - max(e.now-j.service, e.began)
 	stay := e.now - j.at
 	in.stays.Add(uint64(stay))
+	if e.probing {
+		observe(in.lately, j.left, stay)
+	}
 	j.left = in.n
 	if e.measure {
 		in.delays[wait].Add(stay - j.service)
 		in.delays[sojourn].Add(stay)
-	}
-	if e.probing {
-		in.recent[in.served%recentServed] = stay
-		in.served++
 	}
 	p := 0
 	if e.levels > 1 {
@@ -417,18 +417,12 @@ func (e *Engine) class(j *job, waited, stay, whole int64) {
 	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
 		late = 1
 	}
-	g.replied++
 	g.late += late
-	g.delays[wait].Add(waited)
-	g.delays[sojourn].Add(stay)
-	g.delays[endToEnd].Add(whole)
+	g.took(waited, stay, whole)
 	if len(e.byTenant) > 0 {
 		g = &e.byTenant[j.tenant]
-		g.replied++
 		g.late += late
-		g.delays[wait].Add(waited)
-		g.delays[sojourn].Add(stay)
-		g.delays[endToEnd].Add(whole)
+		g.took(waited, stay, whole)
 	}
 }
 
@@ -484,15 +478,7 @@ func (e *Engine) ask(k int32) {
 // look is what an instance answers to a probe.
 func (e *Engine) look(k int32) probe {
 	in := &e.instances[k]
-	p := probe{instance: k, queue: in.n}
-	if n := min(in.served, recentServed); n > 0 {
-		sum := int64(0)
-		for _, t := range in.recent[:n] {
-			sum += t / int64(n)
-		}
-		p.delay = units.Time(sum).Seconds()
-	}
-	return p
+	return probe{instance: k, queue: in.n, delay: units.Time(latency(in.lately, in.n)).Seconds()}
 }
 
 // probed has the next probe reach its instance.

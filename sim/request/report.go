@@ -203,10 +203,12 @@ func (e *Engine) delays(rec results.Recorder) *results.Little {
 		write(rec, "instance", i+1, &e.instances[i].delays)
 	}
 	for i := range e.byClass {
-		write(rec, "class", i+1, &e.byClass[i].delays)
+		of := e.byClass[i].settle()
+		write(rec, "class", i+1, &of)
 	}
 	for i := range e.byTenant {
-		write(rec, "tenant", i+1, &e.byTenant[i].delays)
+		of := e.byTenant[i].settle()
+		write(rec, "tenant", i+1, &of)
 	}
 	return little
 }
@@ -214,8 +216,9 @@ func (e *Engine) delays(rec results.Recorder) *results.Little {
 // all are the delays of all requests.
 func (e *Engine) all() (run [kinds]packet.Spans) {
 	for i := range e.byClass {
+		of := e.byClass[i].settle()
 		for k := range kinds {
-			run[k].Merge(&e.byClass[i].delays[k])
+			run[k].Merge(&of[k])
 		}
 	}
 	return run

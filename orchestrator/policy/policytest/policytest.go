@@ -43,12 +43,15 @@ func New(t testing.TB, row *policy.Row, options any, seed uint64) policy.Policy 
 // Of makes a policy as New does, for flows or for requests.
 func Of(t testing.TB, row *policy.Row, options any, seed uint64, unit policy.Unit) policy.Policy {
 	t.Helper()
-	env := policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)), Counts: make([]uint64, len(row.Counters)), Unit: unit}
-	p, err := row.New(options, env)
+	p, err := row.New(options, env(row, seed, unit))
 	if err != nil {
 		t.Fatalf("%s with %+v: %v", row.Name, options, err)
 	}
 	return p
+}
+
+func env(row *policy.Row, seed uint64, unit policy.Unit) policy.Env {
+	return policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)), Counts: make([]uint64, len(row.Counters)), Unit: unit}
 }
 
 // unitsOf are the kinds of units on which a policy decides.
@@ -84,8 +87,7 @@ func random(t *testing.T, row *policy.Row, options any, unit policy.Unit) {
 		}
 		return
 	}
-	if _, err := row.New(options, policy.Env{Unit: unit, Counts: make([]uint64, len(row.Counters))}); err != nil &&
-		row.On(policy.Flows) {
+	if _, err := row.New(options, env(row, 0, unit)); err != nil && row.On(policy.Flows) {
 		t.Skipf("not of requests: %v", err)
 	}
 	for seed := range uint64(12) {

@@ -17,6 +17,7 @@ var leastRow = policy.Row{
 		Cost:  "the draws; n with full-scan; log n where weights differ",
 		Deviates: "a schedule is made with the flows of the first decision after hosts have come or gone, not of " +
 			"that moment; " + starts + lacks + zero},
+	Unit:    policy.Either,
 	Reasons: []string{"fewest flows", refused, "earliest deadline"},
 	Maker: policy.Make(func(o leastOptions, env policy.Env) (policy.Policy, error) {
 		return &least{slowStart: slowStart{slowOptions: o.slowOptions}, choices: o.Choices,

@@ -17,6 +17,7 @@ var maglevRow = policy.Row{
 		State: "the table", Cost: "constant; n with balance_factor",
 		Deviates: keys + bounds + lacks + zero},
 	Tuple:   true,
+	Unit:    policy.Either,
 	Reasons: hashReasons,
 	Maker:   policy.Make(newMaglev),
 }

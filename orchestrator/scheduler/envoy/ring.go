@@ -20,6 +20,7 @@ var ringRow = policy.Row{
 		State: "the ring", Cost: "logarithm of the ring; n with balance_factor",
 		Deviates: keys + bounds + lacks + zero},
 	Tuple:   true,
+	Unit:    policy.Either,
 	Reasons: hashReasons,
 	Maker:   policy.Make(newRing),
 }

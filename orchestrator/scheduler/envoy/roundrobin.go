@@ -18,6 +18,7 @@ var roundRobinRow = policy.Row{
 		Score:  "place in the cycle, or the deadline where weights differ", Sees: policy.T0,
 		State: "a place in the cycle, or a deadline a host", Cost: "constant; log n where weights differ",
 		Deviates: starts + lacks + zero},
+	Unit:    policy.Either,
 	Reasons: []string{"next in the cycle", refused, "earliest deadline"},
 	Maker: policy.Make(func(o slowOptions, env policy.Env) (policy.Policy, error) {
 		seed := env.Rand.Uint64()
@@ -75,6 +76,7 @@ var randomRow = policy.Row{
 	Info: policy.Info{Name: "envoy-random", Rule: "a host drawn at random; weights above 0 say nothing",
 		Source: source + "random/random_lb.cc at a19aa5407700", Score: "place among the hosts", Sees: policy.T0,
 		Cost: "constant", Deviates: lacks + zero},
+	Unit:    policy.Either,
 	Reasons: []string{"drawn", refused},
 	Maker: policy.Plain(func(env policy.Env) policy.Policy {
 		return &random{draw: env.Rand.Uint64}
