@@ -40,7 +40,7 @@ optimize: build ## the best scheduler, limit and target on five kinds of traffic
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize
 
 # Resumes what an earlier program of the same version began.
-study: build ## docs/study.md anew: who wins where, of all policies on five traffics (15 CPU-minutes)
+study: build ## docs/study.md anew: who wins where, of all policies on five traffics (13 minutes of CPU time)
 	$(BIN)/smartinco study scenarios/study -o out/study --report out/study.md --figures out/img
 	cp out/study.md docs/
 	cp out/img/study-*.png docs/img/
