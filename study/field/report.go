@@ -29,13 +29,14 @@ func (c *Comparison) Figures() []Figure {
 	}).Name
 	return []Figure{{
 		ID: "heat", File: "study-heat.png", Metrics: []string{"loss"}, By: []string{schedulerKey, trafficKey},
-		Where:   []string{stackKey + "=" + base, scalerKey + "=" + fixed},
-		caption: fmt.Sprintf("Loss of each scheduler on each traffic, in `%s`, with a fixed number of instances", base),
+		Where: []string{stackKey + "=" + base, scalerKey + "=" + fixed},
+		caption: fmt.Sprintf("Loss of each scheduler on each traffic, in `%s`, with a fixed number of instances",
+			base),
 	}, {
 		ID: "pareto", File: "study-pareto.png", Metrics: []string{"instance_s", "loss"}, By: []string{scalerKey},
 		Where: []string{trafficKey + "=" + longest, stackKey + "=" + base, schedulerKey + "=" + plain},
-		caption: fmt.Sprintf("Loss over instance-seconds of each autoscaler on `%s`, in `%s`, under `%s`", longest, base,
-			plain),
+		caption: fmt.Sprintf("Loss over instance-seconds of each autoscaler on `%s`, in `%s`, under `%s`", longest,
+			base, plain),
 	}}
 }
 
