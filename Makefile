@@ -15,8 +15,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce compare offload optimize study lab theory test race bench bench-peers lint fuzz standin docalab \
-	doca flower programs oracle cross bluefield clean
+.PHONY: help build reproduce compare offload optimize study lab theory test race bench bench-peers lint fuzz standin \
+	docalab doca flower programs oracle cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -40,7 +40,7 @@ optimize: build ## the best scheduler, limit and target on five kinds of traffic
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize
 
 # Resumes what an earlier program of the same version began.
-study: build ## docs/study.md anew: who wins where, of all policies on five traffics (15 CPU-minutes)
+study: build ## docs/study.md anew: who wins where, of all policies on five traffics (13 minutes of CPU time)
 	$(BIN)/smartinco study scenarios/study -o out/study --report out/study.md --figures out/img
 	cp out/study.md docs/
 	cp out/img/study-*.png docs/img/
