@@ -22,7 +22,7 @@ func (o *Orchestrator) steer(id flow.ID, f *flowState, hops int) {
 func (o *Orchestrator) redirect() {
 	next, lives := units.Never, o.lives
 	for id := range flow.ID(o.flows.Len()) {
-		if f := o.flows.At(id); f.phase == placed || f.phase == refused {
+		if f := o.flow(id); f.phase == placed || f.phase == refused {
 			next = min(next, o.dispatch(id, f, lives))
 		}
 	}

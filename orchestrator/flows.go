@@ -39,11 +39,18 @@ const (
 	inForce           // and confirmed
 )
 
+// ended is every flow that has ended. Nothing changes it.
+var ended flowState
+
+// flow is what is known of a flow that has been seen; nil of another.
 func (o *Orchestrator) flow(id flow.ID) *flowState {
 	if id < 0 || int(id) >= o.flows.Len() {
 		return nil
 	}
-	return o.flows.At(id)
+	if f := o.flows.Near(id); f != nil {
+		return f
+	}
+	return &ended
 }
 
 func (o *Orchestrator) flowArrived(e *Event) {
@@ -51,27 +58,36 @@ func (o *Orchestrator) flowArrived(e *Event) {
 	if id < 0 || int(id) > o.flows.Len()+maxFlowGap {
 		return
 	}
-	o.flows.Grow(int(id) + 1)
+	if f := o.flow(id); f != nil && f.phase != absent {
+		return
+	}
 	if o.mover != nil {
 		o.counted.Grow(int(id) + 1)
 	}
-	f := o.flows.At(id)
-	if f.phase != absent {
-		return
-	}
 	if o.tupled {
-		o.tuples.Grow(int(id) + 1)
-		*o.tuples.At(id) = e.Tuple
+		*o.tuples.Begin(id) = e.Tuple
 	}
 	if o.WantsRates() {
-		o.rates.Grow(int(id) + 1)
-		*o.rates.At(id) = e.Rate
+		*o.rates.Begin(id) = e.Rate
 	}
 	if o.owned {
-		o.tenants.Grow(int(id) + 1)
-		*o.tenants.At(id) = e.Tenant
+		*o.tenants.Begin(id) = e.Tenant
 	}
-	o.place(id, f)
+	o.place(id, o.flows.Begin(id))
+}
+
+// forget ends what is kept of a flow.
+func (o *Orchestrator) forget(id flow.ID) {
+	o.flows.End(id)
+	if o.tupled {
+		o.tuples.End(id)
+	}
+	if o.WantsRates() {
+		o.rates.End(id)
+	}
+	if o.owned {
+		o.tenants.End(id)
+	}
 }
 
 // workOf is a flow as the policy sees it, until the next call.
@@ -294,6 +310,7 @@ func (o *Orchestrator) flowEnded(id flow.ID) {
 	}
 	o.forgetCount(id)
 	o.settled(id, f, 0)
+	o.forget(id)
 	if was == placed && o.sees.Has(policy.T1) { // a policy that counts flows may have room for one now
 		o.placeHeld()
 	}
@@ -352,7 +369,7 @@ func (o *Orchestrator) ruleRejected(id flow.ID, at flow.Instance, reason string)
 }
 
 func (o *Orchestrator) tryAgain(id flow.ID) {
-	f := o.flows.At(id)
+	f := o.flow(id)
 	if !f.retrying {
 		return
 	}

@@ -196,7 +196,7 @@ func consistent(o *Orchestrator) error {
 	flows, rules := map[flow.Instance]int32{}, map[flow.Instance]int32{}
 	held := 0
 	for id := range flow.ID(o.flows.Len()) {
-		f := o.flows.At(id)
+		f := o.flow(id)
 		if (f.phase == placed) != (f.target != 0) {
 			return fmt.Errorf("flow %d in phase %d has target %d", id, f.phase, f.target)
 		}
@@ -240,8 +240,8 @@ func consistent(o *Orchestrator) error {
 				i.slot, id, i.flows.n, o.meter.Rate(n))
 		}
 		seen := int32(0)
-		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flows.At(f).next {
-			if seen++; o.flows.At(f).target != n || o.flows.At(f).prev != prev || seen > i.flows.n {
+		for f, prev := i.flows.head, flow.ID(-1); i.flows.n > 0 && f >= 0; prev, f = f, o.flow(f).next {
+			if seen++; o.flow(f).target != n || o.flows.At(f).prev != prev || seen > i.flows.n {
 				return fmt.Errorf("list of instance %d is broken at flow %d", id, f)
 			}
 		}

@@ -69,10 +69,10 @@ type Orchestrator struct {
 	due     [Timers]units.Time
 	actions []Action
 
-	flows   flow.Column[flowState]
-	tuples  flow.Column[flow.FiveTuple] // of the flows, where the policy looks at them
-	rates   flow.Column[float64]        // of the flows, where the policy is told them
-	tenants flow.Column[string]         // of the flows, where the policy looks at them
+	flows   flow.Living[flowState]
+	tuples  flow.Living[flow.FiveTuple] // of the flows, where the policy looks at them
+	rates   flow.Living[float64]        // of the flows, where the policy is told them
+	tenants flow.Living[string]         // of the flows, where the policy looks at them
 	counted flow.Column[uint64]         // what their rules had counted at the last reading, where flows are moved
 	held    heldFlows
 	insts   []instanceState             // by number; 0 is none

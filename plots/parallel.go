@@ -120,7 +120,8 @@ func parallel(s *selection, o Options) (*chart.Page, []string, error) {
 		p.Series = append(p.Series, line)
 	}
 	if equal > 0 {
-		notes = append(notes, fmt.Sprintf("not coloured, though as good as number %d: %s", as, counted(equal, "setting")))
+		notes = append(notes, fmt.Sprintf("not coloured, though as good as number %d: %s", as,
+			counted(equal, "setting")))
 	}
 	pg := &chart.Page{Width: o.Width, Rows: [][]*chart.Panel{{p}}, Heights: []float64{150}}
 	way := "most"

@@ -100,6 +100,9 @@ func (m *Memory) Latency(l *Latency, buckets []Bucket) {
 func (m *Memory) Close(r *Run) error {
 	finish(r, &m.check)
 	m.Run = *r
+	if s, ok := r.Scenario.(unwritten); ok {
+		m.Run.Scenario = s.of.Resolved() // it may be changed before it is asked for
+	}
 	return m.err
 }
 

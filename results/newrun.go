@@ -23,7 +23,7 @@ func NewRun(plant, engine, version string, sc *scenarios.Scenario, w *traces.Wor
 		Seed:     sc.Seed,
 		Duration: sc.End(w).Seconds(),
 		Window:   sc.Telemetry.Window.Seconds(),
-		Scenario: sc.Resolved(),
+		Scenario: unwritten{sc},
 		Traffic:  w.Provenance,
 	}
 	for _, s := range w.Skipped {
@@ -31,3 +31,9 @@ func NewRun(plant, engine, version string, sc *scenarios.Scenario, w *traces.Wor
 	}
 	return run
 }
+
+// unwritten is a scenario that is resolved when it is written: of many runs only the totals are kept.
+type unwritten struct{ of *scenarios.Scenario }
+
+// MarshalJSON is the scenario in the record.
+func (s unwritten) MarshalJSON() ([]byte, error) { return s.of.Resolved(), nil }

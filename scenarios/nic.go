@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"gopkg.in/yaml.v3"
 
@@ -18,6 +19,21 @@ var nicFiles embed.FS
 
 // Profiles lists the names of the built-in NIC profiles.
 func Profiles() []string { return yamlNames(nicFiles, "nics") }
+
+// builtinNICs are the built-in NIC profiles by their names.
+var builtinNICs = sync.OnceValue(func() map[string]NIC {
+	nics := map[string]NIC{}
+	for _, name := range Profiles() {
+		var nic NIC
+		d := strictyaml.NewDecoder("", "", nil)
+		nic.readProfile(d, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: name}, "nic")
+		if len(d.Errs) > 0 {
+			panic(d.Errs) // embedded: right or the program does not build
+		}
+		nics[name] = nic
+	}
+	return nics
+})
 
 func yamlNames(files embed.FS, dir string) []string {
 	entries, err := files.ReadDir(dir)

@@ -111,14 +111,16 @@ type NIC struct {
 	requests bool // the scenario has them
 }
 
-// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it, and where there are no
-// requests, nothing dispatches them.
+// Unused implements strictyaml.Partial: what draws no power that is known says nothing of it, unless the profile does,
+// and where there are no requests, nothing dispatches them.
 func (nic NIC) Unused(key string) bool {
 	if strings.HasPrefix(key, "dispatch") || key == "instance_delay" {
 		return !nic.requests
 	}
-	return key == "instance_watts" && nic.InstanceWatts == 0 ||
-		(key == "core_watts" || key == "cores") && (nic.CoreWatts == 0 || nic.Cores == 0)
+	profile := builtinNICs()[nic.Profile]
+	return key == "instance_watts" && nic.InstanceWatts == 0 && profile.InstanceWatts == 0 ||
+		(key == "core_watts" || key == "cores") && nic.CoreWatts == 0 && nic.Cores == 0 &&
+			profile.CoreWatts == 0 && profile.Cores == 0
 }
 
 // Docs implements strictyaml.Documented.

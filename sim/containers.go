@@ -75,14 +75,14 @@ func (c *containers) request(p *plant, e Event) {
 		c.held = append(c.held, e)
 		return
 	}
-	p.queue.Push(ClassPlant, e)
+	p.push(ClassPlant, e)
 }
 
 // resume lets the engine work on what it held.
 func (c *containers) resume(p *plant) {
 	for _, e := range c.held {
 		e.At += p.now
-		p.queue.Push(ClassPlant, e)
+		p.push(ClassPlant, e)
 	}
 	c.held = c.held[:0]
 }

@@ -28,9 +28,9 @@ func (f *faults) rulesRejected() bool   { return f.active[ruleReject] > 0 }
 
 func (f *faults) schedule(p *plant) {
 	for i, x := range p.sc.Faults {
-		p.queue.Push(ClassFault, Event{At: x.At, Kind: evFault, A: int32(i)})
+		p.push(ClassFault, Event{At: x.At, Kind: evFault, A: int32(i)})
 		if x.For > 0 {
-			p.queue.Push(ClassFault, Event{At: x.At + x.For, Kind: evFaultOver, A: int32(i)})
+			p.push(ClassFault, Event{At: x.At + x.For, Kind: evFaultOver, A: int32(i)})
 		}
 	}
 }

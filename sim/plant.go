@@ -82,7 +82,7 @@ func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine
 		return fmt.Errorf("scenario %s: %w", sc.Name, err)
 	}
 	p.faults.schedule(p)
-	p.queue.Push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
+	p.push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
 	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
 	runErr := p.loop(o.Progress)
 	run := Header(sc, w, o.Version)
@@ -132,7 +132,7 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			if progress != nil && !p.Stopped() {
 				progress(p.now, p.end)
 			}
-			p.queue.Push(ClassWindow, Event{At: min(p.now+p.sc.Telemetry.Window, p.end), Kind: evWindow})
+			p.push(ClassWindow, Event{At: min(p.now+p.sc.Telemetry.Window, p.end), Kind: evWindow})
 		case evFault, evFaultOver:
 			p.faults.fire(p, e)
 		case evRule:
@@ -158,6 +158,13 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 		}
 	}
 	return fmt.Errorf("stopped at %v of %v: %w", p.now, p.end, p.ctx.Err())
+}
+
+// push queues an event, unless it comes after the run: a busy writer's rules may be many.
+func (p *plant) push(c Class, e Event) {
+	if e.At <= p.end {
+		p.queue.Push(c, e)
+	}
 }
 
 // tick delivers that a timer has fired.
@@ -213,7 +220,7 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 	case orchestrator.SetTimer:
 		p.timers[a.Timer]++
 		e := Event{At: max(a.At, p.now), Kind: evTimer, A: int32(a.Timer), Gen: p.timers[a.Timer]}
-		p.queue.Push(timerClass[a.Timer], e)
+		p.push(timerClass[a.Timer], e)
 	}
 }
 
@@ -222,22 +229,22 @@ func (p *plant) do(a *orchestrator.Action, atStart bool) {
 // Schedule queues an event of the data plane.
 func (p *plant) Schedule(c Class, e Event) {
 	e.Data = true
-	p.queue.Push(c, e)
+	p.push(c, e)
 }
 
 // Arrived queues the packet-in of a flow.
 func (p *plant) Arrived(f flow.ID) {
-	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
+	p.push(ClassPacketIn, Event{At: p.now, Kind: evArrived, A: int32(f)})
 }
 
 // Grown queues that a flow has sent enough for a rule.
 func (p *plant) Grown(f flow.ID) {
-	p.queue.Push(ClassPacketIn, Event{At: p.now, Kind: evGrown, A: int32(f)})
+	p.push(ClassPacketIn, Event{At: p.now, Kind: evGrown, A: int32(f)})
 }
 
 // Ended queues the end of a flow, before a packet-in of the same instant.
 func (p *plant) Ended(f flow.ID) {
-	p.queue.Push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
+	p.push(ClassEnd, Event{At: p.now, Kind: evEnded, A: int32(f)})
 }
 
 // Stopped says whether the context has ended.

@@ -39,7 +39,7 @@ func (r *readings) ask(p *plant, kind orchestrator.EventKind) {
 		}
 	}
 	r.pending = append(r.pending, e)
-	p.queue.Push(ClassCounters, Event{At: p.now + p.sc.Telemetry.Delay, Kind: evCounters})
+	p.push(ClassCounters, Event{At: p.now + p.sc.Telemetry.Delay, Kind: evCounters})
 }
 
 // arrive hands the next reading to the orchestrator.

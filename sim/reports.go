@@ -26,7 +26,7 @@ func (r *reports) ask(p *plant) {
 	}
 	p.data.Reports(p.now, p.orch.Measures(), e.Reports)
 	r.pending = append(r.pending, e)
-	p.queue.Push(ClassCounters, Event{At: p.now + p.sc.Telemetry.ReportDelay, Kind: evReports})
+	p.push(ClassCounters, Event{At: p.now + p.sc.Telemetry.ReportDelay, Kind: evReports})
 }
 
 // arrive hands the next reading to the orchestrator.

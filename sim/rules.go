@@ -57,13 +57,13 @@ func (r *ruleTable) write(p *plant, f flow.ID, i flow.Instance) {
 	}
 	if !has && !s.writing {
 		if r.nic.Rules > 0 && r.used >= r.nic.Rules {
-			p.queue.Push(ClassPlant, Event{At: r.free, Kind: evRule, A: int32(f), Gen: s.gen})
+			p.push(ClassPlant, Event{At: r.free, Kind: evRule, A: int32(f), Gen: s.gen})
 			return
 		}
 		r.used++
 	}
 	s.writing = true
-	p.queue.Push(ClassPlant, Event{At: r.free + r.nic.InstallLatency, Kind: evRule, A: int32(f), Gen: s.gen})
+	p.push(ClassPlant, Event{At: r.free + r.nic.InstallLatency, Kind: evRule, A: int32(f), Gen: s.gen})
 }
 
 // take puts a written rule into force, or reports its refusal.

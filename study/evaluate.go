@@ -19,8 +19,7 @@ func Metrics() []string { return metrics() }
 func Metric(name string) (of func(*results.Run) float64, ok bool) { return metric(name) }
 
 // Evaluator runs scenarios without records for a search, which asks for more by what it has seen. Each finished run has
-// a row in RowsName of the evaluator's directory. No run is run twice, and not by a later evaluator of that directory
-// either.
+// a row in RowsName of the evaluator's directory, and is not run again by a later evaluator of that directory.
 type Evaluator struct {
 	lock  *results.DirLock
 	sweep *sweep

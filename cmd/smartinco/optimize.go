@@ -115,6 +115,10 @@ func printFound(out io.Writer, r *optimize.Result) error {
 		fmt.Fprintf(out, "%s under fresh seeds; those of the search are the luckiest of many, so trust the fresh\n",
 			plural(r.FreshRuns, "run"))
 	}
+	for _, key := range r.Inert {
+		fmt.Fprintf(out, "%s makes no difference to %s, from one end of its range to the other\n", key,
+			filepath.Base(r.Best[0].File))
+	}
 	for i := range r.Best {
 		f := &r.Best[i]
 		if f.Broken {

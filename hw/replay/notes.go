@@ -30,8 +30,8 @@ func (p *plant) notes() []string {
 			p.caps.Name, p.caps.CounterLag, settle)
 	}
 	if d := p.sc.Measure.Delay; d != "" && d != "none" {
-		p.note("no delays, which the scenario asks for (measure.delay: %s): packets carry no time stamps here, so that "+
-			"the costs wait_p50_s, wait_p99_s, wait_p999_s and slo_packets are not known", d)
+		p.note("no delays, which the scenario asks for (measure.delay: %s): packets carry no time stamps here, so "+
+			"that the costs wait_p50_s, wait_p99_s, wait_p999_s and slo_packets are not known", d)
 	}
 	if p.flows.foreign > 0 {
 		p.note("%d packets came in that are not of the scenario's flows", p.flows.foreign)

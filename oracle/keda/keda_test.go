@@ -249,8 +249,9 @@ func (e *episode) modify(keys *[]string, all []string) []autoscaling.MetricSpec 
 		named[i] = strings.Replace(named[i], "{", "{name: "+called+", ", 1)
 		e.object.Spec.Triggers = append(e.object.Spec.Triggers, kedav1alpha1.ScaleTriggers{Type: "x", Name: called})
 	}
-	*keys = append(*keys, "triggers: ["+strings.Join(named, ", ")+"]", fmt.Sprintf("scaling_modifiers: {formula: '%s', "+
-		"target: %s, activation_target: %s, metric_type: %s}", formula, m.Target, m.ActivationTarget, m.MetricType))
+	*keys = append(*keys, "triggers: ["+strings.Join(named, ", ")+"]",
+		fmt.Sprintf("scaling_modifiers: {formula: '%s', target: %s, activation_target: %s, metric_type: %s}", formula,
+			m.Target, m.ActivationTarget, m.MetricType))
 	if f := e.object.Spec.Fallback; f != nil && judge.Chance(r, .5) {
 		for i := range *keys {
 			(*keys)[i] = strings.Replace((*keys)[i], "behavior: "+f.Behavior, "behavior: scalingModifiers", 1)
@@ -272,8 +273,9 @@ func (e *episode) modify(keys *[]string, all []string) []autoscaling.MetricSpec 
 	} else {
 		held.AverageValue = q
 	}
-	return []autoscaling.MetricSpec{{Type: autoscaling.ExternalMetricSourceType, External: &autoscaling.ExternalMetricSource{
-		Metric: autoscaling.MetricIdentifier{Name: kedav1alpha1.CompositeMetricName}, Target: held}}}
+	return []autoscaling.MetricSpec{{Type: autoscaling.ExternalMetricSourceType,
+		External: &autoscaling.ExternalMetricSource{
+			Metric: autoscaling.MetricIdentifier{Name: kedav1alpha1.CompositeMetricName}, Target: held}}}
 }
 
 // sight is what KEDA makes of its triggers, for the controller and in a poll: what is in the handler between the
@@ -336,8 +338,8 @@ func (e *episode) look(only string) (all sight) {
 }
 
 // compute runs the formula.
-func (e *episode) compute(values map[string]external_metrics.ExternalMetricValue) (v external_metrics.ExternalMetricValue,
-	err error) {
+func (e *episode) compute(values map[string]external_metrics.ExternalMetricValue) (
+	v external_metrics.ExternalMetricValue, err error) {
 	data := map[string]any{}
 	for i := range e.triggers {
 		name := e.triggers[i].name(i)

@@ -36,11 +36,13 @@ type Result struct {
 	Objectives []string `json:"objectives"`
 	Budget     int      `json:"budget"`
 	Runs       int      `json:"runs"`             // of the search
-	FreshRuns  int      `json:"fresh_runs"`       // in which the best was run again
+	FreshRuns  int      `json:"fresh_runs"`       // in which the best was run again, and its keys were moved
 	Points     int      `json:"points"`           // that were looked at, the refused ones among them
 	Refused    int      `json:"refused"`          // points that are none that can be run
 	Reason     string   `json:"reason,omitempty"` // why the first of them is none
 	Broken     int      `json:"broken"`           // points that break a constraint
+	// Inert are the keys with a range that make no difference to Best[0], in any column of the summary, at either end.
+	Inert []string `json:"inert,omitempty"`
 	// Deterministic says that seeds made no difference to the points that were found, in all columns of the summary.
 	Deterministic bool          `json:"deterministic"`
 	Combinations  []Combination `json:"combinations,omitempty"` // for one objective, the best first
@@ -103,10 +105,12 @@ func Run(ctx context.Context, s *Search, dir string, o Options) (_ *Result, err 
 	j.ledger = newLedger(problem{space: &s.space, objectives: len(s.Objectives), constraints: len(s.Constraints),
 		key: s.space.key, run: j.try}, s.Budget)
 	found, fixed, combinations, err := j.search(ctx)
-	if err != nil {
-		if ctx.Err() != nil {
+	defer func() {
+		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("%d of at most %d runs are finished: %w", j.ledger.spent, s.Budget, ctx.Err())
 		}
+	}()
+	if err != nil {
 		return nil, err
 	}
 	r := j.result(combinations)
@@ -114,6 +118,9 @@ func Run(ctx context.Context, s *Search, dir string, o Options) (_ *Result, err 
 		return nil, j.nothing(r)
 	}
 	if err := j.again(ctx, r, found, fixed); err != nil {
+		return nil, err
+	}
+	if err := j.move(ctx, r, found[0]); err != nil {
 		return nil, err
 	}
 	return r, j.write(dir, r, found)
@@ -314,6 +321,33 @@ func (j *job) again(ctx context.Context, r *Result, found []*entry, fixed bool) 
 	}
 	for i := range scores {
 		r.Best[i].Dominated = slices.ContainsFunc(scores, func(s score) bool { return s.dominates(&scores[i]) })
+	}
+	return nil
+}
+
+// move takes each range of a point to both of its ends, to see whether the key makes a difference at all: one of a
+// policy that is not chosen does not, and its value would be no answer.
+func (j *job) move(ctx context.Context, r *Result, e *entry) error {
+	for _, k := range j.space.rangesOf(e.point.pick) {
+		inert := true
+		for _, end := range []float64{0, 1} {
+			at := slices.Clone(e.point.at)
+			at[k] = end
+			moved := j.ledger.find(point{e.point.pick, at})
+			if len(moved.outcomes) == 0 { // the search has not been there
+				outs, err := j.try(ctx, []trial{{point: moved.point}})
+				if err != nil {
+					return err
+				}
+				if moved.outcomes = outs; outs[0].ran {
+					r.FreshRuns++
+				}
+			}
+			inert = inert && moved.refused() == nil && moved.outcomes[0].same == e.outcomes[0].same
+		}
+		if inert {
+			r.Inert = append(r.Inert, j.axes[j.ranges[k]].key)
+		}
 	}
 	return nil
 }

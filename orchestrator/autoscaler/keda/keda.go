@@ -12,13 +12,13 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/signal"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
+	"github.com/smartinco/smartinco/units/calendar"
 )
 
 // Scalers is this family's part of the table.
@@ -29,8 +29,8 @@ var Scalers = []policy.ScalerRow{{Info: policy.Info{
 	Sees:   policy.T0 | policy.T1 | policy.T2 | policy.T3,
 	State:  "when a trigger was last active, how often in a row each has failed, and what hpa keeps",
 	Cost:   "n for each trigger, and as hpa",
-	Deviates: "a trigger is a packet rate, queues, flows, held flows, or the time of day, and fails while counters or " +
-		"reports are missing; a poll comes with the first evaluation at which it is due, and where it changes the " +
+	Deviates: "a trigger is a packet rate, queues, flows, held flows, or the time of day, and fails while counters " +
+		"or reports are missing; a poll comes with the first evaluation at which it is due, and where it changes the " +
 		"number, the controller looks at it in the next one; a formula has the functions of numbers and lists alone, " +
 		"and powers to 13 digits; one that gives no number fails; left out: jobs, pauses",
 }, Counters: []string{activated: "activations", deactivated: "deactivations", failed: "failures of triggers",
@@ -318,9 +318,9 @@ func (k *keda) connect() error {
 		}
 	}
 	for i, t := range k.Cron {
-		begins, err := time.Parse("2006-01-02 15:04", k.Begins)
+		begins, err := calendar.ParseBegin(k.Begins)
 		if err != nil {
-			return fmt.Errorf("begins: %q: want a date and time in UTC, such as 2026-01-01 00:00", k.Begins)
+			return fmt.Errorf("begins: %w", err)
 		}
 		c, err := t.clock(begins)
 		if err != nil {

@@ -19,7 +19,8 @@ var vertical = policy.ScalerRow{Info: policy.Info{
 	Cost: "n",
 	Deviates: "memory is requested and not reserved: it says who is changed, and changes nothing of what an instance " +
 		"does; one that uses more than its limit counts as killed, and goes on; memory has cpu's percentiles; an " +
-		"evicted instance drains while its successor starts; the changes in place count with the evictions, and one that is under way is waited for; " +
+		"evicted instance drains while its successor starts; the changes in place count with the evictions, and one " +
+		"that is under way is waited for; " +
 		"recommender and updater act in the same evaluation; an instance that has the target is not changed, " +
 		"whatever min_change is",
 }, Asleep: true, Resizes: true, ScalerMaker: policy.MakeScaler(newVertical)}
@@ -216,6 +217,7 @@ type verticalScaler struct {
 
 	containers, spare []container // in order of their numbers; none without memory
 	fresh             int64       // what new ones request
+	requests          int         // changes of memory alone in this evaluation, which no plant has to make
 
 	due    []update
 	ranked []update
@@ -253,17 +255,19 @@ func (p *verticalScaler) Evaluate(s *policy.Snapshot, steps *policy.Steps) polic
 		p.was = r
 		p.say(r)
 	}
-	answer := policy.Proposal{Desired: steps.Take(policy.Recommended, n, p.said)}
-	if p.o.Mode == "off" {
-		return answer
+	answer, said := policy.Proposal{Desired: n}, p.said
+	if p.o.Mode != "off" {
+		p.fresh = r.memory.target
+		if p.o.cpu() {
+			answer.Share = float64(r.cpu.target) / 1000
+		}
 	}
-	if p.o.cpu() {
-		answer.Share = float64(r.cpu.target) / 1000
+	if p.o.Mode != "off" && p.o.Mode != "initial" {
+		if answer.Resize = p.update(s, r); p.requests > 0 {
+			said += fmt.Sprintf("; %d now request it, in place", p.requests)
+		}
 	}
-	p.fresh = r.memory.target
-	if p.o.Mode != "initial" {
-		answer.Resize = p.update(s, r)
-	}
+	steps.Take(policy.Recommended, n, said)
 	return answer
 }
 
@@ -303,7 +307,7 @@ func (p *verticalScaler) sample(s *policy.Snapshot) {
 // update lists the instances that are changed now: those that need more first, then those that are furthest off, as
 // many as may be away at once.
 func (p *verticalScaler) update(s *policy.Snapshot, r recommendation) []policy.Resize {
-	p.due, p.resize = p.due[:0], p.resize[:0]
+	p.due, p.resize, p.requests = p.due[:0], p.resize[:0], 0
 	running, away := 0, 0
 	for k := range s.Instances {
 		i := &s.Instances[k]
@@ -379,6 +383,7 @@ func (p *verticalScaler) change(s *policy.Snapshot, u update, r recommendation) 
 		c.asked = r.memory.target
 		if share == has {
 			c.request = c.asked
+			p.requests++
 			return
 		}
 	}

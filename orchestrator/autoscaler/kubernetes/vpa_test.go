@@ -346,7 +346,8 @@ func BenchmarkVertical(b *testing.B) {
 	s := usage(0, uses, shares)
 	s.Max = 1000
 	for name, text := range map[string]string{"recommended": "mode: initial",
-		"changed": "{mode: in-place, confidence_interval: 1s}"} {
+		"changed": "{mode: in-place, confidence_interval: 1s}",
+		"memory":  "{mode: recreate, controlled_resources: cpu+memory, memory_interval: 10min, memory_limit: 2}"} {
 		p, err := newVertical(verticalOptions(b, text), policy.Env{})
 		if err != nil {
 			b.Fatal(err)
@@ -357,6 +358,7 @@ func BenchmarkVertical(b *testing.B) {
 				s.Now += minute
 				for k := range s.Instances {
 					s.Instances[k].Usage.Sampled = s.Now
+					s.Instances[k].Usage.Memory = 1e9 * uses[k]
 				}
 				p.Evaluate(s, &steps)
 				steps = steps[:0]
@@ -390,8 +392,8 @@ func TestTheFirstThatAreDue(t *testing.T) {
 	}
 }
 
-// model/container_test.go of the recommender, TestRecordOOM and those that follow: of a container of 1 GB, with a ratio of
-// 1.2 and at least 100 MiB more; and the peaks of TestAggregateContainerUsageSamples, TestMemoryPeakUpdateWithin...
+// What model/container_test.go of the recommender expects, with its ratio of 1.2 and at least 100 MiB more:
+// TestRecordOOM and those that follow, TestAggregateContainerUsageSamples, TestMemoryPeakUpdateWithinCustomInterval.
 func TestPeaks(t *testing.T) {
 	const mb, interval = 1024 * 1024, 24 * hour
 	bump := Bump{1.2, 100 * mb}
@@ -407,8 +409,8 @@ func TestPeaks(t *testing.T) {
 	}{
 		{"a ratio more", []event{{0, 1000 * mb, true}}, []int64{1200 * mb}},
 		{"a least more", []event{{0, 100 * mb, true}}, []int64{200 * mb}},
-		{"kills in a row do not run away", []event{{0, 1000 * mb, true}, {hour, 1000 * mb, true}, {2 * hour, 1000 * mb, true}},
-			[]int64{1200 * mb}},
+		{"kills in a row do not run away", []event{{0, 1000 * mb, true}, {hour, 1000 * mb, true},
+			{2 * hour, 1000 * mb, true}}, []int64{1200 * mb}},
 		{"more than was used", []event{{0, 3000 * mb, false}, {hour, 1000 * mb, true}}, []int64{3600 * mb}},
 		{"one that is too old", []event{{0, 1000 * mb, false}, {interval - 1, 1000 * mb, false},
 			{2 * interval, 1000 * mb, false}, {interval, 9000 * mb, true}}, []int64{1000 * mb, 1000 * mb}},
@@ -416,6 +418,8 @@ func TestPeaks(t *testing.T) {
 		{"one of each interval", []event{{0, 5e8, false}, {interval - 1, 9e8, false}, {interval, 2e8, false}},
 			[]int64{2e8, 9e8}},
 		{"a late sample", []event{{hour, 5e8, false}, {0, 9e8, false}}, []int64{5e8}},
+		{"kills in two new intervals, the first after much use", []event{{0, 3e9, false}, {interval, 1e9, true},
+			{2 * interval, 1e9, true}}, []int64{1.2e9, 3e9, 3.6e9}},
 		{"a kill in a new interval", []event{{0, 5e8, false}, {interval, 1e9, true}}, []int64{5e8, 1.2e9}},
 	} {
 		h := NewHistogram(MemoryBuckets, leastWeight, 0)
@@ -469,8 +473,8 @@ func TestMemoryUpdates(t *testing.T) {
 		{"those that request too little", "memory_request: 400MB", nil, "1 replaced to 0.476, 2 replaced to 0.476",
 			[]int64{4e8, 4e8, 4e8, 4e8}},
 		{"within the bounds", "memory_request: 600MB", nil, "", []int64{6e8, 6e8, 6e8, 6e8}},
-		{"in place, with nothing for the plant to do", "mode: in-place, memory_request: 400MB, eviction_tolerance: 1", nil, "",
-			[]int64{587804717, 587804717, 587804717, 587804717}},
+		{"in place, with nothing for the plant to do", "mode: in-place, memory_request: 400MB, eviction_tolerance: 1",
+			nil, "", []int64{587804717, 587804717, 587804717, 587804717}},
 		{"with cores, memory changes when they do", "mode: in-place, controlled_resources: cpu+memory, " +
 			"memory_request: 600MB, lifetime: 0s, min_change: 0.5, eviction_tolerance: 1", func(s *policy.Snapshot) {
 			s.Instances[1].Share, s.Instances[1].Asked = 0.2, 0.2
@@ -478,6 +482,12 @@ func TestMemoryUpdates(t *testing.T) {
 		{"one that was killed, soon and lately", "memory_request: 600MB, memory_limit: 1", killed(55 * minute),
 			"3 replaced to 0.476", []int64{6e8, 6e8, 6e8, 6e8}},
 		{"not so soon", "memory_request: 600MB, memory_limit: 1", killed(50 * minute), "", []int64{6e8, 6e8, 6e8, 6e8}},
+		{"killed once, however often it reports that it has too little",
+			"memory_request: 600MB, memory_limit: 1, evict_after_oom: 3min", func(s *policy.Snapshot) {
+				if i := &s.Instances[2]; s.Now >= 58*minute {
+					i.Ready, i.Usage.Memory = 56*minute, 6.1e8
+				}
+			}, "3 replaced to 0.476", []int64{6e8, 6e8, 6e8, 6e8}},
 		{"without a limit", "memory_request: 600MB", killed(55 * minute), "", []int64{6e8, 6e8, 6e8, 6e8}},
 		{"at least", "memory_request: 600MB, min_allowed_memory: 700MB, mode: in-place, eviction_tolerance: 1", nil, "",
 			[]int64{7e8, 7e8, 7e8, 7e8}},
@@ -493,6 +503,7 @@ func TestMemoryUpdates(t *testing.T) {
 		p := s.(*verticalScaler)
 		var all []string
 		var steps policy.Steps
+		logged := false
 		for m := units.Time(1); m <= 60; m++ {
 			s := usage(m*minute, uses, shares)
 			memory(s, 5e8)
@@ -500,7 +511,9 @@ func TestMemoryUpdates(t *testing.T) {
 				c.edit(s)
 			}
 			steps, all = steps[:0], nil
-			for _, r := range p.Evaluate(s, &steps).Resize {
+			answer := p.Evaluate(s, &steps)
+			logged = logged || strings.HasSuffix(steps[0].Reason, "; 4 now request it, in place")
+			for _, r := range answer.Resize {
 				how := "changed"
 				if r.Recreate {
 					how = "replaced"
@@ -511,6 +524,9 @@ func TestMemoryUpdates(t *testing.T) {
 		var asked []int64
 		for _, k := range p.containers {
 			asked = append(asked, k.request)
+		}
+		if alone := strings.Contains(text, "mode: in-place") && !strings.Contains(text, "cpu+"); alone != logged {
+			t.Errorf("%s: that they request it is in the log: %v", c.name, logged)
 		}
 		if got := strings.Join(all, ", "); got != c.want || !slices.Equal(asked, c.asked) {
 			t.Errorf("%s: %q, requests %v (%s); want %q, %v", c.name, got, asked, steps[0].Reason, c.want, c.asked)
@@ -542,8 +558,34 @@ func TestKillsForLackOfMemory(t *testing.T) {
 	}
 	for text, want := range map[string]string{"{memory_limit: 0.5}": "memory_limit: 0.5, want 1",
 		"{min_allowed_memory: 2GB, max_allowed_memory: 1GB}": "min_allowed_memory: 2000000000B, want at most"} {
-		if _, err := newVertical(verticalOptions(t, text), policy.Env{}); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := newVertical(verticalOptions(t, text), policy.Env{})
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// Every number is in the bucket that begins last of those that do not begin after it.
+func TestBuckets(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for _, starts := range [][]float64{cpuBuckets, MemoryBuckets, {0}, {0, 3}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9},
+		Exponential(500, 40, 1.5)} {
+		h := NewHistogram(starts, leastWeight, 0)
+		try := append(slices.Clone(starts), 1e300, 1e-300)
+		for _, x := range starts {
+			try = append(try, math.Nextafter(x, 0), math.Nextafter(x, 1e9))
+		}
+		for range 2000 {
+			try = append(try, 1.1*starts[len(starts)-1]*r.Float64(), starts[len(starts)/2]*r.Float64())
+		}
+		for _, x := range try {
+			want := len(starts) - 1
+			for starts[want] > x {
+				want--
+			}
+			if got := h.bucketOf(x); got != want {
+				t.Errorf("%v of %d buckets: %d, want %d", x, len(starts), got, want)
+			}
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 // in a half-life.
 type Histogram struct {
 	starts   []float64 // of the buckets, ascending, the first 0
+	nearly   []uint16  // a bucket at or below that of each prefix of a number
+	least    int       // the first prefix
 	epsilon  float64   // a bucket with less weight is empty, at both ends
 	halfLife units.Time
 
@@ -28,8 +30,10 @@ type Histogram struct {
 
 // NewHistogram is an empty histogram with buckets that begin at these values. Without a half-life, nothing ages.
 func NewHistogram(starts []float64, epsilon float64, halfLife units.Time) *Histogram {
-	return &Histogram{starts: starts, epsilon: epsilon, halfLife: halfLife, weights: make([]float64, len(starts)),
+	h := &Histogram{starts: starts, epsilon: epsilon, halfLife: halfLife, weights: make([]float64, len(starts)),
 		first: len(starts) - 1, factor: 1}
+	h.nearly, h.least = near(starts)
+	return h
 }
 
 // Exponential are buckets the first of which is first wide, and each other ratio times as wide as the one before, so
@@ -43,7 +47,7 @@ func Exponential(most, first, ratio float64) []float64 {
 	return starts
 }
 
-// power raises x to n by squaring: to the bit what Go's math.Pow makes of it, as of which the recommender cuts off whole
+// power raises x to n by squaring: to the bit what Go's math.Pow makes of it, of which the recommender cuts off whole
 // bytes, and by products alone, which are the same everywhere.
 func power(x float64, n int) float64 {
 	p := 1.0
@@ -100,21 +104,39 @@ func (h *Histogram) factorOf(at units.Time) float64 {
 	return h.factor
 }
 
-// bucketOf is the bucket of a value.
+// bucketOf is the bucket of a value, which is not below 0.
 func (h *Histogram) bucketOf(value float64) int {
 	k := h.bucket // samples of one time are often alike
 	if value < h.starts[k] || k+1 < len(h.starts) && value >= h.starts[k+1] {
 		k = 0
-		for end := len(h.starts); end-k > 1; {
-			if half := (k + end) / 2; h.starts[half] <= value {
-				k = half
-			} else {
-				end = half
-			}
+		if at := prefix(value) - h.least; at >= 0 {
+			k = int(h.nearly[min(at, len(h.nearly)-1)])
+		}
+		for k+1 < len(h.starts) && value >= h.starts[k+1] {
+			k++
 		}
 		h.bucket = k
 	}
 	return k
+}
+
+// prefix is the exponent and the first four bits of a number, which do not descend with it.
+func prefix(x float64) int { return int(math.Float64bits(x) >> 48) }
+
+// near lists the bucket of the least number with each prefix, from that of the second bucket's start to that of the
+// last's. Where each bucket is 5 % wider than the last, at most two begin within a prefix.
+func near(starts []float64) (nearly []uint16, least int) {
+	if len(starts) < 2 {
+		return []uint16{0}, 0
+	}
+	least = prefix(starts[1])
+	for p, k := least, 0; p <= prefix(starts[len(starts)-1]); p++ {
+		for k+1 < len(starts) && starts[k+1] <= math.Float64frombits(uint64(p)<<48) {
+			k++
+		}
+		nearly = append(nearly, uint16(k))
+	}
+	return nearly, least
 }
 
 // shift makes a later time the reference: a whole number of half-lives, so that scaling is exact.

@@ -82,19 +82,15 @@ type container struct {
 // follow keeps the containers in step with the instances, both in order of their numbers. One that is new requests so
 // much.
 func (p *verticalScaler) follow(s *policy.Snapshot, request int64) {
-	p.spare = p.spare[:0]
-	k := 0
-	for i := range s.Instances {
-		of := &s.Instances[i]
-		for k < len(p.containers) && p.containers[k].id < of.ID {
-			k++
-		}
-		if k < len(p.containers) && p.containers[k].id == of.ID {
-			p.spare = append(p.spare, p.containers[k])
-		} else {
-			p.spare = append(p.spare, container{id: of.ID, request: request, asked: request, killed: units.Never})
-		}
-		c := &p.spare[len(p.spare)-1]
+	same := len(p.containers) == len(s.Instances)
+	for k := 0; same && k < len(s.Instances); k++ {
+		same = p.containers[k].id == s.Instances[k].ID
+	}
+	if !same {
+		p.join(s, request)
+	}
+	for k := range s.Instances {
+		c, of := &p.containers[k], &s.Instances[k]
 		switch {
 		case of.Refused:
 			c.asked = c.request
@@ -102,6 +98,23 @@ func (p *verticalScaler) follow(s *policy.Snapshot, request int64) {
 			c.request = c.asked
 		}
 		p.remember(c, of)
+	}
+}
+
+// join drops the containers of instances that are gone, and adds those of new ones.
+func (p *verticalScaler) join(s *policy.Snapshot, request int64) {
+	p.spare = p.spare[:0]
+	k := 0
+	for i := range s.Instances {
+		id := s.Instances[i].ID
+		for k < len(p.containers) && p.containers[k].id < id {
+			k++
+		}
+		if k < len(p.containers) && p.containers[k].id == id {
+			p.spare = append(p.spare, p.containers[k])
+		} else {
+			p.spare = append(p.spare, container{id: id, request: request, asked: request, killed: units.Never})
+		}
 	}
 	p.containers, p.spare = p.spare, p.containers
 }

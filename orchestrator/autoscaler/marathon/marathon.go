@@ -26,7 +26,8 @@ var Scalers = []policy.ScalerRow{{Info: policy.Info{
 	State:  "how many evaluations in a row were above, and below",
 	Sees:   policy.T0 | policy.T1 | policy.T2 | policy.T3, Cost: "n",
 	Deviates: "unless agents are asked, a packet rate stands for the processor's time and flows for memory; held " +
-		"flows stand for the messages of a queue; the modes and, or do what their text says, while the released ones fail because they are given the " +
+		"flows stand for the messages of a queue; the modes and, or do what their text says, while the released ones " +
+		"fail because they are given the " +
 		"application in the wrong place; no scale-in while counters are missing; flows that are held where there is " +
 		"no instance want one; the defaults are those of the source's examples, and an own choice for flows",
 }, ScalerMaker: policy.MakeScaler(newMarathon)}}

@@ -58,7 +58,8 @@ func (o *targetValue) run(metric float64, count int) action {
 var passThroughRow = policy.ScalerRow{Info: policy.Info{
 	Name:   "nomad-pass-through",
 	Rule:   "as many instances as the load is in units of a rate, rounded down",
-	Source: source + "pass-through", Sees: policy.T0 | policy.T2 | policy.T3, State: state, Cost: "n", Deviates: deviates,
+	Source: source + "pass-through", Sees: policy.T0 | policy.T2 | policy.T3, State: state, Cost: "n",
+	Deviates: deviates,
 }, ScalerMaker: policy.MakeScaler(func(o passThrough, _ policy.Env) (policy.Scaler, error) {
 	if o.Unit != 0 && o.Reported() {
 		return nil, fmt.Errorf("unit: %v: want metric: offered or processed with this key", o.Unit)
@@ -81,7 +82,7 @@ type passThrough struct {
 
 // Docs implements strictyaml.Documented.
 func (passThrough) Docs() string {
-	return "unit: the packets that count as one instance; 0pps for scheduler.limit. Of cpu, one core does; of others, full"
+	return "unit: the packets that count as one instance; 0pps for scheduler.limit. Of cpu a core does, of others full"
 }
 
 func (o *passThrough) run(metric float64, count int) action {

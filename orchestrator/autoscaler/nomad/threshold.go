@@ -17,8 +17,9 @@ var thresholdRow = policy.ScalerRow{Info: policy.Info{
 	Sees:   policy.T0 | policy.T2 | policy.T3,
 	State:  state + "; one utilisation for each reading of the counters in the query window",
 	Cost:   "n, and the readings",
-	Deviates: deviates + "; a point of the series is a reading of the counters or reports, where Nomad has those of its metrics " +
-		"store; a number of -1 is below 0 as any other, where Nomad takes it for a dry run and changes nothing",
+	Deviates: deviates + "; a point of the series is a reading of the counters or reports, where Nomad has those of " +
+		"its metrics store; a number of -1 is below 0 as any other, where Nomad takes it for a dry run and changes " +
+		"nothing",
 }, ScalerMaker: policy.MakeScaler(newThreshold)}
 
 type thresholdOptions struct {

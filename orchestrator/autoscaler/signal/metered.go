@@ -104,7 +104,8 @@ func (o Metered) Read(s *policy.Snapshot) (r Reading) {
 // Recommend is the function of this name for a rule that goes by the metric. Of packets, it does not ask while nothing
 // has been measured, and recommends no scale-in while counters are missing. Of reports, it always asks: what the rule
 // does without them is its own.
-func (o Metered) Recommend(s *policy.Snapshot, steps *policy.Steps, rule func(*policy.Snapshot, Reading) (int, string)) int {
+func (o Metered) Recommend(s *policy.Snapshot, steps *policy.Steps,
+	rule func(*policy.Snapshot, Reading) (int, string)) int {
 	if !o.Reported() {
 		return Recommend(s, steps, func(s *policy.Snapshot) (int, string) { return rule(s, o.Read(s)) })
 	}
