@@ -156,8 +156,8 @@ type Engine struct {
 	now  int64
 	end  int64
 
-	// The ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it. An end is the
-	// time and, in the lowest shift bits, the instance. One beyond the run's end is never.
+	// The ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it. An end is
+	// the time and, in the lowest shift bits, the instance. One beyond the run's end is never.
 	tree   []int64
 	leaves int
 	shift  int

@@ -379,7 +379,7 @@ func TestExponential(t *testing.T) {
 			t.Errorf("layer %d has the area %g, want %g", i, got, layerArea)
 		}
 	}
-	first, first3 := rand.NewPCG(1, 2), [3]float64{3.446955158874372, 1.1929771797798308, 1.2332065090414228} // in records
+	first, first3 := rand.NewPCG(1, 2), [3]float64{3.446955158874372, 1.1929771797798308, 1.2332065090414228}
 	if got := [3]float64{exponential(first), exponential(first), exponential(first)}; got != first3 {
 		t.Errorf("the first draws are %v", got)
 	}
