@@ -15,7 +15,7 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce compare offload optimize lab theory test race bench bench-peers lint fuzz standin docalab \
+.PHONY: help build reproduce compare offload optimize study lab theory test race bench bench-peers lint fuzz standin docalab \
 	doca flower programs oracle cross bluefield clean
 
 help: ## list the targets
@@ -38,6 +38,12 @@ offload: build ## scaling policies with offload and without, for docs/comparison
 
 optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (5 minutes)
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize
+
+# Resumes what an earlier program of the same version began.
+study: build ## docs/study.md anew: who wins where, of all policies on five traffics (15 CPU-minutes)
+	$(BIN)/smartinco study scenarios/study -o out/study --report out/study.md --figures out/img
+	cp out/study.md docs/
+	cp out/img/study-*.png docs/img/
 
 lab: build ## figures 6 to 10, and each family's policies, on real parts here (root, Open vSwitch, Docker; 25 minutes)
 	hw/lab/figures.sh $(BIN)/smartinco out/lab

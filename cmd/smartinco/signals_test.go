@@ -53,6 +53,7 @@ var midways = map[string]midway{
 	"sweep merge":     prints("sweep", "merge", "fig9", "--set", "duration=5s", "-o", "STUDY"),
 	"sweep rank":      prints("sweep", "rank", "STUDY"),
 	"optimize":        optimizing,
+	"study":           comparing,
 	"trace generate":  long("trace generate", "out/.t.csv.*"),
 	"reproduce":       reproducing,
 	"fidelity":        waiting("fidelity", "--readings"),
@@ -280,6 +281,14 @@ func optimizing(t *testing.T, dir string) work {
 	write(t, filepath.Join(dir, "search.yaml"), "name: s\nscenario: long.yaml\nvary: {scheduler.limit: {from: 1Mpps, "+
 		"to: 9Mpps}}\nobjectives: [{minimize: loss}]\nbudget: 9\n")
 	w.args = []string{"optimize", "search.yaml", "-o", "out"}
+	return w
+}
+
+func comparing(t *testing.T, dir string) work {
+	w := long("study", "out/*/run.json")(t, dir)
+	write(t, filepath.Join(dir, "part.yaml"), "sweep:\n  matrix: {stack: [smartnic], scheduler.policy: [random, "+
+		"round-robin], autoscaler.policy: [none]}\n  seeds: 2\n")
+	w.args[1] = "."
 	return w
 }
 

@@ -42,24 +42,28 @@ how long the rest will take and how much disk it will need.`),
 			return writeJSON(c.OutOrStdout(), plan)
 		}
 		w := c.OutOrStdout()
-		printStatus(w, &plan.Status)
-		left := len(plan.Missing) + len(plan.Failed)
-		switch {
-		case left == 0:
-		case plan.Wall == 0:
-			fmt.Fprintln(w, "nothing is known of how long a run takes: want --measure")
-		default:
-			fmt.Fprintf(w, "about %s for the rest, %d at a time (%s one after the other), and %s of disk\n",
-				lasts(plan.Wall), plan.Jobs, lasts(plan.Left), bytesText(plan.Disk))
-			fmt.Fprintf(w, "known from %d finished runs and %d measured now; the longest is %s\n", plan.Finished,
-				plan.Measured, plan.Longest)
-		}
+		printPlan(w, plan)
 		if st.Replicas != nil {
 			fmt.Fprintln(w, "at most: replicas end when the mean is known well enough")
 		}
 		return nil
 	}
 	return c
+}
+
+func printPlan(w io.Writer, plan *study.Plan) {
+	printStatus(w, &plan.Status)
+	left := len(plan.Missing) + len(plan.Failed)
+	switch {
+	case left == 0:
+	case plan.Wall == 0:
+		fmt.Fprintln(w, "nothing is known of how long a run takes: want --measure")
+	default:
+		fmt.Fprintf(w, "about %s for the rest, %d at a time (%s one after the other), and %s of disk\n",
+			lasts(plan.Wall), plan.Jobs, lasts(plan.Left), bytesText(plan.Disk))
+		fmt.Fprintf(w, "known from %d finished runs and %d measured now; the longest is %s\n", plan.Finished,
+			plan.Measured, plan.Longest)
+	}
 }
 
 func newSweepStatus() *cobra.Command {

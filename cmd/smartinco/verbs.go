@@ -7,5 +7,5 @@ var verbs = []func() *cobra.Command{
 	newRun, newReplay, newSweep, newOptimize, newReproduce, newFidelity, newPlot, newReport, newExport, newVerify,
 	newCompare, newValidate, newTheory, newScenario, newTrace, newCalibrate, newPolicies, newHW, newForward, newAwait,
 	newTrexServer, newVersion,
-	newLab,
+	newLab, newStudy,
 }
