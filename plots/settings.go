@@ -237,15 +237,6 @@ func (one *setting) of(m *metric) (vs []float64) {
 	return vs
 }
 
-// each calls f with the values of a metric in each setting of each panel.
-func (s *selection) each(m *metric, f func(panel, setting int, vs []float64)) {
-	for i := range s.panels {
-		for k := range s.panels[i].settings {
-			f(i, k, s.panels[i].settings[k].of(m))
-		}
-	}
-}
-
 // span is the range of all values of a metric. It is ErrRequest if none is known, or if the axis is logarithmic and a
 // value is not positive.
 func (s *selection) span(m *metric, log bool) (lo, hi float64, err error) {
