@@ -15,8 +15,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce compare offload optimize study lab theory test race bench bench-peers lint fuzz standin docalab \
-	doca flower programs oracle cross bluefield clean
+.PHONY: help build reproduce compare offload optimize study lab theory test race bench bench-peers lint fuzz standin \
+	docalab doca flower programs oracle cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
