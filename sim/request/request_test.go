@@ -146,9 +146,9 @@ workload:
 	}
 }
 
-// Each source offers the rate that its keys say, and bursts as they say. The index of dispersion of the counts in windows
-// is 1 of Poisson arrivals and more of those in bursts. Of clients whose cycles are short beside a window it is the
-// squared coefficient of variation of a cycle, here (38/40)^2 or 0.90, and 1000 windows tell it to some 4 %.
+// Each source offers the rate that its keys say, and bursts as they say. The index of dispersion of the counts in
+// windows is 1 of Poisson arrivals and more of those in bursts. Of clients whose cycles are short beside a window it
+// is the squared coefficient of variation of a cycle, here (38/40)^2 or 0.90, and 1000 windows tell it to some 4 %.
 func TestSourcesOfferTheirRate(t *testing.T) {
 	for _, c := range []struct {
 		keys       string
