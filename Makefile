@@ -34,13 +34,13 @@ compare: build ## all scheduling policies on three loads, for docs/comparison.md
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare fig9 agh capture
 
 offload: build ## scaling policies with offload and without, for docs/comparison.md (5 seconds)
-	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling
+	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling vertical
 
 optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (15 minutes)
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize
 
 # Resumes what an earlier program of the same version began.
-study: build ## docs/study.md anew: who wins where, of all policies on five traffics (15 CPU-minutes)
+study: build ## docs/study.md anew: who wins where, of all policies on five traffics (13 minutes of CPU time)
 	$(BIN)/smartinco study scenarios/study -o out/study --report out/study.md --figures out/img
 	cp out/study.md docs/
 	cp out/img/study-*.png docs/img/

@@ -43,10 +43,21 @@ var ofSchedulers = []measure{
 var ofAutoscalers = []measure{
 	throughput, loss, wait,
 	{"Instances", "mean", func(d data) (float64, bool) { return d.cost.InstanceTime / d.run.Duration, true }, true},
+	{"Cores saved", "% of instances", func(d data) (float64, bool) { return savedCores(d.cost), true }, true},
 	{"Scalings", "count", func(d data) (float64, bool) { return float64(d.cost.ScaleEvents), true }, false},
 	{"Reversals", "count", func(d data) (float64, bool) { return float64(d.cost.Reversals), true }, false},
 	{"Too few", "% of time", func(d data) (float64, bool) { return share(d.cost.Under, d.run.Duration) }, true},
 	{"Too many", "% of time", func(d data) (float64, bool) { return share(d.cost.Over, d.run.Duration) }, true},
+}
+
+// savedCores is by how many per cent the shares of a core that instances had lay below one for each, in the mean of
+// their time.
+func savedCores(c *results.Costs) float64 {
+	const rounding = 1e-9 // of sums
+	if x := 1 - c.CoreTime/c.InstanceTime; math.Abs(x) > rounding {
+		return 100 * x
+	}
+	return 0
 }
 
 // share is a part of a whole in per cent, unless the part is not known.

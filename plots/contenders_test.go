@@ -1,9 +1,12 @@
 package plots
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/smartinco/smartinco/results"
 )
 
 // A name says in what a contender differs from the others.
@@ -123,6 +126,20 @@ func TestReasonsOverTime(t *testing.T) {
 	} {
 		if found := strings.Count(got, want); found != n {
 			t.Errorf("%d of %q, want %d", found, want, n)
+		}
+	}
+}
+
+// Sums that differ by their rounding save nothing, so that a study without such policies has no column for it.
+func TestSavedCores(t *testing.T) {
+	for _, c := range []struct{ cores, instances, want float64 }{
+		{10, 10, 0}, {0.30000000000000004, 0.3, 0}, {7.5, 10, 25}, {12, 10, -20},
+	} {
+		got := savedCores(&results.Costs{CoreTime: c.cores, InstanceTime: c.instances})
+		if math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("%g core-seconds in %g instance-seconds save %g %%, want %g", c.cores, c.instances, got, c.want)
+		} else if c.want == 0 && got != 0 {
+			t.Errorf("%g core-seconds in %g instance-seconds save %g %%, want none at all", c.cores, c.instances, got)
 		}
 	}
 }

@@ -246,6 +246,7 @@ func aController(t testing.TB, policy, stack string, seed uint64) data {
 		}
 		is = append(is, results.Instance{T: float64(i + 1), Instance: 99, State: results.StateStarting})
 		cost.InstanceTime += float64(there)
+		cost.CoreTime = cost.InstanceTime
 		e := results.Evaluation{At: units.Time(i+1) * units.Second, Current: there, Desired: wanted(i + 1)}
 		switch {
 		case policy == "none":

@@ -25,9 +25,10 @@ declare -A times=(
 	[vpa]="mode=in-place-or-recreate half_life=3600ms confidence_interval=3600ms lifetime=1800ms"
 	[autopilot-vertical]="window=1s half_life=3600ms hold=3600ms"
 )
-# A line for each policy: the scenario, its key and its name. T5 is what a simulator alone knows.
+# A line for each policy: the scenario, its key and its name. T5 is what a simulator alone knows, and requests are what
+# it alone has.
 list='.[] | select(.key | IN("scheduler.policy", "autoscaler.policy")) | .key as $key
-	| [.policies[] | select(.family and (.telemetry | index("T5") | not))] | group_by(.family)[]
+	| [.policies[] | select(.family and (.telemetry | index("T5") | not) and .unit != "requests")] | group_by(.family)[]
 	| def does(what): .does // [] | any(startswith(what));
 	  def vertical: does("changes the shares");
 	  ([.[] | select(vertical | not)] | .[0], (.[1:][] | select(does("moves flows"))) | "fig9 \($key) \(.name)"),

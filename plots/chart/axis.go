@@ -114,6 +114,9 @@ func (a Axis) decades() (ts []Tick) {
 			ts = append(ts, Tick{0, "0"})
 		}
 	}
+	if !(least > 0) || math.IsInf(a.Max, 0) {
+		return ts
+	}
 	for k := math.Ceil(math.Log10(least) - 1e-9); k <= math.Log10(a.Max)+1e-9; k++ {
 		v := math.Pow10(int(k))
 		ts = append(ts, Tick{v, strconv.FormatFloat(v, 'f', -1, 64)})
@@ -129,6 +132,9 @@ func (a Axis) minor() (at []float64) {
 	least := a.Min
 	if a.Zero {
 		least = math.Max(a.Min, 1)
+	}
+	if !(least > 0) || math.IsInf(a.Max, 0) { // an axis that nobody can draw, and an endless loop
+		return nil
 	}
 	first, last := 2.0, 10.0
 	if math.Log10(a.Max/least) > 6 { // the powers themselves are crowded enough

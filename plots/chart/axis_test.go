@@ -34,6 +34,7 @@ func TestLogarithmicAxes(t *testing.T) {
 		{Axis{Log: true, Min: 0.5, Max: 20}, []float64{1, 10}, 5 + 8 + 1},
 		{Axis{Log: true, Zero: true, Max: 30}, []float64{0, 1, 10}, 8 + 2},
 		{Axis{Max: 30}, nil, 0},
+		{Axis{Log: true, Max: 30}, nil, 0}, // no logarithm of its end
 	} {
 		var at []float64
 		if c.a.Log {

@@ -14,10 +14,12 @@ for load; do
 		"$program" plot pareto "$out/$load" --by autoscaler.policy -o "$out/cost-$load.png"
 		"$program" plot scaling "$out/$load"/*-stack={smartnic,kubernetes}-policy={target-utilization,hpa}-seed=1 \
 			-o "$out/time-$load.png"
-	else
+	elif [ "$load" != vertical ]; then # a table of few rows
 		"$program" plot compare "$out/$load" -o "$out/compare-$load.png"
 	fi
-	cp "$out"/*"-$load.png" docs/img/
+	for picture in "$out"/*"-$load.png"; do
+		if [ -e "$picture" ]; then cp "$picture" docs/img/; fi
+	done
 	"$program" plot compare "$out/$load" -o "$out/compare-$load.md"
 	awk -v load="$load" -v table="$out/compare-$load.md" '
 		$0 == "<!-- end -->" { within = 0 }

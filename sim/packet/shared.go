@@ -7,10 +7,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 )
 
-// What the engine of requests has in common with this one: draws that are the same on every machine, and histograms.
-
-// Exponential draws an exponentially distributed span of the given mean, which is in any unit, rounded down.
-func Exponential(r *rand.PCG, mean int64) int64 { return exp(r, mean) }
+// What the engine of requests has in common with this one: measured service times, and histograms.
 
 // Times is a distribution of service times.
 type Times = distribution

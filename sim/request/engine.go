@@ -1,6 +1,8 @@
 package request
 
 import (
+	"fmt"
+
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/dispatch"
 	"github.com/smartinco/smartinco/orchestrator/policy"
@@ -154,8 +156,11 @@ type Engine struct {
 	now  int64
 	end  int64
 
-	tree   []int64 // ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it
+	// The ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it. An end is
+	// the time and, in the lowest shift bits, the instance. One beyond the run's end is never.
+	tree   []int64
 	leaves int
+	shift  int
 
 	dueArrive, dueProbe, dueReply, dueAnswer, dueStage, dueSource, dueWindow int64
 
@@ -240,6 +245,11 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	}
 	for e.leaves < n {
 		e.leaves *= 2
+		e.shift++
+	}
+	if e.end > never>>e.shift {
+		return nil, fmt.Errorf("duration: %v with %d instances, want at most %v", sc.Duration, n,
+			units.Time(never>>e.shift))
 	}
 	e.tree = make([]int64, 2*e.leaves)
 	for i := range e.tree {
@@ -275,24 +285,23 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 func (e *Engine) set(i int, t int64) {
 	tree := e.tree
 	p := e.leaves + i
-	tree[p] = t
-	for p > 1 {
-		least := min(tree[p], tree[p^1])
+	key := never
+	if t < e.end {
+		key = t<<e.shift | int64(i)
+	}
+	tree[p] = key
+	for p > 1 { // to the top in any case: where a node stays as it is cannot be foreseen, and a guess costs more
+		key = min(key, tree[p^1])
 		p >>= 1
-		if tree[p] == least {
-			return
-		}
-		tree[p] = least
+		tree[p] = key
 	}
 }
 
-// first is the instance whose service ends next; of several the lowest.
-func (e *Engine) first() int {
-	tree := e.tree
-	least, i := tree[1], 1
-	for i < e.leaves {
-		i *= 2
-		i += int(uint64(least-tree[i]) >> 63) // the right one if the left one is later; a branch would be a guess
+// first is when the next service ends, and at which instance; of several at once, at the lowest.
+func (e *Engine) first() (t int64, i int) {
+	key := e.tree[1]
+	if key == never {
+		return never, 0
 	}
-	return i - e.leaves
+	return key >> e.shift, int(key & (1<<e.shift - 1))
 }

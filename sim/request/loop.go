@@ -34,7 +34,8 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 				return err
 			}
 		}
-		t, kind := e.tree[1], evService
+		t, ends := e.first()
+		kind := evService
 		if e.dueArrive < t {
 			t, kind = e.dueArrive, evArrive
 		}
@@ -74,7 +75,7 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 		e.now = t
 		switch kind {
 		case evService:
-			e.finish(e.first())
+			e.finish(ends)
 		case evArrive:
 			e.arrive()
 		case evProbe:

@@ -47,14 +47,14 @@ type source struct {
 	advancing func(s *source, now int64)
 	end       int64 // nothing comes from then on
 
-	gap      [2]fraction // poisson, mmpp: mean time between requests, out of bursts and in them
+	gap      [2]gaps // poisson, mmpp: mean time between requests, out of bursts and in them
 	bursting int
 	phase    [2]int64 // mmpp: mean length of what bursting says; on-off: off, on
 	until    int64    // mmpp: end of the phase
 
-	clock  clock // on-off, closed: who sends next
-	spans  []span
-	period int64 // on-off
+	clock  clock   // on-off, closed: who sends next
+	untils []int64 // on-off: until when each is on
+	period int64   // on-off
 	shape  float64
 
 	file  []arrival
@@ -63,26 +63,6 @@ type source struct {
 	client  int32 // closed: whose request comes next
 	thought int64 // mean
 }
-
-// fraction is a mean time in 256ths of a picosecond, and what is left of the last draw.
-type fraction struct{ mean, rest int64 }
-
-func (f *fraction) draw(r *rand.PCG) int64 {
-	x := packet.Exponential(r, f.mean)
-	if x >= never-256 {
-		return never
-	}
-	x += f.rest
-	f.rest = x & 255
-	return x >> 8
-}
-
-func fractionOf(ps float64) fraction {
-	return fraction{mean: int64(math.Round(min(ps*256, 1<<62)))}
-}
-
-// span is the time in which a source of on-off traffic is on.
-type span struct{ until int64 }
 
 // arrival is a line of a file.
 type arrival struct{ at, service int64 } // service -1: is drawn
@@ -131,7 +111,7 @@ func (s *source) draw(e *Engine, j *job) {
 	case c.times != nil:
 		j.service = c.times.Draw(s.service)
 	default:
-		j.service = packet.Exponential(s.service, c.mean)
+		j.service = span(s.service, c.mean)
 	}
 	if s.file != nil {
 		if t := s.file[s.spent].service; t >= 0 {
@@ -175,7 +155,7 @@ func mmpp(s *source, now int64) {
 		}
 		now = s.until
 		s.bursting ^= 1
-		s.until = after(now, packet.Exponential(s.arrivals, s.phase[s.bursting]))
+		s.until = after(now, span(s.arrivals, s.phase[s.bursting]))
 	}
 	s.next = never
 }
@@ -194,7 +174,7 @@ func (s *source) turnOn(id int32, at int64) {
 		until := after(at, s.pareto(s.phase[1]))
 		offset, _ := bits.Mul64(s.arrivals.Uint64(), uint64(s.period))
 		if first := after(at, int64(offset)); first < until {
-			s.spans[id].until = until
+			s.untils[id] = until
 			s.clock.push(first, id)
 			return
 		}
@@ -204,10 +184,10 @@ func (s *source) turnOn(id int32, at int64) {
 
 func onOff(s *source, now int64) {
 	id := s.clock.pop()
-	if t := after(now, s.period); t < s.spans[id].until {
+	if t := after(now, s.period); t < s.untils[id] {
 		s.clock.push(t, id)
 	} else {
-		s.turnOn(id, after(s.spans[id].until, s.pareto(s.phase[0])))
+		s.turnOn(id, after(s.untils[id], s.pareto(s.phase[0])))
 	}
 	s.next = s.clock.first()
 }
@@ -234,7 +214,7 @@ func (s *source) ready() {
 
 // think has a client think from a time on.
 func (s *source) think(from int64, client int32) {
-	s.clock.push(after(from, packet.Exponential(s.arrivals, s.thought)), client)
+	s.clock.push(after(from, span(s.arrivals, s.thought)), client)
 	s.ready()
 }
 
@@ -344,16 +324,16 @@ func (s *source) arrive(sc *scenarios.Scenario, r *scenarios.Requests, number in
 	ps := float64(units.Second) / rate
 	switch r.Arrivals {
 	case "poisson":
-		s.advancing, s.gap[0] = poisson, fractionOf(ps)
+		s.advancing, s.gap[0] = poisson, gaps{mean: ps}
 	case "mmpp":
 		s.advancing, s.phase = mmpp, [2]int64{int64(r.Off), int64(r.On)}
 		on := float64(r.On) / (float64(r.On) + float64(r.Off)) // share of the time
 		calm := ps * (float64(on*r.Burst) + (1 - on))
-		s.gap = [2]fraction{fractionOf(calm), fractionOf(calm / r.Burst)}
+		s.gap = [2]gaps{{mean: calm}, {mean: calm / r.Burst}}
 		if numeric.Uniform(rand.New(s.arrivals)) < on {
 			s.bursting = 1
 		}
-		s.until = packet.Exponential(s.arrivals, s.phase[s.bursting])
+		s.until = span(s.arrivals, s.phase[s.bursting])
 	case "on-off":
 		on := float64(r.On) / (float64(r.On) + float64(r.Off))
 		s.advancing, s.phase, s.shape = onOff, [2]int64{int64(r.Off), int64(r.On)}, r.Shape
@@ -362,7 +342,7 @@ func (s *source) arrive(sc *scenarios.Scenario, r *scenarios.Requests, number in
 			return fmt.Errorf("%s.sources: %d: want more, of which none sends more than one request a picosecond", key,
 				r.Sources)
 		}
-		s.spans = make([]span, r.Sources)
+		s.untils = make([]int64, r.Sources)
 		for id := range int32(r.Sources) {
 			at := int64(0)
 			if numeric.Uniform(rand.New(s.arrivals)) >= on {

@@ -26,21 +26,23 @@ type Figure struct {
 func (c *Comparison) Figures() []Figure {
 	longest := slices.MaxFunc(c.Traffics, func(a, b Traffic) int {
 		return cmp.Compare(a.Scenario.Duration, b.Scenario.Duration)
-	})
-	return []Figure{
-		{ID: "heat", File: "study-heat.png", Metrics: []string{"loss"}, By: []string{schedulerKey, trafficKey},
-			Where:   []string{stackKey + "=" + base, scalerKey + "=" + fixed},
-			caption: "Loss of each scheduler on each traffic, in `" + base + "`, with a fixed number of instances"},
-		{ID: "pareto", File: "study-pareto.png", Metrics: []string{"instance_s", "loss"}, By: []string{scalerKey},
-			Where: []string{trafficKey + "=" + longest.Name, stackKey + "=" + base, schedulerKey + "=" + plain},
-			caption: "Loss over instance-seconds of each autoscaler on `" + longest.Name + "`, in `" + base + "`, under `" +
-				plain + "`"},
-	}
+	}).Name
+	return []Figure{{
+		ID: "heat", File: "study-heat.png", Metrics: []string{"loss"}, By: []string{schedulerKey, trafficKey},
+		Where: []string{stackKey + "=" + base, scalerKey + "=" + fixed},
+		caption: fmt.Sprintf("Loss of each scheduler on each traffic, in `%s`, with a fixed number of instances",
+			base),
+	}, {
+		ID: "pareto", File: "study-pareto.png", Metrics: []string{"instance_s", "loss"}, By: []string{scalerKey},
+		Where: []string{trafficKey + "=" + longest, stackKey + "=" + base, schedulerKey + "=" + plain},
+		caption: fmt.Sprintf("Loss over instance-seconds of each autoscaler on `%s`, in `%s`, under `%s`", longest,
+			base, plain),
+	}}
 }
 
 // Report writes the report of a comparison that was run in dir. Without known results it has no section on them. With
-// images, the path from the report to a directory, it shows the comparison's Figures there. What it says depends on the runs' table
-// alone.
+// images, the path from the report to a directory, it shows the comparison's Figures there. What it says depends on the
+// runs' table alone.
 func Report(w io.Writer, c *Comparison, dir string, known []Known, images string) error {
 	r := &report{images: images, c: c, d: &data{dir: dir, memo: map[string]map[cell]*stats.Ranking{},
 		order: map[string][]cell{}}}

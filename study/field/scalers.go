@@ -149,7 +149,7 @@ func (r *report) scalers() error {
 				}
 				s += ";"
 			}
-			s += fmt.Sprintf(" `%s` loses most, %s more %s.", last.Name, how(last), see(a))
+			s += fmt.Sprintf(" `%s` loses most, behind by %s %s.", last.Name, how(last), see(a))
 			if best := first.Regret; k.Options.Baseline == oracle && first.Name != oracle && best.Value < -margin &&
 				(math.IsNaN(best.P) || best.P < 1-confidence) {
 				s += fmt.Sprintf(" The oracle loses %s points more than the first, with %s instances.",

@@ -101,7 +101,7 @@ func (r *report) whoWins(c cell, k *stats.Ranking, goods []string, last *stats.R
 	case untolds > 0:
 		s += fmt.Sprintf(" The other %d cannot be told apart from %s;", untolds, isare(len(same), "it", "them"))
 	default:
-		s += fmt.Sprintf(" The other %d lose more;", worse)
+		s += fmt.Sprintf(" %s more;", isare(worse, "The other one loses", fmt.Sprintf("The other %d lose", worse)))
 	}
 	if p := find(k, plain); p != nil && !slices.Contains(same, plain) && p != last {
 		s += fmt.Sprintf(" `%s` is behind by %s;", plain, how(p))

@@ -24,13 +24,14 @@ var row = policy.Row{
 	Info: policy.Info{Name: "prequal",
 		Rule: "of the instances that have answered to probes: of those with few requests in flight the one with the " +
 			"lowest latency or, if all have many, the one with the fewest",
-		Source: "Wydrowski et al., NSDI 2024, 4: asynchronous mode",
+		Source: "Wydrowski et al., NSDI 2024: asynchronous mode",
 		Score:  "seconds, or requests in flight where all have many",
 		Sees:   policy.T0 | policy.T3,
 		State: "the pool of answers; the requests in flight of the last answers, for their quantile; parts of probes " +
 			"and removals that are left over",
 		Cost: "constant: the pool; each answer the pool and the history",
-		Deviates: "an answer replaces the instance's former one; where the pool has room for all instances, " +
+		Deviates: "rules and constants are as the paper is known for them; its text was not read again for this; " +
+			"an answer replaces the instance's former one; where the pool has room for all instances, " +
 			"equation 1 has no value, and answers may be used any number of times; over how many answers the " +
 			"quantile is, whether the oldest or the worst is removed first, and how equal ones are decided are " +
 			"choices here: history, the oldest, and the older answer"},
@@ -72,14 +73,14 @@ type options struct {
 // Docs implements strictyaml.Documented.
 func (options) Docs() string {
 	return `
-probes: instances asked with each request, on average, drawn such that none is asked twice (literature: NSDI 2024, 5)
-pool: most answers that are kept; the oldest makes room (literature: NSDI 2024, 4)
+probes: instances asked with each request, on average, drawn such that none is asked twice (literature)
+pool: most answers that are kept; the oldest makes room (literature)
 q_rif: an instance has many requests in flight, it is hot, if it has more than this quantile of the last answers; with 0
-	all are, with 1 none is (literature: NSDI 2024, 5: 2 to the power of -0.25)
+	all are, with 1 none is (literature: 2 to the power of -0.25)
 remove: answers removed with each request, on average, the oldest and the worst in turns. The worst is the hot one with
-	the most requests in flight or, if none is hot, that with the highest latency (literature: NSDI 2024, 5)
-delta: how much faster answers are to be used up than they come; of equation 1 (literature: NSDI 2024, 5)
-max_age: of an answer (literature: NSDI 2024, 4)
+	the most requests in flight or, if none is hot, that with the highest latency (literature)
+delta: how much faster answers are to be used up than they come; of equation 1 (literature)
+max_age: of an answer (literature)
 history: last answers of which the quantile is taken
 `
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/request"
@@ -16,8 +15,7 @@ import (
 type requestQueue struct {
 	name       string
 	instances  int
-	policy     string // one of the table
-	row        *policy.Row
+	policy     string
 	load       float64
 	class      string // service time of a request, of mean 1 us unless unit says otherwise
 	unit       units.Time
@@ -63,7 +61,7 @@ func requestQueues(o Options) (all []system) {
 			measure: func(m *results.Memory, unit units.Time) []float64 {
 				return []float64{mean(m, "wait", unit)}
 			}},
-		{name: "requests, M/M/8, one queue", instances: 8, row: &central, load: 0.8, class: "mean: 1us",
+		{name: "requests, M/M/8, one queue", instances: 8, policy: "{jbsq: {n: 1}}", load: 0.8, class: "mean: 1us",
 			quantities: []quantity{{"P(wait)", busy}, {"mean wait", busy / (8 - 6.4)}},
 			measure: func(m *results.Memory, unit units.Time) []float64 {
 				return []float64{float64(m.Run.Policy.Held) / m.Run.Totals.Offered, mean(m, "end-to-end", unit) - 1}
@@ -102,18 +100,12 @@ func (q requestQueue) simulate(ctx context.Context, seed uint64, requests int) (
 	if unit == 0 {
 		unit = units.Microsecond
 	}
-	name := q.policy
-	if name == "" {
-		name = "random"
-	}
 	duration := units.Time(float64(requests) / (q.load * float64(q.instances)) * float64(unit))
-	sc, err := scenario(fmt.Sprintf(requestScenario, seed, duration, q.instances, name, q.load, q.class))
+	sc, err := scenario(fmt.Sprintf(requestScenario, seed, duration, q.instances, q.policy, q.load, q.class))
 	if err != nil {
 		return nil, err
 	}
-	cfg := sc.Dispatcher()
-	cfg.Policy = q.row
-	e, err := request.Hosted(sc, cfg)
+	e, err := request.New(sc)
 	if err != nil {
 		return nil, err
 	}
@@ -145,25 +137,6 @@ func beyond(m *results.Memory, kind string, n int) float64 {
 		}
 	}
 	return float64(some) / float64(all)
-}
-
-// central is one queue before all instances, each of which has one request at a time.
-var central = policy.Row{
-	Info: policy.Info{Name: "central", Rule: "an idle instance; the request waits while there is none",
-		Source: "M/M/c", Sees: policy.T0 | policy.T1},
-	Unit: policy.Requests, Reasons: []string{"idle", "none is idle"},
-	Maker: policy.Plain(func(policy.Env) policy.Policy { return oneQueue{} }),
-}
-
-type oneQueue struct{ policy.Stateless }
-
-func (oneQueue) Pick(_ *policy.Work, v *policy.View, _ *policy.Weighed) policy.Answer {
-	for slot, n := range v.Flows {
-		if n == 0 {
-			return policy.Answer{Slot: slot}
-		}
-	}
-	return policy.Answer{Verdict: policy.Hold, Why: 1}
 }
 
 // erlangC is the share of customers that wait in M/M/c, from Erlang's B.

@@ -1,0 +1,74 @@
+package request
+
+import (
+	"math/rand/v2"
+
+	"github.com/smartinco/smartinco/numeric"
+)
+
+// The ziggurat of Marsaglia and Tsang (Journal of Statistical Software 5 (2000), no. 8) for the exponential
+// distribution: layers of equal area cover its density, and 0 is the lowest of them, with the tail. Nearly every draw
+// takes one random word and one product. What the others and the tables need of logarithm and exponential is from
+// package numeric, so that every machine draws the same.
+const (
+	layers    = 256
+	tail      = 7.69711747013104972      // r of the paper: where the tail begins
+	layerArea = 0.0039496598225815571993 // v of the paper
+	places    = 1 << 53                  // in which a layer is divided
+)
+
+// layer reaches from 0 to its width, and from low to high. All of the first inside of its places are under the density.
+type layer struct {
+	inside    uint64
+	place     float64 // width of one
+	low, high float64
+}
+
+var ziggurat = func() (z [layers]layer) {
+	var width [layers + 1]float64 // the last is 0
+	width[0], width[1] = layerArea/numeric.Exp(-tail), tail
+	for i := 2; i < layers; i++ {
+		width[i] = -numeric.Log(numeric.Exp(-width[i-1]) + layerArea/width[i-1])
+	}
+	for i := range z {
+		z[i] = layer{inside: uint64(width[i+1] / width[i] * places), place: width[i] / places,
+			low: numeric.Exp(-width[i]), high: numeric.Exp(-width[i+1])}
+	}
+	return z
+}()
+
+// exponential draws from the exponential distribution of mean 1. The lowest 8 bits of a word say the layer, the highest
+// 53 the place.
+func exponential(r *rand.PCG) float64 {
+	for {
+		word := r.Uint64()
+		z, at := &ziggurat[word%layers], word>>11
+		x := float64(float64(at) * z.place)
+		if at < z.inside {
+			return x
+		}
+		if z == &ziggurat[0] {
+			return tail + exponential(r) // the distribution has no memory
+		}
+		if y := float64(r.Uint64()>>11) / places; z.low+float64(y*(z.high-z.low)) < numeric.Exp(-x) {
+			return x
+		}
+	}
+}
+
+// span draws an exponentially distributed time of the given mean, rounded down.
+func span(r *rand.PCG, mean int64) int64 { return int64(min(exponential(r)*float64(mean), 1<<62)) }
+
+// gaps draws the times between the requests of a Poisson process. What is lost by rounding one down is added to the
+// next, so that the rate is exact.
+type gaps struct{ mean, rest float64 } // ps
+
+func (g *gaps) draw(r *rand.PCG) int64 {
+	x := float64(exponential(r)*g.mean) + g.rest
+	if x >= 1<<62 {
+		return never
+	}
+	whole := int64(x)
+	g.rest = x - float64(whole)
+	return whole
+}
