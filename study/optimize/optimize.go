@@ -41,7 +41,7 @@ type Result struct {
 	Refused    int      `json:"refused"`          // points that are none that can be run
 	Reason     string   `json:"reason,omitempty"` // why the first of them is none
 	Broken     int      `json:"broken"`           // points that break a constraint
-	// Inert are the keys with a range that make no difference to Best[0], in any column of the summary, at either end.
+	// Inert are the keys with a range that make no difference to objectives and constraints of Best[0], at either end.
 	Inert []string `json:"inert,omitempty"`
 	// Deterministic says that seeds made no difference to the points that were found, in all columns of the summary.
 	Deterministic bool          `json:"deterministic"`
@@ -343,7 +343,7 @@ func (j *job) move(ctx context.Context, r *Result, e *entry) error {
 					r.FreshRuns++
 				}
 			}
-			inert = inert && moved.refused() == nil && moved.outcomes[0].same == e.outcomes[0].same
+			inert = inert && moved.refused() == nil && slices.Equal(moved.outcomes[0].values, e.outcomes[0].values)
 		}
 		if inert {
 			r.Inert = append(r.Inert, j.axes[j.ranges[k]].key)

@@ -146,23 +146,23 @@ func TestTheSameWhateverComesBetween(t *testing.T) {
 	}
 }
 
-// A key that the chosen policy does not have is named, whatever value the search came to.
+// A key that the policy does not go by is named, whatever value the search came to.
 func TestAKeyWithoutEffectIsNamed(t *testing.T) {
 	s := load(t, `
 name: inert
 scenario: fig9-best-fit
 vary:
   scheduler.limit: {from: 2Mpps, to: 24Mpps}
-  autoscaler.target: {from: 0.2, to: 2}
+  autoscaler.above: {from: 2Mpps, to: 24Mpps}
 objectives: [{maximize: processed}]
 budget: 12
-`, Overrides{Sets: []string{"duration=100s"}})
+`, Overrides{Sets: []string{"duration=150s", "scheduler.policy=round-robin"}})
 	r, err := Run(t.Context(), s, t.TempDir(), Options{Version: "v", Jobs: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(r.Inert) != "[autoscaler.target]" { // the scenario has hottest-instance, which goes by above
-		t.Errorf("%v make no difference, want autoscaler.target", r.Inert)
+	if fmt.Sprint(r.Inert) != "[scheduler.limit]" { // by which round-robin does not go
+		t.Errorf("%v make no difference, want scheduler.limit", r.Inert)
 	}
 }
 
