@@ -63,7 +63,6 @@ type bruteJob struct {
 	job
 	fate    string // "", replied, stage, rejected, instance
 	when    int64  // that its fate was known at the NIC, or at the instance if it refused
-	pass    int
 	reached bool
 	found   int64 // others at its instance
 }
