@@ -87,7 +87,6 @@ type job struct {
 	runs   *study.Evaluator
 	report func(done float64)
 	seed   uint64 // the scenario's
-	fresh  int    // runs under fresh seeds
 }
 
 // Run carries a search out in dir, and leaves there the files that docs/studies.md lists. When ctx ends it, its runs

@@ -34,9 +34,8 @@ type happening struct {
 
 // server is an instance: its requests in order of arrival, the first in service.
 type server struct {
-	queue   []*policy.Work
-	drained int // how often it was taken off and may have been taken back
-	dead    bool
+	queue []*policy.Work
+	dead  bool
 }
 
 func newPlant(t *testing.T, row *policy.Row, options any, seed uint64) *plant {
