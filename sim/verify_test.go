@@ -31,6 +31,9 @@ func TestEveryScenarioIsVerified(t *testing.T) {
 		step := max(1, len(st.Runs)/4) // of a long sweep, a few
 		for i := 0; i < len(st.Runs); i += step {
 			sc := st.Runs[i].Scenario
+			if sc.Engine == "request" {
+				continue // its record has no events to go through again
+			}
 			w := simtest.Traffic(t, sc)
 			packets, _ := w.Totals()
 			for engine, make := range map[string]sim.Engine{"fluid": fluid.New, "packet": packet.New} {
