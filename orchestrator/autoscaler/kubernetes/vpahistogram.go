@@ -65,7 +65,7 @@ const mostExponent = 100
 
 // Add takes a sample of a time. Times need not ascend.
 func (h *Histogram) Add(value, weight float64, at units.Time) {
-	weight *= h.factorOf(at)
+	weight = float64(weight * h.factorOf(at)) // rounded by itself, on every machine
 	k := h.bucketOf(value)
 	h.weights[k] += weight
 	h.total += weight
@@ -76,7 +76,7 @@ func (h *Histogram) Add(value, weight float64, at units.Time) {
 
 // Subtract takes a sample back. What is then left of a weight and below epsilon is nothing.
 func (h *Histogram) Subtract(value, weight float64, at units.Time) {
-	weight *= h.factorOf(at)
+	weight = float64(weight * h.factorOf(at)) // rounded by itself, on every machine
 	less := func(of float64) float64 {
 		if of -= weight; of < h.epsilon {
 			return 0
