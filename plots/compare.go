@@ -34,7 +34,7 @@ var (
 var ofSchedulers = []measure{
 	throughput, loss, wait,
 	{"Flows moved", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Moves), true }, false},
-	{"Broken connections", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Broken), true }, false},
+	{"Flows broken", "count", func(d data) (float64, bool) { return float64(d.run.Totals.Broken), true }, false},
 	{"Rules written", "count", func(d data) (float64, bool) { return float64(d.run.Totals.RulesInstalled), true },
 		false},
 }
@@ -178,7 +178,7 @@ func (c *contenders) regret() (m measure, ok bool) {
 			}
 		}
 	}
-	m = measure{"Behind the oracle", "% of packets", func(d data) (float64, bool) {
+	m = measure{"Regret", "% of oracle", func(d data) (float64, bool) {
 		bound, known := best[place{d.run.Seed, d.stack, d.scheduling(), true}]
 		if !known {
 			bound, known = best[place{d.run.Seed, d.stack, d.autoscaling(), false}]

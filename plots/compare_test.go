@@ -99,8 +99,8 @@ func TestRegret(t *testing.T) {
 			aContender(t, "best-fit", uint64(seed), 0.95*mpps, 0, 90),
 			aContender(t, "rss", uint64(seed), mpps+4, 0, 90))
 	}
-	holds(t, drawn(t, "compare", slices.Clone(ds), Options{}), "(c) Behind the oracle,dots,best-fit,5,0.5,5,5,2,",
-		"(c) Behind the oracle,dots,oracle,0,1.5,", "(c) Behind the oracle,dots,rss,-9.545454545,2.5,-10,-9.09090909")
+	holds(t, drawn(t, "compare", slices.Clone(ds), Options{}), "(c) Regret,dots,best-fit,5,0.5,5,5,2,",
+		"(c) Regret,dots,oracle,0,1.5,", "(c) Regret,dots,rss,-9.545454545,2.5,-10,-9.09090909")
 	without := slices.DeleteFunc(ds, func(d data) bool { return d.scheduler == "oracle" })
 	if strings.Contains(table(t, drawn(t, "compare", without, Options{})), "oracle") {
 		t.Error("a regret without an oracle")
@@ -112,8 +112,8 @@ func TestRegret(t *testing.T) {
 		}
 	}
 	got := table(t, drawn(t, "compare", scaled, Options{}))
-	if !strings.Contains(got, `Behind the oracle,dots,"kpa, smartnic",`) ||
-		strings.Contains(got, `Behind the oracle,dots,"kpa, kubernetes",`) {
+	if !strings.Contains(got, `Regret,dots,"kpa, smartnic",`) ||
+		strings.Contains(got, `Regret,dots,"kpa, kubernetes",`) {
 		t.Errorf("the oracle of one stack is that of another:\n%s", got)
 	}
 }

@@ -30,15 +30,8 @@ func inMemory(ctx context.Context, sc *scenarios.Scenario) (*results.Record, err
 	if err := Check(sc); err != nil {
 		return nil, err
 	}
-	traffic, err := sc.TrafficContext(ctx)
-	if err != nil {
-		return nil, unlessEnded(ctx, err)
-	}
-	if err := sc.CheckLength(sc.End(traffic)); err != nil {
-		return nil, refusal{err}
-	}
 	m := results.NewMemory()
-	if err := sim.Run(ctx, sc, traffic, engines[sc.Engine].make, rows{m}, sim.Options{}); err != nil {
+	if err := into(ctx, sc, rows{m}); err != nil {
 		return nil, err
 	}
 	if err := lawful(&m.Run); err != nil {
@@ -47,11 +40,43 @@ func inMemory(ctx context.Context, sc *scenarios.Scenario) (*results.Record, err
 	return m.Record()
 }
 
+// into runs a scenario that has been checked.
+func into(ctx context.Context, sc *scenarios.Scenario, rec results.Recorder) error {
+	if engines[sc.Engine].make == nil {
+		e, _, err := (&Options{}).ofRequests(ctx, sc)
+		if err != nil {
+			return err
+		}
+		return e.Run(ctx, rec, sim.Options{})
+	}
+	traffic, err := sc.TrafficContext(ctx)
+	if err != nil {
+		return unlessEnded(ctx, err)
+	}
+	if err := sc.CheckLength(sc.End(traffic)); err != nil {
+		return refusal{err}
+	}
+	return sim.Run(ctx, sc, traffic, engines[sc.Engine].make, rec, sim.Options{})
+}
+
 // totals runs a scenario without a record. The run is nil if it could not begin; it is there, with an error, if it
 // broke a law.
 func totals(ctx context.Context, sc *scenarios.Scenario, o Options) (*results.Run, error) {
 	if err := Check(sc); err != nil {
 		return nil, err
+	}
+	sums := results.NewSums(sc)
+	if engines[sc.Engine].make == nil {
+		e, behind, err := o.ofRequests(ctx, sc)
+		if err != nil {
+			return nil, err
+		}
+		err = e.Run(ctx, sums, sim.Options{Version: o.Version, Progress: o.Progress})
+		sums.Run.Inputs = behind.inputs()
+		if err == nil {
+			err = lawful(&sums.Run)
+		}
+		return &sums.Run, err
 	}
 	traffic, behind, err := o.load(ctx, sc)
 	if err != nil {
@@ -64,7 +89,6 @@ func totals(ctx context.Context, sc *scenarios.Scenario, o Options) (*results.Ru
 		}
 		return plane, err
 	}
-	sums := results.NewSums(sc)
 	err = sim.Run(ctx, sc, traffic, begin, sums, sim.Options{Version: o.Version, Progress: o.Progress})
 	sums.Run.Inputs = behind.inputs()
 	switch {

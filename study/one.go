@@ -113,16 +113,9 @@ func (k *kept) ended(dir string, err error) (*results.Run, error) {
 // requests is One for the engine of requests.
 func (o *Options) requests(ctx context.Context, sc *scenarios.Scenario, dir string, lock *results.DirLock, rec *kept) (
 	*results.Run, error) {
-	behind, err := o.behind(ctx, sc)
+	e, behind, err := o.ofRequests(ctx, sc)
 	if err != nil {
-		return nil, unlessEnded(ctx, err)
-	}
-	e, err := request.New(sc)
-	if err == nil {
-		err = behind.changed()
-	}
-	if err != nil {
-		return nil, unlessEnded(ctx, err)
+		return nil, err
 	}
 	run := request.Header(sc, o.Version)
 	run.Inputs = behind.inputs()
@@ -131,6 +124,22 @@ func (o *Options) requests(ctx context.Context, sc *scenarios.Scenario, dir stri
 	}
 	err = e.Run(ctx, rec, sim.Options{Version: o.Version, Progress: o.Progress})
 	return rec.ended(dir, err)
+}
+
+// ofRequests makes the engine of requests for a scenario, and gives the files behind it.
+func (o *Options) ofRequests(ctx context.Context, sc *scenarios.Scenario) (*request.Engine, files, error) {
+	behind, err := o.behind(ctx, sc)
+	if err != nil {
+		return nil, nil, unlessEnded(ctx, err)
+	}
+	e, err := request.New(sc)
+	if err == nil {
+		err = behind.changed() // the engine has read some
+	}
+	if err != nil {
+		return nil, nil, unlessEnded(ctx, err)
+	}
+	return e, behind, nil
 }
 
 // behind are the files behind a scenario.
