@@ -146,7 +146,8 @@ func TestPacketAgreesWithFluid(t *testing.T) {
 			"workload.1.flash_crowd.lifetime=0s", "workload.1.flash_crowd.step=1ms"}},
 	}
 	for _, name := range scenarios.Names() {
-		if name == "campus" || name == "delay" || strings.HasPrefix(name, "lab/") || strings.HasPrefix(name, "requests") {
+		if name == "campus" || name == "delay" || strings.HasPrefix(name, "lab/") ||
+			strings.HasPrefix(name, "requests") {
 			// packets at random, see TestRandomTrafficHasItsMean; the figures at the rates of a lab; no packets at all
 			continue
 		}
