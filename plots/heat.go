@@ -10,7 +10,7 @@ import (
 // heat: the mean of a metric in a cell for each pair of values of two keys, and a panel for each combination of the
 // others. Values on both sides of 0 have two colours, which meet there.
 func heat(s *selection, o Options) (*chart.Page, []string, error) {
-	const mostColumns, mostRows = 60, 40
+	const mostColumns, mostRows = 60, 60
 	if len(s.by) != 2 {
 		return nil, nil, chart.Requestf("by has %d keys (%s): want two, the first across, the second upright",
 			len(s.by), strings.Join(s.by, ", "))

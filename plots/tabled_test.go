@@ -299,7 +299,7 @@ func TestTablesThatDoNotSuffice(t *testing.T) {
 		{"parallel", grid, Options{Metrics: []string{"wait_p99_s"}}, "wait_p99_s is known of no run"},
 		{"ccdf", grid, Options{Log: true}, "loss of run c is 0, which has no place on a logarithmic axis"},
 		{"violin", strings.ReplaceAll(grid, "0.10,", "-0.10,"), Options{Log: true}, "loss of run a is -10, which has"},
-		{"heat", many.String(), Options{}, "61 values of a.b by 13 of c.d: want at most 60 by 40"},
+		{"heat", many.String(), Options{}, "61 values of a.b by 13 of c.d: want at most 60 by 60"},
 		{"box", many.String(), Options{}, "61 settings: want at most 45 rows"},
 		{"violin", many.String(), Options{}, "61 settings: want at most 30 rows"},
 		{"cdf", many.String(), Options{}, "61 settings: want at most 40 lines"},

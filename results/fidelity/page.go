@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/smartinco/smartinco/results/stats"
 )
 
 // The prose of the page that no number of a run enters.
@@ -452,21 +454,4 @@ func slashed(digits int, v ...float64) string {
 const columns = 120
 
 // wrap writes a paragraph in lines of that length.
-func wrap(b *strings.Builder, text string) {
-	at := 0
-	for i, word := range strings.Fields(text) {
-		n := len([]rune(word))
-		switch {
-		case i == 0:
-		case at+1+n > columns:
-			b.WriteByte('\n')
-			at = 0
-		default:
-			b.WriteByte(' ')
-			at++
-		}
-		b.WriteString(word)
-		at += n
-	}
-	b.WriteString("\n\n")
-}
+func wrap(b *strings.Builder, text string) { b.WriteString(stats.Wrap(text, "", columns) + "\n\n") }

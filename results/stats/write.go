@@ -99,13 +99,14 @@ func (r *Ranking) writeText(w io.Writer, what string) error {
 		return err
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "\n%s\n", wrap(note, 100))
+		fmt.Fprintf(w, "\n%s\n", Wrap(note, "", 100))
 	}
 	return nil
 }
 
-// wrap breaks a text into lines.
-func wrap(s string, width int) string {
+// Wrap breaks a text into lines of at most width characters, where words are not longer. All lines but the first are
+// indented.
+func Wrap(s, indent string, width int) string {
 	var b strings.Builder
 	at := 0
 	for i, word := range strings.Fields(s) {
@@ -113,8 +114,8 @@ func wrap(s string, width int) string {
 		switch {
 		case i == 0:
 		case at+1+n > width:
-			b.WriteByte('\n')
-			at = 0
+			b.WriteString("\n" + indent)
+			at = len(indent)
 		default:
 			b.WriteByte(' ')
 			at++
@@ -136,7 +137,7 @@ func (r *Ranking) writeMarkdown(w io.Writer, what string) error {
 		}
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintf(w, "\n%s\n", wrap(note, 120))
+		fmt.Fprintf(w, "\n%s\n", Wrap(note, "", 120))
 	}
 	return nil
 }

@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/smartinco/smartinco/results/stats"
 )
 
 // page is a report in Markdown as it grows.
@@ -17,14 +18,14 @@ func (p *page) heading(level int, text string) {
 // text adds a paragraph, in lines of at most 120 columns.
 func (p *page) text(sentences ...string) {
 	if s := strings.Join(sentences, " "); s != "" {
-		p.b.WriteString(wrap(s, "", 120) + "\n\n")
+		p.b.WriteString(stats.Wrap(s, "", 120) + "\n\n")
 	}
 }
 
 // list adds a list of items.
 func (p *page) list(items []string) {
 	for _, item := range items {
-		p.b.WriteString(wrap("- "+item, "  ", 120) + "\n")
+		p.b.WriteString(stats.Wrap("- "+item, "  ", 120) + "\n")
 	}
 	if len(items) > 0 {
 		p.b.WriteString("\n")
@@ -67,26 +68,4 @@ func see(name string) string {
 		return -1
 	}, strings.ToLower("Table "+name))
 	return "([" + strings.ReplaceAll(name, " ", " ") + "](#" + anchor + "))"
-}
-
-// wrap breaks a text into lines, of which all but the first are indented. What stands between backquotes may be broken
-// at its blanks, as everything else.
-func wrap(s, indent string, width int) string {
-	var b strings.Builder
-	at := 0
-	for i, word := range strings.Fields(s) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case at+1+n > width:
-			b.WriteString("\n" + indent)
-			at = len(indent)
-		default:
-			b.WriteByte(' ')
-			at++
-		}
-		b.WriteString(word)
-		at += n
-	}
-	return b.String()
 }

@@ -28,7 +28,7 @@ func (c *Comparison) Figures() []Figure {
 		return cmp.Compare(a.Scenario.Duration, b.Scenario.Duration)
 	}).Name
 	return []Figure{{
-		ID: "heat", File: "study-heat.png", Metrics: []string{"loss"}, By: []string{schedulerKey, trafficKey},
+		ID: "heat", File: "study-heat.png", Metrics: []string{"loss"}, By: []string{trafficKey, schedulerKey},
 		Where: []string{stackKey + "=" + base, scalerKey + "=" + fixed},
 		caption: fmt.Sprintf("Loss of each scheduler on each traffic, in `%s`, with a fixed number of instances",
 			base),
