@@ -127,13 +127,11 @@ func (b *book) enterEase(e *ease, l *lattice, i, end, base int64) {
 		}
 		// The clock's fraction when the packet k before comes, in each of the periods.
 		first := (acc + uint64(j+m*l.one-k%l.one)%one*frac) % one
-		step := uint64(m%l.one) * frac % one
-		before := floorSum(times, step, first, one)
 		after := func(k int64) (span int64, longer uint64) {
-			if k == 0 {
-				return 0, 0
-			}
-			return k * l.service / l.one, floorSum(times, step, first+uint64(k*l.service%l.one), one) - before
+			span = k * l.service / l.one
+			part := uint64(k * l.service % l.one)
+			step := uint64(m%l.one) * frac % one
+			return span, floorSum(times, step, first+part, one) - floorSum(times, step, first, one)
 		}
 		enter := func(to *spans, v int64, longer uint64) {
 			to.counts[bucket(uint64(v))] += times - longer
