@@ -33,12 +33,16 @@ var titles = map[string]string{
 	"dropped/offered": "Loss", "instance_s": "Instance time", "core_s": "Core time",
 	"under_s": "Time with too few instances", "over_s": "Time with too many instances", "jain": "Jain's index",
 	"wait_p50_s": "Wait, median", "wait_p99_s": "Wait, 99 %", "wait_p999_s": "Wait, 99.9 %",
+	"delay_mean_s": "Delay, mean", "delay_p50_s": "Delay, median", "delay_p90_s": "Delay, 90 %",
+	"delay_p99_s": "Delay, 99 %", "delay_p999_s": "Delay, 99.9 %",
 	"goodput_bps": "Goodput", "energy_j": "Energy", "slo_windows": "Windows that lose too much",
 	"slo_flows": "Flows that lose too much", "slo_packets": "Packets that wait too long",
+	"slo_requests": "Requests that take too long", "resubmissions": "Further passes a decision",
+	"messages": "Messages a decision",
 }
 
 // shares are the columns without a unit that are parts of a whole.
-var shares = []string{"loss", "slo_windows", "slo_flows", "slo_packets"}
+var shares = []string{"loss", "slo_windows", "slo_flows", "slo_packets", "slo_requests"}
 
 // metric finds a column, or A/B for a ratio, by its name.
 func (t *Table) metric(name string) (*metric, error) {

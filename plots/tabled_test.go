@@ -238,6 +238,7 @@ func TestUnitsOfMetrics(t *testing.T) {
 		{"loss", "0.25", "Loss (%)", "25"}, {"processed", "4.2e9", "Processed (million packets)", "4200"},
 		{"processed", "4.2e10", "Processed (billion packets)", "42"}, {"processed", "99", "Processed (packets)", "99"},
 		{"rules_installed", "12345", "Rules installed (thousand)", "12.345"}, {"moves", "3", "Moves", "3"},
+		{"delay_p99_s", "0.002", "Delay, 99 % (ms)", "2"},
 		{"wait_p99_s", "0.002", "Wait, 99 % (ms)", "2"}, {"wait_p99_s", "2e-6", "Wait, 99 % (µs)", "2"},
 		{"goodput_bps", "2e9", "Goodput (Gbit/s)", "2"}, {"instance_s", "20", "Instance time (s)", "20"},
 		{"jain", "0.5", "Jain's index", "0.5"}, {"energy_j", "2000", "Energy (kJ)", "2"},
