@@ -461,3 +461,12 @@ func TestChildrenOfTwoParents(t *testing.T) {
 		}
 	}
 }
+
+// The arms are halved from round to round and the seeds doubled, until two arms or fewer have all seeds.
+func TestRounds(t *testing.T) {
+	for _, c := range [][3]int{{1, 1, 1}, {2, 2, 1}, {3, 1, 2}, {4, 2, 2}, {5, 1, 3}, {1, 8, 3}, {9, 8, 4}} {
+		if got := roundsFor(c[0], c[1]); got != c[2] {
+			t.Errorf("%d arms under %d seeds: %d rounds, want %d", c[0], c[1], got, c[2])
+		}
+	}
+}
