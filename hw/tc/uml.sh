@@ -14,7 +14,7 @@ if [ "$$" -ne 1 ]; then
 	trap 'rm -rf "$dir"' EXIT
 	timeout 300 linux.uml mem=1G quiet rootfstype=hostfs ro init="$(realpath "$0")" uml_dir="$dir" \
 		con=null con0=fd:0,fd:1 -- "$program" "$@" </dev/null >"$dir/said" 2>&1 || true
-	# A processor with AMX has more state than Linux 6.1 as a process can set, which dies before its first process begins.
+	# A processor with AMX has more state than Linux 6.1 as a process can set: it dies before its first process begins.
 	if ! grep -q '^uml: begin' "$dir/said" && grep -q 'ptrace set fp regs failed' "$dir/said"; then
 		echo 'skipped: user-mode-linux cannot run on this processor (ptrace set fp regs failed)'
 		exit
