@@ -14,7 +14,6 @@ import (
 	"strconv"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/kubernetes"
-	"github.com/smartinco/smartinco/orchestrator/autoscaler/signal"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/scenarios/strictyaml"
 	"github.com/smartinco/smartinco/units"
@@ -135,30 +134,6 @@ func (o Options) Measures() (all policy.MetricSet) {
 	return all
 }
 
-// trigger is one of an object's.
-type trigger struct {
-	Name       string  `yaml:"name" default:""`
-	Metric     string  `yaml:"metric" enum:"offered|processed|queue|flows|held" required:"true"`
-	Threshold  float64 `yaml:"threshold" above:"0" required:"true"`
-	Activation float64 `yaml:"activation_threshold" default:"0" min:"0"`
-	Type       string  `yaml:"metric_type" enum:"AverageValue|Value" default:"AverageValue"`
-}
-
-// Unused implements strictyaml.Partial.
-func (t trigger) Unused(key string) bool { return key == "name" && t.Name == "" }
-
-// Docs implements strictyaml.Documented.
-func (trigger) Docs() string {
-	return `
-name: what the formula calls it
-metric: packets offered to the instances or processed by them, packets in their queues, the flows that they have, or the
-	flows that are held
-threshold: what the metric is held at: a share of scheduler.limit for packets offered or processed, a number for others
-activation_threshold: above this, in the same unit, the trigger is active
-metric_type: whether the threshold is for each instance, or for all together
-`
-}
-
 // resource is what the instances use of one, on average.
 type resource struct {
 	Name  string  `yaml:"name" enum:"cpu|memory" required:"true"`
@@ -196,59 +171,6 @@ func (r resource) metric() kubernetes.Metric {
 		t.AverageValue = kubernetes.Quantity(strconv.FormatFloat(r.Value, 'f', -1, 64))
 	}
 	return kubernetes.Metric{Type: "Resource", Resource: &kubernetes.Resource{Name: r.Name, Target: t}}
-}
-
-// fallback is what is reported of a trigger that fails.
-type fallback struct {
-	Threshold int    `yaml:"failure_threshold" default:"3" min:"0"`
-	Replicas  int    `yaml:"replicas" required:"true" min:"0" max:"1000000"`
-	Behavior  string `yaml:"behavior" default:"static"`
-}
-
-// Names implements strictyaml.Tabled.
-func (fallback) Names(key string) []string {
-	if key == "behavior" {
-		return []string{"static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower",
-			"scalingModifiers"}
-	}
-	return nil
-}
-
-// Docs implements strictyaml.Documented.
-func (fallback) Docs() string {
-	return `
-failure_threshold: polls and evaluations in a row in which the trigger failed, after which the fallback holds
-replicas: how many instances the metric then stands for
-behavior: whether it is always so many, as many as there are, or the higher or the lower of the two; or, with
-	scalingModifiers, whether the trigger is nil in the formula, so that ?? says what stands for it
-`
-}
-
-// stands is for how many instances the reported metric stands.
-func (f *fallback) stands(current int) int {
-	switch f.Behavior {
-	case "currentReplicas":
-		return current
-	case "currentReplicasIfHigher":
-		return max(current, f.Replicas)
-	case "currentReplicasIfLower":
-		return min(current, f.Replicas)
-	}
-	return f.Replicas
-}
-
-// reports is the metric that is reported of a trigger that has failed so many times in a row, cut off after
-// thousandths. With forAll, the threshold is for all instances, of which so many are ready. ok is false where the
-// failure is passed on.
-func (f *fallback) reports(failures int, threshold float64, forAll bool, current, ready int) (metric float64, ok bool) {
-	if f == nil || failures <= f.Threshold || forAll && ready == 0 {
-		return 0, false
-	}
-	n := float64(f.stands(current))
-	if forAll {
-		n /= float64(ready)
-	}
-	return math.Floor(float64(milli(threshold))*n) / 1000, true
 }
 
 // external is a trigger as the controller sees it: a metric of its own.
@@ -592,69 +514,4 @@ func (k *keda) wants(s *policy.Snapshot, current int, l look, target float64, fo
 		k.text = append(k.text, " by the fallback"...)
 	}
 	return n, nil
-}
-
-func (t *trigger) called() string { return t.Name }
-
-func (t *trigger) said() string { return t.Metric }
-
-func (t *trigger) target(s *policy.Snapshot) float64 { return t.Threshold * t.unit(s) }
-
-func (t *trigger) active(s *policy.Snapshot, value float64) bool {
-	return value > t.Activation*t.unit(s)
-}
-
-func (t *trigger) forAll() bool { return t.Type == "Value" }
-
-// packets reports whether the metric is a packet rate.
-func (t *trigger) packets() bool { return t.Metric == "offered" || t.Metric == "processed" }
-
-func (t *trigger) unit(s *policy.Snapshot) float64 {
-	if t.packets() {
-		return s.Limit
-	}
-	return 1
-}
-
-// value is the metric. ok is false where it fails.
-func (t *trigger) value(s *policy.Snapshot) (value float64, ok bool) {
-	switch {
-	case t.Metric == "held":
-		return float64(s.Held), true
-	case t.packets():
-		if !s.Measured && len(s.Instances) > 0 || s.Missing() > 0 {
-			return 0, false
-		}
-		return s.Load(policy.Metrics[t.Metric]), true
-	}
-	if t.Metric == "queue" {
-		known := false
-		for i := range s.Instances {
-			u := &s.Instances[i].Usage
-			if known = known || u.Known; u.Known && u.Stale {
-				return 0, false
-			}
-		}
-		return s.Load(policy.Queue), known || len(s.Instances) == 0
-	}
-	flows := 0
-	for i := range s.Instances {
-		flows += int(s.Instances[i].Flows)
-	}
-	return float64(flows), true
-}
-
-func (t *trigger) quantity(b []byte, x float64) []byte {
-	if t.packets() {
-		return append(b, signal.Mpps(x)...)
-	}
-	return strconv.AppendFloat(b, x, 'g', 6, 64)
-}
-
-// milli is a metric in thousandths, as the controller is told it.
-func milli(x float64) int64 {
-	if x = math.Round(x * 1000); x < math.MaxInt64 {
-		return int64(x)
-	}
-	return math.MaxInt64
 }
