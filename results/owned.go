@@ -31,6 +31,7 @@ var parts = []part{
 	{flowsName, ownTable},
 	{latencyName, ownTable},
 	{histogramName, ownTable},
+	{nodesName, ownTable},
 	{logName, begins(`{"t_ps":`)},
 	{journalName, begins(journalMagic)},
 }

@@ -27,11 +27,13 @@ type engine struct {
 
 // The engines by the scenario's name for them.
 var engines = map[string]engine{
-	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }, false},
+	"fluid":  {fluid.New, lawOf, false},
 	"packet": {packet.New, packet.Check, false},
 
 	"request": {nil, request.Check, false},
 }
+
+func lawOf(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }
 
 // ErrRefused says, through errors.Is, that a request cannot be carried out as it stands: there is no such engine, or
 // the directory holds something else.
