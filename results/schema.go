@@ -172,6 +172,8 @@ type Run struct {
 	Unit     string    `json:"unit,omitempty"`
 	Requests *Requests `json:"requests,omitempty"`
 
+	Rack *Rack `json:"rack,omitempty"` // where there are nodes
+
 	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
 	// study's rows have them.
 	Costs map[string]float64 `json:"costs,omitempty"`

@@ -46,7 +46,11 @@ func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
 		return v, damage
 	}
 	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
-	v.Verification, err = rec.Verify(sc.Orchestrator())
+	cfg := sc.Orchestrator()
+	if sc.Nodes != nil {
+		cfg = sc.Rack() // the log is that of the dispatcher
+	}
+	v.Verification, err = rec.Verify(cfg)
 	if damage != nil && err != nil {
 		err = nil // that of a file which is named already, or what follows from it
 	}
