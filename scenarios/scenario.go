@@ -22,6 +22,7 @@ type Scenario struct {
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
 	Nodes      *Nodes             `yaml:"nodes"`
+	Services   []Service          `yaml:"services"`
 	Scheduler  scheduler.Options  `yaml:"scheduler"`
 	Autoscaler autoscaler.Options `yaml:"autoscaler"`
 	Telemetry  Telemetry          `yaml:"telemetry"`
@@ -49,6 +50,7 @@ nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
 nodes: a rack of NICs, each with instances and an orchestrator of its own, behind a dispatcher; without it, one NIC
+services: network functions of which requests visit several, one after the other (request engine): chains
 scheduler: which instance takes a new flow
 autoscaler: how many instances there are
 telemetry: how the orchestrator sees the switch
@@ -67,8 +69,10 @@ func (Scenario) Names(key string) []string {
 	return nil
 }
 
-// Unused implements strictyaml.Partial: a scenario without a stack does not say so.
-func (s Scenario) Unused(key string) bool { return key == "stack" && s.Stack == "" }
+// Unused implements strictyaml.Partial: a scenario without a stack or without services does not say so.
+func (s Scenario) Unused(key string) bool {
+	return key == "stack" && s.Stack == "" || key == "services" && len(s.Services) == 0
+}
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
 // experiment takes too long.

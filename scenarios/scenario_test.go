@@ -560,7 +560,8 @@ func TestFiles(t *testing.T) {
 		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
 		{Services: &Services{File: "services"}},
 		{CBR: &CBR{}}, {Flows: []OneFlow{{}}}, {Diurnal: &Diurnal{}}, {FlashCrowd: &FlashCrowd{}},
-		{Requests: &Requests{File: "times", Classes: []Class{{}, {ServiceFile: "services"}}}},
+		{Requests: &Requests{File: "times", Classes: []Class{{}, {ServiceLaw: ServiceLaw{ServiceFile: "services"}},
+			{Path: []Visit{{}, {ServiceLaw: ServiceLaw{ServiceFile: "path"}}}}}}},
 	}}
 	want := []File{
 		{"vnf.service_file", "service", "dir/service"},
@@ -573,6 +574,7 @@ func TestFiles(t *testing.T) {
 		{"workload.5.services.file", "services", "dir/services"},
 		{"workload.10.requests.file", "times", "dir/times"},
 		{"workload.10.requests.classes.1.service_file", "services", "dir/services"},
+		{"workload.10.requests.classes.2.path.1.service_file", "path", "dir/path"},
 	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -134,6 +134,10 @@ type Event struct {
 	// probe. The one that it replied to is not among them.
 	Queue int32
 
+	// Of a dispatcher above nodes, whose instances are the nodes, with Ended: how many instances the node has, and how
+	// many of them have no request. Both are 0 of what is no node.
+	Workers, Idle int32
+
 	// Delay is how long, in seconds, those of its requests lately took that found as many there as it has now, or
 	// nearly so, as its answer to a probe says. That of others says little: of an instance that is idle by now, what it
 	// took while it was overloaded.
@@ -216,6 +220,13 @@ type Ranker interface {
 type Prober interface {
 	// Probes appends the rows of the instances to ask now that w came. It is called before Pick.
 	Probes(w *Work, v *View, to []int) []int
+}
+
+// Signalled is a policy of requests to which not every reply says how its instance is. Of one that sees T3 and is no
+// Signalled, each does.
+type Signalled interface {
+	// Signals is how many messages of that kind it has taken so far.
+	Signals() uint64
 }
 
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler
