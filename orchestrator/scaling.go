@@ -21,7 +21,8 @@ func (o *Orchestrator) evaluate(ahead float64) {
 	}
 	s := &o.snapshot
 	o.observe(s)
-	s.Ahead = ahead
+	s.Ahead, s.Backlog = ahead, o.held.backlog
+	o.held.backlog.Begin(o.held.n)
 	var steps []policy.Step
 	o.desired, steps = o.scaler.Evaluate(s)
 	o.logSteps(s.Current, steps)
