@@ -126,6 +126,9 @@ func TestBacklogOfHeldFlows(t *testing.T) {
 	arrive(3)
 	o.Handle(o.now, &Event{Kind: FlowEnded, Flow: 3})
 	evaluate(1) // nothing had waited at first
+	if b := o.snapshot.Backlog; b != (policy.Backlog{Left: 2, Most: 3}) {
+		t.Errorf("%+v, want that one passed, one of three that waited ended", b)
+	}
 	evaluate(2, 2)
 	evaluate(3) // it starts
 	o.Handle(o.now, &Event{Kind: InstanceReady, Instance: 2})
