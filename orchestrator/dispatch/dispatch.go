@@ -153,8 +153,8 @@ func (h *Host) gone(id flow.Instance) *away {
 	return nil
 }
 
-// Joined says that an instance takes work from now on. Its number is above 0. One that was there before has the requests
-// to which it has not replied, and what it last said of its queue.
+// Joined says that an instance takes work from now on. Its number is above 0. One that was there before has the
+// requests to which it has not replied, and what it last said of its queue.
 func (h *Host) Joined(now units.Time, id flow.Instance) {
 	v := &h.view
 	slot, found := slices.BinarySearch(v.IDs, id)

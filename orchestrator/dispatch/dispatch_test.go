@@ -94,8 +94,8 @@ func TestWhatAPolicyIsTold(t *testing.T) {
 	}
 }
 
-// An instance that is taken back has what it had: the requests that it has not replied to meanwhile, what its last reply
-// said, and what was counted.
+// An instance that is taken back has what it had: the requests that it has not replied to meanwhile, what its last
+// reply said, and what was counted.
 func TestTakenBack(t *testing.T) {
 	d := &diary{answer: func(*policy.Work, *policy.View) policy.Answer { return policy.Answer{} }}
 	h := host(t, d, policy.T0|policy.T1|policy.T2|policy.T3, 10)
