@@ -28,6 +28,7 @@ const (
 	ReportsRead                      // Reports, Sampled: answer to ReadReports
 	FlowGrown                        // Flow: the slow path has served as many of its packets as Offload.After says
 	InstanceResized                  // Instance, Share: it has that share of a core; Reason, if the order was refused
+	InstanceIdle                     // Instance: where there are requests, one that drains has replied to the last
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.

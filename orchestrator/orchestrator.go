@@ -30,6 +30,10 @@ type Config struct {
 
 	// Policy replaces the scheduling policy that Scheduler names by one that is not in the table; it is nil otherwise.
 	Policy *policy.Row
+
+	// Requests is the host of requests, where the instances serve these and there are no flows; nil otherwise. Scheduler
+	// then says nothing but the limit of an instance, and its policy must be one that decides on flows.
+	Requests Requests
 }
 
 // MaxInstances bounds Config.Max.
@@ -251,6 +255,8 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
+	case InstanceIdle:
+		o.finish(e.Instance)
 	case InstanceResized:
 		o.instanceResized(e.Instance, e.Share, e.Reason)
 	case ReportsRead:

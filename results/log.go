@@ -54,6 +54,7 @@ var eventKinds = []kind{
 	orchestrator.FlowGrown:      {"flow-grown", fFlow},
 
 	orchestrator.InstanceResized: {"instance-resized", fInstance | fShare},
+	orchestrator.InstanceIdle:    {"instance-idle", fInstance},
 }
 
 var actionKinds = []kind{

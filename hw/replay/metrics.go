@@ -100,6 +100,7 @@ var eventNames = [...]string{
 	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read", orchestrator.ReportsRead: "reports-read",
 	orchestrator.FlowGrown:       "flow-grown",
 	orchestrator.InstanceResized: "instance-resized",
+	orchestrator.InstanceIdle:    "instance-idle",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {

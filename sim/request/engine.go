@@ -161,8 +161,11 @@ type Engine struct {
 	tree   []int64
 	leaves int
 	shift  int
+	which  int64 // the lowest shift bits
 
-	dueArrive, dueProbe, dueReply, dueAnswer, dueStage, dueSource, dueWindow int64
+	dueSource int64
+	due       [events]int64 // the next of other kinds than services and sources
+	dueOther  int64         // no later than any of due
 
 	jobs    []job
 	free    int32
@@ -174,6 +177,7 @@ type Engine struct {
 	probing bool
 
 	sources   []source
+	coming    *source // whose request is next, while dueSource is not never
 	classes   []class
 	tenants   []string
 	byClass   []group
@@ -237,8 +241,8 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
-	for _, due := range []*int64{&e.dueArrive, &e.dueProbe, &e.dueReply, &e.dueAnswer, &e.dueStage, &e.dueSource} {
-		*due = never
+	for kind := range e.due {
+		e.due[kind] = never
 	}
 	if err := e.load(); err != nil {
 		return nil, err
@@ -247,6 +251,7 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 		e.leaves *= 2
 		e.shift++
 	}
+	e.which = 1<<e.shift - 1
 	if e.end > never>>e.shift {
 		return nil, fmt.Errorf("duration: %v with %d instances, want at most %v", sc.Duration, n,
 			units.Time(never>>e.shift))
@@ -277,7 +282,7 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	for i := range n {
 		host.Joined(0, flow.Instance(i+1))
 	}
-	e.dueWindow = min(int64(sc.Telemetry.Window), e.end)
+	e.due[evWindow] = min(int64(sc.Telemetry.Window), e.end)
 	return e, nil
 }
 
@@ -287,7 +292,7 @@ func (e *Engine) set(i int, t int64) {
 	p := e.leaves + i
 	key := never
 	if t < e.end {
-		key = t<<e.shift | int64(i)
+		key = t<<(e.shift&63) | int64(i)
 	}
 	tree[p] = key
 	for p > 1 { // to the top in any case: where a node stays as it is cannot be foreseen, and a guess costs more
@@ -297,11 +302,9 @@ func (e *Engine) set(i int, t int64) {
 	}
 }
 
-// first is when the next service ends, and at which instance; of several at once, at the lowest.
+// first is when the next service ends, and at which instance; of several at once, at the lowest. It is not before the
+// run's end if none does.
 func (e *Engine) first() (t int64, i int) {
 	key := e.tree[1]
-	if key == never {
-		return never, 0
-	}
-	return key >> e.shift, int(key & (1<<e.shift - 1))
+	return key >> (e.shift & 63), int(key & e.which)
 }

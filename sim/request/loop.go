@@ -16,16 +16,19 @@ const stopEvery = 1 << 14
 
 // The kinds of events, in their order within an instant.
 const (
-	evService = iota
+	evWindow = iota
+	evService
 	evArrive
 	evProbe
 	evReply
 	evAnswer
 	evStage
 	evSource
+	events
 )
 
-// run goes on until the end, or the context's.
+// run goes on until the end, or the context's. Services that end and requests that come are most of what happens, so
+// they are told from the others by two comparisons.
 func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
 	for look := stopEvery; ; look-- {
 		if look == 0 {
@@ -34,28 +37,30 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 				return err
 			}
 		}
-		t, ends := e.first()
-		kind := evService
-		if e.dueArrive < t {
-			t, kind = e.dueArrive, evArrive
+		ends, first := e.first()
+		switch {
+		case ends <= e.dueSource && ends < e.dueOther:
+			e.now = ends
+			e.finish(first)
+			continue
+		case e.dueSource < ends && e.dueSource < e.dueOther:
+			e.now = e.dueSource
+			e.come()
+			continue
 		}
-		if e.dueProbe < t {
-			t, kind = e.dueProbe, evProbe
+		kind := evWindow
+		for k, t := range &e.due {
+			if t < e.due[kind] {
+				kind = k
+			}
 		}
-		if e.dueReply < t {
-			t, kind = e.dueReply, evReply
+		e.dueOther = e.due[kind]
+		if min(ends, e.dueSource) < e.dueOther {
+			continue
 		}
-		if e.dueAnswer < t {
-			t, kind = e.dueAnswer, evAnswer
-		}
-		if e.dueStage < t {
-			t, kind = e.dueStage, evStage
-		}
-		if e.dueSource < t {
-			t, kind = e.dueSource, evSource
-		}
-		if e.dueWindow <= t {
-			e.now = e.dueWindow
+		e.now = e.dueOther
+		switch {
+		case kind == evWindow:
 			if err := e.window(rec); err != nil {
 				return err
 			}
@@ -68,33 +73,24 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			e.dueWindow = min(e.now+int64(e.sc.Telemetry.Window), e.end)
+			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
 			e.retry()
-			continue
-		}
-		e.now = t
-		switch kind {
-		case evService:
-			e.finish(ends)
-		case evArrive:
-			e.arrive()
-		case evProbe:
-			e.probed()
-		case evReply:
-			i := e.replies.head
-			e.dueReply = never
-			if e.replies.pop(e.jobs); e.replies.head >= 0 {
-				e.dueReply = e.jobs[e.replies.head].ended + e.link
-			}
-			e.replied(i)
-		case evAnswer:
-			e.answered()
-		case evStage:
-			e.staging()
-		case evSource:
-			e.come()
+		case ends == e.now:
+			e.finish(first)
+		default:
+			others[kind](e)
 		}
 	}
+}
+
+// others are what happens beside services that end, requests that come, and windows.
+var others = [events]func(*Engine){evArrive: (*Engine).arrive, evProbe: (*Engine).probed, evReply: (*Engine).returned,
+	evAnswer: (*Engine).answered, evStage: (*Engine).staging}
+
+// await says when the next event of another kind is due.
+func (e *Engine) await(kind int, t int64) {
+	e.due[kind] = t
+	e.dueOther = min(e.dueOther, t)
 }
 
 func (l *list) push(jobs []job, i int32) {
@@ -130,20 +126,14 @@ func (e *Engine) release(i int32) {
 
 // come has the next request of the sources come to the NIC.
 func (e *Engine) come() {
-	best := 0
-	for s := range e.sources {
-		if e.sources[s].next < e.sources[best].next {
-			best = s
-		}
-	}
-	s := &e.sources[best]
+	s := e.coming
 	i := e.take()
 	j := &e.jobs[i]
-	*j = job{came: e.now, number: flow.ID(e.count & (1<<31 - 1)), session: uint64(e.count), client: -1}
+	j.came, j.number, j.session, j.refused = e.now, flow.ID(e.count&(1<<31-1)), uint64(e.count), false
 	e.count++
 	s.draw(e, j)
 	s.advance(e.now)
-	e.dueSource = e.soonest()
+	e.soonest()
 	e.inside++
 	e.tally.win.offered++
 	e.byClass[j.class].offered++
@@ -154,7 +144,8 @@ func (e *Engine) come() {
 	case e.slot == 0:
 		e.decide(i)
 	case e.deciding < 0:
-		e.deciding, e.dueStage = i, max(e.now, e.freeAt)+e.slot
+		e.deciding = i
+		e.await(evStage, max(e.now, e.freeAt)+e.slot)
 	case e.staged >= e.queue:
 		e.tally.win.stage++
 		e.lose(i)
@@ -164,24 +155,25 @@ func (e *Engine) come() {
 	}
 }
 
-// soonest is when the next request of any source comes.
-func (e *Engine) soonest() int64 {
-	t := never
-	for s := range e.sources {
-		t = min(t, e.sources[s].next)
+// soonest says when the next request of any source comes, and of which. Of several at once, the first comes first.
+func (e *Engine) soonest() {
+	e.dueSource = never
+	for i := range e.sources {
+		if s := &e.sources[i]; s.next < e.dueSource {
+			e.coming, e.dueSource = s, s.next
+		}
 	}
-	return t
 }
 
 // staging decides on the request that the stage has, and takes the next.
 func (e *Engine) staging() {
 	i := e.deciding
 	e.decide(i)
-	e.deciding, e.dueStage = -1, never
+	e.deciding, e.due[evStage] = -1, never
 	if e.staged > 0 {
 		e.deciding = e.stage.pop(e.jobs)
 		e.staged--
-		e.dueStage = max(e.now, e.freeAt) + e.slot
+		e.await(evStage, max(e.now, e.freeAt)+e.slot)
 	}
 }
 
@@ -257,7 +249,7 @@ func (e *Engine) carry(i int32, a policy.Answer) {
 		e.flights = append(e.flights, empty)
 	}
 	e.flights[passes].push(e.jobs, i)
-	e.dueArrive = min(e.dueArrive, j.at)
+	e.await(evArrive, min(e.due[evArrive], j.at))
 }
 
 // retry tries what is held, since something has changed.
@@ -280,16 +272,16 @@ func (e *Engine) retry() {
 func (e *Engine) arrive() {
 	first := -1
 	for p := range e.flights {
-		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.dueArrive {
+		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.now {
 			first = p
 			break
 		}
 	}
 	i := e.flights[first].pop(e.jobs)
-	e.dueArrive = never
+	e.due[evArrive] = never
 	for p := range e.flights {
 		if h := e.flights[p].head; h >= 0 {
-			e.dueArrive = min(e.dueArrive, e.jobs[h].at)
+			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
 	e.reach(i)
@@ -348,7 +340,7 @@ func (e *Engine) finish(k int) {
 	e.changing(in)
 	in.n--
 	in.done++
-	in.busy += e.now - max(e.now-j.service, e.began)
+	in.busy += min(j.service, e.now-e.began)
 	stay := e.now - j.at
 	in.stays.Add(uint64(stay))
 	if e.probing {
@@ -382,9 +374,19 @@ func (e *Engine) reply(i int32) {
 		return
 	}
 	if e.replies.head < 0 {
-		e.dueReply = e.now + e.link
+		e.await(evReply, e.now+e.link)
 	}
 	e.replies.push(e.jobs, i)
+}
+
+// returned has the next reply reach the NIC.
+func (e *Engine) returned() {
+	i := e.replies.pop(e.jobs)
+	e.due[evReply] = never
+	if h := e.replies.head; h >= 0 {
+		e.await(evReply, e.jobs[h].ended+e.link)
+	}
+	e.replied(i)
 }
 
 // replied has the reply to a request reach the NIC.
@@ -460,7 +462,7 @@ func (e *Engine) awake(j *job) {
 		t += afterLoss
 	}
 	s.think(t, j.client)
-	e.dueSource = e.soonest()
+	e.soonest()
 }
 
 // ask sends a probe to an instance.
@@ -471,7 +473,7 @@ func (e *Engine) ask(k int32) {
 		return
 	}
 	if e.asked.empty() {
-		e.dueProbe = e.now + e.latency + e.link
+		e.await(evProbe, e.now+e.latency+e.link)
 	}
 	e.asked.push(probe{at: e.now + e.latency + e.link, instance: k})
 }
@@ -486,9 +488,9 @@ func (e *Engine) look(k int32) probe {
 func (e *Engine) probed() {
 	p := e.look(e.asked.head().instance)
 	e.asked.pop()
-	e.dueProbe = never
+	e.due[evProbe] = never
 	if !e.asked.empty() {
-		e.dueProbe = e.asked.head().at
+		e.await(evProbe, e.asked.head().at)
 	}
 	p.at = e.now + e.link
 	if e.link == 0 {
@@ -497,7 +499,7 @@ func (e *Engine) probed() {
 		return
 	}
 	if e.answers.empty() {
-		e.dueAnswer = p.at
+		e.await(evAnswer, p.at)
 	}
 	e.answers.push(p)
 }
@@ -506,9 +508,9 @@ func (e *Engine) probed() {
 func (e *Engine) answered() {
 	p := *e.answers.head()
 	e.answers.pop()
-	e.dueAnswer = never
+	e.due[evAnswer] = never
 	if !e.answers.empty() {
-		e.dueAnswer = e.answers.head().at
+		e.await(evAnswer, e.answers.head().at)
 	}
 	e.hear(&p)
 	e.settle()

@@ -264,7 +264,7 @@ func (e *Engine) load() error {
 			return err
 		}
 	}
-	e.dueSource = e.soonest()
+	e.soonest()
 	e.byClass = make([]group, len(e.classes))
 	if len(e.tenants) > 1 {
 		e.byTenant = make([]group, len(e.tenants))
