@@ -132,8 +132,11 @@ func (e *Engine) come() {
 	j.came, j.number, j.session, j.refused = e.now, flow.ID(e.count&(1<<31-1)), uint64(e.count), false
 	e.count++
 	s.draw(e, j)
-	s.advance(e.now)
-	e.soonest()
+	if s.advance(e.now); len(e.sources) > 1 {
+		e.soonest()
+	} else {
+		e.dueSource = s.next
+	}
 	e.inside++
 	e.tally.win.offered++
 	e.byClass[j.class].offered++
@@ -219,11 +222,11 @@ func (e *Engine) decide(i int32) {
 		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
 		return
 	}
-	e.carry(i, a)
+	e.carry(i, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, a policy.Answer) {
+func (e *Engine) carry(i int32, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
 		e.tally.win.rejected++
 		e.lose(i)
@@ -239,7 +242,7 @@ func (e *Engine) carry(i int32, a policy.Answer) {
 		delay += int64(passes) * e.pass
 	}
 	j := &e.jobs[i]
-	j.instance = uint16(e.host.Instances()[a.Slot] - 1)
+	j.instance = uint16(w.At - 1)
 	j.at = e.now + delay
 	if delay == 0 {
 		e.reach(i)
@@ -259,11 +262,11 @@ func (e *Engine) retry() {
 	}
 	e.retrying = true
 	for {
-		i, _, a, ok := e.host.Next(e.time())
+		i, w, a, ok := e.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, a)
+		e.carry(i, w, a)
 	}
 	e.retrying = false
 }
@@ -347,9 +350,9 @@ func (e *Engine) finish(k int) {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
-	if e.measure {
-		in.delays[wait].Add(stay - j.service)
-		in.delays[sojourn].Add(stay)
+	if e.spans != nil {
+		e.spans[k][wait].Add(stay - j.service)
+		e.spans[k][sojourn].Add(stay)
 	}
 	p := 0
 	if e.levels > 1 {
@@ -393,7 +396,10 @@ func (e *Engine) returned() {
 func (e *Engine) replied(i int32) {
 	j := &e.jobs[i]
 	e.tally.replies++
-	w := e.workOf(j)
+	w := &e.work
+	if e.told {
+		w = e.workOf(j)
+	}
 	w.At, w.Held = flow.Instance(j.instance)+1, false
 	e.host.Ended(e.time(), w, j.left)
 	if !j.refused {
@@ -401,32 +407,21 @@ func (e *Engine) replied(i int32) {
 		e.tally.win.replied++
 		whole := e.now - j.came
 		stay := j.ended - j.at
-		e.class(j, stay-j.service, stay, whole)
-		if e.measure {
-			e.instances[j.instance].delays[endToEnd].Add(whole)
+		g := &e.byClass[j.class]
+		late := whole > g.slo
+		g.took(stay-j.service, stay, whole, late)
+		if len(e.byTenant) > 0 {
+			e.byTenant[j.tenant].took(stay-j.service, stay, whole, late)
+		}
+		if e.spans != nil {
+			e.spans[j.instance][endToEnd].Add(whole)
 		}
 	}
-	e.awake(j)
+	if j.client >= 0 {
+		e.awake(j)
+	}
 	e.release(i)
-	if e.host.Held() > 0 {
-		e.retry()
-	}
-}
-
-// class counts a reply for its class and its tenant.
-func (e *Engine) class(j *job, waited, stay, whole int64) {
-	g := &e.byClass[j.class]
-	late := int64(0)
-	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
-		late = 1
-	}
-	g.late += late
-	g.took(waited, stay, whole)
-	if len(e.byTenant) > 0 {
-		g = &e.byTenant[j.tenant]
-		g.late += late
-		g.took(waited, stay, whole)
-	}
+	e.settle()
 }
 
 // lost counts a request that is in the system no more.
@@ -443,7 +438,9 @@ func (e *Engine) lose(i int32) {
 	j := &e.jobs[i]
 	e.lost(j)
 	j.refused = true
-	e.awake(j)
+	if j.client >= 0 {
+		e.awake(j)
+	}
 	e.release(i)
 }
 
@@ -451,11 +448,8 @@ func (e *Engine) lose(i int32) {
 // ask again within the same instant, for ever.
 const afterLoss = int64(units.Microsecond)
 
-// awake tells the client that waits for a request, if one does, that it has come to its end.
+// awake tells the client that waits for a request that it has come to its end.
 func (e *Engine) awake(j *job) {
-	if j.client < 0 {
-		return
-	}
 	s := &e.sources[e.classes[j.class].source]
 	t := e.now
 	if j.refused {
