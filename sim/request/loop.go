@@ -119,8 +119,8 @@ func (e *Engine) take() int32 {
 	return int32(len(e.jobs) - 1)
 }
 
-func (e *Engine) release(i int32) {
-	e.jobs[i].next = e.free
+func (e *Engine) release(i int32, j *job) {
+	j.next = e.free
 	e.free = i
 }
 
@@ -145,13 +145,13 @@ func (e *Engine) come() {
 	}
 	switch {
 	case e.slot == 0:
-		e.decide(i)
+		e.decide(i, j)
 	case e.deciding < 0:
 		e.deciding = i
 		e.await(evStage, max(e.now, e.freeAt)+e.slot)
 	case e.staged >= e.queue:
 		e.tally.win.stage++
-		e.lose(i)
+		e.lose(i, j)
 	default:
 		e.stage.push(e.jobs, i)
 		e.staged++
@@ -171,7 +171,7 @@ func (e *Engine) soonest() {
 // staging decides on the request that the stage has, and takes the next.
 func (e *Engine) staging() {
 	i := e.deciding
-	e.decide(i)
+	e.decide(i, &e.jobs[i])
 	e.deciding, e.due[evStage] = -1, never
 	if e.staged > 0 {
 		e.deciding = e.stage.pop(e.jobs)
@@ -204,32 +204,32 @@ func tuple(session uint64) flow.FiveTuple {
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
 // decide asks the policy where a request goes.
-func (e *Engine) decide(i int32) {
+func (e *Engine) decide(i int32, j *job) {
 	if e.probing {
-		for _, slot := range e.host.Probes(e.time(), e.workOf(&e.jobs[i])) {
+		for _, slot := range e.host.Probes(e.time(), e.workOf(j)) {
 			e.tally.probes++
 			e.ask(int32(e.host.Instances()[slot]) - 1)
 		}
 		e.settle()
 	}
-	w := e.workOf(&e.jobs[i])
+	w := e.workOf(j)
 	a := e.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
 		if !e.host.Hold(e.time(), w, i) {
 			e.tally.win.rejected++
-			e.lose(i)
+			e.lose(i, j)
 		}
 		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
 		return
 	}
-	e.carry(i, w, a)
+	e.carry(i, j, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, w *policy.Work, a policy.Answer) {
+func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
 		e.tally.win.rejected++
-		e.lose(i)
+		e.lose(i, j)
 		return
 	}
 	passes := int(a.Passes)
@@ -241,11 +241,10 @@ func (e *Engine) carry(i int32, w *policy.Work, a policy.Answer) {
 		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
 		delay += int64(passes) * e.pass
 	}
-	j := &e.jobs[i]
 	j.instance = uint16(w.At - 1)
 	j.at = e.now + delay
 	if delay == 0 {
-		e.reach(i)
+		e.reach(i, j)
 		return
 	}
 	for len(e.flights) <= passes {
@@ -266,7 +265,7 @@ func (e *Engine) retry() {
 		if !ok {
 			break
 		}
-		e.carry(i, w, a)
+		e.carry(i, &e.jobs[i], w, a)
 	}
 	e.retrying = false
 }
@@ -287,7 +286,7 @@ func (e *Engine) arrive() {
 			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
-	e.reach(i)
+	e.reach(i, &e.jobs[i])
 }
 
 // changing says that the number of jobs at an instance is about to change.
@@ -299,8 +298,7 @@ func (e *Engine) changing(in *instance) {
 }
 
 // reach has a request reach its instance.
-func (e *Engine) reach(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
 	if in.n >= e.room {
@@ -308,7 +306,7 @@ func (e *Engine) reach(i int32) {
 		e.tally.win.instance++
 		e.lost(j)
 		j.refused, j.left, j.ended = true, in.n, e.now
-		e.reply(i)
+		e.reply(i, j)
 		return
 	}
 	e.changing(in)
@@ -316,7 +314,7 @@ func (e *Engine) reach(i int32) {
 	in.n++
 	in.came++
 	if in.serving < 0 {
-		e.begin(in, i)
+		e.begin(in, i, j)
 		return
 	}
 	p := 0
@@ -328,8 +326,7 @@ func (e *Engine) reach(i int32) {
 }
 
 // begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32) {
-	j := &e.jobs[i]
+func (e *Engine) begin(in *instance, i int32, j *job) {
 	in.serving = i
 	j.ended = e.now + j.service
 	e.set(int(j.instance), j.ended)
@@ -359,7 +356,8 @@ func (e *Engine) finish(k int) {
 		p = max(bits.Len64(in.urgent)-1, 0)
 	}
 	if q := &in.queues[p]; q.head >= 0 {
-		e.begin(in, q.pop(e.jobs))
+		next := q.pop(e.jobs)
+		e.begin(in, next, &e.jobs[next])
 		if q.head < 0 {
 			in.urgent &^= 1 << p
 		}
@@ -367,13 +365,13 @@ func (e *Engine) finish(k int) {
 		in.serving = -1
 		e.set(k, never)
 	}
-	e.reply(i)
+	e.reply(i, j)
 }
 
 // reply sends the reply to a request, or its refusal.
-func (e *Engine) reply(i int32) {
+func (e *Engine) reply(i int32, j *job) {
 	if e.link == 0 {
-		e.replied(i)
+		e.replied(i, j)
 		return
 	}
 	if e.replies.head < 0 {
@@ -389,12 +387,11 @@ func (e *Engine) returned() {
 	if h := e.replies.head; h >= 0 {
 		e.await(evReply, e.jobs[h].ended+e.link)
 	}
-	e.replied(i)
+	e.replied(i, &e.jobs[i])
 }
 
 // replied has the reply to a request reach the NIC.
-func (e *Engine) replied(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) replied(i int32, j *job) {
 	e.tally.replies++
 	w := &e.work
 	if e.told {
@@ -420,7 +417,7 @@ func (e *Engine) replied(i int32) {
 	if j.client >= 0 {
 		e.awake(j)
 	}
-	e.release(i)
+	e.release(i, j)
 	e.settle()
 }
 
@@ -434,14 +431,13 @@ func (e *Engine) lost(j *job) {
 }
 
 // lose drops a request at the NIC.
-func (e *Engine) lose(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) lose(i int32, j *job) {
 	e.lost(j)
 	j.refused = true
 	if j.client >= 0 {
 		e.awake(j)
 	}
-	e.release(i)
+	e.release(i, j)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
