@@ -82,19 +82,24 @@ func (s *Scheduler) Ruleless() bool { return s.ruleless }
 
 // Decide says what becomes of a unit of work, and why. log asks for the candidates.
 func (s *Scheduler) Decide(w *policy.Work, v *policy.View, log bool) (a policy.Answer, reason string) {
-	if len(v.IDs) == 0 {
-		s.weighed.Ratings = s.weighed.Ratings[:0]
-		a = policy.Answer{Verdict: s.noTarget, Why: uint8(len(s.row.Reasons))}
-		if s.noTarget == policy.Drop {
-			a.Why++
-		}
-		return a, s.reasons[a.Why]
-	}
-	var weighed *policy.Weighed
 	if log {
 		s.weighed.Ratings = s.weighed.Ratings[:0]
-		weighed = &s.weighed
 	}
-	a = s.Pick(w, v, weighed)
+	if log && len(v.IDs) > 0 {
+		a = s.Pick(w, v, &s.weighed)
+	} else {
+		a = s.Answer(w, v)
+	}
 	return a, s.reasons[a.Why]
+}
+
+// Answer is Decide without the reason, and without a log.
+func (s *Scheduler) Answer(w *policy.Work, v *policy.View) policy.Answer {
+	switch {
+	case len(v.IDs) > 0:
+		return s.Pick(w, v, nil)
+	case s.noTarget == policy.Drop:
+		return policy.Answer{Verdict: policy.Drop, Why: uint8(len(s.row.Reasons) + 1)}
+	}
+	return policy.Answer{Verdict: policy.Hold, Why: uint8(len(s.row.Reasons))}
 }

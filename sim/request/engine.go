@@ -52,8 +52,7 @@ type instance struct {
 	busy                   int64 // time in this window, of services that have ended
 	came                   int64 // accepted, in all
 
-	delays [kinds]packet.Spans // with measure.delay: instances
-	lately []int64             // for probes: see latency
+	lately []int64 // for probes: see latency
 }
 
 // latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
@@ -94,6 +93,7 @@ var kindNames = [kinds]string{"wait", "sojourn", "end-to-end"}
 // group is what became of the requests of a class or of a tenant.
 type group struct {
 	offered, replied, dropped, late int64
+	slo                             int64 // of a class; never if it has none
 
 	// The delays. Of a request that was nowhere but at its instance, the sojourn is the end-to-end time as well, and is
 	// counted once. The sojourns of the others are apart, in slow.
@@ -102,8 +102,11 @@ type group struct {
 }
 
 // took counts a reply.
-func (g *group) took(waited, stay, whole int64) {
+func (g *group) took(waited, stay, whole int64, late bool) {
 	g.replied++
+	if late {
+		g.late++
+	}
 	g.delays[wait].Add(waited)
 	if stay == whole {
 		g.delays[sojourn].Add(stay)
@@ -172,6 +175,7 @@ type Engine struct {
 	count   int64 // requests so far
 	inside  int64 // in the system
 	work    policy.Work
+	told    bool
 	tupled  bool
 	owned   bool
 	probing bool
@@ -183,9 +187,9 @@ type Engine struct {
 	byClass   []group
 	byTenant  []group // empty where there is one tenant
 	instances []instance
+	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
 	room      int32
 	levels    int
-	measure   bool
 
 	slot     int64 // of the stage, a pass; 0 for no limit
 	latency  int64
@@ -234,10 +238,10 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	}
 	n := sc.Instances.Initial
 	e := &Engine{sc: sc, host: host, end: int64(sc.Duration), free: -1, leaves: 1, room: int32(sc.VNF.Buffer),
-		levels: 1, measure: sc.Measure.Delay != "none", deciding: -1, stage: empty, replies: empty,
+		levels: 1, deciding: -1, stage: empty, replies: empty,
 		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
-		queue: sc.NIC.DispatchQueue, probing: host.Probing(), tupled: host.Row().Tuple, owned: host.Row().Tenant,
-		sent: make([]float64, n), back: make([]float64, n)}
+		queue: sc.NIC.DispatchQueue, probing: host.Probing(), told: host.Told(),
+		tupled: host.Row().Tuple, owned: host.Row().Tenant, sent: make([]float64, n), back: make([]float64, n)}
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
@@ -272,6 +276,9 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	e.instances = make([]instance, n)
 	for i := range e.instances {
 		e.instances[i] = instance{serving: -1, queues: queues[i*e.levels : (i+1)*e.levels : (i+1)*e.levels]}
+	}
+	if sc.Measure.Delay != "none" {
+		e.spans = make([][kinds]packet.Spans, n)
 	}
 	if e.probing {
 		lately := make([]int64, n*occupancies)
