@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/study"
 )
 
 func newVerify() *cobra.Command {
@@ -37,7 +38,7 @@ and so does a damaged file. Each record's first difference is shown: what comes 
 		var errs []error
 		differ := 0
 		for _, dir := range dirs {
-			v, err := results.VerifyDir(c.Context(), dir)
+			v, err := results.VerifyDir(c.Context(), dir, study.Bursts(c.Context()))
 			if ctxErr := c.Context().Err(); ctxErr != nil {
 				return ctxErr
 			}

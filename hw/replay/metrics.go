@@ -99,7 +99,7 @@ var eventNames = [...]string{
 	orchestrator.RuleRejected: "rule-rejected",
 	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read", orchestrator.ReportsRead: "reports-read",
 	orchestrator.FlowGrown:       "flow-grown",
-	orchestrator.InstanceResized: "instance-resized",
+	orchestrator.InstanceResized: "instance-resized", orchestrator.BurstsDispatched: "bursts-dispatched",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {
