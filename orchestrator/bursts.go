@@ -43,7 +43,8 @@ func (b *Bursts) note(now units.Time, id flow.ID, to flow.Instance) {
 // their digest by BurstsDispatched, before the next event at the latest and at once if Emptied says so.
 //
 // The policy is told that the burst before has Ended, is asked, and is told where the flow is Placed. A flow keeps its
-// instance if the policy does not place it, and is not asked for while its rule is on its way or no instance takes work.
+// instance if the policy does not place it, and is not asked for while its rule is on its way, or no instance takes
+// work.
 func (o *Orchestrator) Dispatch(now units.Time, id flow.ID) (to flow.Instance, moved bool) {
 	o.now, o.view.Now = now, now
 	f := o.flow(id)

@@ -44,18 +44,19 @@ func TestWhatCannotDecideOnBursts(t *testing.T) {
 		sets []string
 		want string
 	}{
-		{[]string{"engine=fluid"}, `scheduler.unit: found "burst", expected engine: packet with unit: burst: the fluid ` +
-			"engine knows rates, in which there are no gaps"},
-		{[]string{"nic=connectx-6dx"}, `nic: found "connectx-6dx", expected a NIC with a stage that dispatches bursts: ` +
-			"connectx-6dx has none (dispatch: none)"},
-		{[]string{"scheduler.policy=maglev"}, `scheduler.unit: found "burst", expected flow with policy: maglev, which ` +
-			"answers the same for all bursts of a flow, or one of the policies " + can},
-		{[]string{"scheduler.policy=ipvs-wlc"}, "flow with policy: ipvs-wlc, which decides on flows alone, or one of the " +
-			"policies " + can},
+		{[]string{"engine=fluid"}, `scheduler.unit: found "burst", expected engine: packet with unit: burst: the ` +
+			"fluid engine knows rates, in which there are no gaps"},
+		{[]string{"nic=connectx-6dx"}, `nic: found "connectx-6dx", expected a NIC with a stage that dispatches ` +
+			"bursts: connectx-6dx has none (dispatch: none)"},
+		{[]string{"scheduler.policy=maglev"}, `scheduler.unit: found "burst", expected flow with policy: maglev, ` +
+			"which answers the same for all bursts of a flow, or one of the policies " + can},
+		{[]string{"scheduler.policy=ipvs-wlc"}, "flow with policy: ipvs-wlc, which decides on flows alone, or one " +
+			"of the policies " + can},
 		{[]string{"scheduler.policy=horus"}, "flow with policy: horus, which decides on requests alone, or one of"},
 		{[]string{"scheduler.unit=flow"}, `scheduler.gap: found "20us", expected unit: burst with this key`},
 		{[]string{"scheduler.gap=0s"}, `scheduler.gap: found "0s"`},
-		{[]string{"engine=request"}, `scheduler.unit: found "burst", expected no value of its own with engine: request`},
+		{[]string{"engine=request"}, `scheduler.unit: found "burst", expected no value of its own with engine: ` +
+			"request"},
 	} {
 		_, err := Parse("t.yaml", []byte(bursty), t.TempDir(), c.sets)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

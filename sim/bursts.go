@@ -35,8 +35,8 @@ func newBurstStage(sc *scenarios.Scenario, w *traces.Workload, end units.Time, s
 	case sc.Engine == "fluid":
 		return nil, fmt.Errorf("scheduler.unit: burst: want flow with engine: fluid, which has no gaps")
 	case nic.Dispatch == "none":
-		return nil, fmt.Errorf("scheduler.unit: burst: want flow with nic %s, which has no stage that dispatches bursts "+
-			"(dispatch: none)", nic.Profile)
+		return nil, fmt.Errorf("scheduler.unit: burst: want flow with nic %s, which has no stage that dispatches "+
+			"bursts (dispatch: none)", nic.Profile)
 	}
 	s := &burstStage{starts: newBurstStarts(w, sc.Scheduler.Gap, stopped), latency: nic.DispatchLatency, end: end}
 	if nic.DispatchRate > 0 {

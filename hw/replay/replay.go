@@ -120,8 +120,8 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 	if sc.Scheduler.ByBurst() {
 		could := "and the switch has no rules that end when they are idle"
 		if c.IdleResolution > 0 {
-			could = fmt.Sprintf("and by rules that end when they are idle the switch could tell gaps of %v or more alone",
-				c.IdleResolution)
+			could = fmt.Sprintf("and by rules that end when they are idle the switch could tell gaps of %v or more "+
+				"alone", c.IdleResolution)
 		}
 		return refusef("scenario %s: scheduler.unit: burst: no driver decides on bursts, %s: want unit: flow", sc.Name,
 			could)

@@ -157,6 +157,17 @@ func (r *Row) On(u Unit) bool {
 	return r.Unit == u || r.Unit == Either
 }
 
+// Units are all kinds of units on which the policy decides, as documents have them: "flows, bursts".
+func (r *Row) Units() string {
+	var names []string
+	for _, u := range []Unit{Flows, Bursts, Requests} {
+		if r.On(u) {
+			names = append(names, u.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // Shown is what the policy looks at where it decides on units of that kind, and all that it may be shown.
 func (r *Row) Shown(u Unit) Class {
 	if u == Requests && r.Requests != 0 {

@@ -64,8 +64,8 @@ func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Schedul
 	return s, nil
 }
 
-// Make makes the policy alone, for units of a kind on which it decides: Flows, Requests or Bursts. Its random streams are those
-// of the seed; counts are its own counters, to which it adds.
+// Make makes the policy alone, for units of a kind on which it decides: Flows, Requests or Bursts. Its random streams
+// are those of the seed; counts are its own counters, to which it adds.
 func Make(row *policy.Row, o Options, unit policy.Unit, seed uint64) (p policy.Policy, counts []uint64, err error) {
 	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Unit: unit,
 		Counts: make([]uint64, len(row.Counters))}
