@@ -130,7 +130,8 @@ telemetry: {window: 1ms, delay: %s}
 measure: {delay: %s}
 `, r.IntN(1e6), pick("programmable", "bluefield2", "ideal"), pick("0pps", "3Mpps", "64Mpps"),
 		pick("0s", "10us", "300us"), pick("0", "3"), pick("0", "1e5", "1e6", "2e8"), r.IntN(5),
-		pick("0s", "400ns", "5us"), 4+r.IntN(200), pick("deterministic", "exponential"), 1+r.IntN(4), names[r.IntN(len(names))], gap,
+		pick("0s", "400ns", "5us"), 4+r.IntN(200), pick("deterministic", "exponential"), 1+r.IntN(4),
+		names[r.IntN(len(names))], gap,
 		1+r.IntN(2)*r.IntN(20), pick("first", "random"), pick("0s", "20us"), pick("none", "instances", "flows"))
 	b.WriteString(pick("autoscaler: {policy: none}\n",
 		"autoscaler: {policy: hottest-instance, above: 600kpps, interval: 1ms}\n",
