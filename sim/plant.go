@@ -37,6 +37,7 @@ const (
 	evReports
 	evGrown
 	evResized
+	evBurst
 )
 
 type plant struct {
@@ -58,7 +59,9 @@ type plant struct {
 	readings   readings
 	foresight  foresight
 	reports    reports
-	active     int32 // flows
+	active     int32       // flows
+	bursts     *burstStage // nil where flows are decided on
+	burstsTold uint64      // of the decisions on bursts
 	ctx        context.Context
 }
 
@@ -101,9 +104,15 @@ func Begin(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engi
 	}
 	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: sc.End(w), ctx: ctx}
 	p.rules.init(&sc.NIC, len(w.Flows))
+	if sc.Scheduler.ByBurst() {
+		if p.bursts, err = newBurstStage(sc, w, p.end, p.Stopped); err != nil {
+			return nil, fmt.Errorf("scenario %s: %w", sc.Name, err)
+		}
+	}
 	if p.data, err = engine(sc, w, p.end, p); err != nil {
 		return nil, fmt.Errorf("scenario %s: %w", sc.Name, err)
 	}
+	p.awaitBurst()
 	p.faults.schedule(p)
 	p.push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
 	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
@@ -133,6 +142,7 @@ func (s *Session) Grow() bool {
 // Finish writes what Run writes when the run is over, or has ended with an error, and closes the record.
 func (s *Session) Finish(runErr error) error {
 	p, sc, w, o, rec := s.p, s.p.sc, s.p.traffic, s.o, s.p.rec
+	p.tellBursts()
 	run := Header(sc, w, o.Version)
 	run.Totals = p.finish()
 	run.Policy = p.orch.Counts()
@@ -190,6 +200,8 @@ func (p *plant) loop(until units.Time, progress func(now, end units.Time)) error
 			p.rules.take(p, flow.ID(e.A), e.Gen)
 		case evCreated, evDeleted, evFailed, evResized:
 			p.containers.fire(p, e)
+		case evBurst:
+			p.dispatch(flow.ID(e.A))
 		case evArrived:
 			p.arrived(flow.ID(e.A))
 		case evEnded:
@@ -238,6 +250,9 @@ var timerClass = [...]Class{
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
 func (p *plant) deliver(e orchestrator.Event) {
+	if e.Kind != orchestrator.BurstsDispatched {
+		p.tellBursts() // the log has each event where it came among the bursts
+	}
 	p.event = e
 	p.rec.Event(p.now, &p.event)
 	actions := p.orch.Handle(p.now, &p.event)
@@ -345,6 +360,7 @@ func (p *plant) finish() results.Totals {
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
 	t.Broken, t.HandedOn = p.rules.broken, p.rules.handOns(p)
+	p.countBursts(&t)
 	var row results.Flow // escapes, so there is one for all flows
 	var texts results.Texts
 	text := func(a netip.Addr) string {

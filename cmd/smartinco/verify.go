@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/study"
 )
 
 func newVerify() *cobra.Command {
@@ -45,7 +46,7 @@ and so does a damaged file. Each record's first difference is shown: what comes 
 			dirs = slices.Insert(dirs, i+1, nodes...)
 		}
 		for _, dir := range dirs {
-			v, err := results.VerifyDir(c.Context(), dir)
+			v, err := results.VerifyDir(c.Context(), dir, study.Bursts(c.Context()))
 			if ctxErr := c.Context().Err(); ctxErr != nil {
 				return ctxErr
 			}
