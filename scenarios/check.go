@@ -319,6 +319,8 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	if s.Requests != nil {
 		all.below("requests", s.Requests.rules())
 	}
+	all = append(all, s.patternRules(in)...)
+	all = append(all, s.frameRules()...)
 	if f := s.FlashCrowd; f != nil {
 		all.below("flash_crowd", shapeRules(in, "base", f.Base, f.Step, f.Lifetime, f.Flows))
 	}
