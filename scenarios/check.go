@@ -36,6 +36,7 @@ func (s *Scenario) check(d *strictyaml.Decoder) {
 	all.below("instances", s.Instances.rules())
 	all = append(all, s.policyRules()...)
 	all = append(all, s.requestRules()...)
+	all = append(all, s.nodeRules()...)
 	for _, i := range s.intervals() {
 		all = append(all, rule(i.key+" duration", i.in(s.Duration) > MostEvents, i.want(s.Duration)))
 	}

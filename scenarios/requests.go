@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/smartinco/smartinco/orchestrator/dispatch"
@@ -205,7 +206,8 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 			" has none (dispatch: none)"),
 		rule("autoscaler.policy engine", !s.Autoscaler.Static(),
 			"none with engine: request, whose instances are there from the beginning to the end"),
-		rule("faults engine", len(s.Faults) > 0, "no faults with engine: request"),
+		rule("faults engine", slices.ContainsFunc(s.Faults, func(f Fault) bool { return !f.OfRack() }),
+			"no faults with engine: request, but for those of nodes and their dispatcher"),
 		rule("instances.initial engine", s.Instances.Initial == 0, "at least 1 with engine: request"))
 	if row := scheduler.Policies.Find(s.Scheduler.Policy.Name); row != nil {
 		all = append(all, rule("scheduler.policy engine", dispatch.Check(row) != nil,

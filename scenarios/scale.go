@@ -33,6 +33,16 @@ func (s *Scenario) Scaled(rate, time float64) (*Scenario, error) {
 	k.apply(reflect.ValueOf(&to.Telemetry).Elem())
 	to.Faults = append([]Fault{}, s.Faults...)
 	k.apply(reflect.ValueOf(to.Faults))
+	if s.Nodes != nil {
+		nodes := *s.Nodes
+		if err := k.allowed(nodes.Dispatcher.Policy, "nodes.dispatcher.policy"); err != nil {
+			err.File = s.Name
+			return nil, err
+		}
+		k.apply(reflect.ValueOf(&nodes).Elem())
+		nodes.Link = s.Nodes.Link // of the testbed
+		to.Nodes = &nodes
+	}
 	to.Workload = make([]Source, len(s.Workload))
 	for i := range s.Workload {
 		if err := k.source(&s.Workload[i], &to.Workload[i], fmt.Sprintf("workload.%d", i)); err != nil {

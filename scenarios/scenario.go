@@ -21,6 +21,7 @@ type Scenario struct {
 	NIC        NIC                `yaml:"nic" default:"bluefield2"`
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
+	Nodes      *Nodes             `yaml:"nodes"`
 	Scheduler  scheduler.Options  `yaml:"scheduler"`
 	Autoscaler autoscaler.Options `yaml:"autoscaler"`
 	Telemetry  Telemetry          `yaml:"telemetry"`
@@ -47,6 +48,7 @@ stack: the orchestrator that the policies are in: its values hold for the keys t
 nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
+nodes: a rack of NICs, each with instances and an orchestrator of its own, behind a dispatcher; without it, one NIC
 scheduler: which instance takes a new flow
 autoscaler: how many instances there are
 telemetry: how the orchestrator sees the switch
@@ -521,6 +523,7 @@ type Fault struct {
 	At       units.Time `yaml:"at" required:"true" min:"0"`
 	For      units.Time `yaml:"for" default:"0s" min:"0"`
 	Instance int        `yaml:"instance" default:"1" min:"1"`
+	Node     int        `yaml:"node" default:"1" min:"1"`
 }
 
 // Names implements strictyaml.Tabled.
@@ -528,6 +531,7 @@ func (Fault) Names(key string) []string {
 	if key == "kind" {
 		return []string{
 			"instance-death", "engine-stall", "engine-failure", "counters-stall", "rule-reject", "link-down",
+			"node-death", "dispatcher-death",
 		}
 	}
 	return nil
@@ -537,9 +541,12 @@ func (Fault) Names(key string) []string {
 func (Fault) Docs() string {
 	return `
 kind: instance-death: an instance dies; engine-stall: the container engine answers nothing; engine-failure: creations
-	fail, and changes of shares; counters-stall: counters keep their values; rule-reject: rules are refused; link-down: nothing arrives
+	fail, and changes of shares; counters-stall: counters keep their values; rule-reject: rules are refused; link-down:
+	nothing arrives; of a rack, node-death: a node is lost with all that it holds, and comes back empty;
+	dispatcher-death: what comes and has no node yet is lost until the dispatcher is back, and flows that have one go on
 at: when it begins
 for: how long it lasts; 0 for the rest of the run; an instance's death is for good
 instance: instance-death: its number
+node: in a rack, the node on which it goes wrong
 `
 }

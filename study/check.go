@@ -18,6 +18,9 @@ func Check(sc *scenarios.Scenario) error {
 		return refusef("scenario %s: no engine %q in this program: want %s", sc.Name, sc.Engine,
 			strings.Join(slices.Sorted(maps.Keys(engines)), " or "))
 	}
+	if sc.Nodes != nil && !engine.racks {
+		return refusef("scenario %s: nodes: engine: %s knows one NIC: want another engine", sc.Name, sc.Engine)
+	}
 	if err := sc.CheckTraffic(); err != nil {
 		return refusal{err}
 	}

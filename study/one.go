@@ -22,14 +22,15 @@ import (
 type engine struct {
 	make  sim.Engine
 	check func(*scenarios.Scenario) error
+	racks bool // it runs scenarios with nodes
 }
 
 // The engines by the scenario's name for them.
 var engines = map[string]engine{
-	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }},
-	"packet": {packet.New, packet.Check},
+	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }, false},
+	"packet": {packet.New, packet.Check, false},
 
-	"request": {nil, request.Check},
+	"request": {nil, request.Check, false},
 }
 
 // ErrRefused says, through errors.Is, that a request cannot be carried out as it stands: there is no such engine, or
