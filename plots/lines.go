@@ -34,8 +34,8 @@ func lines(s *selection, o Options) (*chart.Page, []string, error) {
 		}
 	}
 	if len(names) > mostLines {
-		return nil, nil, chart.Requestf("%d lines: want at most %d: name fewer keys in by, or values in where", len(names),
-			mostLines)
+		return nil, nil, chart.Requestf("%d lines: want at most %d: name fewer keys in by, or values in where",
+			len(names), mostLines)
 	}
 	var grids [][]*chart.Panel
 	var notes []string
@@ -102,7 +102,7 @@ func (s *selection) across(o Options) (x across, err error) {
 		slices.SortFunc(values, inOrder)
 		values = slices.Compact(values)
 		if xs, unit, ok := numbersOf(values); ok && (!found || len(values) > len(x.values)) {
-			x, found = across{at: at, values: values, xs: xs, label: titled(key[strings.LastIndexByte(key, '.')+1:])}, true
+			x, found = across{at, values, xs, titled(key[strings.LastIndexByte(key, '.')+1:])}, true
 			if unit != "" {
 				x.label += " (" + unit + ")"
 			}

@@ -389,8 +389,8 @@ func aGrid(t testing.TB) (ds []data) {
 }
 
 // aTail is a run of requests of two classes, the urgent one with an objective, from two tenants, at a load of so much
-// from the first source and a tenth from the second. In all, 99 % take up to p99 µs, half of that in the urgent class, and
-// twice that for the second tenant.
+// from the first source and a tenth from the second. In all, 99 % take up to p99 µs, half of that in the urgent class,
+// and twice that for the second tenant.
 func aTail(t testing.TB, policy any, load float64, seed uint64, p99 float64) data {
 	t.Helper()
 	run := spec{scheduler: "round-robin", size: 64, initial: 2, max: 2, flows: 1, total: 1, seed: seed}.make(t).run

@@ -480,7 +480,8 @@ func TestLines(t *testing.T) {
 	holds(t, f, "(a) Loss,line,best-fit,6,15,10,20,2,Limit (Mpps),Loss (%)",
 		"(a) Loss,line,best-fit,16,30,30,30,1,", "(b) Processed,line,worst-fit,6,3000,3000,3000,1,Limit (Mpps),")
 	f = tabledFigure(t, "lines", summary(t, grid), Options{By: []string{"scheduler.limit"}})
-	holds(t, f, "(a) best-fit,line,all runs,10,1,0,2,2,Limit (Mpps),Loss (%)", "(b) worst-fit,line,all runs,16,30,30,30,1,")
+	holds(t, f, "(a) best-fit,line,all runs,10,1,0,2,2,Limit (Mpps),Loss (%)",
+		"(b) worst-fit,line,all runs,16,30,30,30,1,")
 	_, err := DrawTable("lines", summary(t, grid), Options{By: []string{"scheduler.policy"}})
 	if err == nil || !strings.Contains(err.Error(), "scheduler.policy has values that are no numbers") {
 		t.Errorf("along the policies: %v", err)
