@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"strings"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
@@ -22,6 +21,7 @@ type Scenario struct {
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
 	Nodes      *Nodes             `yaml:"nodes"`
+	Services   []Service          `yaml:"services"`
 	Scheduler  scheduler.Options  `yaml:"scheduler"`
 	Autoscaler autoscaler.Options `yaml:"autoscaler"`
 	Telemetry  Telemetry          `yaml:"telemetry"`
@@ -49,6 +49,7 @@ nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
 nodes: a rack of NICs, each with instances and an orchestrator of its own, behind a dispatcher; without it, one NIC
+services: network functions of which requests visit several, one after the other (request engine): chains
 scheduler: which instance takes a new flow
 autoscaler: how many instances there are
 telemetry: how the orchestrator sees the switch
@@ -67,8 +68,10 @@ func (Scenario) Names(key string) []string {
 	return nil
 }
 
-// Unused implements strictyaml.Partial: a scenario without a stack does not say so.
-func (s Scenario) Unused(key string) bool { return key == "stack" && s.Stack == "" }
+// Unused implements strictyaml.Partial: a scenario without a stack or without services does not say so.
+func (s Scenario) Unused(key string) bool {
+	return key == "stack" && s.Stack == "" || key == "services" && len(s.Services) == 0
+}
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
 // experiment takes too long.
@@ -111,12 +114,16 @@ type NIC struct {
 	InstanceDelay   units.Time `yaml:"instance_delay" default:"0s" max:"1s"`
 
 	requests bool // the scenario has them
+	bursts   bool // the scenario decides on them
 }
 
 // Unused implements strictyaml.Partial: what draws no power that is known says nothing of it, unless the profile does,
-// and where there are no requests, nothing dispatches them.
+// and where there are neither requests nor bursts, nothing dispatches them.
 func (nic NIC) Unused(key string) bool {
-	if strings.HasPrefix(key, "dispatch") || key == "instance_delay" {
+	switch key {
+	case "dispatch", "dispatch_rate", "dispatch_queue", "dispatch_latency":
+		return !nic.requests && !nic.bursts
+	case "dispatch_pass", "dispatch_held", "instance_delay":
 		return !nic.requests
 	}
 	profile := builtinNICs()[nic.Profile]
@@ -142,11 +149,13 @@ engine_latency: container engine: from the request to the start of the work
 instance_watts: what an instance draws from its order until it is gone, for the energy of a run; 0 where nobody knows
 core_watts: what each of the cores that forward draws, all the time; 0 where nobody knows
 cores: how many these are
-dispatch: what dispatches requests (request engine): none: the NIC cannot; arm: its cores; pipeline: a programmable
-	pipeline, in which a packet can be sent through again
-dispatch_rate: requests a second that the dispatching stage takes, a further pass counting as one more; 0 for no limit
-dispatch_queue: requests that wait for the stage beyond its rate
-dispatch_latency: from the stage's decision until the request is on its way, and as long for a probe
+dispatch: what dispatches requests (request engine), or bursts (scheduler.unit): none: the NIC cannot; arm: its cores;
+	pipeline: a programmable pipeline, in which a packet can be sent through again
+dispatch_rate: requests or bursts a second that the dispatching stage takes, a further pass counting as one more; 0 for
+	no limit
+dispatch_queue: requests or bursts that wait for the stage beyond its rate
+dispatch_latency: from the stage's decision until the request is on its way, or packets follow it, and as long for a
+	probe
 dispatch_pass: how much longer that takes with each further pass
 dispatch_held: requests that the stage can hold back for a policy
 instance_delay: from the NIC to an instance, and from an instance to the NIC

@@ -53,7 +53,11 @@ func (s *Scenario) Files() (named []File) {
 		if r := src.Requests; r != nil {
 			add(key+"requests.file", r.File)
 			for j := range r.Classes {
-				add(fmt.Sprintf("%srequests.classes.%d.service_file", key, j), r.Classes[j].ServiceFile)
+				of := fmt.Sprintf("%srequests.classes.%d.", key, j)
+				add(of+"service_file", r.Classes[j].ServiceFile)
+				for k := range r.Classes[j].Path {
+					add(fmt.Sprintf("%spath.%d.service_file", of, k), r.Classes[j].Path[k].ServiceFile)
+				}
 			}
 		}
 		if m := src.Model; m != nil {

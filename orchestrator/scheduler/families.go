@@ -47,7 +47,7 @@ var Families = policy.Families[policy.Row]{
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
 var Policies = Families.Table()
 
-// On are those of Policies that decide on units of that kind, Flows or Requests.
+// On are those of Policies that decide on units of that kind: Flows, Requests or Bursts.
 func On(u policy.Unit) (rows policy.Table[policy.Row]) {
 	for _, row := range Policies {
 		if row.On(u) {

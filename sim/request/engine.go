@@ -52,8 +52,7 @@ type instance struct {
 	busy                   int64 // time in this window, of services that have ended
 	came                   int64 // accepted, in all
 
-	delays [kinds]packet.Spans // with measure.delay: instances
-	lately []int64             // for probes: see latency
+	lately []int64 // for probes: see latency
 }
 
 // latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
@@ -94,6 +93,7 @@ var kindNames = [kinds]string{"wait", "sojourn", "end-to-end"}
 // group is what became of the requests of a class or of a tenant.
 type group struct {
 	offered, replied, dropped, late int64
+	slo                             int64 // of a class; never if it has none
 
 	// The delays. Of a request that was nowhere but at its instance, the sojourn is the end-to-end time as well, and is
 	// counted once. The sojourns of the others are apart, in slow.
@@ -102,8 +102,11 @@ type group struct {
 }
 
 // took counts a reply.
-func (g *group) took(waited, stay, whole int64) {
+func (g *group) took(waited, stay, whole int64, late bool) {
 	g.replied++
+	if late {
+		g.late++
+	}
 	g.delays[wait].Add(waited)
 	if stay == whole {
 		g.delays[sojourn].Add(stay)
@@ -161,27 +164,32 @@ type Engine struct {
 	tree   []int64
 	leaves int
 	shift  int
+	which  int64 // the lowest shift bits
 
-	dueArrive, dueProbe, dueReply, dueAnswer, dueStage, dueSource, dueWindow int64
+	dueSource int64
+	due       [events]int64 // the next of other kinds than services and sources
+	dueOther  int64         // no later than any of due
 
 	jobs    []job
 	free    int32
 	count   int64 // requests so far
 	inside  int64 // in the system
 	work    policy.Work
+	told    bool
 	tupled  bool
 	owned   bool
 	probing bool
 
 	sources   []source
+	coming    *source // whose request is next, while dueSource is not never
 	classes   []class
 	tenants   []string
 	byClass   []group
 	byTenant  []group // empty where there is one tenant
 	instances []instance
+	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
 	room      int32
 	levels    int
-	measure   bool
 
 	slot     int64 // of the stage, a pass; 0 for no limit
 	latency  int64
@@ -230,15 +238,15 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	}
 	n := sc.Instances.Initial
 	e := &Engine{sc: sc, host: host, end: int64(sc.Duration), free: -1, leaves: 1, room: int32(sc.VNF.Buffer),
-		levels: 1, measure: sc.Measure.Delay != "none", deciding: -1, stage: empty, replies: empty,
+		levels: 1, deciding: -1, stage: empty, replies: empty,
 		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
-		queue: sc.NIC.DispatchQueue, probing: host.Probing(), tupled: host.Row().Tuple, owned: host.Row().Tenant,
-		sent: make([]float64, n), back: make([]float64, n)}
+		queue: sc.NIC.DispatchQueue, probing: host.Probing(), told: host.Told(),
+		tupled: host.Row().Tuple, owned: host.Row().Tenant, sent: make([]float64, n), back: make([]float64, n)}
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
-	for _, due := range []*int64{&e.dueArrive, &e.dueProbe, &e.dueReply, &e.dueAnswer, &e.dueStage, &e.dueSource} {
-		*due = never
+	for kind := range e.due {
+		e.due[kind] = never
 	}
 	if err := e.load(); err != nil {
 		return nil, err
@@ -247,6 +255,7 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 		e.leaves *= 2
 		e.shift++
 	}
+	e.which = 1<<e.shift - 1
 	if e.end > never>>e.shift {
 		return nil, fmt.Errorf("duration: %v with %d instances, want at most %v", sc.Duration, n,
 			units.Time(never>>e.shift))
@@ -268,6 +277,9 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	for i := range e.instances {
 		e.instances[i] = instance{serving: -1, queues: queues[i*e.levels : (i+1)*e.levels : (i+1)*e.levels]}
 	}
+	if sc.Measure.Delay != "none" {
+		e.spans = make([][kinds]packet.Spans, n)
+	}
 	if e.probing {
 		lately := make([]int64, n*occupancies)
 		for i := range e.instances {
@@ -277,7 +289,7 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	for i := range n {
 		host.Joined(0, flow.Instance(i+1))
 	}
-	e.dueWindow = min(int64(sc.Telemetry.Window), e.end)
+	e.due[evWindow] = min(int64(sc.Telemetry.Window), e.end)
 	return e, nil
 }
 
@@ -287,7 +299,7 @@ func (e *Engine) set(i int, t int64) {
 	p := e.leaves + i
 	key := never
 	if t < e.end {
-		key = t<<e.shift | int64(i)
+		key = t<<(e.shift&63) | int64(i)
 	}
 	tree[p] = key
 	for p > 1 { // to the top in any case: where a node stays as it is cannot be foreseen, and a guess costs more
@@ -297,11 +309,9 @@ func (e *Engine) set(i int, t int64) {
 	}
 }
 
-// first is when the next service ends, and at which instance; of several at once, at the lowest.
+// first is when the next service ends, and at which instance; of several at once, at the lowest. It is not before the
+// run's end if none does.
 func (e *Engine) first() (t int64, i int) {
 	key := e.tree[1]
-	if key == never {
-		return never, 0
-	}
-	return key >> e.shift, int(key & (1<<e.shift - 1))
+	return key >> (e.shift & 63), int(key & e.which)
 }

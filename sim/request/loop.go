@@ -16,16 +16,19 @@ const stopEvery = 1 << 14
 
 // The kinds of events, in their order within an instant.
 const (
-	evService = iota
+	evWindow = iota
+	evService
 	evArrive
 	evProbe
 	evReply
 	evAnswer
 	evStage
 	evSource
+	events
 )
 
-// run goes on until the end, or the context's.
+// run goes on until the end, or the context's. Services that end and requests that come are most of what happens, so
+// they are told from the others by two comparisons.
 func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
 	for look := stopEvery; ; look-- {
 		if look == 0 {
@@ -34,28 +37,30 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 				return err
 			}
 		}
-		t, ends := e.first()
-		kind := evService
-		if e.dueArrive < t {
-			t, kind = e.dueArrive, evArrive
+		ends, first := e.first()
+		switch {
+		case ends <= e.dueSource && ends < e.dueOther:
+			e.now = ends
+			e.finish(first)
+			continue
+		case e.dueSource < ends && e.dueSource < e.dueOther:
+			e.now = e.dueSource
+			e.come()
+			continue
 		}
-		if e.dueProbe < t {
-			t, kind = e.dueProbe, evProbe
+		kind := evWindow
+		for k, t := range &e.due {
+			if t < e.due[kind] {
+				kind = k
+			}
 		}
-		if e.dueReply < t {
-			t, kind = e.dueReply, evReply
+		e.dueOther = e.due[kind]
+		if min(ends, e.dueSource) < e.dueOther {
+			continue
 		}
-		if e.dueAnswer < t {
-			t, kind = e.dueAnswer, evAnswer
-		}
-		if e.dueStage < t {
-			t, kind = e.dueStage, evStage
-		}
-		if e.dueSource < t {
-			t, kind = e.dueSource, evSource
-		}
-		if e.dueWindow <= t {
-			e.now = e.dueWindow
+		e.now = e.dueOther
+		switch {
+		case kind == evWindow:
 			if err := e.window(rec); err != nil {
 				return err
 			}
@@ -68,33 +73,24 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			e.dueWindow = min(e.now+int64(e.sc.Telemetry.Window), e.end)
+			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
 			e.retry()
-			continue
-		}
-		e.now = t
-		switch kind {
-		case evService:
-			e.finish(ends)
-		case evArrive:
-			e.arrive()
-		case evProbe:
-			e.probed()
-		case evReply:
-			i := e.replies.head
-			e.dueReply = never
-			if e.replies.pop(e.jobs); e.replies.head >= 0 {
-				e.dueReply = e.jobs[e.replies.head].ended + e.link
-			}
-			e.replied(i)
-		case evAnswer:
-			e.answered()
-		case evStage:
-			e.staging()
-		case evSource:
-			e.come()
+		case ends == e.now:
+			e.finish(first)
+		default:
+			others[kind](e)
 		}
 	}
+}
+
+// others are what happens beside services that end, requests that come, and windows.
+var others = [events]func(*Engine){evArrive: (*Engine).arrive, evProbe: (*Engine).probed, evReply: (*Engine).returned,
+	evAnswer: (*Engine).answered, evStage: (*Engine).staging}
+
+// await says when the next event of another kind is due.
+func (e *Engine) await(kind int, t int64) {
+	e.due[kind] = t
+	e.dueOther = min(e.dueOther, t)
 }
 
 func (l *list) push(jobs []job, i int32) {
@@ -123,27 +119,24 @@ func (e *Engine) take() int32 {
 	return int32(len(e.jobs) - 1)
 }
 
-func (e *Engine) release(i int32) {
-	e.jobs[i].next = e.free
+func (e *Engine) release(i int32, j *job) {
+	j.next = e.free
 	e.free = i
 }
 
 // come has the next request of the sources come to the NIC.
 func (e *Engine) come() {
-	best := 0
-	for s := range e.sources {
-		if e.sources[s].next < e.sources[best].next {
-			best = s
-		}
-	}
-	s := &e.sources[best]
+	s := e.coming
 	i := e.take()
 	j := &e.jobs[i]
-	*j = job{came: e.now, number: flow.ID(e.count & (1<<31 - 1)), session: uint64(e.count), client: -1}
+	j.came, j.number, j.session, j.refused = e.now, flow.ID(e.count&(1<<31-1)), uint64(e.count), false
 	e.count++
 	s.draw(e, j)
-	s.advance(e.now)
-	e.dueSource = e.soonest()
+	if s.advance(e.now); len(e.sources) > 1 {
+		e.soonest()
+	} else {
+		e.dueSource = s.next
+	}
 	e.inside++
 	e.tally.win.offered++
 	e.byClass[j.class].offered++
@@ -152,36 +145,38 @@ func (e *Engine) come() {
 	}
 	switch {
 	case e.slot == 0:
-		e.decide(i)
+		e.decide(i, j)
 	case e.deciding < 0:
-		e.deciding, e.dueStage = i, max(e.now, e.freeAt)+e.slot
+		e.deciding = i
+		e.await(evStage, max(e.now, e.freeAt)+e.slot)
 	case e.staged >= e.queue:
 		e.tally.win.stage++
-		e.lose(i)
+		e.lose(i, j)
 	default:
 		e.stage.push(e.jobs, i)
 		e.staged++
 	}
 }
 
-// soonest is when the next request of any source comes.
-func (e *Engine) soonest() int64 {
-	t := never
-	for s := range e.sources {
-		t = min(t, e.sources[s].next)
+// soonest says when the next request of any source comes, and of which. Of several at once, the first comes first.
+func (e *Engine) soonest() {
+	e.dueSource = never
+	for i := range e.sources {
+		if s := &e.sources[i]; s.next < e.dueSource {
+			e.coming, e.dueSource = s, s.next
+		}
 	}
-	return t
 }
 
 // staging decides on the request that the stage has, and takes the next.
 func (e *Engine) staging() {
 	i := e.deciding
-	e.decide(i)
-	e.deciding, e.dueStage = -1, never
+	e.decide(i, &e.jobs[i])
+	e.deciding, e.due[evStage] = -1, never
 	if e.staged > 0 {
 		e.deciding = e.stage.pop(e.jobs)
 		e.staged--
-		e.dueStage = max(e.now, e.freeAt) + e.slot
+		e.await(evStage, max(e.now, e.freeAt)+e.slot)
 	}
 }
 
@@ -209,32 +204,32 @@ func tuple(session uint64) flow.FiveTuple {
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
 // decide asks the policy where a request goes.
-func (e *Engine) decide(i int32) {
+func (e *Engine) decide(i int32, j *job) {
 	if e.probing {
-		for _, slot := range e.host.Probes(e.time(), e.workOf(&e.jobs[i])) {
+		for _, slot := range e.host.Probes(e.time(), e.workOf(j)) {
 			e.tally.probes++
 			e.ask(int32(e.host.Instances()[slot]) - 1)
 		}
 		e.settle()
 	}
-	w := e.workOf(&e.jobs[i])
+	w := e.workOf(j)
 	a := e.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
 		if !e.host.Hold(e.time(), w, i) {
 			e.tally.win.rejected++
-			e.lose(i)
+			e.lose(i, j)
 		}
 		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
 		return
 	}
-	e.carry(i, a)
+	e.carry(i, j, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, a policy.Answer) {
+func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
 		e.tally.win.rejected++
-		e.lose(i)
+		e.lose(i, j)
 		return
 	}
 	passes := int(a.Passes)
@@ -246,18 +241,17 @@ func (e *Engine) carry(i int32, a policy.Answer) {
 		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
 		delay += int64(passes) * e.pass
 	}
-	j := &e.jobs[i]
-	j.instance = uint16(e.host.Instances()[a.Slot] - 1)
+	j.instance = uint16(w.At - 1)
 	j.at = e.now + delay
 	if delay == 0 {
-		e.reach(i)
+		e.reach(i, j)
 		return
 	}
 	for len(e.flights) <= passes {
 		e.flights = append(e.flights, empty)
 	}
 	e.flights[passes].push(e.jobs, i)
-	e.dueArrive = min(e.dueArrive, j.at)
+	e.await(evArrive, min(e.due[evArrive], j.at))
 }
 
 // retry tries what is held, since something has changed.
@@ -267,11 +261,11 @@ func (e *Engine) retry() {
 	}
 	e.retrying = true
 	for {
-		i, _, a, ok := e.host.Next(e.time())
+		i, w, a, ok := e.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, a)
+		e.carry(i, &e.jobs[i], w, a)
 	}
 	e.retrying = false
 }
@@ -280,19 +274,19 @@ func (e *Engine) retry() {
 func (e *Engine) arrive() {
 	first := -1
 	for p := range e.flights {
-		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.dueArrive {
+		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.now {
 			first = p
 			break
 		}
 	}
 	i := e.flights[first].pop(e.jobs)
-	e.dueArrive = never
+	e.due[evArrive] = never
 	for p := range e.flights {
 		if h := e.flights[p].head; h >= 0 {
-			e.dueArrive = min(e.dueArrive, e.jobs[h].at)
+			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
-	e.reach(i)
+	e.reach(i, &e.jobs[i])
 }
 
 // changing says that the number of jobs at an instance is about to change.
@@ -304,8 +298,7 @@ func (e *Engine) changing(in *instance) {
 }
 
 // reach has a request reach its instance.
-func (e *Engine) reach(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
 	if in.n >= e.room {
@@ -313,7 +306,7 @@ func (e *Engine) reach(i int32) {
 		e.tally.win.instance++
 		e.lost(j)
 		j.refused, j.left, j.ended = true, in.n, e.now
-		e.reply(i)
+		e.reply(i, j)
 		return
 	}
 	e.changing(in)
@@ -321,7 +314,7 @@ func (e *Engine) reach(i int32) {
 	in.n++
 	in.came++
 	if in.serving < 0 {
-		e.begin(in, i)
+		e.begin(in, i, j)
 		return
 	}
 	p := 0
@@ -333,8 +326,7 @@ func (e *Engine) reach(i int32) {
 }
 
 // begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32) {
-	j := &e.jobs[i]
+func (e *Engine) begin(in *instance, i int32, j *job) {
 	in.serving = i
 	j.ended = e.now + j.service
 	e.set(int(j.instance), j.ended)
@@ -348,23 +340,24 @@ func (e *Engine) finish(k int) {
 	e.changing(in)
 	in.n--
 	in.done++
-	in.busy += e.now - max(e.now-j.service, e.began)
+	in.busy += min(j.service, e.now-e.began)
 	stay := e.now - j.at
 	in.stays.Add(uint64(stay))
 	if e.probing {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
-	if e.measure {
-		in.delays[wait].Add(stay - j.service)
-		in.delays[sojourn].Add(stay)
+	if e.spans != nil {
+		e.spans[k][wait].Add(stay - j.service)
+		e.spans[k][sojourn].Add(stay)
 	}
 	p := 0
 	if e.levels > 1 {
 		p = max(bits.Len64(in.urgent)-1, 0)
 	}
 	if q := &in.queues[p]; q.head >= 0 {
-		e.begin(in, q.pop(e.jobs))
+		next := q.pop(e.jobs)
+		e.begin(in, next, &e.jobs[next])
 		if q.head < 0 {
 			in.urgent &^= 1 << p
 		}
@@ -372,26 +365,38 @@ func (e *Engine) finish(k int) {
 		in.serving = -1
 		e.set(k, never)
 	}
-	e.reply(i)
+	e.reply(i, j)
 }
 
 // reply sends the reply to a request, or its refusal.
-func (e *Engine) reply(i int32) {
+func (e *Engine) reply(i int32, j *job) {
 	if e.link == 0 {
-		e.replied(i)
+		e.replied(i, j)
 		return
 	}
 	if e.replies.head < 0 {
-		e.dueReply = e.now + e.link
+		e.await(evReply, e.now+e.link)
 	}
 	e.replies.push(e.jobs, i)
 }
 
+// returned has the next reply reach the NIC.
+func (e *Engine) returned() {
+	i := e.replies.pop(e.jobs)
+	e.due[evReply] = never
+	if h := e.replies.head; h >= 0 {
+		e.await(evReply, e.jobs[h].ended+e.link)
+	}
+	e.replied(i, &e.jobs[i])
+}
+
 // replied has the reply to a request reach the NIC.
-func (e *Engine) replied(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) replied(i int32, j *job) {
 	e.tally.replies++
-	w := e.workOf(j)
+	w := &e.work
+	if e.told {
+		w = e.workOf(j)
+	}
 	w.At, w.Held = flow.Instance(j.instance)+1, false
 	e.host.Ended(e.time(), w, j.left)
 	if !j.refused {
@@ -399,32 +404,21 @@ func (e *Engine) replied(i int32) {
 		e.tally.win.replied++
 		whole := e.now - j.came
 		stay := j.ended - j.at
-		e.class(j, stay-j.service, stay, whole)
-		if e.measure {
-			e.instances[j.instance].delays[endToEnd].Add(whole)
+		g := &e.byClass[j.class]
+		late := whole > g.slo
+		g.took(stay-j.service, stay, whole, late)
+		if len(e.byTenant) > 0 {
+			e.byTenant[j.tenant].took(stay-j.service, stay, whole, late)
+		}
+		if e.spans != nil {
+			e.spans[j.instance][endToEnd].Add(whole)
 		}
 	}
-	e.awake(j)
-	e.release(i)
-	if e.host.Held() > 0 {
-		e.retry()
+	if j.client >= 0 {
+		e.awake(j)
 	}
-}
-
-// class counts a reply for its class and its tenant.
-func (e *Engine) class(j *job, waited, stay, whole int64) {
-	g := &e.byClass[j.class]
-	late := int64(0)
-	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
-		late = 1
-	}
-	g.late += late
-	g.took(waited, stay, whole)
-	if len(e.byTenant) > 0 {
-		g = &e.byTenant[j.tenant]
-		g.late += late
-		g.took(waited, stay, whole)
-	}
+	e.release(i, j)
+	e.settle()
 }
 
 // lost counts a request that is in the system no more.
@@ -437,30 +431,28 @@ func (e *Engine) lost(j *job) {
 }
 
 // lose drops a request at the NIC.
-func (e *Engine) lose(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) lose(i int32, j *job) {
 	e.lost(j)
 	j.refused = true
-	e.awake(j)
-	e.release(i)
+	if j.client >= 0 {
+		e.awake(j)
+	}
+	e.release(i, j)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
 // ask again within the same instant, for ever.
 const afterLoss = int64(units.Microsecond)
 
-// awake tells the client that waits for a request, if one does, that it has come to its end.
+// awake tells the client that waits for a request that it has come to its end.
 func (e *Engine) awake(j *job) {
-	if j.client < 0 {
-		return
-	}
 	s := &e.sources[e.classes[j.class].source]
 	t := e.now
 	if j.refused {
 		t += afterLoss
 	}
 	s.think(t, j.client)
-	e.dueSource = e.soonest()
+	e.soonest()
 }
 
 // ask sends a probe to an instance.
@@ -471,7 +463,7 @@ func (e *Engine) ask(k int32) {
 		return
 	}
 	if e.asked.empty() {
-		e.dueProbe = e.now + e.latency + e.link
+		e.await(evProbe, e.now+e.latency+e.link)
 	}
 	e.asked.push(probe{at: e.now + e.latency + e.link, instance: k})
 }
@@ -486,9 +478,9 @@ func (e *Engine) look(k int32) probe {
 func (e *Engine) probed() {
 	p := e.look(e.asked.head().instance)
 	e.asked.pop()
-	e.dueProbe = never
+	e.due[evProbe] = never
 	if !e.asked.empty() {
-		e.dueProbe = e.asked.head().at
+		e.await(evProbe, e.asked.head().at)
 	}
 	p.at = e.now + e.link
 	if e.link == 0 {
@@ -497,7 +489,7 @@ func (e *Engine) probed() {
 		return
 	}
 	if e.answers.empty() {
-		e.dueAnswer = p.at
+		e.await(evAnswer, p.at)
 	}
 	e.answers.push(p)
 }
@@ -506,9 +498,9 @@ func (e *Engine) probed() {
 func (e *Engine) answered() {
 	p := *e.answers.head()
 	e.answers.pop()
-	e.dueAnswer = never
+	e.due[evAnswer] = never
 	if !e.answers.empty() {
-		e.dueAnswer = e.answers.head().at
+		e.await(evAnswer, e.answers.head().at)
 	}
 	e.hear(&p)
 	e.settle()

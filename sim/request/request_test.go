@@ -322,6 +322,7 @@ func TestTournament(t *testing.T) {
 			e.leaves *= 2
 			e.shift++
 		}
+		e.which = 1<<e.shift - 1
 		e.tree = make([]int64, 2*e.leaves)
 		for i := range e.tree {
 			e.tree[i] = never
@@ -343,7 +344,8 @@ func TestTournament(t *testing.T) {
 					best = k
 				}
 			}
-			if at, first := e.first(); at != times[best] || at < never && first != best {
+			if at, first := e.first(); at < e.end && at != times[best] || at >= e.end && times[best] < never ||
+				at < e.end && first != best {
 				t.Fatalf("%v: instance %d at %d", times, first, at)
 			}
 		}
@@ -420,9 +422,9 @@ workload: [{requests: {load: 0.8, classes: [{mean: 10us}]}}]`))
 	steps := func(until units.Time) {
 		ctx, stop := context.WithCancel(context.Background())
 		defer stop()
-		e.dueWindow = int64(until)
+		e.due[evWindow] = int64(until)
 		_ = e.run(ctx, stopping{results.NewMemory(), stop}, nil)
-		e.dueWindow = e.end
+		e.due[evWindow] = e.end
 	}
 	steps(100 * units.Millisecond)
 	before := e.tally.offered
