@@ -17,6 +17,7 @@ type data struct {
 	instances func(each func(*results.Instance) error) error // in the order of the windows; each call reads them again
 	delays    []results.Bucket                               // of the whole run; none if they were not measured
 
+	latencies   func() ([]results.Latency, error)
 	evaluations func() ([]results.Evaluation, error)
 	costs       func() (*results.Costs, error)
 	cost        *results.Costs // what costs gave, where a figure asked for it
@@ -131,7 +132,7 @@ func read(r *results.Record) (data, error) {
 	if err != nil {
 		return d, err
 	}
-	d.evaluations, d.costs = r.Evaluations, r.Costs
+	d.latencies, d.evaluations, d.costs = r.Latencies, r.Evaluations, r.Costs
 	if d.delays, err = r.Buckets("run"); err != nil {
 		return d, fmt.Errorf("record %s: %w", r.Run.Name, err)
 	}

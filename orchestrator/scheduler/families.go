@@ -7,6 +7,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/horus"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/ipipe"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
@@ -39,6 +40,7 @@ var Families = policy.Families[policy.Row]{
 	{Name: "racksched", Rows: racksched.Policies},
 	{Name: "ringleader", Rows: ringleader.Policies},
 	{Name: "prequal", Rows: prequal.Policies},
+	{Name: "ipipe", Rows: ipipe.Policies},
 	{Name: "oracle", Rows: oracle.Policies},
 }
 
