@@ -154,10 +154,11 @@ func (p *probes) pop() { p.first++ }
 
 // Engine is a run of requests. Use New; it is not safe for concurrent use.
 type Engine struct {
-	sc   *scenarios.Scenario
-	host *dispatch.Host
-	now  int64
-	end  int64
+	sc       *scenarios.Scenario
+	host     *dispatch.Host
+	now      int64
+	end      int64
+	patience int // events until the next look at the context
 
 	// The ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it. An end is
 	// the time and, in the lowest shift bits, the instance. One beyond the run's end is never.
