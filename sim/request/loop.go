@@ -322,7 +322,8 @@ func (e *Engine) reach(i int32, j *job) {
 	in.n++
 	in.came++
 	if in.serving < 0 {
-		e.begin(in, i, j)
+		in.serving = i
+		e.begin(int(j.instance), j)
 		return
 	}
 	p := 0
@@ -333,11 +334,10 @@ func (e *Engine) reach(i int32, j *job) {
 	in.queues[p].push(e.jobs, i)
 }
 
-// begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32, j *job) {
-	in.serving = i
+// begin begins the service of a job at an instance.
+func (e *Engine) begin(k int, j *job) {
 	j.ended = e.now + j.service
-	e.set(int(j.instance), j.ended)
+	e.set(k, j.ended)
 }
 
 // finish ends the service of an instance.
@@ -359,20 +359,17 @@ func (e *Engine) finish(k int) {
 		e.spans[k][wait].Add(stay - j.service)
 		e.spans[k][sojourn].Add(stay)
 	}
-	p := 0
+	q := &in.queues[0]
 	if e.levels > 1 {
-		p = max(bits.Len64(in.urgent)-1, 0)
-	}
-	if q := &in.queues[p]; q.head >= 0 {
-		next := q.pop(e.jobs)
-		e.begin(in, next, &e.jobs[next])
-		if q.head < 0 {
+		p := max(bits.Len64(in.urgent)-1, 0)
+		if q = &in.queues[p]; q.head < 0 || e.jobs[q.head].next < 0 {
 			in.urgent &^= 1 << p
 		}
-	} else {
-		in.serving = -1
-		e.set(k, never)
 	}
+	in.serving = q.head
+	next := &e.jobs[max(q.head, noJob)]
+	q.head = next.next
+	e.begin(k, next)
 	e.reply(i, j)
 }
 
