@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Below draws what the generator's IntN does, from the same words: for all small bounds, and for those beyond 2^62, where
-// products are drawn again most.
+// Below draws what the generator's IntN does, from the same words: for all small bounds, and for those beyond 2^62,
+// where products are drawn again most.
 func TestBelowIsIntN(t *testing.T) {
 	bounds := []int{1<<31 - 1, 1 << 31, 3 << 30, 1<<62 - 1, 1 << 62, 1<<62 + 1, 3 << 61, 1<<63 - 1}
 	for n := 1; n < 300; n++ {
