@@ -30,7 +30,7 @@ var engines = map[string]engine{
 	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }, false},
 	"packet": {packet.New, packet.Check, false},
 
-	"request": {nil, request.Check, false},
+	"request": {nil, request.Check, true},
 }
 
 // ErrRefused says, through errors.Is, that a request cannot be carried out as it stands: there is no such engine, or

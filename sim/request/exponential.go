@@ -19,7 +19,7 @@ const (
 
 // layer reaches from 0 to its width, and from low to high. All of the first inside of its places are under the density.
 type layer struct {
-	inside    uint64
+	inside    int64
 	place     float64 // width of one
 	low, high float64
 }
@@ -31,7 +31,7 @@ var ziggurat = func() (z [layers]layer) {
 		width[i] = -numeric.Log(numeric.Exp(-width[i-1]) + layerArea/width[i-1])
 	}
 	for i := range z {
-		z[i] = layer{inside: uint64(width[i+1] / width[i] * places), place: width[i] / places,
+		z[i] = layer{inside: int64(width[i+1] / width[i] * places), place: width[i] / places,
 			low: numeric.Exp(-width[i]), high: numeric.Exp(-width[i+1])}
 	}
 	return z
@@ -40,24 +40,37 @@ var ziggurat = func() (z [layers]layer) {
 // exponential draws from the exponential distribution of mean 1. The lowest 8 bits of a word say the layer, the highest
 // 53 the place.
 func exponential(r *rand.PCG) float64 {
-	for {
-		word := r.Uint64()
-		z, at := &ziggurat[word%layers], word>>11
-		x := float64(float64(at) * z.place)
-		if at < z.inside {
-			return x
-		}
-		if z == &ziggurat[0] {
-			return tail + exponential(r) // the distribution has no memory
-		}
-		if y := float64(r.Uint64()>>11) / places; z.low+float64(y*(z.high-z.low)) < numeric.Exp(-x) {
-			return x
-		}
+	word := r.Uint64()
+	z, at := &ziggurat[word%layers], int64(word>>11)
+	if at < z.inside {
+		return float64(float64(at) * z.place)
 	}
+	return atEdge(r, z, at)
 }
 
+// atEdge goes on with a draw that the inside of its layer does not decide.
+func atEdge(r *rand.PCG, z *layer, at int64) float64 {
+	if z == &ziggurat[0] {
+		return tail + exponential(r) // the distribution has no memory
+	}
+	x := float64(float64(at) * z.place)
+	if y := float64(r.Uint64()>>11) / places; z.low+float64(y*(z.high-z.low)) < numeric.Exp(-x) {
+		return x
+	}
+	return exponential(r)
+}
+
+// longest is the longest time that is drawn.
+const longest = 1 << 62
+
 // span draws an exponentially distributed time of the given mean, rounded down.
-func span(r *rand.PCG, mean int64) int64 { return int64(min(exponential(r)*float64(mean), 1<<62)) }
+func span(r *rand.PCG, mean int64) int64 {
+	x := exponential(r) * float64(mean)
+	if x >= longest {
+		return longest
+	}
+	return int64(x)
+}
 
 // gaps draws the times between the requests of a Poisson process. What is lost by rounding one down is added to the
 // next, so that the rate is exact.
@@ -65,7 +78,7 @@ type gaps struct{ mean, rest float64 } // ps
 
 func (g *gaps) draw(r *rand.PCG) int64 {
 	x := float64(exponential(r)*g.mean) + g.rest
-	if x >= 1<<62 {
+	if x >= longest {
 		return never
 	}
 	whole := int64(x)

@@ -16,16 +16,22 @@ const stopEvery = 1 << 14
 
 // The kinds of events, in their order within an instant.
 const (
-	evService = iota
+	evWindow = iota
+	evFault
+	evService
 	evArrive
 	evProbe
 	evReply
 	evAnswer
+	evReturn
+	evEnter
 	evStage
 	evSource
+	events
 )
 
-// run goes on until the end, or the context's.
+// run goes on until the end, or the context's. Services that end and requests that come are most of what happens, so
+// they are told from the others by two comparisons.
 func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
 	for look := stopEvery; ; look-- {
 		if look == 0 {
@@ -34,28 +40,30 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 				return err
 			}
 		}
-		t, ends := e.first()
-		kind := evService
-		if e.dueArrive < t {
-			t, kind = e.dueArrive, evArrive
+		ends, first := e.services.first()
+		switch {
+		case ends <= e.dueSource && ends < e.dueOther:
+			e.now = ends
+			e.finish(first)
+			continue
+		case e.dueSource < ends && e.dueSource < e.dueOther:
+			e.now = e.dueSource
+			e.come()
+			continue
 		}
-		if e.dueProbe < t {
-			t, kind = e.dueProbe, evProbe
+		kind := evWindow
+		for k, t := range &e.due {
+			if t < e.due[kind] {
+				kind = k
+			}
 		}
-		if e.dueReply < t {
-			t, kind = e.dueReply, evReply
+		e.dueOther = e.due[kind]
+		if min(ends, e.dueSource) < e.dueOther {
+			continue
 		}
-		if e.dueAnswer < t {
-			t, kind = e.dueAnswer, evAnswer
-		}
-		if e.dueStage < t {
-			t, kind = e.dueStage, evStage
-		}
-		if e.dueSource < t {
-			t, kind = e.dueSource, evSource
-		}
-		if e.dueWindow <= t {
-			e.now = e.dueWindow
+		e.now = e.dueOther
+		switch {
+		case kind == evWindow:
 			if err := e.window(rec); err != nil {
 				return err
 			}
@@ -68,33 +76,25 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			e.dueWindow = min(e.now+int64(e.sc.Telemetry.Window), e.end)
-			e.retry()
-			continue
-		}
-		e.now = t
-		switch kind {
-		case evService:
-			e.finish(ends)
-		case evArrive:
-			e.arrive()
-		case evProbe:
-			e.probed()
-		case evReply:
-			i := e.replies.head
-			e.dueReply = never
-			if e.replies.pop(e.jobs); e.replies.head >= 0 {
-				e.dueReply = e.jobs[e.replies.head].ended + e.link
-			}
-			e.replied(i)
-		case evAnswer:
-			e.answered()
-		case evStage:
-			e.staging()
-		case evSource:
-			e.come()
+			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
+			e.retryAll()
+		case kind > evService && ends == e.now:
+			e.finish(first)
+		default:
+			others[kind](e)
 		}
 	}
+}
+
+// others are what happens beside services that end, requests that come, and windows.
+var others = [events]func(*Engine){evFault: (*Engine).fault, evArrive: (*Engine).arrive, evProbe: (*Engine).probed,
+	evReply: (*Engine).returned, evAnswer: (*Engine).answered, evReturn: (*Engine).comeBack, evEnter: (*Engine).entering,
+	evStage: (*Engine).staging}
+
+// await says when the next event of another kind is due.
+func (e *Engine) await(kind int, t int64) {
+	e.due[kind] = t
+	e.dueOther = min(e.dueOther, t)
 }
 
 func (l *list) push(jobs []job, i int32) {
@@ -128,71 +128,101 @@ func (e *Engine) release(i int32) {
 	e.free = i
 }
 
-// come has the next request of the sources come to the NIC.
+// come has the next request of the sources come.
 func (e *Engine) come() {
-	best := 0
-	for s := range e.sources {
-		if e.sources[s].next < e.sources[best].next {
-			best = s
-		}
-	}
-	s := &e.sources[best]
+	s := e.coming
 	i := e.take()
 	j := &e.jobs[i]
-	*j = job{came: e.now, number: flow.ID(e.count & (1<<31 - 1)), session: uint64(e.count), client: -1}
+	j.came, j.number, j.session, j.refused = e.now, flow.ID(e.count&(1<<31-1)), uint64(e.count), false
 	e.count++
 	s.draw(e, j)
 	s.advance(e.now)
-	e.dueSource = e.soonest()
+	e.soonest()
 	e.inside++
 	e.tally.win.offered++
 	e.byClass[j.class].offered++
 	if len(e.byTenant) > 0 {
 		e.byTenant[j.tenant].offered++
 	}
+	if e.trips == nil {
+		e.enter(i, &e.stations[0])
+	} else {
+		e.start(i)
+	}
+}
+
+// enter has a request reach the stage of a NIC, for one of its stations.
+func (e *Engine) enter(i int32, st *station) {
+	n := &e.nodes[st.node]
 	switch {
 	case e.slot == 0:
-		e.decide(i)
-	case e.deciding < 0:
-		e.deciding, e.dueStage = i, max(e.now, e.freeAt)+e.slot
-	case e.staged >= e.queue:
-		e.tally.win.stage++
-		e.lose(i)
+		e.decide(i, st)
+	case n.deciding < 0:
+		e.stageTakes(i, int(st.node))
+	case n.staged >= e.queue:
+		e.lose(i, st, byStage)
 	default:
-		e.stage.push(e.jobs, i)
-		e.staged++
+		n.stage.push(e.jobs, i)
+		n.staged++
 	}
 }
 
-// soonest is when the next request of any source comes.
-func (e *Engine) soonest() int64 {
-	t := never
-	for s := range e.sources {
-		t = min(t, e.sources[s].next)
-	}
-	return t
+// stageTakes has the stage of a node work on a request.
+func (e *Engine) stageTakes(i int32, node int) {
+	n := &e.nodes[node]
+	n.deciding = i
+	e.stages.set(node, max(e.now, n.freeAt)+e.slot)
+	e.nextStage()
 }
 
-// staging decides on the request that the stage has, and takes the next.
+// nextStage says when the next stage is done.
+func (e *Engine) nextStage() {
+	t, _ := e.stages.first()
+	e.await(evStage, t)
+}
+
+// soonest says when the next request of any source comes, and of which. Of several at once, the first comes first.
+func (e *Engine) soonest() {
+	e.dueSource = never
+	for i := range e.sources {
+		if s := &e.sources[i]; s.next < e.dueSource {
+			e.coming, e.dueSource = s, s.next
+		}
+	}
+}
+
+// staging decides on the request that a stage has, and takes the next.
 func (e *Engine) staging() {
-	i := e.deciding
-	e.decide(i)
-	e.deciding, e.dueStage = -1, never
-	if e.staged > 0 {
-		e.deciding = e.stage.pop(e.jobs)
-		e.staged--
-		e.dueStage = max(e.now, e.freeAt) + e.slot
+	_, node := e.stages.first()
+	n := &e.nodes[node]
+	i := n.deciding
+	e.decide(i, e.stationOf(i))
+	n.deciding = -1
+	if n.staged > 0 {
+		n.staged--
+		e.stageTakes(n.stage.pop(e.jobs), node)
+		return
 	}
+	e.stages.set(node, never)
+	e.nextStage()
 }
 
-// workOf is a job as the policy sees it, until the next call.
-func (e *Engine) workOf(j *job) *policy.Work {
+// stationOf is where a request is that is at a NIC.
+func (e *Engine) stationOf(i int32) *station {
+	if e.trips == nil {
+		return &e.stations[0]
+	}
+	return e.stationAt(i)
+}
+
+// workOf is a job as a policy sees it that sees tenants and five-tuples or not, until the next call.
+func (e *Engine) workOf(j *job, tenant, tupled bool) *policy.Work {
 	w := &e.work
 	w.Flow, w.Priority, w.Session = j.number, j.priority, j.session
-	if e.owned {
+	if tenant {
 		w.Tenant = e.tenants[j.tenant]
 	}
-	if e.tupled {
+	if tupled {
 		w.Tuple = tuple(j.session)
 	}
 	return w
@@ -208,46 +238,48 @@ func tuple(session uint64) flow.FiveTuple {
 
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
-// decide asks the policy where a request goes.
-func (e *Engine) decide(i int32) {
-	if e.probing {
-		for _, slot := range e.host.Probes(e.time(), e.workOf(&e.jobs[i])) {
+// decide asks the policy of a station where a request goes.
+func (e *Engine) decide(i int32, st *station) {
+	if st.probing {
+		for _, slot := range st.host.Probes(e.time(), e.workOf(&e.jobs[i], st.owned, st.tupled)) {
 			e.tally.probes++
-			e.ask(int32(e.host.Instances()[slot]) - 1)
+			e.ask(st.first + int32(st.host.Instances()[slot]) - 1)
 		}
-		e.settle()
+		e.retry(st)
 	}
-	w := e.workOf(&e.jobs[i])
-	a := e.host.Dispatch(e.time(), w)
+	w := e.workOf(&e.jobs[i], st.owned, st.tupled)
+	a := st.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
-		if !e.host.Hold(e.time(), w, i) {
-			e.tally.win.rejected++
-			e.lose(i)
+		if !st.host.Hold(e.time(), w, i) {
+			e.lose(i, st, byRejection)
 		}
-		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
+		e.tally.mostHeld = max(e.tally.mostHeld, st.host.Held())
 		return
 	}
-	e.carry(i, a)
+	e.carry(i, st, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, a policy.Answer) {
+func (e *Engine) carry(i int32, st *station, a policy.Answer) {
 	if a.Verdict == policy.Drop {
-		e.tally.win.rejected++
-		e.lose(i)
+		e.lose(i, st, byRejection)
 		return
 	}
 	passes := int(a.Passes)
 	e.tally.placed++
-	e.tally.win.sent++
+	e.tally.sent++
 	delay := e.latency + e.link
 	if passes > 0 {
 		e.tally.passes += uint64(passes)
-		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
+		n := &e.nodes[st.node]
+		n.freeAt = max(n.freeAt, e.now) + int64(passes)*e.slot
 		delay += int64(passes) * e.pass
 	}
+	if e.trips != nil {
+		e.trips[i].where = placed
+	}
 	j := &e.jobs[i]
-	j.instance = uint16(e.host.Instances()[a.Slot] - 1)
+	j.instance = uint16(st.first + int32(st.host.Instances()[a.Slot]) - 1)
 	j.at = e.now + delay
 	if delay == 0 {
 		e.reach(i)
@@ -257,42 +289,55 @@ func (e *Engine) carry(i int32, a policy.Answer) {
 		e.flights = append(e.flights, empty)
 	}
 	e.flights[passes].push(e.jobs, i)
-	e.dueArrive = min(e.dueArrive, j.at)
+	e.await(evArrive, min(e.due[evArrive], j.at))
 }
 
-// retry tries what is held, since something has changed.
-func (e *Engine) retry() {
-	if e.retrying || e.host.Held() == 0 {
+// retry tries what a station holds, since something has changed.
+func (e *Engine) retry(st *station) {
+	if st.retrying || st.host.Held() == 0 {
 		return
 	}
-	e.retrying = true
+	st.retrying = true
 	for {
-		i, _, a, ok := e.host.Next(e.time())
+		i, _, a, ok := st.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, a)
+		e.carry(i, st, a)
 	}
-	e.retrying = false
+	st.retrying = false
+}
+
+// retryAll tries all that is held.
+func (e *Engine) retryAll() {
+	e.retryDispatchers()
+	for s := range e.stations {
+		e.retry(&e.stations[s])
+	}
 }
 
 // arrive has the next request reach its instance. Of several at once, the one with fewer passes is first.
 func (e *Engine) arrive() {
 	first := -1
 	for p := range e.flights {
-		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.dueArrive {
+		if h := e.flights[p].head; h >= 0 && e.jobs[h].at == e.now {
 			first = p
 			break
 		}
 	}
 	i := e.flights[first].pop(e.jobs)
-	e.dueArrive = never
+	e.nextFlight()
+	e.reach(i)
+}
+
+// nextFlight says when the next request reaches its instance.
+func (e *Engine) nextFlight() {
+	e.due[evArrive] = never
 	for p := range e.flights {
 		if h := e.flights[p].head; h >= 0 {
-			e.dueArrive = min(e.dueArrive, e.jobs[h].at)
+			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
-	e.reach(i)
 }
 
 // changing says that the number of jobs at an instance is about to change.
@@ -308,11 +353,10 @@ func (e *Engine) reach(i int32) {
 	j := &e.jobs[i]
 	in := &e.instances[j.instance]
 	in.offered++
-	if in.n >= e.room {
+	if in.n >= e.stations[in.station].room {
 		in.dropped++
-		e.tally.win.instance++
-		e.lost(j)
-		j.refused, j.left, j.ended = true, in.n, e.now
+		e.lost(i, byInstance)
+		j.left, j.ended = in.n, e.now
 		e.reply(i)
 		return
 	}
@@ -325,7 +369,7 @@ func (e *Engine) reach(i int32) {
 		return
 	}
 	p := 0
-	if e.levels > 1 {
+	if len(in.queues) > 1 {
 		p = int(j.priority)
 		in.urgent |= 1 << p
 	}
@@ -337,7 +381,7 @@ func (e *Engine) begin(in *instance, i int32) {
 	j := &e.jobs[i]
 	in.serving = i
 	j.ended = e.now + j.service
-	e.set(int(j.instance), j.ended)
+	e.services.set(int(j.instance), j.ended)
 }
 
 // finish ends the service of an instance.
@@ -348,10 +392,10 @@ func (e *Engine) finish(k int) {
 	e.changing(in)
 	in.n--
 	in.done++
-	in.busy += e.now - max(e.now-j.service, e.began)
+	in.busy += min(j.service, e.now-e.began)
 	stay := e.now - j.at
 	in.stays.Add(uint64(stay))
-	if e.probing {
+	if in.lately != nil {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
@@ -360,7 +404,7 @@ func (e *Engine) finish(k int) {
 		in.delays[sojourn].Add(stay)
 	}
 	p := 0
-	if e.levels > 1 {
+	if len(in.queues) > 1 {
 		p = max(bits.Len64(in.urgent)-1, 0)
 	}
 	if q := &in.queues[p]; q.head >= 0 {
@@ -370,7 +414,7 @@ func (e *Engine) finish(k int) {
 		}
 	} else {
 		in.serving = -1
-		e.set(k, never)
+		e.services.set(k, never)
 	}
 	e.reply(i)
 }
@@ -382,33 +426,63 @@ func (e *Engine) reply(i int32) {
 		return
 	}
 	if e.replies.head < 0 {
-		e.dueReply = e.now + e.link
+		e.await(evReply, e.now+e.link)
 	}
 	e.replies.push(e.jobs, i)
+}
+
+// returned has the next reply reach its NIC.
+func (e *Engine) returned() {
+	i := e.replies.pop(e.jobs)
+	e.nextReply()
+	e.replied(i)
+}
+
+// nextReply says when the next reply reaches its NIC.
+func (e *Engine) nextReply() {
+	e.due[evReply] = never
+	if h := e.replies.head; h >= 0 {
+		e.await(evReply, e.jobs[h].ended+e.link)
+	}
 }
 
 // replied has the reply to a request reach the NIC.
 func (e *Engine) replied(i int32) {
 	j := &e.jobs[i]
+	in := &e.instances[j.instance]
+	st := &e.stations[in.station]
 	e.tally.replies++
-	w := e.workOf(j)
-	w.At, w.Held = flow.Instance(j.instance)+1, false
-	e.host.Ended(e.time(), w, j.left)
-	if !j.refused {
-		e.inside--
-		e.tally.win.replied++
-		whole := e.now - j.came
-		stay := j.ended - j.at
-		e.class(j, stay-j.service, stay, whole)
-		if e.measure {
-			e.instances[j.instance].delays[endToEnd].Add(whole)
+	w := e.workOf(j, st.owned, st.tupled)
+	w.At, w.Held = st.local(j.instance), false
+	st.host.Ended(e.time(), w, j.left)
+	if e.trips != nil {
+		e.served(i, st)
+	} else {
+		if !j.refused {
+			stay, whole := j.ended-j.at, e.now-j.came
+			if e.measure {
+				in.delays[endToEnd].Add(whole)
+			}
+			e.done(j, stay-j.service, stay, whole)
 		}
+		e.close(i)
 	}
-	e.awake(j)
+	if st.host.Held() > 0 {
+		e.retry(st)
+	}
+}
+
+// done counts a request that has been replied to.
+func (e *Engine) done(j *job, waited, stay, whole int64) {
+	e.inside--
+	e.tally.win.replied++
+	e.class(j, waited, stay, whole)
+}
+
+// close ends what there is of a request that was replied to or lost, as whoever sent it hears of that.
+func (e *Engine) close(i int32) {
+	e.awake(&e.jobs[i])
 	e.release(i)
-	if e.host.Held() > 0 {
-		e.retry()
-	}
 }
 
 // class counts a reply for its class and its tenant.
@@ -428,21 +502,29 @@ func (e *Engine) class(j *job, waited, stay, whole int64) {
 }
 
 // lost counts a request that is in the system no more.
-func (e *Engine) lost(j *job) {
+func (e *Engine) lost(i int32, why cause) {
+	j := &e.jobs[i]
+	j.refused = true
 	e.inside--
+	e.tally.win.lost[why]++
 	e.byClass[j.class].dropped++
 	if len(e.byTenant) > 0 {
 		e.byTenant[j.tenant].dropped++
 	}
+	if e.trips != nil {
+		e.lostAt(i, why)
+	}
 }
 
-// lose drops a request at the NIC.
-func (e *Engine) lose(i int32) {
-	j := &e.jobs[i]
-	e.lost(j)
-	j.refused = true
-	e.awake(j)
-	e.release(i)
+// lose drops a request at a NIC.
+func (e *Engine) lose(i int32, st *station, why cause) {
+	e.lost(i, why)
+	if e.trips != nil {
+		st.has--
+		e.leave(i)
+		return
+	}
+	e.close(i)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
@@ -460,7 +542,7 @@ func (e *Engine) awake(j *job) {
 		t += afterLoss
 	}
 	s.think(t, j.client)
-	e.dueSource = e.soonest()
+	e.soonest()
 }
 
 // ask sends a probe to an instance.
@@ -471,7 +553,7 @@ func (e *Engine) ask(k int32) {
 		return
 	}
 	if e.asked.empty() {
-		e.dueProbe = e.now + e.latency + e.link
+		e.await(evProbe, e.now+e.latency+e.link)
 	}
 	e.asked.push(probe{at: e.now + e.latency + e.link, instance: k})
 }
@@ -486,18 +568,14 @@ func (e *Engine) look(k int32) probe {
 func (e *Engine) probed() {
 	p := e.look(e.asked.head().instance)
 	e.asked.pop()
-	e.dueProbe = never
-	if !e.asked.empty() {
-		e.dueProbe = e.asked.head().at
-	}
+	e.await(evProbe, e.asked.next())
 	p.at = e.now + e.link
 	if e.link == 0 {
-		e.hear(&p)
-		e.settle()
+		e.heard(&p)
 		return
 	}
 	if e.answers.empty() {
-		e.dueAnswer = p.at
+		e.await(evAnswer, p.at)
 	}
 	e.answers.push(p)
 }
@@ -506,22 +584,18 @@ func (e *Engine) probed() {
 func (e *Engine) answered() {
 	p := *e.answers.head()
 	e.answers.pop()
-	e.dueAnswer = never
-	if !e.answers.empty() {
-		e.dueAnswer = e.answers.head().at
-	}
-	e.hear(&p)
-	e.settle()
+	e.await(evAnswer, e.answers.next())
+	e.heard(&p)
+}
+
+// heard is hear, and tries what is held.
+func (e *Engine) heard(p *probe) {
+	e.hear(p)
+	e.retry(&e.stations[e.instances[p.instance].station])
 }
 
 func (e *Engine) hear(p *probe) {
 	e.tally.answers++
-	e.host.Probed(e.time(), flow.Instance(p.instance+1), p.queue, p.delay)
-}
-
-// settle tries what is held after probes were heard of.
-func (e *Engine) settle() {
-	if e.host.Held() > 0 {
-		e.retry()
-	}
+	st := &e.stations[e.instances[p.instance].station]
+	st.host.Probed(e.time(), st.local(uint16(p.instance)), p.queue, p.delay)
 }

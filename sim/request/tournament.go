@@ -1,0 +1,58 @@
+package request
+
+import (
+	"fmt"
+
+	"github.com/smartinco/smartinco/units"
+)
+
+// tournament finds the earliest of many times: leaf i of leaves is that of contestant i, a node the lesser of the two
+// below it. An entry is a time and, in the lowest shift bits, the contestant. A time beyond the end is never.
+type tournament struct {
+	tree   []int64
+	leaves int
+	shift  int
+	which  int64 // the lowest shift bits
+	end    int64
+}
+
+func newTournament(n int, end int64) (t tournament, err error) {
+	t.leaves, t.end = 1, end
+	for t.leaves < n {
+		t.leaves *= 2
+		t.shift++
+	}
+	t.which = 1<<t.shift - 1
+	if end > never>>t.shift {
+		return t, fmt.Errorf("duration: %v with %d instances, want at most %v", units.Time(end), n,
+			units.Time(never>>t.shift))
+	}
+	t.tree = make([]int64, 2*t.leaves)
+	for i := range t.tree {
+		t.tree[i] = never
+	}
+	return t, nil
+}
+
+// set says when the contestant's event is.
+func (t *tournament) set(i int, at int64) {
+	tree := t.tree
+	p := t.leaves + i
+	key := never
+	if at < t.end {
+		key = at<<(t.shift&63) | int64(i)
+	}
+	tree[p] = key
+	for p > 1 { // to the top in any case: where a node stays as it is cannot be foreseen, and a guess costs more
+		key = min(key, tree[p^1])
+		p >>= 1
+		tree[p] = key
+	}
+}
+
+// first is when the earliest event is, and whose; of several at once, the lowest contestant's. It is not before the end
+// if there is none.
+func (t *tournament) first() (at int64, i int) {
+	key := t.tree[1]
+	return key >> (t.shift & 63), int(key & t.which)
+}
