@@ -236,6 +236,7 @@ type Estimator interface{ Demand() float64 }
 // Env is what a policy is made with.
 type Env struct {
 	Rand   *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
+	Source *rand.PCG  // what Rand draws from, for a policy of scheduling
 	Ties   Ties
 	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
 	Unit   Unit     // what it will decide on: Flows or Requests
@@ -251,11 +252,19 @@ func DrawnTies(r *rand.Rand) Ties { return Ties{r} }
 // with the same chance.
 func (t Ties) Wins(n int) bool { return t.rand != nil && t.rand.IntN(n) == 0 }
 
-// Stateless is embedded by a policy that need not be told anything.
+// Stateless is embedded by a policy that need not be told anything, and has no Observe of its own.
 type Stateless struct{}
 
 // Observe does nothing.
 func (Stateless) Observe(*Event, *View) {}
+
+func (Stateless) untold() {}
+
+// Told reports whether a policy is to be told of events: whether it is not Stateless.
+func Told(p Policy) bool {
+	_, stateless := p.(interface{ untold() })
+	return !stateless
+}
 
 // PerSlot is a column of a policy's own that is kept in step with the View's rows.
 type PerSlot[T any] []T

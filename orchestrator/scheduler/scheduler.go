@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/smartinco/smartinco/numeric"
@@ -60,8 +61,8 @@ func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Schedul
 // Make makes the policy alone, for units of a kind on which it decides, Flows or Requests. Its random streams are those
 // of the seed; counts are its own counters, to which it adds.
 func Make(row *policy.Row, o Options, unit policy.Unit, seed uint64) (p policy.Policy, counts []uint64, err error) {
-	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Unit: unit,
-		Counts: make([]uint64, len(row.Counters))}
+	source := numeric.Streams("scheduler/policy/"+row.Name).At(seed, 0)
+	env := policy.Env{Rand: rand.New(source), Source: source, Unit: unit, Counts: make([]uint64, len(row.Counters))}
 	if o.Ties == "random" {
 		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
 	}
@@ -82,19 +83,24 @@ func (s *Scheduler) Ruleless() bool { return s.ruleless }
 
 // Decide says what becomes of a unit of work, and why. log asks for the candidates.
 func (s *Scheduler) Decide(w *policy.Work, v *policy.View, log bool) (a policy.Answer, reason string) {
-	if len(v.IDs) == 0 {
-		s.weighed.Ratings = s.weighed.Ratings[:0]
-		a = policy.Answer{Verdict: s.noTarget, Why: uint8(len(s.row.Reasons))}
-		if s.noTarget == policy.Drop {
-			a.Why++
-		}
-		return a, s.reasons[a.Why]
-	}
-	var weighed *policy.Weighed
 	if log {
 		s.weighed.Ratings = s.weighed.Ratings[:0]
-		weighed = &s.weighed
 	}
-	a = s.Pick(w, v, weighed)
+	if log && len(v.IDs) > 0 {
+		a = s.Pick(w, v, &s.weighed)
+	} else {
+		a = s.Answer(w, v)
+	}
 	return a, s.reasons[a.Why]
+}
+
+// Answer is Decide without the reason, and without a log.
+func (s *Scheduler) Answer(w *policy.Work, v *policy.View) policy.Answer {
+	switch {
+	case len(v.IDs) > 0:
+		return s.Pick(w, v, nil)
+	case s.noTarget == policy.Drop:
+		return policy.Answer{Verdict: policy.Drop, Why: uint8(len(s.row.Reasons) + 1)}
+	}
+	return policy.Answer{Verdict: policy.Hold, Why: uint8(len(s.row.Reasons))}
 }

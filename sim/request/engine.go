@@ -32,6 +32,10 @@ type job struct {
 	refused  bool // by its instance, which was full
 }
 
+// noJob is the job that an instance begins when it has no other: it outlasts the run. So whether one has another, which
+// nothing foretells, is no branch.
+const noJob = 0
+
 // list is jobs in order.
 type list struct{ head, tail int32 }
 
@@ -42,6 +46,7 @@ type instance struct {
 	n       int32 // jobs in system
 	serving int32 // job; -1 if idle
 	station int32
+	room    int32 // most jobs
 	urgent  uint64
 	queues  []list // by priority; one with vnf.queue: fifo. Bit p of urgent says that queue p holds any
 
@@ -53,8 +58,7 @@ type instance struct {
 	busy                   int64 // time in this window, of services that have ended
 	came                   int64 // accepted, in all
 
-	delays [kinds]packet.Spans // with measure.delay: instances
-	lately []int64             // for probes: see latency
+	lately []int64 // for probes: see latency
 }
 
 // latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
@@ -95,6 +99,7 @@ var kindNames = [kinds]string{"wait", "sojourn", "end-to-end"}
 // group is what became of the requests of a class or of a tenant.
 type group struct {
 	offered, replied, dropped, late int64
+	slo                             int64 // of a class; never if it has none
 
 	// The delays. Of a request that was nowhere but at its instance, the sojourn is the end-to-end time as well, and is
 	// counted once. The sojourns of the others are apart, in slow.
@@ -103,8 +108,11 @@ type group struct {
 }
 
 // took counts a reply.
-func (g *group) took(waited, stay, whole int64) {
+func (g *group) took(waited, stay, whole int64, late bool) {
 	g.replied++
+	if late {
+		g.late++
+	}
 	g.delays[wait].Add(waited)
 	if stay == whole {
 		g.delays[sojourn].Add(stay)
@@ -164,7 +172,6 @@ type station struct {
 	node    int32
 	service int32
 	first   int32 // of its instances, whose numbers follow each other
-	room    int32
 	has     int32 // requests of a rack or a chain that came to the NIC for it, and that it has not replied to
 	levels  int
 
@@ -186,9 +193,10 @@ type node struct {
 
 // Engine is a run of requests. Use New; it is not safe for concurrent use.
 type Engine struct {
-	sc  *scenarios.Scenario
-	now int64
-	end int64
+	sc       *scenarios.Scenario
+	now      int64
+	end      int64
+	patience int // events until the next look at the context
 
 	services  tournament // the ends of the instances' services
 	stages    tournament // the ends of the stages' work
@@ -209,10 +217,10 @@ type Engine struct {
 	byClass   []group
 	byTenant  []group // empty where there is one tenant
 	instances []instance
-	stations  []station // node by node
+	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
+	stations  []station             // node by node
 	nodes     []node
-	network   // empty where there is one station
-	measure   bool
+	network   // empty where there is one NIC without services
 
 	slot    int64 // of a stage, a pass; 0 for no limit
 	latency int64
@@ -282,7 +290,7 @@ func New(sc *scenarios.Scenario) (*Engine, error) { return Under(sc, nil, nil) }
 // Under is New under policies that need not be in the table: of each station, and of a rack's dispatcher; nil for those
 // of the scenario.
 func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
-	e := &Engine{sc: sc, end: int64(sc.Duration), free: -1, measure: sc.Measure.Delay != "none", replies: empty,
+	e := &Engine{sc: sc, end: int64(sc.Duration), free: -1, replies: empty,
 		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
 		queue: sc.NIC.DispatchQueue}
 	if r := sc.NIC.DispatchRate; r > 0 {
@@ -294,6 +302,7 @@ func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, err
 	}
+	e.jobs = []job{noJob: {service: e.end, next: -1}}
 	if err := e.build(station); err != nil {
 		return nil, err
 	}
@@ -306,6 +315,9 @@ func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
 	}
 	if e.stages, err = newTournament(len(e.nodes), e.end); err != nil {
 		return nil, err
+	}
+	if sc.Measure.Delay != "none" {
+		e.spans = make([][kinds]packet.Spans, len(e.instances))
 	}
 	e.due[evWindow] = min(int64(sc.Telemetry.Window), e.end)
 	return e, nil
@@ -330,9 +342,8 @@ func (e *Engine) build(row *policy.Row) error {
 			}
 			e.nodes[n].stations[s] = int32(len(e.stations))
 			e.stations = append(e.stations, station{host: host, node: int32(n), service: int32(s),
-				room: int32(chain[s].Buffer), levels: e.levelsOf(chain[s].Queue),
-				told: true, tupled: host.Row().Tuple, owned: host.Row().Tenant, probing: host.Probing()})
-			e.equip(&e.stations[len(e.stations)-1], chain[s].Instances)
+				levels: e.levelsOf(chain[s].Queue), told: host.Told(), tupled: host.Row().Tuple, owned: host.Row().Tenant, probing: host.Probing()})
+			e.equip(&e.stations[len(e.stations)-1], chain[s].Instances, int32(chain[s].Buffer))
 		}
 	}
 	for i := range e.stations {
@@ -353,7 +364,7 @@ func (e *Engine) levelsOf(queue string) int {
 }
 
 // equip gives a station its instances.
-func (e *Engine) equip(st *station, n int) {
+func (e *Engine) equip(st *station, n int, room int32) {
 	st.first = int32(len(e.instances))
 	st.sent, st.back = make([]float64, n), make([]float64, n)
 	queues := make([]list, n*st.levels)
@@ -365,7 +376,7 @@ func (e *Engine) equip(st *station, n int) {
 		lately = make([]int64, n*occupancies)
 	}
 	for i := range n {
-		in := instance{serving: -1, station: int32(len(e.stations) - 1),
+		in := instance{serving: -1, station: int32(len(e.stations) - 1), room: room,
 			queues: queues[i*st.levels : (i+1)*st.levels : (i+1)*st.levels]}
 		if st.probing {
 			in.lately = lately[i*occupancies : (i+1)*occupancies]

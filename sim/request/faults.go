@@ -31,13 +31,13 @@ var faultsOf = [...]func(*Engine, *fault){nodeUp: (*Engine).rise, dispatcherUp: 
 // schedule lists what will happen. Faults of one kind on one node that overlap are one, until the last is over.
 func (e *Engine) schedule() {
 	for n := range e.nodes {
-		for _, s := range e.spans("node-death", n+1) {
+		for _, s := range e.timesOf("node-death", n+1) {
 			e.faults = append(e.faults, fault{at: s.from, what: nodeDown, node: n},
 				fault{at: s.to, what: nodeUp, node: n},
 				fault{at: after(s.from, int64(e.sc.Nodes.Detection)), what: detected, node: n, since: s.from})
 		}
 	}
-	for _, s := range e.spans("dispatcher-death", 1) {
+	for _, s := range e.timesOf("dispatcher-death", 1) {
 		e.faults = append(e.faults, fault{at: s.from, what: dispatcherDown}, fault{at: s.to, what: dispatcherUp})
 	}
 	e.faults = slices.DeleteFunc(e.faults, func(f fault) bool { return f.at >= e.end })
@@ -55,8 +55,8 @@ func (e *Engine) nextFault() {
 
 type timeSpan struct{ from, to int64 }
 
-// spans are the times for which a fault of a kind is there, in order and apart from each other.
-func (e *Engine) spans(kind string, node int) (all []timeSpan) {
+// timesOf are the times for which a fault of a kind is there, in order and apart from each other.
+func (e *Engine) timesOf(kind string, node int) (all []timeSpan) {
 	some := slices.DeleteFunc(slices.Clone(e.sc.Faults), func(f scenarios.Fault) bool {
 		return f.Kind != kind || f.Node != node
 	})
@@ -155,12 +155,13 @@ func (e *Engine) residents(node int) (all []int32) {
 
 // drop loses a request that a dead node has, and tells the policy that had placed it.
 func (e *Engine) drop(i int32) {
-	st := e.stationAt(i)
-	if !e.jobs[i].refused {
-		e.lost(i, byInstance)
+	j := &e.jobs[i]
+	st := e.stationAt(i, j)
+	if !j.refused {
+		e.lost(i, j, byInstance)
 	}
 	if e.trips[i].where == placed {
-		w := e.workOf(&e.jobs[i], st.owned, st.tupled)
+		w := e.workOf(j, st.owned, st.tupled)
 		w.At, w.Held = 0, false
 		st.host.Ended(e.time(), w, 0)
 	}
@@ -211,7 +212,7 @@ func (e *Engine) mourn(i int32) {
 	w := e.workOf(&e.jobs[i], d.owned, d.tupled)
 	w.At, w.Held = 0, false
 	d.host.Ended(e.time(), w, 0)
-	e.finished(i)
+	e.finished(i, &e.jobs[i])
 }
 
 // detect has the dispatcher see that a node died. If that is back already, it is taken in anew.
@@ -282,7 +283,7 @@ func (e *Engine) behead(*fault) {
 			if !ok {
 				break
 			}
-			e.refuse(i, byLink)
+			e.refuse(i, &e.jobs[i], byLink)
 		}
 	}
 	for n := range e.nodes {

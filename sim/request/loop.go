@@ -30,40 +30,45 @@ const (
 	events
 )
 
-// run goes on until the end, or the context's. Services that end and requests that come are most of what happens, so
-// they are told from the others by two comparisons.
-func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
-	for look := stopEvery; ; look-- {
-		if look == 0 {
-			look = stopEvery
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
+// usual goes on with services that end and requests that come, which are most of what happens, until something else is
+// due or it is time to look at the context.
+func (e *Engine) usual() {
+	for ; e.patience > 0; e.patience-- {
 		ends, first := e.services.first()
 		switch {
 		case ends <= e.dueSource && ends < e.dueOther:
 			e.now = ends
 			e.finish(first)
-			continue
 		case e.dueSource < ends && e.dueSource < e.dueOther:
 			e.now = e.dueSource
 			e.come()
-			continue
+		default:
+			return
 		}
-		kind := evWindow
-		for k, t := range &e.due {
-			if t < e.due[kind] {
-				kind = k
+	}
+}
+
+// run goes on until the end, or the context's.
+func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
+	for {
+		if e.usual(); e.patience == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-		}
-		e.dueOther = e.due[kind]
-		if min(ends, e.dueSource) < e.dueOther {
+			e.patience = stopEvery
 			continue
 		}
-		e.now = e.dueOther
-		switch {
-		case kind == evWindow:
+		e.patience--
+		ends, first := e.services.first()
+		due := &e.due
+		t := min(due[evWindow], due[evFault], due[evArrive], due[evProbe], due[evReply], due[evAnswer], due[evReturn],
+			due[evEnter], due[evStage])
+		if e.dueOther = t; min(ends, e.dueSource) < t {
+			continue
+		}
+		e.now = t
+		switch t {
+		case due[evWindow]:
 			if err := e.window(rec); err != nil {
 				return err
 			}
@@ -78,18 +83,27 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			}
 			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
 			e.retryAll()
-		case kind > evService && ends == e.now:
+		case due[evFault]:
+			e.fault()
+		case ends:
 			e.finish(first)
-		default:
-			others[kind](e)
+		case due[evArrive]:
+			e.arrive()
+		case due[evProbe]:
+			e.probed()
+		case due[evReply]:
+			e.returned()
+		case due[evAnswer]:
+			e.answered()
+		case due[evReturn]:
+			e.comeBack()
+		case due[evEnter]:
+			e.entering()
+		case due[evStage]:
+			e.staging()
 		}
 	}
 }
-
-// others are what happens beside services that end, requests that come, and windows.
-var others = [events]func(*Engine){evFault: (*Engine).fault, evArrive: (*Engine).arrive, evProbe: (*Engine).probed,
-	evReply: (*Engine).returned, evAnswer: (*Engine).answered, evReturn: (*Engine).comeBack, evEnter: (*Engine).entering,
-	evStage: (*Engine).staging}
 
 // await says when the next event of another kind is due.
 func (e *Engine) await(kind int, t int64) {
@@ -123,8 +137,8 @@ func (e *Engine) take() int32 {
 	return int32(len(e.jobs) - 1)
 }
 
-func (e *Engine) release(i int32) {
-	e.jobs[i].next = e.free
+func (e *Engine) release(i int32, j *job) {
+	j.next = e.free
 	e.free = i
 }
 
@@ -136,31 +150,37 @@ func (e *Engine) come() {
 	j.came, j.number, j.session, j.refused = e.now, flow.ID(e.count&(1<<31-1)), uint64(e.count), false
 	e.count++
 	s.draw(e, j)
-	s.advance(e.now)
-	e.soonest()
+	if s.advance(e.now); len(e.sources) > 1 {
+		e.soonest()
+	} else {
+		e.dueSource = s.next
+	}
 	e.inside++
 	e.tally.win.offered++
 	e.byClass[j.class].offered++
 	if len(e.byTenant) > 0 {
 		e.byTenant[j.tenant].offered++
 	}
-	if e.trips == nil {
-		e.enter(i, &e.stations[0])
-	} else {
-		e.start(i)
+	switch {
+	case e.trips != nil:
+		e.start(i, j)
+	case e.slot == 0:
+		e.decide(i, j, &e.stations[0])
+	default:
+		e.enter(i, j, &e.stations[0])
 	}
 }
 
 // enter has a request reach the stage of a NIC, for one of its stations.
-func (e *Engine) enter(i int32, st *station) {
+func (e *Engine) enter(i int32, j *job, st *station) {
 	n := &e.nodes[st.node]
 	switch {
 	case e.slot == 0:
-		e.decide(i, st)
+		e.decide(i, j, st)
 	case n.deciding < 0:
 		e.stageTakes(i, int(st.node))
 	case n.staged >= e.queue:
-		e.lose(i, st, byStage)
+		e.lose(i, j, st, byStage)
 	default:
 		n.stage.push(e.jobs, i)
 		n.staged++
@@ -196,7 +216,8 @@ func (e *Engine) staging() {
 	_, node := e.stages.first()
 	n := &e.nodes[node]
 	i := n.deciding
-	e.decide(i, e.stationOf(i))
+	j := &e.jobs[i]
+	e.decide(i, j, e.stationOf(i, j))
 	n.deciding = -1
 	if n.staged > 0 {
 		n.staged--
@@ -208,11 +229,11 @@ func (e *Engine) staging() {
 }
 
 // stationOf is where a request is that is at a NIC.
-func (e *Engine) stationOf(i int32) *station {
+func (e *Engine) stationOf(i int32, j *job) *station {
 	if e.trips == nil {
 		return &e.stations[0]
 	}
-	return e.stationAt(i)
+	return e.stationAt(i, j)
 }
 
 // workOf is a job as a policy sees it that sees tenants and five-tuples or not, until the next call.
@@ -239,30 +260,30 @@ func tuple(session uint64) flow.FiveTuple {
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
 // decide asks the policy of a station where a request goes.
-func (e *Engine) decide(i int32, st *station) {
+func (e *Engine) decide(i int32, j *job, st *station) {
 	if st.probing {
-		for _, slot := range st.host.Probes(e.time(), e.workOf(&e.jobs[i], st.owned, st.tupled)) {
+		for _, slot := range st.host.Probes(e.time(), e.workOf(j, st.owned, st.tupled)) {
 			e.tally.probes++
 			e.ask(st.first + int32(st.host.Instances()[slot]) - 1)
 		}
 		e.retry(st)
 	}
-	w := e.workOf(&e.jobs[i], st.owned, st.tupled)
+	w := e.workOf(j, st.owned, st.tupled)
 	a := st.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
 		if !st.host.Hold(e.time(), w, i) {
-			e.lose(i, st, byRejection)
+			e.lose(i, j, st, byRejection)
 		}
 		e.tally.mostHeld = max(e.tally.mostHeld, st.host.Held())
 		return
 	}
-	e.carry(i, st, a)
+	e.carry(i, j, st, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, st *station, a policy.Answer) {
+func (e *Engine) carry(i int32, j *job, st *station, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
-		e.lose(i, st, byRejection)
+		e.lose(i, j, st, byRejection)
 		return
 	}
 	passes := int(a.Passes)
@@ -278,11 +299,10 @@ func (e *Engine) carry(i int32, st *station, a policy.Answer) {
 	if e.trips != nil {
 		e.trips[i].where = placed
 	}
-	j := &e.jobs[i]
-	j.instance = uint16(st.first + int32(st.host.Instances()[a.Slot]) - 1)
+	j.instance = uint16(st.first + int32(w.At) - 1)
 	j.at = e.now + delay
 	if delay == 0 {
-		e.reach(i)
+		e.reach(i, j)
 		return
 	}
 	for len(e.flights) <= passes {
@@ -299,11 +319,11 @@ func (e *Engine) retry(st *station) {
 	}
 	st.retrying = true
 	for {
-		i, _, a, ok := st.host.Next(e.time())
+		i, w, a, ok := st.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, st, a)
+		e.carry(i, &e.jobs[i], st, w, a)
 	}
 	st.retrying = false
 }
@@ -327,7 +347,7 @@ func (e *Engine) arrive() {
 	}
 	i := e.flights[first].pop(e.jobs)
 	e.nextFlight()
-	e.reach(i)
+	e.reach(i, &e.jobs[i])
 }
 
 // nextFlight says when the next request reaches its instance.
@@ -349,15 +369,14 @@ func (e *Engine) changing(in *instance) {
 }
 
 // reach has a request reach its instance.
-func (e *Engine) reach(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
-	if in.n >= e.stations[in.station].room {
+	if in.n >= in.room {
 		in.dropped++
-		e.lost(i, byInstance)
+		e.lost(i, j, byInstance)
 		j.left, j.ended = in.n, e.now
-		e.reply(i)
+		e.reply(i, j)
 		return
 	}
 	e.changing(in)
@@ -365,7 +384,8 @@ func (e *Engine) reach(i int32) {
 	in.n++
 	in.came++
 	if in.serving < 0 {
-		e.begin(in, i)
+		in.serving = i
+		e.begin(int(j.instance), j)
 		return
 	}
 	p := 0
@@ -376,12 +396,10 @@ func (e *Engine) reach(i int32) {
 	in.queues[p].push(e.jobs, i)
 }
 
-// begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32) {
-	j := &e.jobs[i]
-	in.serving = i
+// begin begins the service of a job at an instance.
+func (e *Engine) begin(k int, j *job) {
 	j.ended = e.now + j.service
-	e.services.set(int(j.instance), j.ended)
+	e.services.set(k, j.ended)
 }
 
 // finish ends the service of an instance.
@@ -399,30 +417,28 @@ func (e *Engine) finish(k int) {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
-	if e.measure {
-		in.delays[wait].Add(stay - j.service)
-		in.delays[sojourn].Add(stay)
+	if e.spans != nil {
+		e.spans[k][wait].Add(stay - j.service)
+		e.spans[k][sojourn].Add(stay)
 	}
-	p := 0
+	q := &in.queues[0]
 	if len(in.queues) > 1 {
-		p = max(bits.Len64(in.urgent)-1, 0)
-	}
-	if q := &in.queues[p]; q.head >= 0 {
-		e.begin(in, q.pop(e.jobs))
-		if q.head < 0 {
+		p := max(bits.Len64(in.urgent)-1, 0)
+		if q = &in.queues[p]; q.head < 0 || e.jobs[q.head].next < 0 {
 			in.urgent &^= 1 << p
 		}
-	} else {
-		in.serving = -1
-		e.services.set(k, never)
 	}
-	e.reply(i)
+	in.serving = q.head
+	next := &e.jobs[max(q.head, noJob)]
+	q.head = next.next
+	e.begin(k, next)
+	e.reply(i, j)
 }
 
 // reply sends the reply to a request, or its refusal.
-func (e *Engine) reply(i int32) {
+func (e *Engine) reply(i int32, j *job) {
 	if e.link == 0 {
-		e.replied(i)
+		e.replied(i, j)
 		return
 	}
 	if e.replies.head < 0 {
@@ -435,7 +451,7 @@ func (e *Engine) reply(i int32) {
 func (e *Engine) returned() {
 	i := e.replies.pop(e.jobs)
 	e.nextReply()
-	e.replied(i)
+	e.replied(i, &e.jobs[i])
 }
 
 // nextReply says when the next reply reaches its NIC.
@@ -447,25 +463,26 @@ func (e *Engine) nextReply() {
 }
 
 // replied has the reply to a request reach the NIC.
-func (e *Engine) replied(i int32) {
-	j := &e.jobs[i]
-	in := &e.instances[j.instance]
-	st := &e.stations[in.station]
+func (e *Engine) replied(i int32, j *job) {
+	st := &e.stations[e.instances[j.instance].station]
 	e.tally.replies++
-	w := e.workOf(j, st.owned, st.tupled)
+	w := &e.work
+	if st.told {
+		w = e.workOf(j, st.owned, st.tupled)
+	}
 	w.At, w.Held = st.local(j.instance), false
 	st.host.Ended(e.time(), w, j.left)
-	if e.trips != nil {
-		e.served(i, st)
-	} else {
+	switch stay, whole := j.ended-j.at, e.now-j.came; {
+	case e.trips != nil:
+		e.served(i, j, st)
+	default:
 		if !j.refused {
-			stay, whole := j.ended-j.at, e.now-j.came
-			if e.measure {
-				in.delays[endToEnd].Add(whole)
+			if e.spans != nil {
+				e.spans[j.instance][endToEnd].Add(whole)
 			}
 			e.done(j, stay-j.service, stay, whole)
 		}
-		e.close(i)
+		e.close(i, j)
 	}
 	if st.host.Held() > 0 {
 		e.retry(st)
@@ -476,34 +493,24 @@ func (e *Engine) replied(i int32) {
 func (e *Engine) done(j *job, waited, stay, whole int64) {
 	e.inside--
 	e.tally.win.replied++
-	e.class(j, waited, stay, whole)
+	g := &e.byClass[j.class]
+	late := whole > g.slo
+	g.took(waited, stay, whole, late)
+	if len(e.byTenant) > 0 {
+		e.byTenant[j.tenant].took(waited, stay, whole, late)
+	}
 }
 
 // close ends what there is of a request that was replied to or lost, as whoever sent it hears of that.
-func (e *Engine) close(i int32) {
-	e.awake(&e.jobs[i])
-	e.release(i)
-}
-
-// class counts a reply for its class and its tenant.
-func (e *Engine) class(j *job, waited, stay, whole int64) {
-	g := &e.byClass[j.class]
-	late := int64(0)
-	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
-		late = 1
+func (e *Engine) close(i int32, j *job) {
+	if j.client >= 0 {
+		e.awake(j)
 	}
-	g.late += late
-	g.took(waited, stay, whole)
-	if len(e.byTenant) > 0 {
-		g = &e.byTenant[j.tenant]
-		g.late += late
-		g.took(waited, stay, whole)
-	}
+	e.release(i, j)
 }
 
 // lost counts a request that is in the system no more.
-func (e *Engine) lost(i int32, why cause) {
-	j := &e.jobs[i]
+func (e *Engine) lost(i int32, j *job, why cause) {
 	j.refused = true
 	e.inside--
 	e.tally.win.lost[why]++
@@ -512,30 +519,27 @@ func (e *Engine) lost(i int32, why cause) {
 		e.byTenant[j.tenant].dropped++
 	}
 	if e.trips != nil {
-		e.lostAt(i, why)
+		e.lostAt(i, j, why)
 	}
 }
 
 // lose drops a request at a NIC.
-func (e *Engine) lose(i int32, st *station, why cause) {
-	e.lost(i, why)
+func (e *Engine) lose(i int32, j *job, st *station, why cause) {
+	e.lost(i, j, why)
 	if e.trips != nil {
 		st.has--
-		e.leave(i)
+		e.leave(i, j)
 		return
 	}
-	e.close(i)
+	e.close(i, j)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
 // ask again within the same instant, for ever.
 const afterLoss = int64(units.Microsecond)
 
-// awake tells the client that waits for a request, if one does, that it has come to its end.
+// awake tells the client that waits for a request that it has come to its end.
 func (e *Engine) awake(j *job) {
-	if j.client < 0 {
-		return
-	}
 	s := &e.sources[e.classes[j.class].source]
 	t := e.now
 	if j.refused {

@@ -127,18 +127,15 @@ func newRackHost(cfg dispatch.Config) (*dispatch.Host, error) {
 }
 
 // stationAt is the station at which a request is, or is to be, on its node.
-func (e *Engine) stationAt(i int32) *station {
-	t := &e.trips[i]
-	return &e.stations[e.nodes[t.node].stations[e.serviceOf(i)]]
+func (e *Engine) stationAt(i int32, j *job) *station {
+	return &e.stations[e.nodes[e.trips[i].node].stations[e.serviceOf(i, j)]]
 }
 
 // serviceOf is the service that a request is at, or wants next.
-func (e *Engine) serviceOf(i int32) int {
-	return e.classes[e.jobs[i].class].path[e.trips[i].hop]
-}
+func (e *Engine) serviceOf(i int32, j *job) int { return e.classes[j.class].path[e.trips[i].hop] }
 
 // start has a request begin its way.
-func (e *Engine) start(i int32) {
+func (e *Engine) start(i int32, j *job) {
 	for len(e.trips) < len(e.jobs) {
 		e.trips = append(e.trips, trip{})
 		e.rest = append(e.rest, e.later...)
@@ -146,91 +143,91 @@ func (e *Engine) start(i int32) {
 	copy(e.rest[int(i)*e.stride:], e.later)
 	e.trips[i] = trip{}
 	if len(e.dispatchers) == 0 {
-		e.visit(i)
+		e.visit(i, j)
 		return
 	}
-	e.dispatch(i)
+	e.dispatch(i, j)
 }
 
 // visit has a request come to the NIC of its node, for a service that runs there.
-func (e *Engine) visit(i int32) {
-	t, st := &e.trips[i], e.stationAt(i)
+func (e *Engine) visit(i int32, j *job) {
+	t, st := &e.trips[i], e.stationAt(i, j)
 	t.came, t.where = e.now, waiting
 	st.has++
 	if len(e.byService) > 0 {
 		e.byService[st.service].offered++
 	}
-	e.enter(i, st)
+	e.enter(i, j, st)
 }
 
 // served has the reply to a request, or its refusal, reach the NIC. What was served goes on to the next service, at
 // once if that runs there too.
-func (e *Engine) served(i int32, st *station) {
-	j, t := &e.jobs[i], &e.trips[i]
+func (e *Engine) served(i int32, j *job, st *station) {
+	t := &e.trips[i]
 	st.has--
 	if j.refused {
-		e.leave(i)
+		e.leave(i, j)
 		return
 	}
 	stay, whole := j.ended-j.at, e.now-t.came
 	t.waited += stay - j.service
 	t.stayed += stay
 	if len(e.byService) > 0 {
-		e.byService[st.service].took(stay-j.service, stay, whole)
+		e.byService[st.service].took(stay-j.service, stay, whole, false)
 	}
-	if e.measure {
-		e.instances[j.instance].delays[endToEnd].Add(whole)
+	if e.spans != nil {
+		e.spans[j.instance][endToEnd].Add(whole)
 	}
 	path := e.classes[j.class].path
 	if int(t.hop)+1 == len(path) {
 		t.served = true
-		e.leave(i)
+		e.leave(i, j)
 		return
 	}
 	j.service = e.rest[int(i)*e.stride+int(t.hop)]
 	t.hop++
 	if e.nodes[t.node].stations[path[t.hop]] >= 0 {
-		e.visit(i)
+		e.visit(i, j)
 		return
 	}
-	e.leave(i)
+	e.leave(i, j)
 }
 
 // leave has a request leave its node, which says what load it has for the service for which it got the request.
-func (e *Engine) leave(i int32) {
+func (e *Engine) leave(i int32, j *job) {
 	t := &e.trips[i]
 	if len(e.dispatchers) == 0 {
-		e.finished(i)
+		e.finished(i, j)
 		return
 	}
 	st := &e.stations[t.entry]
 	t.left = dispatch.Load{Queue: st.has, Workers: int32(len(st.sent)), Idle: st.host.Idle()}
 	t.where = inward
-	e.jobs[i].at = e.now + e.far
+	j.at = e.now + e.far
 	if e.far == 0 {
-		e.back(i)
+		e.back(i, j)
 		return
 	}
 	if e.inward.head < 0 {
-		e.await(evReturn, e.jobs[i].at)
+		e.await(evReturn, j.at)
 	}
 	e.inward.push(e.jobs, i)
 }
 
 // finished ends a request that was replied to or lost.
-func (e *Engine) finished(i int32) {
-	j, t := &e.jobs[i], &e.trips[i]
+func (e *Engine) finished(i int32, j *job) {
+	t := &e.trips[i]
 	if t.where = nowhere; !j.refused {
 		e.done(j, t.waited, t.stayed, e.now-j.came)
 	}
-	e.close(i)
+	e.close(i, j)
 }
 
 // comeBack has the next request come back to the dispatcher.
 func (e *Engine) comeBack() {
 	i := e.inward.pop(e.jobs)
 	e.await(evReturn, e.headAt(&e.inward))
-	e.back(i)
+	e.back(i, &e.jobs[i])
 }
 
 func (e *Engine) headAt(l *list) int64 {
@@ -241,8 +238,8 @@ func (e *Engine) headAt(l *list) int64 {
 }
 
 // back has a request come back to the dispatcher: served, refused, or on its way to a service on another node.
-func (e *Engine) back(i int32) {
-	j, t := &e.jobs[i], &e.trips[i]
+func (e *Engine) back(i int32, j *job) {
+	t := &e.trips[i]
 	n := &e.nodes[t.node]
 	switch {
 	case j.refused:
@@ -262,22 +259,22 @@ func (e *Engine) back(i int32) {
 	}
 	d.host.Returned(e.time(), w, t.left)
 	if j.refused || t.served {
-		e.finished(i)
+		e.finished(i, j)
 	} else {
-		e.dispatch(i)
+		e.dispatch(i, j)
 	}
 	e.retryDispatcher(d)
 }
 
 // dispatch asks the dispatcher for a node that has the service which a request wants.
-func (e *Engine) dispatch(i int32) {
-	d := &e.dispatchers[e.serviceOf(i)]
+func (e *Engine) dispatch(i int32, j *job) {
+	d := &e.dispatchers[e.serviceOf(i, j)]
 	e.trips[i].where = atFront
-	w := e.workOf(&e.jobs[i], d.owned, d.tupled)
+	w := e.workOf(j, d.owned, d.tupled)
 	var a policy.Answer
 	if !e.headless {
 		if a = d.host.Dispatch(e.time(), w); a.Verdict == policy.Place {
-			e.send(i, d, a)
+			e.send(i, j, d, a)
 			return
 		}
 	}
@@ -285,36 +282,36 @@ func (e *Engine) dispatch(i int32) {
 	e.front.has++
 	switch {
 	case e.headless:
-		e.refuse(i, byLink)
+		e.refuse(i, j, byLink)
 	case a.Verdict == policy.Drop || !d.host.Hold(e.time(), w, i):
-		e.refuse(i, byRejection)
+		e.refuse(i, j, byRejection)
 	}
 	e.dispatching.mostHeld = max(e.dispatching.mostHeld, d.host.Held())
 }
 
 // refuse loses a request at the dispatcher.
-func (e *Engine) refuse(i int32, why cause) {
-	e.lost(i, why)
-	e.finished(i)
+func (e *Engine) refuse(i int32, j *job, why cause) {
+	e.lost(i, j, why)
+	e.finished(i, j)
 }
 
 // send sends a request to the node that was chosen.
-func (e *Engine) send(i int32, d *dispatcher, a policy.Answer) {
+func (e *Engine) send(i int32, j *job, d *dispatcher, a policy.Answer) {
 	t := &e.trips[i]
 	t.node = int32(d.host.Instances()[a.Slot] - 1)
 	n := &e.nodes[t.node]
-	t.entry, t.epoch, t.where = n.stations[e.serviceOf(i)], n.epoch, outward
+	t.entry, t.epoch, t.where = n.stations[e.serviceOf(i, j)], n.epoch, outward
 	n.has++
 	n.win.offered++
 	e.dispatching.sent++
 	e.dispatching.passes += uint64(a.Passes)
-	e.jobs[i].at = e.now + e.far
+	j.at = e.now + e.far
 	if e.far == 0 {
-		e.reachNode(i)
+		e.reachNode(i, j)
 		return
 	}
 	if e.outward.head < 0 {
-		e.await(evEnter, e.jobs[i].at)
+		e.await(evEnter, j.at)
 	}
 	e.outward.push(e.jobs, i)
 }
@@ -330,13 +327,14 @@ func (e *Engine) retryDispatcher(d *dispatcher) {
 		if !ok {
 			break
 		}
+		j := &e.jobs[i]
 		if a.Verdict == policy.Drop {
-			e.refuse(i, byRejection)
+			e.refuse(i, j, byRejection)
 			continue
 		}
 		e.front.has--
 		e.front.handed++
-		e.send(i, d, a)
+		e.send(i, j, d, a)
 	}
 	d.retrying = false
 }
@@ -351,26 +349,26 @@ func (e *Engine) retryDispatchers() {
 func (e *Engine) entering() {
 	i := e.outward.pop(e.jobs)
 	e.await(evEnter, e.headAt(&e.outward))
-	e.reachNode(i)
+	e.reachNode(i, &e.jobs[i])
 }
 
-func (e *Engine) reachNode(i int32) {
+func (e *Engine) reachNode(i int32, j *job) {
 	if n := &e.nodes[e.trips[i].node]; n.down {
-		e.lost(i, byLink)
+		e.lost(i, j, byLink)
 		e.strand(i, n)
 		return
 	}
-	e.visit(i)
+	e.visit(i, j)
 }
 
 // lostAt counts a request that is lost for whoever had it.
-func (e *Engine) lostAt(i int32, why cause) {
+func (e *Engine) lostAt(i int32, j *job, why cause) {
 	t := &e.trips[i]
 	m := &e.front
 	switch t.where {
 	case waiting, placed:
 		if len(e.byService) > 0 {
-			e.byService[e.serviceOf(i)].dropped++
+			e.byService[e.serviceOf(i, j)].dropped++
 		}
 		fallthrough
 	case outward:
