@@ -121,6 +121,8 @@ func (o *Orchestrator) place(id flow.ID, f *flowState) bool {
 	}
 	if f.phase == waits {
 		o.release(id, f)
+	} else if verdict == policy.Place {
+		o.held.backlog.Left++
 	}
 	switch verdict {
 	case policy.Drop:

@@ -10,9 +10,10 @@ import (
 
 // heldFlows are the flows that wait for an instance, or for room: queues, each with the oldest flow first.
 type heldFlows struct {
-	ranker policy.Ranker // nil: all held flows are alike
-	n      int
-	queues []*heldQueue // in order of their numbers; a queue stays when its last flow has gone
+	ranker  policy.Ranker // nil: all held flows are alike
+	n       int
+	queues  []*heldQueue   // in order of their numbers; a queue stays when its last flow has gone
+	backlog policy.Backlog // since the last evaluation
 }
 
 type heldQueue struct {
@@ -51,6 +52,7 @@ func (o *Orchestrator) holdBack(id flow.ID, f *flowState) {
 	w := o.workOf(id, f)
 	o.link(id, f, &o.held.of(w).flowList)
 	o.held.n++
+	o.held.backlog.Grew(o.held.n)
 	o.tell(policy.Queued, -1, w)
 }
 
@@ -59,6 +61,7 @@ func (o *Orchestrator) release(id flow.ID, f *flowState) {
 	w := o.workOf(id, f)
 	o.unlink(f, &o.held.of(w).flowList)
 	o.held.n--
+	o.held.backlog.Left++
 	o.tell(policy.Unqueued, -1, w)
 }
 

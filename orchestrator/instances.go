@@ -68,6 +68,7 @@ func (o *Orchestrator) list() {
 			continue
 		}
 		o.tell(policy.Left, slot, nil)
+		o.joins(v.IDs[slot], false)
 		o.listed = true
 		v.IDs, v.Weight = slices.Delete(v.IDs, slot, slot+1), slices.Delete(v.Weight, slot, slot+1)
 		v.MaxConn = slices.Delete(v.MaxConn, slot, slot+1)
@@ -112,6 +113,7 @@ func (o *Orchestrator) list() {
 			}
 			o.number(slot)
 			o.tell(policy.Joined, slot, nil)
+			o.joins(id, true)
 			o.listed = true
 		}
 		slot++
@@ -280,10 +282,10 @@ func (o *Orchestrator) moveAway(id flow.Instance) {
 	}
 }
 
-// finish deletes a draining instance when no flow is assigned to it and no rule may send it packets.
+// finish deletes a draining instance when no flow or request is assigned to it and no rule may send it packets.
 func (o *Orchestrator) finish(id flow.Instance) {
 	i := o.instance(id)
-	if i == nil || i.state != draining || i.flows.n > 0 || i.rules > 0 {
+	if i == nil || i.state != draining || i.flows.n > 0 || i.rules > 0 || o.awaits(id) > 0 {
 		return
 	}
 	o.bury(id, stopping)

@@ -30,6 +30,10 @@ type Config struct {
 
 	// Policy replaces the scheduling policy that Scheduler names by one that is not in the table; it is nil otherwise.
 	Policy *policy.Row
+
+	// Requests is the host of requests, where the instances serve these and there are no flows; nil otherwise. Scheduler
+	// then says nothing but the limit of an instance, and its policy must be one that decides on flows.
+	Requests Requests
 }
 
 // MaxInstances bounds Config.Max.
@@ -59,6 +63,8 @@ type Orchestrator struct {
 	owned  bool             // the policy looks at tenants
 
 	ruleless bool // there are no rules: see dispatch.go
+	bursts   Bursts
+	emptied  bool // Dispatch has taken the last flow off an instance that drains
 	listed   bool // which instances take work has changed in this Handle
 
 	scaler  *autoscaler.Autoscaler
@@ -251,12 +257,16 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		}
 	case RulesRead:
 		o.rulesRead(e.Rules)
+	case InstanceIdle:
+		o.finish(e.Instance)
 	case InstanceResized:
 		o.instanceResized(e.Instance, e.Share, e.Reason)
 	case ReportsRead:
 		o.reportsRead(e.Sampled, e.Reports)
 	case FlowGrown:
 		o.flowGrown(e.Flow)
+	case BurstsDispatched:
+		o.burstsDispatched()
 	}
 	if o.listed && o.ruleless {
 		o.redirect()

@@ -21,7 +21,7 @@ func (o *Orchestrator) evaluate(ahead float64) {
 	}
 	s := &o.snapshot
 	o.observe(s)
-	s.Ahead = ahead
+	s.Ahead, s.Backlog = ahead, o.backlog()
 	var steps []policy.Step
 	o.desired, steps = o.scaler.Evaluate(s)
 	o.logSteps(s.Current, steps)
@@ -50,10 +50,10 @@ func (o *Orchestrator) expected() float64 {
 
 // observe fills in what is known now. The times of the last scalings are the autoscaler's.
 func (o *Orchestrator) observe(s *policy.Snapshot) {
-	held := o.held.n
+	held, load := o.waits()
 	*s = policy.Snapshot{
 		Now: o.now, Current: o.serving, Wanted: o.desired, Min: o.cfg.Min, Max: o.cfg.Max,
-		Limit: float64(o.cfg.Scheduler.Limit), Held: held, HeldLoad: float64(float64(held) * o.expected()),
+		Limit: float64(o.cfg.Scheduler.Limit), Held: held, HeldLoad: load,
 		Window: o.cfg.Window, Measured: o.meter.HasRead(), Instances: s.Instances[:0],
 	}
 	if o.scaler.Measures() != 0 {
@@ -70,6 +70,9 @@ func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 	i := &o.insts[id]
 	to.ID, to.State, to.Created, to.Ready, to.Flows = id, shown[i.state], i.created, i.readyAt, i.flows.n
 	to.Share, to.Asked, to.Refused = i.share, i.asked, i.refused
+	if o.cfg.Requests != nil {
+		to.Flows = o.cfg.Requests.Placed(id)
+	}
 	o.meter.RateTo(id, &to.Rate)
 	o.meter.UsageTo(id, &to.Usage)
 }

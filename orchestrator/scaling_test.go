@@ -100,6 +100,52 @@ func TestHeldFlowsBringAnInstance(t *testing.T) {
 	}
 }
 
+// What an evaluation is told of the queue of held flows: how many waited at the evaluation before, how many flows left
+// it or passed it since, and how many were there at once.
+func TestBacklogOfHeldFlows(t *testing.T) {
+	log := reasons{kind: Recommend}
+	o := mustNew(t, config(func(c *Config) {
+		c.Initial, c.Scheduler.Policy, c.Scheduler.NoFit = 1, scheduler.Named("best-fit"), "queue"
+		c.Scheduler.Demand, c.Scheduler.DemandRate = "fixed", 7e6
+		c.Autoscaler.Policy = autoscaler.Named("ringleader")
+	}), &log)
+	o.Handle(0, &Event{Kind: Start})
+	o.Handle(0, &Event{Kind: InstanceReady, Instance: 1})
+	evaluate := func(s units.Time, want ...flow.Instance) {
+		t.Helper()
+		backlog := o.held.backlog
+		got := created(o.Handle(s*units.Second, &Event{Kind: Tick, Timer: AutoscaleTimer}))
+		if !slices.Equal(got, want) {
+			t.Errorf("at %d s, of %+v: %v created, want %v", s, backlog, got, want)
+		}
+	}
+	arrive := func(f flow.ID) { o.Handle(o.now, &Event{Kind: FlowArrived, Flow: f}) }
+	arrive(0)
+	arrive(1) // has no room, and nor have the next two
+	arrive(2)
+	arrive(3)
+	o.Handle(o.now, &Event{Kind: FlowEnded, Flow: 3})
+	evaluate(1) // nothing had waited at first
+	if b := o.snapshot.Backlog; b != (policy.Backlog{Left: 2, Most: 3}) {
+		t.Errorf("%+v, want that one passed, one of three that waited ended", b)
+	}
+	evaluate(2, 2)
+	evaluate(3) // it starts
+	o.Handle(o.now, &Event{Kind: InstanceReady, Instance: 2})
+	evaluate(4, 3) // one of two has left
+	o.Handle(o.now, &Event{Kind: InstanceReady, Instance: 3})
+	evaluate(5) // the other one has
+	want := []string{"2 left the queue, in which 0 had waited", "0 left the queue, in which 2 had waited",
+		"0 left the queue, in which 2 had waited; an instance starts", "1 left the queue, in which 2 had waited",
+		"1 left the queue, in which 1 had waited"}
+	if !slices.Equal(log.got, want) {
+		t.Errorf("the log says %q, want %q", log.got, want)
+	}
+	if b := o.held.backlog; b != (policy.Backlog{}) {
+		t.Errorf("nothing waits: %+v", b)
+	}
+}
+
 // A hot instance brings one more; while that starts, and until counters were read since it is ready, no second one, but
 // then another if the heat is still there. One that fails meanwhile is replaced.
 func TestOneMoreForTheSameHeat(t *testing.T) {

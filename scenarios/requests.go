@@ -288,7 +288,7 @@ var meaningless = []string{
 	"vnf.memory", "vnf.memory_per_flow", "vnf.start_latency", "vnf.stop_latency", "instances.minconn",
 	"instances.fullconn", "instances.slow_start", "telemetry.delay", "telemetry.report_period",
 	"telemetry.report_delay", "measure.flows", "packet.jump", "scheduler.rules", "scheduler.move_budget",
-	"scheduler.offload.after",
+	"scheduler.offload.after", "scheduler.unit", "scheduler.gap",
 }
 
 // OfRequests names the policies that can decide on requests.

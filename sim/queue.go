@@ -84,6 +84,23 @@ func (q *Queue) Push(c Class, x Event) {
 	*q.at(i) = e
 }
 
+// At is when the first event comes; Never if there is none.
+func (q *Queue) At() units.Time {
+	if q.n == 0 {
+		return units.Never
+	}
+	return q.at(0).at
+}
+
+// due says whether the first event comes before t, or is the end of a window at t.
+func (q *Queue) due(t units.Time) bool {
+	if q.n == 0 {
+		return false
+	}
+	first := q.at(0)
+	return first.at < t || first.at == t && first.order>>classShift == uint64(ClassWindow)
+}
+
 // Pop removes and returns the first event; ok is false when there is none.
 func (q *Queue) Pop() (first Event, ok bool) {
 	if q.n == 0 {

@@ -258,7 +258,7 @@ func TestAPolicyWakesOrSaysSo(t *testing.T) {
 		a := mustNew(t, func(x *Options) { *x = o })
 		for second := range units.Time(60) {
 			n, _ := a.Evaluate(&policy.Snapshot{Now: second * units.Second, Max: 8, Limit: 10e6, Held: 3, HeldLoad: 3e6,
-				Window: units.Second, Measured: true})
+				Window: units.Second, Measured: true, Backlog: policy.Backlog{Start: 3, Most: 3}})
 			most = max(most, n)
 		}
 		if (most > 0) != o.Wakes() {

@@ -12,6 +12,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/nomad"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/oracle"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/plain"
+	"github.com/smartinco/smartinco/orchestrator/autoscaler/ringleader"
 	"github.com/smartinco/smartinco/orchestrator/autoscaler/thesis"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
@@ -29,6 +30,7 @@ var Families = policy.Families[policy.ScalerRow]{
 	{Name: "forecast", Rows: forecast.Scalers},
 	{Name: "inreal", Rows: inreal.Scalers},
 	{Name: "plain", Rows: plain.Scalers},
+	{Name: "ringleader", Rows: ringleader.Scalers},
 	{Name: "oracle", Rows: oracle.Scalers},
 	{Rows: policy.Table[policy.ScalerRow]{none}},
 }

@@ -67,7 +67,15 @@ type Host struct {
 	back     []float64
 	probes   []int
 	held     heldWork
+	away     []away // by number, what is known of instances that take no work and may come back
+	backlog  policy.Backlog
 	Overflow uint64 // requests that were to be held when as many as may be were
+}
+
+// away is what is known of an instance that takes no work: what its row had, brought up to date.
+type away struct {
+	flows, queue int32
+	load, back   float64
 }
 
 // New makes a host, or says which key of the configuration is wrong.
@@ -139,7 +147,16 @@ func setting(list []int, id flow.Instance, without int32) int32 {
 	return int32(list[min(int(id)-1, len(list)-1)])
 }
 
-// Joined says that an instance takes work from now on. Its number is above 0.
+// gone is what is known of an instance that has left; nil of one that never came.
+func (h *Host) gone(id flow.Instance) *away {
+	if uint(id) < uint(len(h.away)) {
+		return &h.away[id]
+	}
+	return nil
+}
+
+// Joined says that an instance takes work from now on. Its number is above 0. One that was there before has the
+// requests to which it has not replied, and what it last said of its queue.
 func (h *Host) Joined(now units.Time, id flow.Instance) {
 	v := &h.view
 	slot, found := slices.BinarySearch(v.IDs, id)
@@ -149,9 +166,12 @@ func (h *Host) Joined(now units.Time, id flow.Instance) {
 	v.IDs = slices.Insert(v.IDs, slot, id)
 	v.Weight = slices.Insert(v.Weight, slot, setting(h.cfg.Weights, id, 1))
 	v.MaxConn = slices.Insert(v.MaxConn, slot, setting(h.cfg.MaxConn, id, 0))
-	h.flows = slices.Insert(h.flows, slot, 0)
-	h.queue = slices.Insert(h.queue, slot, 0)
-	h.load, h.back = slices.Insert(h.load, slot, 0), slices.Insert(h.back, slot, 0)
+	var was away
+	if a := h.gone(id); a != nil {
+		was = *a
+	}
+	h.flows, h.queue = slices.Insert(h.flows, slot, was.flows), slices.Insert(h.queue, slot, was.queue)
+	h.load, h.back = slices.Insert(h.load, slot, was.load), slices.Insert(h.back, slot, was.back)
 	h.columns()
 	h.tell(now, policy.Joined, slot, nil)
 }
@@ -163,6 +183,10 @@ func (h *Host) Left(now units.Time, id flow.Instance) {
 		return
 	}
 	h.tell(now, policy.Left, slot, nil)
+	for len(h.away) <= int(id) {
+		h.away = append(h.away, away{})
+	}
+	h.away[id] = away{h.flows[slot], h.queue[slot], h.load[slot], h.back[slot]}
 	v := &h.view
 	v.IDs = slices.Delete(v.IDs, slot, slot+1)
 	v.Weight, v.MaxConn = slices.Delete(v.Weight, slot, slot+1), slices.Delete(v.MaxConn, slot, slot+1)
@@ -220,6 +244,9 @@ func (h *Host) carry(now units.Time, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Place {
 		w.At = h.view.IDs[a.Slot]
 		h.flows[a.Slot]++
+		if !w.Held {
+			h.backlog.Left++
+		}
 		if h.told {
 			h.tell(now, policy.Placed, a.Slot, w)
 		}
@@ -234,12 +261,20 @@ func (h *Host) Hold(now units.Time, w *policy.Work, ref int32) bool {
 		return false
 	}
 	h.held.push(w, ref)
+	h.backlog.Grew(h.held.n)
 	h.tell(now, policy.Queued, -1, w)
 	return true
 }
 
 // Held is how many requests are held.
 func (h *Host) Held() int { return h.held.n }
+
+// TakeBacklog is what became of the queue of held requests since the last call.
+func (h *Host) TakeBacklog() policy.Backlog {
+	b := h.backlog
+	h.backlog.Begin(h.held.n)
+	return b
+}
 
 // Next is a held request that is held no more: the number by which the plant knows it, and what becomes of it, which is
 // no Hold. ok is false where all have to stay, until something changes that the policy is told of. The work is the
@@ -258,6 +293,7 @@ func (h *Host) Next(now units.Time) (ref int32, w *policy.Work, a policy.Answer,
 		}
 		ref = unit.ref
 		h.held.pop(q)
+		h.backlog.Left++
 		stuck := h.held.round
 		h.tell(now, policy.Unqueued, -1, w)
 		h.held.round = stuck // that it has gone gives the others no room
@@ -277,6 +313,9 @@ func (h *Host) Ended(now units.Time, w *policy.Work, queue int32) {
 	if slot >= 0 {
 		h.flows[slot]--
 		h.queue[slot] = queue
+	} else if a := h.gone(w.At); a != nil {
+		a.flows--
+		a.queue = queue
 	}
 	if !h.told {
 		h.held.changed()
@@ -309,15 +348,21 @@ func (h *Host) Measured(since, until units.Time, sent, back []float64) {
 	for slot, id := range h.view.IDs {
 		h.load[slot], h.back[slot] = sent[id-1], back[id-1]
 	}
+	for id := 1; id < min(len(h.away), len(sent)+1); id++ {
+		h.away[id].load, h.away[id].back = sent[id-1], back[id-1]
+	}
 	h.event.Since, h.event.Until = since, until
 	h.tell(until, policy.Measured, 0, nil)
 	h.event.Since, h.event.Until = 0, 0
 }
 
-// Placed is how many requests an instance was given and has not replied to; 0 for one that takes no work.
+// Placed is how many requests an instance was given and has not replied to.
 func (h *Host) Placed(id flow.Instance) int32 {
 	if slot := h.slot(id); slot >= 0 {
 		return h.flows[slot]
+	}
+	if a := h.gone(id); a != nil {
+		return a.flows
 	}
 	return 0
 }

@@ -94,6 +94,73 @@ func TestWhatAPolicyIsTold(t *testing.T) {
 	}
 }
 
+// An instance that is taken back has what it had: the requests that it has not replied to meanwhile, what its last
+// reply said, and what was counted.
+func TestTakenBack(t *testing.T) {
+	d := &diary{answer: func(*policy.Work, *policy.View) policy.Answer { return policy.Answer{} }}
+	h := host(t, d, policy.T0|policy.T1|policy.T2|policy.T3, 10)
+	h.Joined(0, 2)
+	h.Joined(0, 3)
+	works := make([]policy.Work, 3)
+	for i := range works {
+		h.Dispatch(1, &works[i])
+	}
+	h.Measured(0, 2, []float64{0, 7, 8}, []float64{0, 5, 6})
+	h.Left(3, 2)
+	h.Ended(4, &works[0], 2)
+	h.Measured(2, 5, []float64{0, 1, 9}, []float64{0, 3, 4})
+	if n := h.Placed(2); n != 2 {
+		t.Errorf("%d requests at an instance that has left, want 2", n)
+	}
+	d.take()
+	h.Joined(6, 2)
+	h.Ended(7, &works[1], 1)
+	if got, want := d.take(), "6: 0 slot 0 work - queue 0 delay 0; flows [2 0] queues [2 0] load [1 9]\n"+
+		"7: 3 slot 0 work 0@2 queue 1 delay 0; flows [1 0] queues [1 0] load [1 9]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if v := &h.view; v.Back[0] != 3 || h.Placed(99) != 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// The queue of held requests over a time: what waited when it began, how many left it or passed it, and the most.
+func TestBacklog(t *testing.T) {
+	room := 0
+	d := &diary{answer: func(*policy.Work, *policy.View) policy.Answer {
+		if room == 0 {
+			return policy.Answer{Verdict: policy.Hold, Why: 1}
+		}
+		room--
+		return policy.Answer{}
+	}}
+	h := host(t, d, policy.T0, 2)
+	h.Joined(0, 1)
+	come := func() {
+		if w := (&policy.Work{}); h.Dispatch(1, w).Verdict == policy.Hold {
+			h.Hold(1, w, 0)
+		}
+	}
+	take := func(want policy.Backlog) {
+		t.Helper()
+		if got := h.TakeBacklog(); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	room = 1
+	come() // passes
+	come()
+	come()
+	come() // is lost
+	take(policy.Backlog{Left: 1, Most: 2})
+	room = 1
+	h.Left(2, 99)
+	h.Probed(2, 1, 0, 0)
+	h.Next(2)
+	take(policy.Backlog{Start: 2, Left: 1, Most: 2})
+	take(policy.Backlog{Start: 1, Most: 1})
+}
+
 // A policy sees what its row declares, and no more.
 func TestNarrowing(t *testing.T) {
 	h := host(t, &diary{}, policy.T0, 1)

@@ -170,7 +170,8 @@ type Policy interface {
 	// score by which it is compared, in ascending order of Slot; where nobody logs, log is nil and takes nothing.
 	//
 	// An answer is not carried out where a unit that has an instance cannot be placed elsewhere. Then it stays where it
-	// is, and no Placed follows.
+	// is, and no Placed follows. A burst has the instance of the one before it in its flow, of whose end the policy has
+	// been told, unless that instance drains. It stays there in the same case, and Placed says so.
 	Pick(w *Work, v *View, log *Weighed) Answer
 }
 
@@ -239,7 +240,7 @@ type Env struct {
 	Source *rand.PCG  // what Rand draws from, for a policy of scheduling
 	Ties   Ties
 	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
-	Unit   Unit     // what it will decide on: Flows or Requests
+	Unit   Unit     // what it will decide on: Flows, Requests or Bursts
 }
 
 // Ties decides between equal candidates, as the scenario's scheduler.ties asks. The zero value takes the first.

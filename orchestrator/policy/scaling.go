@@ -60,6 +60,8 @@ type Snapshot struct {
 	LastScaling  units.Time // when an evaluation last changed the number; Never before it did
 	LastScaleOut units.Time // when an evaluation last raised it; Never before it did
 
+	Backlog Backlog // T1: the queue of what is held, since the evaluation before
+
 	HeldLoad float64    // T2: packets a second that the held flows are expected to bring
 	Window   units.Time // T2: time between two readings of the counters
 	Measured bool       // T2: any counters have been read
@@ -71,6 +73,19 @@ type Snapshot struct {
 
 	Instances []Instance // those that start, are ready or drain, in order of their numbers
 }
+
+// Backlog is what became of the queue of held flows, or requests, in a time. What need not wait passes it at once.
+type Backlog struct {
+	Start int // held when the time began
+	Left  int // left the queue since, most of them to an instance
+	Most  int // were held at once since
+}
+
+// Grew notes that so many are held now, which is one more.
+func (b *Backlog) Grew(held int) { b.Most = max(b.Most, held) }
+
+// Begin begins another time, when so many are held.
+func (b *Backlog) Begin(held int) { *b = Backlog{Start: held, Most: held} }
 
 // Instance is what is known of one instance.
 type Instance struct {
@@ -121,6 +136,9 @@ func (s *Snapshot) Missing() int {
 
 // Narrow clears what a policy that sees these classes is not shown.
 func (s *Snapshot) Narrow(sees Class) {
+	if !sees.Has(T1) {
+		s.Backlog = Backlog{}
+	}
 	if !sees.Has(T2) {
 		s.HeldLoad, s.Window, s.Measured = 0, 0, false
 	}

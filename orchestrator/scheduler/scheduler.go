@@ -34,16 +34,23 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 	return Host(Policies.Find(o.Policy.Name), o, seed)
 }
 
-// Host makes a policy of flows that need not be in the table.
+// Host makes a policy of flows, or of their bursts, that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 	if !row.On(policy.Flows) {
 		return nil, fmt.Errorf("scheduler.policy: %s decides on requests, and this engine has flows: want a policy of "+
 			"flows, as smartinco policies lists them", row.Name)
 	}
-	return HostOf(row, o, policy.Flows, seed)
+	unit := policy.Flows
+	if o.ByBurst() {
+		unit = policy.Bursts
+	}
+	if err := o.checkUnit(row); err != nil {
+		return nil, err
+	}
+	return HostOf(row, o, unit, seed)
 }
 
-// HostOf makes a policy for units of a kind on which it decides, Flows or Requests.
+// HostOf makes a policy for units of a kind on which it decides: Flows, Requests or Bursts.
 func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Scheduler, error) {
 	p, counts, err := Make(row, o, unit, seed)
 	if err != nil {
@@ -58,8 +65,8 @@ func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Schedul
 	return s, nil
 }
 
-// Make makes the policy alone, for units of a kind on which it decides, Flows or Requests. Its random streams are those
-// of the seed; counts are its own counters, to which it adds.
+// Make makes the policy alone, for units of a kind on which it decides: Flows, Requests or Bursts. Its random streams
+// are those of the seed; counts are its own counters, to which it adds.
 func Make(row *policy.Row, o Options, unit policy.Unit, seed uint64) (p policy.Policy, counts []uint64, err error) {
 	source := numeric.Streams("scheduler/policy/"+row.Name).At(seed, 0)
 	env := policy.Env{Rand: rand.New(source), Source: source, Unit: unit, Counts: make([]uint64, len(row.Counters))}

@@ -23,6 +23,7 @@ type history struct {
 	last flow.Instance // created
 
 	share float64 // of those that are created
+	held  int     // at the evaluation before
 }
 
 func newHistory(seed, which uint64) *history {
@@ -52,6 +53,8 @@ func (h *history) next() *policy.Snapshot {
 		s.HeldLoad = float64(s.Held) * h.rate()
 	}
 	s.Ahead = float64(h.rnd.IntN(5)) * h.rate()
+	s.Backlog = policy.Backlog{Start: h.held, Left: h.rnd.IntN(8), Most: max(h.held, s.Held)}
+	h.held = s.Held
 	h.count()
 	return clone(s)
 }
