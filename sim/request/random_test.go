@@ -92,9 +92,9 @@ func (d *draws) faults(nodes int) {
 	d.WriteString("faults:\n")
 	for range 1 + d.IntN(4) {
 		if d.IntN(4) == 0 {
-			fmt.Fprintf(d, "  - {kind: dispatcher-death, at: %dus, for: %dus}\n", d.IntN(100), d.IntN(30))
+			fmt.Fprintf(d, "  - {kind: dispatcher-death, at: %dus, for: %dus}\n", 1+d.IntN(100), d.IntN(30))
 		} else {
-			fmt.Fprintf(d, "  - {kind: node-death, node: %d, at: %dus, for: %dus}\n", 1+d.IntN(nodes), d.IntN(100),
+			fmt.Fprintf(d, "  - {kind: node-death, node: %d, at: %dus, for: %dus}\n", 1+d.IntN(nodes), 1+d.IntN(100),
 				d.IntN(40))
 		}
 	}
