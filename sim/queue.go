@@ -84,6 +84,14 @@ func (q *Queue) Push(c Class, x Event) {
 	*q.at(i) = e
 }
 
+// Next is when the first event is; ok is false when there is none.
+func (q *Queue) Next() (at units.Time, ok bool) {
+	if q.n == 0 {
+		return 0, false
+	}
+	return q.at(0).at, true
+}
+
 // Pop removes and returns the first event; ok is false when there is none.
 func (q *Queue) Pop() (first Event, ok bool) {
 	if q.n == 0 {

@@ -33,7 +33,9 @@ func (w *whims) Observe(e *policy.Event, v *policy.View) {
 	case policy.Probed:
 		w.heard += float64(e.Queue) + e.Delay*1e6
 	case policy.Ended:
-		w.heard += float64(v.Queue[e.Slot] + e.Queue)
+		if w.heard += float64(e.Queue); e.Slot >= 0 {
+			w.heard += float64(v.Queue[e.Slot])
+		}
 	}
 }
 
@@ -189,14 +191,17 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 	if c, l := m.Run.Conservation, m.Run.Little; !c.Holds || !l.Holds {
 		t.Errorf("%+v, %+v", c, l)
 	}
-	b := &brute{e: engine(), servers: make([]bruteServer, sc.Instances.Initial), held: map[int32]*bruteJob{}}
+	b := newBrute(t, engine())
 	b.run()
 	again := results.NewMemory() // rounds
 	for k := range b.windows {
 		w := b.windows[k]
 		w.Ingress = 0
-		per := sc.Instances.Initial
-		if err := again.Window(&w, b.rows[k*per:(k+1)*per]); err != nil {
+		from := 0
+		if k > 0 {
+			from = b.listed[k-1]
+		}
+		if err := again.Window(&w, b.rows[from:b.listed[k]]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -245,6 +250,9 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 					g.Dropped++
 				}
 				seen[j.fate]++
+				if j.fate == "instance" && j.at > 0 { // it was at an instance
+					seen["buried"]++
+				}
 			}
 			same(scope, rows[i], g)
 		}
@@ -257,11 +265,14 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 	same("delays", m.Latencies, again.Latencies)
 	same("counts", []int64{r.Placed, r.Resubmissions, r.Probes, r.Answers, r.Replies, r.Held},
 		[]int64{b.placed, b.passes, b.probes, b.answers, b.replies, int64(b.mostHeld)})
-	same("policy", m.Run.Policy, b.e.host.Counts())
+	same("policy", m.Run.Policy, b.policies())
 	whole, more := int64(0), int64(0)
 	for k := range b.servers {
-		b.changing(&b.servers[k])
+		if b.serves(k + 1) {
+			b.changing(b.servers[k])
+		}
 	}
+	b.sameFleet(t, m, seen)
 	for _, x := range b.histogram {
 		whole += x
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/packet"
@@ -20,7 +21,7 @@ type brute struct {
 	seq    int
 	events []bruteEvent
 
-	servers []bruteServer
+	servers []*bruteServer
 	stage   []*bruteJob
 	busy    *bruteJob
 	freeAt  int64
@@ -30,6 +31,7 @@ type brute struct {
 	trying  bool
 
 	windows   []results.Window
+	listed    []int // how many rows there are at the end of each
 	rows      []results.Instance
 	jobs      []*bruteJob
 	probes    int64
@@ -39,6 +41,7 @@ type brute struct {
 	placed    int64
 	mostHeld  int
 	histogram [occupancies]int64
+	fleet     *bruteFleet // nil where the number of instances does not change
 }
 
 type bruteEvent struct {
@@ -110,6 +113,9 @@ func (b *brute) later(delay int64, class, key int, do func()) {
 func (b *brute) run() {
 	for i := range b.e.sources {
 		b.await(i)
+	}
+	if b.fleet != nil {
+		b.fleet.deliver(orchestrator.Event{Kind: orchestrator.Start})
 	}
 	window := min(int64(b.e.sc.Telemetry.Window), b.e.end)
 	began := int64(0)
@@ -202,6 +208,9 @@ func (b *brute) decide(j *bruteJob) {
 			id := b.e.host.Instances()[slot]
 			b.probes++
 			b.later(b.e.latency+b.e.link, evProbe, 0, func() {
+				if !b.serves(int(id)) {
+					return
+				}
 				queue := int32(len(b.servers[id-1].queue))
 				delay := b.servers[id-1].lately(int(queue))
 				inside := b.e.latency+b.e.link == 0 // then the policy is about to be asked, which comes first
@@ -264,9 +273,14 @@ func (b *brute) carry(j *bruteJob, a policy.Answer) {
 }
 
 func (b *brute) reach(j *bruteJob) {
-	s := &b.servers[j.instance]
+	s := b.servers[j.instance]
 	j.reached = true
 	s.offered++
+	if !b.serves(int(j.instance) + 1) {
+		b.fleet.vanish(j)
+		b.retry()
+		return
+	}
 	if len(s.queue) >= int(b.e.room) {
 		s.dropped++
 		j.fate, j.when = "instance", b.now
@@ -287,7 +301,7 @@ func (b *brute) changing(s *bruteServer) {
 
 // begin begins a service if the instance is idle.
 func (b *brute) begin(k int) {
-	s := &b.servers[k]
+	s := b.servers[k]
 	if s.serving != nil || len(s.queue) == 0 {
 		return
 	}
@@ -301,6 +315,9 @@ func (b *brute) begin(k int) {
 	}
 	s.serving, s.started = j, b.now
 	b.at(b.now+j.service, evService, k, func() {
+		if s.serving != j { // it died
+			return
+		}
 		b.changing(s)
 		s.queue = slices.DeleteFunc(s.queue, func(o *bruteJob) bool { return o == j })
 		s.serving = nil
@@ -323,6 +340,9 @@ func (b *brute) reply(j *bruteJob, left int32) {
 	w.At = flow.Instance(j.instance) + 1
 	b.e.host.Ended(b.time(), w, left)
 	b.client(j)
+	if b.fleet != nil {
+		b.fleet.idle(w.At)
+	}
 	b.retry()
 }
 
@@ -359,7 +379,7 @@ func (b *brute) window(began int64) {
 	fate := func(names ...string) func(*bruteJob) bool {
 		return func(j *bruteJob) bool { return slices.Contains(names, j.fate) && j.when >= began }
 	}
-	w := results.Window{T: b.time().Seconds(), Instances: int32(len(b.servers)),
+	w := results.Window{T: b.time().Seconds(),
 		Offered:         rate(func(j *bruteJob) bool { return j.came >= began }),
 		Processed:       rate(fate("replied")),
 		Dropped:         rate(fate("stage", "rejected", "instance")),
@@ -367,23 +387,33 @@ func (b *brute) window(began int64) {
 		DroppedInstance: rate(fate("instance")),
 		Queued:          float64(count(func(j *bruteJob) bool { return j.fate == "" }))}
 	for k := range b.servers {
-		s := &b.servers[k]
+		s := b.servers[k]
 		busy := s.busy
 		if s.serving != nil {
 			busy += b.now - s.started
 			s.started, s.busy = b.now, 0
 		}
-		row := results.Instance{T: w.T, Instance: int32(k + 1), State: results.StateReady,
+		state, up := b.life(k, began)
+		if state == "" {
+			continue
+		}
+		row := results.Instance{T: w.T, Instance: int32(k + 1), State: state,
 			Flows:   b.e.host.Placed(flow.Instance(k + 1)),
 			Offered: float64(s.offered) / span, Processed: float64(s.done) / span, Dropped: float64(s.dropped) / span,
-			Queue: float64(len(s.queue)), Utilization: float64(busy) / float64(b.now-began)}
+			Queue: float64(len(s.queue)), Utilization: float64(busy) / float64(max(up, 1))}
+		if b.fleet != nil {
+			b.fleet.counted(k, busy)
+		}
+		if row.Serving() {
+			w.Instances++
+		}
 		if s.offered, s.done, s.dropped, s.busy = 0, 0, 0, 0; row.Flows > 0 {
 			w.Used++
 		}
 		w.Flows += row.Flows
 		b.rows = append(b.rows, row)
 	}
-	b.windows = append(b.windows, w)
+	b.windows, b.listed = append(b.windows, w), append(b.listed, len(b.rows))
 	b.e.host.Measured(units.Time(began), b.time(), make([]float64, len(b.servers)), make([]float64, len(b.servers)))
 	if b.now < b.e.end {
 		b.retry()

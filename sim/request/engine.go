@@ -2,6 +2,7 @@ package request
 
 import (
 	"fmt"
+	"math/bits"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/dispatch"
@@ -186,6 +187,7 @@ type Engine struct {
 	room      int32
 	levels    int
 	measure   bool
+	fleet     *fleet // nil where the number of instances does not change
 
 	slot     int64 // of the stage, a pass; 0 for no limit
 	latency  int64
@@ -233,11 +235,10 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 		return nil, err
 	}
 	n := sc.Instances.Initial
-	e := &Engine{sc: sc, host: host, end: int64(sc.Duration), free: -1, leaves: 1, room: int32(sc.VNF.Buffer),
+	e := &Engine{sc: sc, host: host, end: int64(sc.Duration), free: -1, room: int32(sc.VNF.Buffer),
 		levels: 1, measure: sc.Measure.Delay != "none", deciding: -1, stage: empty, replies: empty,
 		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
-		queue: sc.NIC.DispatchQueue, probing: host.Probing(), tupled: host.Row().Tuple, owned: host.Row().Tenant,
-		sent: make([]float64, n), back: make([]float64, n)}
+		queue: sc.NIC.DispatchQueue, probing: host.Probing(), tupled: host.Row().Tuple, owned: host.Row().Tenant}
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
@@ -247,43 +248,56 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, err
 	}
-	for e.leaves < n {
-		e.leaves *= 2
-		e.shift++
-	}
-	e.which = 1<<e.shift - 1
-	if e.end > never>>e.shift {
-		return nil, fmt.Errorf("duration: %v with %d instances, want at most %v", sc.Duration, n,
-			units.Time(never>>e.shift))
-	}
-	e.tree = make([]int64, 2*e.leaves)
-	for i := range e.tree {
-		e.tree[i] = never
-	}
 	if sc.VNF.Queue == "priority" {
 		for i := range e.classes {
 			e.levels = max(e.levels, int(e.classes[i].priority)+1)
 		}
 	}
-	queues := make([]list, n*e.levels)
-	for i := range queues {
-		queues[i] = empty
+	e.grow(1)
+	if scales(sc) {
+		n, e.fleet = 0, &fleet{}
 	}
-	e.instances = make([]instance, n)
-	for i := range e.instances {
-		e.instances[i] = instance{serving: -1, queues: queues[i*e.levels : (i+1)*e.levels : (i+1)*e.levels]}
+	for range n {
+		e.equip()
+		host.Joined(0, flow.Instance(len(e.instances)))
 	}
-	if e.probing {
-		lately := make([]int64, n*occupancies)
-		for i := range e.instances {
-			e.instances[i].lately = lately[i*occupancies : (i+1)*occupancies]
-		}
-	}
-	for i := range n {
-		host.Joined(0, flow.Instance(i+1))
+	if e.end > never>>e.shift {
+		return nil, fmt.Errorf("duration: %v with %d instances, want at most %v", sc.Duration, n,
+			units.Time(never>>e.shift))
 	}
 	e.due[evWindow] = min(int64(sc.Telemetry.Window), e.end)
 	return e, nil
+}
+
+// equip adds an instance.
+func (e *Engine) equip() {
+	in := instance{serving: -1, queues: make([]list, e.levels)}
+	for p := range in.queues {
+		in.queues[p] = empty
+	}
+	if e.probing {
+		in.lately = make([]int64, occupancies)
+	}
+	e.instances = append(e.instances, in)
+	e.sent, e.back = append(e.sent, 0), append(e.back, 0)
+	if n := len(e.instances); n > e.leaves {
+		e.grow(2 * e.leaves)
+	}
+}
+
+// grow gives the tree so many leaves.
+func (e *Engine) grow(leaves int) {
+	e.leaves, e.shift = leaves, bits.Len(uint(leaves))-1
+	e.which = 1<<e.shift - 1
+	e.tree = make([]int64, 2*leaves)
+	for i := range e.tree {
+		e.tree[i] = never
+	}
+	for i := range e.instances {
+		if s := e.instances[i].serving; s >= 0 {
+			e.set(i, e.jobs[s].ended)
+		}
+	}
 }
 
 // set says when the service of an instance ends.

@@ -17,6 +17,7 @@ const stopEvery = 1 << 14
 // The kinds of events, in their order within an instant.
 const (
 	evWindow = iota
+	evFleet
 	evService
 	evArrive
 	evProbe
@@ -75,7 +76,7 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			}
 			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
 			e.retry()
-		case ends == e.now:
+		case kind != evFleet && ends == e.now:
 			e.finish(first)
 		default:
 			others[kind](e)
@@ -84,7 +85,7 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 }
 
 // others are what happens beside services that end, requests that come, and windows.
-var others = [events]func(*Engine){evArrive: (*Engine).arrive, evProbe: (*Engine).probed, evReply: (*Engine).returned,
+var others = [events]func(*Engine){evFleet: (*Engine).act, evArrive: (*Engine).arrive, evProbe: (*Engine).probed, evReply: (*Engine).returned,
 	evAnswer: (*Engine).answered, evStage: (*Engine).staging}
 
 // await says when the next event of another kind is due.
@@ -300,6 +301,11 @@ func (e *Engine) reach(i int32) {
 	j := &e.jobs[i]
 	in := &e.instances[j.instance]
 	in.offered++
+	if !e.serves(int(j.instance)) {
+		e.vanish(i)
+		e.settle()
+		return
+	}
 	if in.n >= e.room {
 		in.dropped++
 		e.tally.win.instance++
@@ -347,6 +353,9 @@ func (e *Engine) finish(k int) {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
+	if e.fleet != nil && e.fleet.delays {
+		e.fleet.boxes[k].reported.Add(stay)
+	}
 	if e.measure {
 		in.delays[wait].Add(stay - j.service)
 		in.delays[sojourn].Add(stay)
@@ -407,7 +416,11 @@ func (e *Engine) replied(i int32) {
 		}
 	}
 	e.awake(j)
+	at := flow.Instance(j.instance) + 1
 	e.release(i)
+	if e.fleet != nil {
+		e.fleet.idle(e, at)
+	}
 	if e.host.Held() > 0 {
 		e.retry()
 	}
@@ -491,6 +504,9 @@ func (e *Engine) probed() {
 	e.due[evProbe] = never
 	if !e.asked.empty() {
 		e.await(evProbe, e.asked.head().at)
+	}
+	if !e.serves(int(p.instance)) {
+		return
 	}
 	p.at = e.now + e.link
 	if e.link == 0 {

@@ -43,12 +43,10 @@ func Header(sc *scenarios.Scenario, version string) *results.Run {
 // Run goes through the run and writes its record. The error is the record's or the context's. After the context's error
 // the record says that it is incomplete. An engine runs once.
 func (e *Engine) Run(ctx context.Context, rec results.Recorder, o sim.Options) error {
-	rec.Event(0, &orchestrator.Event{Kind: orchestrator.Start})
-	for i := range e.instances {
-		rec.Action(0, &orchestrator.Action{Kind: orchestrator.CreateInstance, Instance: flow.Instance(i + 1)})
-		rec.Event(0, &orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: flow.Instance(i + 1)})
+	err := e.open(rec)
+	if err == nil {
+		err = e.run(ctx, rec, o.Progress)
 	}
-	err := e.run(ctx, rec, o.Progress)
 	if err != nil {
 		err = fmt.Errorf("stopped at %v of %v: %w", e.time(), units.Time(e.end), err)
 		e.total()
@@ -63,12 +61,28 @@ func (e *Engine) Run(ctx context.Context, rec results.Recorder, o sim.Options) e
 		Dropped: results.Drops{SlowPath: float64(t.stage), Rejected: float64(t.rejected),
 			Instance: float64(t.instance)}}
 	run.Policy = e.host.Counts()
+	if e.fleet != nil {
+		run.Policy.Scaling = e.fleet.orch.Counts().Scaling
+	}
 	run.Requests = e.requests()
 	run.Little = e.delays(rec)
 	if closing := rec.Close(run); err == nil {
 		err = closing
 	}
 	return err
+}
+
+// open writes how the run begins: with instances that are there.
+func (e *Engine) open(rec results.Recorder) error {
+	if e.fleet != nil {
+		return e.fleet.start(e, rec)
+	}
+	rec.Event(0, &orchestrator.Event{Kind: orchestrator.Start})
+	for i := range e.instances {
+		rec.Action(0, &orchestrator.Action{Kind: orchestrator.CreateInstance, Instance: flow.Instance(i + 1)})
+		rec.Event(0, &orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: flow.Instance(i + 1)})
+	}
+	return nil
 }
 
 // total adds the window's counts to those of the run.
@@ -90,23 +104,33 @@ func (e *Engine) window(rec results.Recorder) error {
 	*w = results.Window{T: e.time().Seconds(), Offered: float64(a.offered) / span, Ingress: float64(a.sent) / span,
 		Processed: float64(a.replied) / span, Dropped: float64(a.stage+a.rejected+a.instance) / span,
 		DroppedInstance: float64(a.instance) / span, DroppedSlowPath: float64(a.stage) / span,
-		DroppedRejected: float64(a.rejected) / span, Queued: float64(e.inside), Instances: int32(len(e.instances))}
+		DroppedRejected: float64(a.rejected) / span, Queued: float64(e.inside)}
 	e.rows = e.rows[:0]
 	for i := range e.instances {
 		in := &e.instances[i]
+		state, up, listed := e.life(i)
+		if !listed {
+			continue
+		}
 		busy := in.busy
 		if in.serving >= 0 {
 			j := &e.jobs[in.serving]
 			busy += e.now - max(j.ended-j.service, e.began)
 		}
 		placed := e.host.Placed(flow.Instance(i + 1))
-		e.rows = append(e.rows, results.Instance{T: w.T, Instance: int32(i + 1), State: results.StateReady,
+		e.rows = append(e.rows, results.Instance{T: w.T, Instance: int32(i + 1), State: state,
 			Flows: placed, Offered: float64(in.offered) / span, Processed: float64(in.done) / span,
 			Dropped: float64(in.dropped) / span,
-			Queue:   float64(in.n), Utilization: float64(busy) / float64(e.now-e.began)})
+			Queue:   float64(in.n), Utilization: float64(busy) / float64(max(up, 1))})
+		if e.rows[len(e.rows)-1].Serving() {
+			w.Instances++
+		}
 		w.Flows += placed
 		if placed > 0 {
 			w.Used++
+		}
+		if e.fleet != nil {
+			e.fleet.counted(i, in, busy)
 		}
 		e.sent[i], e.back[i] = float64(in.offered)/span, float64(in.done)/span
 		in.offered, in.done, in.dropped, in.busy = 0, 0, 0, 0
@@ -116,6 +140,9 @@ func (e *Engine) window(rec results.Recorder) error {
 	e.began = e.now
 	if err := rec.Window(w, e.rows); err != nil {
 		return err
+	}
+	if e.fleet != nil && e.fleet.err != nil {
+		return e.fleet.err
 	}
 	e.host.Measured(units.Time(began), e.time(), e.sent, e.back)
 	return nil
@@ -133,7 +160,9 @@ func (e *Engine) requests() *results.Requests {
 	}
 	var all, more packet.Wide
 	for i := range e.instances {
-		e.changing(&e.instances[i])
+		if e.serves(i) {
+			e.changing(&e.instances[i])
+		}
 	}
 	most := 0
 	for k, ps := range e.occupied {
