@@ -15,8 +15,8 @@ STATICCHECK := $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 DOCA_RELEASES := 207 209 210 300 301 302 303
 
-.PHONY: help build reproduce compare offload optimize study lab theory test race bench bench-peers lint fuzz standin \
-	docalab doca flower programs oracle cross bluefield clean
+.PHONY: help build reproduce compare offload systems optimize study lab theory test race bench bench-peers lint fuzz \
+	standin docalab doca flower programs oracle cross bluefield clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ compare: build ## all scheduling policies on three loads, for docs/comparison.md
 
 offload: build ## scaling policies with offload and without, for docs/comparison.md (5 seconds)
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling vertical
+
+systems: build ## what is said of Horus, RingLeader and others against runs, for docs/systems.md (5 minutes)
+	scenarios/systems/run.sh $(BIN)/smartinco out/systems
 
 optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (15 minutes)
 	study/examples/optimize/run.sh $(BIN)/smartinco out/optimize

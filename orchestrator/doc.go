@@ -19,8 +19,11 @@
 // autoscaler look up in their tables, or brings its own. Package policy is the contract: the policy is told of what
 // concerns it and is asked where each flow goes, and the orchestrator makes rules of the answers.
 //
+// Where flows are decided on burst by burst, Dispatch is a second entry, as pure as Handle: it answers at once, for
+// millions of bursts a second that no log has line by line.
+//
 // The files: event.go has the events and the actions, orchestrator.go the configuration and Handle, flows.go the life
-// of a flow, held.go those that wait, moves.go those that a policy moves, instances.go the life of an instance,
-// scaling.go the autoscaler's side, resize.go the shares of instances, reports.go what they report, log.go the
-// decision log.
+// of a flow, held.go those that wait, moves.go those that a policy moves, bursts.go the bursts of flows, instances.go
+// the life of an instance, scaling.go the autoscaler's side, resize.go the shares of instances, reports.go what they
+// report, log.go the decision log.
 package orchestrator

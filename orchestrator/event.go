@@ -14,21 +14,22 @@ type EventKind uint8
 // flow's newest order, InstallRule or MoveRule; the orders that it replaced need no answer. Where there are no rules,
 // FlowArrived comes when the flow sends its first packet, before that packet goes anywhere.
 const (
-	Start           EventKind = iota // the run begins; first event of every run
-	FlowArrived                      // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
-	FlowEnded                        // Flow: it ended or was idle; the plant has removed its rule, if it had one
-	CountersRead                     // Counters, Sampled: answer to ReadCounters
-	InstanceReady                    // Instance: it takes packets from now on
-	InstanceFailed                   // Instance, Reason: it died, or its creation failed; it takes no packets
-	InstanceGone                     // Instance: its deletion is complete
-	RuleInstalled                    // Flow, Instance: the flow's newest order took effect
-	RuleRejected                     // Flow, Instance, Reason: the switch refused the order; what was in force stays
-	Tick                             // Timer: the timer of a SetTimer fired
-	RulesRead                        // Rules, Sampled: answer to ReadRules
-	ReportsRead                      // Reports, Sampled: answer to ReadReports
-	FlowGrown                        // Flow: the slow path has served as many of its packets as Offload.After says
-	InstanceResized                  // Instance, Share: it has that share of a core; Reason, if the order was refused
-	InstanceIdle                     // Instance: where there are requests, one that drains has replied to the last
+	Start            EventKind = iota // the run begins; first event of every run
+	FlowArrived                       // Flow, Tuple, Tenant: a flow's first packet missed and is at the scheduler
+	FlowEnded                         // Flow: it ended or was idle; the plant has removed its rule, if it had one
+	CountersRead                      // Counters, Sampled: answer to ReadCounters
+	InstanceReady                     // Instance: it takes packets from now on
+	InstanceFailed                    // Instance, Reason: it died, or its creation failed; it takes no packets
+	InstanceGone                      // Instance: its deletion is complete
+	RuleInstalled                     // Flow, Instance: the flow's newest order took effect
+	RuleRejected                      // Flow, Instance, Reason: the switch refused the order; what was in force stays
+	Tick                              // Timer: the timer of a SetTimer fired
+	RulesRead                         // Rules, Sampled: answer to ReadRules
+	ReportsRead                       // Reports, Sampled: answer to ReadReports
+	FlowGrown                         // Flow: the slow path has served as many of its packets as Offload.After says
+	InstanceResized                   // Instance, Share: it has that share of a core; Reason, if the order was refused
+	InstanceIdle                      // Instance: where there are requests, one that drains has replied to the last
+	BurstsDispatched                  // Bursts: what Dispatch has done so far, see there
 )
 
 // Event is what a plant reports. Only the fields named with its kind carry meaning; the others are zero.
@@ -45,6 +46,7 @@ type Event struct {
 	Rules    []RuleCounter // of all rules in force, in order of the flows' numbers; valid during Handle only
 	Reports  []Report      // of the instances that run; valid during Handle only
 	Share    float64       // of a core
+	Bursts   Bursts
 	Reason   string
 }
 

@@ -63,6 +63,8 @@ type Orchestrator struct {
 	owned  bool             // the policy looks at tenants
 
 	ruleless bool // there are no rules: see dispatch.go
+	bursts   Bursts
+	emptied  bool // Dispatch has taken the last flow off an instance that drains
 	listed   bool // which instances take work has changed in this Handle
 
 	scaler  *autoscaler.Autoscaler
@@ -263,6 +265,8 @@ func (o *Orchestrator) Handle(now units.Time, e *Event) []Action {
 		o.reportsRead(e.Sampled, e.Reports)
 	case FlowGrown:
 		o.flowGrown(e.Flow)
+	case BurstsDispatched:
+		o.burstsDispatched()
 	}
 	if o.listed && o.ruleless {
 		o.redirect()

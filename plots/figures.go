@@ -71,6 +71,7 @@ type figure struct {
 
 	// Of those with a table: what they show unless they are told, and how they are drawn.
 	metrics []string
+	several bool // any number of metrics, although they show one
 	table   func(*selection, Options) (*chart.Page, []string, error)
 }
 
@@ -92,12 +93,16 @@ var figures = []figure{
 			"for one or more rates and values of nic.install_latency", OneColumn, slowPath),
 	recorded("delay", "How long packets wait and stay",
 		"runs that measure delays (measure.delay, with engine: packet)", TwoColumn, delay),
+	recorded("tail", "Tail latency of requests against load, by policy", "runs of requests (engine: request) that "+
+		"differ in scheduler.policy, the load and seed alone", OneColumn, tail),
 	recorded("compare", "Policies side by side", "runs that differ in "+mayDiffer+", as a sweep over "+
 		"scheduler.policy: [all] or autoscaler.policy: [all] leaves them", TwoColumn, sideBySide),
 	recorded("scaling", "What autoscalers did over time", "runs whose number of instances is free to change, and that "+
 		"differ in "+mayDiffer, OneColumn, scaling),
 
 	tabled("heat", "A metric over two keys", "two keys (by) and one metric", OneColumn, heat, "loss"),
+	several(tabled("lines", "Metrics over a key, a line for each setting", "one or more metrics and a key whose "+
+		"values are numbers", OneColumn, lines, "loss")),
 	tabled("pareto", "One metric against another, with the Pareto front", "two metrics", OneColumn, front,
 		"instance_s", "loss"),
 	tabled("box", "Quartiles of a metric over the runs of each setting", "one metric", OneColumn, boxes, "loss"),
@@ -119,6 +124,11 @@ func tabled(id, title, needs string, width float64,
 	draw func(*selection, Options) (*chart.Page, []string, error), metrics ...string) figure {
 	return figure{Info: Info{ID: id, Title: title, Needs: "runs or the table of a study, with " + needs, Table: true},
 		width: width, metrics: metrics, table: draw}
+}
+
+func several(f figure) figure {
+	f.several = true
+	return f
 }
 
 // Figures lists what Draw can draw.
@@ -167,7 +177,7 @@ func DrawTable(id string, t *Table, o Options) (*Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", id, err)
 	}
-	if len(f.metrics) == 1 && len(s.metrics) != 1 {
+	if len(f.metrics) == 1 && len(s.metrics) != 1 && !f.several {
 		return nil, chart.Requestf("%s: %d metrics: want one", id, len(s.metrics))
 	}
 	pg, notes, err := f.table(s, o)

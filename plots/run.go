@@ -6,6 +6,7 @@ import (
 	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/units"
 )
 
 // data is what the figures take from a record.
@@ -16,6 +17,7 @@ type data struct {
 	instances func(each func(*results.Instance) error) error // in the order of the windows; each call reads them again
 	delays    []results.Bucket                               // of the whole run; none if they were not measured
 
+	latencies   func() ([]results.Latency, error)
 	evaluations func() ([]results.Evaluation, error)
 	costs       func() (*results.Costs, error)
 	cost        *results.Costs // what costs gave, where a figure asked for it
@@ -94,35 +96,21 @@ func packetSize(workload []scenarios.Source) (size int64) {
 	first := true
 	for i := range workload {
 		for _, n := range frames(&workload[i]) {
-			if !first && n != size {
+			if !first && int64(n) != size {
 				return 0
 			}
-			size, first = n, false
+			size, first = int64(n), false
 		}
 	}
 	return size
 }
 
 // frames returns the sizes of a source's frames; 0 stands for several.
-func frames(s *scenarios.Source) (sizes []int64) {
-	switch {
-	case s.CBR != nil:
-		return []int64{int64(s.CBR.PacketSize)}
-	case s.Load != nil:
-		return []int64{int64(s.Load.PacketSize)}
-	case s.Services != nil:
-		return []int64{int64(s.Services.PacketSize)}
-	case s.Diurnal != nil:
-		return []int64{int64(s.Diurnal.PacketSize)}
-	case s.FlashCrowd != nil:
-		return []int64{int64(s.FlashCrowd.PacketSize)}
-	case s.Flows != nil:
-		for _, f := range s.Flows {
-			sizes = append(sizes, int64(f.PacketSize))
-		}
+func frames(s *scenarios.Source) []units.Bytes {
+	if sizes := s.PacketSizes(); len(sizes) > 0 {
 		return sizes
 	}
-	return []int64{0}
+	return []units.Bytes{0}
 }
 
 // onset is when n flows are first active in a run, and whether they ever are.
@@ -144,7 +132,7 @@ func read(r *results.Record) (data, error) {
 	if err != nil {
 		return d, err
 	}
-	d.evaluations, d.costs = r.Evaluations, r.Costs
+	d.latencies, d.evaluations, d.costs = r.Latencies, r.Evaluations, r.Costs
 	if d.delays, err = r.Buckets("run"); err != nil {
 		return d, fmt.Errorf("record %s: %w", r.Run.Name, err)
 	}

@@ -179,8 +179,16 @@ func madeUp(t testing.TB) map[string][]data {
 			aContender(t, with("maglev", map[string]any{"table": 65537}), seed, 38+noise, 0, 100))
 	}
 	grid := aGrid(t)
-	for _, id := range []string{"heat", "pareto", "box", "violin", "cdf", "ccdf", "parallel"} {
+	for _, id := range []string{"heat", "lines", "pareto", "box", "violin", "cdf", "ccdf", "parallel"} {
 		m[id] = slices.Clone(grid)
+	}
+	for k, policy := range []any{plain("horus"), with("jbsq", map[string]any{"n": 1}),
+		with("jbsq", map[string]any{"n": 4})} {
+		for i, load := range []float64{0.2, 0.5, 0.8} {
+			for seed := range uint64(2) {
+				m["tail"] = append(m["tail"], aTail(t, policy, load, seed, float64(10+10*i+4*k)+float64(seed)))
+			}
+		}
 	}
 	for seed := range uint64(2) {
 		m["scaling"] = append(m["scaling"], aController(t, "hpa", "", seed), aController(t, "kpa", "", seed))
@@ -378,4 +386,41 @@ func aGrid(t testing.TB) (ds []data) {
 		}
 	}
 	return ds
+}
+
+// aTail is a run of requests of two classes, the urgent one with an objective, from two tenants, at a load of so much
+// from the first source and a tenth from the second. In all, 99 % take up to p99 µs, half of that in the urgent class,
+// and twice that for the second tenant.
+func aTail(t testing.TB, policy any, load float64, seed uint64, p99 float64) data {
+	t.Helper()
+	run := spec{scheduler: "round-robin", size: 64, initial: 2, max: 2, flows: 1, total: 1, seed: seed}.make(t).run
+	sc := run.Scenario.(map[string]any)
+	sc["scheduler"] = map[string]any{"policy": policy}
+	sc["autoscaler"] = map[string]any{"policy": "none"}
+	sc["engine"], sc["duration"] = "request", "2s"
+	source := func(load float64, name string) map[string]any {
+		return map[string]any{"tenant": name, "requests": map[string]any{"load": load, "classes": []any{
+			map[string]any{"name": name, "mean": "1us"}}}}
+	}
+	sc["workload"] = []any{source(load, "urgent"), source(0.1, "batch")}
+	run.Duration = 2
+	run.Totals = results.Totals{Offered: 4e6, Processed: 4e6}
+	group := func(n int32, name string, slo float64, offered int64) results.RequestGroup {
+		return results.RequestGroup{Number: n, Name: name, SLO: slo, Offered: offered, Replied: offered}
+	}
+	run.Requests = &results.Requests{Delay: results.RequestDelay{P99: p99 / 1e6},
+		Classes: []results.RequestGroup{group(1, "urgent", 20e-6, 1e6), group(2, "batch", 0, 3e6)},
+		Tenants: []results.RequestGroup{group(1, "red", 0, 2e6), group(2, "blue", 0, 2e6)}}
+	d, err := newData(run, rows([]results.Window{{T: 2}}), rows[results.Instance](nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := func(scope string, n int32, p99 float64) results.Latency {
+		return results.Latency{Scope: scope, Number: n, Kind: "end-to-end", P99: int64(p99 * 1e6)}
+	}
+	d.latencies = func() ([]results.Latency, error) {
+		return []results.Latency{row("class", 1, p99/2), row("class", 2, p99), row("tenant", 1, p99),
+			row("tenant", 2, 2*p99)}, nil
+	}
+	return d
 }

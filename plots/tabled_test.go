@@ -318,7 +318,7 @@ func TestTablesThatDoNotSuffice(t *testing.T) {
 		}
 	}
 	if _, err := drawFrom("fig9", madeUp(t)["fig9"], Options{Metrics: []string{"loss"}}); !errors.Is(err, ErrRequest) ||
-		!strings.Contains(err.Error(), "want it of one of heat, pareto, box") {
+		!strings.Contains(err.Error(), "want it of one of heat, lines, pareto, box") {
 		t.Errorf("fig9 with a metric: %v", err)
 	}
 }
@@ -347,7 +347,8 @@ func TestSmallAndOddTables(t *testing.T) {
 			f, err := DrawTable(i.ID, summary(t, text), o)
 			if err != nil {
 				alone := i.ID == "parallel" && (name == "no key" || name == "one run") // a single axis
-				if !errors.Is(err, ErrRequest) || !alone && (name != "no key" || i.ID != "heat") {
+				along := i.ID == "lines" && (name == "no key" || name == "one run" || name == "long names")
+				if !errors.Is(err, ErrRequest) || !alone && !along && (name != "no key" || i.ID != "heat") {
 					t.Errorf("%s of %s: %v", i.ID, name, err)
 				}
 				continue
@@ -470,4 +471,45 @@ func FuzzTable(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A line goes along the key with numbers: without by the one with the most values, with by the first. Each metric has a
+// panel, and each value of the keys that are left one more.
+func TestLines(t *testing.T) {
+	f := tabledFigure(t, "lines", summary(t, grid), Options{Metrics: []string{"loss", "processed"}})
+	holds(t, f, "(a) Loss,line,best-fit,6,15,10,20,2,Limit (Mpps),Loss (%)",
+		"(a) Loss,line,best-fit,16,30,30,30,1,", "(b) Processed,line,worst-fit,6,3000,3000,3000,1,Limit (Mpps),")
+	f = tabledFigure(t, "lines", summary(t, grid), Options{By: []string{"scheduler.limit"}})
+	holds(t, f, "(a) best-fit,line,all runs,10,1,0,2,2,Limit (Mpps),Loss (%)",
+		"(b) worst-fit,line,all runs,16,30,30,30,1,")
+	_, err := DrawTable("lines", summary(t, grid), Options{By: []string{"scheduler.policy"}})
+	if err == nil || !strings.Contains(err.Error(), "scheduler.policy has values that are no numbers") {
+		t.Errorf("along the policies: %v", err)
+	}
+}
+
+// The values of a key are numbers in one unit, or it is no axis.
+func TestNumbersOf(t *testing.T) {
+	for _, c := range []struct {
+		values []string
+		xs     []float64
+		unit   string
+		ok     bool
+	}{
+		{[]string{"0.5", "1"}, []float64{0.5, 1}, "", true},
+		{[]string{"0", "100us", "1ms"}, []float64{0, 0.1, 1}, "ms", true},
+		{[]string{"500kpps", "2Mpps"}, []float64{0.5, 2}, "Mpps", true},
+		{[]string{"10Gbps", "100Gbps"}, []float64{10, 100}, "Gbit/s", true},
+		{[]string{"64B", "1500B"}, []float64{64, 1500}, "B", true},
+		{[]string{"64B", "best-fit"}, nil, "", false},
+		{[]string{"64B", "10s"}, nil, "", false},
+		{[]string{"", "1"}, nil, "", false},
+	} {
+		xs, unit, ok := numbersOf(c.values)
+		if ok != c.ok || unit != c.unit || !slices.EqualFunc(xs, c.xs, func(a, b float64) bool {
+			return math.Abs(a-b) < 1e-9
+		}) {
+			t.Errorf("%q: %v %q %t, want %v %q %t", c.values, xs, unit, ok, c.xs, c.unit, c.ok)
+		}
+	}
 }

@@ -19,7 +19,7 @@ const (
 // from the end of the one before, the first from 0.
 //
 // An instance that held packets at the end of a window must be in the next one. If it is missing, the balance is
-// broken: those packets are nowhere.
+// broken: those packets are nowhere. Likewise the nodes of a rack, which together must also be the window.
 //
 // On hardware the counters of one balance are not read at the same moment. A balance may then be off by the packets
 // that pass within Skew.
@@ -37,6 +37,7 @@ type Checker struct {
 
 	delays  bool // were measured
 	delayed int64
+	rack    rack
 }
 
 type held struct {
@@ -84,6 +85,7 @@ func (c *Checker) balance(offered, processed, dropped, queued float64, at place)
 // Window checks a window and its instances, which come in order of their number.
 func (c *Checker) Window(w *Window, instances []Instance) {
 	d := w.T - c.t
+	c.nodes(w, d)
 	c.peak = max(c.peak, w.Offered)
 	c.balance(float64(w.Offered*d), float64(w.Processed*d), float64(w.Dropped*d), w.Queued-c.queued,
 		place{"all instances", -1, w.T})

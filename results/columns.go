@@ -34,12 +34,14 @@ var (
 	flowColumns     = columns[Flow]()
 	latencyColumns  = columns[Latency]()
 	bucketColumns   = columns[Bucket]()
+	nodeColumns     = columns[Node]()
 )
 
 // layout identifies the columns of this build: two builds with the same layout read each other's journals.
 var layout = func() uint32 {
 	var names []string
-	for _, cols := range [][]column{windowColumns, instanceColumns, flowColumns, latencyColumns, bucketColumns} {
+	for _, cols := range [][]column{windowColumns, instanceColumns, flowColumns, latencyColumns, bucketColumns,
+		nodeColumns} {
 		for _, c := range cols {
 			names = append(names, c.name, c.kind.String())
 		}

@@ -34,7 +34,11 @@ func (w *Writer) convert() (sums map[string]string, err error) {
 		func() (err error) { rows.bucket, err = convertTo[Bucket](w, &open, histogramName); return err },
 	}
 	if !w.delays {
-		makers = makers[:3]
+		makers = makers[:alwaysThere]
+	}
+	if w.rows.nodes > 0 {
+		makers = append(makers,
+			func() (err error) { rows.node, err = convertTo[Node](w, &open, nodesName); return err })
 	}
 	for _, m := range makers {
 		if err := m(); err != nil {
@@ -64,7 +68,8 @@ func (w *Writer) convertRows(to consumer) error {
 	j := journal{path: w.path(journalName), end: wholeJournal, ended: true}
 	err := j.framesOf(bufio.NewReaderSize(io.NewSectionReader(w.journal, 0, w.journaled), 1<<16), consumer{
 		counted(&n.windows, to.window), counted(&n.instances, to.instance), counted(&n.flows, to.flow),
-		counted(&n.latencies, to.latency), counted(&n.buckets, to.bucket)}.frame())
+		counted(&n.latencies, to.latency), counted(&n.buckets, to.bucket),
+		counted(&n.nodes, to.node)}.frame())
 	if err == nil && n != w.rows {
 		err = fmt.Errorf("%s: rows %+v, want those that were written, %+v", j.path, n, w.rows)
 	}

@@ -195,6 +195,9 @@ type Meter struct {
 	flaps   flapping
 	reasons map[Reason]int64 // with the numbers in them; nil where nobody asks for them
 
+	racked bool    // the log is the dispatcher's, whose instances are nodes
+	there  float64 // instance-seconds, by the instances at the ends of windows
+
 	flows, hurt, unmeasured int // flows with packets; of those, that violate the objective; those not followed
 	wait                    *Latency
 	waited                  int64 // packets that waited longer than the objective
@@ -209,6 +212,12 @@ func NewMeter(sc *scenarios.Scenario) *Meter {
 	if sc.Engine == "request" {
 		m.limit = 0 // is of packets
 	}
+	if sc.Nodes != nil {
+		m.watts.cores *= float64(sc.Nodes.Count)
+		if sc.Engine != "request" {
+			m.racked, m.limit = true, 0 // is of an instance
+		}
+	}
 	m.maxLoss, m.maxWait = sc.Measure.MaxLoss, sc.Measure.MaxWait
 	return m
 }
@@ -217,6 +226,7 @@ func NewMeter(sc *scenarios.Scenario) *Meter {
 func (m *Meter) Window(w *Window, instances []Instance) {
 	length := w.T - m.end
 	m.end = w.T
+	m.there += float64(float64(w.Instances) * length)
 	offered, dropped := Round(w.Offered), Round(w.Dropped) // as a record has them
 	m.offered += float64(offered * length)
 	m.dropped += float64(dropped * length)
@@ -347,7 +357,9 @@ func (m *Meter) Costs(r *Run) *Costs {
 	m.stages.end(m.flaps.add)
 	c.ScaleEvents, c.Reversals = m.flaps.events, m.flaps.reversals
 	c.Resizes = m.resizes
-	c.InstanceTime, c.CoreTime = m.lived()
+	if c.InstanceTime, c.CoreTime = m.lived(); m.racked {
+		c.InstanceTime, c.CoreTime = m.there, math.NaN()
+	}
 	c.Energy = float64(m.watts.instance*c.InstanceTime) + float64(m.watts.cores*m.end)
 	if m.watts.instance == 0 && m.watts.cores == 0 {
 		c.Energy = math.NaN()

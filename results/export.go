@@ -36,6 +36,7 @@ var exporters = []exporter{
 	exported("flows", func(r *Record, each func(*Flow) error) error { return r.src.flows(each) }),
 	exported("latency", func(r *Record, each func(*Latency) error) error { return r.src.latencies(each) }),
 	exported("histogram", func(r *Record, each func(*Bucket) error) error { return r.src.buckets(each) }),
+	exported("nodes", nodeRows),
 	exported("decisions", decisionRows),
 	exported("policy", countRows),
 	exported("costs", costRows),
@@ -78,7 +79,7 @@ func names[T any](list []T, name func(T) string) []string {
 // row types. Numbers are the shortest that read back the same, without exponents. JSON is an array of objects whose
 // keys are in the order of the columns, null where a value is not a number. Rows are streamed, however many there are.
 // Where delays were not measured, the error for their tables is ErrNoDelays. Where a record lacks the counts of its
-// policy, the error for these is ErrNoCounts.
+// policy, the error for these is ErrNoCounts; where it has no nodes, that for their table is ErrNoNodes.
 func Export(w io.Writer, rec *Record, table, format string) error {
 	t := slices.IndexFunc(exporters, func(e exporter) bool { return e.name == table })
 	if t < 0 {

@@ -84,6 +84,10 @@ func TestExport(t *testing.T) {
 	small(t, create(t, dir, Options{Overwrite: true}))
 	disk := open(t, dir)
 	for _, table := range Tables() {
+		disk, mem := disk, mem
+		if table == "nodes" {
+			disk, mem = rackedOnDisk(t), racked(t)
+		}
 		for _, format := range Formats() {
 			name := table + "." + format
 			var a, b bytes.Buffer
@@ -147,6 +151,9 @@ func TestExportsParse(t *testing.T) {
 		rec := inMemory(t, windows)
 		for _, table := range Tables() {
 			rec := rec
+			if table == "nodes" {
+				rec = racked(t)
+			}
 			if table == "latency" || table == "histogram" || table == "policy" {
 				m := NewMemory()
 				small(t, m)
@@ -186,12 +193,15 @@ func TestExportErrors(t *testing.T) {
 	rec := inMemory(t, 1)
 	if err := Export(new(bytes.Buffer), rec, "window", "csv"); err == nil ||
 		err.Error() != `table is "window", want one of windows, instances, flows, latency, histogram, `+
-			`decisions, policy, costs, reasons` {
+			`nodes, decisions, policy, costs, reasons` {
 		t.Error(err)
 	}
 	if err := Export(new(bytes.Buffer), rec, "windows", "xml"); err == nil ||
 		err.Error() != `format is "xml", want one of csv, json` {
 		t.Error(err)
+	}
+	if err := Export(new(bytes.Buffer), rec, "nodes", "csv"); !errors.Is(err, ErrNoNodes) {
+		t.Errorf("nodes of one NIC: %v", err)
 	}
 	for _, table := range []string{"latency", "histogram"} {
 		var b bytes.Buffer

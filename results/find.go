@@ -40,6 +40,21 @@ func Find(dirs ...string) ([]string, error) {
 	return all, nil
 }
 
+// nodesFolder holds the records of the nodes of a rack that have one, in the rack's own directory.
+const nodesFolder = "nodes"
+
+// NodeDir is where a node of the rack whose record is in dir has a record of its own.
+func NodeDir(dir, node string) string { return filepath.Join(dir, nodesFolder, node) }
+
+// NodeDirs lists the records of nodes in the record of a rack, in order of their paths.
+func NodeDirs(dir string) ([]string, error) {
+	found, err := below(filepath.Join(dir, nodesFolder))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return found, err
+}
+
 // below lists the directories of the records in dir and below it, in order of their paths.
 func below(dir string) (found []string, err error) {
 	if info, err := os.Stat(dir); err != nil {

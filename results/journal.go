@@ -14,9 +14,10 @@ import (
 
 // The journal holds the rows of a run that has not ended, in the order in which they came. It begins with a head: the
 // line journalMagic and the layout of the columns. Frames follow: length and CRC-32 of the payload, four bytes each,
-// and the payload: 'w', a window, the number of its instances and the instances; 'f' and a flow; or 'l', a latency, the
-// number of its buckets and the buckets. All integers are little-endian. A frame that is cut off by the end of the file
-// was being written when the run was killed, and is left out; any other inconsistency is damage and an error.
+// and the payload: 'w', a window, the number of its instances and the instances; 'n', the number of the nodes of the
+// window that follows and the nodes; 'f' and a flow; or 'l', a latency, the number of its buckets and the buckets. All
+// integers are little-endian. A frame that is cut off by the end of the file was being written when the run was killed,
+// and is left out; any other inconsistency is damage and an error.
 const (
 	journalName  = "journal"
 	journalMagic = "smartinco journal 1\n"
@@ -173,6 +174,7 @@ type consumer struct {
 	flow     func(*Flow) error
 	latency  func(*Latency) error
 	bucket   func(*Bucket) error
+	node     func(*Node) error
 }
 
 // rows calls the functions with every row.
@@ -185,6 +187,7 @@ func (c consumer) frame() func([]byte, int64) error {
 	var fl Flow
 	var la Latency
 	var bu Bucket
+	var no Node
 	var texts Texts
 	return func(p []byte, _ int64) (err error) {
 		kind, p := p[0], p[1:]
@@ -199,8 +202,10 @@ func (c consumer) frame() func([]byte, int64) error {
 			return err
 		case 'l':
 			return nested(p, &texts, &la, latencyColumns, c.latency, &bu, bucketColumns, c.bucket)
+		case 'n':
+			return several(p, &texts, &no, nodeColumns, c.node)
 		}
-		return Damaged(fmt.Errorf("a frame of kind %q, want w, f or l", kind))
+		return Damaged(fmt.Errorf("a frame of kind %q, want w, f, l or n", kind))
 	}
 }
 
@@ -224,13 +229,19 @@ func nested[A, B any](
 	if err != nil {
 		return err
 	}
+	return several(p, t, b, bCols, eachB)
+}
+
+// several reads a number of rows, and these.
+func several[T any](p []byte, t *Texts, row *T, cols []column, each func(*T) error) error {
 	n, used := binary.Uvarint(p)
 	if used <= 0 {
 		return errShort
 	}
 	p = p[used:]
-	for ; n > 0 && eachB != nil && err == nil; n-- {
-		p, err = nextRow(p, b, bCols, t, eachB)
+	var err error
+	for ; n > 0 && each != nil && err == nil; n-- {
+		p, err = nextRow(p, row, cols, t, each)
 	}
 	return err
 }
@@ -240,6 +251,7 @@ func (j journal) instances(each func(*Instance) error) error { return j.rows(con
 func (j journal) flows(each func(*Flow) error) error         { return j.rows(consumer{flow: each}) }
 func (j journal) latencies(each func(*Latency) error) error  { return j.rows(consumer{latency: each}) }
 func (j journal) buckets(each func(*Bucket) error) error     { return j.rows(consumer{bucket: each}) }
+func (j journal) nodes(each func(*Node) error) error         { return j.rows(consumer{node: each}) }
 
 func (j journal) log() (io.ReadCloser, error) {
 	f, err := openInput(j.ctx, filepath.Join(filepath.Dir(j.path), logName))

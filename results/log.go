@@ -30,6 +30,7 @@ const (
 	fRules   // with sampled_ps
 	fReports // with sampled_ps
 	fShare
+	fBursts
 )
 
 // kind is how the log names a kind of event or action, and the fields that it always writes with it.
@@ -53,8 +54,9 @@ var eventKinds = []kind{
 	orchestrator.ReportsRead:    {"reports-read", fReports},
 	orchestrator.FlowGrown:      {"flow-grown", fFlow},
 
-	orchestrator.InstanceResized: {"instance-resized", fInstance | fShare},
-	orchestrator.InstanceIdle:    {"instance-idle", fInstance},
+	orchestrator.InstanceResized:  {"instance-resized", fInstance | fShare},
+	orchestrator.InstanceIdle:     {"instance-idle", fInstance},
+	orchestrator.BurstsDispatched: {"bursts-dispatched", fBursts},
 }
 
 var actionKinds = []kind{
@@ -134,6 +136,12 @@ func appendEvent(b []byte, now units.Time, e *orchestrator.Event) ([]byte, error
 	}
 	if k.fields&fShare != 0 || e.Share != 0 {
 		b = appendFloat(append(b, `,"share":`...), e.Share)
+	}
+	if x := e.Bursts; k.fields&fBursts != 0 || x != (orchestrator.Bursts{}) {
+		b = strconv.AppendUint(append(b, `,"bursts":`...), x.Asked, 10)
+		b = strconv.AppendUint(append(b, `,"decided":`...), x.Decided, 10)
+		b = strconv.AppendUint(append(b, `,"moved":`...), x.Moved, 10)
+		b = append(strconv.AppendUint(append(b, `,"digest":"`...), x.Digest, 16), '"')
 	}
 	if k.fields&fReports != 0 || len(e.Reports) > 0 {
 		b = appendReports(b, e.Reports)

@@ -73,6 +73,9 @@ func TestLogLines(t *testing.T) {
 			`{"t_ps":5,"action":"create-instance","instance":2}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: 2, Reason: "no"}},
 			`{"t_ps":5,"event":"instance-resized","instance":2,"share":0,"reason":"no"}`},
+		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.BurstsDispatched,
+			Bursts: orchestrator.Bursts{Asked: 9, Decided: 7, Moved: 3, Digest: math.MaxUint64}}},
+			`{"t_ps":5,"event":"bursts-dispatched","bursts":9,"decided":7,"moved":3,"digest":"ffffffffffffffff"}`},
 		{Entry{At: 5, Action: &orchestrator.Action{Kind: orchestrator.ReadReports}},
 			`{"t_ps":5,"action":"read-reports"}`},
 		{Entry{At: 5, Event: &orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: 4,
@@ -130,6 +133,10 @@ func TestEveryFieldOfTheLogComesBack(t *testing.T) {
 				Instance: flow.Instance(n()),
 				Timer:    orchestrator.Timer(rng.IntN(len(timerNames))), Sampled: units.Time(n()),
 				Share: float64(n()) / 3, Reason: text[rng.IntN(len(text))]}
+			if rng.IntN(2) == 0 {
+				ev.Bursts = orchestrator.Bursts{Asked: uint64(n()), Decided: uint64(n()), Moved: uint64(n()),
+					Digest: rng.Uint64()}
+			}
 			if rng.IntN(2) == 0 {
 				ev.Tuple = flow.FiveTuple{Src: netip.MustParseAddr(`fe80::1%e"0`),
 					Dst: netip.MustParseAddr("::ffff:1.2.3.4"), SrcPort: uint16(n()), DstPort: 65535, Proto: uint8(n())}

@@ -19,6 +19,7 @@ type Memory struct {
 	Flows     []Flow
 	Latencies []Latency
 	Buckets   []Bucket
+	NodeRows  []Node
 
 	check Checker
 	log   []byte   // being filled
@@ -129,6 +130,7 @@ func (s memory) instances(each func(*Instance) error) error { return over(s.m.In
 func (s memory) flows(each func(*Flow) error) error         { return over(s.m.Flows, each) }
 func (s memory) latencies(each func(*Latency) error) error  { return over(s.m.Latencies, each) }
 func (s memory) buckets(each func(*Bucket) error) error     { return over(s.m.Buckets, each) }
+func (s memory) nodes(each func(*Node) error) error         { return over(s.m.NodeRows, each) }
 func (s memory) log() (io.ReadCloser, error) {
 	readers := make([]io.Reader, 0, len(s.m.full)+1)
 	for _, b := range s.m.full {

@@ -31,6 +31,7 @@ var parts = []part{
 	{flowsName, ownTable},
 	{latencyName, ownTable},
 	{histogramName, ownTable},
+	{nodesName, ownTable},
 	{logName, begins(`{"t_ps":`)},
 	{journalName, begins(journalMagic)},
 }
@@ -98,7 +99,7 @@ func partsIn(dir string) (found []string, err error) {
 		there[e.Name()] = true
 	}
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName &&
+		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName && (e.Name() != nodesFolder || !e.IsDir()) &&
 			!slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
 			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty "+
 				"or a record", dir, Quote(e.Name()))
@@ -191,7 +192,35 @@ func clearDir(dir string, overwrite bool) error {
 	if !overwrite {
 		return fmt.Errorf("%s: already holds a record: choose another directory, or overwrite it (--force)", dir)
 	}
+	if err := clearNodes(dir); err != nil {
+		return err
+	}
 	return removeParts(dir, found)
+}
+
+// clearNodes deletes the records of nodes in dir, and what held them. What is no record stays, and is an error.
+func clearNodes(dir string) error {
+	folder := filepath.Join(dir, nodesFolder)
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		node := filepath.Join(folder, e.Name())
+		lock, err := LockDir(node)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(clearDir(node, true), lock.Release()); err != nil {
+			return err
+		}
+		if err := os.Remove(node); err != nil {
+			return err
+		}
+	}
+	return os.Remove(folder)
 }
 
 func removeParts(dir string, names []string) error {

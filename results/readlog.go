@@ -97,6 +97,11 @@ type logLine struct {
 	Rules   []orchestrator.RuleCounter `json:"rules"`
 	Reports []orchestrator.Report      `json:"reports"`
 	Share   logFloat                   `json:"share"`
+
+	Bursts        uint64    `json:"bursts"`
+	BurstsDecided uint64    `json:"decided"`
+	BurstsMoved   uint64    `json:"moved"`
+	Digest        logDigest `json:"digest"`
 }
 
 // units64 is a time as a bare number of picoseconds, where units.Time would be read as text.
@@ -117,6 +122,18 @@ func (f *logFloat) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("found %s, want a number", Quote(string(b)))
 	}
 	*f = logFloat(v)
+	return nil
+}
+
+// logDigest reads a hexadecimal number in a text.
+type logDigest uint64
+
+func (d *logDigest) UnmarshalJSON(b []byte) error {
+	v, err := strconv.ParseUint(strings.Trim(string(b), `"`), 16, 64)
+	if err != nil {
+		return fmt.Errorf("found %s, want a hexadecimal number of 64 bits", Quote(string(b)))
+	}
+	*d = logDigest(v)
 	return nil
 }
 
@@ -149,7 +166,9 @@ func parseLine(b []byte) (Entry, error) {
 			Rate:    float64(l.Rate),
 			Tenant:  l.Tenant,
 			Sampled: units.Time(l.Sampled), Counters: l.Counters, Rules: l.Rules, Reports: l.Reports,
-			Share: float64(l.Share), Reason: l.Reason}
+			Share: float64(l.Share), Reason: l.Reason,
+			Bursts: orchestrator.Bursts{Asked: l.Bursts, Decided: l.BurstsDecided, Moved: l.BurstsMoved,
+				Digest: uint64(l.Digest)}}
 		if ev.Tuple.Src, err = parseAddr("src", l.Src); err != nil {
 			return Entry{}, err
 		}

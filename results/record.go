@@ -50,6 +50,7 @@ type source interface {
 	flows(each func(*Flow) error) error
 	latencies(each func(*Latency) error) error
 	buckets(each func(*Bucket) error) error
+	nodes(each func(*Node) error) error
 	log() (io.ReadCloser, error)
 	check() error // every file that run.json vouches for
 }

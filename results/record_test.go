@@ -226,7 +226,8 @@ func FuzzJournal(f *testing.F) {
 		const path = "some/journal"
 		all := consumer{func(*Window) error { return nil }, func(*Instance) error { return nil },
 			func(*Flow) error { return nil },
-			func(*Latency) error { return nil }, func(*Bucket) error { return nil }}.frame()
+			func(*Latency) error { return nil }, func(*Bucket) error { return nil },
+			func(*Node) error { return nil }}.frame()
 		err := journal{path: path, end: wholeJournal}.framesOf(bytes.NewReader(b), all)
 		if err != nil && !strings.Contains(err.Error(), path) {
 			t.Errorf("the error does not name the file: %v", err)
@@ -241,6 +242,8 @@ func FuzzJournal(f *testing.F) {
 		decodeRow(b, &fl, flowColumns, new(Texts))
 		decodeRow(b, &la, latencyColumns, new(Texts))
 		decodeRow(b, &bu, bucketColumns, new(Texts))
+		var no Node
+		decodeRow(b, &no, nodeColumns, new(Texts))
 	})
 }
 

@@ -132,6 +132,12 @@ type Totals struct {
 	// Where packets find their instance without rules; with rules there are none of either.
 	Broken   int64 `json:"broken,omitempty"`    // flows that reached another instance without having been moved
 	HandedOn int64 `json:"handed_on,omitempty"` // packets that an instance handed on, each as often as that happened
+	// Where bursts are decided on, those that began, the first of each flow left out. The others than those decided and
+	// missed came while the link was down or the flow had no rule in force, or were in the stage when the run ended.
+	Bursts        int64 `json:"bursts,omitempty"`
+	BurstsDecided int64 `json:"bursts_decided,omitempty"`
+	BurstsMoved   int64 `json:"bursts_moved,omitempty"`  // of those decided: to another instance than the burst before
+	BurstsMissed  int64 `json:"bursts_missed,omitempty"` // found the queue of the NIC's stage full
 }
 
 // Drops are lost packets by cause.
@@ -171,6 +177,8 @@ type Run struct {
 	// Unit is PerRequest where rows count requests, which Requests says more of. Elsewhere they count packets.
 	Unit     string    `json:"unit,omitempty"`
 	Requests *Requests `json:"requests,omitempty"`
+
+	Rack *Rack `json:"rack,omitempty"` // where there are nodes
 
 	// Costs are those that are known, by the names of CostTable. A record lacks them, since Record.Costs gives them; a
 	// study's rows have them.

@@ -10,7 +10,8 @@ type Column struct {
 }
 
 // Columns are those of a summary, in their order: what became of the packets, the flows and the rules, and then what
-// the controller cost (CostTable), which is NaN where it is not known, and what became of requests.
+// the controller cost (CostTable), which is NaN where it is not known, what became of requests, and
+// the imbalance of a rack.
 func Columns() []Column {
 	cs := append([]Column(nil), fates...)
 	for _, c := range CostTable {
@@ -29,7 +30,12 @@ func Columns() []Column {
 			return c.of(r.Requests)
 		}})
 	}
-	return cs
+	return append(cs, Column{"imbalance", "1", func(r *Run) any {
+		if r.Rack == nil {
+			return math.NaN()
+		}
+		return r.Rack.Imbalance
+	}})
 }
 
 var fates = []Column{

@@ -23,10 +23,11 @@ const (
 	flowsName     = "flows.parquet"
 	latencyName   = "latency.parquet"
 	histogramName = "histogram.parquet"
+	nodesName     = "nodes.parquet"
 )
 
 // tableNames are all tables; the first alwaysThere are in every record.
-var tableNames = []string{windowsName, instancesName, flowsName, latencyName, histogramName}
+var tableNames = []string{windowsName, instancesName, flowsName, latencyName, histogramName, nodesName}
 
 const alwaysThere = 3
 
@@ -202,6 +203,9 @@ func (t tables) flows(each func(*Flow) error) error         { return tableIn(t, 
 // A run that measures no delay has no tables of it.
 func (t tables) latencies(each func(*Latency) error) error { return optionalIn(t, latencyName, each) }
 func (t tables) buckets(each func(*Bucket) error) error    { return optionalIn(t, histogramName, each) }
+
+// A run of one NIC has no table of nodes.
+func (t tables) nodes(each func(*Node) error) error { return optionalIn(t, nodesName, each) }
 
 func optionalIn[T any](t tables, name string, each func(*T) error) error {
 	if _, ok := t.sums[name]; !ok {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"slices"
 
+	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/units"
@@ -16,6 +18,20 @@ import (
 // are millions a second, holds none of its decisions.
 var ErrNoDecisions = errors.New("the record of engine: request holds no decisions to verify: want the scenario run " +
 	"again, which gives the same record")
+
+// ErrNoBursts says that a record's decisions on bursts cannot be taken again, since nobody makes its traffic again.
+var ErrNoBursts = errors.New("the log has no more than a digest of the decisions on bursts: want the bursts of its " +
+	"traffic")
+
+// Burst is a decision on a burst of a flow: Orchestrator.Dispatch is called for it.
+type Burst struct {
+	At   units.Time
+	Flow flow.ID
+}
+
+// Remake makes the bursts of a record's run again, in their order, from its scenario. What the files of its traffic
+// were is passed as the record says it.
+type Remake func(sc *scenarios.Scenario, inputs []Input) iter.Seq2[Burst, error]
 
 // Verified is what came of verifying a record on disk.
 type Verified struct {
@@ -28,8 +44,9 @@ type Verified struct {
 
 // VerifyDir holds the files of the record in dir against their checksums and then, whatever comes of that, its log
 // against a new orchestrator, made from the record's scenario; see Record.Verify. Verification is nil where the log
-// could not be read. The error names every damaged file; a difference is no error.
-func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
+// could not be read. The error names every damaged file; a difference is no error. Where the run decided on bursts,
+// remake makes them again; without it, such a record is refused with ErrNoBursts.
+func VerifyDir(ctx context.Context, dir string, remake Remake) (v Verified, err error) {
 	rec, err := OpenContext(ctx, dir)
 	if err != nil {
 		return v, err
@@ -46,7 +63,17 @@ func VerifyDir(ctx context.Context, dir string) (v Verified, err error) {
 		return v, damage
 	}
 	v.Dir, v.Version, v.Unchecked = dir, rec.Run.Version, rec.Run.Tables != nil && rec.Run.Log == nil
-	v.Verification, err = rec.Verify(sc.Orchestrator())
+	cfg := sc.Orchestrator()
+	if sc.Nodes != nil {
+		cfg = sc.Rack() // the log is that of the dispatcher
+	}
+	v.Verification, err = rec.VerifyBursts(cfg, func(yield func(Burst, error) bool) {
+		if remake == nil {
+			yield(Burst{}, ErrNoBursts)
+			return
+		}
+		remake(sc, rec.Run.Inputs)(yield)
+	})
 	if damage != nil && err != nil {
 		err = nil // that of a file which is named already, or what follows from it
 	}
@@ -79,7 +106,18 @@ type Difference struct {
 // record before format 3, the stages of the autoscaler that left the number as it was are passed over. The record of a
 // run that was killed is verified up to its last full line. The error is that of reading the log; a difference is no
 // error.
+//
+// It fails with ErrNoBursts where the run decided on bursts; see VerifyBursts.
 func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
+	return r.VerifyBursts(cfg, func(yield func(Burst, error) bool) { yield(Burst{}, ErrNoBursts) })
+}
+
+// VerifyBursts is Verify for a run that may have decided on bursts. The log says between which events how many were
+// decided on, and has a digest of the decisions. They are taken again with the bursts given, at their times, and the
+// digest must be the same. The bursts are asked for no sooner than the log has any; their error is returned.
+func (r *Record) VerifyBursts(cfg orchestrator.Config, bursts iter.Seq2[Burst, error]) (*Verification, error) {
+	next, stop := iter.Pull2(bursts)
+	defer stop()
 	again := &replayed{}
 	orch, err := orchestrator.New(cfg, again)
 	if err != nil {
@@ -90,9 +128,21 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	var recorded []string
 	var stage *orchestrator.Decision // the last of the event's evaluation
 	line, at := 0, 0                 // of the log, and of the event
+	var failed error
 	compare := func(cut bool) {
 		if event.Event == nil {
 			return
+		}
+		if event.Event.Kind == orchestrator.BurstsDispatched {
+			var now orchestrator.Bursts
+			if now, failed = dispatched(orch, &event.Event.Bursts, next); failed != nil {
+				return
+			}
+			if was := event.Event.Bursts; was != now {
+				v.Difference = &Difference{Line: at, At: event.At, Event: event.String(),
+					Recorded: []string{was.String()}, Replayed: []string{now.String()}}
+				return
+			}
 		}
 		again.lines = again.lines[:0]
 		for _, a := range orch.Handle(event.At, event.Event) {
@@ -132,8 +182,8 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 			recorded = append(recorded, e.String())
 			continue
 		}
-		if compare(false); v.Difference != nil {
-			return v, nil
+		if compare(false); v.Difference != nil || failed != nil {
+			return v, failed
 		}
 		v.Events++
 		event, at, recorded, stage = e, line, nil, nil
@@ -141,10 +191,31 @@ func (r *Record) Verify(cfg orchestrator.Config) (*Verification, error) {
 	if event.Event == nil && !r.killed {
 		return nil, Damaged(fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName)))
 	}
-	if compare(r.killed); v.Difference == nil && !r.killed && r.Run.Policy != nil {
+	if compare(r.killed); v.Difference == nil && failed == nil && !r.killed && r.Run.Policy != nil {
 		v.Miscounted = miscounted(r.Run.Policy, orch.Counts())
+		if b, t := orch.Bursts(), &r.Run.Totals; v.Miscounted == "" &&
+			(int64(b.Decided) != t.BurstsDecided || int64(b.Moved) != t.BurstsMoved) {
+			v.Miscounted = fmt.Sprintf("%d bursts decided and %d moved, and %d and %d when counted again",
+				t.BurstsDecided, t.BurstsMoved, b.Decided, b.Moved)
+		}
 	}
-	return v, nil
+	return v, failed
+}
+
+// dispatched decides on bursts until as many are decided on as the log says, or there are no more.
+func dispatched(o *orchestrator.Orchestrator, until *orchestrator.Bursts, next func() (Burst, error, bool),
+) (orchestrator.Bursts, error) {
+	for o.Bursts().Asked < until.Asked {
+		b, err, ok := next()
+		if err != nil {
+			return o.Bursts(), err
+		}
+		if !ok {
+			break
+		}
+		o.Dispatch(b.At, b.Flow)
+	}
+	return o.Bursts(), nil
 }
 
 // miscounted is the first count that is another now. A reason or a counter that only one of the two knows is passed

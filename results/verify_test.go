@@ -18,7 +18,7 @@ const format2 = "testdata/format-2"
 
 // A record of format 2 verifies, and says of the autoscaler what it always did.
 func TestARecordOfFormat2(t *testing.T) {
-	v, err := VerifyDir(t.Context(), format2)
+	v, err := VerifyDir(t.Context(), format2, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,13 +76,14 @@ type Writer struct {
 	instances []Instance
 	flow      Flow
 	latency   Latency
+	node      Node
 	delays    bool // some came
 }
 
 var _ Recorder = (*Writer)(nil)
 
 // rowCount counts the rows of each table.
-type rowCount struct{ windows, instances, flows, latencies, buckets int64 }
+type rowCount struct{ windows, instances, flows, latencies, buckets, nodes int64 }
 
 // Create begins the record of run in dir, which it makes if need be, and locks dir until Close: the error is ErrBusy if
 // another process writes to it. dir must be empty or, with opts.Overwrite, hold a record. Create never deletes a file
@@ -358,6 +359,7 @@ func (w *Writer) fail() {
 // finish is what Close does to r in every Recorder that keeps rows.
 func finish(r *Run, c *Checker) {
 	c.requests(r.Requests, &r.Totals)
+	r.Rack = c.rack.result()
 	r.Format, r.Conservation = format, c.Result(&r.Totals)
 	t := &r.Totals
 	for _, x := range []*float64{&t.Offered, &t.OfferedBytes, &t.Processed, &t.ProcessedBytes, &t.Queued, &t.SlowPath,

@@ -149,7 +149,7 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 	in, sched, scaler := &s.Instances, &s.Scheduler, &s.Autoscaler
 	fixed, never := sched.Demand == "fixed", scaler.Static()
 	below, hot := scaler.Rates(sched.Limit)
-	return append(s.tenantRules(), []strictyaml.Rule{
+	return slices.Concat(s.tenantRules(), s.burstRules(), []strictyaml.Rule{
 		rule("vnf.contention.share autoscaler.policy", scaler.Resizes() && s.VNF.Contention.Share == "pooled",
 			"reserved with autoscaler.policy: "+scaler.Policy.Name+", which gives instances shares of their own"),
 		rule("instances.initial instances.min autoscaler.policy", in.Min == 0 && in.Initial == 0 && !scaler.Wakes(),
@@ -161,7 +161,7 @@ func (s *Scenario) policyRules() []strictyaml.Rule {
 		rule("scheduler.demand_rate scheduler.demand", fixed && sched.DemandRate == 0,
 			"a rate above 0, for demand: fixed"),
 		rule("scheduler.demand_rate scheduler.demand", !fixed && sched.DemandRate != 0, "demand: fixed with this key"),
-	}...)
+	})
 }
 
 // tenantRules has the tenants that a policy's options name be those of the workload.
@@ -319,6 +319,8 @@ func (s *Source) rules(in *Scenario) []strictyaml.Rule {
 	if s.Requests != nil {
 		all.below("requests", s.Requests.rules())
 	}
+	all = append(all, s.patternRules(in)...)
+	all = append(all, s.frameRules()...)
 	if f := s.FlashCrowd; f != nil {
 		all.below("flash_crowd", shapeRules(in, "base", f.Base, f.Step, f.Lifetime, f.Flows))
 	}

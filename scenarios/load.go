@@ -69,11 +69,13 @@ func (v *Services) rules(engine string) []strictyaml.Rule {
 }
 
 // services reads the curves of a source.
-func (s *Scenario) services(v *Services, offset int) (*traces.Workload, int, error) {
+func (s *Scenario) services(src *Source, offset int) (*traces.Workload, int, error) {
+	v := src.Services
 	w, err := traces.ReadServices(s.Path(v.File), traces.ServicesOptions{
 		LoadOptions: traces.LoadOptions{
 			Column: v.Column, Time: v.Time, Step: v.Step, Scale: v.Scale, Speedup: v.Speedup, Flows: v.Flows,
-			Lifetime: v.Lifetime, Size: float64(v.PacketSize), From: v.From, To: v.To, Offset: offset, Context: s.ctx},
+			Lifetime: v.Lifetime, Size: src.frame(v.PacketSize), From: v.From, To: v.To, Offset: offset,
+			Context: s.ctx},
 		Group: v.Group, Milliseconds: v.TimeUnit == "ms", Where: v.Where, Most: v.Most})
 	if err != nil {
 		return nil, 0, err
@@ -161,13 +163,13 @@ func (s *Scenario) shaped(src *Source, i int) (shape traces.Shape, o traces.Shap
 		d := src.Diurnal
 		key, rate, most = "diurnal", d.Mean, 1+d.Amplitude
 		shape = traces.Diurnal{Mean: float64(d.Mean), Amplitude: d.Amplitude, Period: d.Period, Peak: d.Peak}
-		o = traces.ShapeOptions{Step: d.Step, Flows: d.Flows, Lifetime: d.Lifetime, Size: float64(d.PacketSize)}
+		o = traces.ShapeOptions{Step: d.Step, Flows: d.Flows, Lifetime: d.Lifetime, Size: src.frame(d.PacketSize)}
 	case src.FlashCrowd != nil:
 		f := src.FlashCrowd
 		key, rate, most = "flash_crowd", f.Base, f.Factor
 		shape = traces.FlashCrowd{Base: float64(f.Base), Factor: f.Factor, Begin: f.Begin, Rise: f.Rise, Hold: f.Hold,
 			Fall: f.Fall}
-		o = traces.ShapeOptions{Step: f.Step, Flows: f.Flows, Lifetime: f.Lifetime, Size: float64(f.PacketSize)}
+		o = traces.ShapeOptions{Step: f.Step, Flows: f.Flows, Lifetime: f.Lifetime, Size: src.frame(f.PacketSize)}
 	default:
 		return nil, o, nil
 	}
@@ -175,8 +177,7 @@ func (s *Scenario) shaped(src *Source, i int) (shape traces.Shape, o traces.Shap
 		return nil, o, s.endless(key)
 	}
 	if top := float64(rate) * most; top > traces.MostRate {
-		return nil, o, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.%s", i, key), Found: units.PPS(top).String(),
-			Expected: fmt.Sprintf("at most %v, a packet a picosecond", units.PPS(traces.MostRate))}
+		return nil, o, s.tooFast(fmt.Sprintf("workload.%d.%s", i, key), units.PPS(top))
 	}
 	return shape, o, nil
 }

@@ -33,7 +33,8 @@ dispatcher: which node takes a new flow or request. The nodes are the dispatcher
 	trusted with
 detection: how long after a node has died the dispatcher knows it and gives the node's flows others. BFD's example of
 	three lost packets of 50ms is the default (RFC 5880)
-keep: so many nodes, the first by number, have a full record of their own below the rack's
+keep: so many nodes, the first by number, have a full record of their own below the rack's,
+	in nodes/1, nodes/2 and so on
 `
 }
 
@@ -53,6 +54,7 @@ func (s *Scenario) nodeRules() []strictyaml.Rule {
 	for i := range s.Faults {
 		f, key := &s.Faults[i], fmt.Sprintf("faults.%d.", i)
 		all = append(all, rule(key+"kind", n == nil && f.OfRack(), "nodes with this kind"),
+			rule(key+"at "+key+"kind", f.Kind == "node-death" && f.At == 0, "a time above 0 with kind: node-death"),
 			rule(key+"node", n == nil && f.Node != 1, "nodes with this key"),
 			rule(key+"node "+key+"kind", n != nil && f.Kind == "dispatcher-death" && f.Node != 1,
 				"no node: there is one dispatcher"))

@@ -63,14 +63,12 @@ slo: objective: the end-to-end time beyond which a request violates it, for clas
 
 // Class is a kind of request: how long its service takes, and what it asks for.
 type Class struct {
-	Name         string        `yaml:"name" default:"request"`
-	Share        float64       `yaml:"share" default:"1" above:"0" max:"1e9"`
-	Service      string        `yaml:"service" enum:"exponential|deterministic|empirical" default:"exponential"`
-	Mean         units.Time    `yaml:"mean" default:"0s" min:"0" max:"1s"`
-	ServiceTimes []ServiceTime `yaml:"service_times"`
-	ServiceFile  string        `yaml:"service_file"`
-	Priority     int           `yaml:"priority" default:"0" min:"0" max:"63"`
-	SLO          units.Time    `yaml:"slo" default:"0s" min:"0"`
+	Name       string  `yaml:"name" default:"request"`
+	Share      float64 `yaml:"share" default:"1" above:"0" max:"1e9"`
+	ServiceLaw `yaml:",inline"`
+	Priority   int        `yaml:"priority" default:"0" min:"0" max:"63"`
+	SLO        units.Time `yaml:"slo" default:"0s" min:"0"`
+	Path       []Visit    `yaml:"path"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -78,17 +76,40 @@ func (Class) Docs() string {
 	return `
 name: of the class, in the record
 share: of the source's requests, in proportion to the shares of its other classes
+priority: the larger, the more urgent, for policies that go by it and for vnf.queue: priority
+slo: objective: the end-to-end time beyond which a request violates it; 0s for the source's
+path: with services: those that its requests visit, in order, instead of a service time here; one may come again
+`
+}
+
+// Unused implements strictyaml.Partial: a class with a path says at each service how long it takes.
+func (c Class) Unused(key string) bool {
+	if key == "path" {
+		return len(c.Path) == 0
+	}
+	return len(c.Path) > 0 && strictyaml.HasKey(ServiceLaw{}, key)
+}
+
+// ServiceLaw is how long services take.
+type ServiceLaw struct {
+	Service      string        `yaml:"service" enum:"exponential|deterministic|empirical" default:"exponential"`
+	Mean         units.Time    `yaml:"mean" default:"0s" min:"0" max:"1s"`
+	ServiceTimes []ServiceTime `yaml:"service_times"`
+	ServiceFile  string        `yaml:"service_file"`
+}
+
+// Docs implements strictyaml.Documented.
+func (ServiceLaw) Docs() string {
+	return `
 service: distribution of the service time; empirical has the values below, as two of them make it bimodal
 mean: exponential: the mean; deterministic: the time
 service_times: empirical: service times
 service_file: empirical, instead of service_times: a CSV file as vnf.service_file is one
-priority: the larger, the more urgent, for policies that go by it and for vnf.queue: priority
-slo: objective: the end-to-end time beyond which a request violates it; 0s for the source's
 `
 }
 
-// MeanService is the mean service time of a class in picoseconds; false where it is in a file.
-func (c *Class) MeanService() (float64, bool) {
+// MeanService is the mean service time in picoseconds; false where it is in a file.
+func (c *ServiceLaw) MeanService() (float64, bool) {
 	if c.Service != "empirical" {
 		return float64(c.Mean), true
 	}
@@ -131,16 +152,44 @@ func (r *Requests) rules() []strictyaml.Rule {
 		rule("classes", len(r.Classes) == 0, "at least one class"),
 	}
 	for i := range r.Classes {
-		c := &r.Classes[i]
-		all.below(fmt.Sprintf("classes.%d", i), c.rules())
-		_, known := c.MeanService()
-		all = append(all, rule(fmt.Sprintf("load classes.%d.service_file", i), r.Load != 0 && !known,
-			"rate: what the instances can serve is not known before "+c.ServiceFile+" is read"))
+		c, key := &r.Classes[i], fmt.Sprintf("classes.%d", i)
+		all = append(all, rule(key+".name", !plainName(c.Name),
+			"a name of at most 200 bytes, without / and \\ or anything not printable"))
+		if len(c.Path) == 0 {
+			all = append(all, c.ServiceLaw.rules(key, r.Load != 0)...)
+			continue
+		}
+		all = append(all, rule(key+".path arrivals", file,
+			"no path with arrivals: file, whose service times are of one"))
+		for _, k := range strictyaml.Keys(&ServiceLaw{}) {
+			here, _ := strictyaml.Lookup(&c.ServiceLaw, k)
+			all = append(all, rule(key+"."+k+" "+key+".path", !reflect.DeepEqual(here, withoutLaw(k)),
+				"no service time of a class with a path, which has them"))
+		}
+		for j := range c.Path {
+			all = append(all, c.Path[j].ServiceLaw.rules(fmt.Sprintf("%s.path.%d", key, j), r.Load != 0)...)
+		}
 	}
 	return all
 }
 
-func (c *Class) rules() []strictyaml.Rule {
+// withoutLaw is the value at a key of a ServiceLaw that says nothing.
+func withoutLaw(key string) any {
+	var none ServiceLaw
+	strictyaml.Defaults(&none)
+	v, _ := strictyaml.Lookup(&none, key)
+	return v
+}
+
+// rules are those below a key; loaded says that the source has a load.
+func (c *ServiceLaw) rules(key string, loaded bool) (all rules) {
+	_, known := c.MeanService()
+	all.below(key, c.relations())
+	return append(all, rule("load "+key+".service_file", loaded && !known,
+		"rate: what the instances can serve is not known before "+c.ServiceFile+" is read"))
+}
+
+func (c *ServiceLaw) relations() []strictyaml.Rule {
 	const withThis = "service: empirical with this key"
 	empirical, times, file := c.Service == "empirical", len(c.ServiceTimes) > 0, c.ServiceFile != ""
 	some, weights := false, uint64(0)
@@ -149,7 +198,6 @@ func (c *Class) rules() []strictyaml.Rule {
 		weights += uint64(t.Weight)
 	}
 	return []strictyaml.Rule{
-		rule("name", !plainName(c.Name), "a name of at most 200 bytes, without / and \\ or anything not printable"),
 		rule("mean service", !empirical && c.Mean == 0, "a time above 0, for service: "+c.Service),
 		rule("mean service", empirical && c.Mean != 0, "no mean: service: empirical has its times as they are"),
 		rule("service_times service service_file", empirical && !file && !some,
@@ -161,25 +209,10 @@ func (c *Class) rules() []strictyaml.Rule {
 	}
 }
 
-// RequestRate is how many requests a second a source offers in the mean; 0 where that follows from something else than
-// its keys. Load is of the instances of the beginning.
-func (s *Scenario) RequestRate(r *Requests) float64 {
-	if r.Load == 0 {
-		return r.Rate
-	}
-	mean, shares := 0.0, 0.0
-	for i := range r.Classes {
-		m, _ := r.Classes[i].MeanService()
-		mean += float64(r.Classes[i].Share * m)
-		shares += r.Classes[i].Share
-	}
-	return r.Load * float64(s.Instances.Initial) / (mean / shares) * float64(units.Second)
-}
-
 // requestRules are what only the engine of requests asks of a scenario, and what only others take.
 func (s *Scenario) requestRules() []strictyaml.Rule {
 	const without = "no value of its own with engine: request, where it means nothing"
-	var all rules
+	all := rules(s.serviceRules())
 	if s.Engine != "request" {
 		for i := range s.Workload {
 			all = append(all, rule(fmt.Sprintf("workload.%d.requests engine", i), s.Workload[i].Requests != nil,
@@ -204,7 +237,15 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		rule("measure.delay engine", s.Measure.Delay == "flows", "none or instances with engine: request"),
 		rule("nic engine", s.NIC.Dispatch == "none", "a NIC with a stage that dispatches requests: "+s.NIC.Profile+
 			" has none (dispatch: none)"),
-		rule("instances.initial engine", s.Instances.Initial == 0, "at least 1 with engine: request"))
+		rule("instances.initial engine", s.Instances.Initial == 0, "at least 1 with engine: request"),
+		rule("nodes.keep engine", s.Nodes != nil && s.Nodes.Keep != 0,
+			"0 with engine: request, whose one record has all nodes and instances"))
+	for _, key := range []string{"initial", "min", "max"} {
+		here, _ := strictyaml.Lookup(&s.Instances, key)
+		there, _ := strictyaml.Lookup(&def.Instances, key)
+		all = append(all, rule("instances."+key+" services", len(s.Services) > 0 && here != there,
+			"no value of its own with services, each of which says how many it has"))
+	}
 	if row := scheduler.Policies.Find(s.Scheduler.Policy.Name); row != nil {
 		all = append(all, rule("scheduler.policy engine", dispatch.Check(row) != nil,
 			"a policy that decides on requests: "+strings.Join(OfRequests(), ", ")))
@@ -225,6 +266,7 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 				"a name that no other class has"))
 			names[name] = true
 		}
+		all.below(fmt.Sprintf("workload.%d.requests", i), s.pathRules(r))
 		rate := s.RequestRate(r)
 		tooMany := r.Load != 0 && rate > 1e12 && !math.IsInf(rate, 1)
 		all = append(all, rule(fmt.Sprintf("workload.%d.requests.load", i), tooMany,
@@ -243,14 +285,15 @@ func (s *Scenario) fleetRules() (all []strictyaml.Rule) {
 			all = append(all, rule("autoscaler.policy engine", true, "another policy: "+why))
 		}
 	}
-	all = append(all, rule("autoscaler.policy nodes engine", s.Nodes != nil && !s.Autoscaler.Static(),
-		"none with nodes of engine: request, whose instances are there from the beginning to the end"))
+	const several = "none with nodes or services of engine: request, whose instances stay as they are"
+	rack := s.Nodes != nil || len(s.Services) > 0
+	all = append(all, rule("autoscaler.policy nodes services engine", rack && !s.Autoscaler.Static(), several))
 	for i := range s.Faults {
 		if f := &s.Faults[i]; !f.OfRack() {
 			key := fmt.Sprintf("faults.%d.kind", i)
-			all = append(all, rule(key+" engine", !slices.Contains(faultsOfRequests, f.Kind),
-				strings.Join(faultsOfRequests, ", ")+": with engine: request there are no rules, and the link is always up"),
-				rule(key+" nodes engine", s.Nodes != nil, "none with nodes of engine: request but theirs"))
+			all = append(all, rule(key+" nodes services engine", rack, several),
+				rule(key+" engine", !slices.Contains(faultsOfRequests, f.Kind), strings.Join(faultsOfRequests, ", ")+
+					" with engine: request, which has no rules, and a link that does not fail"))
 		}
 	}
 	return all
@@ -267,7 +310,7 @@ var meaningless = []string{
 	"vnf.memory", "vnf.memory_per_flow", "instances.minconn",
 	"instances.fullconn", "instances.slow_start", "telemetry.delay", "telemetry.report_period",
 	"telemetry.report_delay", "measure.flows", "packet.jump", "scheduler.rules", "scheduler.move_budget",
-	"scheduler.offload.after",
+	"scheduler.offload.after", "scheduler.unit", "scheduler.gap",
 }
 
 // OfRequests names the policies that can decide on requests.
@@ -278,12 +321,6 @@ func OfRequests() (names []string) {
 		}
 	}
 	return names
-}
-
-// Dispatcher is what the host of a policy of requests is made from.
-func (s *Scenario) Dispatcher() dispatch.Config {
-	return dispatch.Config{Seed: s.Seed, Scheduler: s.Scheduler, Weights: s.Instances.Weights,
-		MaxConn: s.Instances.MaxConn, Held: s.NIC.DispatchHeld}
 }
 
 // TenantNames are the tenants of a source, in their order: that of the source, unless its requests have more.

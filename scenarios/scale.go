@@ -110,7 +110,7 @@ func (k factors) apply(v reflect.Value) {
 
 // source scales one source of traffic.
 func (k factors) source(from, to *Source, key string) *Error {
-	to.Tenant = from.Tenant
+	to.Tenant, to.FrameSizes = from.Tenant, from.FrameSizes
 	switch {
 	case from.CBR != nil:
 		c := *from.CBR
@@ -150,6 +150,8 @@ func (k factors) source(from, to *Source, key string) *Error {
 		to.Requests = from.Requests
 	case from.Services != nil || from.Diurnal != nil || from.FlashCrowd != nil:
 		k.shapes(from, to)
+	case from.pattern():
+		k.patterns(from, to)
 	default:
 		if math.Abs(float64(k.r*k.t)-1) > 1e-9 {
 			return &Error{Key: key, Found: "a trace, whose packets cannot be made fewer",

@@ -101,6 +101,10 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 		"services: {file: x.csv, group: [a], column: b, time: c}",
 		"diurnal: {mean: 1kpps, period: 4s, peak: 2s}",
 		"flash_crowd: {base: 1kpps, begin: 1s, rise: 1s, hold: 1s, fall: 1s}",
+		"{cbr: {flows: 4, rate: 1Mpps, zipf: 1.1}, frame_sizes: imix}",
+		"microbursts: {base: 1kpps, rate: 1Mpps, length: 1ms, period: 10ms, start: 1s}",
+		"churn: {rate: 1Mpps, flows: 9, new_flows: 100}",
+		"syn_flood: {rate: 1kpps, start: 1s, end: 3s, timeout: 2s}",
 	} {
 		text := "name: x\nduration: 10s\nengine: packet\ninstances: {slow_start: 2s}\n" +
 			"scheduler: {move_budget: 9}\nworkload:\n  - " + workload + "\n"

@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"context"
-	"strings"
 
 	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
@@ -22,6 +21,7 @@ type Scenario struct {
 	VNF        VNF                `yaml:"vnf"`
 	Instances  Instances          `yaml:"instances"`
 	Nodes      *Nodes             `yaml:"nodes"`
+	Services   []Service          `yaml:"services"`
 	Scheduler  scheduler.Options  `yaml:"scheduler"`
 	Autoscaler autoscaler.Options `yaml:"autoscaler"`
 	Telemetry  Telemetry          `yaml:"telemetry"`
@@ -49,6 +49,7 @@ nic: a profile's name, or a mapping that overrides one (key profile)
 vnf: the network function that every instance runs
 instances: how many instances
 nodes: a rack of NICs, each with instances and an orchestrator of its own, behind a dispatcher; without it, one NIC
+services: network functions of which requests visit several, one after the other (request engine): chains
 scheduler: which instance takes a new flow
 autoscaler: how many instances there are
 telemetry: how the orchestrator sees the switch
@@ -67,8 +68,10 @@ func (Scenario) Names(key string) []string {
 	return nil
 }
 
-// Unused implements strictyaml.Partial: a scenario without a stack does not say so.
-func (s Scenario) Unused(key string) bool { return key == "stack" && s.Stack == "" }
+// Unused implements strictyaml.Partial: a scenario without a stack or without services does not say so.
+func (s Scenario) Unused(key string) bool {
+	return key == "stack" && s.Stack == "" || key == "services" && len(s.Services) == 0
+}
 
 // Scale relates a scenario to the experiment that it stands for, where hardware cannot do the same rates or where the
 // experiment takes too long.
@@ -111,12 +114,16 @@ type NIC struct {
 	InstanceDelay   units.Time `yaml:"instance_delay" default:"0s" max:"1s"`
 
 	requests bool // the scenario has them
+	bursts   bool // the scenario decides on them
 }
 
 // Unused implements strictyaml.Partial: what draws no power that is known says nothing of it, unless the profile does,
-// and where there are no requests, nothing dispatches them.
+// and where there are neither requests nor bursts, nothing dispatches them.
 func (nic NIC) Unused(key string) bool {
-	if strings.HasPrefix(key, "dispatch") || key == "instance_delay" {
+	switch key {
+	case "dispatch", "dispatch_rate", "dispatch_queue", "dispatch_latency":
+		return !nic.requests && !nic.bursts
+	case "dispatch_pass", "dispatch_held", "instance_delay":
 		return !nic.requests
 	}
 	profile := builtinNICs()[nic.Profile]
@@ -142,11 +149,13 @@ engine_latency: container engine: from the request to the start of the work
 instance_watts: what an instance draws from its order until it is gone, for the energy of a run; 0 where nobody knows
 core_watts: what each of the cores that forward draws, all the time; 0 where nobody knows
 cores: how many these are
-dispatch: what dispatches requests (request engine): none: the NIC cannot; arm: its cores; pipeline: a programmable
-	pipeline, in which a packet can be sent through again
-dispatch_rate: requests a second that the dispatching stage takes, a further pass counting as one more; 0 for no limit
-dispatch_queue: requests that wait for the stage beyond its rate
-dispatch_latency: from the stage's decision until the request is on its way, and as long for a probe
+dispatch: what dispatches requests (request engine), or bursts (scheduler.unit): none: the NIC cannot; arm: its cores;
+	pipeline: a programmable pipeline, in which a packet can be sent through again
+dispatch_rate: requests or bursts a second that the dispatching stage takes, a further pass counting as one more; 0 for
+	no limit
+dispatch_queue: requests or bursts that wait for the stage beyond its rate
+dispatch_latency: from the stage's decision until the request is on its way, or packets follow it, and as long for a
+	probe
 dispatch_pass: how much longer that takes with each further pass
 dispatch_held: requests that the stage can hold back for a policy
 instance_delay: from the NIC to an instance, and from an instance to the NIC
@@ -366,9 +375,14 @@ type Source struct {
 	Diurnal    *Diurnal    `yaml:"diurnal"`
 	FlashCrowd *FlashCrowd `yaml:"flash_crowd"`
 
+	Microbursts *Microbursts `yaml:"microbursts"`
+	Churn       *Churn       `yaml:"churn"`
+	SYNFlood    *SYNFlood    `yaml:"syn_flood"`
+
 	Requests *Requests `yaml:"requests"`
 
-	Tenant string `yaml:"tenant"`
+	FrameSizes string `yaml:"frame_sizes"`
+	Tenant     string `yaml:"tenant"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -385,13 +399,20 @@ services: load curves of many services in CSV, gzip or not: a row for a service 
 	Functions of 2019 or 2021
 diurnal: a load that rises and falls as a cosine
 flash_crowd: a load that rises to many times what it was, and falls back
+microbursts: a load with short bursts
+churn: a constant load of flows that come and go
+syn_flood: flows of one packet each, from ever new sources
 requests: requests, each served by an instance by itself (request engine)
+frame_sizes: instead of packet_size, the sizes of a flow's frames, in turn, in the notation of RFC 6985: such as aaafg, or
+	AAAGG A=90 G=1400 with letters of one's own, or 7aB B=594; imix: 7 of 64 B, 4 of 594 B and 1 of 1518 B
 tenant: whose flows these are, for policies that share between tenants; without a name, those of a tenant of all others
 `
 }
 
 // Unused implements strictyaml.Partial.
-func (s Source) Unused(key string) bool { return key == "tenant" && s.Tenant == "" }
+func (s Source) Unused(key string) bool {
+	return key == "tenant" && s.Tenant == "" || key == "frame_sizes" && s.FrameSizes == ""
+}
 
 // OneOf implements strictyaml.OneOf.
 func (Source) OneOf() {}
@@ -403,11 +424,15 @@ type CBR struct {
 	Start      units.Time  `yaml:"start" default:"0s" min:"0"`
 	Total      units.BPS   `yaml:"total"`
 	Rate       units.PPS   `yaml:"rate"`
+	Zipf       float64     `yaml:"zipf" default:"0" min:"0" max:"10"`
 	PacketSize units.Bytes `yaml:"packet_size" default:"64B" min:"1B" max:"65535B"`
 	Arrivals   string      `yaml:"arrivals" enum:"constant|poisson|on-off" default:"constant"`
 	On         units.Time  `yaml:"on_time" default:"1ms" above:"0" max:"1h"`
 	Off        units.Time  `yaml:"off_time" default:"1ms" above:"0" max:"1h"`
 }
+
+// Unused implements strictyaml.Partial: equal flows do not say so.
+func (c CBR) Unused(key string) bool { return key == "zipf" && c.Zipf == 0 }
 
 // Docs implements strictyaml.Documented.
 func (CBR) Docs() string {
@@ -417,6 +442,8 @@ interval: time between the starts of two flows
 start: start of the first flow
 total: bit rate of all flows together on the link, frame overhead included; or give rate
 rate: packet rate of each flow; or give total
+zipf: flow i has a share of the flows' rate together in proportion to 1/i to this power, rate being the mean; 0 for
+	equal shares
 packet_size: frame size
 arrivals: how packets come, at this rate in the mean: constant, evenly spaced; poisson; on-off, evenly spaced in
 	exponential bursts between which there are none (packet engine; the fluid engine takes the mean)

@@ -207,8 +207,8 @@ func TestEveryEmbeddedScenarioParses(t *testing.T) {
 		"campus": 1, "day": 2, "delay": 30, "slowpath": 270, "fig6": 1, "fig7": 8, "fig8": 3,
 		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3,
 		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2, "share": 1, "lab/share": 1,
-		"requests": 180, "requests-tenants": 1, "requests-closed": 1,
-		"lab/vertical": 1,
+		"requests": 180, "requests-scaling": 40, "requests-tenants": 1, "requests-closed": 1,
+		"lab/vertical": 1, "bursts": 90,
 	}
 	for _, name := range Names() {
 		study, err := Load(name, nil)
@@ -560,7 +560,9 @@ func TestFiles(t *testing.T) {
 		{Load: &LoadCurve{File: "load"}}, {Model: &Model{File: "model", Series: "series"}},
 		{Services: &Services{File: "services"}},
 		{CBR: &CBR{}}, {Flows: []OneFlow{{}}}, {Diurnal: &Diurnal{}}, {FlashCrowd: &FlashCrowd{}},
-		{Requests: &Requests{File: "times", Classes: []Class{{}, {ServiceFile: "services"}}}},
+		{Microbursts: &Microbursts{}}, {Churn: &Churn{}}, {SYNFlood: &SYNFlood{}},
+		{Requests: &Requests{File: "times", Classes: []Class{{}, {ServiceLaw: ServiceLaw{ServiceFile: "services"}},
+			{Path: []Visit{{}, {ServiceLaw: ServiceLaw{ServiceFile: "path"}}}}}}},
 	}}
 	want := []File{
 		{"vnf.service_file", "service", "dir/service"},
@@ -571,13 +573,14 @@ func TestFiles(t *testing.T) {
 		{"workload.4.model.file", "model", "dir/model"},
 		{"workload.4.model.series", "series", "dir/series"},
 		{"workload.5.services.file", "services", "dir/services"},
-		{"workload.10.requests.file", "times", "dir/times"},
-		{"workload.10.requests.classes.1.service_file", "services", "dir/services"},
+		{"workload.13.requests.file", "times", "dir/times"},
+		{"workload.13.requests.classes.1.service_file", "services", "dir/services"},
+		{"workload.13.requests.classes.2.path.1.service_file", "path", "dir/path"},
 	}
 	if got := s.Files(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
-	if n := reflect.TypeFor[Source]().NumField() - 1; n != len(s.Workload) { // a tenant is no kind
+	if n := reflect.TypeFor[Source]().NumField() - 2; n != len(s.Workload) { // a tenant and sizes are no kinds
 		t.Errorf("%d kinds of sources, %d of them asked here", n, len(s.Workload))
 	}
 }

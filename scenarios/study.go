@@ -311,6 +311,7 @@ func (s *Scenario) read(d *strictyaml.Decoder, n *yaml.Node) {
 	n = overStack(d, n)
 	d.Struct(n, s, "")
 	s.Telemetry.stacked, s.NIC.requests = s.Stack != "", s.Engine == "request"
+	s.NIC.bursts = s.Scheduler.ByBurst()
 	if n.Kind == yaml.MappingNode {
 		s.check(d)
 	}

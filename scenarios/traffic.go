@@ -53,7 +53,11 @@ func (s *Scenario) Files() (named []File) {
 		if r := src.Requests; r != nil {
 			add(key+"requests.file", r.File)
 			for j := range r.Classes {
-				add(fmt.Sprintf("%srequests.classes.%d.service_file", key, j), r.Classes[j].ServiceFile)
+				of := fmt.Sprintf("%srequests.classes.%d.", key, j)
+				add(of+"service_file", r.Classes[j].ServiceFile)
+				for k := range r.Classes[j].Path {
+					add(fmt.Sprintf("%spath.%d.service_file", of, k), r.Classes[j].Path[k].ServiceFile)
+				}
 			}
 		}
 		if m := src.Model; m != nil {
@@ -100,6 +104,9 @@ func (s *Scenario) Traffic() (*traces.Workload, error) {
 			return nil, s.ctx.Err()
 		}
 		w, n, err := s.source(&s.Workload[i], i, synthetic)
+		if err == nil {
+			err = s.Workload[i].resize(w)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("workload.%d: %w", i, err)
 		}
@@ -151,6 +158,8 @@ func (s *Scenario) CheckTraffic() error {
 			}
 		case src.Model != nil && src.Model.Arrivals != "series" && src.Model.Until == 0 && s.Duration == 0:
 			err = s.endless("model")
+		case src.pattern():
+			_, err = s.patterned(src, i)
 		default:
 			_, _, err = s.shaped(src, i)
 		}
@@ -228,7 +237,8 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 		l := src.Load
 		w, err := traces.ReadLoad(s.Path(l.File), traces.LoadOptions{
 			Column: l.Column, Time: l.Time, Step: l.Step, Scale: l.Scale, Speedup: l.Speedup, Flows: l.Flows,
-			Lifetime: l.Lifetime, Size: float64(l.PacketSize), From: l.From, To: l.To, Offset: offset, Context: s.ctx})
+			Lifetime: l.Lifetime, Size: src.frame(l.PacketSize), From: l.From, To: l.To, Offset: offset,
+			Context: s.ctx})
 		if err != nil {
 			return nil, 0, err
 		}
@@ -236,10 +246,20 @@ func (s *Scenario) source(src *Source, i, offset int) (*traces.Workload, int, er
 	case src.Model != nil:
 		return s.modelTraffic(src.Model, i, offset)
 	case src.Services != nil:
-		return s.services(src.Services, offset)
+		return s.services(src, offset)
 	case src.Requests != nil:
 		return nil, 0, &Error{File: s.Name, Key: fmt.Sprintf("workload.%d.requests", i), Found: "requests",
 			Expected: "a source of packets: only engine: request has requests"}
+	case src.pattern():
+		traffic, err := s.patterned(src, i)
+		if err != nil {
+			return nil, 0, err
+		}
+		w, err := traffic(offset)
+		if err != nil || src.SYNFlood != nil {
+			return w, 0, err
+		}
+		return w, len(w.Flows), nil
 	case src.Diurnal != nil || src.FlashCrowd != nil:
 		shape, o, err := s.shaped(src, i)
 		if err != nil {
@@ -261,19 +281,28 @@ func (s *Scenario) staircase(c *CBR, i int) (o traces.StaircaseOptions, err erro
 	if s.Duration == 0 {
 		return o, s.endless("cbr")
 	}
-	key := fmt.Sprintf("workload.%d.cbr", i)
+	key, size := fmt.Sprintf("workload.%d.cbr", i), s.Workload[i].frame(c.PacketSize)
 	rate, under, found := float64(c.Rate), key+".rate", c.Rate.String()
 	if c.Total != 0 {
-		rate = float64(c.Total) / float64((c.PacketSize+s.NIC.FrameOverhead)*8) / float64(c.Flows)
+		rate = float64(c.Total) / ((size + float64(s.NIC.FrameOverhead)) * 8) / float64(c.Flows)
 		under, found = key+".total", fmt.Sprintf("%v, for each of %d flows %v", c.Total, c.Flows, units.PPS(rate))
 	}
-	period, err := s.period(rate, under, found)
-	if err != nil {
-		return o, err
-	}
 	p := traces.Process{Kind: c.Arrivals, On: c.On, Off: c.Off, Seed: s.streamSeed(i)}
-	return traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
-		Rate: rate, Size: float64(c.PacketSize), Process: p}, s.process(p, period, key)
+	o = traces.StaircaseOptions{Flows: c.Flows, Start: c.Start, Interval: c.Interval, End: s.Duration,
+		Rate: rate, Zipf: c.Zipf, Size: size, Process: p}
+	for _, rate := range o.Extremes() {
+		if c.Zipf > 0 {
+			found += fmt.Sprintf(", of which a flow has %v by zipf", units.PPS(rate))
+		}
+		period, err := s.period(rate, under, found)
+		if err != nil {
+			return o, err
+		}
+		if err := s.process(p, period, key); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 // constant is what the j-th flow of source i asks of the traffic, without the addresses' offset.
@@ -293,7 +322,7 @@ func (s *Scenario) constant(f *OneFlow, i, j int) (o traces.ConstantOptions, err
 	}
 	p := traces.Process{Kind: f.Arrivals, On: f.On, Off: f.Off, Seed: s.streamSeed(i)}
 	return traces.ConstantOptions{Period: period, Phase: f.Phase, End: end,
-		Size: float64(f.PacketSize), Process: p, Stream: j}, s.process(p, period, key)
+		Size: s.Workload[i].frame(f.PacketSize), Process: p, Stream: j}, s.process(p, period, key)
 }
 
 // period is that of the rate that a key of the scenario gives each flow.

@@ -37,6 +37,7 @@ const (
 	evReports
 	evGrown
 	evResized
+	evBurst
 )
 
 type plant struct {
@@ -58,7 +59,9 @@ type plant struct {
 	readings   readings
 	foresight  foresight
 	reports    reports
-	active     int32 // flows
+	active     int32       // flows
+	bursts     *burstStage // nil where flows are decided on
+	burstsTold uint64      // of the decisions on bursts
 	ctx        context.Context
 }
 
@@ -66,28 +69,83 @@ type plant struct {
 type Options struct {
 	Version  string                    // of the program, for the record
 	Progress func(now, end units.Time) // called at the end of each window; may be nil
+
+	// Silent has the orchestrator compose no decision, which costs most where nobody keeps them.
+	Silent bool
 }
 
 // Run simulates a scenario with its traffic and writes its record. The error is the record's, an inconsistent
 // scenario's or the context's. After the context's error the record says that it is incomplete.
 func Run(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder,
 	o Options) error {
-	orch, err := orchestrator.New(sc.Orchestrator(), rec)
+	s, err := Begin(ctx, sc, w, engine, rec, o)
 	if err != nil {
-		return fmt.Errorf("scenario %s: %w", sc.Name, err)
+		return err
+	}
+	return s.Finish(s.Until(units.Never))
+}
+
+// Session is a run that goes on as far as its caller wants.
+type Session struct {
+	p *plant
+	o Options
+}
+
+// Begin is Run up to the start of the run.
+func Begin(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engine Engine, rec results.Recorder,
+	o Options) (*Session, error) {
+	var log orchestrator.Logger = rec
+	if o.Silent {
+		log = nil
+	}
+	orch, err := orchestrator.New(sc.Orchestrator(), log)
+	if err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", sc.Name, err)
 	}
 	p := &plant{sc: sc, traffic: w, orch: orch, rec: rec, end: sc.End(w), ctx: ctx}
 	p.rules.init(&sc.NIC, len(w.Flows))
-	if p.data, err = engine(sc, w, p.end, p); err != nil {
-		return fmt.Errorf("scenario %s: %w", sc.Name, err)
+	if sc.Scheduler.ByBurst() {
+		if p.bursts, err = newBurstStage(sc, w, p.end, p.Stopped); err != nil {
+			return nil, fmt.Errorf("scenario %s: %w", sc.Name, err)
+		}
 	}
+	if p.data, err = engine(sc, w, p.end, p); err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", sc.Name, err)
+	}
+	p.awaitBurst()
 	p.faults.schedule(p)
 	p.push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
 	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
-	runErr := p.loop(o.Progress)
+	return &Session{p, o}, nil
+}
+
+// Until goes on to what happens at t, that a window ends then included, or to the end of the run.
+func (s *Session) Until(t units.Time) error { return s.p.loop(t, s.o.Progress) }
+
+// Growing is a DataPlane to whose traffic flows can be added while it runs.
+type Growing interface {
+	// Grow says that the workload has more flows, which begin no earlier than what the plane was last told of.
+	Grow()
+}
+
+// Grow says that the workload has more flows. They begin after what has been simulated, and no earlier than those
+// before them. It reports false where the engine wants all flows at the beginning.
+func (s *Session) Grow() bool {
+	g, ok := s.p.data.(Growing)
+	if ok {
+		s.p.rules.grow(len(s.p.traffic.Flows))
+		g.Grow()
+	}
+	return ok
+}
+
+// Finish writes what Run writes when the run is over, or has ended with an error, and closes the record.
+func (s *Session) Finish(runErr error) error {
+	p, sc, w, o, rec := s.p, s.p.sc, s.p.traffic, s.o, s.p.rec
+	p.tellBursts()
 	run := Header(sc, w, o.Version)
 	run.Totals = p.finish()
-	run.Policy = orch.Counts()
+	run.Policy = p.orch.Counts()
 	run.Complete = runErr == nil
 	if d, ok := p.data.(Delays); ok {
 		run.Little = d.Delays(p.now, rec)
@@ -109,8 +167,11 @@ func Header(sc *scenarios.Scenario, w *traces.Workload, version string) *results
 	return results.NewRun(results.Simulated, sc.Engine, version, sc, w)
 }
 
-func (p *plant) loop(progress func(now, end units.Time)) error {
+func (p *plant) loop(until units.Time, progress func(now, end units.Time)) error {
 	for !p.Stopped() {
+		if until < p.end && !p.queue.due(until) {
+			return nil
+		}
 		e, ok := p.queue.Pop()
 		if !ok || e.At > p.end || e.At == p.end && e.Kind == evWindow && !e.Data {
 			p.now = p.end
@@ -139,6 +200,8 @@ func (p *plant) loop(progress func(now, end units.Time)) error {
 			p.rules.take(p, flow.ID(e.A), e.Gen)
 		case evCreated, evDeleted, evFailed, evResized:
 			p.containers.fire(p, e)
+		case evBurst:
+			p.dispatch(flow.ID(e.A))
 		case evArrived:
 			p.arrived(flow.ID(e.A))
 		case evEnded:
@@ -187,6 +250,9 @@ var timerClass = [...]Class{
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
 func (p *plant) deliver(e orchestrator.Event) {
+	if e.Kind != orchestrator.BurstsDispatched {
+		p.tellBursts() // the log has each event where it came among the bursts
+	}
 	p.event = e
 	p.rec.Event(p.now, &p.event)
 	actions := p.orch.Handle(p.now, &p.event)
@@ -294,6 +360,7 @@ func (p *plant) finish() results.Totals {
 	t.Flows = int64(len(p.traffic.Flows))
 	t.RulesInstalled, t.RulesRejected, t.Moves = p.rules.installed, p.rules.rejected, p.rules.moves
 	t.Broken, t.HandedOn = p.rules.broken, p.rules.handOns(p)
+	p.countBursts(&t)
 	var row results.Flow // escapes, so there is one for all flows
 	var texts results.Texts
 	text := func(a netip.Addr) string {

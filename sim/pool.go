@@ -80,6 +80,13 @@ func NewPool(sc *scenarios.Scenario, w *traces.Workload) (*Pool, error) {
 		flows: make([]pooledFlow, len(w.Flows))}, nil
 }
 
+// Grow makes room for the flows that the workload has by now.
+func (p *Pool) Grow() {
+	if p != nil {
+		p.flows = append(p.flows, make([]pooledFlow, len(p.traffic.Flows)-len(p.flows))...)
+	}
+}
+
 // Flow says where a flow's packets go from now on: to the instance to, by rule or by the slow path; 0 is none. The
 // segment is the one in force or the next. Its rate counts.
 func (p *Pool) Flow(now units.Time, f flow.ID, segment int, where Where, to flow.Instance) {

@@ -84,12 +84,21 @@ func (q *Queue) Push(c Class, x Event) {
 	*q.at(i) = e
 }
 
-// Next is when the first event is; ok is false when there is none.
-func (q *Queue) Next() (at units.Time, ok bool) {
+// At is when the first event comes; Never if there is none.
+func (q *Queue) At() units.Time {
 	if q.n == 0 {
-		return 0, false
+		return units.Never
 	}
-	return q.at(0).at, true
+	return q.at(0).at
+}
+
+// due says whether the first event comes before t, or is the end of a window at t.
+func (q *Queue) due(t units.Time) bool {
+	if q.n == 0 {
+		return false
+	}
+	first := q.at(0)
+	return first.at < t || first.at == t && first.order>>classShift == uint64(ClassWindow)
 }
 
 // Pop removes and returns the first event; ok is false when there is none.

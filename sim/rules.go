@@ -44,6 +44,12 @@ func (r *ruleTable) init(nic *scenarios.NIC, flows int) {
 	}
 }
 
+// grow makes room for as many flows.
+func (r *ruleTable) grow(flows int) {
+	r.flows = append(r.flows, make([]flowRule, flows-len(r.flows))...)
+	r.inForce = append(r.inForce, make(flowSet, (flows+63)/64-len(r.inForce))...)
+}
+
 // write begins to install or change the flow's rule.
 func (r *ruleTable) write(p *plant, f flow.ID, i flow.Instance) {
 	s := &r.flows[f]

@@ -8,6 +8,7 @@ import (
 
 	"github.com/smartinco/smartinco/orchestrator"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim/rack"
 )
 
 // Check says why One would refuse a scenario, as far as can be told without the files that it names. It reads and
@@ -35,6 +36,15 @@ func Check(sc *scenarios.Scenario) error {
 	}
 	if err := engine.check(sc); err != nil {
 		return refusal{fmt.Errorf("scenario %s: %w", sc.Name, err)}
+	}
+	if sc.Nodes != nil {
+		err := rack.Check(sc)
+		if err == nil {
+			_, err = orchestrator.New(sc.Rack(), nil)
+		}
+		if err != nil {
+			return refusal{fmt.Errorf("scenario %s: %w", sc.Name, err)}
+		}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
 	"github.com/smartinco/smartinco/sim"
+	"github.com/smartinco/smartinco/sim/rack"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
 )
@@ -56,6 +57,9 @@ func into(ctx context.Context, sc *scenarios.Scenario, rec results.Recorder) err
 	if err := sc.CheckLength(sc.End(traffic)); err != nil {
 		return refusal{err}
 	}
+	if nodes, ok := rec.(results.NodeRecorder); ok && sc.Nodes != nil {
+		return rack.Run(ctx, sc, traffic, engines[sc.Engine].make, nodes, rack.Options{})
+	}
 	return sim.Run(ctx, sc, traffic, engines[sc.Engine].make, rec, sim.Options{})
 }
 
@@ -89,7 +93,12 @@ func totals(ctx context.Context, sc *scenarios.Scenario, o Options) (*results.Ru
 		}
 		return plane, err
 	}
-	err = sim.Run(ctx, sc, traffic, begin, sums, sim.Options{Version: o.Version, Progress: o.Progress})
+	options := sim.Options{Version: o.Version, Progress: o.Progress}
+	if sc.Nodes != nil {
+		err = rack.Run(ctx, sc, traffic, begin, sums, rack.Options{Options: options})
+	} else {
+		err = sim.Run(ctx, sc, traffic, begin, sums, options)
+	}
 	sums.Run.Inputs = behind.inputs()
 	switch {
 	case !sums.Run.Complete && ctx.Err() == nil && err != nil:

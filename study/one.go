@@ -12,6 +12,7 @@ import (
 	"github.com/smartinco/smartinco/sim"
 	"github.com/smartinco/smartinco/sim/fluid"
 	"github.com/smartinco/smartinco/sim/packet"
+	"github.com/smartinco/smartinco/sim/rack"
 	"github.com/smartinco/smartinco/sim/request"
 	"github.com/smartinco/smartinco/traces"
 	"github.com/smartinco/smartinco/units"
@@ -27,11 +28,13 @@ type engine struct {
 
 // The engines by the scenario's name for them.
 var engines = map[string]engine{
-	"fluid":  {fluid.New, func(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }, false},
-	"packet": {packet.New, packet.Check, false},
+	"fluid":  {fluid.New, lawOf, true},
+	"packet": {packet.New, packet.Check, true},
 
 	"request": {nil, request.Check, false},
 }
+
+func lawOf(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }
 
 // ErrRefused says, through errors.Is, that a request cannot be carried out as it stands: there is no such engine, or
 // the directory holds something else.
@@ -78,6 +81,9 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	}
 	run := sim.Header(sc, traffic, o.Version)
 	run.Inputs = behind.inputs()
+	if sc.Nodes != nil {
+		return o.rack(ctx, sc, traffic, run, dir, lock, rec)
+	}
 	var refused error
 	// The record begins once the run has everything that it needs: until then, dir is not touched.
 	begin := func(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Control) (sim.DataPlane, error) {
@@ -98,6 +104,22 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	case rec.run == nil && err != nil: // the scenario is not one that the engine or the orchestrator can run
 		return nil, refusal{err}
 	}
+	return rec.ended(dir, err)
+}
+
+// rack is One for a scenario with nodes. Those that have records of their own have them below dir.
+func (o *Options) rack(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, run *results.Run, dir string,
+	lock *results.DirLock, rec *kept) (_ *results.Run, err error) {
+	create := results.Options{Overwrite: o.Overwrite, Lock: lock}
+	if rec.Writer, err = results.Create(dir, *run, create); err != nil {
+		return nil, refusable(err)
+	}
+	keep := func(name string, node *results.Run) (results.Recorder, error) {
+		node.Inputs = run.Inputs
+		return results.Create(results.NodeDir(dir, name), *node, results.Options{})
+	}
+	err = rack.Run(ctx, sc, w, engines[sc.Engine].make, rec, rack.Options{Keep: keep,
+		Options: sim.Options{Version: o.Version, Progress: o.Progress}})
 	return rec.ended(dir, err)
 }
 

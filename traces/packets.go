@@ -25,6 +25,8 @@ type Packets struct {
 	Flows []flow.ID
 	// Open begins at the first packet. What it returns reads independently of any other.
 	Open func() PacketReader
+
+	one func(k int) PacketReader // opens flow k alone, and calls it 0; nil where it is the only one or cannot be
 }
 
 // PacketReader yields packets in order of time.

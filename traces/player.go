@@ -49,9 +49,14 @@ func (o *ownPackets) next() (a Arrival, ok bool) {
 
 // Stream plays the whole workload. One with the packets of a capture cannot be played.
 func (w *Workload) Stream() *Stream {
-	own := map[flow.ID]Packets{}
+	own := map[flow.ID]func() PacketReader{}
 	for _, p := range w.Packets {
-		own[p.Flows[0]] = p
+		own[p.Flows[0]] = p.Open
+		if p.one != nil {
+			for k, f := range p.Flows {
+				own[f] = func() PacketReader { return p.one(k) }
+			}
+		}
 	}
 	return &Stream{Layer: w.Layer, Provenance: w.Provenance, flows: func(yield func(begun, error) bool) {
 		for i, f := range w.Flows {
@@ -59,8 +64,8 @@ func (w *Workload) Stream() *Stream {
 			if len(w.Constant) > 0 {
 				b.constant = w.Constant[i]
 			}
-			if p, ok := own[flow.ID(i)]; ok {
-				b.own = &ownPackets{src: p.Open()}
+			if open := own[flow.ID(i)]; open != nil {
+				b.own = &ownPackets{src: open()}
 			}
 			if !yield(b, nil) {
 				return

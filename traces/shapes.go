@@ -67,7 +67,7 @@ func (f FlashCrowd) String() string {
 
 // ShapeOptions says how a shape becomes traffic.
 type ShapeOptions struct {
-	Step     units.Time // above 0: the rate in the middle of each step holds in all of it
+	Step     units.Time // above 0: the rate in the middle of each step holds in all of it; not of microbursts
 	End      units.Time // above 0
 	Flows    int        // equal flows that carry the load, 1 or more
 	Lifetime units.Time // as in LoadOptions
@@ -91,6 +91,11 @@ func Shaped(s Shape, o ShapeOptions) (*Workload, error) {
 			segments = append(segments, x)
 		}
 	}
+	return shared(segments, o, fmt.Sprintf("%v, in steps of %v", s, o.Step))
+}
+
+// shared spreads segments, whose Packets are the rate of all flows together, over the flows.
+func shared(segments []Segment, o ShapeOptions, from string) (*Workload, error) {
 	for i := range segments {
 		x := &segments[i]
 		x.Packets *= (x.End - x.Start).Seconds() / float64(o.Flows)
@@ -102,7 +107,6 @@ func Shaped(s Shape, o ShapeOptions) (*Workload, error) {
 	}
 	w.sort()
 	packets, bytes := w.Totals()
-	w.Provenance = []string{fmt.Sprintf("%v, in steps of %v: %.0f packets, %.0f bytes in %d flows", s, o.Step,
-		packets, bytes, len(w.Flows))}
+	w.Provenance = []string{fmt.Sprintf("%s: %.0f packets, %.0f bytes in %d flows", from, packets, bytes, len(w.Flows))}
 	return w, nil
 }

@@ -15,6 +15,7 @@ type StaircaseOptions struct {
 	Interval units.Time // between the first packets of two flows; not negative
 	End      units.Time // exclusive, of all flows; a flow that would start later is left out
 	Rate     float64    // packets per second of each flow; from LeastRate to MostRate, or there is no flow
+	Zipf     float64    // above 0: Rate is the flows' mean, of which they have shares by Zipf
 	Size     float64    // frame bytes of each packet
 	Offset   int        // index of the first flow among all synthetic flows of the run, for its address
 	Process  Process    // how packets come, at Rate in the mean
@@ -33,12 +34,36 @@ type ConstantOptions struct {
 	Stream  int // which of the process' streams of random numbers is the flow's
 }
 
-// Staircase makes the flows of o, whose Process has been checked. Both engines see the same traffic.
+// rates are the flows' own, if they have shares by Zipf, and otherwise nil.
+func (o *StaircaseOptions) rates() (each []float64) {
+	if o.Zipf > 0 {
+		each = Zipf(o.Flows, o.Zipf)
+		for i := range each {
+			each[i] *= o.Rate * float64(o.Flows)
+		}
+	}
+	return each
+}
+
+// Extremes are the rates of the fastest and the slowest flow.
+func (o *StaircaseOptions) Extremes() [2]float64 {
+	if each := o.rates(); len(each) > 0 {
+		return [2]float64{each[0], each[len(each)-1]}
+	}
+	return [2]float64{o.Rate, o.Rate}
+}
+
+// Staircase makes the flows of o, whose Extremes and Process have been checked. Both engines see the same traffic.
 func Staircase(o StaircaseOptions) *Workload {
 	w := &Workload{}
 	period, err := PeriodOf(o.Rate)
-	start := o.Start
+	rates, start := o.rates(), o.Start
 	for i := 0; i < o.Flows && err == nil && start < o.End; i++ {
+		if len(rates) > 0 {
+			if period, err = PeriodOf(rates[i]); err != nil {
+				break
+			}
+		}
 		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i,
 			Process: o.Process, Stream: i})
 		if o.Interval > 0 && start > o.End-o.Interval {
@@ -46,9 +71,13 @@ func Staircase(o StaircaseOptions) *Workload {
 		}
 		start += max(o.Interval, 0)
 	}
-	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v and %gB frames, from %v, one more every %v, "+
+	mean := ""
+	if o.Zipf > 0 {
+		mean = fmt.Sprintf(" in the mean, by Zipf's law to the power %g,", o.Zipf)
+	}
+	w.Provenance = []string{fmt.Sprintf("staircase: %d flows of %v%s and %gB frames, from %v, one more every %v, "+
 		"until %v%s",
-		len(w.Flows), units.PPS(o.Rate), o.Size, o.Start, o.Interval, o.End, o.Process.text())}
+		len(w.Flows), units.PPS(o.Rate), mean, o.Size, o.Start, o.Interval, o.End, o.Process.text())}
 	return w
 }
 

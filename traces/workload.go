@@ -34,6 +34,19 @@ type Segment struct {
 // Rate is the segment's packets per second.
 func (s Segment) Rate() float64 { return s.Packets / (s.End - s.Start).Seconds() }
 
+// segments are those of many flows, which come from the heap a block at a time.
+type segments []Segment
+
+// of gives a flow its segments.
+func (all *segments) of(ss ...Segment) []Segment {
+	if len(*all)+len(ss) > cap(*all) {
+		*all = make([]Segment, 0, 4096)
+	}
+	from := len(*all)
+	*all = append(*all, ss...)
+	return (*all)[from:len(*all):len(*all)]
+}
+
 // Workload is the traffic of a run.
 type Workload struct {
 	Flows []Flow // in order of first packet; ties in the order in which the scenario lists the sources

@@ -135,7 +135,7 @@ func policyTables() []policyTable {
 	for _, row := range scheduler.Policies {
 		p := described(row.Info)
 		p.Family, p.Tuple, p.Tenant = scheduler.Families.Of(row.Name), row.Tuple, row.Tenant
-		p.Unit, p.Reasons, p.Counters = row.Unit.String(), row.Reasons, row.Counters
+		p.Unit, p.Reasons, p.Counters = row.Units(), row.Reasons, row.Counters
 		p.Best = "lowest"
 		if row.Highest {
 			p.Best = "highest"

@@ -147,7 +147,7 @@ func TestRacesForADirectory(t *testing.T) {
 				continue
 			}
 			complete++
-			if _, err := results.VerifyDir(t.Context(), dir); err != nil || !rec.Run.Conservation.Holds {
+			if _, err := results.VerifyDir(t.Context(), dir, nil); err != nil || !rec.Run.Conservation.Holds {
 				t.Errorf("race %d, %v: %s says that it is complete: %v, %+v", i, pair, dir, err, rec.Run.Conservation)
 			}
 			if flows, err := rec.Flows(); err != nil || int64(len(flows)) != rec.Run.Totals.Flows {

@@ -129,6 +129,9 @@ func printRun(out io.Writer, dir string, r *results.Run) error {
 	if r.Requests == nil {
 		line("reordered", t.Reordered)
 	}
+	if k := r.Rack; k != nil {
+		fmt.Fprintf(w, "busiest of %d nodes\t%.2f of the mean\t\t\n", k.Nodes, k.Imbalance)
+	}
 	return w.Flush()
 }
 

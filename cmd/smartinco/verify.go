@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/smartinco/smartinco/results"
+	"github.com/smartinco/smartinco/study"
 )
 
 func newVerify() *cobra.Command {
@@ -19,7 +21,7 @@ func newVerify() *cobra.Command {
 Hold every file of a record against its checksum. Then feed the events of a record to a new orchestrator, made from the
 record's scenario, and compare what it decides and does with what the record says. Simulated runs, runs on hardware and
 runs that were killed are verified alike. Of a directory without a record of its own, such as a sweep's, every record
-below it is.
+below it is. Of the record of a rack, the dispatcher is verified, and after it the nodes that have records of their own.
 
 A difference is shown where it begins, with the event and the lines of the log that follow it; it makes the exit code 1,
 and so does a damaged file. Each record's first difference is shown: what comes after one follows from it.`),
@@ -36,8 +38,15 @@ and so does a damaged file. Each record's first difference is shown: what comes 
 		all := []results.Verified{}
 		var errs []error
 		differ := 0
+		for i := 0; i < len(dirs); i++ { // a rack's is followed by those of its nodes
+			nodes, err := results.NodeDirs(dirs[i])
+			if err != nil {
+				return err
+			}
+			dirs = slices.Insert(dirs, i+1, nodes...)
+		}
 		for _, dir := range dirs {
-			v, err := results.VerifyDir(c.Context(), dir)
+			v, err := results.VerifyDir(c.Context(), dir, study.Bursts(c.Context()))
 			if ctxErr := c.Context().Err(); ctxErr != nil {
 				return ctxErr
 			}

@@ -98,9 +98,10 @@ var eventNames = [...]string{
 	orchestrator.InstanceGone:   "instance-gone", orchestrator.RuleInstalled: "rule-installed",
 	orchestrator.RuleRejected: "rule-rejected",
 	orchestrator.Tick:         "tick", orchestrator.RulesRead: "rules-read", orchestrator.ReportsRead: "reports-read",
-	orchestrator.FlowGrown:       "flow-grown",
-	orchestrator.InstanceResized: "instance-resized",
-	orchestrator.InstanceIdle:    "instance-idle",
+	orchestrator.FlowGrown:        "flow-grown",
+	orchestrator.InstanceResized:  "instance-resized",
+	orchestrator.InstanceIdle:     "instance-idle",
+	orchestrator.BurstsDispatched: "bursts-dispatched",
 }
 
 func (m *Metrics) handled(e *orchestrator.Event) {

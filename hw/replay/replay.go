@@ -117,6 +117,15 @@ func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error 
 			"cannot put a policy's function into a switch: want rules: flow, and a policy that goes by rules",
 			sc.Name, sc.Scheduler.Policy.Name)
 	}
+	if sc.Scheduler.ByBurst() {
+		could := "and the switch has no rules that end when they are idle"
+		if c.IdleResolution > 0 {
+			could = fmt.Sprintf("and by rules that end when they are idle the switch could tell gaps of %v or more "+
+				"alone", c.IdleResolution)
+		}
+		return refusef("scenario %s: scheduler.unit: burst: no driver decides on bursts, %s: want unit: flow", sc.Name,
+			could)
+	}
 	if lag := span(c.CounterLag); sc.Telemetry.Window < lag {
 		return refusef("scenario %s: telemetry.window is %v, but the switch's counters may be %v old, so that rates "+
 			"over such windows mean nothing: want a window of at least that, or a switch whose counters are fresher",

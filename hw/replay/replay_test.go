@@ -550,6 +550,10 @@ func TestCheck(t *testing.T) {
 		{[]string{"scheduler.policy=cheetah"}, hw.Capabilities{}, "scheduler.policy: cheetah without rules"},
 		{[]string{"scheduler.policy=hrw", "scheduler.rules=none"}, hw.Capabilities{}, "hrw without rules"},
 		{[]string{"faults=[{kind: link-down, at: 1s}]"}, hw.Capabilities{}, "faults.0: link-down"},
+		{[]string{"scheduler.unit=burst", "engine=packet"}, hw.Capabilities{},
+			"scheduler.unit: burst: no driver decides on bursts, and the switch has no rules that end"},
+		{[]string{"scheduler.unit=burst", "engine=packet"}, hw.Capabilities{IdleResolution: time.Second},
+			"the switch could tell gaps of 1s or more alone: want unit: flow"},
 	} {
 		sc, w := load(t, short, c.sets...)
 		if err := replay.Check(sc, w, c.caps); !errors.Is(err, replay.ErrRefused) ||

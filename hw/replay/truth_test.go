@@ -319,13 +319,20 @@ func TestTheAutoscalerWaitsForItsCounters(t *testing.T) {
 	})
 }
 
-const withoutRules = "dispatch without rules, which no driver offers"
+const (
+	withoutRules = "dispatch without rules, which no driver offers"
+	ofBursts     = "decisions on bursts, which no driver offers"
+)
 
 // unknown are the columns that no run on hardware can fill, and why.
 var unknown = map[string]string{
-	"Totals.Broken":   withoutRules,
-	"Totals.HandedOn": withoutRules,
-	"Totals.Queued":   "after the run nothing is under way",
+	"Totals.Broken":        withoutRules,
+	"Totals.Bursts":        ofBursts,
+	"Totals.BurstsDecided": ofBursts,
+	"Totals.BurstsMoved":   ofBursts,
+	"Totals.BurstsMissed":  ofBursts,
+	"Totals.HandedOn":      withoutRules,
+	"Totals.Queued":        "after the run nothing is under way",
 	"Flow.Queued": "0 where the generator tells flows apart; TestGeneratorThatDoesNotTellFlowsApart has it where " +
 		"it does not",
 }

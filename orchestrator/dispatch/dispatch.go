@@ -54,6 +54,7 @@ func Check(row *policy.Row) error {
 type Host struct {
 	sched    *scheduler.Scheduler
 	policy   policy.Policy
+	told     bool          // the policy is told of events
 	prober   policy.Prober // the policy, if it is one; else nil
 	row      *policy.Row
 	sees     policy.Class
@@ -95,6 +96,7 @@ func New(cfg Config) (*Host, error) {
 	}
 	h := &Host{cfg: cfg, row: row, sched: sched, sees: row.Shown(policy.Requests)}
 	h.policy = h.sched.Policy
+	h.told = policy.Told(h.policy)
 	h.prober, _ = h.policy.(policy.Prober)
 	h.held.ranker, _ = h.policy.(policy.Ranker)
 	h.view.Limit = float64(cfg.Scheduler.Limit)
@@ -195,14 +197,20 @@ func (h *Host) Left(now units.Time, id flow.Instance) {
 
 // tell tells the policy what has happened.
 func (h *Host) tell(now units.Time, k policy.Kind, slot int, w *policy.Work) {
+	if k != policy.Placed {
+		h.held.changed()
+	}
+	if !h.told {
+		return
+	}
 	h.view.Now = now
 	e := &h.event
 	e.Kind, e.Slot, e.Work = k, slot, w
 	h.policy.Observe(e, &h.view)
-	if k != policy.Placed {
-		h.held.changed()
-	}
 }
+
+// Told reports whether the policy is told of events. If not, of the work that Ended is given At alone is looked at.
+func (h *Host) Told() bool { return h.told }
 
 // Probes are the instances that the policy asks how they are now that w has come, before it answers where w goes. The
 // slice is the host's until the next call.
@@ -223,7 +231,7 @@ func (h *Host) Probing() bool { return h.prober != nil }
 func (h *Host) Dispatch(now units.Time, w *policy.Work) policy.Answer {
 	h.view.Now = now
 	w.At, w.Held = 0, false
-	a, _ := h.sched.Decide(w, &h.view, false)
+	a := h.sched.Answer(w, &h.view)
 	h.carry(now, w, &a)
 	return a
 }
@@ -239,7 +247,9 @@ func (h *Host) carry(now units.Time, w *policy.Work, a *policy.Answer) {
 		if !w.Held {
 			h.backlog.Left++
 		}
-		h.tell(now, policy.Placed, a.Slot, w)
+		if h.told {
+			h.tell(now, policy.Placed, a.Slot, w)
+		}
 	}
 }
 
@@ -276,7 +286,7 @@ func (h *Host) Next(now units.Time) (ref int32, w *policy.Work, a policy.Answer,
 		w = &h.held.out
 		*w = unit.work
 		w.Held = true
-		a, _ = h.sched.Decide(w, &h.view, false)
+		a = h.sched.Answer(w, &h.view)
 		if a.Verdict == policy.Hold {
 			q.stuck = true
 			continue
@@ -303,6 +313,10 @@ func (h *Host) Ended(now units.Time, w *policy.Work, queue int32) {
 	} else if a := h.gone(w.At); a != nil {
 		a.flows--
 		a.queue = queue
+	}
+	if !h.told {
+		h.held.changed()
+		return
 	}
 	h.event.Queue = queue
 	h.tell(now, policy.Ended, slot, w)

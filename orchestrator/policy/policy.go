@@ -134,6 +134,10 @@ type Event struct {
 	// probe. The one that it replied to is not among them.
 	Queue int32
 
+	// Of a dispatcher above nodes, whose instances are the nodes, with Ended: how many instances the node has, and how
+	// many of them have no request. Both are 0 of what is no node.
+	Workers, Idle int32
+
 	// Delay is how long, in seconds, those of its requests lately took that found as many there as it has now, or
 	// nearly so, as its answer to a probe says. That of others says little: of an instance that is idle by now, what it
 	// took while it was overloaded.
@@ -166,7 +170,8 @@ type Policy interface {
 	// score by which it is compared, in ascending order of Slot; where nobody logs, log is nil and takes nothing.
 	//
 	// An answer is not carried out where a unit that has an instance cannot be placed elsewhere. Then it stays where it
-	// is, and no Placed follows.
+	// is, and no Placed follows. A burst has the instance of the one before it in its flow, of whose end the policy has
+	// been told, unless that instance drains. It stays there in the same case, and Placed says so.
 	Pick(w *Work, v *View, log *Weighed) Answer
 }
 
@@ -218,6 +223,13 @@ type Prober interface {
 	Probes(w *Work, v *View, to []int) []int
 }
 
+// Signalled is a policy of requests to which not every reply says how its instance is. Of one that sees T3 and is no
+// Signalled, each does.
+type Signalled interface {
+	// Signals is how many messages of that kind it has taken so far.
+	Signals() uint64
+}
+
 // Estimator is a policy that knows what work that waits would bring, in packets a second for each unit. The autoscaler
 // counts held flows so; under a policy that does not know, each is one packet a second.
 type Estimator interface{ Demand() float64 }
@@ -227,7 +239,7 @@ type Env struct {
 	Rand   *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
 	Ties   Ties
 	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
-	Unit   Unit     // what it will decide on: Flows or Requests
+	Unit   Unit     // what it will decide on: Flows, Requests or Bursts
 }
 
 // Ties decides between equal candidates, as the scenario's scheduler.ties asks. The zero value takes the first.
@@ -240,11 +252,19 @@ func DrawnTies(r *rand.Rand) Ties { return Ties{r} }
 // with the same chance.
 func (t Ties) Wins(n int) bool { return t.rand != nil && t.rand.IntN(n) == 0 }
 
-// Stateless is embedded by a policy that need not be told anything.
+// Stateless is embedded by a policy that need not be told anything, and has no Observe of its own.
 type Stateless struct{}
 
 // Observe does nothing.
 func (Stateless) Observe(*Event, *View) {}
+
+func (Stateless) untold() {}
+
+// Told reports whether a policy is to be told of events: whether it is not Stateless.
+func Told(p Policy) bool {
+	_, stateless := p.(interface{ untold() })
+	return !stateless
+}
 
 // PerSlot is a column of a policy's own that is kept in step with the View's rows.
 type PerSlot[T any] []T

@@ -125,15 +125,19 @@ const (
 	Flows    Unit = iota // flows alone: what it answers holds for all packets of one
 	Requests             // requests alone: it is asked for each, and told when its reply comes back
 	Either               // both, by one rule
+	Bursts               // of flows: what follows a gap in one. Only as Env.Unit, see Row.Bursts
 )
 
 // String is the unit as documents have it.
-func (u Unit) String() string { return [...]string{"flows", "requests", "flows, requests"}[u] }
+func (u Unit) String() string {
+	return [...]string{"flows", "requests", "flows, requests", "bursts"}[u]
+}
 
 // Row is a scheduling policy in the table of its family.
 type Row struct {
 	Info
 	Unit     Unit
+	Bursts   bool  // it can decide on the bursts of flows, too: anew for each, and otherwise than for the one before
 	Requests Class // what it looks at where it decides on requests, if less than Sees; 0: all of Sees
 	Dispatch Dispatch
 	Highest  bool      // the highest score is the best one; otherwise the lowest
@@ -145,8 +149,24 @@ type Row struct {
 	Maker
 }
 
-// On reports whether the policy decides on units of that kind, Flows or Requests.
-func (r *Row) On(u Unit) bool { return r.Unit == u || r.Unit == Either }
+// On reports whether the policy decides on units of that kind: Flows, Requests or Bursts.
+func (r *Row) On(u Unit) bool {
+	if u == Bursts {
+		return r.Bursts
+	}
+	return r.Unit == u || r.Unit == Either
+}
+
+// Units are all kinds of units on which the policy decides, as documents have them: "flows, bursts".
+func (r *Row) Units() string {
+	var names []string
+	for _, u := range []Unit{Flows, Bursts, Requests} {
+		if r.On(u) {
+			names = append(names, u.String())
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // Shown is what the policy looks at where it decides on units of that kind, and all that it may be shown.
 func (r *Row) Shown(u Unit) Class {

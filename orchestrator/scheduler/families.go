@@ -7,6 +7,7 @@ import (
 	"github.com/smartinco/smartinco/orchestrator/scheduler/haproxy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/hashing"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/horus"
+	"github.com/smartinco/smartinco/orchestrator/scheduler/ipipe"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/ipvs"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/katran"
 	"github.com/smartinco/smartinco/orchestrator/scheduler/kubernetes"
@@ -39,13 +40,14 @@ var Families = policy.Families[policy.Row]{
 	{Name: "racksched", Rows: racksched.Policies},
 	{Name: "ringleader", Rows: ringleader.Policies},
 	{Name: "prequal", Rows: prequal.Policies},
+	{Name: "ipipe", Rows: ipipe.Policies},
 	{Name: "oracle", Rows: oracle.Policies},
 }
 
 // Policies is the table of all scheduling policies: that of each family, one behind the other.
 var Policies = Families.Table()
 
-// On are those of Policies that decide on units of that kind, Flows or Requests.
+// On are those of Policies that decide on units of that kind: Flows, Requests or Bursts.
 func On(u policy.Unit) (rows policy.Table[policy.Row]) {
 	for _, row := range Policies {
 		if row.On(u) {

@@ -21,7 +21,13 @@ type Options struct {
 	MoveBudget     int    `yaml:"move_budget" default:"0" min:"0" max:"1000000000"`
 
 	Offload Offload `yaml:"offload"`
+
+	Unit string     `yaml:"unit" enum:"flow|burst" default:"flow"`
+	Gap  units.Time `yaml:"gap" default:"50us" above:"0"`
 }
+
+// DefaultGap is that of Options.Gap.
+const DefaultGap = 50 * units.Microsecond
 
 // Offload says which flows get a rule.
 type Offload struct {
@@ -47,6 +53,9 @@ rules: flow: a rule for each flow; none: the switch works out for each packet wh
 	it either way, and policies that hash can
 move_budget: most flows that a policy which moves flows moves in each second of the run; 0 for any number
 offload: which flows get a rule
+unit: what the policy decides on: flow, each flow once, unless its instance goes; burst, each burst of a flow (packet
+	engine, and a NIC with a stage that dispatches)
+gap: burst: a burst is what follows at least so long without a packet of the flow
 `
 }
 
@@ -70,7 +79,8 @@ func thesisRules(row *policy.Row) bool {
 }
 
 // Unused implements strictyaml.Partial: the thesis' options say nothing of a policy that does not go by its rules. That
-// there is a rule for each flow, from its first packet on, goes without saying, and so does a budget that is not given.
+// there is a rule for each flow, from its first packet on, goes without saying, and so does a budget that is not given,
+// and that flows are decided on as a whole.
 func (o Options) Unused(key string) bool {
 	row := Policies.Find(o.Policy.Name)
 	switch key {
@@ -80,6 +90,8 @@ func (o Options) Unused(key string) bool {
 		return o.MoveBudget == 0
 	case "offload":
 		return o.Offload.After <= 1
+	case "unit", "gap":
+		return !o.ByBurst()
 	}
 	return row != nil && !thesisRules(row) && strictyaml.HasKey(thesis.Options{}, key)
 }
@@ -108,10 +120,42 @@ func (o Options) Validate() error {
 		return fmt.Errorf("scheduler.offload.after: %d with policy: %s, which writes no rules: want 1", o.Offload.After,
 			o.Policy.Name)
 	}
+	if row := Policies.Find(o.Policy.Name); row != nil {
+		if err := o.checkUnit(row); err != nil {
+			return err
+		}
+	}
 	if o.Demand == "fixed" && o.DemandRate == 0 {
 		return fmt.Errorf("scheduler.demand_rate: 0pps with demand: fixed: want a packet rate above 0")
 	}
 	return nil
+}
+
+// ByBurst says whether the policy decides on bursts.
+func (o *Options) ByBurst() bool { return o.Unit == "burst" }
+
+// checkUnit says why a policy cannot decide on the unit.
+func (o *Options) checkUnit(row *policy.Row) error {
+	if want := CheckBursts(row); o.ByBurst() && want != "" {
+		return fmt.Errorf("scheduler.unit: burst: want %s", want)
+	}
+	return nil
+}
+
+// CheckBursts says what is wanted in place of bursts under a policy that cannot decide on them, and why; empty if it
+// can.
+func CheckBursts(row *policy.Row) string {
+	why := "which decides on flows alone"
+	switch {
+	case row.On(policy.Bursts):
+		return ""
+	case row.Dispatch != policy.ByRule:
+		why = "which answers the same for all bursts of a flow"
+	case !row.On(policy.Flows):
+		why = "which decides on requests alone"
+	}
+	return fmt.Sprintf("flow with policy: %s, %s, or one of the policies %s", row.Name, why,
+		strings.Join(On(policy.Bursts).Names(), ", "))
 }
 
 // ruleless names the policies that need no rules.

@@ -33,16 +33,23 @@ func New(o Options, seed uint64) (*Scheduler, error) {
 	return Host(Policies.Find(o.Policy.Name), o, seed)
 }
 
-// Host makes a policy of flows that need not be in the table.
+// Host makes a policy of flows, or of their bursts, that need not be in the table.
 func Host(row *policy.Row, o Options, seed uint64) (*Scheduler, error) {
 	if !row.On(policy.Flows) {
 		return nil, fmt.Errorf("scheduler.policy: %s decides on requests, and this engine has flows: want a policy of "+
 			"flows, as smartinco policies lists them", row.Name)
 	}
-	return HostOf(row, o, policy.Flows, seed)
+	unit := policy.Flows
+	if o.ByBurst() {
+		unit = policy.Bursts
+	}
+	if err := o.checkUnit(row); err != nil {
+		return nil, err
+	}
+	return HostOf(row, o, unit, seed)
 }
 
-// HostOf makes a policy for units of a kind on which it decides, Flows or Requests.
+// HostOf makes a policy for units of a kind on which it decides: Flows, Requests or Bursts.
 func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Scheduler, error) {
 	p, counts, err := Make(row, o, unit, seed)
 	if err != nil {
@@ -57,8 +64,8 @@ func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Schedul
 	return s, nil
 }
 
-// Make makes the policy alone, for units of a kind on which it decides, Flows or Requests. Its random streams are those
-// of the seed; counts are its own counters, to which it adds.
+// Make makes the policy alone, for units of a kind on which it decides: Flows, Requests or Bursts. Its random streams
+// are those of the seed; counts are its own counters, to which it adds.
 func Make(row *policy.Row, o Options, unit policy.Unit, seed uint64) (p policy.Policy, counts []uint64, err error) {
 	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Unit: unit,
 		Counts: make([]uint64, len(row.Counters))}
@@ -82,19 +89,24 @@ func (s *Scheduler) Ruleless() bool { return s.ruleless }
 
 // Decide says what becomes of a unit of work, and why. log asks for the candidates.
 func (s *Scheduler) Decide(w *policy.Work, v *policy.View, log bool) (a policy.Answer, reason string) {
-	if len(v.IDs) == 0 {
-		s.weighed.Ratings = s.weighed.Ratings[:0]
-		a = policy.Answer{Verdict: s.noTarget, Why: uint8(len(s.row.Reasons))}
-		if s.noTarget == policy.Drop {
-			a.Why++
-		}
-		return a, s.reasons[a.Why]
-	}
-	var weighed *policy.Weighed
 	if log {
 		s.weighed.Ratings = s.weighed.Ratings[:0]
-		weighed = &s.weighed
 	}
-	a = s.Pick(w, v, weighed)
+	if log && len(v.IDs) > 0 {
+		a = s.Pick(w, v, &s.weighed)
+	} else {
+		a = s.Answer(w, v)
+	}
 	return a, s.reasons[a.Why]
+}
+
+// Answer is Decide without the reason, and without a log.
+func (s *Scheduler) Answer(w *policy.Work, v *policy.View) policy.Answer {
+	switch {
+	case len(v.IDs) > 0:
+		return s.Pick(w, v, nil)
+	case s.noTarget == policy.Drop:
+		return policy.Answer{Verdict: policy.Drop, Why: uint8(len(s.row.Reasons) + 1)}
+	}
+	return policy.Answer{Verdict: policy.Hold, Why: uint8(len(s.row.Reasons))}
 }

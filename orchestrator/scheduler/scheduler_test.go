@@ -183,13 +183,13 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 func TestWhichPoliciesGoByWeights(t *testing.T) {
 	shares := strings.Fields("ipvs-wrr ipvs-wlc ipvs-sed ipvs-nq ipvs-sh ipvs-mh ipvs-ovf ipvs-fo ipvs-twos " +
 		"ipvs-lblc haproxy-roundrobin haproxy-static-rr haproxy-leastconn haproxy-random haproxy-source haproxy-hash " +
-		"hrw beamer envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
+		"hrw spill-over beamer envoy-round-robin envoy-least-request envoy-ring-hash envoy-maglev")
 	zero := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first envoy-random envoy-peak-ewma katran"),
 		shares...)
 	limits := append(strings.Fields("ipvs-rr ipvs-lc ipvs-dh haproxy-first nomad-binpack nomad-spread mesos-drf "+
 		"mesos-offers"), shares...)
 	limits = slices.DeleteFunc(limits, func(s string) bool {
-		return slices.Contains([]string{"haproxy-source", "haproxy-hash", "hrw", "beamer"}, s) ||
+		return slices.Contains([]string{"haproxy-source", "haproxy-hash", "hrw", "spill-over", "beamer"}, s) ||
 			strings.HasPrefix(s, "envoy-")
 	})
 	for _, row := range On(policy.Flows) {

@@ -115,6 +115,18 @@ func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Contr
 	return e, nil
 }
 
+// Grow takes the flows that the workload has gained. It implements sim.Growing.
+func (e *Engine) Grow() {
+	waiting := e.next < len(e.flows) // then the start of the next flow is scheduled
+	for len(e.flows) < len(e.traffic.Flows) {
+		e.flows = append(e.flows, flowState{out: -1})
+	}
+	e.pool.Grow()
+	if !waiting {
+		e.scheduleStart()
+	}
+}
+
 // Fire carries out one of the engine's events.
 func (e *Engine) Fire(now units.Time, ev sim.Event) {
 	switch ev.Kind {

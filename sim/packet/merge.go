@@ -31,7 +31,8 @@ type oddLane struct {
 // merger yields the packets of many flows as keys, in order of time and at a tie of the flows' numbers. A key is the
 // time since base, and in the lowest laneBits the lane. Flows of one and the same period, such as a staircase's, send
 // in turns for ever. For others it is a tree of losers (Knuth, The Art of Computer Programming 3, 5.4.1): tree[0] is
-// the winner, tree[i] the loser of the match at node i, and the leaf of a lane is node 2^k + lane.
+// the winner, tree[i] the loser of the match at node i, and the leaf of a lane is node 2^k + lane. Where many packets
+// are wanted at a time they are taken lane by lane and sorted, and the tree is made anew from where the lanes stand.
 type merger struct {
 	lanes     []lane
 	odd       []oddLane // as long as lanes if a period is not a whole number of picoseconds, or empty
@@ -44,8 +45,8 @@ type merger struct {
 	key       uint64
 	round     []uint64 // from the turn of each lane to the next
 	keys      [chunk]uint64
-	halves    *[2][chunk]uint64 // what the halves of a tree of 64 give
-	rate      float64           // packets a picosecond of all lanes
+	sorter    *sorter
+	rate      float64 // packets a picosecond of all lanes
 }
 
 // chunk is how many packets are merged at a time. Merging and serving in turns is faster than doing both in one loop,
@@ -148,21 +149,10 @@ func (m *merger) regular() bool {
 	return last-first < m.lanes[0].period
 }
 
-// play plays the tournament. A tree of 4 or of 64 leaves has a loop of its own.
+// play plays the tournament.
 func (m *merger) play() {
 	m.turns, m.rate = false, 0
-	switch n := len(m.lanes); {
-	case len(m.odd) > 0:
-		m.k = uint(bits.Len(uint(n - 1)))
-	case n <= 4:
-		m.k = 2
-	case n <= 64:
-		if m.k = 6; m.halves == nil {
-			m.halves = new([2][chunk]uint64)
-		}
-	default:
-		m.k = uint(bits.Len(uint(n - 1)))
-	}
+	m.k = max(2, uint(bits.Len(uint(max(len(m.lanes), 1)-1))))
 	size := 1 << m.k
 	if len(m.tree) < size {
 		m.tree, m.win = make([]uint64, size), make([]uint64, 2*size)
@@ -228,12 +218,10 @@ func (m *merger) fill(h int64, most int) []uint64 {
 	switch end := m.end(h); {
 	case m.turns:
 		return to[:m.fillTurns(to, end)]
-	case len(m.odd) > 0:
-		return to[:m.fillAny(to, end)]
-	case m.k == 2:
+	case m.k == 2 && len(m.odd) == 0:
 		return to[:m.fill4(to, end)]
-	case m.k == 6:
-		return to[:m.fill64(to, end)]
+	case len(m.lanes) <= len(to)/2:
+		return to[:m.fillSorted(to, end)]
 	default:
 		return to[:m.fillAny(to, end)]
 	}
@@ -299,83 +287,48 @@ func (m *merger) fill4(to []uint64, end uint64) (n int) {
 	return n
 }
 
-// fill64 is the tree for up to 64 lanes, unrolled. Its two halves, below nodes 2 and 3, are emptied in turns, up to an
-// instant by which they have no more packets than there is room for, and what they give is merged. The processor works
-// on both at a time, and a winner takes one match less. The winners go through memory because the compiler turns a
-// minimum that an address depends on into a branch, which nothing could predict here.
-func (m *merger) fill64(to []uint64, end uint64) (n int) {
-	tree := (*[64]uint64)(m.tree)
-	first := tree[0]
-	if first >= end || len(to) == 0 {
+// fillSorted takes from each lane the keys up to an instant by which there are about as many as there is room for, and
+// sorts them.
+func (m *merger) fillSorted(to []uint64, end uint64) (n int) {
+	first, lanes := m.tree[0], len(m.lanes)
+	if first >= end {
 		return 0
 	}
-	if len(to) <= 2*64 {
+	until := end
+	if most := float64(len(to)-lanes-1) / m.rate; most < maxSlice { // and one packet more of each lane
+		until = min(end, (first>>laneBits+uint64(most))<<laneBits)
+	}
+	if float64(float64(int64(until-first)>>laneBits)*m.rate) < float64(lanes) { // for so few the tree is faster
 		return m.fillAny(to, end)
 	}
-	if most := float64(len(to)-64) / m.rate; most < maxSlice { // and one packet more of each lane
-		end = min(end, (first>>laneBits+uint64(most))<<laneBits)
+	if m.sorter == nil {
+		m.sorter = new(sorter)
 	}
-	var step [64]uint64
-	for i := range m.lanes {
-		step[i] = m.lanes[i].step
-	}
-	win, got := [2]uint64{first, tree[1]}, [2]int{} // which half is which does not matter
-	for half, turn := uint64(0), uint64(1); ; half ^= turn {
-		key := win[half&1]
-		if key >= end {
-			if turn == 0 {
-				break
-			}
-			half, turn = half^1, 0 // the other one alone
-			if key = win[half&1]; key >= end {
-				break
-			}
+	leaf := m.win[1<<m.k:][:lanes]
+	for _, key := range m.tree[:1<<m.k] {
+		if key < idleKey {
+			leaf[key&laneMask] = key
 		}
-		m.halves[half&1][got[half&1]&(chunk-1)] = key
-		got[half&1]++
-		i := key & 63
-		key += step[i]
-		o := tree[(i+64)>>1]
-		tree[(i+64)>>1], key = max(o, key), min(o, key)
-		o = tree[(i+64)>>2]
-		tree[(i+64)>>2], key = max(o, key), min(o, key)
-		o = tree[(i+64)>>3]
-		tree[(i+64)>>3], key = max(o, key), min(o, key)
-		o = tree[(i+64)>>4]
-		tree[(i+64)>>4], key = max(o, key), min(o, key)
-		o = tree[(i+64)>>5]
-		tree[(i+64)>>5], win[half&1] = max(o, key), min(o, key)
 	}
-	tree[1], tree[0] = max(win[0], win[1]), min(win[0], win[1])
-	n = got[0] + got[1]
-	mergeInto(to[:n], m.halves[0][:got[0]], m.halves[1][:got[1]])
-	return n
-}
-
-// mergeInto merges two lists in order. It works from both ends at a time, without a branch that depends on the lists,
-// for as many keys as the shorter list has at each end: by then neither end has come to the end of a list.
-func mergeInto(to, a, b []uint64) {
-	i, j, k, l := 0, 0, len(a)-1, len(b)-1
-	n := min(len(a), len(b))
-	for r := range n {
-		x, y := a[i], b[j]
-		less := int((x - y) >> 63)
-		to[r] = min(x, y)
-		i, j = i+less, j+1-less
-		x, y = a[k], b[l]
-		less = int((x - y) >> 63)
-		to[len(to)-1-r] = max(x, y)
-		k, l = k-1+less, l-less
-	}
-	for r := n; r < len(to)-n; r++ {
-		if j > l || i <= k && a[i] < b[j] {
-			to[r] = a[i]
-			i++
+	mixed := &m.sorter.mixed
+	for i, key := range leaf {
+		step := m.lanes[i].step
+		if len(m.odd) == 0 {
+			for ; key < until; key += step {
+				mixed[n&(chunk-1)] = key
+				n++
+			}
 		} else {
-			to[r] = b[j]
-			j++
+			for run := &m.odd[i].run; key < until; key += step + uint64(run.step())<<laneBits {
+				mixed[n&(chunk-1)] = key
+				n++
+			}
 		}
+		leaf[i] = key
 	}
+	m.sorter.sort(to[:n], first, until)
+	m.replay()
+	return n
 }
 
 func (m *merger) fillAny(to []uint64, end uint64) (n int) {

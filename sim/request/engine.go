@@ -53,8 +53,7 @@ type instance struct {
 	busy                   int64 // time in this window, of services that have ended
 	came                   int64 // accepted, in all
 
-	delays [kinds]packet.Spans // with measure.delay: instances
-	lately []int64             // for probes: see latency
+	lately []int64 // for probes: see latency
 }
 
 // latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
@@ -95,6 +94,7 @@ var kindNames = [kinds]string{"wait", "sojourn", "end-to-end"}
 // group is what became of the requests of a class or of a tenant.
 type group struct {
 	offered, replied, dropped, late int64
+	slo                             int64 // of a class; never if it has none
 
 	// The delays. Of a request that was nowhere but at its instance, the sojourn is the end-to-end time as well, and is
 	// counted once. The sojourns of the others are apart, in slow.
@@ -103,8 +103,11 @@ type group struct {
 }
 
 // took counts a reply.
-func (g *group) took(waited, stay, whole int64) {
+func (g *group) took(waited, stay, whole int64, late bool) {
 	g.replied++
+	if late {
+		g.late++
+	}
 	g.delays[wait].Add(waited)
 	if stay == whole {
 		g.delays[sojourn].Add(stay)
@@ -173,6 +176,7 @@ type Engine struct {
 	count   int64 // requests so far
 	inside  int64 // in the system
 	work    policy.Work
+	told    bool
 	tupled  bool
 	owned   bool
 	probing bool
@@ -184,6 +188,7 @@ type Engine struct {
 	byClass   []group
 	byTenant  []group // empty where there is one tenant
 	instances []instance
+	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
 	room      int32
 	levels    int
 	measure   bool
@@ -236,9 +241,10 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	}
 	n := sc.Instances.Initial
 	e := &Engine{sc: sc, host: host, end: int64(sc.Duration), free: -1, room: int32(sc.VNF.Buffer),
-		levels: 1, measure: sc.Measure.Delay != "none", deciding: -1, stage: empty, replies: empty,
+		levels: 1, deciding: -1, stage: empty, replies: empty,
 		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
-		queue: sc.NIC.DispatchQueue, probing: host.Probing(), tupled: host.Row().Tuple, owned: host.Row().Tenant}
+		queue: sc.NIC.DispatchQueue, probing: host.Probing(), told: host.Told(),
+		tupled: host.Row().Tuple, owned: host.Row().Tenant, measure: sc.Measure.Delay != "none"}
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
@@ -279,6 +285,9 @@ func (e *Engine) equip() {
 		in.lately = make([]int64, occupancies)
 	}
 	e.instances = append(e.instances, in)
+	if e.measure {
+		e.spans = append(e.spans, [kinds]packet.Spans{})
+	}
 	e.sent, e.back = append(e.sent, 0), append(e.back, 0)
 	if n := len(e.instances); n > e.leaves {
 		e.grow(2 * e.leaves)

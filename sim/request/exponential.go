@@ -72,12 +72,13 @@ func span(r *rand.PCG, mean int64) int64 {
 	return int64(x)
 }
 
-// gaps draws the times between the requests of a Poisson process. What is lost by rounding one down is added to the
+// gaps are the times between the requests of a Poisson process. What is lost by rounding one down is added to the
 // next, so that the rate is exact.
 type gaps struct{ mean, rest float64 } // ps
 
-func (g *gaps) draw(r *rand.PCG) int64 {
-	x := float64(exponential(r)*g.mean) + g.rest
+// of makes a time of a draw from the exponential distribution of mean 1.
+func (g *gaps) of(draw float64) int64 {
+	x := float64(draw*g.mean) + g.rest
 	if x >= longest {
 		return never
 	}

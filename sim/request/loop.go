@@ -120,8 +120,8 @@ func (e *Engine) take() int32 {
 	return int32(len(e.jobs) - 1)
 }
 
-func (e *Engine) release(i int32) {
-	e.jobs[i].next = e.free
+func (e *Engine) release(i int32, j *job) {
+	j.next = e.free
 	e.free = i
 }
 
@@ -133,8 +133,11 @@ func (e *Engine) come() {
 	j.came, j.number, j.session, j.refused = e.now, flow.ID(e.count&(1<<31-1)), uint64(e.count), false
 	e.count++
 	s.draw(e, j)
-	s.advance(e.now)
-	e.soonest()
+	if s.advance(e.now); len(e.sources) > 1 {
+		e.soonest()
+	} else {
+		e.dueSource = s.next
+	}
 	e.inside++
 	e.tally.win.offered++
 	e.byClass[j.class].offered++
@@ -143,13 +146,13 @@ func (e *Engine) come() {
 	}
 	switch {
 	case e.slot == 0:
-		e.decide(i)
+		e.decide(i, j)
 	case e.deciding < 0:
 		e.deciding = i
 		e.await(evStage, max(e.now, e.freeAt)+e.slot)
 	case e.staged >= e.queue:
 		e.tally.win.stage++
-		e.lose(i)
+		e.lose(i, j)
 	default:
 		e.stage.push(e.jobs, i)
 		e.staged++
@@ -169,7 +172,7 @@ func (e *Engine) soonest() {
 // staging decides on the request that the stage has, and takes the next.
 func (e *Engine) staging() {
 	i := e.deciding
-	e.decide(i)
+	e.decide(i, &e.jobs[i])
 	e.deciding, e.due[evStage] = -1, never
 	if e.staged > 0 {
 		e.deciding = e.stage.pop(e.jobs)
@@ -202,32 +205,32 @@ func tuple(session uint64) flow.FiveTuple {
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
 // decide asks the policy where a request goes.
-func (e *Engine) decide(i int32) {
+func (e *Engine) decide(i int32, j *job) {
 	if e.probing {
-		for _, slot := range e.host.Probes(e.time(), e.workOf(&e.jobs[i])) {
+		for _, slot := range e.host.Probes(e.time(), e.workOf(j)) {
 			e.tally.probes++
 			e.ask(int32(e.host.Instances()[slot]) - 1)
 		}
 		e.settle()
 	}
-	w := e.workOf(&e.jobs[i])
+	w := e.workOf(j)
 	a := e.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
 		if !e.host.Hold(e.time(), w, i) {
 			e.tally.win.rejected++
-			e.lose(i)
+			e.lose(i, j)
 		}
 		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
 		return
 	}
-	e.carry(i, a)
+	e.carry(i, j, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, a policy.Answer) {
+func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
 		e.tally.win.rejected++
-		e.lose(i)
+		e.lose(i, j)
 		return
 	}
 	passes := int(a.Passes)
@@ -239,11 +242,10 @@ func (e *Engine) carry(i int32, a policy.Answer) {
 		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
 		delay += int64(passes) * e.pass
 	}
-	j := &e.jobs[i]
-	j.instance = uint16(e.host.Instances()[a.Slot] - 1)
+	j.instance = uint16(w.At - 1)
 	j.at = e.now + delay
 	if delay == 0 {
-		e.reach(i)
+		e.reach(i, j)
 		return
 	}
 	for len(e.flights) <= passes {
@@ -260,11 +262,11 @@ func (e *Engine) retry() {
 	}
 	e.retrying = true
 	for {
-		i, _, a, ok := e.host.Next(e.time())
+		i, w, a, ok := e.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, a)
+		e.carry(i, &e.jobs[i], w, a)
 	}
 	e.retrying = false
 }
@@ -285,7 +287,7 @@ func (e *Engine) arrive() {
 			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
-	e.reach(i)
+	e.reach(i, &e.jobs[i])
 }
 
 // changing says that the number of jobs at an instance is about to change.
@@ -297,8 +299,7 @@ func (e *Engine) changing(in *instance) {
 }
 
 // reach has a request reach its instance.
-func (e *Engine) reach(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
 	if !e.serves(int(j.instance)) {
@@ -311,7 +312,7 @@ func (e *Engine) reach(i int32) {
 		e.tally.win.instance++
 		e.lost(j)
 		j.refused, j.left, j.ended = true, in.n, e.now
-		e.reply(i)
+		e.reply(i, j)
 		return
 	}
 	e.changing(in)
@@ -319,7 +320,7 @@ func (e *Engine) reach(i int32) {
 	in.n++
 	in.came++
 	if in.serving < 0 {
-		e.begin(in, i)
+		e.begin(in, i, j)
 		return
 	}
 	p := 0
@@ -331,8 +332,7 @@ func (e *Engine) reach(i int32) {
 }
 
 // begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32) {
-	j := &e.jobs[i]
+func (e *Engine) begin(in *instance, i int32, j *job) {
 	in.serving = i
 	j.ended = e.now + j.service
 	e.set(int(j.instance), j.ended)
@@ -356,16 +356,17 @@ func (e *Engine) finish(k int) {
 	if e.fleet != nil && e.fleet.delays {
 		e.fleet.boxes[k].reported.Add(stay)
 	}
-	if e.measure {
-		in.delays[wait].Add(stay - j.service)
-		in.delays[sojourn].Add(stay)
+	if e.spans != nil {
+		e.spans[k][wait].Add(stay - j.service)
+		e.spans[k][sojourn].Add(stay)
 	}
 	p := 0
 	if e.levels > 1 {
 		p = max(bits.Len64(in.urgent)-1, 0)
 	}
 	if q := &in.queues[p]; q.head >= 0 {
-		e.begin(in, q.pop(e.jobs))
+		next := q.pop(e.jobs)
+		e.begin(in, next, &e.jobs[next])
 		if q.head < 0 {
 			in.urgent &^= 1 << p
 		}
@@ -373,13 +374,13 @@ func (e *Engine) finish(k int) {
 		in.serving = -1
 		e.set(k, never)
 	}
-	e.reply(i)
+	e.reply(i, j)
 }
 
 // reply sends the reply to a request, or its refusal.
-func (e *Engine) reply(i int32) {
+func (e *Engine) reply(i int32, j *job) {
 	if e.link == 0 {
-		e.replied(i)
+		e.replied(i, j)
 		return
 	}
 	if e.replies.head < 0 {
@@ -395,14 +396,16 @@ func (e *Engine) returned() {
 	if h := e.replies.head; h >= 0 {
 		e.await(evReply, e.jobs[h].ended+e.link)
 	}
-	e.replied(i)
+	e.replied(i, &e.jobs[i])
 }
 
 // replied has the reply to a request reach the NIC.
-func (e *Engine) replied(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) replied(i int32, j *job) {
 	e.tally.replies++
-	w := e.workOf(j)
+	w := &e.work
+	if e.told {
+		w = e.workOf(j)
+	}
 	w.At, w.Held = flow.Instance(j.instance)+1, false
 	e.host.Ended(e.time(), w, j.left)
 	if !j.refused {
@@ -410,36 +413,25 @@ func (e *Engine) replied(i int32) {
 		e.tally.win.replied++
 		whole := e.now - j.came
 		stay := j.ended - j.at
-		e.class(j, stay-j.service, stay, whole)
-		if e.measure {
-			e.instances[j.instance].delays[endToEnd].Add(whole)
+		g := &e.byClass[j.class]
+		late := whole > g.slo
+		g.took(stay-j.service, stay, whole, late)
+		if len(e.byTenant) > 0 {
+			e.byTenant[j.tenant].took(stay-j.service, stay, whole, late)
+		}
+		if e.spans != nil {
+			e.spans[j.instance][endToEnd].Add(whole)
 		}
 	}
-	e.awake(j)
+	if j.client >= 0 {
+		e.awake(j)
+	}
 	at := flow.Instance(j.instance) + 1
-	e.release(i)
+	e.release(i, j)
 	if e.fleet != nil {
 		e.fleet.idle(e, at)
 	}
-	if e.host.Held() > 0 {
-		e.retry()
-	}
-}
-
-// class counts a reply for its class and its tenant.
-func (e *Engine) class(j *job, waited, stay, whole int64) {
-	g := &e.byClass[j.class]
-	late := int64(0)
-	if slo := e.classes[j.class].slo; slo > 0 && whole > slo {
-		late = 1
-	}
-	g.late += late
-	g.took(waited, stay, whole)
-	if len(e.byTenant) > 0 {
-		g = &e.byTenant[j.tenant]
-		g.late += late
-		g.took(waited, stay, whole)
-	}
+	e.settle()
 }
 
 // lost counts a request that is in the system no more.
@@ -452,23 +444,21 @@ func (e *Engine) lost(j *job) {
 }
 
 // lose drops a request at the NIC.
-func (e *Engine) lose(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) lose(i int32, j *job) {
 	e.lost(j)
 	j.refused = true
-	e.awake(j)
-	e.release(i)
+	if j.client >= 0 {
+		e.awake(j)
+	}
+	e.release(i, j)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
 // ask again within the same instant, for ever.
 const afterLoss = int64(units.Microsecond)
 
-// awake tells the client that waits for a request, if one does, that it has come to its end.
+// awake tells the client that waits for a request that it has come to its end.
 func (e *Engine) awake(j *job) {
-	if j.client < 0 {
-		return
-	}
 	s := &e.sources[e.classes[j.class].source]
 	t := e.now
 	if j.refused {

@@ -228,8 +228,8 @@ func (e *Engine) delays(rec results.Recorder) *results.Little {
 	}
 	run := e.all()
 	write(rec, "run", 0, &run)
-	for i := range e.instances {
-		write(rec, "instance", i+1, &e.instances[i].delays)
+	for i := range e.spans {
+		write(rec, "instance", i+1, &e.spans[i])
 	}
 	for i := range e.byClass {
 		of := e.byClass[i].settle()

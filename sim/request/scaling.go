@@ -94,10 +94,7 @@ func (f *fleet) push(e *Engine, c sim.Class, x sim.Event) {
 
 // await says when the fleet acts next.
 func (f *fleet) await(e *Engine) {
-	e.due[evFleet] = never
-	if at, ok := f.queue.Next(); ok {
-		e.await(evFleet, int64(at))
-	}
+	e.await(evFleet, int64(f.queue.At()))
 }
 
 // act has the next thing happen that the fleet waits for.

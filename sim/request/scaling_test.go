@@ -378,12 +378,14 @@ func fleeting(t *testing.T, r *rand.Rand) (*scenarios.Scenario, *policy.Row) {
 	least := r.IntN(3)
 	sets := []string{
 		fmt.Sprintf("instances.min=%d", min(least, sc.Instances.Initial)), "instances.max=8",
-		"autoscaler.policy=" + pick("ringleader", "ringleader", "shenango", "target-utilization", "threshold", "none",
-			"{ringleader: {scale_in_epochs: 2, scale_in_threshold: 3}}", "{shenango: {idle_readings: 1, wait: 3us}}",
+		"autoscaler.policy=" + pick("ringleader", "ringleader", "shenango", "target-utilization", "none",
+			"{threshold: {high: 0.5, low: 0.49, cooldown: 0s}}",
+			"{ringleader: {scale_in_epochs: 2, scale_in_threshold: 3}}",
+			"{ringleader: {scale_in_epochs: 1, scale_in_threshold: 9}}", "{shenango: {idle_readings: 1, wait: 3us}}",
 			"{nomad-target-value: {metric: cpu, target: 60}}",
 			"{hpa: {spec: {metrics: [{type: Pods, pods: {metric: {name: delay-p99}, target: {type: AverageValue, "+
 				"averageValue: 10u}}}]}}}"),
-		"autoscaler.interval=" + pick("5us", "17us", "23us"),
+		"autoscaler.interval=" + pick("2us", "5us", "17us", "23us"),
 		"autoscaler.victim=" + pick("newest", "oldest", "fewest-flows", "random", "least-loaded"),
 		"scheduler.limit=" + pick("100kpps", "200kpps", "1Mpps"), "scheduler.no_instance=" + pick("hold", "drop"),
 		"vnf.start_latency=" + pick("0s", "3us", "20us"), "vnf.stop_latency=" + pick("0s", "7us"),

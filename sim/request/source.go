@@ -43,6 +43,7 @@ type source struct {
 	tenants  int      // the number of the first
 	tenanted pick     // their shares; empty with one
 	sessions uint64
+	plain    bool // of a request nothing is drawn but an exponential service time
 
 	advancing func(s *source, now int64)
 	end       int64 // nothing comes from then on
@@ -98,6 +99,12 @@ func (p *pick) draw(r *rand.PCG) int {
 
 // draw draws what a request is.
 func (s *source) draw(e *Engine, j *job) {
+	if s.plain {
+		c := &e.classes[s.classes[0]]
+		j.class, j.tenant, j.priority, j.client = s.classes[0], uint16(s.tenants), c.priority, s.client
+		j.service = span(s.service, c.mean)
+		return
+	}
 	k := 0
 	if len(s.classes) > 1 {
 		k = s.share.draw(s.kinds)
@@ -142,13 +149,13 @@ func after(now, span int64) int64 {
 	return now + span
 }
 
-func poisson(s *source, now int64) { s.next = after(now, s.gap[0].draw(s.arrivals)) }
+func poisson(s *source, now int64) { s.next = after(now, s.gap[0].of(exponential(s.arrivals))) }
 
 // mmpp goes on in the phase that it is in. The exponential has no memory, so what was drawn beyond the end of a phase
 // is drawn again from there.
 func mmpp(s *source, now int64) {
 	for now < s.end {
-		t := after(now, s.gap[s.bursting].draw(s.arrivals))
+		t := after(now, s.gap[s.bursting].of(exponential(s.arrivals)))
 		if t < s.until {
 			s.next = t
 			return
@@ -263,9 +270,17 @@ func (e *Engine) load() error {
 		if err := s.arrive(sc, r, i); err != nil {
 			return err
 		}
+		c := &e.classes[s.classes[0]]
+		s.plain = len(s.classes) == 1 && !c.constant && c.times == nil && len(s.tenanted.upTo) == 0 &&
+			s.sessions == 0 && s.file == nil
 	}
 	e.soonest()
 	e.byClass = make([]group, len(e.classes))
+	for i := range e.byClass {
+		if e.byClass[i].slo = e.classes[i].slo; e.byClass[i].slo == 0 {
+			e.byClass[i].slo = never
+		}
+	}
 	if len(e.tenants) > 1 {
 		e.byTenant = make([]group, len(e.tenants))
 	}

@@ -1,5 +1,5 @@
-// Package policytest holds a scheduling policy to the contract of package policy: in a world of flows, in one of
-// requests, or in both, as its row says. A family's test is
+// Package policytest holds a scheduling policy to the contract of package policy: in worlds of flows, of flows with
+// bursts, and of requests, as its row says. A family's test is
 //
 //	func TestContract(t *testing.T) {
 //		for _, row := range Policies {
@@ -40,7 +40,7 @@ func New(t testing.TB, row *policy.Row, options any, seed uint64) policy.Policy 
 	return Of(t, row, options, seed, unitsOf(row)[0])
 }
 
-// Of makes a policy as New does, for flows or for requests.
+// Of makes a policy as New does, for units of that kind.
 func Of(t testing.TB, row *policy.Row, options any, seed uint64, unit policy.Unit) policy.Policy {
 	t.Helper()
 	p, err := row.New(options, env(row, seed, unit))
@@ -56,7 +56,7 @@ func env(row *policy.Row, seed uint64, unit policy.Unit) policy.Env {
 
 // unitsOf are the kinds of units on which a policy decides.
 func unitsOf(row *policy.Row) (all []policy.Unit) {
-	for _, u := range []policy.Unit{policy.Flows, policy.Requests} {
+	for _, u := range []policy.Unit{policy.Flows, policy.Bursts, policy.Requests} {
 		if row.On(u) {
 			all = append(all, u)
 		}
@@ -78,7 +78,7 @@ func Run(t *testing.T, row policy.Row, others ...any) {
 }
 
 func random(t *testing.T, row *policy.Row, options any, unit policy.Unit) {
-	if unit == policy.Flows {
+	if unit != policy.Requests {
 		for seed := range uint64(8) {
 			w := newWorld(t, row, options, seed, unit)
 			for range 400 {
@@ -109,6 +109,9 @@ func described(t *testing.T, row *policy.Row) {
 	}
 	if row.Dispatch != policy.ByRule && row.Sees != policy.T0 {
 		t.Errorf("the row sees %v: want T0 alone, since no rule is counted and no flow is known", row.Sees)
+	}
+	if row.Bursts && (!row.On(policy.Flows) || row.Dispatch != policy.ByRule) {
+		t.Error("the row decides on bursts, and not on flows by rule: a flow's first burst is a flow")
 	}
 	if seen := row.Shown(policy.Requests); row.On(policy.Requests) && (seen.Has(policy.T2) || !row.Sees.Has(seen)) {
 		t.Errorf("of requests the row sees %v, of %v: want less, and no T2, since their packets are not counted", seen,
@@ -173,6 +176,8 @@ func (w *world) step() {
 	case k == 3:
 		w.counted()
 		w.report()
+	case w.unit == policy.Bursts && k >= 14 && len(w.flows) > 0:
+		w.burst(w.flows[w.rand.IntN(len(w.flows))])
 	case k == 4 && len(w.held) > 0: // it gives up
 		w.unqueue(w.rand.IntN(len(w.held)))
 	case k < 9 && len(w.flows) > 0:
@@ -204,7 +209,7 @@ func (w *world) joinAt(slot int, id flow.Instance) {
 		v.Load, v.Back = slices.Insert(v.Load, slot, 0), slices.Insert(v.Back, slot, 0)
 	}
 	switch {
-	case w.sees.Has(policy.T3) && w.unit == policy.Flows:
+	case w.sees.Has(policy.T3) && w.unit != policy.Requests:
 		v.Delay = slices.Insert(v.Delay, slot, 0)
 	case w.sees.Has(policy.T3):
 		v.Queue = slices.Insert(v.Queue, slot, 0)
@@ -355,6 +360,18 @@ func (w *world) assign(f *policy.Work, slot int) {
 		w.view.Flows[slot]++
 	}
 	w.tell(policy.Event{Kind: policy.Placed, Slot: slot, Work: f})
+}
+
+// burst has a flow's next burst begin. It stays where it is unless it is placed.
+func (w *world) burst(f *policy.Work) {
+	at := f.At
+	slot, _ := slices.BinarySearch(w.view.IDs, at)
+	w.unassign(f)
+	f.At = at
+	if a := w.ask(f); a.Verdict == policy.Place {
+		slot = a.Slot
+	}
+	w.assign(f, slot)
 }
 
 func (w *world) arrive() {

@@ -12,6 +12,7 @@ var firstFit = policy.Row{
 		State:    "flows that no counter shows yet, and how long flows have lived",
 		Cost:     "n",
 		Deviates: "sizes are estimated, and bins empty again; a flow that fits nowhere opens no bin"},
+	Bursts:  true,
 	Reasons: thesis.Reasons("first that the flow fits on"),
 	Maker: policy.Make(func(o thesis.Options, env policy.Env) (policy.Policy, error) {
 		return &first{thesis.NewFit(o, env)}, nil

@@ -9,6 +9,7 @@ var leastConnections = policy.Row{
 		Score:  "flows", Sees: policy.T0 | policy.T1, Cost: "n",
 		Deviates: "a queue is the flows assigned and not ended, all of which are served at once"},
 	Unit:    policy.Either,
+	Bursts:  true,
 	Reasons: []string{"fewest flows"},
 	Maker:   leastBy("flows"),
 }
@@ -19,6 +20,7 @@ var leastLoad = policy.Row{
 		Source: "the periodic update model of Mitzenmacher, IEEE Trans. Parallel Distrib. Syst. 11 (2000) 6",
 		Score:  "packets a second", Sees: policy.T0 | policy.T2, Cost: "n",
 		Deviates: "the paper's load is the length of a queue"},
+	Bursts:  true,
 	Reasons: []string{"lowest load"},
 	Maker:   leastBy("load"),
 }

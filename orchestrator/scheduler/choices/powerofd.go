@@ -15,6 +15,7 @@ var powerOfD = policy.Row{
 		Cost:     "constant: d draws",
 		Deviates: "a job is a flow; the paper's choices are by the length of queues, with replacement"},
 	Unit:     policy.Either,
+	Bursts:   true,
 	Requests: policy.T0 | policy.T1,
 	Reasons:  []string{"best of those drawn"},
 	Maker:    policy.Make(newPower),

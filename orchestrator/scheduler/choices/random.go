@@ -11,6 +11,7 @@ var randomRow = policy.Row{
 		Source: "the baseline of Mitzenmacher, IEEE Trans. Parallel Distrib. Syst. 12 (2001) 1094",
 		Score:  "none: 0", Sees: policy.T0, Cost: "constant"},
 	Unit:    policy.Either,
+	Bursts:  true,
 	Reasons: []string{"drawn"},
 	Maker:   policy.Plain(func(env policy.Env) policy.Policy { return &random{rand: env.Rand} }),
 }

@@ -16,6 +16,7 @@ func TestContract(t *testing.T) {
 		"maglev":       {maglevOptions{Table: 7}, maglevOptions{Table: 251}},
 		"hash":         {moduloOptions{"source"}, moduloOptions{"destination"}, moduloOptions{"symmetric"}},
 		"ring":         {ringOptions{1}, ringOptions{7}},
+		"spill-over":   {spillOptions{1}, spillOptions{3}},
 		"bounded-load": {boundedOptions{100, ringOptions{1}}, boundedOptions{1000, ringOptions{7}}},
 	}
 	for _, row := range Policies {

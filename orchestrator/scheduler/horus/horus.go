@@ -1,26 +1,24 @@
-// Package horus has the leaf scheduler of Horus (Yassini et al., NSDI 2024), which places requests from a switch's
-// pipeline: to an idle worker while the leaf knows one, and otherwise to the better of two that it draws.
+// Package horus has the schedulers of Horus (Yassini et al., NSDI 2024), which place requests from switches' pipelines.
+// The spine chooses a rack, and the leaf a worker of it: one that is idle while it knows any, and otherwise the better
+// of two that it draws.
 //
 // A pipeline can write a register once for each packet, so that it cannot raise the queue length of the worker that it
 // has just found shorter. It counts what it sent since the worker's last reply beside the length, as the worker's
 // drift, and trusts the comparison as long as the drift is not above the difference of the lengths. Otherwise the
 // packet goes through the pipeline a second time, with lengths and drifts together: a resubmission, Answer.Passes.
 //
-// The rule is that of the released program for the Tofino switch. What Horus does above the leaf, where spine switches
-// choose racks, is for dispatchers of several nodes, and is not here; nor are the baselines rs-h and rs-r of its
-// simulator, which differ from RackSched only there.
+// The leaf's rule is that of the released program for the Tofino switch. The spine's is for a dispatcher above nodes,
+// each of which is a rack. The baselines of Horus' simulator are other policies in its place: rs-h is RackSched at both
+// levels, and rs-r a random node with RackSched in it.
 package horus
 
 import (
-	"math/bits"
-	"math/rand/v2"
-
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
 // Policies is this family's part of the table.
-var Policies = []policy.Row{leafRow}
+var Policies = []policy.Row{leafRow, spineRow}
 
 var leafRow = policy.Row{
 	Info: policy.Info{Name: "horus",
@@ -32,10 +30,10 @@ var leafRow = policy.Row{
 		State: "a stack of idle instances; for each instance its queue length, its drift, and whether it will say " +
 			"that it is idle",
 		Cost: "constant; log n where the instances' numbers have gaps",
-		Deviates: "one leaf, without spines, so that there is no linkage and what they are told is only counted; a " +
-			"second pass follows the first at once, and not after the packets between them; where the instances are " +
-			"no power of two the original's leaf draws outside its table, and here as its spine does; one that joins " +
-			"with requests is not idle"},
+		Deviates: "a spine is told with replies, so that there is no linkage here, and load signals are only " +
+			"counted; a second pass follows the first at once, and not after the packets between them; where the " +
+			"instances are no power of two the original's leaf draws outside its table, and here as its spine does; " +
+			"one that joins with requests is not idle"},
 	Unit: policy.Requests,
 	Reasons: []string{idle: "known to be idle", shorter: "shorter of two", only: "the only instance",
 		again: "shorter of two, with drifts, in a second pass"},
@@ -77,11 +75,10 @@ reset: whether a second pass puts the drift of the chosen instance into its leng
 // leaf is the scheduler of one rack.
 type leaf struct {
 	options
-	rand    *rand.Rand
+	draws
 	counts  []uint64
 	idle    []flow.Instance // the last one is taken first
 	workers policy.PerSlot[worker]
-	turn    int // of instances that are taken in turn, with rng: asic
 	replies int // since the last load signal
 }
 
@@ -103,7 +100,7 @@ const (
 )
 
 func newLeaf(o options, env policy.Env) (policy.Policy, error) {
-	return &leaf{options: o, rand: env.Rand, counts: env.Counts}, nil
+	return &leaf{options: o, draws: draws{rand: env.Rand, asic: o.RNG == "asic"}, counts: env.Counts}, nil
 }
 
 // Observe takes the queue lengths off replies, and lists the instances that have become idle.
@@ -165,35 +162,7 @@ func (l *leaf) Pick(w *policy.Work, v *policy.View, log *policy.Weighed) (a poli
 }
 
 // draw draws two rows that differ, of at least two.
-func (l *leaf) draw() (x, y int) {
-	if l.RNG == "asic" {
-		x, y = l.asic(), l.asic()
-	} else {
-		x, y = l.rand.IntN(len(l.workers)), l.rand.IntN(len(l.workers))
-	}
-	switch {
-	case x != y:
-	case y == 0:
-		y++
-	default:
-		y--
-	}
-	return x, y
-}
-
-// asic draws a row by the random bits that number rows. Twice it may hit none; then the rows have turns.
-func (l *leaf) asic() int {
-	n := len(l.workers)
-	word, wide := l.rand.Uint32(), bits.Len(uint(n-1))
-	for _, half := range [2]uint32{word >> 16, word & 0xffff} {
-		if row := int(half >> (16 - wide)); row < n {
-			return row
-		}
-	}
-	row := l.turn % n
-	l.turn = row + 1
-	return row
-}
+func (l *leaf) draw() (x, y int) { return l.pair(len(l.workers)) }
 
 // choose takes the better of two drawn rows, which may be the same one.
 func (l *leaf) choose(x, y int, log *policy.Weighed) policy.Answer {

@@ -14,13 +14,18 @@ import (
 
 func TestContract(t *testing.T) {
 	for _, row := range Policies {
-		policytest.Run(t, row, options{RNG: "asic"}, options{RNG: "uniform", Reset: true})
+		if row.Name == leafRow.Name {
+			policytest.Run(t, row, options{RNG: "asic"}, options{RNG: "uniform", Reset: true})
+		} else {
+			policytest.Run(t, row, spineOptions{RNG: "asic"}, spineOptions{RNG: "uniform", Update: "delayed"})
+		}
 	}
 }
 
 func BenchmarkPick(b *testing.B) {
 	policytest.Bench(b, leafRow, options{RNG: "uniform"})
 	policytest.Bench(b, leafRow, options{RNG: "asic"})
+	policytest.Bench(b, spineRow, spineOptions{RNG: "uniform", Idle: 4, Update: "immediate"})
 }
 
 // rack is a leaf with instances that take work.

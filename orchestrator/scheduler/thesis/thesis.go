@@ -46,6 +46,7 @@ var Policies = []policy.Row{
 			Deviates: "the cycle goes by the instances' numbers: by their places, one that leaves would cost another " +
 				"its turn"},
 		Unit:     policy.Either,
+		Bursts:   true,
 		Requests: policy.T0,
 		Reasons:  []string{"next in the cycle"},
 		Maker:    policy.Make(newRoundRobin),
@@ -59,6 +60,7 @@ var Policies = []policy.Row{
 				"flow that fits nowhere, nor how equal loads are decided: metric, demand, nofit and ties are the " +
 				"choices here; that flows in flight count (inflight) is an addition"},
 		Highest: true,
+		Bursts:  true,
 		Reasons: Reasons("most loaded that the flow fits on"),
 		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
 			return &bestFit{NewFit(o, env)}, nil
@@ -71,6 +73,7 @@ var Policies = []policy.Row{
 			Cost:  "n",
 			Deviates: "the thesis does not say what a load is, nor how equal ones are decided: metric and ties are " +
 				"the choices here; that flows in flight count (inflight) is an addition"},
+		Bursts:  true,
 		Reasons: []string{"least loaded"},
 		Maker: policy.Make(func(o Options, env policy.Env) (policy.Policy, error) {
 			return &worstFit{NewFit(o, env)}, nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
+	"github.com/smartinco/smartinco/sim"
 )
 
 // Recorded is the scenario of a record as it is read from a file.
@@ -34,7 +35,10 @@ func Verify(t testing.TB, m *results.Memory) *results.Verification {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := r.Verify(Recorded(t, &r.Run).Orchestrator())
+	sc := Recorded(t, &r.Run)
+	v, err := r.VerifyBursts(sc.Orchestrator(), func(yield func(results.Burst, error) bool) {
+		sim.Bursts(sc, Traffic(t, sc))(yield)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,5 +92,5 @@ func (e *Engine) vanish(i int32) {
 	w := e.workOf(j)
 	w.At, w.Held = flow.Instance(j.instance)+1, false
 	e.host.Ended(e.time(), w, 0)
-	e.lose(i)
+	e.lose(i, j)
 }
