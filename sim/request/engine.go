@@ -261,7 +261,7 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	}
 	e.grow(1)
 	if scales(sc) {
-		n, e.fleet = 0, &fleet{}
+		n, e.fleet = 0, &fleet{most: 1 << 16}
 	}
 	for range n {
 		e.equip()

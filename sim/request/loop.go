@@ -85,8 +85,8 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 }
 
 // others are what happens beside services that end, requests that come, and windows.
-var others = [events]func(*Engine){evFleet: (*Engine).act, evArrive: (*Engine).arrive, evProbe: (*Engine).probed, evReply: (*Engine).returned,
-	evAnswer: (*Engine).answered, evStage: (*Engine).staging}
+var others = [events]func(*Engine){evFleet: (*Engine).act, evArrive: (*Engine).arrive, evProbe: (*Engine).probed,
+	evReply: (*Engine).returned, evAnswer: (*Engine).answered, evStage: (*Engine).staging}
 
 // await says when the next event of another kind is due.
 func (e *Engine) await(kind int, t int64) {

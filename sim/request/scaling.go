@@ -26,6 +26,7 @@ type fleet struct {
 	queue  sim.Queue
 	event  orchestrator.Event
 	timers [orchestrator.Timers]uint32 // generation of each of the orchestrator's timers
+	most   int                         // numbers that instances can have
 	err    error                       // why the run cannot go on
 
 	boxes  []container // by the instances' numbers less 1
@@ -64,9 +65,6 @@ const (
 
 // roundRobin stands for the scheduler of flows, of which there are none.
 var roundRobin = scheduler.Named("round-robin")
-
-// mostInstances is how many numbers instances can have in a run.
-const mostInstances = 1 << 16
 
 // scales reports whether the number of instances can change.
 func scales(sc *scenarios.Scenario) bool { return !sc.Autoscaler.Static() || len(sc.Faults) > 0 }
@@ -139,7 +137,10 @@ func (f *fleet) do(e *Engine, a *orchestrator.Action, atStart bool) {
 	now, engine := e.time(), e.sc.NIC.EngineLatency
 	switch a.Kind {
 	case orchestrator.CreateInstance:
-		if len(e.instances) == mostInstances || e.end > never>>(e.shift+1) {
+		if f.err != nil {
+			return
+		}
+		if len(e.instances) == f.most || e.end > never>>(e.shift+1) {
 			f.err = fmt.Errorf("instance %d of a run of %v, those that have gone included: want fewer, or a shorter run",
 				a.Instance, e.sc.Duration)
 			return
