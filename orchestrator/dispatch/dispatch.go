@@ -232,14 +232,14 @@ func (h *Host) Dispatch(now units.Time, w *policy.Work) policy.Answer {
 	h.view.Now = now
 	w.At, w.Held = 0, false
 	a := h.sched.Answer(w, &h.view)
-	h.carry(now, w, &a)
+	h.carry(now, w, a)
 	return a
 }
 
 // carry notes an answer of the policy and, if it is a placement, carries it out.
-func (h *Host) carry(now units.Time, w *policy.Work, a *policy.Answer) {
+func (h *Host) carry(now units.Time, w *policy.Work, a policy.Answer) {
 	if a.Verdict != policy.Hold || !w.Held {
-		h.sched.Carried(*a)
+		h.sched.Carried(a)
 	}
 	if a.Verdict == policy.Place {
 		w.At = h.view.IDs[a.Slot]
@@ -297,7 +297,7 @@ func (h *Host) Next(now units.Time) (ref int32, w *policy.Work, a policy.Answer,
 		stuck := h.held.round
 		h.tell(now, policy.Unqueued, -1, w)
 		h.held.round = stuck // that it has gone gives the others no room
-		h.carry(now, w, &a)
+		h.carry(now, w, a)
 		return ref, w, a, true
 	}
 	return 0, nil, a, false
@@ -306,7 +306,10 @@ func (h *Host) Next(now units.Time) (ref int32, w *policy.Work, a policy.Answer,
 // Ended says that the reply to a request has come back, or that its instance refused it. w.At is the instance, and
 // queue how many requests that had left when it sent the reply.
 func (h *Host) Ended(now units.Time, w *policy.Work, queue int32) {
-	slot := h.slot(w.At)
+	slot := int(w.At) - 1 // unless one has left
+	if ids := h.view.IDs; uint(slot) >= uint(len(ids)) || ids[slot] != w.At {
+		slot = h.slot(w.At)
+	}
 	if slot >= 0 {
 		h.flows[slot]--
 		h.queue[slot] = queue

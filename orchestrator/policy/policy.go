@@ -237,6 +237,7 @@ type Estimator interface{ Demand() float64 }
 // Env is what a policy is made with.
 type Env struct {
 	Rand   *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
+	Source *rand.PCG  // what Rand draws from, for a policy of scheduling
 	Ties   Ties
 	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
 	Unit   Unit     // what it will decide on: Flows, Requests or Bursts

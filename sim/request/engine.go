@@ -33,6 +33,10 @@ type job struct {
 	refused  bool // by its instance, which was full
 }
 
+// noJob is the job that an instance begins when it has no other: it outlasts the run. So whether one has another, which
+// nothing foretells, is no branch.
+const noJob = 0
+
 // list is jobs in order.
 type list struct{ head, tail int32 }
 
@@ -155,13 +159,14 @@ func (p *probes) pop() { p.first++ }
 
 // Engine is a run of requests. Use New; it is not safe for concurrent use.
 type Engine struct {
-	sc   *scenarios.Scenario
-	host *dispatch.Host
-	now  int64
-	end  int64
+	sc       *scenarios.Scenario
+	host     *dispatch.Host
+	now      int64
+	end      int64
+	patience int // events until the next look at the context
 
 	// The ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it. An end is
-	// the time and, in the lowest shift bits, the instance. One beyond the run's end is never.
+	// the time and, in the lowest shift bits, the instance.
 	tree   []int64
 	leaves int
 	shift  int
@@ -254,12 +259,13 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, err
 	}
+	e.jobs = []job{noJob: {service: e.end, next: -1}}
 	if sc.VNF.Queue == "priority" {
 		for i := range e.classes {
 			e.levels = max(e.levels, int(e.classes[i].priority)+1)
 		}
 	}
-	e.grow(1)
+	e.grow(2)
 	if scales(sc) {
 		n, e.fleet = 0, &fleet{most: 1 << 16}
 	}
@@ -313,10 +319,8 @@ func (e *Engine) grow(leaves int) {
 func (e *Engine) set(i int, t int64) {
 	tree := e.tree
 	p := e.leaves + i
-	key := never
-	if t < e.end {
-		key = t<<(e.shift&63) | int64(i)
-	}
+	shift := e.shift & 63
+	key := min(t, never>>shift)<<shift | int64(i)
 	tree[p] = key
 	for p > 1 { // to the top in any case: where a node stays as it is cannot be foreseen, and a guess costs more
 		key = min(key, tree[p^1])

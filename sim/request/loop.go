@@ -28,40 +28,44 @@ const (
 	events
 )
 
-// run goes on until the end, or the context's. Services that end and requests that come are most of what happens, so
-// they are told from the others by two comparisons.
-func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
-	for look := stopEvery; ; look-- {
-		if look == 0 {
-			look = stopEvery
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
+// usual goes on with services that end and requests that come, which are most of what happens, until something else is
+// due or it is time to look at the context.
+func (e *Engine) usual() {
+	for ; e.patience > 0; e.patience-- {
 		ends, first := e.first()
 		switch {
 		case ends <= e.dueSource && ends < e.dueOther:
 			e.now = ends
 			e.finish(first)
-			continue
 		case e.dueSource < ends && e.dueSource < e.dueOther:
 			e.now = e.dueSource
 			e.come()
-			continue
+		default:
+			return
 		}
-		kind := evWindow
-		for k, t := range &e.due {
-			if t < e.due[kind] {
-				kind = k
+	}
+}
+
+// run goes on until the end, or the context's.
+func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
+	for {
+		if e.usual(); e.patience == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-		}
-		e.dueOther = e.due[kind]
-		if min(ends, e.dueSource) < e.dueOther {
+			e.patience = stopEvery
 			continue
 		}
-		e.now = e.dueOther
-		switch {
-		case kind == evWindow:
+		e.patience--
+		ends, first := e.first()
+		due := &e.due
+		t := min(due[evWindow], due[evFleet], due[evArrive], due[evProbe], due[evReply], due[evAnswer], due[evStage])
+		if e.dueOther = t; min(ends, e.dueSource) < t {
+			continue
+		}
+		e.now = t
+		switch t {
+		case due[evWindow]:
 			if err := e.window(rec); err != nil {
 				return err
 			}
@@ -76,17 +80,23 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			}
 			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
 			e.retry()
-		case kind != evFleet && ends == e.now:
+		case due[evFleet]:
+			e.act()
+		case ends:
 			e.finish(first)
-		default:
-			others[kind](e)
+		case due[evArrive]:
+			e.arrive()
+		case due[evProbe]:
+			e.probed()
+		case due[evReply]:
+			e.returned()
+		case due[evAnswer]:
+			e.answered()
+		case due[evStage]:
+			e.staging()
 		}
 	}
 }
-
-// others are what happens beside services that end, requests that come, and windows.
-var others = [events]func(*Engine){evFleet: (*Engine).act, evArrive: (*Engine).arrive, evProbe: (*Engine).probed,
-	evReply: (*Engine).returned, evAnswer: (*Engine).answered, evStage: (*Engine).staging}
 
 // await says when the next event of another kind is due.
 func (e *Engine) await(kind int, t int64) {
@@ -320,7 +330,8 @@ func (e *Engine) reach(i int32, j *job) {
 	in.n++
 	in.came++
 	if in.serving < 0 {
-		e.begin(in, i, j)
+		in.serving = i
+		e.begin(int(j.instance), j)
 		return
 	}
 	p := 0
@@ -331,11 +342,10 @@ func (e *Engine) reach(i int32, j *job) {
 	in.queues[p].push(e.jobs, i)
 }
 
-// begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32, j *job) {
-	in.serving = i
+// begin begins the service of a job at an instance.
+func (e *Engine) begin(k int, j *job) {
 	j.ended = e.now + j.service
-	e.set(int(j.instance), j.ended)
+	e.set(k, j.ended)
 }
 
 // finish ends the service of an instance.
@@ -360,20 +370,17 @@ func (e *Engine) finish(k int) {
 		e.spans[k][wait].Add(stay - j.service)
 		e.spans[k][sojourn].Add(stay)
 	}
-	p := 0
+	q := &in.queues[0]
 	if e.levels > 1 {
-		p = max(bits.Len64(in.urgent)-1, 0)
-	}
-	if q := &in.queues[p]; q.head >= 0 {
-		next := q.pop(e.jobs)
-		e.begin(in, next, &e.jobs[next])
-		if q.head < 0 {
+		p := max(bits.Len64(in.urgent)-1, 0)
+		if q = &in.queues[p]; q.head < 0 || e.jobs[q.head].next < 0 {
 			in.urgent &^= 1 << p
 		}
-	} else {
-		in.serving = -1
-		e.set(k, never)
 	}
+	in.serving = q.head
+	next := &e.jobs[max(q.head, noJob)]
+	q.head = next.next
+	e.begin(k, next)
 	e.reply(i, j)
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
@@ -377,9 +378,17 @@ func TestExponential(t *testing.T) {
 		}
 	}
 	for i := 1; i < layers; i++ { // the layers are of one area, and the last reaches to the top
-		z := &ziggurat[i]
-		if got := z.place * places * (z.high - z.low); math.Abs(got/layerArea-1) > 1e-9 {
+		z, e := &ziggurat[i], &edges[i]
+		if got := z.place * places * (e.high - e.low); math.Abs(got/layerArea-1) > 1e-9 {
 			t.Errorf("layer %d has the area %g, want %g", i, got, layerArea)
+		}
+		far := z.place * places
+		for k := range 33 { // the density lies between tangent and chord
+			x := e.near + float64(float64(k)/32*(far-e.near))
+			chord, tangent := e.high+float64((x-e.near)*e.slope), e.at+float64((e.middle-x)*e.at)
+			if f := numeric.Exp(-x); f > chord+doubt/2 || f < tangent-doubt/2 || tangent > chord+doubt/2 {
+				t.Errorf("layer %d at %g: tangent %g, density %g, chord %g", i, x, tangent, f, chord)
+			}
 		}
 	}
 	first, first3 := rand.NewPCG(1, 2), [3]float64{3.446955158874372, 1.1929771797798308, 1.2332065090414228}
