@@ -23,6 +23,7 @@ import (
 // an instance is follows from the times of what happened to it. It shares with the engine the orchestrator.
 type bruteFleet struct {
 	b     *brute
+	st    *station
 	orch  *orchestrator.Orchestrator
 	rec   *results.Memory
 	boxes []*bruteBox
@@ -40,32 +41,30 @@ type bruteBox struct {
 	stays                        int // of its requests, that were reported
 }
 
-func newBrute(t *testing.T, e *Engine) *brute {
-	b := &brute{e: e, held: map[int32]*bruteJob{}}
-	if !scales(e.sc) {
-		for range e.sc.Instances.Initial {
-			b.servers = append(b.servers, &bruteServer{})
-		}
-		return b
-	}
-	b.fleet = &bruteFleet{b: b, rec: results.NewMemory(), last: map[orchestrator.Timer]*bool{}}
-	cfg := e.sc.Orchestrator()
-	cfg.Scheduler.Policy, cfg.Requests = roundRobin, e.host
+func newBruteFleet(b *brute) *bruteFleet {
+	f := &bruteFleet{b: b, st: &b.e.stations[0], rec: results.NewMemory(), last: map[orchestrator.Timer]*bool{}}
+	cfg := b.e.sc.Orchestrator()
+	cfg.Scheduler.Policy, cfg.Requests = roundRobin, f.st.host
 	var err error
-	if b.fleet.orch, err = orchestrator.New(cfg, b.fleet.rec); err != nil {
-		t.Fatal(err)
+	if f.orch, err = orchestrator.New(cfg, f.rec); err != nil {
+		panic(err)
 	}
-	for i, x := range e.sc.Faults {
-		b.fleet.in(x.At, sim.ClassFault, func() { b.fleet.fault(i) })
+	return f
+}
+
+// begin begins the run, and expects its faults.
+func (f *bruteFleet) begin() {
+	for i, x := range f.b.e.sc.Faults {
+		f.in(x.At, sim.ClassFault, func() { f.fault(i) })
 	}
-	return b
+	f.deliver(orchestrator.Event{Kind: orchestrator.Start})
 }
 
 // in has something happen in a time from now, in its order within an instant.
 func (f *bruteFleet) in(t units.Time, class sim.Class, do func()) {
-	f.b.at(f.b.now+int64(t), evFleet, int(class), func() {
+	f.b.at(f.b.now+int64(t), evFleet, int(class), -1, func() {
 		do()
-		f.b.retry()
+		f.b.retry(f.st)
 	})
 }
 
@@ -127,9 +126,8 @@ func (f *bruteFleet) do(a orchestrator.Action, atStart bool) {
 	}
 	switch a.Kind {
 	case orchestrator.CreateInstance:
-		f.b.servers = append(f.b.servers, &bruteServer{})
 		box := &bruteBox{-1, -1, -1, -1, 0, 0, 0, 0}
-		f.boxes = append(f.boxes, box)
+		f.b.servers, f.boxes = append(f.b.servers, &bruteServer{st: f.st}), append(f.boxes, box)
 		awaited := func() bool { return box.deleted < 0 && box.failed < 0 }
 		switch {
 		case f.force("engine-failure"):
@@ -151,7 +149,7 @@ func (f *bruteFleet) do(a orchestrator.Action, atStart bool) {
 			})
 		}
 	case orchestrator.DeleteInstance:
-		if f.b.serves(int(i)) {
+		if f.b.serves(f.b.servers[i-1]) {
 			f.b.changing(f.b.servers[i-1])
 		}
 		f.boxes[i-1].deleted = f.b.now
@@ -191,7 +189,7 @@ func (f *bruteFleet) fail(i flow.Instance, reason string) {
 		return
 	}
 	s := f.b.servers[i-1]
-	if f.b.serves(int(i)) {
+	if f.b.serves(f.b.servers[i-1]) {
 		f.b.changing(s)
 	}
 	f.boxes[i-1].failed = f.b.now
@@ -219,30 +217,34 @@ func (f *bruteFleet) fail(i flow.Instance, reason string) {
 
 func (f *bruteFleet) vanish(j *bruteJob) {
 	f.b.servers[j.instance].dropped++
-	w := f.b.work(j)
+	w := f.b.work(j, f.st.host)
 	w.At = flow.Instance(j.instance) + 1
-	f.b.e.host.Ended(f.b.time(), w, 0)
+	f.st.host.Ended(f.b.time(), w, 0)
 	f.b.lose(j, "instance")
 }
 
 func (f *bruteFleet) idle(i flow.Instance) {
-	if f.orch.Draining(i) && f.b.e.host.Placed(i) == 0 {
+	if f.orch.Draining(i) && f.st.host.Placed(i) == 0 {
 		f.deliver(orchestrator.Event{Kind: orchestrator.InstanceIdle, Instance: i})
 	}
 }
 
 // serves says whether an instance is up.
-func (b *brute) serves(id int) bool {
+func (b *brute) serves(s *bruteServer) bool {
 	if b.fleet == nil {
 		return true
 	}
-	x := b.fleet.boxes[id-1]
+	x := b.fleet.boxes[slices.Index(b.servers, s)]
 	return x.ready >= 0 && x.deleted < 0 && x.failed < 0
 }
 
 // life is an instance's state, and how long it has been up since the window began; no state if it left before that.
 func (b *brute) life(k int, began int64) (state string, up int64) {
-	if b.fleet == nil {
+	switch {
+	case b.fleet != nil:
+	case b.nics[b.servers[k].st.node].down:
+		return results.StateFailed, b.now - began
+	default:
 		return results.StateReady, b.now - began
 	}
 	x := b.fleet.boxes[k]
@@ -280,7 +282,7 @@ func (f *bruteFleet) counted(k int, busy int64) {
 // read are the instances that are read: those that are up or on their way out.
 func (f *bruteFleet) read() (of []int) {
 	for k, x := range f.boxes {
-		if f.b.serves(k+1) || x.deleted >= 0 && x.gone < 0 && x.failed < 0 {
+		if f.b.serves(f.b.servers[k]) || x.deleted >= 0 && x.gone < 0 && x.failed < 0 {
 			of = append(of, k)
 		}
 	}
@@ -315,7 +317,7 @@ func (f *bruteFleet) reports() (all []orchestrator.Report) {
 
 // policies is what the policies did.
 func (b *brute) policies() *scheduler.Counts {
-	c := b.e.host.Counts()
+	c := b.e.policyOf(0)
 	if b.fleet != nil {
 		c.Scaling = b.fleet.orch.Counts().Scaling
 	}
@@ -371,9 +373,12 @@ func logOf(t *testing.T, m *results.Memory, seen map[string]float64) (lines []st
 }
 
 // fleeting is a random scenario in which instances come, go and die. No two faults are at the same instant.
-func fleeting(t *testing.T, r *rand.Rand) (*scenarios.Scenario, *policy.Row) {
+func fleeting(t *testing.T, r *rand.Rand) (*scenarios.Scenario, [2]*policy.Row) {
 	t.Helper()
-	sc, row := randomScenario(t, r)
+	sc, rows := randomScenario(t, r)
+	for sc.Nodes != nil || len(sc.Services) > 0 {
+		sc, rows = randomScenario(t, r)
+	}
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	least := r.IntN(3)
 	sets := []string{
@@ -419,7 +424,7 @@ func fleeting(t *testing.T, r *rand.Rand) (*scenarios.Scenario, *policy.Row) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%v", err, sc.YAML(), sets)
 	}
-	return st.Runs[0].Scenario, row
+	return st.Runs[0].Scenario, rows
 }
 
 // The engine and the slow, obvious one agree on everything that a record holds, its log included, while the number of
@@ -431,8 +436,8 @@ func TestTheFleetIsTheObviousOne(t *testing.T) {
 	}
 	seen := map[string]float64{}
 	for i := range n {
-		sc, row := fleeting(t, rand.New(rand.NewPCG(11, uint64(i))))
-		compareWithBrute(t, sc, row, seen)
+		sc, rows := fleeting(t, rand.New(rand.NewPCG(11, uint64(i))))
+		compareWithBrute(t, sc, rows, seen)
 		if t.Failed() {
 			t.Fatalf("scenario %d:\n%s", i, sc.YAML())
 		}

@@ -22,9 +22,9 @@ var faultsByName = map[string]faultKind{
 // expect queues the faults of the scenario.
 func (f *fleet) expect(e *Engine) {
 	for i, x := range e.sc.Faults {
-		f.push(e, sim.ClassFault, sim.Event{At: x.At, Kind: evFault, A: int32(i)})
+		f.push(e, sim.ClassFault, sim.Event{At: x.At, Kind: evFaultBegins, A: int32(i)})
 		if x.For > 0 {
-			f.push(e, sim.ClassFault, sim.Event{At: x.At + x.For, Kind: evFaultOver, A: int32(i)})
+			f.push(e, sim.ClassFault, sim.Event{At: x.At + x.For, Kind: evFaultEnds, A: int32(i)})
 		}
 	}
 }
@@ -33,13 +33,13 @@ func (f *fleet) expect(e *Engine) {
 func (f *fleet) fault(e *Engine, x *sim.Event) {
 	fault := &e.sc.Faults[x.A]
 	if fault.Kind == "instance-death" {
-		if x.Kind == evFault {
+		if x.Kind == evFaultBegins {
 			f.fail(e, flow.Instance(fault.Instance), "it died")
 		}
 		return
 	}
 	kind := faultsByName[fault.Kind]
-	if x.Kind == evFaultOver {
+	if x.Kind == evFaultEnds {
 		if f.faults[kind]--; f.faults[kind] == 0 && kind == engineStall {
 			f.resume(e)
 		}
@@ -76,21 +76,20 @@ func (e *Engine) bury(k int) {
 		}
 		in.queues[p] = empty
 	}
-	e.set(k, never)
+	e.services.set(k, never)
 	in.serving, in.n, in.urgent = -1, 0, 0
 	for _, i := range lost {
 		in.stays.Add(uint64(e.now - e.jobs[i].at))
-		e.vanish(i)
+		e.vanish(i, &e.jobs[i])
 	}
 }
 
 // vanish loses a request at its instance, which has failed: nobody replies. Its client is told nevertheless.
-func (e *Engine) vanish(i int32) {
-	j := &e.jobs[i]
+func (e *Engine) vanish(i int32, j *job) {
+	st := &e.stations[0]
 	e.instances[j.instance].dropped++
-	e.tally.win.instance++
-	w := e.workOf(j)
-	w.At, w.Held = flow.Instance(j.instance)+1, false
-	e.host.Ended(e.time(), w, 0)
-	e.lose(i, j)
+	w := e.workOf(j, st.owned, st.tupled)
+	w.At, w.Held = st.local(j.instance), false
+	st.host.Ended(e.time(), w, 0)
+	e.lose(i, j, st, byInstance)
 }

@@ -17,12 +17,15 @@ const stopEvery = 1 << 14
 // The kinds of events, in their order within an instant.
 const (
 	evWindow = iota
+	evFault
 	evFleet
 	evService
 	evArrive
 	evProbe
 	evReply
 	evAnswer
+	evReturn
+	evEnter
 	evStage
 	evSource
 	events
@@ -32,7 +35,7 @@ const (
 // due or it is time to look at the context.
 func (e *Engine) usual() {
 	for ; e.patience > 0; e.patience-- {
-		ends, first := e.first()
+		ends, first := e.services.first()
 		switch {
 		case ends <= e.dueSource && ends < e.dueOther:
 			e.now = ends
@@ -57,9 +60,10 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			continue
 		}
 		e.patience--
-		ends, first := e.first()
+		ends, first := e.services.first()
 		due := &e.due
-		t := min(due[evWindow], due[evFleet], due[evArrive], due[evProbe], due[evReply], due[evAnswer], due[evStage])
+		t := min(due[evWindow], due[evFault], due[evFleet], due[evArrive], due[evProbe], due[evReply], due[evAnswer],
+			due[evReturn], due[evEnter], due[evStage])
 		if e.dueOther = t; min(ends, e.dueSource) < t {
 			continue
 		}
@@ -79,7 +83,9 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 				return err
 			}
 			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
-			e.retry()
+			e.retryAll()
+		case due[evFault]:
+			e.fault()
 		case due[evFleet]:
 			e.act()
 		case ends:
@@ -92,6 +98,10 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			e.returned()
 		case due[evAnswer]:
 			e.answered()
+		case due[evReturn]:
+			e.comeBack()
+		case due[evEnter]:
+			e.entering()
 		case due[evStage]:
 			e.staging()
 		}
@@ -135,7 +145,7 @@ func (e *Engine) release(i int32, j *job) {
 	e.free = i
 }
 
-// come has the next request of the sources come to the NIC.
+// come has the next request of the sources come.
 func (e *Engine) come() {
 	s := e.coming
 	i := e.take()
@@ -155,18 +165,43 @@ func (e *Engine) come() {
 		e.byTenant[j.tenant].offered++
 	}
 	switch {
+	case e.trips != nil:
+		e.start(i, j)
 	case e.slot == 0:
-		e.decide(i, j)
-	case e.deciding < 0:
-		e.deciding = i
-		e.await(evStage, max(e.now, e.freeAt)+e.slot)
-	case e.staged >= e.queue:
-		e.tally.win.stage++
-		e.lose(i, j)
+		e.decide(i, j, &e.stations[0])
 	default:
-		e.stage.push(e.jobs, i)
-		e.staged++
+		e.enter(i, j, &e.stations[0])
 	}
+}
+
+// enter has a request reach the stage of a NIC, for one of its stations.
+func (e *Engine) enter(i int32, j *job, st *station) {
+	n := &e.nodes[st.node]
+	switch {
+	case e.slot == 0:
+		e.decide(i, j, st)
+	case n.deciding < 0:
+		e.stageTakes(i, int(st.node))
+	case n.staged >= e.queue:
+		e.lose(i, j, st, byStage)
+	default:
+		n.stage.push(e.jobs, i)
+		n.staged++
+	}
+}
+
+// stageTakes has the stage of a node work on a request.
+func (e *Engine) stageTakes(i int32, node int) {
+	n := &e.nodes[node]
+	n.deciding = i
+	e.stages.set(node, max(e.now, n.freeAt)+e.slot)
+	e.nextStage()
+}
+
+// nextStage says when the next stage is done.
+func (e *Engine) nextStage() {
+	t, _ := e.stages.first()
+	e.await(evStage, t)
 }
 
 // soonest says when the next request of any source comes, and of which. Of several at once, the first comes first.
@@ -179,26 +214,39 @@ func (e *Engine) soonest() {
 	}
 }
 
-// staging decides on the request that the stage has, and takes the next.
+// staging decides on the request that a stage has, and takes the next.
 func (e *Engine) staging() {
-	i := e.deciding
-	e.decide(i, &e.jobs[i])
-	e.deciding, e.due[evStage] = -1, never
-	if e.staged > 0 {
-		e.deciding = e.stage.pop(e.jobs)
-		e.staged--
-		e.await(evStage, max(e.now, e.freeAt)+e.slot)
+	_, node := e.stages.first()
+	n := &e.nodes[node]
+	i := n.deciding
+	j := &e.jobs[i]
+	e.decide(i, j, e.stationOf(i, j))
+	n.deciding = -1
+	if n.staged > 0 {
+		n.staged--
+		e.stageTakes(n.stage.pop(e.jobs), node)
+		return
 	}
+	e.stages.set(node, never)
+	e.nextStage()
 }
 
-// workOf is a job as the policy sees it, until the next call.
-func (e *Engine) workOf(j *job) *policy.Work {
+// stationOf is where a request is that is at a NIC.
+func (e *Engine) stationOf(i int32, j *job) *station {
+	if e.trips == nil {
+		return &e.stations[0]
+	}
+	return e.stationAt(i, j)
+}
+
+// workOf is a job as a policy sees it that sees tenants and five-tuples or not, until the next call.
+func (e *Engine) workOf(j *job, tenant, tupled bool) *policy.Work {
 	w := &e.work
 	w.Flow, w.Priority, w.Session = j.number, j.priority, j.session
-	if e.owned {
+	if tenant {
 		w.Tenant = e.tenants[j.tenant]
 	}
-	if e.tupled {
+	if tupled {
 		w.Tuple = tuple(j.session)
 	}
 	return w
@@ -214,45 +262,47 @@ func tuple(session uint64) flow.FiveTuple {
 
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
-// decide asks the policy where a request goes.
-func (e *Engine) decide(i int32, j *job) {
-	if e.probing {
-		for _, slot := range e.host.Probes(e.time(), e.workOf(j)) {
+// decide asks the policy of a station where a request goes.
+func (e *Engine) decide(i int32, j *job, st *station) {
+	if st.probing {
+		for _, slot := range st.host.Probes(e.time(), e.workOf(j, st.owned, st.tupled)) {
 			e.tally.probes++
-			e.ask(int32(e.host.Instances()[slot]) - 1)
+			e.ask(st.first + int32(st.host.Instances()[slot]) - 1)
 		}
-		e.settle()
+		e.retry(st)
 	}
-	w := e.workOf(j)
-	a := e.host.Dispatch(e.time(), w)
+	w := e.workOf(j, st.owned, st.tupled)
+	a := st.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
-		if !e.host.Hold(e.time(), w, i) {
-			e.tally.win.rejected++
-			e.lose(i, j)
+		if !st.host.Hold(e.time(), w, i) {
+			e.lose(i, j, st, byRejection)
 		}
-		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
+		e.tally.mostHeld = max(e.tally.mostHeld, st.host.Held())
 		return
 	}
-	e.carry(i, j, w, a)
+	e.carry(i, j, st, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
+func (e *Engine) carry(i int32, j *job, st *station, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
-		e.tally.win.rejected++
-		e.lose(i, j)
+		e.lose(i, j, st, byRejection)
 		return
 	}
 	passes := int(a.Passes)
 	e.tally.placed++
-	e.tally.win.sent++
+	e.tally.sent++
 	delay := e.latency + e.link
 	if passes > 0 {
 		e.tally.passes += uint64(passes)
-		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
+		n := &e.nodes[st.node]
+		n.freeAt = max(n.freeAt, e.now) + int64(passes)*e.slot
 		delay += int64(passes) * e.pass
 	}
-	j.instance = uint16(w.At - 1)
+	if e.trips != nil {
+		e.trips[i].where = placed
+	}
+	j.instance = uint16(st.first + int32(w.At) - 1)
 	j.at = e.now + delay
 	if delay == 0 {
 		e.reach(i, j)
@@ -265,20 +315,28 @@ func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
 	e.await(evArrive, min(e.due[evArrive], j.at))
 }
 
-// retry tries what is held, since something has changed.
-func (e *Engine) retry() {
-	if e.retrying || e.host.Held() == 0 {
+// retry tries what a station holds, since something has changed.
+func (e *Engine) retry(st *station) {
+	if st.retrying || st.host.Held() == 0 {
 		return
 	}
-	e.retrying = true
+	st.retrying = true
 	for {
-		i, w, a, ok := e.host.Next(e.time())
+		i, w, a, ok := st.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, &e.jobs[i], w, a)
+		e.carry(i, &e.jobs[i], st, w, a)
 	}
-	e.retrying = false
+	st.retrying = false
+}
+
+// retryAll tries all that is held.
+func (e *Engine) retryAll() {
+	e.retryDispatchers()
+	for s := range e.stations {
+		e.retry(&e.stations[s])
+	}
 }
 
 // arrive has the next request reach its instance. Of several at once, the one with fewer passes is first.
@@ -291,13 +349,18 @@ func (e *Engine) arrive() {
 		}
 	}
 	i := e.flights[first].pop(e.jobs)
+	e.nextFlight()
+	e.reach(i, &e.jobs[i])
+}
+
+// nextFlight says when the next request reaches its instance.
+func (e *Engine) nextFlight() {
 	e.due[evArrive] = never
 	for p := range e.flights {
 		if h := e.flights[p].head; h >= 0 {
 			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
-	e.reach(i, &e.jobs[i])
 }
 
 // changing says that the number of jobs at an instance is about to change.
@@ -313,15 +376,14 @@ func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
 	if !e.serves(int(j.instance)) {
-		e.vanish(i)
-		e.settle()
+		e.vanish(i, j)
+		e.retry(&e.stations[in.station])
 		return
 	}
-	if in.n >= e.room {
+	if in.n >= in.room {
 		in.dropped++
-		e.tally.win.instance++
-		e.lost(j)
-		j.refused, j.left, j.ended = true, in.n, e.now
+		e.lost(i, j, byInstance)
+		j.left, j.ended = in.n, e.now
 		e.reply(i, j)
 		return
 	}
@@ -335,7 +397,7 @@ func (e *Engine) reach(i int32, j *job) {
 		return
 	}
 	p := 0
-	if e.levels > 1 {
+	if len(in.queues) > 1 {
 		p = int(j.priority)
 		in.urgent |= 1 << p
 	}
@@ -345,7 +407,7 @@ func (e *Engine) reach(i int32, j *job) {
 // begin begins the service of a job at an instance.
 func (e *Engine) begin(k int, j *job) {
 	j.ended = e.now + j.service
-	e.set(k, j.ended)
+	e.services.set(k, j.ended)
 }
 
 // finish ends the service of an instance.
@@ -359,7 +421,7 @@ func (e *Engine) finish(k int) {
 	in.busy += min(j.service, e.now-e.began)
 	stay := e.now - j.at
 	in.stays.Add(uint64(stay))
-	if e.probing {
+	if in.lately != nil {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
@@ -371,7 +433,7 @@ func (e *Engine) finish(k int) {
 		e.spans[k][sojourn].Add(stay)
 	}
 	q := &in.queues[0]
-	if e.levels > 1 {
+	if len(in.queues) > 1 {
 		p := max(bits.Len64(in.urgent)-1, 0)
 		if q = &in.queues[p]; q.head < 0 || e.jobs[q.head].next < 0 {
 			in.urgent &^= 1 << p
@@ -396,68 +458,94 @@ func (e *Engine) reply(i int32, j *job) {
 	e.replies.push(e.jobs, i)
 }
 
-// returned has the next reply reach the NIC.
+// returned has the next reply reach its NIC.
 func (e *Engine) returned() {
 	i := e.replies.pop(e.jobs)
+	e.nextReply()
+	e.replied(i, &e.jobs[i])
+}
+
+// nextReply says when the next reply reaches its NIC.
+func (e *Engine) nextReply() {
 	e.due[evReply] = never
 	if h := e.replies.head; h >= 0 {
 		e.await(evReply, e.jobs[h].ended+e.link)
 	}
-	e.replied(i, &e.jobs[i])
 }
 
 // replied has the reply to a request reach the NIC.
 func (e *Engine) replied(i int32, j *job) {
+	st := &e.stations[e.instances[j.instance].station]
 	e.tally.replies++
 	w := &e.work
-	if e.told {
-		w = e.workOf(j)
+	if st.told {
+		w = e.workOf(j, st.owned, st.tupled)
 	}
-	w.At, w.Held = flow.Instance(j.instance)+1, false
-	e.host.Ended(e.time(), w, j.left)
-	if !j.refused {
-		e.inside--
-		e.tally.win.replied++
-		whole := e.now - j.came
-		stay := j.ended - j.at
-		g := &e.byClass[j.class]
-		late := whole > g.slo
-		g.took(stay-j.service, stay, whole, late)
-		if len(e.byTenant) > 0 {
-			e.byTenant[j.tenant].took(stay-j.service, stay, whole, late)
+	w.At, w.Held = st.local(j.instance), false
+	st.host.Ended(e.time(), w, j.left)
+	switch stay, whole := j.ended-j.at, e.now-j.came; {
+	case e.trips != nil:
+		e.served(i, j, st)
+	default:
+		if !j.refused {
+			if e.spans != nil {
+				e.spans[j.instance][endToEnd].Add(whole)
+			}
+			e.done(j, stay-j.service, stay, whole)
 		}
-		if e.spans != nil {
-			e.spans[j.instance][endToEnd].Add(whole)
-		}
+		e.close(i, j)
 	}
+	if e.fleet != nil {
+		e.fleet.idle(e, w.At)
+	}
+	if st.host.Held() > 0 {
+		e.retry(st)
+	}
+}
+
+// done counts a request that has been replied to.
+func (e *Engine) done(j *job, waited, stay, whole int64) {
+	e.inside--
+	e.tally.win.replied++
+	g := &e.byClass[j.class]
+	late := whole > g.slo
+	g.took(waited, stay, whole, late)
+	if len(e.byTenant) > 0 {
+		e.byTenant[j.tenant].took(waited, stay, whole, late)
+	}
+}
+
+// close ends what there is of a request that was replied to or lost, as whoever sent it hears of that.
+func (e *Engine) close(i int32, j *job) {
 	if j.client >= 0 {
 		e.awake(j)
 	}
-	at := flow.Instance(j.instance) + 1
 	e.release(i, j)
-	if e.fleet != nil {
-		e.fleet.idle(e, at)
-	}
-	e.settle()
 }
 
 // lost counts a request that is in the system no more.
-func (e *Engine) lost(j *job) {
+func (e *Engine) lost(i int32, j *job, why cause) {
+	j.refused = true
 	e.inside--
+	e.tally.win.lost[why]++
 	e.byClass[j.class].dropped++
 	if len(e.byTenant) > 0 {
 		e.byTenant[j.tenant].dropped++
 	}
+	if e.trips != nil {
+		e.lostAt(i, j, why)
+	}
 }
 
-// lose drops a request at the NIC.
-func (e *Engine) lose(i int32, j *job) {
-	e.lost(j)
-	j.refused = true
-	if j.client >= 0 {
-		e.awake(j)
+// lose drops a request at a NIC.
+func (e *Engine) lose(i int32, j *job, st *station, why cause) {
+	e.lost(i, j, why)
+	if e.trips != nil {
+		st.has--
+		e.leave(i, j)
+		return
 	}
-	e.release(i, j)
+	e.close(i, j)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
@@ -498,17 +586,13 @@ func (e *Engine) look(k int32) probe {
 func (e *Engine) probed() {
 	p := e.look(e.asked.head().instance)
 	e.asked.pop()
-	e.due[evProbe] = never
-	if !e.asked.empty() {
-		e.await(evProbe, e.asked.head().at)
-	}
+	e.await(evProbe, e.asked.next())
 	if !e.serves(int(p.instance)) {
 		return
 	}
 	p.at = e.now + e.link
 	if e.link == 0 {
-		e.hear(&p)
-		e.settle()
+		e.heard(&p)
 		return
 	}
 	if e.answers.empty() {
@@ -521,22 +605,18 @@ func (e *Engine) probed() {
 func (e *Engine) answered() {
 	p := *e.answers.head()
 	e.answers.pop()
-	e.due[evAnswer] = never
-	if !e.answers.empty() {
-		e.await(evAnswer, e.answers.head().at)
-	}
-	e.hear(&p)
-	e.settle()
+	e.await(evAnswer, e.answers.next())
+	e.heard(&p)
+}
+
+// heard is hear, and tries what is held.
+func (e *Engine) heard(p *probe) {
+	e.hear(p)
+	e.retry(&e.stations[e.instances[p.instance].station])
 }
 
 func (e *Engine) hear(p *probe) {
 	e.tally.answers++
-	e.host.Probed(e.time(), flow.Instance(p.instance+1), p.queue, p.delay)
-}
-
-// settle tries what is held after probes were heard of.
-func (e *Engine) settle() {
-	if e.host.Held() > 0 {
-		e.retry()
-	}
+	st := &e.stations[e.instances[p.instance].station]
+	st.host.Probed(e.time(), st.local(uint16(p.instance)), p.queue, p.delay)
 }

@@ -2,6 +2,7 @@ package request
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
@@ -59,20 +60,23 @@ const (
 	evCounters
 	evReports
 	evTimer
-	evFault
-	evFaultOver
+	evFaultBegins
+	evFaultEnds
 )
 
 // roundRobin stands for the scheduler of flows, of which there are none.
 var roundRobin = scheduler.Named("round-robin")
 
-// scales reports whether the number of instances can change.
-func scales(sc *scenarios.Scenario) bool { return !sc.Autoscaler.Static() || len(sc.Faults) > 0 }
+// scales reports whether the number of instances can change, or any of them may die by itself.
+func scales(sc *scenarios.Scenario) bool {
+	return !sc.Autoscaler.Static() ||
+		slices.ContainsFunc(sc.Faults, func(f scenarios.Fault) bool { return !f.OfRack() })
+}
 
 // start begins a run whose number of instances can change.
 func (f *fleet) start(e *Engine, rec results.Recorder) (err error) {
 	cfg := e.sc.Orchestrator()
-	cfg.Scheduler.Policy, cfg.Requests = roundRobin, e.host
+	cfg.Scheduler.Policy, cfg.Requests = roundRobin, e.stations[0].host
 	if f.orch, err = orchestrator.New(cfg, rec); err != nil {
 		return err
 	}
@@ -81,6 +85,20 @@ func (f *fleet) start(e *Engine, rec results.Recorder) (err error) {
 	f.deliver(e, orchestrator.Event{Kind: orchestrator.Start})
 	f.await(e)
 	return nil
+}
+
+// another adds an instance to the one station that there is.
+func (e *Engine) another() {
+	st := &e.stations[0]
+	sent, back := append(st.sent, 0), append(st.back, 0)
+	e.equip(st, 1, int32(e.sc.Chain()[0].Buffer))
+	st.first, st.sent, st.back = 0, sent, back
+	if e.spans != nil {
+		e.spans = append(e.spans, [kinds]packet.Spans{})
+	}
+	if len(e.instances) > e.services.leaves {
+		e.services.grow()
+	}
 }
 
 // push queues what is to be before the run's end.
@@ -114,11 +132,11 @@ func (e *Engine) act() {
 		if x.Gen == f.timers[x.A] {
 			f.deliver(e, orchestrator.Event{Kind: orchestrator.Tick, Timer: orchestrator.Timer(x.A)})
 		}
-	case evFault, evFaultOver:
+	case evFaultBegins, evFaultEnds:
 		f.fault(e, &x)
 	}
 	f.await(e)
-	e.retry()
+	e.retry(&e.stations[0])
 }
 
 // deliver hands an event to the orchestrator and carries out the actions that follow.
@@ -140,12 +158,12 @@ func (f *fleet) do(e *Engine, a *orchestrator.Action, atStart bool) {
 		if f.err != nil {
 			return
 		}
-		if len(e.instances) == f.most || e.end > never>>(e.shift+1) {
+		if len(e.instances) == f.most || e.end > never>>(e.services.shift+1) {
 			f.err = fmt.Errorf("instance %d of a run of %v, those that have gone included: want fewer, or a shorter run",
 				a.Instance, e.sc.Duration)
 			return
 		}
-		e.equip()
+		e.another()
 		f.boxes = append(f.boxes, container{state: results.StateStarting, since: never, until: never})
 		x := sim.Event{At: now, Kind: evCreated, A: int32(a.Instance)}
 		if !atStart {
@@ -225,7 +243,7 @@ func (f *fleet) end(e *Engine, i flow.Instance, as string) {
 
 // idle tells the orchestrator if an instance that drains has nothing left to do.
 func (f *fleet) idle(e *Engine, i flow.Instance) {
-	if f.orch.Draining(i) && e.host.Placed(i) == 0 {
+	if f.orch.Draining(i) && e.stations[0].host.Placed(i) == 0 {
 		f.deliver(e, orchestrator.Event{Kind: orchestrator.InstanceIdle, Instance: i})
 		f.await(e)
 	}
@@ -235,6 +253,9 @@ func (f *fleet) idle(e *Engine, i flow.Instance) {
 // it was there at all.
 func (e *Engine) life(i int) (state string, up int64, listed bool) {
 	if e.fleet == nil {
+		if e.nodes[e.stations[e.instances[i].station].node].down {
+			return results.StateFailed, e.now - e.began, true
+		}
 		return results.StateReady, e.now - e.began, true
 	}
 	c := &e.fleet.boxes[i]
