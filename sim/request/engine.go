@@ -41,51 +41,6 @@ type list struct{ head, tail int32 }
 
 var empty = list{-1, -1}
 
-// instance is a server with its queue.
-type instance struct {
-	n       int32 // jobs in system
-	serving int32 // job; -1 if idle
-	station int32
-	room    int32 // most jobs
-	urgent  uint64
-	queues  []list // by priority; one with vnf.queue: fifo. Bit p of urgent says that queue p holds any
-
-	last  int64       // when n changed last
-	area  packet.Wide // integral of n
-	stays packet.Wide // times of those that have gone
-
-	offered, done, dropped int64 // in this window
-	busy                   int64 // time in this window, of services that have ended
-	came                   int64 // accepted, in all
-
-	lately []int64 // for probes: see latency
-}
-
-// latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
-// found as many others there as it has now or, of those numbers with any, the nearest, the lower of two. A new sojourn
-// has a weight of 1/8. It is 0 while there is none.
-func latency(lately []int64, n int32) int64 {
-	at := int(min(n, occupancies-1))
-	for d := range occupancies {
-		if k := at - d; k >= 0 && lately[k] > 0 {
-			return lately[k]
-		}
-		if k := at + d; k < occupancies && lately[k] > 0 {
-			return lately[k]
-		}
-	}
-	return 0
-}
-
-// observe takes the sojourn of a request that found n others.
-func observe(lately []int64, n int32, stay int64) {
-	x := &lately[min(n, occupancies-1)]
-	if *x == 0 {
-		*x = stay
-	}
-	*x += (stay - *x) / 8
-}
-
 // The delays of a request that was replied to.
 const (
 	wait     = iota // from the instance's taking it in until its service begins
@@ -131,40 +86,6 @@ func (g *group) settle() (all [kinds]packet.Spans) {
 	all[endToEnd].Merge(&g.delays[endToEnd])
 	return all
 }
-
-// probe is a question to an instance, or its answer.
-type probe struct {
-	at       int64
-	instance int32
-	queue    int32
-	delay    float64
-}
-
-// probes are probes in order.
-type probes struct {
-	all   []probe
-	first int
-}
-
-func (p *probes) empty() bool  { return p.first == len(p.all) }
-func (p *probes) head() *probe { return &p.all[p.first] }
-
-// next is when the first is due.
-func (p *probes) next() int64 {
-	if p.empty() {
-		return never
-	}
-	return p.head().at
-}
-
-func (p *probes) push(x probe) {
-	if p.first > 0 && len(p.all) == cap(p.all) && p.first >= len(p.all)/2 {
-		p.all, p.first = p.all[:copy(p.all, p.all[p.first:])], 0
-	}
-	p.all = append(p.all, x)
-}
-
-func (p *probes) pop() { p.first++ }
 
 // station is the instances of a service on a node, and the policy that chooses one of them.
 type station struct {

@@ -283,8 +283,8 @@ func (e *Engine) load() error {
 			return err
 		}
 		laws := e.classes[s.classes[0]].laws
-		s.plain = len(s.classes) == 1 && len(laws) == 1 && !laws[0].constant && laws[0].times == nil && len(s.tenanted.upTo) == 0 &&
-			s.sessions == 0 && s.file == nil
+		s.plain = len(s.classes) == 1 && len(laws) == 1 && !laws[0].constant && laws[0].times == nil &&
+			len(s.tenanted.upTo) == 0 && s.sessions == 0 && s.file == nil
 	}
 	e.soonest()
 	e.byClass = make([]group, len(e.classes))
