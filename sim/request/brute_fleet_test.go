@@ -442,8 +442,8 @@ func TestTheFleetIsTheObviousOne(t *testing.T) {
 			t.Fatalf("scenario %d:\n%s", i, sc.YAML())
 		}
 	}
-	for _, what := range strings.Fields("replied rejected instance probes held overflow create victim drain take-back " +
-		"delete failed idle buried") {
+	for _, what := range strings.Fields("replied rejected instance probes held overflow create victim drain " +
+		"take-back delete failed idle buried") {
 		if seen[what] == 0 {
 			t.Errorf("no scenario has any %s: %v", what, seen)
 		}

@@ -159,8 +159,8 @@ func (f *fleet) do(e *Engine, a *orchestrator.Action, atStart bool) {
 			return
 		}
 		if len(e.instances) == f.most || e.end > never>>(e.services.shift+1) {
-			f.err = fmt.Errorf("instance %d of a run of %v, those that have gone included: want fewer, or a shorter run",
-				a.Instance, e.sc.Duration)
+			f.err = fmt.Errorf("instance %d of a run of %v, those that have gone included: want fewer, or a shorter "+
+				"run", a.Instance, e.sc.Duration)
 			return
 		}
 		e.another()
@@ -289,7 +289,8 @@ func (f *fleet) counters() (all []orchestrator.Counter) {
 	}
 	for i := range f.boxes {
 		if c := &f.boxes[i]; c.up() || c.state == results.StateStopping {
-			all = append(all, orchestrator.Counter{Instance: flow.Instance(i + 1), RxPackets: c.sent, TxPackets: c.back})
+			all = append(all, orchestrator.Counter{Instance: flow.Instance(i + 1), RxPackets: c.sent,
+				TxPackets: c.back})
 		}
 	}
 	return all
