@@ -81,8 +81,8 @@ func (o *Orchestrator) Dispatch(now units.Time, id flow.ID) (to flow.Instance, m
 	return to, moved
 }
 
-// rests says whether the flow has an instance and a rule in force, which leads there and nowhere else: no order for it is
-// unanswered or was refused.
+// rests says whether the flow has an instance and a rule in force, which leads there and nowhere else: no order for it
+// is unanswered or was refused.
 func (o *Orchestrator) rests(id flow.ID, f *flowState) bool {
 	return f.phase == placed && f.rule == inForce && len(o.astray[id]) == 0
 }

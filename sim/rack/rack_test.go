@@ -85,8 +85,9 @@ scheduler: {policy: %s, limit: %gMpps}
 autoscaler: {policy: %s, interval: 500ms, stabilization: 1s}
 telemetry: {window: %s, delay: 10ms}
 workload: [{flows: [%s]}]
-`, engine, r.Uint64()>>1, 3000+r.IntN(3000), 1+r.IntN(200), 8*scale, pick("best-fit", "round-robin", "power-of-d", "maglev"),
-		6*scale, pick("none", "target-utilization"), pick("1s", "400ms"), strings.Join(flows, ", "))
+`, engine, r.Uint64()>>1, 3000+r.IntN(3000), 1+r.IntN(200), 8*scale,
+		pick("best-fit", "round-robin", "power-of-d", "maglev"), 6*scale, pick("none", "target-utilization"),
+		pick("1s", "400ms"), strings.Join(flows, ", "))
 }
 
 // A rack of one node without a link is the node: windows and flows are equal to the last bit, whatever its dispatcher
@@ -150,7 +151,8 @@ func racks(r *rand.Rand, engine string) string {
 	}
 	return drawn(r, engine) + fmt.Sprintf("nodes: {count: %d, keep: %d, link: %dus, detection: %dms, "+
 		"dispatcher: {policy: %s, limit: 20Mpps, no_instance: %s}}\nfaults: [%s]\n", n,
-		r.IntN(n+1), r.IntN(3)*r.IntN(1000), r.IntN(400), p, []string{"hold", "drop"}[r.IntN(2)], strings.Join(faults, ", "))
+		r.IntN(n+1), r.IntN(3)*r.IntN(1000), r.IntN(400), p, []string{"hold", "drop"}[r.IntN(2)],
+		strings.Join(faults, ", "))
 }
 
 // The record does not depend on how many nodes are simulated at a time, the dispatcher's log is that of its
@@ -404,14 +406,15 @@ func TestTheBuiltInRack(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for sets, want := range map[string]string{
-		"measure: {delay: flows}\nnodes: {count: 2, dispatcher: {policy: hrw}}": "measure.delay: flows",
-		"nodes: {count: 2, dispatcher: {policy: best-fit}}":                     "best-fit goes by counters of the nodes",
+	for _, c := range []struct{ policy, measured, want string }{
+		{"hrw", "instances", "measure.delay: instances"},
+		{"best-fit", "none", "best-fit goes by counters of the nodes"},
 	} {
-		sc := simtest.Parse(t, duel+"engine: packet\n"+sets+"\n")
+		sc := simtest.Parse(t, fmt.Sprintf("%sengine: packet\nmeasure: {delay: %s}\n"+
+			"nodes: {count: 2, dispatcher: {policy: %s}}\n", duel, c.measured, c.policy))
 		err := Run(context.Background(), sc, simtest.Traffic(t, sc), packet.New, results.NewMemory(), Options{})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %s", err, want)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
 		}
 	}
 }
