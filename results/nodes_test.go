@@ -16,7 +16,8 @@ func playNodes(tb testing.TB, rec NodeRecorder, end bool) {
 	tb.Helper()
 	rec.Nodes([]Node{
 		{T: 1, Node: 1, Offered: 30, Processed: 20, Dropped: 6, Queue: 4, Flows: 3, Instances: 2, DroppedInstance: 6},
-		{T: 1, Node: 2, Offered: 10, Processed: 7, Dropped: 3, Flows: 1, Instances: 1, DroppedESwitch: 1, DroppedSlowPath: 2},
+		{T: 1, Node: 2, Offered: 10, Processed: 7, Dropped: 3, Flows: 1, Instances: 1, DroppedESwitch: 1,
+			DroppedSlowPath: 2},
 	})
 	if err := rec.Window(&Window{T: 1, Offered: 40, Processed: 27, Dropped: 9, DroppedInstance: 6, DroppedESwitch: 1,
 		DroppedSlowPath: 2, Queued: 4}, nil); err != nil {

@@ -24,6 +24,29 @@ type Requests struct {
 
 	Classes []RequestGroup `json:"classes"`
 	Tenants []RequestGroup `json:"tenants,omitempty"` // where there are several
+
+	Services   []RequestService `json:"services,omitempty"`   // of a chain
+	Dispatcher *Dispatching     `json:"dispatcher,omitempty"` // of a rack
+}
+
+// RequestService is the requests that visited a service, each as often as it did, and what the policies of its stations
+// did. The delays of number n have the scope service and this number; the end-to-end time is that from a NIC's stage to
+// the reply at the NIC.
+type RequestService struct {
+	RequestGroup
+	Policy *Counts `json:"policy"`
+}
+
+// Dispatching is what the dispatcher of a rack did.
+type Dispatching struct {
+	Sent          int64     `json:"sent"`          // to nodes, a request each time that it was
+	Held          int64     `json:"most_held"`     // at once
+	Overflow      int64     `json:"held_lost"`     // refused, since as many were held as the dispatcher can hold
+	Resubmissions int64     `json:"resubmissions"` // further passes
+	Returns       int64     `json:"returns"`       // requests that came back from nodes: served, refused, or handed on
+	Signals       int64     `json:"signals"`       // messages by which its policy was told of the nodes' load
+	SignalsPer    float64   `json:"signals_per_decision"`
+	Policies      []*Counts `json:"policies"` // by the service to which requests were sent; one without services
 }
 
 // RequestDelay is a delay, s. See Bucket for what a quantile is.
@@ -80,6 +103,11 @@ type RequestGroup struct {
 func (c *Checker) requests(r *Requests, t *Totals) {
 	if r == nil {
 		return
+	}
+	for i := range r.Services {
+		g := &r.Services[i]
+		c.balance(float64(g.Offered), float64(g.Replied), float64(g.Dropped), float64(g.Queued),
+			place{"service", g.Number, -1})
 	}
 	for _, of := range []struct {
 		what   string

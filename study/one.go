@@ -31,7 +31,7 @@ var engines = map[string]engine{
 	"fluid":  {fluid.New, lawOf, true},
 	"packet": {packet.New, packet.Check, true},
 
-	"request": {nil, request.Check, false},
+	"request": {nil, request.Check, true},
 }
 
 func lawOf(sc *scenarios.Scenario) error { _, err := sim.Law(&sc.VNF.Contention); return err }

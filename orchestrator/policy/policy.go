@@ -237,6 +237,7 @@ type Estimator interface{ Demand() float64 }
 // Env is what a policy is made with.
 type Env struct {
 	Rand   *rand.Rand // a stream of the policy's own, from the scenario's seed and the policy's name
+	Source *rand.PCG  // what Rand draws from, for a policy of scheduling
 	Ties   Ties
 	Counts []uint64 // one for each of the row's Counters, all 0; the policy adds to them
 	Unit   Unit     // what it will decide on: Flows, Requests or Bursts
@@ -251,6 +252,9 @@ func DrawnTies(r *rand.Rand) Ties { return Ties{r} }
 // Wins reports whether the n-th of n equal candidates replaces the one held: never, or one time in n, which leaves each
 // with the same chance.
 func (t Ties) Wins(n int) bool { return t.rand != nil && t.rand.IntN(n) == 0 }
+
+// First reports whether it is always the first that is taken.
+func (t Ties) First() bool { return t.rand == nil }
 
 // Stateless is embedded by a policy that need not be told anything, and has no Observe of its own.
 type Stateless struct{}

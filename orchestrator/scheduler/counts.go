@@ -20,6 +20,21 @@ type Counts struct {
 	Scaling *policy.ScalingCounts `json:"scaling,omitempty"` // nil under one without counters
 }
 
+// Add adds what the same policy did elsewhere.
+func (c *Counts) Add(d *Counts) {
+	c.Placed += d.Placed
+	c.Held += d.Held
+	c.Refused += d.Refused
+	c.Moved += d.Moved
+	c.Unmoved += d.Unmoved
+	for i := range c.Reasons {
+		c.Reasons[i].N += d.Reasons[i].N
+	}
+	for i := range c.Counters {
+		c.Counters[i].N += d.Counters[i].N
+	}
+}
+
 // Count is how often something happened.
 type Count = policy.Count
 

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/smartinco/smartinco/numeric"
@@ -67,8 +68,8 @@ func HostOf(row *policy.Row, o Options, unit policy.Unit, seed uint64) (*Schedul
 // Make makes the policy alone, for units of a kind on which it decides: Flows, Requests or Bursts. Its random streams
 // are those of the seed; counts are its own counters, to which it adds.
 func Make(row *policy.Row, o Options, unit policy.Unit, seed uint64) (p policy.Policy, counts []uint64, err error) {
-	env := policy.Env{Rand: numeric.Stream(seed, "scheduler/policy/"+row.Name), Unit: unit,
-		Counts: make([]uint64, len(row.Counters))}
+	source := numeric.Streams("scheduler/policy/"+row.Name).At(seed, 0)
+	env := policy.Env{Rand: rand.New(source), Source: source, Unit: unit, Counts: make([]uint64, len(row.Counters))}
 	if o.Ties == "random" {
 		env.Ties = policy.DrawnTies(numeric.Stream(seed, "scheduler/ties"))
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -20,8 +18,12 @@ import (
 var whim = policy.Row{
 	Info: policy.Info{Name: "whim", Rule: "anything", Source: "this test", Sees: policy.T0 | policy.T1 | policy.T3},
 	Unit: policy.Requests, Reasons: []string{"whim", "full"},
-	Maker: policy.Plain(func(env policy.Env) policy.Policy { return &whims{rand: env.Rand} }),
+	Maker: policy.Plain(func(env policy.Env) policy.Policy { return probingWhims{&whims{rand: env.Rand}} }),
 }
+
+// whimsical is the same without probes.
+var whimsical = policy.Row{Info: whim.Info, Unit: whim.Unit, Reasons: whim.Reasons,
+	Maker: policy.Plain(func(env policy.Env) policy.Policy { return &whims{rand: env.Rand} })}
 
 type whims struct {
 	rand  *rand.Rand
@@ -33,11 +35,16 @@ func (w *whims) Observe(e *policy.Event, v *policy.View) {
 	case policy.Probed:
 		w.heard += float64(e.Queue) + e.Delay*1e6
 	case policy.Ended:
-		w.heard += float64(v.Queue[e.Slot] + e.Queue)
+		w.heard += float64(e.Queue + 3*e.Workers + 5*e.Idle)
+		if e.Slot >= 0 {
+			w.heard += float64(v.Queue[e.Slot])
+		}
 	}
 }
 
-func (w *whims) Probes(_ *policy.Work, v *policy.View, to []int) []int {
+type probingWhims struct{ *whims }
+
+func (w probingWhims) Probes(_ *policy.Work, v *policy.View, to []int) []int {
 	for range w.rand.IntN(3) {
 		to = append(to, w.rand.IntN(len(v.IDs)))
 	}
@@ -58,126 +65,34 @@ func (w *whims) Pick(of *policy.Work, v *policy.View, _ *policy.Weighed) policy.
 func (w *whims) Queue(of *policy.Work) int { return int(of.Priority) }
 func (w *whims) Before(a, b int) bool      { return a > b }
 
-// randomScenario is one in which much happens at the same instants.
-func randomScenario(t *testing.T, r *rand.Rand) (*scenarios.Scenario, *policy.Row) {
-	t.Helper()
-	pick := func(of ...string) string { return of[r.IntN(len(of))] }
-	n := 1 + r.IntN(5)
-	name := pick("random", "power-of-d", "least-connections", "round-robin", "jiq", "maglev", "whim", "whim", "whim")
-	var row *policy.Row
-	if name == "whim" {
-		name, row = "random", &whim
-	}
-	var y strings.Builder
-	fmt.Fprintf(&y, `
-name: brute
-seed: %d
-engine: request
-duration: %dus
-nic: {profile: ideal, dispatch: %s, dispatch_rate: %s, dispatch_queue: %d, dispatch_latency: %s, dispatch_pass: %s,
-  dispatch_held: %d, instance_delay: %s}
-vnf: {buffer: %d, queue: %s}
-instances: {initial: %d, min: 1, max: 8}
-scheduler: {policy: %s, ties: %s}
-autoscaler: {policy: none}
-telemetry: {window: %s}
-measure: {delay: %s}
-workload:
-`, r.Uint32(), 60+r.IntN(200), pick("arm", "pipeline"), pick("0", "0", "1000000", "500000", "333333"), r.IntN(4),
-		pick("0s", "0s", "1us", "1500ns"), pick("0s", "1us", "300ns"), r.IntN(9), pick("0s", "0s", "1us", "777ns"),
-		pick2(r, 1+r.IntN(6), 1000), pick("fifo", "priority"), n, name, pick("first", "random"),
-		pick("17us", "50us", "1ms"), pick("none", "instances"))
-	dir := t.TempDir()
-	for s := range 1 + r.IntN(3) {
-		rate := 1e6 / float64(2+r.IntN(8))
-		arrivals := pick("poisson", "mmpp", "on-off", "file", "closed", "closed", "file")
-		fmt.Fprintf(&y, "  - requests:\n      arrivals: %s\n", arrivals)
-		switch arrivals {
-		case "file":
-			var lines []string
-			at := 0
-			for range 20 + r.IntN(100) {
-				at += r.IntN(4)
-				line := fmt.Sprintf("%dus", at)
-				if r.IntN(3) == 0 {
-					line += fmt.Sprintf(", %dus", r.IntN(5))
-				}
-				lines = append(lines, line)
-			}
-			file := filepath.Join(dir, fmt.Sprintf("arrivals%d.csv", s))
-			if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&y, "      file: %s\n", file)
-		case "closed":
-			fmt.Fprintf(&y, "      clients: %d\n      think_time: %s\n", 1+r.IntN(8), pick("0s", "2us"))
-		case "mmpp":
-			fmt.Fprintf(&y, "      rate: %g\n      on_time: 20us\n      off_time: 30us\n", rate)
-		case "on-off":
-			fmt.Fprintf(&y, "      rate: %g\n      on_time: 20us\n      off_time: 30us\n      sources: %d\n", rate,
-				1+r.IntN(20))
-		default:
-			fmt.Fprintf(&y, "      rate: %g\n", rate)
-		}
-		if r.IntN(2) == 0 {
-			fmt.Fprintf(&y, "      tenants: %d\n      zipf: %s\n", 1+r.IntN(12), pick("0", "1"))
-		}
-		if r.IntN(2) == 0 {
-			fmt.Fprintf(&y, "      sessions: %d\n", 1+r.IntN(9))
-		}
-		fmt.Fprintf(&y, "      slo: 10us\n      classes:\n")
-		for c := range 1 + r.IntN(3) {
-			fmt.Fprintf(&y, "        - {name: c%d-%d, share: %d, priority: %d, %s}\n", s, c, 1+r.IntN(5), r.IntN(4),
-				pick("service: deterministic, mean: 2us", "service: deterministic, mean: 5us", "mean: 4us",
-					"service: empirical, service_times: [{time: 1us, weight: 9}, {time: 10us}]"))
-		}
-		if r.IntN(2) == 0 {
-			fmt.Fprintf(&y, "    tenant: t%d\n", s)
-		}
-	}
-	st, err := scenarios.Parse("brute", []byte(y.String()), ".", nil)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, y.String())
-	}
-	return st.Runs[0].Scenario, row
-}
-
-func pick2(r *rand.Rand, a, b int) int {
-	if r.IntN(2) == 0 {
-		return a
-	}
-	return b
-}
-
 // The engine and the slow, obvious one agree on everything that a record holds, in random scenarios.
 func TestEngineIsTheObviousOne(t *testing.T) {
-	n := 2000
+	n := 4000
 	if testing.Short() {
-		n = 200
+		n = 400
 	}
 	seen := map[string]float64{}
 	for i := range n {
-		sc, row := randomScenario(t, rand.New(rand.NewPCG(7, uint64(i))))
-		compareWithBrute(t, sc, row, seen)
+		sc, rows := randomScenario(t, rand.New(rand.NewPCG(7, uint64(i))))
+		compareWithBrute(t, sc, rows, seen)
 		if t.Failed() {
 			t.Fatalf("scenario %d:\n%s", i, sc.YAML())
 		}
 	}
-	for _, what := range strings.Fields("stage rejected instance resubmissions probes held overflow late") {
+	for _, what := range strings.Fields("stage rejected instance link resubmissions probes held overflow late services " +
+		"handed signals in-front lost-in-front deaths") {
 		if seen[what] == 0 {
 			t.Errorf("no scenario has any %s: %v", what, seen)
 		}
 	}
 }
 
-func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, seen map[string]float64) {
+func compareWithBrute(t *testing.T, sc *scenarios.Scenario, rows [2]*policy.Row, seen map[string]float64) {
 	t.Helper()
-	cfg := sc.Dispatcher()
-	cfg.Policy = row
 	engine := func() *Engine {
-		e, err := Hosted(sc, cfg)
+		e, err := Under(sc, rows[0], rows[1])
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, sc.YAML())
 		}
 		return e
 	}
@@ -189,13 +104,13 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 	if c, l := m.Run.Conservation, m.Run.Little; !c.Holds || !l.Holds {
 		t.Errorf("%+v, %+v", c, l)
 	}
-	b := &brute{e: engine(), servers: make([]bruteServer, sc.Instances.Initial), held: map[int32]*bruteJob{}}
+	b := newBrute(engine())
 	b.run()
 	again := results.NewMemory() // rounds
 	for k := range b.windows {
 		w := b.windows[k]
 		w.Ingress = 0
-		per := sc.Instances.Initial
+		per := len(b.servers)
 		if err := again.Window(&w, b.rows[k*per:(k+1)*per]); err != nil {
 			t.Fatal(err)
 		}
@@ -214,10 +129,8 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 
 	want := b.latencies("run", 0, func(*bruteJob) bool { return true })
 	if sc.Measure.Delay == "instances" {
-		for k := range b.servers {
-			want = append(want, b.latencies("instance", k+1, func(j *bruteJob) bool {
-				return j.reached && j.fate != "instance" && int(j.instance) == k
-			})...)
+		for k, s := range b.servers {
+			want = append(want, s.spans.rows("instance", k+1)...)
 		}
 	}
 	r := m.Run.Requests
@@ -251,16 +164,44 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 	}
 	groups("class", r.Classes, func(j *bruteJob) int { return int(j.class) })
 	groups("tenant", r.Tenants, func(j *bruteJob) int { return int(j.tenant) })
+	for i := range b.services {
+		want = append(want, b.services[i].rows("service", i+1)...)
+		g := r.Services[i].RequestGroup
+		g.Offered, g.Replied, g.Dropped, g.Queued, g.Late = 0, 0, 0, 0, 0
+		for _, j := range b.jobs {
+			g.Offered += int64(occurrences(j.wanted, i))
+			g.Replied += int64(occurrences(j.visited, i))
+			if j.lostAt == i {
+				g.Dropped++
+			}
+		}
+		g.Queued = g.Offered - g.Replied - g.Dropped
+		same("service", r.Services[i].RequestGroup, g)
+		seen["services"] += float64(g.Replied)
+	}
 	for i := range want {
 		again.Latency(&want[i], nil)
 	}
 	same("delays", m.Latencies, again.Latencies)
 	same("counts", []int64{r.Placed, r.Resubmissions, r.Probes, r.Answers, r.Replies, r.Held},
-		[]int64{b.placed, b.passes, b.probes, b.answers, b.replies, int64(b.mostHeld)})
-	same("policy", m.Run.Policy, b.e.host.Counts())
+		[]int64{b.seen["placed"], b.seen["passes"], b.seen["probes"], b.seen["answers"], b.seen["replies"],
+			b.seen["held"]})
+	same("policy", m.Run.Policy, b.e.policyOf(0))
+	if d := r.Dispatcher; d != nil {
+		same("dispatcher", []int64{d.Sent, d.Held, d.Resubmissions, d.Returns},
+			[]int64{b.seen["sent"], b.seen["held in front"], b.seen["passes in front"], b.seen["returns"]})
+		for s := range b.e.dispatchers {
+			same("policy of the dispatcher", d.Policies[s], b.e.dispatchers[s].host.Counts())
+		}
+		seen["handed"] += float64(d.Sent) - m.Run.Totals.Processed
+		seen["signals"] += float64(d.Signals)
+		seen["in-front"] += float64(d.Held)
+		seen["lost-in-front"] += float64(d.Overflow)
+	}
+	seen["deaths"] += float64(len(sc.Faults))
 	whole, more := int64(0), int64(0)
-	for k := range b.servers {
-		b.changing(&b.servers[k])
+	for _, s := range b.servers {
+		b.changing(s)
 	}
 	for _, x := range b.histogram {
 		whole += x
@@ -276,4 +217,13 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, row *policy.Row, see
 	seen["probes"] += float64(r.Answers)
 	seen["held"] += float64(r.Held)
 	seen["overflow"] += float64(r.Overflow)
+}
+
+func occurrences(list []int, x int) (n int) {
+	for _, y := range list {
+		if x == y {
+			n++
+		}
+	}
+	return n
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
+	"github.com/smartinco/smartinco/orchestrator/dispatch"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/sim/packet"
@@ -12,32 +13,28 @@ import (
 )
 
 // brute is the slow and obvious engine: every event of every kind in one list, which is searched for the first; queues
-// that are slices; and nothing that is not written out. It shares with the engine the sources, the host of the policy
-// and how a delay is put into a bucket.
+// that are slices; counts that are made by looking at all requests; and nothing that is not written out. It shares with
+// the engine the sources, the hosts of the policies, which services run where, and how a delay is put into a bucket.
 type brute struct {
-	e      *Engine // of which only sources, classes, tenants and host are used
+	e      *Engine
 	now    int64
 	seq    int
 	events []bruteEvent
 
-	servers []bruteServer
-	stage   []*bruteJob
-	busy    *bruteJob
-	freeAt  int64
+	nics    []*bruteNIC
+	servers []*bruteServer
 	held    map[int32]*bruteJob
 	refs    int32
 	number  int64
-	trying  bool
+	trying  map[*dispatch.Host]bool
+	dead    bool // the dispatcher
+	replies map[*dispatch.Host]uint64
 
 	windows   []results.Window
 	rows      []results.Instance
 	jobs      []*bruteJob
-	probes    int64
-	answers   int64
-	replies   int64
-	passes    int64
-	placed    int64
-	mostHeld  int
+	services  []bruteSpans
+	seen      map[string]int64 // counts of the run
 	histogram [occupancies]int64
 }
 
@@ -46,18 +43,45 @@ type bruteEvent struct {
 	class int // order within an instant
 	key   int // order within a class
 	seq   int
+	node  int // what happens at a node that dies does not happen; -1 for elsewhere
 	do    func()
 }
 
 type bruteJob struct {
 	job
-	fate    string // "", replied, stage, rejected, instance
-	when    int64  // that its fate was known at the NIC, or at the instance if it refused
-	reached bool
-	found   int64 // others at its instance
+	times   []int64 // of the services that it visits
+	hop     int
+	fate    string // "", replied, stage, rejected, instance, link
+	when    int64  // that its fate was known at the NIC or at the dispatcher, or at the instance if it refused
+	found   int64  // others at its instance
+	arrived int64  // at the NIC, for this service
+	waited  int64
+	stayed  int64
+	visited []int // services at which it was replied to
+	wanted  []int // and to whose stations it came
+	lostAt  int   // service at which it was lost; -1 for none
+
+	where string // "", front, out, waiting, placed, in, limbo
+	node  int
+	entry *station
+	epoch int
+	left  dispatch.Load
+}
+
+type bruteNIC struct {
+	stage      []*bruteJob
+	busy       *bruteJob
+	freeAt     int64
+	down       bool
+	undetected int
+	known      bool
+	since      int64
+	epoch      int
+	limbo      []*bruteJob
 }
 
 type bruteServer struct {
+	st      *station
 	queue   []*bruteJob // in order of their coming; the one in service included
 	serving *bruteJob
 	changed int64
@@ -67,9 +91,27 @@ type bruteServer struct {
 	done    int64
 	dropped int64
 	stays   []bruteStay
+	spans   bruteSpans
 }
 
 type bruteStay struct{ found, took int64 }
+
+// bruteSpans are delays by kind.
+type bruteSpans [kinds][]int64
+
+func newBrute(e *Engine) *brute {
+	b := &brute{e: e, held: map[int32]*bruteJob{}, trying: map[*dispatch.Host]bool{}, seen: map[string]int64{},
+		replies: map[*dispatch.Host]uint64{}, services: make([]bruteSpans, len(e.sc.Services))}
+	for range e.nodes {
+		b.nics = append(b.nics, &bruteNIC{known: true})
+	}
+	for s := range e.stations {
+		for range e.stations[s].sent {
+			b.servers = append(b.servers, &bruteServer{st: &e.stations[s]})
+		}
+	}
+	return b
+}
 
 // lately is what the instance answers to a probe about its delay, with n requests there.
 func (s *bruteServer) lately(n int) int64 {
@@ -93,24 +135,25 @@ func (s *bruteServer) lately(n int) int64 {
 	return best
 }
 
-func (b *brute) at(t int64, class, key int, do func()) {
-	b.seq++
-	b.events = append(b.events, bruteEvent{t, class, key, b.seq, do})
-}
-
 // later does something after a delay, at once if there is none.
-func (b *brute) later(delay int64, class, key int, do func()) {
+func (b *brute) later(delay int64, class, key, node int, do func()) {
 	if delay == 0 {
 		do()
 		return
 	}
-	b.at(b.now+delay, class, key, do)
+	b.at(b.now+delay, class, key, node, do)
+}
+
+func (b *brute) at(t int64, class, key, node int, do func()) {
+	b.seq++
+	b.events = append(b.events, bruteEvent{t, class, key, b.seq, node, do})
 }
 
 func (b *brute) run() {
 	for i := range b.e.sources {
 		b.await(i)
 	}
+	b.faults()
 	window := min(int64(b.e.sc.Telemetry.Window), b.e.end)
 	began := int64(0)
 	for {
@@ -149,46 +192,72 @@ func (b *brute) await(i int) {
 	s := &b.e.sources[i]
 	b.events = slices.DeleteFunc(b.events, func(e bruteEvent) bool { return e.class == evSource && e.key == i })
 	if s.next < never {
-		b.at(s.next, evSource, i, func() { b.come(i) })
+		b.at(s.next, evSource, i, -1, func() { b.come(i) })
 	}
 }
 
 func (b *brute) come(i int) {
 	s := &b.e.sources[i]
-	j := &bruteJob{job: job{came: b.now, number: flow.ID(b.number), session: uint64(b.number), client: -1}}
+	j := &bruteJob{job: job{came: b.now, number: flow.ID(b.number), session: uint64(b.number), client: -1}, lostAt: -1}
 	b.number++
 	s.draw(b.e, &j.job)
+	j.times = append([]int64{j.service}, b.e.later...)
 	s.advance(b.now)
 	b.await(i)
 	b.jobs = append(b.jobs, j)
+	if len(b.e.dispatchers) > 0 {
+		b.dispatch(j)
+	} else {
+		b.enter(j)
+	}
+}
+
+// service is what a request wants or gets.
+func (b *brute) service(j *bruteJob) int { return b.e.classes[j.class].path[j.hop] }
+
+// station is where it gets it, or nil if that is not on its node.
+func (b *brute) station(j *bruteJob) *station {
+	s := b.e.nodes[j.node].stations[b.service(j)]
+	if s < 0 {
+		return nil
+	}
+	return &b.e.stations[s]
+}
+
+// enter has a request come to the NIC of its node.
+func (b *brute) enter(j *bruteJob) {
+	nic := b.nics[j.node]
+	j.where, j.arrived, j.service = "waiting", b.now, j.times[j.hop]
+	j.wanted = append(j.wanted, b.service(j))
 	switch {
 	case b.e.slot == 0:
 		b.decide(j)
-	case b.busy == nil:
+	case nic.busy == nil:
 		b.serve(j)
-	case len(b.stage) >= b.e.queue:
+	case len(nic.stage) >= b.e.queue:
 		b.lose(j, "stage")
 	default:
-		b.stage = append(b.stage, j)
+		nic.stage = append(nic.stage, j)
 	}
 }
 
 func (b *brute) serve(j *bruteJob) {
-	b.busy = j
-	b.at(max(b.now, b.freeAt)+b.e.slot, evStage, 0, func() {
+	nic := b.nics[j.node]
+	nic.busy = j
+	b.at(max(b.now, nic.freeAt)+b.e.slot, evStage, j.node, j.node, func() {
 		b.decide(j)
-		b.busy = nil
-		if len(b.stage) > 0 {
-			next := b.stage[0]
-			b.stage = b.stage[1:]
+		nic.busy = nil
+		if len(nic.stage) > 0 {
+			next := nic.stage[0]
+			nic.stage = nic.stage[1:]
 			b.serve(next)
 		}
 	})
 }
 
-func (b *brute) work(j *bruteJob) *policy.Work {
+func (b *brute) work(j *bruteJob, host *dispatch.Host) *policy.Work {
 	w := &policy.Work{Flow: j.number, Priority: j.priority, Session: j.session}
-	if b.e.host.Row().Tuple {
+	if host.Row().Tuple {
 		w.Tuple = tuple(j.session)
 	}
 	return w
@@ -197,87 +266,96 @@ func (b *brute) work(j *bruteJob) *policy.Work {
 func (b *brute) time() units.Time { return units.Time(b.now) }
 
 func (b *brute) decide(j *bruteJob) {
-	if b.e.host.Probing() {
-		for _, slot := range slices.Clone(b.e.host.Probes(b.time(), b.work(j))) {
-			id := b.e.host.Instances()[slot]
-			b.probes++
-			b.later(b.e.latency+b.e.link, evProbe, 0, func() {
-				queue := int32(len(b.servers[id-1].queue))
-				delay := b.servers[id-1].lately(int(queue))
+	st := b.station(j)
+	host := st.host
+	if host.Probing() {
+		for _, slot := range slices.Clone(host.Probes(b.time(), b.work(j, host))) {
+			id := host.Instances()[slot]
+			b.seen["probes"]++
+			b.later(b.e.latency+b.e.link, evProbe, 0, int(st.node), func() {
+				server := b.servers[int(st.first)+int(id)-1]
+				queue := int32(len(server.queue))
+				delay := server.lately(int(queue))
 				inside := b.e.latency+b.e.link == 0 // then the policy is about to be asked, which comes first
-				b.later(b.e.link, evAnswer, 0, func() {
-					b.answers++
-					b.e.host.Probed(b.time(), id, queue, units.Time(delay).Seconds())
+				b.later(b.e.link, evAnswer, 0, int(st.node), func() {
+					b.seen["answers"]++
+					host.Probed(b.time(), id, queue, units.Time(delay).Seconds())
 					if !inside {
-						b.retry()
+						b.retry(st)
 					}
 				})
 			})
 		}
-		b.retry()
+		b.retry(st)
 	}
-	w := b.work(j)
-	a := b.e.host.Dispatch(b.time(), w)
+	w := b.work(j, host)
+	a := host.Dispatch(b.time(), w)
 	if a.Verdict != policy.Hold {
-		b.carry(j, a)
+		b.carry(j, st, a)
 		return
 	}
 	b.refs++
-	if !b.e.host.Hold(b.time(), w, b.refs) {
+	if !host.Hold(b.time(), w, b.refs) {
 		b.lose(j, "rejected")
 	} else {
 		b.held[b.refs] = j
 	}
-	b.mostHeld = max(b.mostHeld, len(b.held))
+	b.seen["held"] = max(b.seen["held"], int64(host.Held()))
 }
 
-func (b *brute) retry() {
-	if b.trying {
+func (b *brute) retry(st *station) {
+	b.next(st.host, func(j *bruteJob, a policy.Answer) { b.carry(j, st, a) })
+}
+
+// next goes on with what a host holds and can let go.
+func (b *brute) next(host *dispatch.Host, do func(*bruteJob, policy.Answer)) {
+	if b.trying[host] {
 		return
 	}
-	b.trying = true
+	b.trying[host] = true
 	for {
-		ref, _, a, ok := b.e.host.Next(b.time())
+		ref, _, a, ok := host.Next(b.time())
 		if !ok {
 			break
 		}
 		j := b.held[ref]
 		delete(b.held, ref)
-		b.carry(j, a)
+		do(j, a)
 	}
-	b.trying = false
+	b.trying[host] = false
 }
 
-func (b *brute) carry(j *bruteJob, a policy.Answer) {
+func (b *brute) carry(j *bruteJob, st *station, a policy.Answer) {
 	if a.Verdict == policy.Drop {
 		b.lose(j, "rejected")
 		return
 	}
 	passes := int64(a.Passes)
-	b.placed++
-	b.passes += passes
+	b.seen["placed"]++
+	b.seen["passes"] += passes
 	if passes > 0 {
-		b.freeAt = max(b.freeAt, b.now) + passes*b.e.slot
+		nic := b.nics[j.node]
+		nic.freeAt = max(nic.freeAt, b.now) + passes*b.e.slot
 	}
-	j.instance = uint16(b.e.host.Instances()[a.Slot] - 1)
-	b.later(b.e.latency+passes*b.e.pass+b.e.link, evArrive, int(passes), func() { b.reach(j) })
+	j.where = "placed"
+	j.instance = uint16(int(st.first) + int(st.host.Instances()[a.Slot]) - 1)
+	b.later(b.e.latency+passes*b.e.pass+b.e.link, evArrive, int(passes), j.node, func() { b.reach(j) })
 }
 
 func (b *brute) reach(j *bruteJob) {
-	s := &b.servers[j.instance]
-	j.reached = true
+	s := b.servers[j.instance]
 	s.offered++
-	if len(s.queue) >= int(b.e.room) {
+	if len(s.queue) >= b.e.sc.Chain()[s.st.service].Buffer {
 		s.dropped++
-		j.fate, j.when = "instance", b.now
+		b.lost(j, "instance")
 		left := int32(len(s.queue))
-		b.later(b.e.link, evReply, 0, func() { b.reply(j, left) })
+		b.later(b.e.link, evReply, 0, j.node, func() { b.reply(j, left) })
 		return
 	}
 	b.changing(s)
 	j.at, j.found = b.now, int64(len(s.queue))
 	s.queue = append(s.queue, j)
-	b.begin(int(j.instance))
+	b.begin(s)
 }
 
 func (b *brute) changing(s *bruteServer) {
@@ -286,13 +364,12 @@ func (b *brute) changing(s *bruteServer) {
 }
 
 // begin begins a service if the instance is idle.
-func (b *brute) begin(k int) {
-	s := &b.servers[k]
+func (b *brute) begin(s *bruteServer) {
 	if s.serving != nil || len(s.queue) == 0 {
 		return
 	}
 	j := s.queue[0]
-	if b.e.sc.VNF.Queue == "priority" {
+	if b.e.sc.Chain()[s.st.service].Queue == "priority" {
 		for _, other := range s.queue {
 			if other.priority > j.priority {
 				j = other
@@ -300,38 +377,70 @@ func (b *brute) begin(k int) {
 		}
 	}
 	s.serving, s.started = j, b.now
-	b.at(b.now+j.service, evService, k, func() {
+	b.at(b.now+j.service, evService, int(j.instance), j.node, func() {
 		b.changing(s)
 		s.queue = slices.DeleteFunc(s.queue, func(o *bruteJob) bool { return o == j })
 		s.serving = nil
 		s.done++
 		s.stays = append(s.stays, bruteStay{j.found, b.now - j.at})
 		s.busy += b.now - s.started
-		j.ended = b.now
+		stay := b.now - j.at
+		s.spans[wait] = append(s.spans[wait], stay-j.service)
+		s.spans[sojourn] = append(s.spans[sojourn], stay)
 		left := int32(len(s.queue))
-		b.begin(k)
-		b.later(b.e.link, evReply, 0, func() {
-			j.fate, j.when = "replied", b.now
+		b.begin(s)
+		b.later(b.e.link, evReply, 0, j.node, func() {
+			j.waited += stay - j.service
+			j.stayed += stay
+			s.spans[endToEnd] = append(s.spans[endToEnd], b.now-j.arrived)
+			if len(b.services) > 0 {
+				of := &b.services[b.service(j)]
+				of[wait] = append(of[wait], stay-j.service)
+				of[sojourn] = append(of[sojourn], stay)
+				of[endToEnd] = append(of[endToEnd], b.now-j.arrived)
+			}
 			b.reply(j, left)
 		})
 	})
 }
 
+// reply has a reply or a refusal reach the NIC.
 func (b *brute) reply(j *bruteJob, left int32) {
-	b.replies++
-	w := b.work(j)
-	w.At = flow.Instance(j.instance) + 1
-	b.e.host.Ended(b.time(), w, left)
-	b.client(j)
-	b.retry()
+	b.seen["replies"]++
+	st := b.station(j)
+	w := b.work(j, st.host)
+	w.At = st.local(j.instance)
+	st.host.Ended(b.time(), w, left)
+	if j.fate == "" {
+		j.visited = append(j.visited, b.service(j))
+		if j.hop++; j.hop < len(b.e.classes[j.class].path) && b.station(j) != nil {
+			b.enter(j)
+			b.retry(st)
+			return
+		}
+	}
+	b.leave(j)
+	b.retry(st)
+}
+
+// lost says what became of a request that is in the system no more.
+func (b *brute) lost(j *bruteJob, fate string) {
+	j.fate, j.when = fate, b.now
+	if j.where == "waiting" || j.where == "placed" {
+		j.lostAt = b.service(j)
+	}
 }
 
 func (b *brute) lose(j *bruteJob, fate string) {
-	j.fate, j.when = fate, b.now
-	b.client(j)
+	b.lost(j, fate)
+	b.leave(j)
 }
 
-func (b *brute) client(j *bruteJob) {
+// end has whoever sent a request hear of its end.
+func (b *brute) end(j *bruteJob) {
+	if j.where = ""; j.fate == "" {
+		j.fate, j.when = "replied", b.now
+	}
 	if j.client < 0 {
 		return
 	}
@@ -359,24 +468,27 @@ func (b *brute) window(began int64) {
 	fate := func(names ...string) func(*bruteJob) bool {
 		return func(j *bruteJob) bool { return slices.Contains(names, j.fate) && j.when >= began }
 	}
-	w := results.Window{T: b.time().Seconds(), Instances: int32(len(b.servers)),
+	w := results.Window{T: b.time().Seconds(),
 		Offered:         rate(func(j *bruteJob) bool { return j.came >= began }),
 		Processed:       rate(fate("replied")),
-		Dropped:         rate(fate("stage", "rejected", "instance")),
+		Dropped:         rate(fate("stage", "rejected", "instance", "link")),
 		DroppedSlowPath: rate(fate("stage")), DroppedRejected: rate(fate("rejected")),
-		DroppedInstance: rate(fate("instance")),
-		Queued:          float64(count(func(j *bruteJob) bool { return j.fate == "" }))}
-	for k := range b.servers {
-		s := &b.servers[k]
+		DroppedInstance: rate(fate("instance")), DroppedLink: rate(fate("link")),
+		Queued: float64(count(func(j *bruteJob) bool { return j.fate == "" }))}
+	for k, s := range b.servers {
 		busy := s.busy
 		if s.serving != nil {
 			busy += b.now - s.started
 			s.started, s.busy = b.now, 0
 		}
 		row := results.Instance{T: w.T, Instance: int32(k + 1), State: results.StateReady,
-			Flows:   b.e.host.Placed(flow.Instance(k + 1)),
+			Flows:   s.st.host.Placed(s.st.local(uint16(k))),
 			Offered: float64(s.offered) / span, Processed: float64(s.done) / span, Dropped: float64(s.dropped) / span,
 			Queue: float64(len(s.queue)), Utilization: float64(busy) / float64(b.now-began)}
+		if w.Instances++; b.nics[s.st.node].down {
+			row.State = results.StateFailed
+			w.Instances--
+		}
 		if s.offered, s.done, s.dropped, s.busy = 0, 0, 0, 0; row.Flows > 0 {
 			w.Used++
 		}
@@ -384,29 +496,42 @@ func (b *brute) window(began int64) {
 		b.rows = append(b.rows, row)
 	}
 	b.windows = append(b.windows, w)
-	b.e.host.Measured(units.Time(began), b.time(), make([]float64, len(b.servers)), make([]float64, len(b.servers)))
+	for s := range b.e.stations {
+		none := make([]float64, len(b.servers))
+		b.e.stations[s].host.Measured(units.Time(began), b.time(), none, none)
+	}
+	for s := range b.e.dispatchers {
+		none := make([]float64, len(b.nics))
+		b.e.dispatchers[s].host.Measured(units.Time(began), b.time(), none, none)
+	}
 	if b.now < b.e.end {
-		b.retry()
+		b.retryFronts()
+		for s := range b.e.stations {
+			b.retry(&b.e.stations[s])
+		}
 	}
 }
 
 // latencies are the delays of the requests that were replied to and that a scope has.
 func (b *brute) latencies(scope string, number int, has func(*bruteJob) bool) (all []results.Latency) {
-	var spans [kinds]packet.Spans
+	var spans bruteSpans
 	for _, j := range b.jobs {
-		if !has(j) {
-			continue
-		}
-		if j.fate == "replied" {
-			spans[endToEnd].Add(j.when - j.came)
-		}
-		if j.fate == "replied" || scope == "instance" && j.ended > 0 {
-			spans[wait].Add(j.ended - j.at - j.service)
-			spans[sojourn].Add(j.ended - j.at)
+		if has(j) && j.fate == "replied" {
+			spans[endToEnd] = append(spans[endToEnd], j.when-j.came)
+			spans[wait] = append(spans[wait], j.waited)
+			spans[sojourn] = append(spans[sojourn], j.stayed)
 		}
 	}
-	for k := range spans {
-		if row, _, ok := spans[k].Row(scope, number, kindNames[k]); ok {
+	return spans.rows(scope, number)
+}
+
+func (s *bruteSpans) rows(scope string, number int) (all []results.Latency) {
+	for k := range s {
+		var spans packet.Spans
+		for _, span := range s[k] {
+			spans.Add(span)
+		}
+		if row, _, ok := spans.Row(scope, number, kindNames[k]); ok {
 			all = append(all, row)
 		}
 	}

@@ -1,7 +1,7 @@
 package request
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/dispatch"
@@ -32,53 +32,14 @@ type job struct {
 	refused  bool // by its instance, which was full
 }
 
+// noJob is the job that an instance begins when it has no other: it outlasts the run. So whether one has another, which
+// nothing foretells, is no branch.
+const noJob = 0
+
 // list is jobs in order.
 type list struct{ head, tail int32 }
 
 var empty = list{-1, -1}
-
-// instance is a server with its queue.
-type instance struct {
-	n       int32 // jobs in system
-	serving int32 // job; -1 if idle
-	urgent  uint64
-	queues  []list // by priority; one with vnf.queue: fifo. Bit p of urgent says that queue p holds any
-
-	last  int64       // when n changed last
-	area  packet.Wide // integral of n
-	stays packet.Wide // times of those that have gone
-
-	offered, done, dropped int64 // in this window
-	busy                   int64 // time in this window, of services that have ended
-	came                   int64 // accepted, in all
-
-	lately []int64 // for probes: see latency
-}
-
-// latency is what an instance answers to a probe about its delay: the moving average of the sojourns of requests that
-// found as many others there as it has now or, of those numbers with any, the nearest, the lower of two. A new sojourn
-// has a weight of 1/8. It is 0 while there is none.
-func latency(lately []int64, n int32) int64 {
-	at := int(min(n, occupancies-1))
-	for d := range occupancies {
-		if k := at - d; k >= 0 && lately[k] > 0 {
-			return lately[k]
-		}
-		if k := at + d; k < occupancies && lately[k] > 0 {
-			return lately[k]
-		}
-	}
-	return 0
-}
-
-// observe takes the sojourn of a request that found n others.
-func observe(lately []int64, n int32, stay int64) {
-	x := &lately[min(n, occupancies-1)]
-	if *x == 0 {
-		*x = stay
-	}
-	*x += (stay - *x) / 8
-}
 
 // The delays of a request that was replied to.
 const (
@@ -126,59 +87,49 @@ func (g *group) settle() (all [kinds]packet.Spans) {
 	return all
 }
 
-// probe is a question to an instance, or its answer.
-type probe struct {
-	at       int64
-	instance int32
-	queue    int32
-	delay    float64
+// station is the instances of a service on a node, and the policy that chooses one of them.
+type station struct {
+	host    *dispatch.Host
+	node    int32
+	service int32
+	first   int32 // of its instances, whose numbers follow each other
+	has     int32 // requests of a rack or a chain that came to the NIC for it, and that it has not replied to
+	levels  int
+
+	told, tupled, owned, probing bool // of its policy
+	retrying                     bool
+	sent, back                   []float64
 }
 
-// probes are probes in order.
-type probes struct {
-	all   []probe
-	first int
+// node is a NIC: a stage that dispatches to its stations.
+type node struct {
+	stage    list
+	staged   int
+	deciding int32   // job; -1 if the stage is idle
+	freeAt   int64   // when the stage has done the further passes that it was asked for
+	stations []int32 // by service; -1 where that does not run here
+
+	member
 }
-
-func (p *probes) empty() bool  { return p.first == len(p.all) }
-func (p *probes) head() *probe { return &p.all[p.first] }
-
-func (p *probes) push(x probe) {
-	if p.first > 0 && len(p.all) == cap(p.all) && p.first >= len(p.all)/2 {
-		p.all, p.first = p.all[:copy(p.all, p.all[p.first:])], 0
-	}
-	p.all = append(p.all, x)
-}
-
-func (p *probes) pop() { p.first++ }
 
 // Engine is a run of requests. Use New; it is not safe for concurrent use.
 type Engine struct {
-	sc   *scenarios.Scenario
-	host *dispatch.Host
-	now  int64
-	end  int64
+	sc       *scenarios.Scenario
+	now      int64
+	end      int64
+	patience int // events until the next look at the context
 
-	// The ends of services: leaf i of leaves is that of instance i, a node the lesser of the two below it. An end is
-	// the time and, in the lowest shift bits, the instance. One beyond the run's end is never.
-	tree   []int64
-	leaves int
-	shift  int
-	which  int64 // the lowest shift bits
-
+	services  tournament // the ends of the instances' services
+	stages    tournament // the ends of the stages' work
 	dueSource int64
 	due       [events]int64 // the next of other kinds than services and sources
 	dueOther  int64         // no later than any of due
 
-	jobs    []job
-	free    int32
-	count   int64 // requests so far
-	inside  int64 // in the system
-	work    policy.Work
-	told    bool
-	tupled  bool
-	owned   bool
-	probing bool
+	jobs   []job
+	free   int32
+	count  int64 // requests so far
+	inside int64 // in the system
+	work   policy.Work
 
 	sources   []source
 	coming    *source // whose request is next, while dueSource is not never
@@ -188,32 +139,26 @@ type Engine struct {
 	byTenant  []group // empty where there is one tenant
 	instances []instance
 	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
-	room      int32
-	levels    int
+	stations  []station             // node by node
+	nodes     []node
+	network   // empty where there is one NIC without services
 
-	slot     int64 // of the stage, a pass; 0 for no limit
-	latency  int64
-	pass     int64
-	link     int64
-	queue    int // room of the stage's queue
-	stage    list
-	staged   int
-	deciding int32 // job; -1 if the stage is idle
-	freeAt   int64 // when the stage has done the further passes that it was asked for
+	slot    int64 // of a stage, a pass; 0 for no limit
+	latency int64
+	pass    int64
+	link    int64
+	queue   int // room of a stage's queue
 
-	flights  []list // on the way to instances, by the number of further passes
-	replies  list
-	asked    probes // on the way to instances
-	answers  probes // on the way back
-	retrying bool
+	flights []list // on the way to instances, by the number of further passes
+	replies list
+	asked   probes // on the way to instances
+	answers probes // on the way back
 
 	occupied [occupancies]uint64 // ps of all instances, by how many jobs they had; the last for more
 	tally    tally
 	began    int64 // the window
 	win      results.Window
 	rows     []results.Instance
-	sent     []float64
-	back     []float64
 }
 
 // occupancies is how many numbers of jobs at an instance are told apart.
@@ -221,27 +166,54 @@ const occupancies = 64
 
 // tally is what happened, in all and in this window.
 type tally struct {
-	offered, replied, stage, rejected, instance int64
-	win                                         struct{ offered, sent, replied, stage, rejected, instance int64 }
-	placed, passes, probes, answers, replies    uint64
-	mostHeld                                    int
+	counts
+	sent                                     int64 // to instances, in this window
+	win                                      counts
+	placed, passes, probes, answers, replies uint64
+	mostHeld                                 int
+}
+
+// counts are requests: those that came, those that were replied to, and those that were lost, by cause.
+type counts struct {
+	offered, replied int64
+	lost             [causes]int64
+}
+
+// cause says by what a request was lost.
+type cause uint8
+
+const (
+	byStage     cause = iota // a NIC's stage, whose queue was full
+	byRejection              // a policy, or where as many were held as may be
+	byInstance               // an instance that was full, or died
+	byLink                   // on the way to a node that is dead, or at a dispatcher that is
+	causes
+)
+
+func (c *counts) add(d *counts) {
+	c.offered += d.offered
+	c.replied += d.replied
+	for k, n := range d.lost {
+		c.lost[k] += n
+	}
+}
+
+func (c *counts) dropped() (n int64) {
+	for _, lost := range c.lost {
+		n += lost
+	}
+	return n
 }
 
 // New makes a run of a scenario, or says why that cannot be. It reads the files that the scenario names.
-func New(sc *scenarios.Scenario) (*Engine, error) { return Hosted(sc, sc.Dispatcher()) }
+func New(sc *scenarios.Scenario) (*Engine, error) { return Under(sc, nil, nil) }
 
-// Hosted is New under a host that need not be the scenario's.
-func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
-	host, err := dispatch.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	n := sc.Instances.Initial
-	e := &Engine{sc: sc, host: host, end: int64(sc.Duration), free: -1, leaves: 1, room: int32(sc.VNF.Buffer),
-		levels: 1, deciding: -1, stage: empty, replies: empty,
+// Under is New under policies that need not be in the table: of each station, and of a rack's dispatcher; nil for those
+// of the scenario.
+func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
+	e := &Engine{sc: sc, end: int64(sc.Duration), free: -1, replies: empty,
 		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
-		queue: sc.NIC.DispatchQueue, probing: host.Probing(), told: host.Told(),
-		tupled: host.Row().Tuple, owned: host.Row().Tenant, sent: make([]float64, n), back: make([]float64, n)}
+		queue: sc.NIC.DispatchQueue}
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
@@ -251,67 +223,98 @@ func Hosted(sc *scenarios.Scenario, cfg dispatch.Config) (*Engine, error) {
 	if err := e.load(); err != nil {
 		return nil, err
 	}
-	for e.leaves < n {
-		e.leaves *= 2
-		e.shift++
+	e.jobs = []job{noJob: {service: e.end, next: -1}}
+	if err := e.build(station); err != nil {
+		return nil, err
 	}
-	e.which = 1<<e.shift - 1
-	if e.end > never>>e.shift {
-		return nil, fmt.Errorf("duration: %v with %d instances, want at most %v", sc.Duration, n,
-			units.Time(never>>e.shift))
+	if err := e.connect(rack); err != nil {
+		return nil, err
 	}
-	e.tree = make([]int64, 2*e.leaves)
-	for i := range e.tree {
-		e.tree[i] = never
+	var err error
+	if e.services, err = newTournament(len(e.instances), e.end); err != nil {
+		return nil, err
 	}
-	if sc.VNF.Queue == "priority" {
-		for i := range e.classes {
-			e.levels = max(e.levels, int(e.classes[i].priority)+1)
-		}
-	}
-	queues := make([]list, n*e.levels)
-	for i := range queues {
-		queues[i] = empty
-	}
-	e.instances = make([]instance, n)
-	for i := range e.instances {
-		e.instances[i] = instance{serving: -1, queues: queues[i*e.levels : (i+1)*e.levels : (i+1)*e.levels]}
+	if e.stages, err = newTournament(len(e.nodes), e.end); err != nil {
+		return nil, err
 	}
 	if sc.Measure.Delay != "none" {
-		e.spans = make([][kinds]packet.Spans, n)
-	}
-	if e.probing {
-		lately := make([]int64, n*occupancies)
-		for i := range e.instances {
-			e.instances[i].lately = lately[i*occupancies : (i+1)*occupancies]
-		}
-	}
-	for i := range n {
-		host.Joined(0, flow.Instance(i+1))
+		e.spans = make([][kinds]packet.Spans, len(e.instances))
 	}
 	e.due[evWindow] = min(int64(sc.Telemetry.Window), e.end)
 	return e, nil
 }
 
-// set says when the service of an instance ends.
-func (e *Engine) set(i int, t int64) {
-	tree := e.tree
-	p := e.leaves + i
-	key := never
-	if t < e.end {
-		key = t<<(e.shift&63) | int64(i)
+// build makes the nodes with their stations and instances.
+func (e *Engine) build(row *policy.Row) error {
+	chain := e.sc.Chain()
+	e.nodes = make([]node, e.sc.NodeCount())
+	for n := range e.nodes {
+		e.nodes[n] = node{stage: empty, deciding: -1, stations: make([]int32, len(chain))}
+		for s := range chain {
+			e.nodes[n].stations[s] = -1
+			if !slices.Contains(chain[s].Nodes, n+1) {
+				continue
+			}
+			cfg := e.sc.StationDispatcher(s, n+1)
+			cfg.Policy = row
+			host, err := dispatch.New(cfg)
+			if err != nil {
+				return err
+			}
+			e.nodes[n].stations[s] = int32(len(e.stations))
+			e.stations = append(e.stations, station{host: host, node: int32(n), service: int32(s),
+				levels: e.levelsOf(chain[s].Queue), told: host.Told(), tupled: host.Row().Tuple,
+				owned: host.Row().Tenant, probing: host.Probing()})
+			e.equip(&e.stations[len(e.stations)-1], chain[s].Instances, int32(chain[s].Buffer))
+		}
 	}
-	tree[p] = key
-	for p > 1 { // to the top in any case: where a node stays as it is cannot be foreseen, and a guess costs more
-		key = min(key, tree[p^1])
-		p >>= 1
-		tree[p] = key
+	for i := range e.stations {
+		e.join(&e.stations[i])
+	}
+	return nil
+}
+
+// levelsOf is how many queues an instance has.
+func (e *Engine) levelsOf(queue string) int {
+	levels := 1
+	if queue == "priority" {
+		for i := range e.classes {
+			levels = max(levels, int(e.classes[i].priority)+1)
+		}
+	}
+	return levels
+}
+
+// equip gives a station its instances.
+func (e *Engine) equip(st *station, n int, room int32) {
+	st.first = int32(len(e.instances))
+	st.sent, st.back = make([]float64, n), make([]float64, n)
+	queues := make([]list, n*st.levels)
+	for i := range queues {
+		queues[i] = empty
+	}
+	var lately []int64
+	if st.probing {
+		lately = make([]int64, n*occupancies)
+	}
+	for i := range n {
+		in := instance{serving: -1, station: int32(len(e.stations) - 1), room: room,
+			queues: queues[i*st.levels : (i+1)*st.levels : (i+1)*st.levels]}
+		if st.probing {
+			in.lately = lately[i*occupancies : (i+1)*occupancies]
+		}
+		e.instances = append(e.instances, in)
 	}
 }
 
-// first is when the next service ends, and at which instance; of several at once, at the lowest. It is not before the
-// run's end if none does.
-func (e *Engine) first() (t int64, i int) {
-	key := e.tree[1]
-	return key >> (e.shift & 63), int(key & e.which)
+// join has the instances of a station take requests.
+func (e *Engine) join(st *station) {
+	for i := range st.sent {
+		st.host.Joined(e.time(), flow.Instance(i+1))
+	}
+}
+
+// local is the number of an instance at its station.
+func (st *station) local(instance uint16) flow.Instance {
+	return flow.Instance(int32(instance) - st.first + 1)
 }

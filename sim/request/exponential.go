@@ -17,24 +17,36 @@ const (
 	places    = 1 << 53                  // in which a layer is divided
 )
 
-// layer reaches from 0 to its width, and from low to high. All of the first inside of its places are under the density.
+// layer reaches from 0 to its width. All of the first inside of its places are under the density.
 type layer struct {
-	inside    int64
-	place     float64 // width of one
-	low, high float64
+	inside int64
+	place  float64 // width of one
 }
 
-var ziggurat = func() (z [layers]layer) {
+// edge is the part of a layer that the density crosses, from near to far and from low to high. There the density, which
+// is convex, lies below its chord and above its tangent at middle.
+type edge struct {
+	low, high   float64
+	near, slope float64 // of the chord
+	middle, at  float64 // where the tangent touches, and the density there: minus its slope
+}
+
+// doubt is more than rounding puts chord, tangent and density off.
+const doubt = 1e-12
+
+var ziggurat, edges = func() (z [layers]layer, edges [layers]edge) {
 	var width [layers + 1]float64 // the last is 0
 	width[0], width[1] = layerArea/numeric.Exp(-tail), tail
 	for i := 2; i < layers; i++ {
 		width[i] = -numeric.Log(numeric.Exp(-width[i-1]) + layerArea/width[i-1])
 	}
 	for i := range z {
-		z[i] = layer{inside: int64(width[i+1] / width[i] * places), place: width[i] / places,
-			low: numeric.Exp(-width[i]), high: numeric.Exp(-width[i+1])}
+		far, near := width[i], width[i+1]
+		low, high, middle := numeric.Exp(-far), numeric.Exp(-near), (near+far)/2
+		z[i] = layer{inside: int64(near / far * places), place: far / places}
+		edges[i] = edge{low, high, near, (low - high) / (far - near), middle, numeric.Exp(-middle)}
 	}
-	return z
+	return z, edges
 }()
 
 // exponential draws from the exponential distribution of mean 1. The lowest 8 bits of a word say the layer, the highest
@@ -45,16 +57,18 @@ func exponential(r *rand.PCG) float64 {
 	if at < z.inside {
 		return float64(float64(at) * z.place)
 	}
-	return atEdge(r, z, at)
+	return atEdge(r, word%layers, float64(float64(at)*z.place))
 }
 
 // atEdge goes on with a draw that the inside of its layer does not decide.
-func atEdge(r *rand.PCG, z *layer, at int64) float64 {
-	if z == &ziggurat[0] {
+func atEdge(r *rand.PCG, layer uint64, x float64) float64 {
+	if layer == 0 {
 		return tail + exponential(r) // the distribution has no memory
 	}
-	x := float64(float64(at) * z.place)
-	if y := float64(r.Uint64()>>11) / places; z.low+float64(y*(z.high-z.low)) < numeric.Exp(-x) {
+	e := &edges[layer]
+	y := e.low + float64(float64(r.Uint64()>>11)/places*(e.high-e.low))
+	chord, tangent := e.high+float64((x-e.near)*e.slope), e.at+float64((e.middle-x)*e.at)
+	if y < tangent-doubt || y < chord+doubt && y < numeric.Exp(-x) {
 		return x
 	}
 	return exponential(r)

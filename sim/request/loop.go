@@ -2,7 +2,6 @@ package request
 
 import (
 	"context"
-	"math/bits"
 	"net/netip"
 
 	"github.com/smartinco/smartinco/flow"
@@ -17,50 +16,58 @@ const stopEvery = 1 << 14
 // The kinds of events, in their order within an instant.
 const (
 	evWindow = iota
+	evFault
 	evService
 	evArrive
 	evProbe
 	evReply
 	evAnswer
+	evReturn
+	evEnter
 	evStage
 	evSource
 	events
 )
 
-// run goes on until the end, or the context's. Services that end and requests that come are most of what happens, so
-// they are told from the others by two comparisons.
-func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
-	for look := stopEvery; ; look-- {
-		if look == 0 {
-			look = stopEvery
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		ends, first := e.first()
+// usual goes on with services that end and requests that come, which are most of what happens, until something else is
+// due or it is time to look at the context.
+func (e *Engine) usual() {
+	for ; e.patience > 0; e.patience-- {
+		ends, first := e.services.first()
 		switch {
 		case ends <= e.dueSource && ends < e.dueOther:
 			e.now = ends
 			e.finish(first)
-			continue
 		case e.dueSource < ends && e.dueSource < e.dueOther:
 			e.now = e.dueSource
 			e.come()
-			continue
+		default:
+			return
 		}
-		kind := evWindow
-		for k, t := range &e.due {
-			if t < e.due[kind] {
-				kind = k
+	}
+}
+
+// run goes on until the end, or the context's.
+func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(now, end units.Time)) error {
+	for {
+		if e.usual(); e.patience == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-		}
-		e.dueOther = e.due[kind]
-		if min(ends, e.dueSource) < e.dueOther {
+			e.patience = stopEvery
 			continue
 		}
-		e.now = e.dueOther
-		switch {
-		case kind == evWindow:
+		e.patience--
+		ends, first := e.services.first()
+		due := &e.due
+		t := min(due[evWindow], due[evFault], due[evArrive], due[evProbe], due[evReply], due[evAnswer], due[evReturn],
+			due[evEnter], due[evStage])
+		if e.dueOther = t; min(ends, e.dueSource) < t {
+			continue
+		}
+		e.now = t
+		switch t {
+		case due[evWindow]:
 			if err := e.window(rec); err != nil {
 				return err
 			}
@@ -74,18 +81,28 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 				return err
 			}
 			e.due[evWindow] = min(e.now+int64(e.sc.Telemetry.Window), e.end)
-			e.retry()
-		case ends == e.now:
+			e.retryAll()
+		case due[evFault]:
+			e.fault()
+		case ends:
 			e.finish(first)
-		default:
-			others[kind](e)
+		case due[evArrive]:
+			e.arrive()
+		case due[evProbe]:
+			e.probed()
+		case due[evReply]:
+			e.returned()
+		case due[evAnswer]:
+			e.answered()
+		case due[evReturn]:
+			e.comeBack()
+		case due[evEnter]:
+			e.entering()
+		case due[evStage]:
+			e.staging()
 		}
 	}
 }
-
-// others are what happens beside services that end, requests that come, and windows.
-var others = [events]func(*Engine){evArrive: (*Engine).arrive, evProbe: (*Engine).probed, evReply: (*Engine).returned,
-	evAnswer: (*Engine).answered, evStage: (*Engine).staging}
 
 // await says when the next event of another kind is due.
 func (e *Engine) await(kind int, t int64) {
@@ -124,7 +141,7 @@ func (e *Engine) release(i int32, j *job) {
 	e.free = i
 }
 
-// come has the next request of the sources come to the NIC.
+// come has the next request of the sources come.
 func (e *Engine) come() {
 	s := e.coming
 	i := e.take()
@@ -144,18 +161,43 @@ func (e *Engine) come() {
 		e.byTenant[j.tenant].offered++
 	}
 	switch {
+	case e.trips != nil:
+		e.start(i, j)
 	case e.slot == 0:
-		e.decide(i, j)
-	case e.deciding < 0:
-		e.deciding = i
-		e.await(evStage, max(e.now, e.freeAt)+e.slot)
-	case e.staged >= e.queue:
-		e.tally.win.stage++
-		e.lose(i, j)
+		e.decide(i, j, &e.stations[0])
 	default:
-		e.stage.push(e.jobs, i)
-		e.staged++
+		e.enter(i, j, &e.stations[0])
 	}
+}
+
+// enter has a request reach the stage of a NIC, for one of its stations.
+func (e *Engine) enter(i int32, j *job, st *station) {
+	n := &e.nodes[st.node]
+	switch {
+	case e.slot == 0:
+		e.decide(i, j, st)
+	case n.deciding < 0:
+		e.stageTakes(i, int(st.node))
+	case n.staged >= e.queue:
+		e.lose(i, j, st, byStage)
+	default:
+		n.stage.push(e.jobs, i)
+		n.staged++
+	}
+}
+
+// stageTakes has the stage of a node work on a request.
+func (e *Engine) stageTakes(i int32, node int) {
+	n := &e.nodes[node]
+	n.deciding = i
+	e.stages.set(node, max(e.now, n.freeAt)+e.slot)
+	e.nextStage()
+}
+
+// nextStage says when the next stage is done.
+func (e *Engine) nextStage() {
+	t, _ := e.stages.first()
+	e.await(evStage, t)
 }
 
 // soonest says when the next request of any source comes, and of which. Of several at once, the first comes first.
@@ -168,26 +210,39 @@ func (e *Engine) soonest() {
 	}
 }
 
-// staging decides on the request that the stage has, and takes the next.
+// staging decides on the request that a stage has, and takes the next.
 func (e *Engine) staging() {
-	i := e.deciding
-	e.decide(i, &e.jobs[i])
-	e.deciding, e.due[evStage] = -1, never
-	if e.staged > 0 {
-		e.deciding = e.stage.pop(e.jobs)
-		e.staged--
-		e.await(evStage, max(e.now, e.freeAt)+e.slot)
+	_, node := e.stages.first()
+	n := &e.nodes[node]
+	i := n.deciding
+	j := &e.jobs[i]
+	e.decide(i, j, e.stationOf(i, j))
+	n.deciding = -1
+	if n.staged > 0 {
+		n.staged--
+		e.stageTakes(n.stage.pop(e.jobs), node)
+		return
 	}
+	e.stages.set(node, never)
+	e.nextStage()
 }
 
-// workOf is a job as the policy sees it, until the next call.
-func (e *Engine) workOf(j *job) *policy.Work {
+// stationOf is where a request is that is at a NIC.
+func (e *Engine) stationOf(i int32, j *job) *station {
+	if e.trips == nil {
+		return &e.stations[0]
+	}
+	return e.stationAt(i, j)
+}
+
+// workOf is a job as a policy sees it that sees tenants and five-tuples or not, until the next call.
+func (e *Engine) workOf(j *job, tenant, tupled bool) *policy.Work {
 	w := &e.work
 	w.Flow, w.Priority, w.Session = j.number, j.priority, j.session
-	if e.owned {
+	if tenant {
 		w.Tenant = e.tenants[j.tenant]
 	}
-	if e.tupled {
+	if tupled {
 		w.Tuple = tuple(j.session)
 	}
 	return w
@@ -203,45 +258,47 @@ func tuple(session uint64) flow.FiveTuple {
 
 func (e *Engine) time() units.Time { return units.Time(e.now) }
 
-// decide asks the policy where a request goes.
-func (e *Engine) decide(i int32, j *job) {
-	if e.probing {
-		for _, slot := range e.host.Probes(e.time(), e.workOf(j)) {
+// decide asks the policy of a station where a request goes.
+func (e *Engine) decide(i int32, j *job, st *station) {
+	if st.probing {
+		for _, slot := range st.host.Probes(e.time(), e.workOf(j, st.owned, st.tupled)) {
 			e.tally.probes++
-			e.ask(int32(e.host.Instances()[slot]) - 1)
+			e.ask(st.first + int32(st.host.Instances()[slot]) - 1)
 		}
-		e.settle()
+		e.retry(st)
 	}
-	w := e.workOf(j)
-	a := e.host.Dispatch(e.time(), w)
+	w := e.workOf(j, st.owned, st.tupled)
+	a := st.host.Dispatch(e.time(), w)
 	if a.Verdict == policy.Hold {
-		if !e.host.Hold(e.time(), w, i) {
-			e.tally.win.rejected++
-			e.lose(i, j)
+		if !st.host.Hold(e.time(), w, i) {
+			e.lose(i, j, st, byRejection)
 		}
-		e.tally.mostHeld = max(e.tally.mostHeld, e.host.Held())
+		e.tally.mostHeld = max(e.tally.mostHeld, st.host.Held())
 		return
 	}
-	e.carry(i, j, w, a)
+	e.carry(i, j, st, w, a)
 }
 
 // carry carries out an answer that is no Hold.
-func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
+func (e *Engine) carry(i int32, j *job, st *station, w *policy.Work, a policy.Answer) {
 	if a.Verdict == policy.Drop {
-		e.tally.win.rejected++
-		e.lose(i, j)
+		e.lose(i, j, st, byRejection)
 		return
 	}
 	passes := int(a.Passes)
 	e.tally.placed++
-	e.tally.win.sent++
+	e.tally.sent++
 	delay := e.latency + e.link
 	if passes > 0 {
 		e.tally.passes += uint64(passes)
-		e.freeAt = max(e.freeAt, e.now) + int64(passes)*e.slot
+		n := &e.nodes[st.node]
+		n.freeAt = max(n.freeAt, e.now) + int64(passes)*e.slot
 		delay += int64(passes) * e.pass
 	}
-	j.instance = uint16(w.At - 1)
+	if e.trips != nil {
+		e.trips[i].where = placed
+	}
+	j.instance = uint16(st.first + int32(w.At) - 1)
 	j.at = e.now + delay
 	if delay == 0 {
 		e.reach(i, j)
@@ -254,20 +311,28 @@ func (e *Engine) carry(i int32, j *job, w *policy.Work, a policy.Answer) {
 	e.await(evArrive, min(e.due[evArrive], j.at))
 }
 
-// retry tries what is held, since something has changed.
-func (e *Engine) retry() {
-	if e.retrying || e.host.Held() == 0 {
+// retry tries what a station holds, since something has changed.
+func (e *Engine) retry(st *station) {
+	if st.retrying || st.host.Held() == 0 {
 		return
 	}
-	e.retrying = true
+	st.retrying = true
 	for {
-		i, w, a, ok := e.host.Next(e.time())
+		i, w, a, ok := st.host.Next(e.time())
 		if !ok {
 			break
 		}
-		e.carry(i, &e.jobs[i], w, a)
+		e.carry(i, &e.jobs[i], st, w, a)
 	}
-	e.retrying = false
+	st.retrying = false
+}
+
+// retryAll tries all that is held.
+func (e *Engine) retryAll() {
+	e.retryDispatchers()
+	for s := range e.stations {
+		e.retry(&e.stations[s])
+	}
 }
 
 // arrive has the next request reach its instance. Of several at once, the one with fewer passes is first.
@@ -280,92 +345,18 @@ func (e *Engine) arrive() {
 		}
 	}
 	i := e.flights[first].pop(e.jobs)
+	e.nextFlight()
+	e.reach(i, &e.jobs[i])
+}
+
+// nextFlight says when the next request reaches its instance.
+func (e *Engine) nextFlight() {
 	e.due[evArrive] = never
 	for p := range e.flights {
 		if h := e.flights[p].head; h >= 0 {
 			e.await(evArrive, min(e.due[evArrive], e.jobs[h].at))
 		}
 	}
-	e.reach(i, &e.jobs[i])
-}
-
-// changing says that the number of jobs at an instance is about to change.
-func (e *Engine) changing(in *instance) {
-	span := uint64(e.now - in.last)
-	in.last = e.now
-	e.occupied[min(in.n, occupancies-1)] += span
-	in.area.AddProduct(uint64(in.n), span)
-}
-
-// reach has a request reach its instance.
-func (e *Engine) reach(i int32, j *job) {
-	in := &e.instances[j.instance]
-	in.offered++
-	if in.n >= e.room {
-		in.dropped++
-		e.tally.win.instance++
-		e.lost(j)
-		j.refused, j.left, j.ended = true, in.n, e.now
-		e.reply(i, j)
-		return
-	}
-	e.changing(in)
-	j.left = in.n
-	in.n++
-	in.came++
-	if in.serving < 0 {
-		e.begin(in, i, j)
-		return
-	}
-	p := 0
-	if e.levels > 1 {
-		p = int(j.priority)
-		in.urgent |= 1 << p
-	}
-	in.queues[p].push(e.jobs, i)
-}
-
-// begin begins the service of a job at its instance, which is idle.
-func (e *Engine) begin(in *instance, i int32, j *job) {
-	in.serving = i
-	j.ended = e.now + j.service
-	e.set(int(j.instance), j.ended)
-}
-
-// finish ends the service of an instance.
-func (e *Engine) finish(k int) {
-	in := &e.instances[k]
-	i := in.serving
-	j := &e.jobs[i]
-	e.changing(in)
-	in.n--
-	in.done++
-	in.busy += min(j.service, e.now-e.began)
-	stay := e.now - j.at
-	in.stays.Add(uint64(stay))
-	if e.probing {
-		observe(in.lately, j.left, stay)
-	}
-	j.left = in.n
-	if e.spans != nil {
-		e.spans[k][wait].Add(stay - j.service)
-		e.spans[k][sojourn].Add(stay)
-	}
-	p := 0
-	if e.levels > 1 {
-		p = max(bits.Len64(in.urgent)-1, 0)
-	}
-	if q := &in.queues[p]; q.head >= 0 {
-		next := q.pop(e.jobs)
-		e.begin(in, next, &e.jobs[next])
-		if q.head < 0 {
-			in.urgent &^= 1 << p
-		}
-	} else {
-		in.serving = -1
-		e.set(k, never)
-	}
-	e.reply(i, j)
 }
 
 // reply sends the reply to a request, or its refusal.
@@ -380,64 +371,102 @@ func (e *Engine) reply(i int32, j *job) {
 	e.replies.push(e.jobs, i)
 }
 
-// returned has the next reply reach the NIC.
+// returned has the next reply reach its NIC.
 func (e *Engine) returned() {
 	i := e.replies.pop(e.jobs)
+	e.nextReply()
+	e.replied(i, &e.jobs[i])
+}
+
+// nextReply says when the next reply reaches its NIC.
+func (e *Engine) nextReply() {
 	e.due[evReply] = never
 	if h := e.replies.head; h >= 0 {
 		e.await(evReply, e.jobs[h].ended+e.link)
 	}
-	e.replied(i, &e.jobs[i])
 }
 
 // replied has the reply to a request reach the NIC.
 func (e *Engine) replied(i int32, j *job) {
+	st := &e.stations[0]
+	if e.trips != nil {
+		st = &e.stations[e.instances[j.instance].station]
+	}
 	e.tally.replies++
 	w := &e.work
-	if e.told {
-		w = e.workOf(j)
+	if st.told {
+		w = e.workOf(j, st.owned, st.tupled)
 	}
-	w.At, w.Held = flow.Instance(j.instance)+1, false
-	e.host.Ended(e.time(), w, j.left)
-	if !j.refused {
-		e.inside--
-		e.tally.win.replied++
-		whole := e.now - j.came
-		stay := j.ended - j.at
-		g := &e.byClass[j.class]
-		late := whole > g.slo
-		g.took(stay-j.service, stay, whole, late)
-		if len(e.byTenant) > 0 {
-			e.byTenant[j.tenant].took(stay-j.service, stay, whole, late)
+	w.At, w.Held = st.local(j.instance), false
+	st.host.Ended(e.time(), w, j.left)
+	if e.trips != nil {
+		e.served(i, j, st)
+	} else {
+		if !j.refused {
+			stay, whole := j.ended-j.at, e.now-j.came
+			e.inside--
+			e.tally.win.replied++
+			g := &e.byClass[j.class]
+			late := whole > g.slo
+			g.took(stay-j.service, stay, whole, late)
+			if len(e.byTenant) > 0 {
+				e.byTenant[j.tenant].took(stay-j.service, stay, whole, late)
+			}
+			if e.spans != nil {
+				e.spans[j.instance][endToEnd].Add(whole)
+			}
 		}
-		if e.spans != nil {
-			e.spans[j.instance][endToEnd].Add(whole)
-		}
+		e.close(i, j)
 	}
+	if st.host.Held() > 0 {
+		e.retry(st)
+	}
+}
+
+// done counts a request that has been replied to. One NIC without services has it written out in replied, since the
+// call would take 3 % of all time.
+func (e *Engine) done(j *job, waited, stay, whole int64) {
+	e.inside--
+	e.tally.win.replied++
+	g := &e.byClass[j.class]
+	late := whole > g.slo
+	g.took(waited, stay, whole, late)
+	if len(e.byTenant) > 0 {
+		e.byTenant[j.tenant].took(waited, stay, whole, late)
+	}
+}
+
+// close ends what there is of a request that was replied to or lost, as whoever sent it hears of that.
+func (e *Engine) close(i int32, j *job) {
 	if j.client >= 0 {
 		e.awake(j)
 	}
 	e.release(i, j)
-	e.settle()
 }
 
 // lost counts a request that is in the system no more.
-func (e *Engine) lost(j *job) {
+func (e *Engine) lost(i int32, j *job, why cause) {
+	j.refused = true
 	e.inside--
+	e.tally.win.lost[why]++
 	e.byClass[j.class].dropped++
 	if len(e.byTenant) > 0 {
 		e.byTenant[j.tenant].dropped++
 	}
+	if e.trips != nil {
+		e.lostAt(i, j, why)
+	}
 }
 
-// lose drops a request at the NIC.
-func (e *Engine) lose(i int32, j *job) {
-	e.lost(j)
-	j.refused = true
-	if j.client >= 0 {
-		e.awake(j)
+// lose drops a request at a NIC.
+func (e *Engine) lose(i int32, j *job, st *station, why cause) {
+	e.lost(i, j, why)
+	if e.trips != nil {
+		st.has--
+		e.leave(i, j)
+		return
 	}
-	e.release(i, j)
+	e.close(i, j)
 }
 
 // afterLoss is how much longer a client thinks after a request that was lost: without it, one that does not think would
@@ -453,67 +482,4 @@ func (e *Engine) awake(j *job) {
 	}
 	s.think(t, j.client)
 	e.soonest()
-}
-
-// ask sends a probe to an instance.
-func (e *Engine) ask(k int32) {
-	if e.latency+e.link == 0 {
-		p := e.look(k)
-		e.hear(&p)
-		return
-	}
-	if e.asked.empty() {
-		e.await(evProbe, e.now+e.latency+e.link)
-	}
-	e.asked.push(probe{at: e.now + e.latency + e.link, instance: k})
-}
-
-// look is what an instance answers to a probe.
-func (e *Engine) look(k int32) probe {
-	in := &e.instances[k]
-	return probe{instance: k, queue: in.n, delay: units.Time(latency(in.lately, in.n)).Seconds()}
-}
-
-// probed has the next probe reach its instance.
-func (e *Engine) probed() {
-	p := e.look(e.asked.head().instance)
-	e.asked.pop()
-	e.due[evProbe] = never
-	if !e.asked.empty() {
-		e.await(evProbe, e.asked.head().at)
-	}
-	p.at = e.now + e.link
-	if e.link == 0 {
-		e.hear(&p)
-		e.settle()
-		return
-	}
-	if e.answers.empty() {
-		e.await(evAnswer, p.at)
-	}
-	e.answers.push(p)
-}
-
-// answered has the next answer to a probe reach the NIC.
-func (e *Engine) answered() {
-	p := *e.answers.head()
-	e.answers.pop()
-	e.due[evAnswer] = never
-	if !e.answers.empty() {
-		e.await(evAnswer, e.answers.head().at)
-	}
-	e.hear(&p)
-	e.settle()
-}
-
-func (e *Engine) hear(p *probe) {
-	e.tally.answers++
-	e.host.Probed(e.time(), flow.Instance(p.instance+1), p.queue, p.delay)
-}
-
-// settle tries what is held after probes were heard of.
-func (e *Engine) settle() {
-	if e.host.Held() > 0 {
-		e.retry()
-	}
 }

@@ -60,9 +60,9 @@ func (e *Engine) Run(ctx context.Context, rec results.Recorder, o sim.Options) e
 	}
 	t := &e.tally
 	run.Totals = results.Totals{Offered: float64(t.offered), Processed: float64(t.replied), Queued: float64(e.inside),
-		Dropped: results.Drops{SlowPath: float64(t.stage), Rejected: float64(t.rejected),
-			Instance: float64(t.instance)}}
-	run.Policy = e.host.Counts()
+		Dropped: results.Drops{SlowPath: float64(t.lost[byStage]), Rejected: float64(t.lost[byRejection]),
+			Instance: float64(t.lost[byInstance]), Link: float64(t.lost[byLink])}}
+	run.Policy = e.policyOf(0)
 	run.Requests = e.requests()
 	run.Little = e.delays(rec)
 	if closing := rec.Close(run); err == nil {
@@ -73,43 +73,32 @@ func (e *Engine) Run(ctx context.Context, rec results.Recorder, o sim.Options) e
 
 // total adds the window's counts to those of the run.
 func (e *Engine) total() {
-	t, w := &e.tally, &e.tally.win
-	t.offered += w.offered
-	t.replied += w.replied
-	t.stage += w.stage
-	t.rejected += w.rejected
-	t.instance += w.instance
-	*w = struct{ offered, sent, replied, stage, rejected, instance int64 }{}
+	t := &e.tally
+	t.add(&t.win)
+	t.win, t.sent = counts{}, 0
 }
 
-// window writes the record's rows at the end of a window, and tells the policy what was counted.
+// window writes the record's rows at the end of a window, and tells the policies what was counted.
 func (e *Engine) window(rec results.Recorder) error {
 	span := units.Time(e.now - e.began).Seconds()
 	a := &e.tally.win
 	w := &e.win
-	*w = results.Window{T: e.time().Seconds(), Offered: float64(a.offered) / span, Ingress: float64(a.sent) / span,
-		Processed: float64(a.replied) / span, Dropped: float64(a.stage+a.rejected+a.instance) / span,
-		DroppedInstance: float64(a.instance) / span, DroppedSlowPath: float64(a.stage) / span,
-		DroppedRejected: float64(a.rejected) / span, Queued: float64(e.inside), Instances: int32(len(e.instances))}
+	*w = results.Window{T: e.time().Seconds(), Offered: float64(a.offered) / span,
+		Ingress: float64(e.tally.sent) / span, Processed: float64(a.replied) / span,
+		Dropped: float64(a.dropped()) / span, DroppedInstance: float64(a.lost[byInstance]) / span,
+		DroppedSlowPath: float64(a.lost[byStage]) / span, DroppedLink: float64(a.lost[byLink]) / span,
+		DroppedRejected: float64(a.lost[byRejection]) / span, Queued: float64(e.inside)}
 	e.rows = e.rows[:0]
 	for i := range e.instances {
-		in := &e.instances[i]
-		busy := in.busy
-		if in.serving >= 0 {
-			j := &e.jobs[in.serving]
-			busy += e.now - max(j.ended-j.service, e.began)
+		e.rows = append(e.rows, e.row(i, span))
+		row := &e.rows[i]
+		w.Flows += row.Flows
+		if row.State == results.StateReady {
+			w.Instances++
 		}
-		placed := e.host.Placed(flow.Instance(i + 1))
-		e.rows = append(e.rows, results.Instance{T: w.T, Instance: int32(i + 1), State: results.StateReady,
-			Flows: placed, Offered: float64(in.offered) / span, Processed: float64(in.done) / span,
-			Dropped: float64(in.dropped) / span,
-			Queue:   float64(in.n), Utilization: float64(busy) / float64(e.now-e.began)})
-		w.Flows += placed
-		if placed > 0 {
+		if row.Flows > 0 {
 			w.Used++
 		}
-		e.sent[i], e.back[i] = float64(in.offered)/span, float64(in.done)/span
-		in.offered, in.done, in.dropped, in.busy = 0, 0, 0, 0
 	}
 	e.total()
 	began := e.began
@@ -117,20 +106,50 @@ func (e *Engine) window(rec results.Recorder) error {
 	if err := rec.Window(w, e.rows); err != nil {
 		return err
 	}
-	e.host.Measured(units.Time(began), e.time(), e.sent, e.back)
+	for s := range e.stations {
+		st := &e.stations[s]
+		st.host.Measured(units.Time(began), e.time(), st.sent, st.back)
+	}
+	e.measured(units.Time(began), span)
 	return nil
+}
+
+// row is an instance in the window that ends.
+func (e *Engine) row(i int, span float64) results.Instance {
+	in := &e.instances[i]
+	st := &e.stations[in.station]
+	local := st.local(uint16(i))
+	busy := in.busy
+	if in.serving >= 0 {
+		j := &e.jobs[in.serving]
+		busy += e.now - max(j.ended-j.service, e.began)
+	}
+	row := results.Instance{T: e.win.T, Instance: int32(i + 1), State: results.StateReady,
+		Flows: st.host.Placed(local), Offered: float64(in.offered) / span, Processed: float64(in.done) / span,
+		Dropped: float64(in.dropped) / span, Queue: float64(in.n),
+		Utilization: float64(busy) / float64(e.now-e.began)}
+	if e.nodes[st.node].down {
+		row.State = results.StateFailed
+	}
+	st.sent[local-1], st.back[local-1] = row.Offered, row.Processed
+	in.offered, in.done, in.dropped, in.busy = 0, 0, 0, 0
+	return row
 }
 
 // requests says what became of them.
 func (e *Engine) requests() *results.Requests {
 	t := &e.tally
-	r := &results.Requests{Placed: int64(t.placed), Held: int64(t.mostHeld), Overflow: int64(e.host.Overflow),
+	r := &results.Requests{Placed: int64(t.placed), Held: int64(t.mostHeld),
 		Resubmissions: int64(t.passes), Probes: int64(t.probes), Answers: int64(t.answers), Replies: int64(t.replies)}
 	if t.placed > 0 {
 		n := float64(t.placed)
 		r.PerDecision = results.Round(float64(t.placed+t.probes+t.answers+t.replies) / n)
 		r.PassesPer = results.Round(float64(t.passes) / n)
 	}
+	for s := range e.stations {
+		r.Overflow += int64(e.stations[s].host.Overflow)
+	}
+	e.ofNetwork(r)
 	var all, more packet.Wide
 	for i := range e.instances {
 		e.changing(&e.instances[i])
@@ -210,6 +229,10 @@ func (e *Engine) delays(rec results.Recorder) *results.Little {
 		of := e.byTenant[i].settle()
 		write(rec, "tenant", i+1, &of)
 	}
+	for i := range e.byService {
+		of := e.byService[i].settle()
+		write(rec, "service", i+1, &of)
+	}
 	return little
 }
 
@@ -246,6 +269,14 @@ func write(rec results.Recorder, scope string, number int, delays *[kinds]packet
 
 // Check says why a scenario cannot be run, as far as can be told without the files that it names.
 func Check(sc *scenarios.Scenario) error {
-	_, err := dispatch.New(sc.Dispatcher())
+	for s := range sc.Chain() {
+		if _, err := dispatch.New(sc.StationDispatcher(s, 1)); err != nil {
+			return err
+		}
+	}
+	if sc.Nodes == nil {
+		return nil
+	}
+	_, err := newRackHost(sc.RackDispatcher(0))
 	return err
 }

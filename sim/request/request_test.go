@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/results"
 	"github.com/smartinco/smartinco/scenarios"
@@ -26,7 +27,9 @@ func scenario(t testing.TB, keys string) *scenarios.Scenario {
 		"engine: request", "duration: 1ms", "nic: ideal", "autoscaler: {policy: none}",
 		"scheduler: {policy: round-robin}", "instances: {initial: 1, min: 1, max: 64}",
 	} {
-		if key, _, _ := strings.Cut(d, ":"); !strings.Contains("\n"+keys, "\n"+key+":") {
+		key, _, _ := strings.Cut(d, ":")
+		if chain := strings.Contains(keys, "services:"); !strings.Contains("\n"+keys, "\n"+key+":") &&
+			!(chain && key == "instances") {
 			text += "\n" + d
 		}
 	}
@@ -40,9 +43,7 @@ func scenario(t testing.TB, keys string) *scenarios.Scenario {
 // under runs a scenario, under a policy that is not in the table if there is one.
 func under(t testing.TB, sc *scenarios.Scenario, row *policy.Row) *results.Memory {
 	t.Helper()
-	cfg := sc.Dispatcher()
-	cfg.Policy = row
-	e, err := Hosted(sc, cfg)
+	e, err := Under(sc, row, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -317,15 +318,9 @@ func FuzzArrivals(f *testing.F) {
 func TestTournament(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for n := 1; n < 40; n++ {
-		e := &Engine{leaves: 1, end: 1000}
-		for e.leaves < n {
-			e.leaves *= 2
-			e.shift++
-		}
-		e.which = 1<<e.shift - 1
-		e.tree = make([]int64, 2*e.leaves)
-		for i := range e.tree {
-			e.tree[i] = never
+		e, err := newTournament(n, 1000)
+		if err != nil {
+			t.Fatal(err)
 		}
 		times := make([]int64, n)
 		for i := range times {
@@ -344,8 +339,8 @@ func TestTournament(t *testing.T) {
 					best = k
 				}
 			}
-			if at, first := e.first(); at < e.end && at != times[best] || at >= e.end && times[best] < never ||
-				at < e.end && first != best {
+			if at, first := e.first(); at < 1000 && at != times[best] || at >= 1000 && times[best] < never ||
+				at < 1000 && first != best {
 				t.Fatalf("%v: instance %d at %d", times, first, at)
 			}
 		}
@@ -377,9 +372,17 @@ func TestExponential(t *testing.T) {
 		}
 	}
 	for i := 1; i < layers; i++ { // the layers are of one area, and the last reaches to the top
-		z := &ziggurat[i]
-		if got := z.place * places * (z.high - z.low); math.Abs(got/layerArea-1) > 1e-9 {
+		z, e := &ziggurat[i], &edges[i]
+		if got := z.place * places * (e.high - e.low); math.Abs(got/layerArea-1) > 1e-9 {
 			t.Errorf("layer %d has the area %g, want %g", i, got, layerArea)
+		}
+		far := z.place * places
+		for k := range 33 { // the density lies between tangent and chord
+			x := e.near + float64(float64(k)/32*(far-e.near))
+			chord, tangent := e.high+float64((x-e.near)*e.slope), e.at+float64((e.middle-x)*e.at)
+			if f := numeric.Exp(-x); f > chord+doubt/2 || f < tangent-doubt/2 || tangent > chord+doubt/2 {
+				t.Errorf("layer %d at %g: tangent %g, density %g, chord %g", i, x, tangent, f, chord)
+			}
 		}
 	}
 	first, first3 := rand.NewPCG(1, 2), [3]float64{3.446955158874372, 1.1929771797798308, 1.2332065090414228}

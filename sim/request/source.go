@@ -25,9 +25,25 @@ type class struct {
 	source   int
 	priority uint8
 	slo      int64
+	laws     []law // of the services that it visits, in order
+	path     []int // their numbers
+}
+
+// law is how long a service takes.
+type law struct {
 	mean     int64 // exponential and deterministic
 	constant bool
 	times    *packet.Times // empirical; else nil
+}
+
+func (l *law) draw(r *rand.PCG) int64 {
+	switch {
+	case l.constant:
+		return l.mean
+	case l.times != nil:
+		return l.times.Draw(r)
+	}
+	return span(r, l.mean)
 }
 
 // source makes requests. Everything that it draws comes from streams of its own, in the order of its requests, so that
@@ -102,7 +118,7 @@ func (s *source) draw(e *Engine, j *job) {
 	if s.plain {
 		c := &e.classes[s.classes[0]]
 		j.class, j.tenant, j.priority, j.client = s.classes[0], uint16(s.tenants), c.priority, s.client
-		j.service = span(s.service, c.mean)
+		j.service = span(s.service, c.laws[0].mean)
 		return
 	}
 	k := 0
@@ -112,13 +128,9 @@ func (s *source) draw(e *Engine, j *job) {
 	j.class = s.classes[k]
 	c := &e.classes[j.class]
 	j.priority = c.priority
-	switch {
-	case c.constant:
-		j.service = c.mean
-	case c.times != nil:
-		j.service = c.times.Draw(s.service)
-	default:
-		j.service = span(s.service, c.mean)
+	j.service = c.laws[0].draw(s.service)
+	for hop := 1; hop < len(c.laws); hop++ {
+		e.later[hop-1] = c.laws[hop].draw(s.service)
 	}
 	if s.file != nil {
 		if t := s.file[s.spent].service; t >= 0 {
@@ -270,9 +282,9 @@ func (e *Engine) load() error {
 		if err := s.arrive(sc, r, i); err != nil {
 			return err
 		}
-		c := &e.classes[s.classes[0]]
-		s.plain = len(s.classes) == 1 && !c.constant && c.times == nil && len(s.tenanted.upTo) == 0 &&
-			s.sessions == 0 && s.file == nil
+		laws := e.classes[s.classes[0]].laws
+		s.plain = len(s.classes) == 1 && len(laws) == 1 && !laws[0].constant && laws[0].times == nil &&
+			len(s.tenanted.upTo) == 0 && s.sessions == 0 && s.file == nil
 	}
 	e.soonest()
 	e.byClass = make([]group, len(e.classes))
@@ -297,13 +309,30 @@ func zipf(n int, power float64) []float64 {
 }
 
 func newClass(sc *scenarios.Scenario, of *scenarios.Class, key string) (c class, err error) {
-	c = class{name: of.Name, priority: uint8(of.Priority), slo: int64(of.SLO), mean: int64(of.Mean),
-		constant: of.Service == "deterministic"}
+	c = class{name: of.Name, priority: uint8(of.Priority), slo: int64(of.SLO)}
+	var laws []scenarios.ServiceLaw
+	c.path, laws = sc.Visits(of)
+	for i := range laws {
+		at := key
+		if len(of.Path) > 0 {
+			at = fmt.Sprintf("%s.path.%d", key, i)
+		}
+		l, err := newLaw(sc, &laws[i], at)
+		if err != nil {
+			return c, err
+		}
+		c.laws = append(c.laws, l)
+	}
+	return c, nil
+}
+
+func newLaw(sc *scenarios.Scenario, of *scenarios.ServiceLaw, key string) (l law, err error) {
+	l = law{mean: int64(of.Mean), constant: of.Service == "deterministic"}
 	switch {
 	case of.Service != "empirical":
 	case of.ServiceFile != "":
 		err = read(sc.Path(of.ServiceFile), key+".service_file", func(r io.Reader) (err error) {
-			c.times, err = packet.ReadTimes(r)
+			l.times, err = packet.ReadTimes(r)
 			return err
 		})
 	default:
@@ -312,11 +341,11 @@ func newClass(sc *scenarios.Scenario, of *scenarios.Class, key string) (c class,
 		for _, t := range of.ServiceTimes {
 			values, weights = append(values, int64(t.Time)), append(weights, uint64(t.Weight))
 		}
-		if c.times, err = packet.NewTimes(values, weights); err != nil {
+		if l.times, err = packet.NewTimes(values, weights); err != nil {
 			err = fmt.Errorf("%s.service_times: %w", key, err)
 		}
 	}
-	return c, err
+	return l, err
 }
 
 // read reads a file of the scenario. What is wrong with it begins with a colon and the number of the line.

@@ -51,7 +51,8 @@ func Of(t testing.TB, row *policy.Row, options any, seed uint64, unit policy.Uni
 }
 
 func env(row *policy.Row, seed uint64, unit policy.Unit) policy.Env {
-	return policy.Env{Rand: rand.New(rand.NewPCG(seed, 1)), Counts: make([]uint64, len(row.Counters)), Unit: unit}
+	source := rand.NewPCG(seed, 1)
+	return policy.Env{Rand: rand.New(source), Source: source, Counts: make([]uint64, len(row.Counters)), Unit: unit}
 }
 
 // unitsOf are the kinds of units on which a policy decides.

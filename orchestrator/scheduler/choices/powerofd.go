@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -42,9 +43,10 @@ replacement: whether one instance may be drawn twice. false: the d drawn are dif
 // says: the draw has decided between them.
 type power struct {
 	policy.Stateless
-	rand    *rand.Rand
+	source  *rand.PCG
 	d       int
 	again   bool // with replacement
+	twice   bool // two draws with replacement, by flows: most often
 	score   func(v *policy.View, slot int) float64
 	drawn   []int
 	shuffle []int // all rows, in an order that earlier draws left
@@ -54,10 +56,15 @@ func newPower(o powerOptions, env policy.Env) (policy.Policy, error) {
 	if env.Unit == policy.Requests && o.By == "load" {
 		return nil, errors.New("by: load of requests, whose packets are not counted: want flows")
 	}
-	return &power{rand: env.Rand, d: o.D, again: o.Replacement, score: scores[o.By]}, nil
+	return &power{source: env.Source, d: o.D, again: o.Replacement, twice: o.D == 2 && o.Replacement && o.By == "flows",
+		score: scores[o.By]}, nil
 }
 
 func (p *power) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	if p.twice && log == nil {
+		return policy.Answer{Slot: fewer(v.Flows, numeric.Below(p.source, len(v.Flows)),
+			numeric.Below(p.source, len(v.Flows)))}
+	}
 	p.draw(len(v.IDs))
 	best := p.drawn[0]
 	for _, i := range p.drawn[1:] {
@@ -74,12 +81,18 @@ func (p *power) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy
 	return policy.Answer{Slot: best}
 }
 
+// fewer is the row of two that has fewer flows, the first of equals. A branch would be a coin's toss.
+func fewer(flows []int32, first, second int) int {
+	less := int((flows[second] - flows[first]) >> 31) // -1 if it has fewer, else 0
+	return first ^ (first^second)&less
+}
+
 // draw fills drawn with rows of n, in the order of their drawing.
 func (p *power) draw(n int) {
 	p.drawn = p.drawn[:0]
 	if p.again {
 		for range p.d {
-			p.drawn = append(p.drawn, p.rand.IntN(n))
+			p.drawn = append(p.drawn, numeric.Below(p.source, n))
 		}
 		return
 	}
@@ -90,7 +103,7 @@ func (p *power) draw(n int) {
 		}
 	}
 	for k := range min(p.d, n) { // the beginning of a shuffle, from whatever order there is
-		j := k + p.rand.IntN(n-k)
+		j := k + numeric.Below(p.source, n-k)
 		p.shuffle[k], p.shuffle[j] = p.shuffle[j], p.shuffle[k]
 		p.drawn = append(p.drawn, p.shuffle[k])
 	}

@@ -3,6 +3,7 @@ package choices
 import (
 	"math/rand/v2"
 
+	"github.com/smartinco/smartinco/numeric"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 )
 
@@ -13,16 +14,16 @@ var randomRow = policy.Row{
 	Unit:    policy.Either,
 	Bursts:  true,
 	Reasons: []string{"drawn"},
-	Maker:   policy.Plain(func(env policy.Env) policy.Policy { return &random{rand: env.Rand} }),
+	Maker:   policy.Plain(func(env policy.Env) policy.Policy { return &random{source: env.Source} }),
 }
 
 type random struct {
 	policy.Stateless
-	rand *rand.Rand
+	source *rand.PCG
 }
 
 func (r *random) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	slot := r.rand.IntN(len(v.IDs))
+	slot := numeric.Below(r.source, len(v.IDs))
 	log.Add(slot, 0, true)
 	return policy.Answer{Slot: slot}
 }
