@@ -81,10 +81,10 @@ func (o *Orchestrator) Dispatch(now units.Time, id flow.ID) (to flow.Instance, m
 	return to, moved
 }
 
-// rests says whether the flow has an instance and a rule in force that leads there and nowhere else.
+// rests says whether the flow has an instance and a rule in force, which leads there and nowhere else: no order for it
+// is unanswered or was refused.
 func (o *Orchestrator) rests(id flow.ID, f *flowState) bool {
-	return f.phase == placed && f.rule == inForce && f.ordered == f.target && f.origin == f.target && !f.retrying &&
-		len(o.astray[id]) == 0
+	return f.phase == placed && f.rule == inForce && len(o.astray[id]) == 0
 }
 
 // Bursts is what Dispatch has done so far.

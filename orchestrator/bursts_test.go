@@ -51,8 +51,11 @@ func TestDispatch(t *testing.T) {
 	is("it is moved off a dead instance", 0, false, Bursts{Asked: 5, Decided: 2, Moved: 2})
 	o.Handle(0, &Event{Kind: RuleInstalled, Flow: 0, Instance: 2})
 	is("and has been", 1, true, Bursts{Asked: 6, Decided: 3, Moved: 3})
+	o.Handle(0, &Event{Kind: InstanceFailed, Instance: 1})
+	o.Handle(0, &Event{Kind: RuleRejected, Flow: 0, Instance: 2, Reason: "full"})
+	is("its move off another one is refused", 0, false, Bursts{Asked: 7, Decided: 3, Moved: 3})
 	o.Handle(0, &Event{Kind: FlowEnded, Flow: 0})
-	is("it has ended", 0, false, Bursts{Asked: 7, Decided: 3, Moved: 3})
+	is("it has ended", 0, false, Bursts{Asked: 8, Decided: 3, Moved: 3})
 }
 
 // The digest tells calls apart by each of what it is of.

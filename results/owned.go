@@ -99,7 +99,8 @@ func partsIn(dir string) (found []string, err error) {
 		there[e.Name()] = true
 	}
 	for _, e := range entries {
-		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName && (e.Name() != nodesFolder || !e.IsDir()) &&
+		if name := strings.TrimSuffix(e.Name(), temp); e.Name() != lockName &&
+			(e.Name() != nodesFolder || !e.IsDir()) &&
 			!slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
 			return nil, fmt.Errorf("%s: holds %s, which is not part of a record: want a directory that is new, empty "+
 				"or a record", dir, Quote(e.Name()))
@@ -206,6 +207,11 @@ func clearNodes(dir string) error {
 		return nil
 	} else if err != nil {
 		return err
+	}
+	for _, e := range entries { // before any is deleted
+		if _, err := partsIn(filepath.Join(folder, e.Name())); err != nil {
+			return err
+		}
 	}
 	for _, e := range entries {
 		node := filepath.Join(folder, e.Name())

@@ -182,8 +182,11 @@ func (r *Record) VerifyBursts(cfg orchestrator.Config, bursts iter.Seq2[Burst, e
 			recorded = append(recorded, e.String())
 			continue
 		}
-		if compare(false); v.Difference != nil || failed != nil {
-			return v, failed
+		if compare(false); failed != nil {
+			return nil, failed
+		}
+		if v.Difference != nil {
+			return v, nil
 		}
 		v.Events++
 		event, at, recorded, stage = e, line, nil, nil
@@ -191,7 +194,10 @@ func (r *Record) VerifyBursts(cfg orchestrator.Config, bursts iter.Seq2[Burst, e
 	if event.Event == nil && !r.killed {
 		return nil, Damaged(fmt.Errorf("%s: no event, want the start of the run", filepath.Join(r.Dir, logName)))
 	}
-	if compare(r.killed); v.Difference == nil && failed == nil && !r.killed && r.Run.Policy != nil {
+	if compare(r.killed); failed != nil {
+		return nil, failed
+	}
+	if v.Difference == nil && !r.killed && r.Run.Policy != nil {
 		v.Miscounted = miscounted(r.Run.Policy, orch.Counts())
 		if b, t := orch.Bursts(), &r.Run.Totals; v.Miscounted == "" &&
 			(int64(b.Decided) != t.BurstsDecided || int64(b.Moved) != t.BurstsMoved) {
@@ -199,7 +205,7 @@ func (r *Record) VerifyBursts(cfg orchestrator.Config, bursts iter.Seq2[Burst, e
 				t.BurstsDecided, t.BurstsMoved, b.Decided, b.Moved)
 		}
 	}
-	return v, failed
+	return v, nil
 }
 
 // dispatched decides on bursts until as many are decided on as the log says, or there are no more.

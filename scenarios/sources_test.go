@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/smartinco/smartinco/traces"
+	"github.com/smartinco/smartinco/units"
 )
 
 func trafficOf(t *testing.T, source string) *traces.Workload {
@@ -84,6 +85,22 @@ func TestSourcesFromRules(t *testing.T) {
 			t.Errorf("%v comes twice", f.Tuple)
 		}
 		seen[f.Tuple] = true
+	}
+}
+
+// The process that is fitted to a recording is printed so that a scenario takes it.
+func TestAFittedProcessIsAWorkload(t *testing.T) {
+	for _, m := range []traces.MMPP{
+		{Rate: 51.1, Burst: 57.52, On: 151_600 * units.Microsecond, Off: 4214 * units.Millisecond},
+		{Rate: 1.234e9, Burst: traces.MostBurst, On: 1, Off: units.Hour},
+		{Rate: 1e6, Burst: 1, On: 99_710_000, Off: 12},
+	} {
+		text := "engine: request\nduration: 1s\nnic: ideal\nautoscaler: {policy: none}\nscheduler: {policy: random}\n" +
+			"workload: [{requests: {" + m.String() + ", classes: [{mean: 1us}]}}]"
+		r := one(t, text).Workload[0].Requests
+		if r.Arrivals != "mmpp" || r.Rate != m.Rate || r.Burst != m.Burst || r.On != m.On || r.Off != m.Off {
+			t.Errorf("%v is taken as %+v", &m, r)
+		}
 	}
 }
 

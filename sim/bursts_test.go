@@ -176,6 +176,9 @@ func TestRandomBursts(t *testing.T) {
 		stepped.Packet.Jump = false
 		sameRows(t, fmt.Sprintf("seed %d, stepped", seed), m, simtest.Run(t, &stepped, packet.New))
 		x := &m.Run.Totals
+		if n := begun(t, sc); n != x.Bursts {
+			t.Fatalf("seed %d: %d bursts, want %d\n%s", seed, x.Bursts, n, text)
+		}
 		if x.BurstsDecided+x.BurstsMissed > x.Bursts || x.BurstsMoved > x.BurstsDecided || x.BurstsMoved > x.Moves {
 			t.Fatalf("seed %d: %+v\n%s", seed, x, text)
 		}
@@ -188,6 +191,36 @@ func TestRandomBursts(t *testing.T) {
 	if sum.BurstsMoved < 1000 || sum.BurstsMissed < 1000 || sum.Reordered < 1000 ||
 		sum.Bursts-sum.BurstsDecided-sum.BurstsMissed < 1000 {
 		t.Errorf("too little has happened: %+v", sum)
+	}
+}
+
+// begun is how many bursts begin in a run, the first of each flow left out.
+func begun(t *testing.T, sc *scenarios.Scenario) (n int64) {
+	w := simtest.Traffic(t, sc)
+	for _, b := range sim.BurstStarts(w, sc.Scheduler.Gap) {
+		if b.At < sc.End(w) {
+			n++
+		}
+	}
+	return n
+}
+
+// A burst whose first packet finds the link down does not reach the stage.
+func TestBurstsOnALinkThatIsDown(t *testing.T) {
+	const us = units.Microsecond
+	sc := burstScenario(t, 0, 0, "0s")
+	sc.Faults = []scenarios.Fault{{Kind: "link-down", At: 100 * us, For: 100 * us}, {Kind: "link-down", At: 500 * us},
+		{Kind: "rule-reject", At: 300 * us}}
+	all, missed, err := sim.BurstDecisions(sc, ofTimes(0, 99, 130, 199, 230, 300, 499, 510, 9999))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []units.Time
+	for _, b := range all {
+		got = append(got, b.At/us)
+	}
+	if want := []units.Time{99, 230, 300, 499}; !slices.Equal(got, want) || missed != 0 {
+		t.Errorf("decided at %v us, %d missed; want %v", got, missed, want)
 	}
 }
 
@@ -317,8 +350,8 @@ workload: [{cbr: {flows: 4, rate: 50kpps, arrivals: on-off, on_time: 100us, off_
 	if at := deleted("unit: flow"); at != 0 {
 		t.Errorf("by flow: deleted at %v, want never: the flows last", at)
 	}
-	if at := deleted("unit: burst"); at == 0 || at > 25*units.Millisecond {
-		t.Errorf("by burst: deleted at %v, want soon after 10 or 20ms", at)
+	if at := deleted("unit: burst"); at <= 10*units.Millisecond || at >= 12*units.Millisecond {
+		t.Errorf("by burst: deleted at %v, want between two windows, with the last flow's next burst after 10ms", at)
 	}
 }
 

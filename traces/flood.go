@@ -40,6 +40,7 @@ func Flood(o FloodOptions) (*Workload, error) {
 	r := rand.New(floodStream.At(o.Seed, 0))
 	sources := newSources(r)
 	a := Arrivals{Process: o.Process, Rate: o.Rate}
+	last := min(units.Nanosecond, o.Timeout)
 	width := min(units.Time(float64(units.Second)/o.Rate), units.Microsecond, o.Timeout)
 	w := &Workload{}
 	var segments segments
@@ -47,7 +48,7 @@ func Flood(o FloodOptions) (*Workload, error) {
 		t += o.Start
 		w.Flows = append(w.Flows, Flow{Tuple: sources.next(), Segments: segments.of(
 			Segment{t, t + width, 1 - breath, (1 - breath) * o.Size},
-			Segment{t + width + o.Timeout - 1, t + width + o.Timeout, breath, breath * o.Size})})
+			Segment{t + width + o.Timeout - last, t + width + o.Timeout, breath, breath * o.Size})})
 		return len(w.Flows) < maxFlows
 	})
 	if err != nil {

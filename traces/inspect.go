@@ -28,7 +28,8 @@ type Summary struct {
 	MeanBytes  float64     `json:"mean_bytes"` // a packet
 	MeanPPS    float64     `json:"mean_pps"`   // over Duration
 	Peaks      []Peak      `json:"peaks"`      // of a flow log there are none: it has no packet times
-	Dispersion []Index     `json:"dispersion"` // of windows that the recording has ten of; of a flow log there are none
+	Dispersion []Index     `json:"dispersion"` // at ten scales; of a flow log there are none
+	MMPP       *MMPP       `json:"mmpp"`       // fitted to the dispersion; nil where none fits, see MMPP
 	Sizes      []SizeClass `json:"sizes"`      // of a flow log there are none: it has no packet sizes
 	Notes      []Count     `json:"notes"`      // peculiarities of packets, all of which are counted above
 	Series     Series      `json:"series"`
@@ -146,7 +147,8 @@ func inspectCapture(src *source, path string, o Options) (*Summary, error) {
 	for i, w := range windows {
 		s.Peaks = append(s.Peaks, Peak{peakWindows[i], float64(w.max) / peakWindows[i].Seconds()})
 	}
-	s.Dispersion = spread.indices(c.last)
+	moments := spread.moments(c.last)
+	s.Dispersion, s.MMPP = shown(moments), fitMMPP(moments)
 	s.Notes = c.notes()
 	s.finish(tuples, lives, c.last, b)
 	return s, nil
@@ -316,7 +318,7 @@ func (b *bins) series(duration instant) Series {
 func (s *Summary) String() string {
 	var b strings.Builder
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "%-14s "+format+"\n", append([]any{name}, args...)...)
+		fmt.Fprintf(&b, "%-16s "+format+"\n", append([]any{name}, args...)...)
 	}
 	row("file", "%s (%s)", s.File, s.Format)
 	row("packets", "%d", s.Packets)
@@ -328,7 +330,14 @@ func (s *Summary) String() string {
 		row("peak "+p.Window.String(), "%.6g pps", p.PPS)
 	}
 	for _, d := range s.Dispersion {
-		row("dispersion "+d.Window.String(), "%.3g", d.Index)
+		row("dispersion "+d.Window.String(), "%.3g in %d windows", d.Index, d.Windows)
+	}
+	switch {
+	case s.MMPP != nil:
+		row("MMPP-2", "%v", s.MMPP)
+		row("MMPP-2 misfit", "%.0f %% of the dispersion", 100*s.MMPP.Misfit)
+	case len(s.Dispersion) > 0:
+		row("MMPP-2", "none fits")
 	}
 	for _, c := range s.Sizes {
 		if s.Packets > 0 {

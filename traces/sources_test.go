@@ -136,7 +136,7 @@ func TestChurnIsIndependentOfTheLoad(t *testing.T) {
 // Flows that last equally long differ by a packet, and the others have a geometric distribution (chi-square; the bound
 // is exceeded once in 10,000 times, and the seed is fixed).
 func TestTheLengthsOfChurn(t *testing.T) {
-	o := ChurnOptions{Rate: 1e6, Flows: 10, NewFlows: 3e5, End: units.Second, Size: 64, Seed: 1}
+	o := ChurnOptions{Rate: 1e6, Flows: 10, NewFlows: 3e5, End: units.Second / 4, Size: 64, Seed: 1}
 	last := o.End - units.Time(float64(o.Flows)/o.Rate*float64(units.Second))*100
 	lengths := func() map[float64]int {
 		count := map[float64]int{}
@@ -147,7 +147,7 @@ func TestTheLengthsOfChurn(t *testing.T) {
 		}
 		return count
 	}
-	if got := lengths(); len(got) != 2 || got[3] != 2*got[4] && math.Abs(float64(got[3])/float64(got[4])-2) > 0.01 {
+	if got := lengths(); len(got) != 2 || got[3] != 2*got[4] && math.Abs(float64(got[3])/float64(got[4])-2) > 0.02 {
 		t.Errorf("flows of 3 1/3 packets: %v", got)
 	}
 	o.Exponential = true
@@ -163,7 +163,7 @@ func TestTheLengthsOfChurn(t *testing.T) {
 		cells++
 	}
 	t.Logf("chi-square %.1f in %d cells of %d flows", chi, cells, n)
-	if bound := float64(cells) + 4*math.Sqrt(2*float64(cells)) + 4; chi > bound || cells < 15 {
+	if bound := float64(cells) + 4*math.Sqrt(2*float64(cells)) + 4; chi > bound || cells < 12 {
 		t.Errorf("chi-square %.1f in %d cells, want %.1f at most", chi, cells, bound)
 	}
 }
@@ -172,7 +172,7 @@ func TestTheLengthsOfChurn(t *testing.T) {
 // times over the flood.
 func TestAFloodHasASourceForEachPacket(t *testing.T) {
 	for _, process := range []string{"constant", "poisson"} {
-		o := FloodOptions{Rate: 1e6, Process: process, Start: units.Millisecond, End: 301 * units.Millisecond,
+		o := FloodOptions{Rate: 1e6, Process: process, Start: units.Millisecond, End: 51 * units.Millisecond,
 			Timeout: 10 * units.Millisecond, Size: 64, Seed: 3}
 		w, err := Flood(o)
 		if err != nil {
@@ -180,7 +180,7 @@ func TestAFloodHasASourceForEachPacket(t *testing.T) {
 		}
 		check(t, w)
 		n := float64(len(w.Flows))
-		if want := 3e5; process == "constant" && n != want || math.Abs(n-want) > 4*math.Sqrt(want) {
+		if want := 5e4; process == "constant" && n != want || math.Abs(n-want) > 4*math.Sqrt(want) {
 			t.Errorf("%s: %g flows, want %g", process, n, want)
 		}
 		if packets, bytes := w.Totals(); math.Abs(packets-n) > 1e-6 || math.Abs(bytes-64*n) > 1e-4 {
@@ -197,6 +197,11 @@ func TestAFloodHasASourceForEachPacket(t *testing.T) {
 			}
 			if last.End != first.End+o.Timeout || first.Start < o.Start || first.Start >= o.End {
 				t.Fatalf("%s: %v", process, f.Segments)
+			}
+			for _, s := range f.Segments { // as a generator of hardware sees it
+				if s.End/units.Nanosecond <= s.Start/units.Nanosecond {
+					t.Fatalf("%s: %v lasts no nanosecond", process, s)
+				}
 			}
 			seen[f.Tuple] = true
 			addresses[a[3]/16]++
@@ -263,7 +268,7 @@ func TestChurnAndFloodsComeOutAgain(t *testing.T) {
 		Size: 64, Seed: 3}))
 	flood := hash(Flood(FloodOptions{Rate: 1e6, Process: "poisson", End: units.Millisecond, Timeout: units.Second,
 		Size: 64, Seed: 3}))
-	if churn != "c7b163730f6aea41" || flood != "15388c41ded6ff48" {
+	if churn != "c7b163730f6aea41" || flood != "95e76ae3a2f7215b" {
 		t.Errorf("churn %s, flood %s", churn, flood)
 	}
 }

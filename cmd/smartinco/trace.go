@@ -28,9 +28,11 @@ func newTraceInspect() *cobra.Command {
 		Long: prose(`
 Say what is in a packet capture (pcap, pcapng) or a flow log (Zeek's conn.log, the CSV of nfdump or CICFlowMeter, the
 flow CSV of trace generate and convert), packed with gzip or zstd or not: packets, flows, duration, sizes, rates, peaks
-and, for ten lengths of a window, the index of dispersion: the variance of the packets in a window over their mean, 1 if
-they come at random, and more if in bursts. What is peculiar is counted in notes. With -o, draw the rate over time, in the format that the file's ending
-names: .pdf, .svg, .png or .tex.`),
+and, at ten scales from the mean time between two packets to a tenth of the length, the index of dispersion for counts:
+the variance of the packets in a window over their mean, 1 if they come at random, and more if in bursts. Where a
+Poisson process of two states (MMPP-2) fits, it is printed as keys of a workload of requests. What is peculiar is
+counted in notes. With -o, draw the rate over time, in the format that the file's ending names: .pdf, .svg, .png or
+.tex.`),
 		Example: `  smartinco trace inspect capture.pcap.gz
   smartinco trace inspect capture.pcap.gz -o rate.pdf
   smartinco trace inspect conn.log --format json`,

@@ -20,8 +20,10 @@ func newVerify() *cobra.Command {
 		Long: prose(`
 Hold every file of a record against its checksum. Then feed the events of a record to a new orchestrator, made from the
 record's scenario, and compare what it decides and does with what the record says. Simulated runs, runs on hardware and
-runs that were killed are verified alike. Of a directory without a record of its own, such as a sweep's, every record
-below it is. Of the record of a rack, the dispatcher is verified, and after it the nodes that have records of their own.
+runs that were killed are verified alike. Of decisions on bursts a record has no more than a digest. To take them again,
+the traffic is made anew from the scenario, and from the very files of the run. Of a directory without a record of its
+own, such as a sweep's, every record below it is. Of the record of a rack, the dispatcher is verified, and after it the
+nodes that have records of their own.
 
 A difference is shown where it begins, with the event and the lines of the log that follow it; it makes the exit code 1,
 and so does a damaged file. Each record's first difference is shown: what comes after one follows from it.`),

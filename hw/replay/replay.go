@@ -94,6 +94,10 @@ const (
 
 // Check says why a scenario cannot be replayed (ErrRefused), before any hardware is touched.
 func Check(sc *scenarios.Scenario, w *traces.Workload, c hw.Capabilities) error {
+	if sc.Nodes != nil {
+		return refusef("scenario %s: nodes: a testbed has one NIC: want a scenario without this key, or smartinco run",
+			sc.Name)
+	}
 	for i, f := range sc.Faults {
 		if f.Kind == "link-down" {
 			return refusef("scenario %s: faults.%d: link-down cannot be done to a real link from here: leave the "+

@@ -544,6 +544,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{nil, hw.Capabilities{CounterLag: 2 * time.Second},
 			"telemetry.window is 150ms, but the switch's counters may be 2s old"},
+		{[]string{"nodes={count: 2}"}, hw.Capabilities{}, "nodes: a testbed has one NIC"},
 		{[]string{"scheduler.policy=oracle"}, hw.Capabilities{}, "oracle is told the true rate of each flow (T5)"},
 		{[]string{"scheduler.policy=envoy-peak-ewma", "engine=packet", "measure.delay=instances"}, hw.Capabilities{},
 			"scheduler.policy goes by delay-p50, which nothing on hardware reports"},

@@ -231,25 +231,27 @@ func (h *Host) Probing() bool { return h.prober != nil }
 func (h *Host) Dispatch(now units.Time, w *policy.Work) policy.Answer {
 	h.view.Now = now
 	w.At, w.Held = 0, false
-	a := h.sched.Answer(w, &h.view)
-	h.carry(now, w, a)
+	if len(h.view.IDs) == 0 {
+		a := h.sched.Answer(w, &h.view)
+		h.sched.Carried(a)
+		return a
+	}
+	a := h.policy.Pick(w, &h.view, nil)
+	if h.sched.Carried(a); a.Verdict == policy.Place {
+		h.place(now, w, a.Slot)
+	}
 	return a
 }
 
-// carry notes an answer of the policy and, if it is a placement, carries it out.
-func (h *Host) carry(now units.Time, w *policy.Work, a policy.Answer) {
-	if a.Verdict != policy.Hold || !w.Held {
-		h.sched.Carried(a)
+// place places a request.
+func (h *Host) place(now units.Time, w *policy.Work, slot int) {
+	w.At = h.view.IDs[slot]
+	h.flows[slot]++
+	if !w.Held {
+		h.backlog.Left++
 	}
-	if a.Verdict == policy.Place {
-		w.At = h.view.IDs[a.Slot]
-		h.flows[a.Slot]++
-		if !w.Held {
-			h.backlog.Left++
-		}
-		if h.told {
-			h.tell(now, policy.Placed, a.Slot, w)
-		}
+	if h.told {
+		h.tell(now, policy.Placed, slot, w)
 	}
 }
 
@@ -297,7 +299,9 @@ func (h *Host) Next(now units.Time) (ref int32, w *policy.Work, a policy.Answer,
 		stuck := h.held.round
 		h.tell(now, policy.Unqueued, -1, w)
 		h.held.round = stuck // that it has gone gives the others no room
-		h.carry(now, w, a)
+		if h.sched.Carried(a); a.Verdict == policy.Place {
+			h.place(now, w, a.Slot)
+		}
 		return ref, w, a, true
 	}
 	return 0, nil, a, false

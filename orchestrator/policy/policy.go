@@ -253,6 +253,9 @@ func DrawnTies(r *rand.Rand) Ties { return Ties{r} }
 // with the same chance.
 func (t Ties) Wins(n int) bool { return t.rand != nil && t.rand.IntN(n) == 0 }
 
+// First reports whether it is always the first that is taken.
+func (t Ties) First() bool { return t.rand == nil }
+
 // Stateless is embedded by a policy that need not be told anything, and has no Observe of its own.
 type Stateless struct{}
 

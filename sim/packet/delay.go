@@ -85,6 +85,18 @@ func (s *spans) n() (n uint64) {
 	return n
 }
 
+// trimmed is the same spans without empty buckets at either end. It shares the counts.
+func (s *spans) trimmed() spans {
+	o := *s
+	for len(o.counts) > 0 && o.counts[0] == 0 {
+		o.first, o.counts = o.first+1, o.counts[1:]
+	}
+	for k := len(o.counts); k > 0 && o.counts[k-1] == 0; k-- {
+		o.counts = o.counts[:k-1]
+	}
+	return o
+}
+
 // possible says whether the sum is one that the buckets allow. In a leap packets are counted by bucket without it.
 func (s *spans) possible() bool {
 	var least, most wide
@@ -180,6 +192,9 @@ func (e *Engine) Delays(now units.Time, rec results.Recorder) *results.Little {
 			continue
 		}
 		number, times := b.close(s, int64(now))
+		for i := range b.all {
+			b.all[i] = b.all[i].trimmed() // nothing is entered any longer
+		}
 		if (number != times || !b.all.possible()) && little.Holds {
 			little.Holds, little.Where = false, "instance "+strconv.Itoa(k)
 		}

@@ -49,7 +49,10 @@ func (c *core) bounded(in *instance, h int64) int64 {
 	if in.book != nil {
 		in.book.enter(&in.server, in.n)
 	}
-	was := in.n
+	was, how := in.n, bounded
+	if in.perByte > 0 {
+		how = apart
+	}
 	o := c.outlook(in, h)
 	for c.m.next() < h {
 		some := chunk
@@ -59,16 +62,23 @@ func (c *core) bounded(in *instance, h int64) int64 {
 			}
 			some = o.until()
 		}
-		keys := m.fill(h, some)
-		if in.perByte > 0 {
-			in.ring(m, keys, true)
-			c.sum.by[apart] += uint64(len(keys))
-		} else {
-			in.lindley(m, keys)
-			c.sum.by[bounded] += uint64(len(keys))
+		came := 0
+		switch four := o == nil && m.four(); {
+		case four && in.perByte > 0:
+			came = in.ringOfFour(m, h)
+		case four:
+			came = in.lindleyOfFour(m, h)
+		default:
+			keys := m.fill(h, some)
+			if came = len(keys); in.perByte > 0 {
+				in.ring(m, keys, true)
+			} else {
+				in.lindley(m, keys)
+			}
 		}
+		c.sum.by[how] += uint64(came)
 		if o != nil {
-			o.next += int64(len(keys))
+			o.next += int64(came)
 		}
 		h = c.leave(h)
 	}

@@ -1,5 +1,7 @@
 package packet
 
+import "slices"
+
 // outlook is what an instance makes of the packets that come to it, which come in a cycle.
 type outlook struct {
 	*cycle
@@ -8,6 +10,7 @@ type outlook struct {
 	ease *ease
 	book bool // delays are measured
 	lattice
+	longest int64 // delay, at most
 }
 
 // until is how many packets to step before it is worth while to ask again.
@@ -45,7 +48,8 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 	if o.over == nil && (o.ease == nil || o.book && !o.ease.sharp) {
 		return nil
 	}
-	if len(m.late) > 0 {
+	if o.longest = (o.gap+service)/o.one + 2; len(m.late) > 0 {
+		o.longest += slices.Max(m.late)
 		y.sent = make([]int64, len(y.at))
 		for s, lane := range y.lane {
 			y.sent[s] = y.at[s] - m.late[lane]
@@ -61,8 +65,8 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 	m := &c.m
 	end := o.before(h - m.base)
 	if in.book != nil {
-		// The instants of so many packets add up within 63 bits.
-		if most := 1 << 62 / (h - m.base); end-o.next > most {
+		// The delays of so many packets add up within 62 bits.
+		if most := 1 << 62 / o.longest; end-o.next > most {
 			end = o.before(o.nth(o.next + most))
 		}
 	}
@@ -87,7 +91,7 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 		}
 		taken = end - o.next
 		if in.book != nil {
-			in.book.enterEase(o.ease, &o.lattice, o.next, end, m.base)
+			in.book.enterEase(o.ease, &o.lattice, o.next, end)
 		}
 	}
 	d := taken*spans.base + in.extra(uint64(taken))

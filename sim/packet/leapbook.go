@@ -45,22 +45,14 @@ func (b *book) enterFull(p *policer, i, end int64, whole, last []uint64, base in
 	came += k * uint64(p.nth(end))
 	begun := floorSum(k, service, uint64(p.idle), uint64(p.one))
 	went := floorSum(k, service, uint64(p.idle+p.service), uint64(p.one))
-	b.all[wait].sum.add(begun - came)
+	b.all[wait].sum.add(begun - came) // modulo 2^64 they are exact, as core.leap sees to it
 	stay.sum.add(went - came)
 	if took != nil {
 		took.sum.add(went - came + more)
 	}
-	b.enterTimes(k, came, went, base)
-	b.left = base + (p.idle+int64(k)*p.service)/p.one
-}
-
-// enterTimes enters k packets that come and leave at instants with these sums, counted from base.
-func (b *book) enterTimes(k, came, went uint64, base int64) {
-	b.came.add(came)
-	b.came.addProduct(k, uint64(base))
-	b.went.add(went)
-	b.went.addProduct(k, uint64(base))
+	b.went.add(went - came)
 	b.next += k
+	b.left = base + (p.idle+int64(k)*p.service)/p.one
 }
 
 // slot is the openings that packets of one slot take: those from lo on and before hi, which are all less before; upTo
@@ -107,13 +99,12 @@ func (x *slot) enter(s *spans, zero int64) {
 // enterEase enters the packets from number i to end-1, of which the server loses none. Packet i certainly finds it
 // idle, and so does the one that comes k before each: the services of these k take one of two whole numbers of
 // picoseconds, by the clock's fraction.
-func (b *book) enterEase(e *ease, l *lattice, i, end, base int64) {
+func (b *book) enterEase(e *ease, l *lattice, i, end int64) {
 	m := int64(len(e.at))
 	n, rest := uint64(end-i)/uint64(m), (end-i)%m
 	one := uint64(l.one)
 	frac := uint64(l.service % l.one)
 	acc := uint64(modulo(l.idle, l.one))
-	came, went := uint64(0), uint64(0)
 	for j := range min(m, end-i) {
 		s := (i + j) % m
 		times := n
@@ -153,13 +144,7 @@ func (b *book) enterEase(e *ease, l *lattice, i, end, base int64) {
 			enter(&b.all[late], stay, longer)
 			enter(&b.all[endToEnd], stay+under, longer)
 		}
-		pairs := times / 2 * (times - 1)
-		if times%2 == 1 {
-			pairs = times * ((times - 1) / 2)
-		}
-		arrivals := times*uint64(t) + pairs*uint64(e.period)
-		came += arrivals
-		went += arrivals + times*uint64(stay) + longer
+		b.went.add(times*uint64(stay) + longer)
 	}
-	b.enterTimes(uint64(end-i), came, went, base)
+	b.next += uint64(end - i)
 }

@@ -218,8 +218,6 @@ func (m *merger) fill(h int64, most int) []uint64 {
 	switch end := m.end(h); {
 	case m.turns:
 		return to[:m.fillTurns(to, end)]
-	case m.k == 2 && len(m.odd) == 0:
-		return to[:m.fill4(to, end)]
 	case len(m.lanes) <= len(to)/2:
 		return to[:m.fillSorted(to, end)]
 	default:
@@ -238,52 +236,6 @@ func (m *merger) fillTurns(to []uint64, end uint64) (n int) {
 		}
 	}
 	m.key, m.turn = key, turn
-	return n
-}
-
-// fill4 keeps the keys of four lanes in registers. Branches are good here: the merge of a few periods is a pattern that
-// a processor learns.
-func (m *merger) fill4(to []uint64, end uint64) (n int) {
-	var step [4]uint64
-	for i := range m.lanes {
-		step[i] = m.lanes[i].step
-	}
-	leaf := m.win[4:8]
-	for _, key := range m.tree[:4] {
-		if key < idleKey {
-			leaf[key&3] = key
-		}
-	}
-	k0, k1, k2, k3 := leaf[0], leaf[1], leaf[2], leaf[3]
-	s0, s1, s2, s3 := step[0], step[1], step[2], step[3]
-	for n < len(to) {
-		var key uint64
-		if min(k0, k1) < min(k2, k3) {
-			if k0 < k1 {
-				key = k0
-				k0 += s0
-			} else {
-				key = k1
-				k1 += s1
-			}
-		} else if k2 < k3 {
-			key = k2
-			k2 += s2
-		} else {
-			key = k3
-			k3 += s3
-		}
-		if key >= end {
-			leaf[0], leaf[1], leaf[2], leaf[3] = k0, k1, k2, k3
-			leaf[key&3] = key
-			m.replay()
-			return n
-		}
-		to[n] = key
-		n++
-	}
-	leaf[0], leaf[1], leaf[2], leaf[3] = k0, k1, k2, k3
-	m.replay()
 	return n
 }
 

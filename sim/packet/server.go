@@ -293,20 +293,33 @@ func (s *server) decideAtRandom(m *merger, keys []uint64, old, dep []int64) []ui
 // that are certain, in the sense of ring.
 func (s *server) lindley(m *merger, keys []uint64) {
 	n, idle := 0, s.idle-m.base
-	switch limit := int64(s.room-1) * s.base; {
+	switch limit, odd := s.bound(); {
 	case s.frac > 0:
-		n, idle = passOdd(keys, m.lanes, idle, s.clock, uint64(s.room-1))
+		n, idle = passOdd(keys, m.lanes, idle, s.clock, limit, odd)
 	case s.book != nil:
 		n, idle = passOn(keys, m.lanes, idle, s.base, limit)
 	default:
 		n, idle = pass(keys, m.lanes, idle, s.base, limit)
 	}
+	s.passed(keys[:n], m, idle)
+}
+
+// bound is how long the server is busy at most if there is room, where services take the clock's spans alone: limit,
+// and a picosecond more while the clock's fraction is below odd.
+func (s *server) bound() (limit int64, odd uint64) {
+	k := uint64(s.room - 1)
+	return int64(k)*s.base + int64(k*s.frac>>fracBits), k * s.frac & (1<<fracBits - 1)
+}
+
+// passed books the packets of the keys, accepted without the log. The server falls idle at idle, counted from m.base.
+func (s *server) passed(keys []uint64, m *merger, idle int64) {
+	n := uint64(len(keys))
 	if s.book != nil {
-		s.book.enterSpans(m, keys[:n], s.clock, s.idle)
-		s.book.next += uint64(n)
+		s.book.enterSpans(m, keys, s.clock, s.idle)
+		s.book.next += n
 	}
-	s.n += uint64(n)
-	s.work += int64(n)*s.base + s.extra(uint64(n))
+	s.n += n
+	s.work += int64(n)*s.base + s.extra(n)
 	s.idle = idle + m.base
 }
 
@@ -340,12 +353,10 @@ func passOn(keys []uint64, lanes []lane, idle, span, limit int64) (n int, then i
 	return n, idle
 }
 
-// passOdd is passOn for spans that are not a whole number of picoseconds. The limit is the last k of them.
-func passOdd(keys []uint64, lanes []lane, idle int64, c clock, k uint64) (n int, then int64) {
-	limit, odd := int64(k)*c.base+int64(k*c.frac>>fracBits), k*c.frac&(1<<fracBits-1)
+// passOdd is passOn for spans that are not a whole number of picoseconds, and a limit to match.
+func passOdd(keys []uint64, lanes []lane, idle int64, c clock, limit int64, odd uint64) (n int, then int64) {
 	for _, key := range keys {
-		t := int64(key >> laneBits)
-		bound := limit // c.last(k)
+		t, bound := int64(key>>laneBits), limit // c.last(room-1)
 		if c.acc < odd {
 			bound++
 		}

@@ -43,9 +43,9 @@ type row struct {
 // scenario is what the node runs: that of the rack without nodes, with a seed and faults of its own.
 func (l *life) scenario() *scenarios.Scenario {
 	sc := *l.r.sc
-	sc.Nodes, sc.Name, sc.Seed, sc.Duration = nil, fmt.Sprintf("%s-node-%s", sc.Name, l.name()), sc.NodeSeed(int(l.node)),
-		l.to
-	sc.Faults = nil
+	sc.Name += "-node-" + l.name()
+	sc.Seed, sc.Duration = sc.NodeSeed(int(l.node)), l.to
+	sc.Nodes, sc.Faults = nil, nil
 	for _, f := range l.r.sc.Faults {
 		if !f.OfRack() && f.Node == int(l.node) {
 			f.Node = 1

@@ -74,28 +74,16 @@ func (r *rack) extend(l *life) error {
 	for _, i := range l.pieces[l.given:] {
 		p := &r.pieces[i]
 		segments := cut(from.Flows[p.flow].Segments, p.from, p.to, r.link)
+		if len(segments) == 0 {
+			continue
+		}
 		if len(from.Constant) > 0 {
 			c := from.Constant[p.flow]
 			if c.Period.Num > 0 {
-				first := c.Phase
-				if n := c.Period.Before(p.from - first); n > 0 {
-					first += c.Period.At(n)
-				}
-				c.Phase, c.End = first+r.link, min(c.End, p.to)+r.link
-				switch {
-				case r.sc.Engine != "packet" || len(segments) == 0:
-				case c.Phase >= c.End:
-					segments = nil // no packet of it is left
-				case first > from.Constant[p.flow].Phase:
-					segments[0].Start = c.Phase
-				}
+				c.Phase += c.Period.At(c.Period.Before(p.from-c.Phase)) + r.link
+				c.End = min(c.End, p.to) + r.link
 			}
-			if len(segments) > 0 {
-				w.Constant = append(w.Constant, c)
-			}
-		}
-		if len(segments) == 0 {
-			continue
+			w.Constant = append(w.Constant, c)
 		}
 		if len(from.Tenants) > 0 {
 			w.Tenants = append(w.Tenants, from.Tenants[p.flow])
@@ -206,9 +194,10 @@ func (r *rack) flows(rec results.Recorder) {
 		if len(w.Segments) == 0 || w.Segments[0].Start >= r.end {
 			continue
 		}
-		row = results.Flow{Flow: int32(f), Src: text(w.Tuple.Src), Dst: text(w.Tuple.Dst), SrcPort: int32(w.Tuple.SrcPort), DstPort: int32(w.Tuple.DstPort),
-			Proto: int32(w.Tuple.Proto), Start: w.Segments[0].Start.Seconds(),
-			End: min(w.Segments[len(w.Segments)-1].End, r.end).Seconds()}
+		row = results.Flow{Flow: int32(f), Src: text(w.Tuple.Src), Dst: text(w.Tuple.Dst),
+			SrcPort: int32(w.Tuple.SrcPort), DstPort: int32(w.Tuple.DstPort), Proto: int32(w.Tuple.Proto),
+			Start: w.Segments[0].Start.Seconds(),
+			End:   min(w.Segments[len(w.Segments)-1].End, r.end).Seconds()}
 		there := int32(0)
 		for i := r.last[f]; i >= 0; i = r.pieces[i].before {
 			x, life := &r.fates[i], r.pieces[i].life

@@ -21,14 +21,13 @@
 //
 // # Pieces
 //
-// A flow is cut where it is steered elsewhere. Each piece is a flow of one life, or it is nobody's, and then its packets
-// are lost at the dispatcher (pieces.go). What is sent to a node that is dead, until the dispatcher knows it, is lost
-// on the way (leaks.go).
+// A flow is cut where it is steered elsewhere. Each piece is a flow of one life, or it is nobody's, and then its
+// packets are lost at the dispatcher (pieces.go). What is sent to a node that is dead, until the dispatcher knows it,
+// is lost on the way (leaks.go).
 package rack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -87,12 +86,12 @@ type span struct{ from, to units.Time }
 // Check is the error with which Run refuses a scenario, whatever its traffic.
 func Check(sc *scenarios.Scenario) error {
 	if sc.Measure.Delay != "none" {
-		return errors.New("measure.delay: " + sc.Measure.Delay + " with nodes: want none: a rack puts no delays together")
+		return fmt.Errorf("measure.delay: %s with nodes: want none: a rack puts no delays together", sc.Measure.Delay)
 	}
 	p := &sc.Nodes.Dispatcher.Policy
 	if row := scheduler.Policies.Find(p.Name); row != nil && row.Sees.Has(policy.T2) && sc.Engine != "fluid" {
-		return fmt.Errorf("nodes.dispatcher.policy: %s goes by counters of the nodes, so that flows come to them as they "+
-			"run: want engine: fluid, or a policy that does not see T2", p.Name)
+		return fmt.Errorf("nodes.dispatcher.policy: %s goes by counters of the nodes, so that flows come to them as "+
+			"they run: want engine: fluid, or a policy that does not see T2", p.Name)
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package choices
 
-import "github.com/smartinco/smartinco/orchestrator/policy"
+import (
+	"math"
+
+	"github.com/smartinco/smartinco/orchestrator/policy"
+)
 
 var leastConnections = policy.Row{
 	Info: policy.Info{Name: "least-connections",
@@ -27,7 +31,7 @@ var leastLoad = policy.Row{
 
 func leastBy(score string) policy.Maker {
 	return policy.Plain(func(env policy.Env) policy.Policy {
-		return &least{score: scores[score], ties: env.Ties}
+		return &least{score: scores[score], ties: env.Ties, first: score == "flows" && env.Ties.First()}
 	})
 }
 
@@ -36,9 +40,13 @@ type least struct {
 	policy.Stateless
 	score func(v *policy.View, slot int) float64
 	ties  policy.Ties
+	first bool // the first of those with the fewest flows
 }
 
 func (l *least) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
+	if l.first && log == nil {
+		return policy.Answer{Slot: fewest(v.Flows)}
+	}
 	best, lowest, ties := -1, 0.0, 0
 	for slot := range v.IDs {
 		score := l.score(v, slot)
@@ -54,4 +62,14 @@ func (l *least) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy
 		}
 	}
 	return policy.Answer{Slot: best}
+}
+
+// fewest is the first of the rows with the fewest flows: the least number of flows and row in one word, without a
+// branch.
+func fewest(flows []int32) int {
+	least := int64(math.MaxInt64)
+	for slot, n := range flows {
+		least = min(least, int64(n)<<32|int64(slot))
+	}
+	return int(least & (1<<32 - 1))
 }

@@ -46,7 +46,7 @@ type power struct {
 	source  *rand.PCG
 	d       int
 	again   bool // with replacement
-	flows   bool // by flows
+	twice   bool // two draws with replacement, by flows: most often
 	score   func(v *policy.View, slot int) float64
 	drawn   []int
 	shuffle []int // all rows, in an order that earlier draws left
@@ -56,12 +56,14 @@ func newPower(o powerOptions, env policy.Env) (policy.Policy, error) {
 	if env.Unit == policy.Requests && o.By == "load" {
 		return nil, errors.New("by: load of requests, whose packets are not counted: want flows")
 	}
-	return &power{source: env.Source, d: o.D, again: o.Replacement, flows: o.By == "flows", score: scores[o.By]}, nil
+	return &power{source: env.Source, d: o.D, again: o.Replacement, twice: o.D == 2 && o.Replacement && o.By == "flows",
+		score: scores[o.By]}, nil
 }
 
 func (p *power) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy.Answer {
-	if p.again && p.flows && log == nil {
-		return policy.Answer{Slot: p.fewest(v.Flows)}
+	if p.twice && log == nil {
+		return policy.Answer{Slot: fewer(v.Flows, numeric.Below(p.source, len(v.Flows)),
+			numeric.Below(p.source, len(v.Flows)))}
 	}
 	p.draw(len(v.IDs))
 	best := p.drawn[0]
@@ -79,15 +81,10 @@ func (p *power) Pick(_ *policy.Work, v *policy.View, log *policy.Weighed) policy
 	return policy.Answer{Slot: best}
 }
 
-// fewest is Pick with replacement and by flows, in the same draws: what most requests are dispatched by.
-func (p *power) fewest(flows []int32) int {
-	best := numeric.Below(p.source, len(flows))
-	for range p.d - 1 {
-		other := numeric.Below(p.source, len(flows))
-		less := int((flows[other] - flows[best]) >> 31) // -1 if it has fewer, else 0: a branch would be a coin's toss
-		best ^= (best ^ other) & less
-	}
-	return best
+// fewer is the row of two that has fewer flows, the first of equals. A branch would be a coin's toss.
+func fewer(flows []int32, first, second int) int {
+	less := int((flows[second] - flows[first]) >> 31) // -1 if it has fewer, else 0
+	return first ^ (first^second)&less
 }
 
 // draw fills drawn with rows of n, in the order of their drawing.
