@@ -6,8 +6,8 @@ import (
 	"github.com/smartinco/smartinco/units"
 )
 
-// nodeRows writes the nodes of a rack in the window that ends, and the dispatcher if that lost or held any. A node has a
-// request from the dispatcher's decision until the dispatcher has it back.
+// nodeRows writes the nodes of a rack in the window that ends, and the dispatcher if that lost or held any. A node has
+// a request from the dispatcher's decision until the dispatcher has it back.
 func (e *Engine) nodeRows(rec results.Recorder, span float64) {
 	to, ok := rec.(results.NodeRecorder)
 	if !ok || len(e.dispatchers) == 0 {
