@@ -1,6 +1,7 @@
 package request
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/smartinco/smartinco/sim/packet"
@@ -11,6 +12,7 @@ type instance struct {
 	n       int32 // jobs in system
 	serving int32 // job; -1 if idle
 	station int32
+	way     int32 // of those to instances
 	room    int32 // most jobs
 	urgent  uint64
 	queues  []list // by priority; one with vnf.queue: fifo. Bit p of urgent says that queue p holds any
@@ -69,6 +71,9 @@ func (e *Engine) reach(i int32, j *job) {
 		j.left, j.ended = in.n, e.now
 		e.reply(i, j)
 		return
+	}
+	if e.speeds != nil {
+		j.service = int64(math.Round(float64(j.service) / e.speeds[j.instance]))
 	}
 	e.changing(in)
 	j.left = in.n

@@ -190,6 +190,22 @@ func TestPushAndPull(t *testing.T) {
 	}
 }
 
+// Where all actors have left the cores in order of arrival, one comes back, however long the last requests took there.
+func TestEmptyCoresPull(t *testing.T) {
+	r := newRig(t, plain, 5)
+	a, _ := r.ask("a")
+	b, _ := r.ask("a")
+	r.v.Now += 600 * us
+	r.reply(a)
+	if r.at("a") != atHost {
+		t.Fatalf("a is at %d after a slow request", r.at("a"))
+	}
+	r.reply(b)
+	if r.at("a") != inOrder || r.counts[pulls] != 1 {
+		t.Errorf("a is at %d, counts %v, with nothing on the card", r.at("a"), r.counts)
+	}
+}
+
 // Above the threshold of the tail the actor with the longest goes to shared cores, and comes back when it is calm.
 func TestDowngradeAndUpgrade(t *testing.T) {
 	o := plain
