@@ -11,8 +11,8 @@ import (
 )
 
 // plain are options with two cores in order of arrival, one that is shared, and a host.
-var plain = options{Card: 3, Shared: 1, Depth: 1, Mean: 50 * units.Microsecond, Tail: 200 * units.Microsecond, Alpha: 0.2,
-	Most: 2, Settle: 1}
+var plain = options{Card: 3, Shared: 1, Depth: 1, Mean: 50 * units.Microsecond, Tail: 200 * units.Microsecond,
+	Alpha: 0.2, Most: 2, Settle: 1}
 
 func TestContract(t *testing.T) {
 	short := plain
