@@ -16,11 +16,12 @@
 //
 // # Time
 //
-// Time is whole picoseconds. What was true until an instant is recorded before anything happens in it. Then come, in
-// this order: services that end, by the instances' numbers; requests that reach instances; probes that do; replies that
-// reach the NIC; answers to probes that do; the stage's decision; requests that come, by the sources' order. Within a
-// kind what was sent first is first, of what takes the same way: fewer passes, and then links with a shorter delay,
-// come before others. Where a delay is 0, what follows an event is part of it.
+// Time is whole picoseconds. What was true until an instant is recorded before anything happens in it. Then comes what
+// the fleet of instances does, where their number can change, and then, in this order: services that end, by the
+// instances' numbers; requests that reach instances; probes that do; replies that reach the NIC; answers to probes that
+// do; the stage's decision; requests that come, by the sources' order. Within a kind what was sent first is first, of
+// what takes the same way: fewer passes, and then links with a shorter delay, come before others. Where a delay is 0,
+// what follows an event is part of it.
 //
 // # Speed
 //

@@ -138,11 +138,11 @@ type Engine struct {
 	byClass   []group
 	byTenant  []group // empty where there is one tenant
 	instances []instance
-	speeds    []float64             // of the instances; nil where all have 1
 	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
 	stations  []station             // node by node
 	nodes     []node
-	network   // empty where there is one NIC without services
+	network          // empty where there is one NIC without services
+	fleet     *fleet // nil where the number of instances does not change
 
 	slot    int64 // of a stage, a pass; 0 for no limit
 	latency int64
@@ -224,10 +224,10 @@ func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
 		return nil, err
 	}
 	e.jobs = []job{noJob: {service: e.end, next: -1}}
+	e.lay()
 	if err := e.build(station); err != nil {
 		return nil, err
 	}
-	e.differ()
 	if err := e.connect(rack); err != nil {
 		return nil, err
 	}
@@ -266,7 +266,11 @@ func (e *Engine) build(row *policy.Row) error {
 			e.stations = append(e.stations, station{host: host, node: int32(n), service: int32(s),
 				levels: e.levelsOf(chain[s].Queue), told: host.Told(), tupled: host.Row().Tuple,
 				owned: host.Row().Tenant, probing: host.Probing()})
-			e.equip(&e.stations[len(e.stations)-1], chain[s].Instances, int32(chain[s].Buffer))
+			n := chain[s].Instances
+			if scales(e.sc) { // they come with the run's beginning
+				n, e.fleet = 0, &fleet{most: 1 << 16}
+			}
+			e.equip(&e.stations[len(e.stations)-1], n, int32(chain[s].Buffer))
 		}
 	}
 	for i := range e.stations {
@@ -304,6 +308,7 @@ func (e *Engine) equip(st *station, n int, room int32) {
 		if st.probing {
 			in.lately = lately[i*occupancies : (i+1)*occupancies]
 		}
+		e.differ(&in, len(e.instances)+1)
 		e.instances = append(e.instances, in)
 	}
 }

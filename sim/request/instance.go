@@ -12,8 +12,9 @@ type instance struct {
 	n       int32 // jobs in system
 	serving int32 // job; -1 if idle
 	station int32
-	way     int32 // of those to instances
-	room    int32 // most jobs
+	way     int32   // of those to instances
+	speed   float64 // of service
+	room    int32   // most jobs
 	urgent  uint64
 	queues  []list // by priority; one with vnf.queue: fifo. Bit p of urgent says that queue p holds any
 
@@ -65,6 +66,11 @@ func (e *Engine) changing(in *instance) {
 func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
+	if !e.serves(int(j.instance)) {
+		e.vanish(i, j)
+		e.retry(&e.stations[in.station])
+		return
+	}
 	if in.n >= in.room {
 		in.dropped++
 		e.lost(i, j, byInstance)
@@ -72,8 +78,8 @@ func (e *Engine) reach(i int32, j *job) {
 		e.reply(i, j)
 		return
 	}
-	if e.speeds != nil {
-		j.service = int64(math.Round(float64(j.service) / e.speeds[j.instance]))
+	if in.speed != 1 {
+		j.service = int64(math.Round(float64(j.service) / in.speed))
 	}
 	e.changing(in)
 	j.left = in.n
@@ -113,6 +119,9 @@ func (e *Engine) finish(k int) {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
+	if e.fleet != nil && e.fleet.delays {
+		e.fleet.boxes[k].reported.Add(stay)
+	}
 	if e.spans != nil {
 		e.spans[k][wait].Add(stay - j.service)
 		e.spans[k][sojourn].Add(stay)

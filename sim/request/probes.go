@@ -63,6 +63,9 @@ func (e *Engine) probed() {
 	way := first(e.asked, e.now)
 	p := e.look(e.asked[way].pop().instance)
 	e.await(evProbe, soonest(e.asked))
+	if !e.serves(int(p.instance)) {
+		return
+	}
 	link := e.ways[way]
 	if p.at = e.now + link; link == 0 {
 		e.heard(&p)

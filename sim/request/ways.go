@@ -2,32 +2,30 @@ package request
 
 import "slices"
 
-// differ takes in what instances differ in: speeds, and the delays of their links.
-func (e *Engine) differ() {
-	in := &e.sc.Instances
-	link := int64(e.sc.NIC.InstanceDelay)
-	e.ways = []int64{link}
-	if len(in.Delay) > 0 {
+// lay lays the ways to instances: one, unless the scenario gives them delays.
+func (e *Engine) lay() {
+	e.ways = []int64{int64(e.sc.NIC.InstanceDelay)}
+	if given := e.sc.Instances.Delay; len(given) > 0 {
 		e.ways = nil
-		for k := range e.instances {
-			e.ways = append(e.ways, int64(in.DelayOf(k+1)))
+		for _, d := range given {
+			e.ways = append(e.ways, int64(d))
 		}
-		delays := slices.Clone(e.ways)
 		slices.Sort(e.ways)
 		e.ways = slices.Compact(e.ways)
-		for k := range e.instances {
-			way, _ := slices.BinarySearch(e.ways, delays[k])
-			e.instances[k].way = int32(way)
-		}
-	}
-	if len(in.Speed) > 0 {
-		for k := range e.instances {
-			e.speeds = append(e.speeds, in.SpeedOf(k+1))
-		}
 	}
 	e.asked, e.answers = make([]probes, len(e.ways)), make([]probes, len(e.ways))
 	for range e.ways {
 		e.replies = append(e.replies, empty)
+	}
+}
+
+// differ says in what an instance differs from others. Its number is that among all, since there is one station then.
+func (e *Engine) differ(in *instance, number int) {
+	of := &e.sc.Instances
+	in.speed = of.SpeedOf(number)
+	if len(of.Delay) > 0 {
+		way, _ := slices.BinarySearch(e.ways, int64(of.DelayOf(number)))
+		in.way = int32(way)
 	}
 }
 
