@@ -36,7 +36,7 @@ compare: build ## all scheduling policies on three loads, for docs/comparison.md
 offload: build ## scaling policies with offload and without, for docs/comparison.md (5 seconds)
 	scenarios/compare/run.sh $(BIN)/smartinco out/compare scaling vertical
 
-systems: build ## what is said of Horus, RingLeader and others against runs, for docs/systems.md (5 minutes)
+systems: build ## what is said of Horus, RingLeader and others against runs, for docs/systems.md (10 minutes)
 	scenarios/systems/run.sh $(BIN)/smartinco out/systems
 
 optimize: build ## the best scheduler, limit and target on five kinds of traffic, for docs/studies.md (15 minutes)

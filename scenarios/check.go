@@ -139,6 +139,12 @@ func (in *Instances) rules() []strictyaml.Rule {
 	}
 	limits("maxconn", in.MaxConn)
 	limits("minconn", in.MinConn)
+	for i, x := range in.Speed {
+		all = append(all, rule(fmt.Sprintf("speed.%d", i), !(x >= 1e-3 && x <= 1e3), "0.001 to 1000"))
+	}
+	for i, d := range in.Delay {
+		all = append(all, rule(fmt.Sprintf("delay.%d", i), d < 0 || d > units.Second, "0s to 1s"))
+	}
 	return append(all, rule("fullconn minconn", in.FullConn > 0 && len(in.MinConn) == 0, "minconn with this key"),
 		rule("minconn fullconn", in.FullConn == 0 && len(in.MinConn) > 0,
 			"fullconn with this key, or the limits are always in full"))

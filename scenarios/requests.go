@@ -220,9 +220,13 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		}
 		row := scheduler.Policies.Find(s.Scheduler.Policy.Name)
 		return append(all, rule("vnf.queue engine", s.VNF.Queue != "fifo", "engine: request with this key"),
+			rule("instances.speed engine", len(s.Instances.Speed) > 0, "engine: request with this key"),
+			rule("instances.delay engine", len(s.Instances.Delay) > 0, "engine: request with this key"),
 			rule("scheduler.policy engine", row != nil && !row.On(policy.Flows),
 				"a policy that decides on flows, or engine: request"))
 	}
+	const unlike = "no services and no nodes with this key"
+	several := len(s.Services) > 0 || s.Nodes != nil
 	var def Scenario
 	strictyaml.Defaults(&def)
 	for _, key := range meaningless {
@@ -238,6 +242,8 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		rule("nic engine", s.NIC.Dispatch == "none", "a NIC with a stage that dispatches requests: "+s.NIC.Profile+
 			" has none (dispatch: none)"),
 		rule("instances.initial engine", s.Instances.Initial == 0, "at least 1 with engine: request"),
+		rule("instances.speed services nodes", len(s.Instances.Speed) > 0 && several, unlike),
+		rule("instances.delay services nodes", len(s.Instances.Delay) > 0 && several, unlike),
 		rule("nodes.keep engine", s.Nodes != nil && s.Nodes.Keep != 0,
 			"0 with engine: request, whose one record has all nodes and instances"))
 	for _, key := range []string{"initial", "min", "max"} {

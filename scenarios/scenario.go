@@ -259,6 +259,9 @@ type Instances struct {
 	MinConn   []int      `yaml:"minconn"`
 	FullConn  int        `yaml:"fullconn" default:"0" min:"0" max:"2147483647"`
 	SlowStart units.Time `yaml:"slow_start" default:"0s"`
+
+	Speed []float64    `yaml:"speed"`
+	Delay []units.Time `yaml:"delay"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -276,7 +279,25 @@ minconn: to how many maxconn falls for an instance when there are few flows, for
 fullconn: with how many flows of all instances, those that wait included, maxconn holds in full, with minconn; 0 for
 	always
 slow_start: how long an instance that comes has less than its weight, for policies with such a time; 0s for not at all
+speed: engine: request: how fast each instance is, 0.001 to 1000, a list as above: a request takes its service time over
+	this; without it, all have 1
+delay: engine: request: the way from the NIC to each instance, and back, in the place of nic.instance_delay: a list as
+	above
 `
+}
+
+// SpeedOf is the speed of an instance, whose number is 1 or more.
+func (in *Instances) SpeedOf(number int) float64 { return ofInstance(in.Speed, number, 1) }
+
+// DelayOf is the way to an instance, and back, where Delay has any.
+func (in *Instances) DelayOf(number int) units.Time { return ofInstance(in.Delay, number, 0) }
+
+// ofInstance is the value of an instance in a list whose last value holds for all later ones.
+func ofInstance[T any](list []T, number int, without T) T {
+	if len(list) == 0 {
+		return without
+	}
+	return list[min(number, len(list))-1]
 }
 
 // Unused implements strictyaml.Partial: what is not given says nothing.
@@ -292,6 +313,10 @@ func (in Instances) Unused(key string) bool {
 		return in.FullConn == 0
 	case "slow_start":
 		return in.SlowStart == 0
+	case "speed":
+		return len(in.Speed) == 0
+	case "delay":
+		return len(in.Delay) == 0
 	}
 	return false
 }

@@ -52,7 +52,7 @@ func one(t *testing.T, text string, sets ...string) *Scenario {
 // A record states weights only where the scenario has them, and what it states is read back.
 func TestWeightsAreStatedWhereTheyAreGiven(t *testing.T) {
 	b := string(one(t, minimal).YAML())
-	for _, key := range []string{"weights", "maxconn", "minconn", "fullconn", "slow_start"} {
+	for _, key := range []string{"weights", "maxconn", "minconn", "fullconn", "slow_start", "speed"} {
 		if strings.Contains(b, key) {
 			t.Errorf("%s, which is not given, stands in\n%s", key, b)
 		}
@@ -104,7 +104,7 @@ func TestAMinimalScenarioHasTheDocumentedDefaults(t *testing.T) {
 		{s.NIC.ESwitchLimit, units.PPS(64e6)}, {s.NIC.InstallLatency, 300 * units.Microsecond},
 		{s.VNF.Contention.Lambda, units.PPS(25e6)},
 		{s.Instances, Instances{Initial: 3, Min: 3, Max: 8, Weights: []int{}, MaxConn: []int{},
-			MinConn: []int{}}},
+			MinConn: []int{}, Speed: []float64{}, Delay: []units.Time{}}},
 		{s.Scheduler.Limit, units.PPS(10e6)},
 		{s.Scheduler.InFlight, true}, {s.Autoscaler.Target, 0.5}, {s.Telemetry.Window, units.Second},
 		{s.Workload[0].CBR.PacketSize, units.Bytes(64)},

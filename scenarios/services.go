@@ -165,8 +165,14 @@ func (s *Scenario) RequestRate(r *Requests) float64 {
 		if work[i] == 0 {
 			continue
 		}
-		instances := chain[i].Instances * len(chain[i].Nodes)
-		if x := r.Load * float64(instances) / (work[i] / shares) * float64(units.Second); rate == 0 || x < rate {
+		instances := float64(chain[i].Instances * len(chain[i].Nodes))
+		if len(s.Instances.Speed) > 0 { // there is one service
+			instances = 0
+			for number := range s.Instances.Initial {
+				instances += s.Instances.SpeedOf(number + 1)
+			}
+		}
+		if x := r.Load * instances / (work[i] / shares) * float64(units.Second); rate == 0 || x < rate {
 			rate = x
 		}
 	}

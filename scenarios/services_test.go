@@ -111,3 +111,23 @@ func TestLoadOfAChain(t *testing.T) {
 		t.Errorf("five nodes of three instances: %g requests a second, want 12e6", got)
 	}
 }
+
+// A load is a share of what the instances can do, each at its speed. The last speed is that of all later ones.
+func TestALoadIsOfInstancesAtTheirSpeeds(t *testing.T) {
+	s := one(t, "engine: request\nduration: 1s\n"+
+		"instances: {initial: 4, min: 4, max: 4, speed: [2, 0.5], delay: [1us, 2us]}\n"+
+		"scheduler: {policy: random}\nautoscaler: {policy: none}\n"+
+		"workload: [{requests: {load: 0.5, classes: [{mean: 10us}]}}]")
+	if got, want := s.RequestRate(s.Workload[0].Requests), 0.5*(2+3*0.5)*1e5; math.Abs(got/want-1) > 1e-12 {
+		t.Errorf("%g requests a second, want %g", got, want)
+	}
+	again := one(t, string(s.YAML()))
+	for number, want := range []float64{2, 0.5, 0.5, 0.5} {
+		if got := again.Instances.SpeedOf(number + 1); got != want {
+			t.Errorf("instance %d: speed %g, want %g", number+1, got, want)
+		}
+	}
+	if len(again.Instances.Delay) != 2 || again.Instances.Delay[1] != 2*units.Microsecond {
+		t.Errorf("delays %v", again.Instances.Delay)
+	}
+}

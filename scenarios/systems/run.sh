@@ -11,7 +11,7 @@ for file in scenarios/systems/*.yaml; do
 done
 "$program" sweep fig9 -o "$out/fig9"
 
-for study in horus horus-trimodal ringleader; do
+for study in horus horus-trimodal ringleader prequal ipipe; do
 	"$program" plot tail "$out/$study" -o "$out/systems-$study.png"
 done
 "$program" plot lines "$out/horus" --metric resubmissions,messages -o "$out/systems-decisions.png"

@@ -2,6 +2,7 @@ package request
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/smartinco/smartinco/flow"
@@ -289,15 +290,16 @@ func (b *brute) decide(j *bruteJob) {
 		for _, slot := range slices.Clone(host.Probes(b.time(), b.work(j, host))) {
 			id := host.Instances()[slot]
 			b.seen["probes"]++
-			b.later(b.e.latency+b.e.link, evProbe, 0, int(st.node), func() {
+			link, way := b.way(int(st.first) + int(id) - 1)
+			b.later(b.e.latency+link, evProbe, way, int(st.node), func() {
 				server := b.servers[int(st.first)+int(id)-1]
 				if !b.serves(server) {
 					return
 				}
 				queue := int32(len(server.queue))
 				delay := server.lately(int(queue))
-				inside := b.e.latency+b.e.link == 0 // then the policy is about to be asked, which comes first
-				b.later(b.e.link, evAnswer, 0, int(st.node), func() {
+				inside := b.e.latency+link == 0 // then the policy is about to be asked, which comes first
+				b.later(link, evAnswer, way, int(st.node), func() {
 					b.seen["answers"]++
 					host.Probed(b.time(), id, queue, units.Time(delay).Seconds())
 					if !inside {
@@ -359,7 +361,8 @@ func (b *brute) carry(j *bruteJob, st *station, a policy.Answer) {
 	}
 	j.where = "placed"
 	j.instance = uint16(int(st.first) + int(st.host.Instances()[a.Slot]) - 1)
-	b.later(b.e.latency+passes*b.e.pass+b.e.link, evArrive, int(passes), j.node, func() { b.reach(j) })
+	link, way := b.way(int(j.instance))
+	b.later(b.e.latency+passes*b.e.pass+link, evArrive, int(passes)<<20+way, j.node, func() { b.reach(j) })
 }
 
 func (b *brute) reach(j *bruteJob) {
@@ -374,13 +377,34 @@ func (b *brute) reach(j *bruteJob) {
 		s.dropped++
 		b.lost(j, "instance")
 		left := int32(len(s.queue))
-		b.later(b.e.link, evReply, 0, j.node, func() { b.reply(j, left) })
+		link, way := b.way(int(j.instance))
+		b.later(link, evReply, way, j.node, func() { b.reply(j, left) })
 		return
 	}
 	b.changing(s)
+	if speeds := b.e.sc.Instances.Speed; len(speeds) > 0 {
+		speed := speeds[min(int(j.instance), len(speeds)-1)]
+		j.service = int64(math.Round(float64(j.service) / speed))
+	}
 	j.at, j.found = b.now, int64(len(s.queue))
 	s.queue = append(s.queue, j)
 	b.begin(s)
+}
+
+// way is the delay to an instance, and how many delays there are that are shorter.
+func (b *brute) way(k int) (link int64, shorter int) {
+	in := &b.e.sc.Instances
+	if len(in.Delay) == 0 {
+		return int64(b.e.sc.NIC.InstanceDelay), 0
+	}
+	link = int64(in.Delay[min(k, len(in.Delay)-1)])
+	seen := map[int64]bool{}
+	for i := range b.servers {
+		if d := int64(in.Delay[min(i, len(in.Delay)-1)]); d < link {
+			seen[d] = true
+		}
+	}
+	return link, len(seen)
 }
 
 func (b *brute) changing(s *bruteServer) {
@@ -417,7 +441,8 @@ func (b *brute) begin(s *bruteServer) {
 		s.spans[sojourn] = append(s.spans[sojourn], stay)
 		left := int32(len(s.queue))
 		b.begin(s)
-		b.later(b.e.link, evReply, 0, j.node, func() {
+		link, way := b.way(int(j.instance))
+		b.later(link, evReply, way, j.node, func() {
 			j.waited += stay - j.service
 			j.stayed += stay
 			s.spans[endToEnd] = append(s.spans[endToEnd], b.now-j.arrived)

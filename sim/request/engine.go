@@ -147,13 +147,13 @@ type Engine struct {
 	slot    int64 // of a stage, a pass; 0 for no limit
 	latency int64
 	pass    int64
-	link    int64
-	queue   int // room of a stage's queue
+	ways    []int64 // the links to instances: each delay that any has, the shortest first
+	queue   int     // room of a stage's queue
 
-	flights []list // on the way to instances, by the number of further passes
-	replies list
-	asked   probes // on the way to instances
-	answers probes // on the way back
+	flights []list   // on the way to instances, by the number of further passes
+	replies []list   // by way
+	asked   []probes // on the way to instances, by way
+	answers []probes // on the way back, by way
 
 	occupied [occupancies]uint64 // ps of all instances, by how many jobs they had; the last for more
 	tally    tally
@@ -212,9 +212,8 @@ func New(sc *scenarios.Scenario) (*Engine, error) { return Under(sc, nil, nil) }
 // Under is New under policies that need not be in the table: of each station, and of a rack's dispatcher; nil for those
 // of the scenario.
 func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
-	e := &Engine{sc: sc, end: int64(sc.Duration), free: -1, replies: empty,
-		latency: int64(sc.NIC.DispatchLatency), pass: int64(sc.NIC.DispatchPass), link: int64(sc.NIC.InstanceDelay),
-		queue: sc.NIC.DispatchQueue}
+	e := &Engine{sc: sc, end: int64(sc.Duration), free: -1, latency: int64(sc.NIC.DispatchLatency),
+		pass: int64(sc.NIC.DispatchPass), queue: sc.NIC.DispatchQueue}
 	if r := sc.NIC.DispatchRate; r > 0 {
 		e.slot = max(1, int64(float64(units.Second)/r+0.5))
 	}
@@ -225,6 +224,7 @@ func Under(sc *scenarios.Scenario, station, rack *policy.Row) (*Engine, error) {
 		return nil, err
 	}
 	e.jobs = []job{noJob: {service: e.end, next: -1}}
+	e.lay()
 	if err := e.build(station); err != nil {
 		return nil, err
 	}
@@ -308,6 +308,7 @@ func (e *Engine) equip(st *station, n int, room int32) {
 		if st.probing {
 			in.lately = lately[i*occupancies : (i+1)*occupancies]
 		}
+		e.differ(&in, len(e.instances)+1)
 		e.instances = append(e.instances, in)
 	}
 }

@@ -114,13 +114,17 @@ func (e *Engine) empty(node int) {
 		e.flights[p].keep(e.jobs, elsewhere)
 	}
 	e.nextFlight()
-	e.replies.keep(e.jobs, elsewhere)
+	for way := range e.replies {
+		e.replies[way].keep(e.jobs, elsewhere)
+	}
 	e.nextReply()
 	off := func(p probe) bool { return int(e.stations[e.instances[p.instance].station].node) == node }
-	e.asked.remove(off)
-	e.await(evProbe, e.asked.next())
-	e.answers.remove(off)
-	e.await(evAnswer, e.answers.next())
+	for way := range e.ways {
+		e.asked[way].remove(off)
+		e.answers[way].remove(off)
+	}
+	e.await(evProbe, soonest(e.asked))
+	e.await(evAnswer, soonest(e.answers))
 }
 
 // keep leaves those in the list of which keeps is true.

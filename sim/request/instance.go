@@ -1,6 +1,7 @@
 package request
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/smartinco/smartinco/sim/packet"
@@ -11,7 +12,9 @@ type instance struct {
 	n       int32 // jobs in system
 	serving int32 // job; -1 if idle
 	station int32
-	room    int32 // most jobs
+	way     int32   // of those to instances
+	speed   float64 // of service
+	room    int32   // most jobs
 	urgent  uint64
 	queues  []list // by priority; one with vnf.queue: fifo. Bit p of urgent says that queue p holds any
 
@@ -74,6 +77,9 @@ func (e *Engine) reach(i int32, j *job) {
 		j.left, j.ended = in.n, e.now
 		e.reply(i, j)
 		return
+	}
+	if in.speed != 1 {
+		j.service = int64(math.Round(float64(j.service) / in.speed))
 	}
 	e.changing(in)
 	j.left = in.n

@@ -291,7 +291,9 @@ func (e *Engine) carry(i int32, j *job, st *station, w *policy.Work, a policy.An
 	passes := int(a.Passes)
 	e.tally.placed++
 	e.tally.sent++
-	delay := e.latency + e.link
+	j.instance = uint16(st.first + int32(w.At) - 1)
+	way := e.wayTo(int32(j.instance))
+	delay := e.latency + e.ways[way]
 	if passes > 0 {
 		e.tally.passes += uint64(passes)
 		n := &e.nodes[st.node]
@@ -301,16 +303,16 @@ func (e *Engine) carry(i int32, j *job, st *station, w *policy.Work, a policy.An
 	if e.trips != nil {
 		e.trips[i].where = placed
 	}
-	j.instance = uint16(st.first + int32(w.At) - 1)
 	j.at = e.now + delay
 	if delay == 0 {
 		e.reach(i, j)
 		return
 	}
-	for len(e.flights) <= passes {
+	way += passes * len(e.ways)
+	for len(e.flights) <= way {
 		e.flights = append(e.flights, empty)
 	}
-	e.flights[passes].push(e.jobs, i)
+	e.flights[way].push(e.jobs, i)
 	e.await(evArrive, min(e.due[evArrive], j.at))
 }
 
@@ -338,7 +340,8 @@ func (e *Engine) retryAll() {
 	}
 }
 
-// arrive has the next request reach its instance. Of several at once, the one with fewer passes is first.
+// arrive has the next request reach its instance. Of several at once, the one with fewer passes is first, and of these
+// the one with the shorter way.
 func (e *Engine) arrive() {
 	first := -1
 	for p := range e.flights {
@@ -364,19 +367,25 @@ func (e *Engine) nextFlight() {
 
 // reply sends the reply to a request, or its refusal.
 func (e *Engine) reply(i int32, j *job) {
-	if e.link == 0 {
+	way := e.wayTo(int32(j.instance))
+	link := e.ways[way]
+	if link == 0 {
 		e.replied(i, j)
 		return
 	}
-	if e.replies.head < 0 {
-		e.await(evReply, e.now+e.link)
+	if e.replies[way].head < 0 {
+		e.await(evReply, min(e.due[evReply], e.now+link))
 	}
-	e.replies.push(e.jobs, i)
+	e.replies[way].push(e.jobs, i)
 }
 
 // returned has the next reply reach its NIC.
 func (e *Engine) returned() {
-	i := e.replies.pop(e.jobs)
+	way := 0
+	for e.replies[way].head < 0 || e.jobs[e.replies[way].head].ended+e.ways[way] > e.now {
+		way++
+	}
+	i := e.replies[way].pop(e.jobs)
 	e.nextReply()
 	e.replied(i, &e.jobs[i])
 }
@@ -384,8 +393,10 @@ func (e *Engine) returned() {
 // nextReply says when the next reply reaches its NIC.
 func (e *Engine) nextReply() {
 	e.due[evReply] = never
-	if h := e.replies.head; h >= 0 {
-		e.await(evReply, e.jobs[h].ended+e.link)
+	for way := range e.replies {
+		if h := e.replies[way].head; h >= 0 {
+			e.await(evReply, min(e.due[evReply], e.jobs[h].ended+e.ways[way]))
+		}
 	}
 }
 

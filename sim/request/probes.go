@@ -34,19 +34,22 @@ func (p *probes) push(x probe) {
 	p.all = append(p.all, x)
 }
 
-func (p *probes) pop() { p.first++ }
+func (p *probes) pop() probe {
+	p.first++
+	return p.all[p.first-1]
+}
 
 // ask sends a probe to an instance.
 func (e *Engine) ask(k int32) {
-	if e.latency+e.link == 0 {
+	way := e.wayTo(k)
+	delay := e.latency + e.ways[way]
+	if delay == 0 {
 		p := e.look(k)
 		e.hear(&p)
 		return
 	}
-	if e.asked.empty() {
-		e.await(evProbe, e.now+e.latency+e.link)
-	}
-	e.asked.push(probe{at: e.now + e.latency + e.link, instance: k})
+	e.await(evProbe, min(e.due[evProbe], e.now+delay))
+	e.asked[way].push(probe{at: e.now + delay, instance: k})
 }
 
 // look is what an instance answers to a probe.
@@ -57,28 +60,25 @@ func (e *Engine) look(k int32) probe {
 
 // probed has the next probe reach its instance.
 func (e *Engine) probed() {
-	p := e.look(e.asked.head().instance)
-	e.asked.pop()
-	e.await(evProbe, e.asked.next())
+	way := first(e.asked, e.now)
+	p := e.look(e.asked[way].pop().instance)
+	e.await(evProbe, soonest(e.asked))
 	if !e.serves(int(p.instance)) {
 		return
 	}
-	p.at = e.now + e.link
-	if e.link == 0 {
+	link := e.ways[way]
+	if p.at = e.now + link; link == 0 {
 		e.heard(&p)
 		return
 	}
-	if e.answers.empty() {
-		e.await(evAnswer, p.at)
-	}
-	e.answers.push(p)
+	e.await(evAnswer, min(e.due[evAnswer], p.at))
+	e.answers[way].push(p)
 }
 
 // answered has the next answer to a probe reach the NIC.
 func (e *Engine) answered() {
-	p := *e.answers.head()
-	e.answers.pop()
-	e.await(evAnswer, e.answers.next())
+	p := e.answers[first(e.answers, e.now)].pop()
+	e.await(evAnswer, soonest(e.answers))
 	e.heard(&p)
 }
 

@@ -76,7 +76,14 @@ measure: {delay: %s}
 	if d.IntN(2) == 0 {
 		d.chain(nodes)
 	} else {
-		fmt.Fprintf(d, "instances: {initial: %d, min: 1, max: 8}\n", n)
+		fmt.Fprintf(d, "instances: {initial: %d, min: 1, max: 8", n)
+		if nodes == 0 && d.IntN(2) == 0 {
+			fmt.Fprintf(d, ", speed: [%s, %s, %s]", d.pick("0.5", "1", "3"), d.pick("1", "0.33"), d.pick("1", "2"))
+		}
+		if nodes == 0 && d.IntN(2) == 0 {
+			fmt.Fprintf(d, ", delay: [%s, %s, %s]", d.pick("0s", "1us"), d.pick("1us", "2us"), d.pick("0s", "500ns"))
+		}
+		d.WriteString("}\n")
 	}
 	d.workload(t.TempDir())
 	st, err := scenarios.Parse("brute", []byte(d.String()), ".", nil)

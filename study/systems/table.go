@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,7 +20,9 @@ var pages = map[string]page{
 	"maestro":    {"", "ours", []string{""}},
 	"ringleader": {"workload.1.requests.load", "batch", []string{"0.3", "0.7", "1", "1.5"}},
 	"inreal":     {"", "ours", []string{""}},
+	"ipipe":      {"workload.0.requests.load", "short", []string{"0.04", "0.08", "0.12", "0.16", "0.2"}},
 	"smartinco":  {"", "ours", []string{""}},
+	"prequal":    {"workload.0.requests.load", "load", []string{"0.2", "0.3", "0.5", "0.7", "0.9"}},
 }
 
 const (
@@ -45,6 +48,8 @@ var (
 	shortest   = where{policy + "least-connections"}
 	bounded    = where{policy + "jbsq:n:4"}
 	inReal     = where{autoscaler + "in-real"}
+	prequal    = where{policy + "prequal"}
+	ipipe      = where{policy + "ipipe"}
 	bestFit    = where{policy + "best-fit"}
 	roundRobin = where{policy + "round-robin"}
 )
@@ -77,6 +82,19 @@ var claims = slices.Concat(ofHorus(), []claim{
 		bestFit, inReal, 1.15, 1.25},
 	{"inreal", "the same with Round-Robin", inrealSays, "inreal", peak, roundRobin, inReal, 1.15, 1.25},
 
+	{"prequal", "99 % delay over that under `round-robin`", prequalSays, "prequal", tail, prequal, roundRobin, none, 1},
+	{"prequal", "over that of two choices by requests that this dispatcher has sent, `power-of-d`", noNumber, "prequal",
+		tail, prequal, where{policy + "power-of-d"}, none, 1},
+	{"prequal", "over that of the fewest requests of all, `least-connections`", noNumber, "prequal", tail, prequal,
+		shortest, none, 1},
+
+	{"ipipe", "cores of the host that are busy, over those under `least-connections`",
+		"fewer: up to 3.1 cores are saved (Liu et al., SIGCOMM 2019, abstract)", "ipipe", hosts, ipipe, shortest, none,
+		1},
+	{"ipipe", "mean delay over that under `round-robin`, which knows no kinds of cores", noNumber, "ipipe", mean, ipipe,
+		roundRobin, none, 1},
+	{"ipipe", "mean delay over that under `least-connections`", noNumber, "ipipe", mean, ipipe, shortest, none, 1},
+
 	{"smartinco", "Best-Fit's throughput at the end over Round-Robin's",
 		"1.036: 1.5 Mpps more than about 42 (thesis 4.4)", "fig9", plateau, bestFit, roundRobin, 1.024, 1.048},
 	{"smartinco", "VNFs in use under Best-Fit over those under Worst-Fit", "fewer (thesis 4.4)", "fig9", used, bestFit,
@@ -85,6 +103,7 @@ var claims = slices.Concat(ofHorus(), []claim{
 
 const (
 	ringleaderSays = "lower; a number could not be found (Lin et al., NSDI 2023)"
+	prequalSays    = "lower; a number could not be found (Wydrowski et al., NSDI 2024, abstract)"
 	inrealSays     = "about 1.2 (thesis 4.6)"
 )
 
@@ -144,6 +163,21 @@ var plateau = measure{"throughput at the end", func(r *results.Record) (float64,
 		sum += last[i].Processed
 	}
 	return sum / float64(len(last)), err
+}}
+
+// mean is the mean delay of all requests.
+var mean = measure{"mean delay", func(r *results.Record) (float64, error) { return r.Run.Requests.Delay.Mean, nil }}
+
+// hosts is how many cores of the host are busy, in the mean: the instances behind the fourth.
+var hosts = measure{"busy cores of the host", func(r *results.Record) (busy float64, err error) {
+	err = r.EachInstance(func(in *results.Instance) error {
+		if in.Instance > 4 {
+			busy += in.Utilization
+		}
+		return nil
+	})
+	ws, werr := r.Windows()
+	return busy / float64(max(1, len(ws))), errors.Join(err, werr)
 }}
 
 // used is how many instances had flows, in the mean of the windows.

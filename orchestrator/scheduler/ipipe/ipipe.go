@@ -39,7 +39,8 @@ var row = policy.Row{
 	Unit:   policy.Requests,
 	Tenant: true,
 	Reasons: []string{inOrder: "core in order of arrival", shared: "core that is shared",
-		atHost: "host: fewest requests", busy: "all cores have enough: waits", elsewhere: "none of its cores takes work: fewest requests of all"},
+		atHost: "host: fewest requests", busy: "all cores have enough: waits",
+		elsewhere: "none of its cores takes work: fewest requests of all"},
 	Counters: []string{downgrades: "actors downgraded to shared cores", upgrades: "actors upgraded",
 		pushes: "actors pushed to the host", pulls: "actors pulled back"},
 	Maker: policy.Make(newCard),
@@ -70,7 +71,7 @@ type options struct {
 	Tail   units.Time `yaml:"tail_thresh" default:"200us" above:"0"`
 	Alpha  float64    `yaml:"alpha" default:"0.2" min:"0" max:"1"`
 	Most   int        `yaml:"q_thresh" default:"64" min:"1" max:"1000000000"`
-	Settle int        `yaml:"settle" default:"64" min:"1" max:"1000000000"`
+	Settle int        `yaml:"settle" default:"1024" min:"1" max:"1000000000"`
 }
 
 // Docs implements strictyaml.Documented.
@@ -238,7 +239,10 @@ func (c *card) judge(v *policy.View) {
 	lighter := func(a, b *actor) bool { return a.load < b.load }
 	wilder := func(a, b *actor) bool { return a.times.tail() > b.times.tail() }
 	calmer := func(a, b *actor) bool { return a.times.tail() < b.times.tail() }
-	mean, tail := c.inOrder.mean, c.inOrder.tail() // 0 where nothing is served in order of arrival
+	mean, tail := c.inOrder.mean, c.inOrder.tail()
+	if of(inOrder, heavier) == nil { // what the last to leave took says nothing of the next
+		mean, tail = 0, 0
+	}
 	again := 1 - c.Alpha
 	most, tailMost := c.Mean.Seconds(), c.Tail.Seconds()
 	switch {

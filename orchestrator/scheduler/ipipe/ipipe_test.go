@@ -11,8 +11,8 @@ import (
 )
 
 // plain are options with two cores in order of arrival, one that is shared, and a host.
-var plain = options{Card: 3, Shared: 1, Depth: 1, Mean: 50 * units.Microsecond, Tail: 200 * units.Microsecond, Alpha: 0.2,
-	Most: 2, Settle: 1}
+var plain = options{Card: 3, Shared: 1, Depth: 1, Mean: 50 * units.Microsecond, Tail: 200 * units.Microsecond,
+	Alpha: 0.2, Most: 2, Settle: 1}
 
 func TestContract(t *testing.T) {
 	short := plain
@@ -187,6 +187,22 @@ func TestPushAndPull(t *testing.T) {
 	}
 	if r.at("large") != inOrder || r.counts[pulls] != 1 {
 		t.Errorf("large at %d, counts %v, with a mean far below", r.at("large"), r.counts)
+	}
+}
+
+// Where all actors have left the cores in order of arrival, one comes back, however long the last requests took there.
+func TestEmptyCoresPull(t *testing.T) {
+	r := newRig(t, plain, 5)
+	a, _ := r.ask("a")
+	b, _ := r.ask("a")
+	r.v.Now += 600 * us
+	r.reply(a)
+	if r.at("a") != atHost {
+		t.Fatalf("a is at %d after a slow request", r.at("a"))
+	}
+	r.reply(b)
+	if r.at("a") != inOrder || r.counts[pulls] != 1 {
+		t.Errorf("a is at %d, counts %v, with nothing on the card", r.at("a"), r.counts)
 	}
 }
 
