@@ -6,6 +6,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/smartinco/smartinco/plots/chart"
 	"github.com/smartinco/smartinco/results"
@@ -71,8 +72,13 @@ func tail(ds []data, o Options) (*chart.Page, []string, error) {
 			}
 		}
 	}
+	tenants := slices.IndexFunc(ps, func(p *chart.Panel) bool { return strings.HasPrefix(p.Title, ofTenant) })
+	if tenants > 0 && len(ps) > mostPanels {
+		notes = append(notes, "left out, more than there is room for: "+counted(len(ps)-tenants, "tenant"))
+		ps = ps[:tenants]
+	}
 	if n := len(ps); n > mostPanels {
-		notes = append(notes, fmt.Sprintf("left out: the last %d classes and tenants", n-mostPanels))
+		notes = append(notes, fmt.Sprintf("left out: the last %d classes", n-mostPanels))
 		ps = ps[:mostPanels]
 	}
 	for _, p := range ps {
@@ -103,6 +109,9 @@ func halves(lo, hi float64) (ts []chart.Tick) {
 	}
 	return ts
 }
+
+// ofTenant begins the titles of tenants.
+const ofTenant = "Tenant "
 
 // part is the tail of some of the requests of a run.
 type part struct {
@@ -138,7 +147,7 @@ func (d *data) parts() (all []part, err error) {
 	}
 	same := func(c, t results.RequestGroup) bool { return c.Offered == t.Offered }
 	if !slices.EqualFunc(r.Classes, r.Tenants, same) {
-		add("tenant", "Tenant ", r.Tenants)
+		add("tenant", ofTenant, r.Tenants)
 	}
 	return all, nil
 }

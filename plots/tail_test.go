@@ -58,3 +58,26 @@ func TestTailRefusesOtherDifferences(t *testing.T) {
 		t.Errorf("a run without replies: %v", err)
 	}
 }
+
+// Where there is no room for tenants none of them is drawn, and classes are.
+func TestTailOfManyTenants(t *testing.T) {
+	d := madeUp(t)["tail"][0]
+	var tenants []results.RequestGroup
+	for n := range int32(10) {
+		tenants = append(tenants, results.RequestGroup{Number: n + 1, Name: "t"})
+		tenants[n].Name += string('a' + n)
+	}
+	d.run.Requests.Tenants = tenants
+	rows, _ := d.latencies()
+	for n := range int32(8) {
+		rows = append(rows, results.Latency{Scope: "tenant", Number: n + 3, Kind: "end-to-end", P99: 5e6})
+	}
+	d.latencies = func() ([]results.Latency, error) { return rows, nil }
+	f := drawn(t, "tail", []data{d}, Options{})
+	if got := table(t, f); strings.Contains(got, "Tenant") || !strings.Contains(got, "(c) Class batch") {
+		t.Errorf("ten tenants beside two classes:\n%s", got)
+	}
+	if want := "left out, more than there is room for: 10 tenants"; !slices.Contains(f.Notes, want) {
+		t.Errorf("notes are %q, want %q", f.Notes, want)
+	}
+}

@@ -237,10 +237,6 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		rule("measure.delay engine", s.Measure.Delay == "flows", "none or instances with engine: request"),
 		rule("nic engine", s.NIC.Dispatch == "none", "a NIC with a stage that dispatches requests: "+s.NIC.Profile+
 			" has none (dispatch: none)"),
-		rule("autoscaler.policy engine", !s.Autoscaler.Static(),
-			"none with engine: request, whose instances are there from the beginning to the end"),
-		rule("faults engine", slices.ContainsFunc(s.Faults, func(f Fault) bool { return !f.OfRack() }),
-			"no faults with engine: request, but for those of nodes and their dispatcher"),
 		rule("instances.initial engine", s.Instances.Initial == 0, "at least 1 with engine: request"),
 		rule("nodes.keep engine", s.Nodes != nil && s.Nodes.Keep != 0,
 			"0 with engine: request, whose one record has all nodes and instances"))
@@ -254,6 +250,7 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		all = append(all, rule("scheduler.policy engine", dispatch.Check(row) != nil,
 			"a policy that decides on requests: "+strings.Join(OfRequests(), ", ")))
 	}
+	all = append(all, s.fleetRules()...)
 	names, classes, tenants := map[string]bool{}, 0, 0
 	for i := range s.Workload {
 		r := s.Workload[i].Requests
@@ -280,12 +277,37 @@ func (s *Scenario) requestRules() []strictyaml.Rule {
 		rule("workload", tenants > MostTenants, fmt.Sprintf("at most %d tenants", MostTenants)))
 }
 
+// fleetRules are what the engine of requests asks of a scenario whose number of instances can change.
+func (s *Scenario) fleetRules() (all []strictyaml.Rule) {
+	if s.Autoscaler.Validate() == nil {
+		if err := s.Autoscaler.CheckRequests(); err != nil {
+			_, why, _ := strings.Cut(err.Error(), ": ")
+			all = append(all, rule("autoscaler.policy engine", true, "another policy: "+why))
+		}
+	}
+	const several = "none with nodes or services of engine: request, whose instances stay as they are"
+	rack := s.Nodes != nil || len(s.Services) > 0
+	all = append(all, rule("autoscaler.policy nodes services engine", rack && !s.Autoscaler.Static(), several))
+	for i := range s.Faults {
+		if f := &s.Faults[i]; !f.OfRack() {
+			key := fmt.Sprintf("faults.%d.kind", i)
+			all = append(all, rule(key+" nodes services engine", rack, several),
+				rule(key+" engine", !slices.Contains(faultsOfRequests, f.Kind), strings.Join(faultsOfRequests, ", ")+
+					" with engine: request, which has no rules, and a link that does not fail"))
+		}
+	}
+	return all
+}
+
+// faultsOfRequests are the kinds of faults that requests can meet, but for those of racks.
+var faultsOfRequests = []string{"instance-death", "engine-stall", "engine-failure", "counters-stall"}
+
 // meaningless are the keys that say nothing of requests.
 var meaningless = []string{
 	"vnf.service", "vnf.service_times", "vnf.service_file", "vnf.per_byte", "vnf.contention.model",
 	"vnf.contention.lambda", "vnf.contention.sigma", "vnf.contention.kappa", "vnf.contention.points",
 	"vnf.contention.rate", "vnf.contention.service_time", "vnf.contention.share", "vnf.idle_contend", "vnf.cpu",
-	"vnf.memory", "vnf.memory_per_flow", "vnf.start_latency", "vnf.stop_latency", "instances.minconn",
+	"vnf.memory", "vnf.memory_per_flow", "instances.minconn",
 	"instances.fullconn", "instances.slow_start", "telemetry.delay", "telemetry.report_period",
 	"telemetry.report_delay", "measure.flows", "packet.jump", "scheduler.rules", "scheduler.move_budget",
 	"scheduler.offload.after", "scheduler.unit", "scheduler.gap",

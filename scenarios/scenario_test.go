@@ -208,8 +208,7 @@ func TestEveryEmbeddedScenarioParses(t *testing.T) {
 		"fig9": 3, "fig9-best-fit": 1, "fig9-round-robin": 1, "fig9-worst-fit": 1, "fig10": 3,
 		"lab/fig6": 1, "lab/fig7": 8, "lab/fig9": 3, "lab/fig10": 2, "share": 1, "lab/share": 1,
 		"requests": 180, "requests-tenants": 1, "requests-closed": 1, "requests-rack": 105, "requests-chain": 1,
-		"rack":         5,
-		"lab/vertical": 1, "bursts": 90,
+		"requests-scaling": 40, "rack": 5, "lab/vertical": 1, "bursts": 90,
 	}
 	for _, name := range Names() {
 		study, err := Load(name, nil)

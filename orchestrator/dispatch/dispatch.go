@@ -149,10 +149,17 @@ func setting(list []int, id flow.Instance, without int32) int32 {
 
 // gone is what is known of an instance that has left; nil of one that never came.
 func (h *Host) gone(id flow.Instance) *away {
-	if uint(id) < uint(len(h.away)) {
+	if id > 0 && int(id) < len(h.away) {
 		return &h.away[id]
 	}
 	return nil
+}
+
+// Forget says that an instance that takes no work has lost what it had. If it comes back, it has nothing.
+func (h *Host) Forget(id flow.Instance) {
+	if a := h.gone(id); a != nil {
+		*a = away{}
+	}
 }
 
 // Joined says that an instance takes work from now on. Its number is above 0. One that was there before has the

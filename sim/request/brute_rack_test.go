@@ -200,6 +200,7 @@ func (b *brute) die(n int) {
 		}
 		for k := range st.sent {
 			st.host.Left(b.time(), flow.Instance(k+1))
+			st.host.Forget(flow.Instance(k + 1))
 			s := b.servers[int(st.first)+k]
 			b.changing(s)
 			if s.serving != nil {
@@ -278,6 +279,7 @@ func (b *brute) forget(n int) {
 	b.nics[n].epoch++
 	for _, st := range b.stationsOf(n) {
 		b.e.dispatchers[st.service].host.Left(b.time(), flow.Instance(n+1))
+		b.e.dispatchers[st.service].host.Forget(flow.Instance(n + 1))
 	}
 }
 

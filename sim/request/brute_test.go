@@ -31,12 +31,14 @@ type brute struct {
 	replies map[*dispatch.Host]uint64
 
 	windows   []results.Window
+	listed    []int // how many rows there are at the end of each
 	nodeRows  []results.Node
 	rows      []results.Instance
 	jobs      []*bruteJob
 	services  []bruteSpans
 	seen      map[string]int64 // counts of the run
 	histogram [occupancies]int64
+	fleet     *bruteFleet // nil where the number of instances does not change
 }
 
 type bruteEvent struct {
@@ -119,6 +121,9 @@ func newBrute(e *Engine) *brute {
 			b.servers = append(b.servers, &bruteServer{st: &e.stations[s]})
 		}
 	}
+	if scales(e.sc) {
+		b.fleet = newBruteFleet(b)
+	}
 	return b
 }
 
@@ -163,6 +168,9 @@ func (b *brute) run() {
 		b.await(i)
 	}
 	b.faults()
+	if b.fleet != nil {
+		b.fleet.begin()
+	}
 	window := min(int64(b.e.sc.Telemetry.Window), b.e.end)
 	began := int64(0)
 	for {
@@ -283,6 +291,9 @@ func (b *brute) decide(j *bruteJob) {
 			b.seen["probes"]++
 			b.later(b.e.latency+b.e.link, evProbe, 0, int(st.node), func() {
 				server := b.servers[int(st.first)+int(id)-1]
+				if !b.serves(server) {
+					return
+				}
 				queue := int32(len(server.queue))
 				delay := server.lately(int(queue))
 				inside := b.e.latency+b.e.link == 0 // then the policy is about to be asked, which comes first
@@ -354,6 +365,11 @@ func (b *brute) carry(j *bruteJob, st *station, a policy.Answer) {
 func (b *brute) reach(j *bruteJob) {
 	s := b.servers[j.instance]
 	s.offered++
+	if !b.serves(s) {
+		b.fleet.vanish(j)
+		b.retry(s.st)
+		return
+	}
 	if len(s.queue) >= b.e.sc.Chain()[s.st.service].Buffer {
 		s.dropped++
 		b.lost(j, "instance")
@@ -387,6 +403,9 @@ func (b *brute) begin(s *bruteServer) {
 	}
 	s.serving, s.started = j, b.now
 	b.at(b.now+j.service, evService, int(j.instance), j.node, func() {
+		if s.serving != j { // it died
+			return
+		}
 		b.changing(s)
 		s.queue = slices.DeleteFunc(s.queue, func(o *bruteJob) bool { return o == j })
 		s.serving = nil
@@ -429,6 +448,9 @@ func (b *brute) reply(j *bruteJob, left int32) {
 		}
 	}
 	b.leave(j)
+	if b.fleet != nil {
+		b.fleet.idle(w.At)
+	}
 	b.retry(st)
 }
 
@@ -499,13 +521,19 @@ func (b *brute) window(began int64) {
 			busy += b.now - s.started
 			s.started, s.busy = b.now, 0
 		}
-		row := results.Instance{T: w.T, Instance: int32(k + 1), State: results.StateReady,
+		state, up := b.life(k, began)
+		if state == "" {
+			continue
+		}
+		row := results.Instance{T: w.T, Instance: int32(k + 1), State: state,
 			Flows:   s.st.host.Placed(s.st.local(uint16(k))),
 			Offered: float64(s.offered) / span, Processed: float64(s.done) / span, Dropped: float64(s.dropped) / span,
-			Queue: float64(len(s.queue)), Utilization: float64(busy) / float64(b.now-began)}
-		if w.Instances++; b.nics[s.st.node].down {
-			row.State = results.StateFailed
-			w.Instances--
+			Queue: float64(len(s.queue)), Utilization: float64(busy) / float64(max(up, 1))}
+		if row.Serving() {
+			w.Instances++
+		}
+		if b.fleet != nil {
+			b.fleet.counted(k, busy)
 		}
 		if s.offered, s.done, s.dropped, s.busy = 0, 0, 0, 0; row.Flows > 0 {
 			w.Used++
@@ -513,7 +541,7 @@ func (b *brute) window(began int64) {
 		w.Flows += row.Flows
 		b.rows = append(b.rows, row)
 	}
-	b.windows = append(b.windows, w)
+	b.windows, b.listed = append(b.windows, w), append(b.listed, len(b.rows))
 	b.nodes(began, span)
 	for s := range b.e.stations {
 		none := make([]float64, len(b.servers))

@@ -141,7 +141,8 @@ type Engine struct {
 	spans     [][kinds]packet.Spans // of the instances, with measure.delay: instances; else nil
 	stations  []station             // node by node
 	nodes     []node
-	network   // empty where there is one NIC without services
+	network          // empty where there is one NIC without services
+	fleet     *fleet // nil where the number of instances does not change
 
 	slot    int64 // of a stage, a pass; 0 for no limit
 	latency int64
@@ -265,7 +266,11 @@ func (e *Engine) build(row *policy.Row) error {
 			e.stations = append(e.stations, station{host: host, node: int32(n), service: int32(s),
 				levels: e.levelsOf(chain[s].Queue), told: host.Told(), tupled: host.Row().Tuple,
 				owned: host.Row().Tenant, probing: host.Probing()})
-			e.equip(&e.stations[len(e.stations)-1], chain[s].Instances, int32(chain[s].Buffer))
+			n := chain[s].Instances
+			if scales(e.sc) { // they come with the run's beginning
+				n, e.fleet = 0, &fleet{most: 1 << 16}
+			}
+			e.equip(&e.stations[len(e.stations)-1], n, int32(chain[s].Buffer))
 		}
 	}
 	for i := range e.stations {

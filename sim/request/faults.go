@@ -177,6 +177,7 @@ func (e *Engine) vacate(st *station) {
 	}
 	for k := range st.sent {
 		st.host.Left(e.time(), flow.Instance(k+1))
+		st.host.Forget(flow.Instance(k + 1))
 		in := &e.instances[int(st.first)+k]
 		e.changing(in)
 		e.eachAt(in, func(j *job) {
@@ -270,6 +271,7 @@ func (e *Engine) forget(node int) {
 	for s, station := range n.stations {
 		if station >= 0 {
 			e.dispatchers[s].host.Left(e.time(), flow.Instance(node+1))
+			e.dispatchers[s].host.Forget(flow.Instance(node + 1))
 		}
 	}
 }

@@ -63,6 +63,11 @@ func (e *Engine) changing(in *instance) {
 func (e *Engine) reach(i int32, j *job) {
 	in := &e.instances[j.instance]
 	in.offered++
+	if !e.serves(int(j.instance)) {
+		e.vanish(i, j)
+		e.retry(&e.stations[in.station])
+		return
+	}
 	if in.n >= in.room {
 		in.dropped++
 		e.lost(i, j, byInstance)
@@ -108,6 +113,9 @@ func (e *Engine) finish(k int) {
 		observe(in.lately, j.left, stay)
 	}
 	j.left = in.n
+	if e.fleet != nil && e.fleet.delays {
+		e.fleet.boxes[k].reported.Add(stay)
+	}
 	if e.spans != nil {
 		e.spans[k][wait].Add(stay - j.service)
 		e.spans[k][sojourn].Add(stay)

@@ -17,6 +17,7 @@ const stopEvery = 1 << 14
 const (
 	evWindow = iota
 	evFault
+	evFleet
 	evService
 	evArrive
 	evProbe
@@ -60,8 +61,8 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 		e.patience--
 		ends, first := e.services.first()
 		due := &e.due
-		t := min(due[evWindow], due[evFault], due[evArrive], due[evProbe], due[evReply], due[evAnswer], due[evReturn],
-			due[evEnter], due[evStage])
+		t := min(due[evWindow], due[evFault], due[evFleet], due[evArrive], due[evProbe], due[evReply], due[evAnswer],
+			due[evReturn], due[evEnter], due[evStage])
 		if e.dueOther = t; min(ends, e.dueSource) < t {
 			continue
 		}
@@ -84,6 +85,8 @@ func (e *Engine) run(ctx context.Context, rec results.Recorder, progress func(no
 			e.retryAll()
 		case due[evFault]:
 			e.fault()
+		case due[evFleet]:
+			e.act()
 		case ends:
 			e.finish(first)
 		case due[evArrive]:
@@ -417,6 +420,9 @@ func (e *Engine) replied(i int32, j *job) {
 			}
 		}
 		e.close(i, j)
+	}
+	if e.fleet != nil {
+		e.fleet.idle(e, w.At)
 	}
 	if st.host.Held() > 0 {
 		e.retry(st)

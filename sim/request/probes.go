@@ -60,6 +60,9 @@ func (e *Engine) probed() {
 	p := e.look(e.asked.head().instance)
 	e.asked.pop()
 	e.await(evProbe, e.asked.next())
+	if !e.serves(int(p.instance)) {
+		return
+	}
 	p.at = e.now + e.link
 	if e.link == 0 {
 		e.heard(&p)

@@ -43,12 +43,10 @@ func Header(sc *scenarios.Scenario, version string) *results.Run {
 // Run goes through the run and writes its record. The error is the record's or the context's. After the context's error
 // the record says that it is incomplete. An engine runs once.
 func (e *Engine) Run(ctx context.Context, rec results.Recorder, o sim.Options) error {
-	rec.Event(0, &orchestrator.Event{Kind: orchestrator.Start})
-	for i := range e.instances {
-		rec.Action(0, &orchestrator.Action{Kind: orchestrator.CreateInstance, Instance: flow.Instance(i + 1)})
-		rec.Event(0, &orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: flow.Instance(i + 1)})
+	err := e.open(rec)
+	if err == nil {
+		err = e.run(ctx, rec, o.Progress)
 	}
-	err := e.run(ctx, rec, o.Progress)
 	if err != nil {
 		err = fmt.Errorf("stopped at %v of %v: %w", e.time(), units.Time(e.end), err)
 		e.total()
@@ -63,12 +61,28 @@ func (e *Engine) Run(ctx context.Context, rec results.Recorder, o sim.Options) e
 		Dropped: results.Drops{SlowPath: float64(t.lost[byStage]), Rejected: float64(t.lost[byRejection]),
 			Instance: float64(t.lost[byInstance]), Link: float64(t.lost[byLink])}}
 	run.Policy = e.policyOf(0)
+	if e.fleet != nil {
+		run.Policy.Scaling = e.fleet.orch.Counts().Scaling
+	}
 	run.Requests = e.requests()
 	run.Little = e.delays(rec)
 	if closing := rec.Close(run); err == nil {
 		err = closing
 	}
 	return err
+}
+
+// open writes how the run begins: with instances that are there.
+func (e *Engine) open(rec results.Recorder) error {
+	if e.fleet != nil {
+		return e.fleet.start(e, rec)
+	}
+	rec.Event(0, &orchestrator.Event{Kind: orchestrator.Start})
+	for i := range e.instances {
+		rec.Action(0, &orchestrator.Action{Kind: orchestrator.CreateInstance, Instance: flow.Instance(i + 1)})
+		rec.Event(0, &orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: flow.Instance(i + 1)})
+	}
+	return nil
 }
 
 // total adds the window's counts to those of the run.
@@ -90,10 +104,14 @@ func (e *Engine) window(rec results.Recorder) error {
 		DroppedRejected: float64(a.lost[byRejection]) / span, Queued: float64(e.inside)}
 	e.rows = e.rows[:0]
 	for i := range e.instances {
-		e.rows = append(e.rows, e.row(i, span))
-		row := &e.rows[i]
+		state, up, listed := e.life(i)
+		if !listed {
+			continue
+		}
+		e.rows = append(e.rows, e.row(i, span, state, up))
+		row := &e.rows[len(e.rows)-1]
 		w.Flows += row.Flows
-		if row.State == results.StateReady {
+		if row.Serving() {
 			w.Instances++
 		}
 		if row.Flows > 0 {
@@ -107,6 +125,9 @@ func (e *Engine) window(rec results.Recorder) error {
 	if err := rec.Window(w, e.rows); err != nil {
 		return err
 	}
+	if e.fleet != nil && e.fleet.err != nil {
+		return e.fleet.err
+	}
 	for s := range e.stations {
 		st := &e.stations[s]
 		st.host.Measured(units.Time(began), e.time(), st.sent, st.back)
@@ -115,8 +136,8 @@ func (e *Engine) window(rec results.Recorder) error {
 	return nil
 }
 
-// row is an instance in the window that ends.
-func (e *Engine) row(i int, span float64) results.Instance {
+// row is an instance in the window that ends: its state, for how long it was up, and what it did.
+func (e *Engine) row(i int, span float64, state string, up int64) results.Instance {
 	in := &e.instances[i]
 	st := &e.stations[in.station]
 	local := st.local(uint16(i))
@@ -125,12 +146,12 @@ func (e *Engine) row(i int, span float64) results.Instance {
 		j := &e.jobs[in.serving]
 		busy += e.now - max(j.ended-j.service, e.began)
 	}
-	row := results.Instance{T: e.win.T, Instance: int32(i + 1), State: results.StateReady,
+	row := results.Instance{T: e.win.T, Instance: int32(i + 1), State: state,
 		Flows: st.host.Placed(local), Offered: float64(in.offered) / span, Processed: float64(in.done) / span,
 		Dropped: float64(in.dropped) / span, Queue: float64(in.n),
-		Utilization: float64(busy) / float64(e.now-e.began)}
-	if e.nodes[st.node].down {
-		row.State = results.StateFailed
+		Utilization: float64(busy) / float64(max(up, 1))}
+	if e.fleet != nil {
+		e.fleet.counted(i, in, busy)
 	}
 	st.sent[local-1], st.back[local-1] = row.Offered, row.Processed
 	in.offered, in.done, in.dropped, in.busy = 0, 0, 0, 0
@@ -153,7 +174,9 @@ func (e *Engine) requests() *results.Requests {
 	e.ofNetwork(r)
 	var all, more packet.Wide
 	for i := range e.instances {
-		e.changing(&e.instances[i])
+		if e.serves(i) {
+			e.changing(&e.instances[i])
+		}
 	}
 	most := 0
 	for k, ps := range e.occupied {

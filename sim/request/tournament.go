@@ -34,6 +34,21 @@ func newTournament(n int, end int64) (t tournament, err error) {
 	return t, nil
 }
 
+// grow makes room for twice as many contestants.
+func (t *tournament) grow() {
+	old := *t
+	t.leaves, t.shift, t.which = 2*old.leaves, old.shift+1, 2*old.which+1
+	t.tree = make([]int64, 2*t.leaves)
+	for i := range t.tree {
+		t.tree[i] = never
+	}
+	for i, key := range old.tree[old.leaves:] {
+		if key != never {
+			t.set(i, key>>old.shift)
+		}
+	}
+}
+
 // set says when the contestant's event is.
 func (t *tournament) set(i int, at int64) {
 	tree := t.tree

@@ -216,8 +216,8 @@ func TestMeasures(t *testing.T) {
 	for _, c := range []struct {
 		of   measure
 		want float64
-	}{{tail, 5}, {loss, 0.5}, {again, 0.3}, {twice, 0.06}, {peak, 19}, {plateau, 18.5}, {used, 0.5}, {tailOf("urgent"), 7},
-		{missed("urgent"), 0.3}} {
+	}{{tail, 5}, {loss, 0.5}, {again, 0.3}, {twice, 0.06}, {peak, 19}, {plateau, 18.5}, {used, 0.5},
+		{tailOf("urgent"), 7}, {missed("urgent"), 0.3}} {
 		if got, err := c.of.of(rec); err != nil || got != c.want {
 			t.Errorf("%s: %g, %v, want %g", c.of.name, got, err, c.want)
 		}

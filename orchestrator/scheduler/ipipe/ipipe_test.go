@@ -257,7 +257,13 @@ func TestWhatIsThere(t *testing.T) {
 	for range 20 {
 		r.serve("a", 600*us)
 	}
-	if r.counts[pushes] != 0 {
+	card := newRig(t, plain, 3)
+	card.of(&policy.Work{Tenant: "a"})
+	card.move(&card.actors[0], shared, downgrades)
+	for range 9 {
+		card.ask("a")
+	}
+	if r.counts[pushes] != 0 || card.counts[pushes] != 0 {
 		t.Error("an actor is pushed to a host that is not there")
 	}
 }
