@@ -49,7 +49,9 @@
 // Constant-rate flows come in a cycle of period T, and so does theta. In the periods u = 0, 1, 2, ..., the openings
 // below theta(i)+uT number (theta(i)+uT-x)/S, rounded up, and what slot i of the cycle gets in n periods is a
 // difference of two sums of such terms. Euclid's algorithm adds them up in a few dozen steps, whatever n is (floorSum).
-// How long those wait that are accepted follows from the distance from packet to opening, so the histogram is more of
+// The sums of all slots differ in one term alone. Where there are as many slots as periods it takes fewer steps to list
+// the remainders of u*T by S once, and to count for each slot those that its term carries over S (floorSums). How long
+// those wait that are accepted follows from the distance from packet to opening, so the histogram is more of
 // the same sums, one for each edge of a bucket (leapbook.go).
 //
 // What leaves a saturated server leaves on the lattice, too, and whose packet each is repeats after the least common

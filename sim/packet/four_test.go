@@ -74,7 +74,8 @@ func TestFour(t *testing.T) {
 			}
 		})
 		if got != want {
-			t.Fatalf("seed %d: room %d, per byte %d, lanes %+v\ngot  %.300s\nwant %.300s", seed, room, perByte, lanes, got, want)
+			t.Fatalf("seed %d: room %d, per byte %d, lanes %+v\ngot  %.300s\nwant %.300s", seed, room, perByte, lanes,
+				got, want)
 		}
 	}
 }

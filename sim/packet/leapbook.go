@@ -17,7 +17,7 @@ func (b *book) enterFull(p *policer, i, end int64, whole, last []uint64, base in
 		// upTo counts the openings before one at theta in this slot's periods.
 		upTo := func(theta int64) uint64 {
 			b := uint64(theta - from)
-			k := floorSum(n, full, b, service)
+			k := p.sums.sum(b)
 			if j < rest {
 				k += (b + n*full) / service
 			}
@@ -105,6 +105,8 @@ func (b *book) enterEase(e *ease, l *lattice, i, end int64) {
 	one := uint64(l.one)
 	frac := uint64(l.service % l.one)
 	acc := uint64(modulo(l.idle, l.one))
+	step := uint64(m%l.one) * frac % one
+	sums := newFloorSums(n, step, one, int(m))
 	for j := range min(m, end-i) {
 		s := (i + j) % m
 		times := n
@@ -121,8 +123,11 @@ func (b *book) enterEase(e *ease, l *lattice, i, end int64) {
 		after := func(k int64) (span int64, longer uint64) {
 			span = k * l.service / l.one
 			part := uint64(k * l.service % l.one)
-			step := uint64(m%l.one) * frac % one
-			return span, floorSum(times, step, first+part, one) - floorSum(times, step, first, one)
+			longer = sums.sum(first+part) - sums.sum(first)
+			if j < rest {
+				longer += (step*n+first+part)/one - (step*n+first)/one
+			}
+			return span, longer
 		}
 		enter := func(to *spans, v int64, longer uint64) {
 			to.counts[bucket(uint64(v))] += times - longer

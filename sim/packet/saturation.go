@@ -1,9 +1,6 @@
 package packet
 
-import (
-	"math/bits"
-	"sort"
-)
+import "sort"
 
 // cycle is packets that come again and again: one period of them, in order. Packet number i is that of slot i modulo
 // their number. Times count from a base that its user knows; none is below 0.
@@ -55,8 +52,9 @@ func (l *lattice) opening() int64 { return l.idle - l.gap }
 type policer struct {
 	*cycle
 	lattice
-	full  int64   // the period, fine
-	theta []int64 // of the slots of the first period
+	full  int64      // the period, fine
+	sums  *floorSums // of openings below an instant, over the periods that count counts
+	theta []int64    // of the slots of the first period
 }
 
 // police finds what the server accepts of the cycle. It is nil if the load is not above one, or if the server may ever
@@ -112,9 +110,10 @@ func (p *policer) count(i, end int64) (whole, last []uint64, n uint64) {
 	n = uint64(end-i) / uint64(m)
 	whole, last = make([]uint64, min(m, end-i)+1), make([]uint64, (end-i)%m+1)
 	service, full, from := uint64(p.service), uint64(p.full), p.opening()-p.service+1
+	p.sums = newFloorSums(n, full, service, len(whole))
 	for j := range whole {
 		b := uint64(p.edge(i-1+int64(j)) - from)
-		whole[j] = floorSum(n, full, b, service)
+		whole[j] = p.sums.sum(b)
 		if j < len(last) {
 			last[j] = (b + n*full) / service
 		}
@@ -218,33 +217,4 @@ func (e *ease) last(next, end, idle int64) int64 {
 	for end--; end > next && e.waits[end%m] > 0; end-- {
 	}
 	return max(end, next)
-}
-
-// floorSum is the sum of floor((a*i + b)/m) over 0 <= i < n, modulo 2^64: the points under a line, counted by Euclid's
-// algorithm (Graham, Knuth and Patashnik, Concrete Mathematics, 3.5).
-func floorSum(n, a, b, m uint64) (sum uint64) {
-	for n > 0 {
-		pairs := n / 2 * (n - 1)
-		if n%2 == 1 {
-			pairs = n * ((n - 1) / 2)
-		}
-		sum += pairs*(a/m) + n*(b/m)
-		a %= m
-		hi, lo := bits.Mul64(a, n)
-		lo, carry := bits.Add64(lo, b%m, 0)
-		if hi += carry; hi == 0 {
-			n, b = lo/m, lo%m
-		} else {
-			n, b = bits.Div64(hi, lo, m)
-		}
-		a, m = m, a
-	}
-	return sum
-}
-
-func gcd(a, b uint64) uint64 {
-	for b > 0 {
-		a, b = b, a%b
-	}
-	return a
 }
