@@ -31,8 +31,8 @@ type Config struct {
 	// Policy replaces the scheduling policy that Scheduler names by one that is not in the table; it is nil otherwise.
 	Policy *policy.Row
 
-	// Requests is the host of requests, where the instances serve these and there are no flows; nil otherwise. Scheduler
-	// then says nothing but the limit of an instance, and its policy must be one that decides on flows.
+	// Requests is the host of requests, where the instances serve these and there are no flows; nil otherwise.
+	// Scheduler then says nothing but the limit of an instance, and its policy must be one that decides on flows.
 	Requests Requests
 }
 

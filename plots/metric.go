@@ -38,6 +38,7 @@ var titles = map[string]string{
 	"goodput_bps": "Goodput", "energy_j": "Energy", "slo_windows": "Windows that lose too much",
 	"slo_flows": "Flows that lose too much", "slo_packets": "Packets that wait too long",
 	"slo_requests": "Requests that take too long", "resubmissions": "Further passes a decision",
+	"signals":  "Signals of load a decision",
 	"messages": "Messages a decision",
 }
 

@@ -105,6 +105,7 @@ func TestEveryKeyOfRunJSONIsDocumented(t *testing.T) {
 		reflect.TypeFor[Check](), reflect.TypeFor[Little](), reflect.TypeFor[Counts](),
 		reflect.TypeFor[policy.ScalingCounts](),
 		reflect.TypeFor[Requests](), reflect.TypeFor[RequestDelay](), reflect.TypeFor[RequestGroup](),
+		reflect.TypeFor[Dispatching](),
 		reflect.TypeFor[Rack](), reflect.TypeFor[Content](), reflect.TypeFor[Input](), reflect.TypeFor[Skip]()} {
 		for i := range of.NumField() {
 			key, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Node is one node of a rack in one window. Number 0 is the dispatcher: what it lost before any node had it, in windows
-// in which it lost something. Rates are means over the window. Where rows count requests, so do these.
+// Node is one node of a rack in one window. Number 0 is the dispatcher: what it lost or held before any node had it, in
+// windows in which there was any. Rates are means over the window. Where rows count requests, so do these.
 type Node struct {
 	T         float64 `parquet:"t_s"`
 	Node      int32   `parquet:"node"`
@@ -22,6 +22,10 @@ type Node struct {
 	DroppedSlowPath float64 `parquet:"dropped_slowpath_pps"`
 	DroppedLink     float64 `parquet:"dropped_link_pps"` // also what is sent to a dead node
 	DroppedRejected float64 `parquet:"dropped_rejected_pps"`
+
+	// HandedOn is requests that went on to another node, which was offered them as well: those of a chain whose next
+	// service is elsewhere, and those that the dispatcher held before they had a node. Flows stay where they are.
+	HandedOn float64 `parquet:"handed_on_pps"`
 }
 
 // Rack is what run.json says of a run with nodes.
@@ -111,11 +115,12 @@ func (c *Checker) nodes(w *Window, d float64) {
 	for i := range k.rows {
 		n := &k.rows[i]
 		at := place{"node", n.Node, w.T}
-		c.balance(float64(n.Offered*d), float64(n.Processed*d), float64(n.Dropped*d), n.Queue-k.queues[n.Node], at)
+		c.balance(float64((n.Offered-n.HandedOn)*d), float64(n.Processed*d), float64(n.Dropped*d),
+			n.Queue-k.queues[n.Node], at)
 		causes := n.DroppedInstance + n.DroppedESwitch + n.DroppedSlowPath + n.DroppedLink + n.DroppedRejected
 		c.balance(float64(n.Dropped*d), float64(causes*d), 0, 0, at)
 		k.queues[n.Node] = n.Queue
-		sum.Offered += n.Offered
+		sum.Offered += n.Offered - n.HandedOn
 		sum.Processed += n.Processed
 		sum.Dropped += n.Dropped
 		sum.Queue += n.Queue

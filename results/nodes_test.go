@@ -15,8 +15,9 @@ import (
 func playNodes(tb testing.TB, rec NodeRecorder, end bool) {
 	tb.Helper()
 	rec.Nodes([]Node{
-		{T: 1, Node: 1, Offered: 30, Processed: 20, Dropped: 6, Queue: 4, Flows: 3, Instances: 2, DroppedInstance: 6},
-		{T: 1, Node: 2, Offered: 10, Processed: 7, Dropped: 3, Flows: 1, Instances: 1, DroppedESwitch: 1,
+		{T: 1, Node: 1, Offered: 30, Processed: 15, Dropped: 6, Queue: 4, Flows: 3, Instances: 2, DroppedInstance: 6,
+			HandedOn: 5},
+		{T: 1, Node: 2, Offered: 15, Processed: 12, Dropped: 3, Flows: 1, Instances: 1, DroppedESwitch: 1,
 			DroppedSlowPath: 2},
 	})
 	if err := rec.Window(&Window{T: 1, Offered: 40, Processed: 27, Dropped: 9, DroppedInstance: 6, DroppedESwitch: 1,
@@ -74,8 +75,8 @@ func TestNodesInARecord(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" || err != nil {
 		t.Error(err, d)
 	}
-	// The first window's 30 of 40 on two nodes is 1.5 of the mean for a second, 8 of 8 is 2 for two.
-	if r := rec.Run.Rack; r == nil || *r != (Rack{2, 1.833333}) || !rec.Run.Conservation.Holds {
+	// The first window's 30 of 45 on two nodes is 1.33 of the mean for a second, 8 of 8 is 2 for two.
+	if r := rec.Run.Rack; r == nil || *r != (Rack{2, 1.777778}) || !rec.Run.Conservation.Holds {
 		t.Errorf("rack %+v, conservation %+v", r, rec.Run.Conservation)
 	}
 	if err := rec.Check(); err != nil {

@@ -1,5 +1,7 @@
 package results
 
+import "math"
+
 // PerRequest is Run.Unit of a run whose rows count requests where those of others count packets.
 const PerRequest = "request"
 
@@ -83,6 +85,12 @@ var ofRequests = []struct {
 	{"slo_requests", "1", (*Requests).Violations},
 	{"messages", "", func(r *Requests) float64 { return r.PerDecision }},
 	{"resubmissions", "", func(r *Requests) float64 { return r.PassesPer }},
+	{"signals", "", func(r *Requests) float64 {
+		if r.Dispatcher == nil {
+			return math.NaN()
+		}
+		return r.Dispatcher.SignalsPer
+	}},
 }
 
 // RequestGroup is the requests of one class, or of one tenant. The delays of number n have the scope class or tenant

@@ -113,6 +113,9 @@ func TestAScaledScenarioIsReadBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		again := one(t, string(s.YAML()))
+		if got, want := again.Workload[0].FrameSizes, one(t, text).Workload[0].FrameSizes; got != want {
+			t.Errorf("%s: frame sizes %q, want %q", workload, got, want)
+		}
 		if got, want := again.YAML(), s.YAML(); !bytes.Equal(got, want) {
 			t.Errorf("%s is read back as\n%s\nwant\n%s", workload, got, want)
 		}

@@ -82,7 +82,7 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 	run := sim.Header(sc, traffic, o.Version)
 	run.Inputs = behind.inputs()
 	if sc.Nodes != nil {
-		return o.rack(ctx, sc, traffic, run, dir, lock, rec)
+		return o.rack(ctx, sc, traffic, behind, run, dir, lock, rec)
 	}
 	var refused error
 	// The record begins once the run has everything that it needs: until then, dir is not touched.
@@ -108,8 +108,18 @@ func One(ctx context.Context, sc *scenarios.Scenario, dir string, o Options) (_ 
 }
 
 // rack is One for a scenario with nodes. Those that have records of their own have them below dir.
-func (o *Options) rack(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, run *results.Run, dir string,
-	lock *results.DirLock, rec *kept) (_ *results.Run, err error) {
+func (o *Options) rack(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, behind files, run *results.Run,
+	dir string, lock *results.DirLock, rec *kept) (_ *results.Run, err error) {
+	node := *sc
+	node.Nodes, node.Duration = nil, sc.End(w)
+	// A node without traffic says whether the engine has what it needs.
+	_, err = sim.Begin(ctx, &node, &traces.Workload{}, engines[sc.Engine].make, results.Discard, sim.Options{})
+	if err == nil {
+		err = behind.changed() // the engine has read some
+	}
+	if err != nil {
+		return nil, unlessEnded(ctx, err)
+	}
 	create := results.Options{Overwrite: o.Overwrite, Lock: lock}
 	if rec.Writer, err = results.Create(dir, *run, create); err != nil {
 		return nil, refusable(err)

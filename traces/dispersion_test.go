@@ -1,6 +1,7 @@
 package traces
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -181,16 +182,22 @@ func TestAnMMPPIsFittedBack(t *testing.T) {
 // No process is fitted to what is not bursty, or has too few packets.
 func TestNoMMPPFits(t *testing.T) {
 	r := numeric.Stream(2, "test")
-	poisson := mmppTimes(r, 1e5, 1e5, units.Millisecond, units.Millisecond, units.Second)
 	var even, pairs []units.Time
 	for i := range units.Time(10_000) {
 		even = append(even, i*units.Microsecond)
 		pairs = append(pairs, i/2*units.Microsecond) // bursts that long windows do not see
 	}
-	for name, ts := range map[string][]units.Time{"poisson": poisson, "even": even, "pairs": pairs,
-		"few": mmppTimes(r, 1e5, 1, units.Millisecond, units.Millisecond, units.Millisecond)} {
+	all := map[string][]units.Time{"even": even, "pairs": pairs}
+	for i := range 40 {
+		all[fmt.Sprintf("poisson %d", i)] = mmppTimes(r, 1e5, 1e5, units.Millisecond, units.Millisecond, units.Second/8)
+	}
+	for name, ts := range all {
 		if m := fitMMPP(momentsOf(ts)); m != nil {
 			t.Errorf("%s: %v", name, m)
 		}
+	}
+	bursts := momentsOf(mmppTimes(r, 1e5, 1e3, units.Millisecond, units.Millisecond, units.Second))
+	if fitMMPP(bursts[:5]) == nil || fitMMPP(bursts[:4]) != nil {
+		t.Error("a process is fitted to five scales, and to no fewer")
 	}
 }

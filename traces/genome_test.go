@@ -106,6 +106,9 @@ func TestFramesFollowTheGenome(t *testing.T) {
 	for name, w := range with {
 		w.Resize(g)
 		check(t, w)
+		if len(w.Constant) > 0 {
+			t.Errorf("%s: flows have a period beside packets of their own", name)
+		}
 		w = Merge(w, Constant(ConstantOptions{Period: Every(units.Millisecond), End: end, Size: 64})) // beside it
 		frames := map[flow.ID]int{}
 		var simulated []Arrival

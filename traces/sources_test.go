@@ -128,6 +128,13 @@ func TestChurnIsIndependentOfTheLoad(t *testing.T) {
 			}
 		}
 	}
+	turns := churned(t, ChurnOptions{Rate: 1e6, Flows: 50, NewFlows: 1000, End: units.Second / 4, Size: 64}).Flows[50:]
+	for i, f := range turns {
+		const ms, period = units.Millisecond, 2 * 50 * units.Microsecond
+		if at, want := f.Segments[0].Start, units.Time(i+1)*ms; at < want-period || at > want+period {
+			t.Errorf("flow %d begins at %v, want %v", i, at, want)
+		}
+	}
 	if _, err := Churn(ChurnOptions{Rate: 1e9, Flows: 1, NewFlows: 1e8, End: units.Second, Size: 64}); err == nil {
 		t.Error("a hundred million flows are made")
 	}

@@ -44,10 +44,10 @@ type dispatcher struct {
 	down   int         // how many faults keep it down
 	missed []sim.Event // meanwhile
 
-	event          orchestrator.Event
-	ruleless       bool
-	moves, broken  int64
-	steered, stray []uint64 // flows, a bit each: the dispatcher has heard of it; it is broken
+	event         orchestrator.Event
+	ruleless      bool
+	moves, broken int64
+	heard, stray  []uint64 // flows, a bit each: the orchestrator has heard of it; it is broken
 }
 
 func newDispatcher(r *rack, rec results.Recorder) (*dispatcher, error) {
@@ -58,7 +58,7 @@ func newDispatcher(r *rack, rec results.Recorder) (*dispatcher, error) {
 	}
 	words := (len(r.traffic.Flows) + 63) / 64
 	d := &dispatcher{r: r, rec: rec, orch: orch, there: make([]int32, r.sc.Nodes.Count+1),
-		ruleless: cfg.Scheduler.Ruleless(), steered: make([]uint64, words), stray: make([]uint64, words)}
+		ruleless: cfg.Scheduler.Ruleless(), heard: make([]uint64, words), stray: make([]uint64, words)}
 	d.watches = scheduler.Policies.Find(cfg.Scheduler.Policy.Name).Sees.Has(policy.T2)
 	for n, dead := range r.dead {
 		for _, s := range dead {
@@ -154,11 +154,11 @@ func (d *dispatcher) handle(e sim.Event) {
 		if d.orch.WantsRates() {
 			x.Rate = d.r.traffic.Flows[f].Rate()
 		}
-		d.steered[f/64] |= 1 << (f % 64)
+		d.heard[f/64] |= 1 << (f % 64)
 		d.deliver(x)
 		d.leaks(f)
 	case evEnd:
-		if d.steered[f/64]>>(f%64)&1 != 0 {
+		if d.heard[f/64]>>(f%64)&1 != 0 {
 			d.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: f})
 		}
 	case evTimer:
@@ -279,8 +279,8 @@ func (d *dispatcher) create(id int32) {
 	}
 }
 
-// read samples the counters of the nodes. They come when a window has passed that the nodes have simulated, and take
-// the telemetry's delay and the way from a node.
+// read samples the counters of the nodes, which have been simulated up to now. They come after the telemetry's delay
+// and the way from a node.
 func (d *dispatcher) read() {
 	if !d.watches {
 		return

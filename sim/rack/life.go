@@ -17,7 +17,6 @@ type life struct {
 	r        *rack
 	id, node int32
 	from, to units.Time // to is the end of the run for a node that does not die
-	known    units.Time // when the dispatcher learned of its death; Never before
 
 	pieces  []int32 // in order of their beginnings
 	given   int     // of these, those whose flows are in traffic, in the same order

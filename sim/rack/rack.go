@@ -33,6 +33,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/smartinco/smartinco/orchestrator/autoscaler"
 	"github.com/smartinco/smartinco/orchestrator/policy"
 	"github.com/smartinco/smartinco/orchestrator/scheduler"
 	"github.com/smartinco/smartinco/results"
@@ -89,7 +90,15 @@ func Check(sc *scenarios.Scenario) error {
 		return fmt.Errorf("measure.delay: %s with nodes: want none: a rack puts no delays together", sc.Measure.Delay)
 	}
 	p := &sc.Nodes.Dispatcher.Policy
-	if row := scheduler.Policies.Find(p.Name); row != nil && row.Sees.Has(policy.T2) && sc.Engine != "fluid" {
+	row := scheduler.Policies.Find(p.Name)
+	if row == nil || !row.Sees.Has(policy.T2) {
+		return nil
+	}
+	if own := autoscaler.Policies.Find(sc.Autoscaler.Policy.Name); own != nil && own.Sees.Has(policy.T5) {
+		return fmt.Errorf("autoscaler.policy: %s is told what flows are to come, which is not known under "+
+			"nodes.dispatcher.policy: %s: want another policy, or one of nodes that does not see T2", own.Name, p.Name)
+	}
+	if sc.Engine != "fluid" {
 		return fmt.Errorf("nodes.dispatcher.policy: %s goes by counters of the nodes, so that flows come to them as "+
 			"they run: want engine: fluid, or a policy that does not see T2", p.Name)
 	}

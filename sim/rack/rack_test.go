@@ -406,12 +406,14 @@ func TestTheBuiltInRack(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	for _, c := range []struct{ policy, measured, want string }{
-		{"hrw", "instances", "measure.delay: instances"},
-		{"best-fit", "none", "best-fit goes by counters of the nodes"},
+	for _, c := range []struct{ policy, scaler, measured, want string }{
+		{"hrw", "none", "instances", "measure.delay: instances"},
+		{"best-fit", "none", "none", "best-fit goes by counters of the nodes"},
+		{"best-fit", "oracle", "none", "oracle is told what flows are to come"},
 	} {
+		text := strings.Replace(duel, "autoscaler: {policy: none}", "autoscaler: {policy: "+c.scaler+"}", 1)
 		sc := simtest.Parse(t, fmt.Sprintf("%sengine: packet\nmeasure: {delay: %s}\n"+
-			"nodes: {count: 2, dispatcher: {policy: %s}}\n", duel, c.measured, c.policy))
+			"nodes: {count: 2, dispatcher: {policy: %s}}\n", text, c.measured, c.policy))
 		err := Run(context.Background(), sc, simtest.Traffic(t, sc), packet.New, results.NewMemory(), Options{})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %s", err, c.want)

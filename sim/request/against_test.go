@@ -79,8 +79,8 @@ func TestEngineIsTheObviousOne(t *testing.T) {
 			t.Fatalf("scenario %d:\n%s", i, sc.YAML())
 		}
 	}
-	for _, what := range strings.Fields("stage rejected instance link resubmissions probes held overflow late services " +
-		"handed signals in-front lost-in-front deaths") {
+	for _, what := range strings.Fields("stage rejected instance link resubmissions probes held overflow late " +
+		"services handed signals in-front lost-in-front deaths") {
 		if seen[what] == 0 {
 			t.Errorf("no scenario has any %s: %v", what, seen)
 		}
@@ -127,6 +127,8 @@ func compareWithBrute(t *testing.T, sc *scenarios.Scenario, rows [2]*policy.Row,
 			t.Errorf("%s:\n%+v\nwant\n%+v", what, got, want)
 		}
 	}
+	again.Nodes(b.nodeRows)
+	same("nodes", m.NodeRows, again.NodeRows)
 	same("windows", m.Windows, again.Windows)
 	same("instances", m.Instances, again.Instances)
 

@@ -6,6 +6,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/dispatch"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/results"
 )
 
 // What of the slow and obvious engine is about racks.
@@ -43,6 +44,11 @@ func (b *brute) back(j *bruteJob) {
 		w.At = flow.Instance(j.node + 1)
 	}
 	d.host.Returned(b.time(), w, j.left)
+	if j.fate == "" && j.hop < len(b.e.classes[j.class].path) {
+		b.note(j, j.node+1, "handed")
+	} else if j.fate == "" {
+		b.note(j, j.node+1, "replied")
+	}
 	if j.fate != "" || j.hop == len(b.e.classes[j.class].path) {
 		b.end(j)
 	} else {
@@ -56,12 +62,16 @@ func (b *brute) dispatch(j *bruteJob) {
 	d := &b.e.dispatchers[b.service(j)]
 	j.where = "front"
 	if b.dead {
-		b.lost(j, "link")
+		b.note(j, 0, "offered")
+		b.lost(j, "rejected")
 		b.end(j)
 		return
 	}
 	w := b.work(j, d.host)
 	a := d.host.Dispatch(b.time(), w)
+	if a.Verdict != policy.Place {
+		b.note(j, 0, "offered")
+	}
 	if a.Verdict != policy.Hold {
 		b.send(j, d, a)
 		return
@@ -86,6 +96,7 @@ func (b *brute) send(j *bruteJob, d *dispatcher, a policy.Answer) {
 	b.seen["passes in front"] += int64(a.Passes)
 	j.node, j.where = int(d.host.Instances()[a.Slot])-1, "out"
 	j.entry, j.epoch = b.station(j), b.nics[j.node].epoch
+	b.note(j, j.node+1, "offered")
 	b.later(b.e.far, evEnter, 0, -1, func() {
 		if b.nics[j.node].down {
 			b.lost(j, "link")
@@ -97,7 +108,12 @@ func (b *brute) send(j *bruteJob, d *dispatcher, a policy.Answer) {
 }
 
 func (b *brute) retryFront(d *dispatcher) {
-	b.next(d.host, func(j *bruteJob, a policy.Answer) { b.send(j, d, a) })
+	b.next(d.host, func(j *bruteJob, a policy.Answer) {
+		if a.Verdict == policy.Place {
+			b.note(j, 0, "handed")
+		}
+		b.send(j, d, a)
+	})
 }
 
 func (b *brute) retryFronts() {
@@ -277,7 +293,7 @@ func (b *brute) behead() {
 			}
 			j := b.held[ref]
 			delete(b.held, ref)
-			b.lost(j, "link")
+			b.lost(j, "rejected")
 			b.end(j)
 		}
 	}
@@ -294,5 +310,40 @@ func (b *brute) crown() {
 		if !b.nics[n].down {
 			b.takeIn(n)
 		}
+	}
+}
+
+// nodes makes the rows of nodes of the window since began. The dispatcher has one if there is anything to say.
+func (b *brute) nodes(began int64, span float64) {
+	if len(b.e.dispatchers) == 0 {
+		return
+	}
+	for n := range len(b.nics) + 1 {
+		count := map[string]int{}
+		for _, j := range b.jobs {
+			for _, note := range j.notes {
+				if note.node == n && note.t >= began {
+					count[note.what]++
+				}
+			}
+			if j.fate == "" && (n == 0 && j.where == "front" ||
+				slices.Contains([]string{"out", "waiting", "placed", "in"}, j.where) && j.node == n-1) {
+				count["has"]++
+			}
+		}
+		rate := func(what string) float64 { return float64(count[what]) / span }
+		row := results.Node{T: b.time().Seconds(), Node: int32(n), Offered: rate("offered"), Processed: rate("replied"),
+			Queue: float64(count["has"]), DroppedInstance: rate("instance"), DroppedSlowPath: rate("stage"),
+			DroppedLink: rate("link"), DroppedRejected: rate("rejected"), HandedOn: rate("handed")}
+		row.Dropped = float64(count["instance"]+count["stage"]+count["link"]+count["rejected"]) / span
+		if n > 0 {
+			row.Flows = int32(count["has"])
+			for _, st := range b.stationsOf(n - 1) {
+				row.Instances += int32(len(st.host.Instances()))
+			}
+		} else if row == (results.Node{T: row.T}) {
+			continue
+		}
+		b.nodeRows = append(b.nodeRows, row)
 	}
 }

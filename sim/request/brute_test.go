@@ -33,6 +33,7 @@ type brute struct {
 
 	windows   []results.Window
 	listed    []int // how many rows there are at the end of each
+	nodeRows  []results.Node
 	rows      []results.Instance
 	jobs      []*bruteJob
 	services  []bruteSpans
@@ -64,11 +65,19 @@ type bruteJob struct {
 	wanted  []int // and to whose stations it came
 	lostAt  int   // service at which it was lost; -1 for none
 
+	notes []bruteNote
 	where string // "", front, out, waiting, placed, in, limbo
 	node  int
 	entry *station
 	epoch int
 	left  dispatch.Load
+}
+
+// bruteNote is something that a node's row counts; node 0 is the dispatcher.
+type bruteNote struct {
+	t    int64
+	node int
+	what string // offered, replied, handed, or a fate
 }
 
 type bruteNIC struct {
@@ -476,6 +485,15 @@ func (b *brute) lost(j *bruteJob, fate string) {
 	if j.where == "waiting" || j.where == "placed" {
 		j.lostAt = b.service(j)
 	}
+	if j.where == "front" {
+		b.note(j, 0, fate)
+	} else {
+		b.note(j, j.node+1, fate)
+	}
+}
+
+func (b *brute) note(j *bruteJob, node int, what string) {
+	j.notes = append(j.notes, bruteNote{b.now, node, what})
 }
 
 func (b *brute) lose(j *bruteJob, fate string) {
@@ -549,6 +567,7 @@ func (b *brute) window(began int64) {
 		b.rows = append(b.rows, row)
 	}
 	b.windows, b.listed = append(b.windows, w), append(b.listed, len(b.rows))
+	b.nodes(began, span)
 	for s := range b.e.stations {
 		none := make([]float64, len(b.servers))
 		b.e.stations[s].host.Measured(units.Time(began), b.time(), none, none)

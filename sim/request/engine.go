@@ -185,9 +185,9 @@ type cause uint8
 
 const (
 	byStage     cause = iota // a NIC's stage, whose queue was full
-	byRejection              // a policy, or where as many were held as may be
+	byRejection              // a policy, or where as many were held as may be, or a dispatcher that is dead
 	byInstance               // an instance that was full, or died
-	byLink                   // on the way to a node that is dead, or at a dispatcher that is
+	byLink                   // on the way to a node that is dead
 	causes
 )
 

@@ -289,7 +289,7 @@ func (e *Engine) behead(*fault) {
 			if !ok {
 				break
 			}
-			e.refuse(i, &e.jobs[i], byLink)
+			e.refuse(i, &e.jobs[i])
 		}
 	}
 	for n := range e.nodes {

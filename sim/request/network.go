@@ -6,6 +6,7 @@ import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator/dispatch"
 	"github.com/smartinco/smartinco/orchestrator/policy"
+	"github.com/smartinco/smartinco/results"
 )
 
 // network is what an engine has beside where there is more than one station: a rack, a chain, or both.
@@ -26,6 +27,7 @@ type network struct {
 	byService   []group
 	nodeSent    []float64
 	nodeBack    []float64
+	nodeRow     []results.Node
 }
 
 // dispatcher chooses a node for requests that want a service.
@@ -280,18 +282,15 @@ func (e *Engine) dispatch(i int32, j *job) {
 	}
 	e.front.win.offered++
 	e.front.has++
-	switch {
-	case e.headless:
-		e.refuse(i, j, byLink)
-	case a.Verdict == policy.Drop || !d.host.Hold(e.time(), w, i):
-		e.refuse(i, j, byRejection)
+	if e.headless || a.Verdict == policy.Drop || !d.host.Hold(e.time(), w, i) {
+		e.refuse(i, j)
 	}
 	e.dispatching.mostHeld = max(e.dispatching.mostHeld, d.host.Held())
 }
 
 // refuse loses a request at the dispatcher.
-func (e *Engine) refuse(i int32, j *job, why cause) {
-	e.lost(i, j, why)
+func (e *Engine) refuse(i int32, j *job) {
+	e.lost(i, j, byRejection)
 	e.finished(i, j)
 }
 
@@ -329,7 +328,7 @@ func (e *Engine) retryDispatcher(d *dispatcher) {
 		}
 		j := &e.jobs[i]
 		if a.Verdict == policy.Drop {
-			e.refuse(i, j, byRejection)
+			e.refuse(i, j)
 			continue
 		}
 		e.front.has--

@@ -23,8 +23,8 @@ func TestTheWayThroughANetwork(t *testing.T) {
 		wait, sojourn, endToEnd float64 // means, us
 	}{
 		{"a rack", "nodes: {count: 2, link: 2us}\n" + one, 0, 5, 9},
-		{"and links in the node", "nodes: {count: 2, link: 2us}\nnic: {profile: ideal, instance_delay: 1us}\n" + one, 0, 5,
-			11},
+		{"and links in the node", "nodes: {count: 2, link: 2us}\nnic: {profile: ideal, instance_delay: 1us}\n" + one,
+			0, 5, 11},
 		{"a chain on a NIC", fmt.Sprintf(chain, "", "") + path, 0, 7, 7},
 		{"with links to the instances", fmt.Sprintf(chain, "", "") +
 			"nic: {profile: ideal, instance_delay: 1us}\n" + path, 0, 7, 11},
@@ -150,7 +150,7 @@ func TestANodeDies(t *testing.T) {
 func TestTheDispatcherDies(t *testing.T) {
 	_, m := steady(t, "{kind: dispatcher-death, at: 203us, for: 100us}")
 	d := m.Run.Totals.Dropped
-	if d.Link != 10 || d.Sum() != 10 || m.Run.Totals.Processed != 90 {
+	if d.Rejected != 10 || d.Sum() != 10 || m.Run.Totals.Processed != 90 {
 		t.Errorf("%+v, want the 10 requests that came meanwhile", m.Run.Totals)
 	}
 	for _, row := range m.Instances[len(m.Instances)-2:] {

@@ -45,8 +45,8 @@ func randomScenario(t *testing.T, r *rand.Rand) (*scenarios.Scenario, [2]*policy
 	var rows [2]*policy.Row
 	var name string
 	n := 1 + d.IntN(5)
-	name, rows[0] = d.policy(&whim, "random", "power-of-d", "least-connections", "round-robin", "jiq", "maglev", "horus",
-		"racksched", "whim", "whim", "whim", "whim")
+	name, rows[0] = d.policy(&whim, "random", "power-of-d", "least-connections", "round-robin", "jiq", "maglev",
+		"horus", "racksched", "whim", "whim", "whim", "whim")
 	fmt.Fprintf(d, `
 name: brute
 seed: %d
@@ -60,16 +60,17 @@ autoscaler: {policy: none}
 telemetry: {window: %s}
 measure: {delay: %s}
 `, d.Uint32(), 60+d.IntN(200), d.pick("arm", "pipeline"), d.pick("0", "0", "1000000", "500000", "333333"), d.IntN(4),
-		d.pick("0s", "0s", "1us", "1500ns"), d.pick("0s", "1us", "300ns"), d.IntN(9), d.pick("0s", "0s", "1us", "777ns"),
-		d.either(1+d.IntN(6), 1000), d.pick("fifo", "priority"), name, d.pick("first", "random"),
-		d.pick("17us", "50us", "1ms"), d.pick("none", "instances"))
+		d.pick("0s", "0s", "1us", "1500ns"), d.pick("0s", "1us", "300ns"), d.IntN(9),
+		d.pick("0s", "0s", "1us", "777ns"), d.either(1+d.IntN(6), 1000), d.pick("fifo", "priority"), name,
+		d.pick("first", "random"), d.pick("17us", "50us", "1ms"), d.pick("none", "instances"))
 	nodes := 0
 	if d.IntN(2) == 0 {
 		nodes = 1 + d.IntN(4)
 		name, rows[1] = d.policy(&whimsical, "random", "power-of-d", "least-connections", "horus-spine", "racksched",
 			"spill-over", "jbsq", "whim", "whim", "whim")
-		fmt.Fprintf(d, "nodes: {count: %d, link: %s, detection: %s, dispatcher: {policy: %s, no_instance: %s}}\n", nodes,
-			d.pick("0s", "1us", "2us", "1500ns"), d.pick("0s", "3us", "10us", "40us"), name, d.pick("hold", "drop"))
+		fmt.Fprintf(d, "nodes: {count: %d, link: %s, detection: %s, dispatcher: {policy: %s, no_instance: %s}}\n",
+			nodes, d.pick("0s", "1us", "2us", "1500ns"), d.pick("0s", "3us", "10us", "40us"), name,
+			d.pick("hold", "drop"))
 		d.faults(nodes)
 	}
 	if d.IntN(2) == 0 {

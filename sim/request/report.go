@@ -121,6 +121,7 @@ func (e *Engine) window(rec results.Recorder) error {
 	e.total()
 	began := e.began
 	e.began = e.now
+	e.nodeRows(rec, span)
 	if err := rec.Window(w, e.rows); err != nil {
 		return err
 	}

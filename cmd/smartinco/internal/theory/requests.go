@@ -75,7 +75,49 @@ func requestQueues(o Options) (all []system) {
 		all = append(all, system{name: fmt.Sprintf("%s at %g", q.name, q.load), runs: o.Runs,
 			quantities: q.quantities, run: q.run})
 	}
-	return append(all, twoChoices(o))
+	return append(all, tandem(o), twoChoices(o))
+}
+
+const tandemScenario = `
+name: tandem
+seed: %d
+duration: %v
+engine: request
+nic: ideal
+vnf: {buffer: 1000000}
+services: [{name: a, instances: 1}, {name: b, instances: 1}]
+scheduler: {policy: random}
+autoscaler: {policy: none}
+telemetry: {window: 1000s}
+workload: [{requests: {load: %g, classes: [{path: [{at: a, mean: 1us}, {at: b, mean: 1us}]}]}}]
+`
+
+// tandem is a chain of two services, M/M/1 each. By Jackson's theorem (Operations Research 5 (1957) 518) the second is
+// what it would be with Poisson arrivals of its own, and the two are independent.
+func tandem(o Options) system {
+	const load = 0.7
+	sojourn := 1 / (1 - load)
+	return system{name: fmt.Sprintf("requests, two M/M/1 in a row at %g", load), runs: o.Runs,
+		quantities: []quantity{{"mean sojourn, first", sojourn}, {"mean sojourn, second", sojourn},
+			{"mean end to end", 2 * sojourn}},
+		run: func(ctx context.Context, seed uint64) ([]float64, error) {
+			duration := units.Time(float64(o.Packets) / load * float64(units.Microsecond))
+			m, err := played(ctx, fmt.Sprintf(tandemScenario, seed, duration, load))
+			if err != nil {
+				return nil, err
+			}
+			return []float64{ofService(m, 1), ofService(m, 2), mean(m, "end-to-end", units.Microsecond)}, nil
+		}}
+}
+
+// ofService is the mean sojourn at a service, us.
+func ofService(m *results.Memory, number int32) float64 {
+	for _, l := range m.Latencies {
+		if l.Scope == "service" && l.Number == number && l.Kind == "sojourn" {
+			return l.Mean / float64(units.Microsecond)
+		}
+	}
+	return math.NaN()
 }
 
 // waitBound is the bound of a histogram's bucket near n mean services of 1 us: there, a record's counts are exact.
@@ -101,7 +143,12 @@ func (q requestQueue) simulate(ctx context.Context, seed uint64, requests int) (
 		unit = units.Microsecond
 	}
 	duration := units.Time(float64(requests) / (q.load * float64(q.instances)) * float64(unit))
-	sc, err := scenario(fmt.Sprintf(requestScenario, seed, duration, q.instances, q.policy, q.load, q.class))
+	return played(ctx, fmt.Sprintf(requestScenario, seed, duration, q.instances, q.policy, q.load, q.class))
+}
+
+// played runs a scenario of requests.
+func played(ctx context.Context, text string) (*results.Memory, error) {
+	sc, err := scenario(text)
 	if err != nil {
 		return nil, err
 	}
