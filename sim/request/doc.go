@@ -32,8 +32,9 @@
 // An instance has at most one event, the end of its service, and these are the leaves of one tournament tree, however
 // many stations there are. The stages' decisions are those of another. Everything else that is under way takes equally
 // long as others of its kind, so each kind is a list whose head is its next event; requests that went through the
-// pipeline more than once have a list for each number of passes. Requests lie in one slice, and lists are links in it,
-// so that nothing is allocated once a run has reached its usual size.
+// pipeline more than once have a list for each number of passes, and so has each delay that a link to instances has.
+// Requests lie in one slice, and lists are links in it, so that nothing is allocated once a run has reached its usual
+// size.
 //
 // A branch that nothing foretells costs more than a hundred instructions. So it is none whether an instance has another
 // job, nor which of two drawn instances has fewer. Whether a service ends next or a request comes is one still.
