@@ -23,9 +23,9 @@
 // the fleet of instances does, where their number can change, and then, in this order: faults of nodes and of the
 // dispatcher; services that end, by the instances' numbers; requests that reach instances; probes that do; replies that
 // reach their NIC; answers to probes that do; what comes back to a dispatcher; requests that reach their node; the
-// stages' decisions, by the nodes' numbers; requests that come, by the sources' order. Within a kind what was sent first
-// is first, of what takes the same way: fewer passes, and then links with a shorter delay, come before others. Where a
-// delay is 0, what follows an event is part of it.
+// stages' decisions, by the nodes' numbers; requests that come, by the sources' order. Within a kind what was sent
+// first is first, of what takes the same way: fewer passes, and then links with a shorter delay, come before others.
+// Where a delay is 0, what follows an event is part of it.
 //
 // # Speed
 //
