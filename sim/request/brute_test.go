@@ -391,7 +391,7 @@ func (b *brute) reach(j *bruteJob) {
 	b.begin(s)
 }
 
-// way is the delay to an instance, and how many delays there are that are shorter.
+// way is the delay to an instance, and how many of the scenario's delays are shorter.
 func (b *brute) way(k int) (link int64, shorter int) {
 	in := &b.e.sc.Instances
 	if len(in.Delay) == 0 {
@@ -399,9 +399,9 @@ func (b *brute) way(k int) (link int64, shorter int) {
 	}
 	link = int64(in.Delay[min(k, len(in.Delay)-1)])
 	seen := map[int64]bool{}
-	for i := range b.servers {
-		if d := int64(in.Delay[min(i, len(in.Delay)-1)]); d < link {
-			seen[d] = true
+	for _, d := range in.Delay {
+		if int64(d) < link {
+			seen[int64(d)] = true
 		}
 	}
 	return link, len(seen)
