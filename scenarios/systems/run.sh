@@ -15,6 +15,8 @@ for study in horus horus-trimodal ringleader prequal ipipe; do
 	"$program" plot tail "$out/$study" -o "$out/systems-$study.png"
 done
 "$program" plot lines "$out/horus" --metric resubmissions,messages -o "$out/systems-decisions.png"
+"$program" plot lines "$out/horus-rack" --metric delay_p99_s,signals --where scheduler.policy=horus \
+	--where scheduler.policy=racksched -o "$out/systems-horus-rack.png"
 "$program" plot lines "$out/maestro" --metric loss -o "$out/systems-maestro.png"
 in=$out/inreal/inreal-scheduler.policy
 "$program" plot scaling "$in=hash-autoscaler.policy=in-real" "$in=best-fit-autoscaler.policy=hottest-instance" \
