@@ -102,7 +102,7 @@ func (s *selection) across(o Options) (x across, err error) {
 		slices.SortFunc(values, inOrder)
 		values = slices.Compact(values)
 		if xs, unit, ok := numbersOf(values); ok && (!found || len(values) > len(x.values)) {
-			x, found = across{at, values, xs, titled(key[strings.LastIndexByte(key, '.')+1:])}, true
+			x, found = across{at, values, xs, titled(lastPart(key))}, true
 			if unit != "" {
 				x.label += " (" + unit + ")"
 			}
@@ -116,6 +116,12 @@ func (s *selection) across(o Options) (x across, err error) {
 			s.by[0])
 	}
 	return x, nil
+}
+
+// lastPart is the part of a key that says what its values are: of a number of things, these.
+func lastPart(key string) string {
+	key = strings.TrimSuffix(key, ".count")
+	return key[strings.LastIndexByte(key, '.')+1:]
 }
 
 // numbersOf are values of a key as numbers, in a unit in which they are short. It is not ok if any is none.

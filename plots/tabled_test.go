@@ -482,6 +482,9 @@ func TestLines(t *testing.T) {
 	f = tabledFigure(t, "lines", summary(t, grid), Options{By: []string{"scheduler.limit"}})
 	holds(t, f, "(a) best-fit,line,all runs,10,1,0,2,2,Limit (Mpps),Loss (%)",
 		"(b) worst-fit,line,all runs,16,30,30,30,1,")
+	f = tabledFigure(t, "lines", summary(t, strings.NewReplacer("scheduler.limit", "nodes.count", "Mpps", "").
+		Replace(grid)), Options{})
+	holds(t, f, ",line,best-fit,6,15,10,20,2,Nodes,Loss (%)")
 	_, err := DrawTable("lines", summary(t, grid), Options{By: []string{"scheduler.policy"}})
 	if err == nil || !strings.Contains(err.Error(), "scheduler.policy has values that are no numbers") {
 		t.Errorf("along the policies: %v", err)

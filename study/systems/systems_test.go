@@ -205,7 +205,8 @@ func TestMeasures(t *testing.T) {
 	m.Latency(&results.Latency{Scope: "class", Number: 2, Kind: "end-to-end", P99: 7}, nil)
 	run := &results.Run{Totals: results.Totals{Offered: 10, Dropped: results.Drops{Instance: 2, Rejected: 3}},
 		Requests: &results.Requests{Placed: 100, Resubmissions: 6, PassesPer: 0.06,
-			Delay: results.RequestDelay{Mean: 2, P99: 5},
+			Delay:      results.RequestDelay{Mean: 2, P99: 5},
+			Dispatcher: &results.Dispatching{SignalsPer: 0.25},
 			Classes: []results.RequestGroup{{Number: 1, Name: "batch"},
 				{Number: 2, Name: "urgent", Offered: 10, Dropped: 1, Late: 2}}},
 		Policy: &results.Counts{Reasons: []policies.Count{{Name: "known to be idle", N: 80}}}}
@@ -219,7 +220,7 @@ func TestMeasures(t *testing.T) {
 	for _, c := range []struct {
 		of   measure
 		want float64
-	}{{tail, 5}, {loss, 0.5}, {again, 0.3}, {twice, 0.06}, {peak, 19}, {plateau, 18.5}, {used, 0.5},
+	}{{tail, 5}, {loss, 0.5}, {again, 0.3}, {twice, 0.06}, {signals, 0.25}, {peak, 19}, {plateau, 18.5}, {used, 0.5},
 		{mean, 2}, {hosts, 0.75}, {tailOf("urgent"), 7}, {missed("urgent"), 0.3}} {
 		if got, err := c.of.of(rec); err != nil || got != c.want {
 			t.Errorf("%s: %g, %v, want %g", c.of.name, got, err, c.want)

@@ -17,6 +17,7 @@ type page struct {
 
 var pages = map[string]page{
 	"horus":      {"workload.0.requests.load", "load", []string{"0.5", "0.8", "0.9", "0.95", "0.99"}},
+	"horus-rack": {"workload.0.requests.load", "load", []string{"0.5", "0.7", "0.8", "0.9", "0.95"}},
 	"maestro":    {"", "ours", []string{""}},
 	"ringleader": {"workload.1.requests.load", "batch", []string{"0.3", "0.7", "1", "1.5"}},
 	"inreal":     {"", "ours", []string{""}},
@@ -28,8 +29,10 @@ var pages = map[string]page{
 const (
 	policy     = "scheduler.policy="
 	autoscaler = "autoscaler.policy="
+	dispatcher = "nodes.dispatcher.policy="
 
 	horusSays = "lower; a number could not be found (Yassini et al., NSDI 2024, abstract)"
+	twiceSays = "fewer than all: only where the decision is affected (thesis 2.5)"
 	noNumber  = "none could be found"
 )
 
@@ -52,10 +55,30 @@ var (
 	ipipe      = where{policy + "ipipe"}
 	bestFit    = where{policy + "best-fit"}
 	roundRobin = where{policy + "round-robin"}
+
+	// of two levels
+	horus2 = where{dispatcher + "horus-spine", policy + "horus"}
+	rsH    = where{dispatcher + "racksched", policy + "racksched"}
+	rsR    = where{dispatcher + "random", policy + "racksched"}
 )
 
 // claims are in the order of the tables.
 var claims = slices.Concat(ofHorus(), []claim{
+	{"horus-rack", "99 % delay over that of `rs-h`, RackSched at both levels", horusSays, "horus-rack", tail, horus2,
+		rsH, none, 1},
+	{"horus-rack", "over that of `rs-r`, any leaf and RackSched in it", horusSays, "horus-rack", tail, horus2, rsR,
+		none, 1},
+	{"horus-rack", "over that of Horus' leaves under RackSched, which hears of each reply", noNumber, "horus-rack",
+		tail, horus2, where{dispatcher + "racksched", policy + "horus"}, none, 1},
+	{"horus-rack", "over that of Horus' leaves, any of which is drawn", noNumber, "horus-rack", tail, horus2,
+		where{dispatcher + "random", policy + "horus"}, none, 1},
+	{"horus-rack", "messages of load to the spine for each request, over those of `rs-h`",
+		"fewer: a load once in as many replies as a leaf has workers (its simulator)", "horus-rack", signals, horus2,
+		rsH, none, 1},
+	{"horus-rack", "requests that pass twice at the leaf, of those that found no idle worker", twiceSays,
+		"horus-rack", again, horus2, nil, none, 1},
+	{"horus-rack", "requests that pass twice at the leaf, of all", noNumber, "horus-rack", twice, horus2, nil, 0, 0},
+
 	{"maestro", "a table that is balanced once loses less than one that is not: loss of `maestro` over that of `rss`",
 		"less; a number could not be found (Pereira et al., NSDI 2024)", "maestro", loss, maestro,
 		where{policy + "rss"}, none, 1},
@@ -116,9 +139,8 @@ func ofHorus() (cs []claim) {
 				where{policy + "racksched"}, none, 1},
 			claim{"horus", s.service + ": 99 % delay over that of one central queue, `jbsq` with `n: 1`", noNumber,
 				s.study, tail, horus, where{policy + "jbsq:n:1"}, none, 1},
-			claim{"horus", s.service + ": requests that pass twice, of those that found no idle worker",
-				"fewer than all: only where the decision is affected (thesis 2.5)", s.study, again, horus, nil, none,
-				1},
+			claim{"horus", s.service + ": requests that pass twice, of those that found no idle worker", twiceSays,
+				s.study, again, horus, nil, none, 1},
 			claim{"horus", s.service + ": requests that pass twice, of all", noNumber, s.study, twice, horus, nil, 0,
 				0})
 	}
@@ -146,6 +168,11 @@ var again = measure{"second passes", func(r *results.Record) (float64, error) {
 // twice is the share of all requests that pass the pipeline more than once.
 var twice = measure{"further passes", func(r *results.Record) (float64, error) {
 	return r.Run.Requests.PassesPer, nil
+}}
+
+// signals is the messages by which the dispatcher was told of load, for each request that it sent.
+var signals = measure{"signals", func(r *results.Record) (float64, error) {
+	return r.Run.Requests.Dispatcher.SignalsPer, nil
 }}
 
 // peak is the highest throughput of a window.
