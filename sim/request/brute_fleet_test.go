@@ -86,12 +86,14 @@ func (f *bruteFleet) fault(i int) {
 	case "instance-death":
 		f.fail(flow.Instance(x.Instance), "it died")
 	case "counters-stall":
+		already := false
 		for k, y := range f.b.e.sc.Faults {
-			if over := y.For > 0 && y.At+y.For <= x.At; k != i && y.Kind == x.Kind && y.At <= x.At && !over {
-				return // they stall already
-			}
+			over := y.For > 0 && y.At+y.For <= x.At
+			already = already || k != i && y.Kind == x.Kind && y.At <= x.At && !over
 		}
-		f.frozen = f.counters()
+		if !already {
+			f.frozen = f.counters()
+		}
 	}
 	if x.For == 0 {
 		return
