@@ -51,7 +51,9 @@ const leastScales = 5
 // the rate has the variance v = d² p (1-p) = a r mean / 2, and the third cumulant of the counts, less what is
 // Poisson's, is 6 s (t/r² - 2/r³ + exp(-rt) (t/r² + 2/r³)) with s = v d (1-2p). It is taken from the scales near 1/r.
 func fitMMPP(all []counts) *MMPP {
-	bursty := slices.ContainsFunc(all, func(k counts) bool { return k.second/k.mean > 1+4*math.Sqrt(2/float64(k.n)) })
+	bursty := slices.ContainsFunc(all, func(k counts) bool {
+		return k.second/k.mean > 1+float64(4*math.Sqrt(2/float64(k.n)))
+	})
 	if !bursty || len(all) < leastScales {
 		return nil
 	}
@@ -60,10 +62,10 @@ func fitMMPP(all []counts) *MMPP {
 		return nil
 	}
 	rate := all[0].mean / all[0].window.Seconds()
-	v := a * r * rate / 2
+	v := float64(a * r * rate / 2)
 	s := thirdCumulant(all, r)
 	x := float64(s*s) / float64(float64(v*v)*v) // (1-2p)² / p(1-p)
-	p := 0.5 * (1 - math.Copysign(math.Sqrt(x/(x+4)), s))
+	p := float64(0.5 * (1 - math.Copysign(math.Sqrt(x/(x+4)), s)))
 	d := math.Sqrt(v / float64(p*(1-p)))
 	low := rate - float64(p*d)
 	m := &MMPP{Rate: round(rate), Burst: MostBurst, Misfit: misfit}
@@ -139,7 +141,7 @@ func fitWeighted(all []counts, weights []float64) (a, r, misfit float64) {
 			a, r, misfit = b, x, e
 		}
 	}
-	for h := ratio; h > 1+1e-9; h = 1 + (h-1)/2 { // and nearer
+	for h := ratio; h > 1+1e-9; h = 1 + float64((h-1)/2) { // and nearer
 		for _, x := range []float64{r / h, r * h} {
 			if b, e := fit(x); e < misfit {
 				a, r, misfit = b, x, e
