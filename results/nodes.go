@@ -87,6 +87,7 @@ func (m *Memory) Nodes(rows []Node) {
 // Nodes checks the nodes of a window.
 func (s *Sums) Nodes(rows []Node) { s.check.Nodes(rows) }
 
+// Nodes implements NodeRecorder.
 func (discard) Nodes([]Node) {}
 
 // rack is what a Checker knows of nodes.

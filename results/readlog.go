@@ -128,6 +128,7 @@ func (f *logFloat) UnmarshalJSON(b []byte) error {
 // logDigest reads a hexadecimal number in a text.
 type logDigest uint64
 
+// UnmarshalJSON reads a digest as the log has it.
 func (d *logDigest) UnmarshalJSON(b []byte) error {
 	v, err := strconv.ParseUint(strings.Trim(string(b), `"`), 16, 64)
 	if err != nil {

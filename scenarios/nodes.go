@@ -38,15 +38,6 @@ keep: so many nodes, the first by number, have a full record of their own below 
 `
 }
 
-// ofNodes are the faults of a rack as a whole.
-var ofNodes = map[string]bool{"node-death": true, "dispatcher-death": true}
-
-// OfRack says whether the fault is one of the rack, and not of the NIC of a node or of an instance.
-func (f *Fault) OfRack() bool { return ofNodes[f.Kind] }
-
-// Unused implements strictyaml.Partial: the first node, which may be the only one, is not said.
-func (f Fault) Unused(key string) bool { return key == "node" && f.Node == 1 }
-
 // nodeRules are those of the rack, and of what only a rack has.
 func (s *Scenario) nodeRules() []strictyaml.Rule {
 	var all rules
