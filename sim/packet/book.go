@@ -89,7 +89,8 @@ func (b *book) enter(s *server, to uint64) {
 		b.went.add(uint64(went))
 		b.went.addProduct(k, uint64(first))
 		if delayed == 0 {
-			b.count(w, j)
+			b.all[wait].addAll(w)
+			b.all[sojourn].addAll(j)
 		} else {
 			for i := range gone {
 				b.all[wait].add(w[i])
@@ -150,7 +151,8 @@ func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, 
 	b.went.addProduct(n, uint64(m.base))
 	b.left = left
 	if len(m.late) == 0 {
-		b.count(waits, stays)
+		b.all[wait].addAll(waits)
+		b.all[sojourn].addAll(stays)
 	} else {
 		for i, key := range keys {
 			b.all[wait].add(waits[i])
@@ -169,25 +171,34 @@ func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, 
 // summable is a span so short that those of a chunk add up within 62 bits.
 const summable = 1 << 51
 
-// count enters packets in the totals that came to the instance when they were sent. It is spans.add for two spans that
-// have reached every bucket.
-func (b *book) count(waits, stays []int64) {
-	w, j := &b.all[wait], &b.all[sojourn]
-	inWait, inStay := (*[buckets]uint64)(w.counts), (*[buckets]uint64)(j.counts)
-	waited, stayed, longestWait, longest := int64(0), int64(0), w.longest, j.longest
-	stays = stays[:len(waits)]
-	for i, v := range waits {
-		inWait[bucket(uint64(v))]++
-		waited += v
-		longestWait = max(longestWait, v)
-		v = stays[i]
-		inStay[bucket(uint64(v))]++
-		stayed += v
-		longest = max(longest, v)
+// addAll counts spans where every bucket has been reached. Those of a full queue differ by a
+// service or two and lie in one bucket or in two, so it is faster to count those below the edge between.
+func (s *spans) addAll(vs []int64) {
+	if len(vs) == 0 {
+		return
 	}
-	w.sum.add(uint64(waited))
-	j.sum.add(uint64(stayed))
-	w.longest, j.longest = longestWait, longest
+	counts := (*[buckets]uint64)(s.counts)
+	least, most, sum := vs[0], vs[0], int64(0)
+	for _, v := range vs {
+		least, most = min(least, v), max(most, v)
+		sum += v
+	}
+	s.sum.add(uint64(sum))
+	s.longest = max(s.longest, most)
+	first, last := bucket(uint64(least)), bucket(uint64(most))
+	if last-first > 1 {
+		for _, v := range vs {
+			counts[bucket(uint64(v))]++
+		}
+		return
+	}
+	_, top := Bounds(int(first))
+	above := uint64(0)
+	for _, v := range vs {
+		above += uint64(int64(top)-v) >> 63
+	}
+	counts[first] += uint64(len(vs)) - above
+	counts[last] += above
 }
 
 // flush enters the k packets in the system as lost.

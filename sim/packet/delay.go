@@ -166,6 +166,12 @@ func (w *wide) addProduct(n, v uint64) {
 	w.addWide(wide{hi, lo})
 }
 
+// addTimes adds n*v.
+func (w *wide) addTimes(v wide, n uint64) {
+	w.addProduct(n, v.lo)
+	w.hi += n * v.hi
+}
+
 func (w wide) less(v wide) bool { return w.hi < v.hi || w.hi == v.hi && w.lo < v.lo }
 
 // over is w/n as a float64 that is the same on every machine; n is above 0.

@@ -17,7 +17,7 @@
 //   - full: the same at a load above one, also without a common period. A bound says whether a packet finds room, but
 //     not whose packet that is: only where no flow's fate is asked for (measure.flows).
 //   - saturated: packets that come in a cycle are counted with their outcomes, flow by flow, and with their delays, at
-//     instances and through link and eSwitch (saturation.go, leap.go, stage.go; see below).
+//     instances and through link and eSwitch (saturation.go, leap.go, recur.go, stage.go; see below).
 //   - bounded: each instance's packets are merged and stepped. Where services take a constant time, how long the server
 //     is still busy says whether there is room, and the ring is left out but for the end of the interval.
 //   - apart: the same with the ring, which knows every packet in the system (core.go, server.go).
@@ -63,10 +63,13 @@
 // all before the last of these are counted, and the others' waits are the services since the one before (ease). That is
 // for what jump leaves: instances behind the eSwitch, and those whose delays are measured.
 //
-// Where there is no short cycle, where the server may fall idle between packets of an overload, where services or times
-// are random, or sizes unlike, and while a control event has its effects - a queue fills, the slow path or a moved flow
-// has packets under way, packets in a ring have the rest of services of another speed - packets are stepped. Both go
-// on from the same state.
+// A server may also lose packets and fall idle, or have a load of exactly one. How it goes on depends on how long it
+// stays busy when a cycle begins, and on the clock's fraction. It is stepped until both are what they were before, and
+// what has happened since happens again (recurrence).
+//
+// Where there is no short cycle, where services or times are random, or sizes unlike, and while a control event has its
+// effects - a queue fills, the slow path or a moved flow has packets under way, packets in a ring have the rest of
+// services of another speed - packets are stepped. Both go on from the same state.
 //
 // # Packets
 //

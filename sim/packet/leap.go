@@ -5,16 +5,20 @@ import "slices"
 // outlook is what an instance makes of the packets that come to it, which come in a cycle.
 type outlook struct {
 	*cycle
-	next int64 // packet
-	over *policer
-	ease *ease
-	book bool // delays are measured
+	next  int64 // packet
+	over  *policer
+	ease  *ease
+	again *recurrence
+	book  bool // delays are measured
 	lattice
 	longest int64 // delay, at most
 }
 
 // until is how many packets to step before it is worth while to ask again.
 func (o *outlook) until() int {
+	if o.again != nil {
+		return int(min(o.again.until(o.next), chunk))
+	}
 	if o.ease != nil && o.book {
 		return int(min(max(o.ease.first(o.next)-o.next, 1), chunk))
 	}
@@ -34,7 +38,8 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 		}
 		n += float64(h-m.base) / float64(m.lanes[k].period)
 	}
-	y := m.cycle(int64(n) / c.worth())
+	most := int64(n) / c.worth()
+	y := m.cycle(most)
 	if y == nil {
 		return nil
 	}
@@ -46,7 +51,9 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 		o.ease = easy(y, o.lattice)
 	}
 	if o.over == nil && (o.ease == nil || o.book && !o.ease.sharp) {
-		return nil
+		if o.again = recurs(y, in, most); o.again == nil {
+			return nil
+		}
 	}
 	if o.longest = (o.gap+service)/o.one + 2; len(m.late) > 0 {
 		o.longest += slices.Max(m.late)
@@ -64,6 +71,13 @@ func (c *core) outlook(in *instance, h int64) *outlook {
 func (c *core) leap(in *instance, o *outlook, h int64) bool {
 	m := &c.m
 	end := o.before(h - m.base)
+	if o.again != nil {
+		ok := c.recur(in, o, end)
+		if ok {
+			c.skipped(in, o, h)
+		}
+		return ok
+	}
 	if in.book != nil {
 		// The delays of so many packets add up within 62 bits.
 		if most := 1 << 62 / o.longest; end-o.next > most {
@@ -102,9 +116,14 @@ func (c *core) leap(in *instance, o *outlook, h int64) bool {
 	o.next = end
 	in.n += uint64(taken)
 	in.work += d
-	m.seek(min(h, m.base+o.nth(end)))
-	if in.perByte > 0 {
-		in.relog(in.spans(m.lanes[0].svc))
-	}
+	c.skipped(in, o, h)
 	return true
+}
+
+// skipped moves on to the packet that is next after a leap.
+func (c *core) skipped(in *instance, o *outlook, h int64) {
+	c.m.seek(min(h, c.m.base+o.nth(o.next)))
+	if in.perByte > 0 {
+		in.relog(in.spans(c.m.lanes[0].svc))
+	}
 }

@@ -24,7 +24,8 @@ var told = [paths]struct{ how, why string }{
 	full: {"jumped over in saturation",
 		"constant rates, a constant service, a queue that stays full, and no flow's fate asked for"},
 	saturated: {"jumped over with their fates",
-		"constant rates with a common period, a constant service, and a queue that stays full or never overflows"},
+		"constant rates with a common period, a constant service, and a queue that stays full, never overflows or is " +
+			"again as it was before"},
 	bounded: {"stepped without a ring",
 		"constant rates, a constant service, and a load that could fill a queue or delays that are measured"},
 	apart: {"stepped in queues apart",

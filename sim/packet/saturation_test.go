@@ -72,6 +72,10 @@ func crowded(r *rand.Rand) string {
 	if r.IntN(2) == 0 {
 		contention = fmt.Sprintf("{model: usl, lambda: %dpps, sigma: 0.2, kappa: 0.01}", rate)
 	}
+	if r.IntN(4) == 0 { // whole picoseconds, and a load of 2/3 to 2, often of exactly one
+		contention = fmt.Sprintf("{model: constant, service_time: %dps}",
+			unit*instances*[]int{2, 3, 4, 4, 4, 5, 6}[r.IntN(7)]/(4*int(sum)))
+	}
 	window := []string{fmt.Sprintf("%dps", unit*(50+r.IntN(900))), fmt.Sprintf("%dus", 100+r.IntN(2000)),
 		fmt.Sprintf("%dps", 100_000_000+r.IntN(2_000_000_000))}[r.IntN(3)]
 	head := fmt.Sprintf("name: crowded\nseed: %d\nengine: packet\nduration: %dus\n"+
