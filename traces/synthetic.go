@@ -58,6 +58,7 @@ func Staircase(o StaircaseOptions) *Workload {
 	w := &Workload{}
 	period, err := PeriodOf(o.Rate)
 	rates, start := o.rates(), o.Start
+	var segments segments
 	for i := 0; i < o.Flows && err == nil && start < o.End; i++ {
 		if len(rates) > 0 {
 			if period, err = PeriodOf(rates[i]); err != nil {
@@ -65,7 +66,7 @@ func Staircase(o StaircaseOptions) *Workload {
 			}
 		}
 		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i,
-			Process: o.Process, Stream: i})
+			Process: o.Process, Stream: i}, &segments)
 		if o.Interval > 0 && start > o.End-o.Interval {
 			break
 		}
@@ -85,7 +86,7 @@ func Staircase(o StaircaseOptions) *Workload {
 func Constant(o ConstantOptions) *Workload {
 	w := &Workload{}
 	if o.Period.Num > 0 && o.Phase < o.End {
-		w.constant(o)
+		w.constant(o, new(segments))
 	}
 	text := fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)
 	if o.Process.random() {
@@ -98,13 +99,13 @@ func Constant(o ConstantOptions) *Workload {
 
 // constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets. If packets are evenly spaced, the
 // packet engine counts less than one more than that.
-func (w *Workload) constant(o ConstantOptions) {
+func (w *Workload) constant(o ConstantOptions, all *segments) {
 	if o.Process.random() {
 		w.Packets = append(w.Packets, o.Process.packets(flow.ID(len(w.Flows)), o.Stream, o))
 	}
 	n := float64(o.End-o.Phase) / o.Period.Mean()
-	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: []Segment{
-		{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size}}})
+	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: all.of(
+		Segment{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size})})
 	c := Periodic{Phase: o.Phase, Period: o.Period, End: o.End}
 	if o.Process.random() {
 		c = Periodic{}
