@@ -74,7 +74,9 @@ func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 		to.Flows = o.cfg.Requests.Placed(id)
 	}
 	o.meter.RateTo(id, &to.Rate)
-	o.meter.UsageTo(id, &to.Usage)
+	if o.Measures() != 0 {
+		o.meter.UsageTo(id, &to.Usage)
+	}
 }
 
 // shown are the states of living instances as policies know them.
