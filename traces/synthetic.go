@@ -53,24 +53,32 @@ func (o *StaircaseOptions) Extremes() [2]float64 {
 	return [2]float64{o.Rate, o.Rate}
 }
 
+// begun is how many of the flows begin before the end.
+func (o *StaircaseOptions) begun() int {
+	switch {
+	case o.Flows <= 0 || o.Start >= o.End:
+		return 0
+	case o.Interval <= 0:
+		return o.Flows
+	}
+	return min(o.Flows, int((o.End-1-o.Start)/o.Interval)+1)
+}
+
 // Staircase makes the flows of o, whose Extremes and Process have been checked. Both engines see the same traffic.
 func Staircase(o StaircaseOptions) *Workload {
-	w := &Workload{}
+	n := o.begun()
+	w := &Workload{Flows: make([]Flow, 0, n), Constant: make([]Periodic, 0, n)}
 	period, err := PeriodOf(o.Rate)
-	rates, start := o.rates(), o.Start
+	rates := o.rates()
 	var segments segments
-	for i := 0; i < o.Flows && err == nil && start < o.End; i++ {
+	for i := 0; i < n && err == nil; i++ {
 		if len(rates) > 0 {
 			if period, err = PeriodOf(rates[i]); err != nil {
 				break
 			}
 		}
-		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i,
-			Process: o.Process, Stream: i}, &segments)
-		if o.Interval > 0 && start > o.End-o.Interval {
-			break
-		}
-		start += max(o.Interval, 0)
+		w.constant(ConstantOptions{Period: period, Phase: o.Start + units.Time(i)*max(o.Interval, 0), End: o.End,
+			Size: o.Size, Offset: o.Offset + i, Process: o.Process, Stream: i}, &segments)
 	}
 	mean := ""
 	if o.Zipf > 0 {
