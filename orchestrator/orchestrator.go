@@ -343,7 +343,7 @@ func (o *Orchestrator) waiting() {
 	}
 	o.retry = o.retry[:copy(o.retry, o.retry[n:])]
 	o.placeHeld()
-	if !o.scaler.Moves() {
+	if !o.scaler.Moves() || o.serving == len(o.alive) { // none drains
 		return
 	}
 	for i := 0; i < len(o.alive); {

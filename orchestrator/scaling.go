@@ -51,15 +51,14 @@ func (o *Orchestrator) expected() float64 {
 // observe fills in what is known now. The times of the last scalings are the autoscaler's.
 func (o *Orchestrator) observe(s *policy.Snapshot) {
 	held, load := o.waits()
-	*s = policy.Snapshot{
-		Now: o.now, Current: o.serving, Wanted: o.desired, Min: o.cfg.Min, Max: o.cfg.Max,
-		Limit: float64(o.cfg.Scheduler.Limit), Held: held, HeldLoad: load,
-		Window: o.cfg.Window, Measured: o.meter.HasRead(), Instances: s.Instances[:0],
-	}
+	instances := slices.Grow(s.Instances[:0], len(o.alive))[:len(o.alive)]
+	*s = policy.Snapshot{}
+	s.Now, s.Current, s.Wanted, s.Min, s.Max = o.now, o.serving, o.desired, o.cfg.Min, o.cfg.Max
+	s.Limit, s.Held, s.HeldLoad = float64(o.cfg.Scheduler.Limit), held, load
+	s.Window, s.Measured, s.Instances = o.cfg.Window, o.meter.HasRead(), instances
 	if o.scaler.Measures() != 0 {
 		s.Period = o.reportPeriod()
 	}
-	s.Instances = slices.Grow(s.Instances, len(o.alive))[:len(o.alive)]
 	for k, id := range o.alive {
 		o.describe(id, &s.Instances[k])
 	}
@@ -74,7 +73,9 @@ func (o *Orchestrator) describe(id flow.Instance, to *policy.Instance) {
 		to.Flows = o.cfg.Requests.Placed(id)
 	}
 	o.meter.RateTo(id, &to.Rate)
-	o.meter.UsageTo(id, &to.Usage)
+	if o.Measures() != 0 {
+		o.meter.UsageTo(id, &to.Usage)
+	}
 }
 
 // shown are the states of living instances as policies know them.

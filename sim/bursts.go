@@ -116,7 +116,8 @@ func (r *ruleTable) divert(p *plant, f flow.ID, i flow.Instance) {
 func (p *plant) tellBursts() {
 	if b := p.orch.Bursts(); b.Asked > p.burstsTold {
 		p.burstsTold = b.Asked
-		p.deliver(orchestrator.Event{Kind: orchestrator.BurstsDispatched, Bursts: b})
+		p.begin(orchestrator.BurstsDispatched).Bursts = b
+		p.deliver()
 	}
 }
 

@@ -97,7 +97,8 @@ func (c *containers) fire(p *plant, e Event) {
 		}
 		s.state = results.StateReady
 		p.data.Up(p.now, i)
-		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceReady, Instance: i})
+		p.begin(orchestrator.InstanceReady).Instance = i
+		p.deliver()
 	case evFailed:
 		c.fail(p, i, "the container engine could not create it")
 	case evResized:
@@ -106,21 +107,23 @@ func (c *containers) fire(p *plant, e Event) {
 		if s.state == results.StateFailed || s.state == results.StateGone {
 			return
 		}
-		answer := orchestrator.Event{Kind: orchestrator.InstanceResized, Instance: i, Share: r.share}
+		answer := p.begin(orchestrator.InstanceResized)
 		if r.refused {
-			answer.Share, answer.Reason = s.share, "the container engine could not resize it"
+			answer.Reason = "the container engine could not resize it"
 		} else {
 			s.share = r.share
 			p.data.Share(p.now, i, r.share)
 		}
-		p.deliver(answer)
+		answer.Instance, answer.Share = i, s.share
+		p.deliver()
 	case evDeleted:
 		was := s.state
 		s.state, s.left = results.StateGone, p.now
 		if was != results.StateFailed {
 			p.data.Down(p.now, i)
 		}
-		p.deliver(orchestrator.Event{Kind: orchestrator.InstanceGone, Instance: i})
+		p.begin(orchestrator.InstanceGone).Instance = i
+		p.deliver()
 	}
 }
 
@@ -135,5 +138,7 @@ func (c *containers) fail(p *plant, i flow.Instance, reason string) {
 	}
 	s.state, s.left = results.StateFailed, p.now
 	p.data.Down(p.now, i)
-	p.deliver(orchestrator.Event{Kind: orchestrator.InstanceFailed, Instance: i, Reason: reason})
+	e := p.begin(orchestrator.InstanceFailed)
+	e.Instance, e.Reason = i, reason
+	p.deliver()
 }

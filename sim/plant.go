@@ -49,7 +49,7 @@ type plant struct {
 	orch    *orchestrator.Orchestrator
 	data    DataPlane
 	rec     results.Recorder
-	event   orchestrator.Event          // reused
+	event   orchestrator.Event          // the one at hand
 	timers  [orchestrator.Timers]uint32 // generation of each of the orchestrator's timers
 
 	rules      ruleTable
@@ -115,7 +115,8 @@ func Begin(ctx context.Context, sc *scenarios.Scenario, w *traces.Workload, engi
 	p.awaitBurst()
 	p.faults.schedule(p)
 	p.push(ClassWindow, Event{At: min(sc.Telemetry.Window, p.end), Kind: evWindow})
-	p.deliver(orchestrator.Event{Kind: orchestrator.Start})
+	p.begin(orchestrator.Start)
+	p.deliver()
 	return &Session{p, o}, nil
 }
 
@@ -208,7 +209,8 @@ func (p *plant) loop(until units.Time, progress func(now, end units.Time)) error
 			p.ended(flow.ID(e.A))
 		case evGrown:
 			if f := flow.ID(e.A); !p.rules.flows[f].ended {
-				p.deliver(orchestrator.Event{Kind: orchestrator.FlowGrown, Flow: f})
+				p.begin(orchestrator.FlowGrown).Flow = f
+				p.deliver()
 			}
 		case evCounters:
 			p.readings.arrive(p)
@@ -232,11 +234,12 @@ func (p *plant) push(c Class, e Event) {
 
 // tick delivers that a timer has fired.
 func (p *plant) tick(t orchestrator.Timer) {
-	e := orchestrator.Event{Kind: orchestrator.Tick, Timer: t}
+	e := p.begin(orchestrator.Tick)
+	e.Timer = t
 	if t == orchestrator.AutoscaleTimer && p.orch.Foresees() {
 		e.Rate = p.foresight.most(p.traffic, p.now, p.now+p.sc.Autoscaler.Interval+p.starts())
 	}
-	p.deliver(e)
+	p.deliver()
 }
 
 // timerClass says when each of the orchestrator's timers fires within an instant.
@@ -248,16 +251,23 @@ var timerClass = [...]Class{
 	orchestrator.DispatchTimer:  ClassTelemetry,
 }
 
-// deliver hands an event to the orchestrator and carries out the actions that follow.
-func (p *plant) deliver(e orchestrator.Event) {
-	if e.Kind != orchestrator.BurstsDispatched {
+// begin is the event that deliver hands over next: nothing but its kind. It is large, so it is filled in where it is.
+func (p *plant) begin(k orchestrator.EventKind) *orchestrator.Event {
+	if k != orchestrator.BurstsDispatched {
 		p.tellBursts() // the log has each event where it came among the bursts
 	}
-	p.event = e
+	p.event = orchestrator.Event{}
+	p.event.Kind = k
+	return &p.event
+}
+
+// deliver hands the event to the orchestrator and carries out the actions that follow.
+func (p *plant) deliver() {
+	atStart := p.event.Kind == orchestrator.Start
 	p.rec.Event(p.now, &p.event)
 	actions := p.orch.Handle(p.now, &p.event)
 	for k := range actions {
-		p.do(&actions[k], e.Kind == orchestrator.Start)
+		p.do(&actions[k], atStart)
 	}
 }
 
@@ -326,12 +336,12 @@ func (p *plant) arrived(f flow.ID) {
 		s.seen = true
 		p.active++
 	}
-	e := orchestrator.Event{Kind: orchestrator.FlowArrived, Flow: f, Tuple: p.traffic.Flows[f].Tuple,
-		Tenant: p.traffic.Tenant(f)}
+	e := p.begin(orchestrator.FlowArrived)
+	e.Flow, e.Tuple, e.Tenant = f, p.traffic.Flows[f].Tuple, p.traffic.Tenant(f)
 	if p.orch.WantsRates() {
 		e.Rate = p.traffic.Flows[f].Rate()
 	}
-	p.deliver(e)
+	p.deliver()
 	if last {
 		p.close(f)
 	}
@@ -351,7 +361,8 @@ func (p *plant) close(f flow.ID) {
 		p.data.Target(p.now, f, 0) // nobody will decide about the packet that waits
 	}
 	p.rules.remove(p, f)
-	p.deliver(orchestrator.Event{Kind: orchestrator.FlowEnded, Flow: f})
+	p.begin(orchestrator.FlowEnded).Flow = f
+	p.deliver()
 }
 
 // finish writes the flows, and returns the totals.

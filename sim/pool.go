@@ -77,7 +77,8 @@ func NewPool(sc *scenarios.Scenario, w *traces.Workload) (*Pool, error) {
 		return nil, err
 	}
 	return &Pool{shares: contention.Pool{Law: law}, nic: &sc.NIC, traffic: w, idle: sc.VNF.IdleContend,
-		flows: make([]pooledFlow, len(w.Flows))}, nil
+		flows: make([]pooledFlow, len(w.Flows)), at: make([]pooledInstance, 0, sc.Instances.Max+1),
+		members: make([]contention.Member, 0, sc.Instances.Max+1)}, nil
 }
 
 // Grow makes room for the flows that the workload has by now.

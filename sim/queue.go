@@ -30,14 +30,18 @@ type Event struct {
 }
 
 // Queue holds events in order of time, class and insertion: a four-ary heap, in blocks, so that one that grows is never
-// copied.
+// copied. What is taken often brings about what is added next, so its place at the top is filled with that.
 type Queue struct {
 	blocks []*[queueBlock]entry
 	n      int
 	seq    uint64
+	taken  bool // the entry at the top has been taken, and is still there
 }
 
 const queueBlock = 1 << 8
+
+// top is the place of the first entry. Those below place i are at 4i-8 to 4i-5, and so in one block.
+const top = 3
 
 func (q *Queue) at(i int) *entry { return &q.blocks[uint(i)/queueBlock][uint(i)%queueBlock] }
 
@@ -68,12 +72,16 @@ func (q *Queue) Push(c Class, x Event) {
 		e.order |= dataBit
 	}
 	q.seq++
-	i := q.n
-	if q.n++; q.n > len(q.blocks)*queueBlock {
+	if q.taken {
+		q.sink(&e)
+		return
+	}
+	i := q.n + top
+	if q.n++; i == len(q.blocks)*queueBlock || q.blocks == nil {
 		q.blocks = append(q.blocks, new([queueBlock]entry))
 	}
-	for i > 0 {
-		p := (i - 1) / 4
+	for i > top {
+		p := i/4 + 2
 		up := q.at(p)
 		if !less(&e, up) {
 			break
@@ -84,48 +92,62 @@ func (q *Queue) Push(c Class, x Event) {
 	*q.at(i) = e
 }
 
+// sink puts an entry in place of the one that was taken.
+func (q *Queue) sink(e *entry) {
+	q.taken = false
+	at := q.at(top)
+	for i := 4*top - 8; i < q.n+top; {
+		child := i
+		below := q.blocks[uint(i)/queueBlock][uint(i)%queueBlock:][:min(4, q.n+top-i)]
+		least := &below[0]
+		for k := 1; k < len(below); k++ {
+			if x := &below[k]; less(x, least) {
+				least, child = x, i+k
+			}
+		}
+		if !less(least, e) {
+			break
+		}
+		*at = *least
+		at, i = least, 4*child-8
+	}
+	*at = *e
+}
+
+// settle puts the last entry in place of one that was taken.
+func (q *Queue) settle() {
+	if q.taken {
+		q.n--
+		last := *q.at(q.n + top)
+		q.sink(&last)
+	}
+}
+
 // At is when the first event comes; Never if there is none.
 func (q *Queue) At() units.Time {
+	q.settle()
 	if q.n == 0 {
 		return units.Never
 	}
-	return q.at(0).at
+	return q.at(top).at
 }
 
 // due says whether the first event comes before t, or is the end of a window at t.
 func (q *Queue) due(t units.Time) bool {
+	q.settle()
 	if q.n == 0 {
 		return false
 	}
-	first := q.at(0)
+	first := q.at(top)
 	return first.at < t || first.at == t && first.order>>classShift == uint64(ClassWindow)
 }
 
 // Pop removes and returns the first event; ok is false when there is none.
 func (q *Queue) Pop() (first Event, ok bool) {
+	q.settle()
 	if q.n == 0 {
 		return Event{}, false
 	}
-	first = q.at(0).event()
-	q.n--
-	last, i := *q.at(q.n), 0
-	for {
-		child := 4*i + 1
-		if child >= q.n {
-			break
-		}
-		least := q.at(child)
-		for c, end := child+1, min(child+4, q.n); c < end; c++ {
-			if x := q.at(c); less(x, least) {
-				child, least = c, x
-			}
-		}
-		if !less(least, &last) {
-			break
-		}
-		*q.at(i) = *least
-		i = child
-	}
-	*q.at(i) = last
-	return first, true
+	q.taken = true
+	return q.at(top).event(), true
 }

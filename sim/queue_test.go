@@ -65,9 +65,9 @@ func TestQueueStaysAHeap(t *testing.T) {
 				break
 			}
 			now = e.At
-			for i := 1; i < q.n; i++ {
-				if parent := (i - 1) / 4; less(q.at(i), q.at(parent)) {
-					t.Fatalf("seed %d: event %d of %d is before its parent", seed, i, q.n)
+			for i := top + 1; i < q.n+top; i++ {
+				if parent := i/4 + 2; less(q.at(i), q.at(parent)) {
+					t.Fatalf("seed %d: event %d of %d is before its parent", seed, i-top, q.n)
 				}
 			}
 		}

@@ -3,13 +3,21 @@ package sim
 import (
 	"github.com/smartinco/smartinco/flow"
 	"github.com/smartinco/smartinco/orchestrator"
+	"github.com/smartinco/smartinco/units"
 )
 
 // readings are the counters on their way to the orchestrator.
 type readings struct {
-	pending []orchestrator.Event // in the order in which they arrive: all take the same time
-	spare   values               // memory of the last reading, to be used again
-	frozen  values               // what stalled counters show
+	pending []reading // in the order in which they arrive: all take the same time
+	spare   values    // memory of the last reading, to be used again
+	frozen  values    // what stalled counters show
+}
+
+// reading is what an event of its kind reports.
+type reading struct {
+	kind    orchestrator.EventKind
+	sampled units.Time
+	values
 }
 
 // values are counters of the switch, by instance and by rule.
@@ -20,22 +28,22 @@ type values struct {
 
 // ask samples the counters that an event of this kind reports. The event arrives after the telemetry's delay.
 func (r *readings) ask(p *plant, kind orchestrator.EventKind) {
-	e := orchestrator.Event{Kind: kind, Sampled: p.now}
+	e := reading{kind: kind, sampled: p.now}
 	stalled := p.faults.countersStalled()
 	switch kind {
 	case orchestrator.CountersRead:
-		e.Counters, r.spare.counters = r.spare.counters[:0], nil
+		e.counters, r.spare.counters = r.spare.counters[:0], nil
 		if stalled {
-			e.Counters = append(e.Counters, r.frozen.counters...)
+			e.counters = append(e.counters, r.frozen.counters...)
 		} else {
-			e.Counters = p.containers.counters(p, e.Counters)
+			e.counters = p.containers.counters(p, e.counters)
 		}
 	case orchestrator.RulesRead:
-		e.Rules, r.spare.rules = r.spare.rules[:0], nil
+		e.rules, r.spare.rules = r.spare.rules[:0], nil
 		if stalled {
-			e.Rules = append(e.Rules, r.frozen.rules...)
+			e.rules = append(e.rules, r.frozen.rules...)
 		} else {
-			e.Rules = p.rules.counters(p, e.Rules)
+			e.rules = p.rules.counters(p, e.rules)
 		}
 	}
 	r.pending = append(r.pending, e)
@@ -44,14 +52,16 @@ func (r *readings) ask(p *plant, kind orchestrator.EventKind) {
 
 // arrive hands the next reading to the orchestrator.
 func (r *readings) arrive(p *plant) {
-	e := r.pending[0]
+	x := r.pending[0]
 	r.pending = r.pending[:copy(r.pending, r.pending[1:])]
-	p.deliver(e)
-	switch e.Kind {
+	e := p.begin(x.kind)
+	e.Sampled, e.Counters, e.Rules = x.sampled, x.counters, x.rules
+	p.deliver()
+	switch x.kind {
 	case orchestrator.CountersRead:
-		r.spare.counters = e.Counters
+		r.spare.counters = x.counters
 	case orchestrator.RulesRead:
-		r.spare.rules = e.Rules
+		r.spare.rules = x.rules
 	}
 }
 

@@ -33,7 +33,8 @@ func (r *reports) ask(p *plant) {
 func (r *reports) arrive(p *plant) {
 	e := r.pending[0]
 	r.pending = r.pending[:copy(r.pending, r.pending[1:])]
-	p.deliver(e)
+	*p.begin(e.Kind) = e
+	p.deliver()
 	r.spare = e.Reports
 }
 

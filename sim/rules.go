@@ -91,14 +91,18 @@ func (r *ruleTable) take(p *plant, f flow.ID, gen uint32) {
 	s.writing = false
 	if reason != "" {
 		r.rejected++
-		p.deliver(orchestrator.Event{Kind: orchestrator.RuleRejected, Flow: f, Instance: s.want, Reason: reason})
+		e := p.begin(orchestrator.RuleRejected)
+		e.Flow, e.Instance, e.Reason = f, s.want, reason
+		p.deliver()
 		return
 	}
 	r.installed++
 	r.inForce.add(f)
 	r.follow(s, s.want)
 	p.data.Rule(p.now, f, s.want)
-	p.deliver(orchestrator.Event{Kind: orchestrator.RuleInstalled, Flow: f, Instance: s.want})
+	e := p.begin(orchestrator.RuleInstalled)
+	e.Flow, e.Instance = f, s.want
+	p.deliver()
 }
 
 // follow notes the instance to which the flow's packets go from now on, by rule or by the slow path.

@@ -29,7 +29,9 @@ func (w *windows) record(p *plant) error {
 		if c.state == results.StateReady && p.orch.Draining(flow.Instance(i+1)) {
 			state = results.StateDraining
 		}
-		w.rows = append(w.rows, results.Instance{T: win.T, Instance: int32(i + 1), State: state})
+		w.rows = append(w.rows, results.Instance{})
+		row := &w.rows[len(w.rows)-1]
+		row.T, row.Instance, row.State = win.T, int32(i+1), state
 		if c.forwarding() {
 			win.Instances++
 		}

@@ -34,6 +34,10 @@ func PeriodOf(rate float64) (Period, error) {
 		return Period{}, fmt.Errorf("a rate of %v, want %v to %v, one packet a picosecond", units.PPS(rate),
 			units.PPS(LeastRate), units.PPS(MostRate))
 	}
+	// Of a whole number below 2^50 the fused product is exact near 1e12, and so is this test, which is near's first.
+	if n := math.Round(1e12 / rate); n < 1<<50 && math.Abs(math.FMA(n, rate, -1e12)) <= 1e12/(1<<51) {
+		return Every(units.Time(n)), nil
+	}
 	r, _ := new(big.Float).SetFloat64(rate).Rat(nil)
 	return near(r.Quo(big.NewRat(int64(units.Second), 1), r)), nil
 }

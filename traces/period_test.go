@@ -41,6 +41,36 @@ func TestPeriodsOfRates(t *testing.T) {
 	}
 }
 
+// The short way to a whole number of picoseconds gives what exact arithmetic gives, on either side of what rounding may
+// have done to the rate.
+func TestWholePeriodsAreExact(t *testing.T) {
+	r, whole, not := rand.New(rand.NewPCG(3, 4)), 0, 0
+	for range 2000 {
+		rate := 1e12 / math.Round(math.Exp2(60*r.Float64()))
+		for range 3 {
+			rate = math.Nextafter(rate, 0)
+		}
+		for range 7 {
+			if rate = math.Nextafter(rate, math.Inf(1)); rate < LeastRate || rate > MostRate {
+				continue
+			}
+			x := new(big.Rat).SetFloat64(rate)
+			want := near(x.Quo(big.NewRat(int64(units.Second), 1), x))
+			if got, err := PeriodOf(rate); err != nil || got != want {
+				t.Fatalf("%g pps: %+v, %v; want %+v", rate, got, err, want)
+			}
+			if want.Whole() {
+				whole++
+			} else {
+				not++
+			}
+		}
+	}
+	if whole < 1000 || not < 1000 {
+		t.Errorf("%d periods are whole and %d are not: too few", whole, not)
+	}
+}
+
 // A rate of R gives n packets within n/R, to the packet, whatever R and however long.
 func TestARateIsMetToThePacket(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

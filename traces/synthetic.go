@@ -53,23 +53,32 @@ func (o *StaircaseOptions) Extremes() [2]float64 {
 	return [2]float64{o.Rate, o.Rate}
 }
 
+// begun is how many of the flows begin before the end.
+func (o *StaircaseOptions) begun() int {
+	switch {
+	case o.Flows <= 0 || o.Start >= o.End:
+		return 0
+	case o.Interval <= 0:
+		return o.Flows
+	}
+	return min(o.Flows, int((o.End-1-o.Start)/o.Interval)+1)
+}
+
 // Staircase makes the flows of o, whose Extremes and Process have been checked. Both engines see the same traffic.
 func Staircase(o StaircaseOptions) *Workload {
-	w := &Workload{}
+	n := o.begun()
+	w := &Workload{Flows: make([]Flow, 0, n), Constant: make([]Periodic, 0, n)}
 	period, err := PeriodOf(o.Rate)
-	rates, start := o.rates(), o.Start
-	for i := 0; i < o.Flows && err == nil && start < o.End; i++ {
+	rates := o.rates()
+	var segments segments
+	for i := 0; i < n && err == nil; i++ {
 		if len(rates) > 0 {
 			if period, err = PeriodOf(rates[i]); err != nil {
 				break
 			}
 		}
-		w.constant(ConstantOptions{Period: period, Phase: start, End: o.End, Size: o.Size, Offset: o.Offset + i,
-			Process: o.Process, Stream: i})
-		if o.Interval > 0 && start > o.End-o.Interval {
-			break
-		}
-		start += max(o.Interval, 0)
+		w.constant(ConstantOptions{Period: period, Phase: o.Start + units.Time(i)*max(o.Interval, 0), End: o.End,
+			Size: o.Size, Offset: o.Offset + i, Process: o.Process, Stream: i}, &segments)
 	}
 	mean := ""
 	if o.Zipf > 0 {
@@ -85,7 +94,7 @@ func Staircase(o StaircaseOptions) *Workload {
 func Constant(o ConstantOptions) *Workload {
 	w := &Workload{}
 	if o.Period.Num > 0 && o.Phase < o.End {
-		w.constant(o)
+		w.constant(o, new(segments))
 	}
 	text := fmt.Sprintf("constant: a packet of %gB every %v, from %v until %v", o.Size, o.Period, o.Phase, o.End)
 	if o.Process.random() {
@@ -98,13 +107,13 @@ func Constant(o ConstantOptions) *Workload {
 
 // constant adds a flow. In the fluid engine it carries (End-Phase)/Period packets. If packets are evenly spaced, the
 // packet engine counts less than one more than that.
-func (w *Workload) constant(o ConstantOptions) {
+func (w *Workload) constant(o ConstantOptions, all *segments) {
 	if o.Process.random() {
 		w.Packets = append(w.Packets, o.Process.packets(flow.ID(len(w.Flows)), o.Stream, o))
 	}
 	n := float64(o.End-o.Phase) / o.Period.Mean()
-	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: []Segment{
-		{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size}}})
+	w.Flows = append(w.Flows, Flow{Tuple: SyntheticTuple(o.Offset), Segments: all.of(
+		Segment{Start: o.Phase, End: o.End, Packets: n, Bytes: n * o.Size})})
 	c := Periodic{Phase: o.Phase, Period: o.Period, End: o.End}
 	if o.Process.random() {
 		c = Periodic{}

@@ -34,13 +34,14 @@ type Segment struct {
 // Rate is the segment's packets per second.
 func (s Segment) Rate() float64 { return s.Packets / (s.End - s.Start).Seconds() }
 
-// segments are those of many flows, which come from the heap a block at a time.
+// segments are those of many flows, which come from the heap a block at a time. Each block is twice as long as the one
+// before it, up to a limit.
 type segments []Segment
 
 // of gives a flow its segments.
 func (all *segments) of(ss ...Segment) []Segment {
 	if len(*all)+len(ss) > cap(*all) {
-		*all = make([]Segment, 0, 4096)
+		*all = make([]Segment, 0, max(len(ss), 8, min(2*cap(*all), 4096)))
 	}
 	from := len(*all)
 	*all = append(*all, ss...)

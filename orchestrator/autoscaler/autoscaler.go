@@ -27,13 +27,10 @@ type Autoscaler struct {
 	scores    []float64
 }
 
-// New makes the policies that the options name. The seed feeds their random streams.
-func New(o Options, seed uint64) (*Autoscaler, error) {
-	d, err := o.decode()
-	if err != nil {
-		return nil, err
-	}
-	a := &Autoscaler{moves: d.moves, wants: d.measures(), row: d.scaler, own: make([]uint64, len(d.scaler.Counters)),
+// New makes the policies that the options, which are valid, name. The seed feeds their random streams.
+func New(o Options, seed uint64) (a *Autoscaler, err error) {
+	d := o.decode()
+	a = &Autoscaler{moves: d.moves, wants: d.measures(), row: d.scaler, own: make([]uint64, len(d.scaler.Counters)),
 		scaled: units.Never, scaledOut: units.Never}
 	a.shows.scaler, a.shows.victim = d.scaler.Sees, d.victim.Sees
 	a.victim = d.victim.New(policy.Env{Rand: numeric.Stream(seed, "victim/"+d.victim.Name)})

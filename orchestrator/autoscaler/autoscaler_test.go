@@ -42,11 +42,7 @@ func TestConformance(t *testing.T) {
 	o := DefaultOptions()
 	for _, row := range Policies {
 		o.Policy = Named(row.Name)
-		d, err := o.decode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		scalingtest.Run(t, row, d.options)
+		scalingtest.Run(t, row, o.decode().options)
 	}
 	for _, row := range Victims {
 		scalingtest.RunVictim(t, row)

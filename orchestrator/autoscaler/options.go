@@ -146,17 +146,18 @@ func (o Options) Wakes() bool {
 
 // Validate reports the first key whose value is not one of those that its documentation lists, with what is expected.
 func (o Options) Validate() error {
-	_, err := o.decode()
-	return err
+	if err := strictyaml.Check(&o); err != nil {
+		return fmt.Errorf("autoscaler.%w", err)
+	}
+	return nil
 }
 
 // Measures are the metrics of class T3 that the policy goes by with these options; none where they make no sense.
 func (o Options) Measures() policy.MetricSet {
-	d, err := o.decode()
-	if err != nil {
+	if o.Validate() != nil {
 		return 0
 	}
-	return d.measures()
+	return o.decode().measures()
 }
 
 // Resizes reports whether the policy changes the shares of instances.
@@ -165,7 +166,7 @@ func (o Options) Resizes() bool {
 	return r != nil && r.Resizes
 }
 
-// decoded is what the options say.
+// decoded is what valid options say.
 type decoded struct {
 	scaler  *policy.ScalerRow
 	options any // of the scaling policy
@@ -173,18 +174,15 @@ type decoded struct {
 	moves   bool
 }
 
-func (d *decoded) measures() policy.MetricSet {
+func (d decoded) measures() policy.MetricSet {
 	if m, ok := d.options.(policy.Measurer); ok {
 		return m.Measures().Reported()
 	}
 	return 0
 }
 
-func (o Options) decode() (d decoded, err error) {
-	if err := strictyaml.Check(&o); err != nil {
-		return d, fmt.Errorf("autoscaler.%w", err)
-	}
-	d = decoded{Policies.Find(o.Policy.Name), o.Policy.Options, Victims.Find(o.Victim), o.Drain == "move"}
+func (o Options) decode() decoded {
+	d := decoded{Policies.Find(o.Policy.Name), o.Policy.Options, Victims.Find(o.Victim), o.Drain == "move"}
 	metric := policy.Metrics[o.Metric]
 	pace := policy.Pace{OutCooldown: o.ScaleOutCooldown, InCooldown: o.ScaleInCooldown,
 		MostOut: o.MaxStepOut, MostIn: o.MaxStepIn}
@@ -196,5 +194,5 @@ func (o Options) decode() (d decoded, err error) {
 		d.options = thesis.HottestOptions{Above: float64(o.Above), Below: float64(o.Below), Metric: metric,
 			Stabilization: o.Stabilization, Pace: pace}
 	}
-	return d, nil
+	return d
 }

@@ -13,10 +13,10 @@ var OfRequests = policy.SetOf(policy.Offered, policy.Processed, policy.Gap, poli
 // CheckRequests says why the autoscaler cannot say how many instances serve requests, beginning with the key; nil if it
 // can. The options must be valid.
 func (o Options) CheckRequests() error {
-	d, err := o.decode()
-	if err != nil {
+	if err := o.Validate(); err != nil {
 		return err
 	}
+	d := o.decode()
 	var goesBy policy.MetricSet
 	if m, ok := d.options.(policy.Measurer); ok {
 		goesBy = m.Measures()

@@ -74,16 +74,15 @@ func (t *Steps) Stabilise(s *Snapshot, desired int, h *History) int {
 		h.past = append(make([]recommendation, 0, 16), recommendation{s.Now, s.Current})
 	}
 	h.past = append(h.past, recommendation{s.Now, desired})
-	keep := 0
-	highest := desired
-	for _, r := range h.past {
-		if s.Now-r.at < h.Span {
-			h.past[keep] = r
-			keep++
-			highest = max(highest, r.desired)
-		}
+	old := 0
+	for old < len(h.past) && s.Now-h.past[old].at >= h.Span {
+		old++
 	}
-	h.past = h.past[:keep]
+	h.past = h.past[:copy(h.past, h.past[old:])]
+	highest := desired
+	for i := range h.past {
+		highest = max(highest, h.past[i].desired)
+	}
 	if held := min(highest, s.Current); held > desired {
 		return t.Take(Stabilised, held, fmt.Sprintf("no lower than the highest recommendation of the last %v", h.Span))
 	}

@@ -26,11 +26,8 @@ type Scheduler struct {
 	spent  int        // moves in it
 }
 
-// New makes the policy that the options name. The seed feeds its random streams.
+// New makes the policy that the options, which are valid, name. The seed feeds its random streams.
 func New(o Options, seed uint64) (*Scheduler, error) {
-	if err := o.Validate(); err != nil {
-		return nil, err
-	}
 	return Host(Policies.Find(o.Policy.Name), o, seed)
 }
 

@@ -192,7 +192,7 @@ func TestValidateNamesKeyAndChoices(t *testing.T) {
 		{func(o *Options) { o.Rules = "none" },
 			[]string{"scheduler.rules: none with policy: best-fit", "maglev", "cheetah"}},
 	} {
-		_, err := New(options("best-fit", tc.edit), 1)
+		err := options("best-fit", tc.edit).Validate()
 		for _, w := range tc.want {
 			if err == nil || !strings.Contains(err.Error(), w) {
 				t.Errorf("error %v does not mention %s", err, w)

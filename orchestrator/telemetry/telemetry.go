@@ -110,24 +110,21 @@ func (c *Collector) Read(sampled units.Time, counters []Counter) bool {
 		if e.rate.Sampled == sampled { // a second row of the same instance
 			continue
 		}
-		was := e.last
+		was, r := &e.last, &e.rate
 		if n.RxPackets < was.RxPackets || n.TxPackets < was.TxPackets || n.RxBytes < was.RxBytes {
-			was = Counter{}
+			*was = Counter{}
 			c.resets = append(c.resets, n.Instance)
 		}
-		since := e.rate.Sampled
-		if !e.rate.Known {
+		since := r.Sampled
+		if !r.Known {
 			since = max(since, min(c.sampled, e.ready))
 		}
 		span := (sampled - since).Seconds()
-		e.rate = Rate{
-			Rx:      float64(n.RxPackets-was.RxPackets) / span,
-			Tx:      float64(n.TxPackets-was.TxPackets) / span,
-			RxBits:  8 * float64(n.RxBytes-was.RxBytes) / span,
-			Known:   true,
-			Sampled: sampled,
-		}
-		e.last = *n
+		r.Rx = float64(n.RxPackets-was.RxPackets) / span
+		r.Tx = float64(n.TxPackets-was.TxPackets) / span
+		r.RxBits = 8 * float64(n.RxBytes-was.RxBytes) / span
+		r.Known, r.Sampled = true, sampled
+		*was = *n
 	}
 	c.sampled, c.read = sampled, true
 	return true

@@ -102,7 +102,8 @@ func New(sc *scenarios.Scenario, w *traces.Workload, end units.Time, c sim.Contr
 		return nil, err
 	}
 	e := &Engine{sc: sc, traffic: w, end: end, ctl: c, law: law, pool: pool,
-		ruleless: sc.Scheduler.Ruleless(), flows: make([]flowState, len(w.Flows))}
+		ruleless: sc.Scheduler.Ruleless(), flows: make([]flowState, len(w.Flows)),
+		instances: make([]instance, 0, sc.Instances.Max+1)}
 	for i := range e.flows {
 		e.flows[i].out = -1
 	}

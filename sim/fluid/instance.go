@@ -84,11 +84,11 @@ func (e *Engine) advance(now units.Time, i flow.Instance) { e.advanceOne(now, &e
 
 // advanceOne brings an instance to now. The engine is synchronised.
 func (e *Engine) advanceOne(now units.Time, in *instance) {
-	dt := (now - in.at).Seconds()
-	in.at = now
-	if dt == 0 {
+	if now == in.at {
 		return
 	}
+	dt := (now - in.at).Seconds()
+	in.at = now
 	arrived := float64(in.inflow * dt)
 	in.in += arrived
 	in.inBytes += float64(arrived * in.size)

@@ -77,13 +77,21 @@ func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instan
 	s.missed, s.slow, s.rejected, s.reordered = e.slow.missed, e.slow.lostSum, e.g.rejected, e.g.reordered
 	dt := (now - e.window.at).Seconds()
 	w.Queued = e.slow.queue + e.slow.held
+	for k := range e.instances {
+		in := &e.instances[k]
+		e.advanceOne(now, in) // one that is gone has no row, but may still be sent packets
+		s.in += in.in
+		s.processed += in.processed
+		s.bytes += in.processedBytes
+		s.lost += in.lost
+		w.Queued += in.queue
+	}
 	for k := range rows {
 		row := &rows[k]
 		if int(row.Instance) >= len(e.instances) {
 			continue
 		}
 		in := &e.instances[row.Instance]
-		e.advanceOne(now, in)
 		last := &in.last
 		row.Flows = int32(in.flows)
 		row.Offered = (in.in - last.in) / dt
@@ -94,15 +102,6 @@ func (e *Engine) Window(now units.Time, w *results.Window, rows []results.Instan
 			row.Utilization = (in.processed - last.processed) / could
 		}
 		last.in, last.processed, last.lost, last.could = in.in, in.processed, in.lost, in.could
-	}
-	for k := range e.instances {
-		in := &e.instances[k]
-		e.advanceOne(now, in) // one that is gone has no row, but may still be sent packets
-		s.in += in.in
-		s.processed += in.processed
-		s.bytes += in.processedBytes
-		s.lost += in.lost
-		w.Queued += in.queue
 	}
 	o := &e.window
 	w.Offered = (s.offered - o.offered) / dt

@@ -30,6 +30,7 @@ type hottestInstance struct {
 	history policy.History
 	buf     []byte // of the reason
 	reason  string
+	shown   struct{ most, above mpps }
 }
 
 func newHottestInstance(o HottestOptions, _ policy.Env) (policy.Scaler, error) {
@@ -55,7 +56,8 @@ func (p *hottestInstance) recommend(s *policy.Snapshot) (int, string) {
 		above = s.Limit
 	}
 	var hottest *policy.Instance
-	fresh := false // heat that no scale-out has answered
+	var most float64 // its load
+	fresh := false   // heat that no scale-out has answered
 	for k := range s.Instances {
 		i := &s.Instances[k]
 		if i.State != policy.Ready {
@@ -63,27 +65,25 @@ func (p *hottestInstance) recommend(s *policy.Snapshot) (int, string) {
 		}
 		load := p.Metric.Of(i)
 		fresh = fresh || numeric.Exceeds(load, above) && i.Rate.Sampled > since
-		if hottest == nil || load > p.Metric.Of(hottest) {
-			hottest = i
+		if hottest == nil || load > most {
+			hottest, most = i, load
 		}
 	}
 	hot, b := false, p.buf[:0]
 	if hottest == nil {
 		b = append(b, "no instance is ready"...)
 	} else {
-		most := p.Metric.Of(hottest)
 		hot = numeric.Exceeds(most, above)
 		b = strconv.AppendInt(append(b, "instance "...), int64(hottest.ID), 10)
-		b = append(appendMpps(append(b, " at "...), most), ", the hottest"...)
+		b = append(p.shown.most.append(append(b, " at "...), most), ", the hottest"...)
 		if hot {
-			b = appendMpps(append(b, ", above "...), above)
+			b = p.shown.above.append(append(b, ", above "...), above)
 		}
 	}
 	if s.Held > 0 {
 		b = strconv.AppendInt(append(b, ", and flows are held: "...), int64(s.Held), 10)
 	}
 	n := s.Current
-	load := s.Load(p.Metric)
 	switch left := n - 1; {
 	case (hot || s.Held > 0) && starts:
 		b = append(b, "; an instance starts"...)
@@ -91,9 +91,9 @@ func (p *hottestInstance) recommend(s *policy.Snapshot) (int, string) {
 		n++
 	case hot:
 		b = append(b, "; counted before the last scale-out could help"...)
-	case p.Below > 0 && left >= 0 && !numeric.Exceeds(load, float64(float64(left)*p.Below)):
+	case p.Below > 0 && left >= 0 && !numeric.Exceeds(s.Load(p.Metric), float64(float64(left)*p.Below)):
 		n = left
-		b = appendMpps(append(appendMpps(b[:0], load), " is at most "...), p.Below)
+		b = appendMpps(append(appendMpps(b[:0], s.Load(p.Metric)), " is at most "...), p.Below)
 		b = strconv.AppendInt(append(b, " each on "...), int64(left), 10)
 	}
 	if p.buf = b; string(b) != p.reason {

@@ -104,6 +104,19 @@ func (y *saying) of(load, share float64, held int) string {
 // most is the largest number of instances that is ever recommended.
 const most = 1e9
 
+// mpps is a rate that is shown again and again, and its text.
+type mpps struct {
+	rate float64
+	text []byte
+}
+
+func (m *mpps) append(b []byte, rate float64) []byte {
+	if rate != m.rate || len(m.text) == 0 {
+		m.rate, m.text = rate, appendMpps(m.text[:0], rate)
+	}
+	return append(b, m.text...)
+}
+
 func appendMpps(b []byte, rate float64) []byte {
 	return append(strconv.AppendFloat(b, rate/1e6, 'g', 6, 64), " Mpps"...)
 }
