@@ -194,6 +194,7 @@ type Engine struct {
 	measure   bool     // delays
 	delays    []delays // of each flow; nil where they are not measured
 	m         merger   // of the ingress
+	blocks    []block  // that are merged at once
 	cores     []core   // for instances; the first is used wherever one is enough
 	sum       tally    // of all that no core has
 	window    snapshot
