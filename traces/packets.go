@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/bits"
 	"os"
 
 	"github.com/smartinco/smartinco/flow"
@@ -34,152 +33,6 @@ type PacketReader interface {
 	// Read puts the next packets into p, which has room for at least one, and returns how many. That is 0 only with an
 	// error, which is io.EOF at the end.
 	Read(p []Arrival) (int, error)
-}
-
-// PacketMerge merges packets in order of time. Of packets at the same instant, those of earlier Packets come first. It
-// holds a bounded part of each.
-type PacketMerge struct {
-	lanes     []lane
-	ahead     int      // packets that are read at a time
-	tree, win []uint64 // of losers, see build
-	k         uint
-	base      units.Time
-	err       error
-}
-
-// lane is one of the merged sequences, part of which has been read.
-type lane struct {
-	buf   []Arrival // buf[at:] is read and not used
-	at    int
-	after uint64     // key of buf[at+1], so that a merge does not wait for memory
-	phase units.Time // to add to the times in buf
-	flows []flow.ID  // of the numbers in buf
-	src   PacketReader
-}
-
-// lender is a PacketReader that has its packets in memory, or knows better than its caller where to put them.
-type lender interface {
-	// lend returns some of the next packets, at most n if they have to be read, and what to add to their times. They
-	// stay as they are until the next call, and must not be written to.
-	lend(n int) (p []Arrival, phase units.Time, err error)
-}
-
-// What a merge reads ahead, in packets: for all lanes together, roughly, and for one lane.
-const (
-	aheadAll   = 1 << 15
-	aheadMost  = 1 << 12
-	aheadLeast = 16
-)
-
-// MergePackets opens all packets. If opening fails, the first Read returns the error.
-func MergePackets(ps []Packets) *PacketMerge {
-	s := &PacketMerge{lanes: make([]lane, len(ps))}
-	s.ahead = min(max(aheadAll/max(len(ps), 1), aheadLeast), aheadMost)
-	for i, p := range ps {
-		s.lanes[i] = lane{src: p.Open(), flows: p.Flows}
-		s.refill(&s.lanes[i])
-	}
-	s.k = uint(bits.Len(uint(max(len(ps), 1) - 1)))
-	s.tree, s.win = make([]uint64, 1<<s.k), make([]uint64, 2<<s.k)
-	s.build()
-	return s
-}
-
-func (s *PacketMerge) refill(l *lane) {
-	var err error
-	l.at = 0
-	if src, ok := l.src.(lender); ok {
-		l.buf, l.phase, err = src.lend(s.ahead)
-	} else {
-		if l.buf == nil {
-			l.buf = make([]Arrival, s.ahead)
-		}
-		var n int
-		n, err = l.src.Read(l.buf[:cap(l.buf)])
-		l.buf = l.buf[:n]
-	}
-	if len(l.buf) == 0 && err != io.EOF && s.err == nil {
-		s.err = err
-	}
-}
-
-const idleKey = 1<<63 - 1
-
-// build plays the tournament (Knuth, The Art of Computer Programming 3, 5.4.1). The key of a lane is the time of its
-// next packet since base, shifted, and its number. A lane whose next packet is too far away for a key is idle until all
-// others are idle too.
-func (s *PacketMerge) build() {
-	s.base = units.Never
-	for i := range s.lanes {
-		if l := &s.lanes[i]; l.at < len(l.buf) {
-			s.base = min(s.base, l.phase+l.buf[l.at].At)
-		}
-	}
-	size := 1 << s.k
-	for i := range size {
-		s.win[size+i] = idleKey
-		if i < len(s.lanes) {
-			s.win[size+i] = s.key(uint64(i), &s.lanes[i])
-		}
-	}
-	for i := size - 1; i > 0; i-- {
-		s.win[i], s.tree[i] = min(s.win[2*i], s.win[2*i+1]), max(s.win[2*i], s.win[2*i+1])
-	}
-	s.tree[0] = s.win[1]
-}
-
-// key is that of the lane's next packet.
-func (s *PacketMerge) key(i uint64, l *lane) uint64 {
-	l.after = s.keyAt(i, l, l.at+1)
-	return s.keyAt(i, l, l.at)
-}
-
-func (s *PacketMerge) keyAt(i uint64, l *lane, at int) uint64 {
-	if at >= len(l.buf) {
-		return idleKey
-	}
-	since := uint64(l.phase + l.buf[at].At - s.base)
-	if since >= idleKey>>s.k {
-		return idleKey
-	}
-	return since<<s.k | i
-}
-
-// Read implements PacketReader.
-func (s *PacketMerge) Read(p []Arrival) (n int, err error) {
-	tree, k, mask := s.tree[:1<<s.k], s.k, uint64(1)<<s.k-1
-	for n < len(p) {
-		key := tree[0]
-		if key == idleKey {
-			if s.build(); tree[0] == idleKey {
-				break
-			}
-			continue
-		}
-		i := key & mask
-		l := &s.lanes[i]
-		x := &l.buf[l.at]
-		p[n] = Arrival{At: l.phase + x.At, Flow: l.flows[x.Flow], Bytes: x.Bytes}
-		n++
-		if l.at++; l.at < len(l.buf) {
-			key = l.after
-			l.after = s.keyAt(i, l, l.at+1)
-		} else {
-			s.refill(l)
-			key = s.key(i, l)
-		}
-		for j := (i + 1<<k) >> 1; j > 0; j >>= 1 {
-			tree[j], key = max(tree[j], key), min(tree[j], key)
-		}
-		tree[0] = key
-	}
-	switch {
-	case n > 0:
-		return n, nil
-	case s.err != nil:
-		return 0, s.err
-	}
-	return 0, io.EOF
 }
 
 // spool keeps the packets of a recording, each with the number of its flow: up to a number of them in memory, where all
@@ -270,49 +123,45 @@ type replay struct {
 	phase units.Time
 	at    int64 // in packets
 	raw   []byte
-	buf   []Arrival
 }
 
 // Read implements PacketReader.
 func (r *replay) Read(p []Arrival) (int, error) {
-	got, phase, err := r.lend(len(p))
-	n := copy(p, got)
-	r.at -= int64(len(got) - n)
-	for i := range p[:n] {
-		p[i].At += phase
+	if r.file != nil {
+		return r.readFile(p)
 	}
-	return n, err
+	n := copy(p, r.held[r.at:])
+	if r.at += int64(n); n == 0 {
+		return 0, io.EOF
+	}
+	for i := range p[:n] {
+		p[i].At += r.phase
+	}
+	return n, nil
 }
 
-func (r *replay) lend(n int) ([]Arrival, units.Time, error) {
-	if r.file == nil {
-		rest := r.held[min(r.at, int64(len(r.held))):]
-		if r.at += int64(len(rest)); len(rest) == 0 {
-			return nil, 0, io.EOF
-		}
-		return rest, r.phase, nil
+func (r *replay) readFile(p []Arrival) (int, error) {
+	if need := len(p) * spooled; len(r.raw) < need {
+		r.raw = make([]byte, need)
 	}
-	if len(r.buf) < n {
-		r.raw, r.buf = make([]byte, n*spooled), make([]Arrival, n)
-	}
-	read, err := r.file.ReadAt(r.raw[:n*spooled], r.at*spooled)
+	read, err := r.file.ReadAt(r.raw[:len(p)*spooled], r.at*spooled)
 	if read == 0 || read%spooled != 0 {
 		if err != io.EOF || read > 0 {
-			return nil, 0, fmt.Errorf("traces: temporary file of packets: %w", err)
+			return 0, fmt.Errorf("traces: temporary file of packets: %w", err)
 		}
-		return nil, 0, io.EOF
+		return 0, io.EOF
 	}
-	n = read / spooled
-	for i := range n {
+	n := read / spooled
+	for i := range p[:n] {
 		b := r.raw[i*spooled : i*spooled+spooled]
-		r.buf[i] = Arrival{
-			At:    speedUp(units.Time(binary.LittleEndian.Uint64(b)), r.speed),
+		p[i] = Arrival{
+			At:    r.phase + speedUp(units.Time(binary.LittleEndian.Uint64(b)), r.speed),
 			Flow:  flow.ID(binary.LittleEndian.Uint32(b[8:])),
 			Bytes: int32(binary.LittleEndian.Uint32(b[12:])),
 		}
 	}
 	r.at += int64(n)
-	return r.buf[:n], r.phase, nil
+	return n, nil
 }
 
 // speedUp divides a time of a recording.

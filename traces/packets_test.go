@@ -3,7 +3,6 @@ package traces
 import (
 	"cmp"
 	"io"
-	"math/rand/v2"
 	"reflect"
 	"runtime"
 	"slices"
@@ -134,42 +133,6 @@ func TestAReplayTakesNoMemoryAPacket(t *testing.T) {
 	}
 }
 
-// slice is packets in memory.
-type slice []Arrival
-
-func (s *slice) Read(p []Arrival) (int, error) {
-	n := copy(p, *s)
-	if *s = (*s)[n:]; n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-// The merge is a stable sort.
-func TestStreamMergesInOrderOfTimeAndThenOfSources(t *testing.T) {
-	for seed := range uint64(300) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		var ps []Packets
-		var want []Arrival
-		scale := units.Time(1) << r.IntN(60) // some further apart than a key of the merge can tell
-		for range r.IntN(40) {
-			var s slice
-			at, f := units.Time(0), flow.ID(len(ps))
-			for range r.IntN(100) {
-				at += units.Time(r.Int64N(3)) * scale / 100
-				s = append(s, Arrival{At: at, Bytes: int32(r.IntN(100))})
-				want = append(want, Arrival{at, f, s[len(s)-1].Bytes})
-			}
-			ps = append(ps, Packets{Flows: []flow.ID{f}, Open: func() PacketReader { s := slices.Clone(s); return &s }})
-		}
-		slices.SortStableFunc(want,
-			func(a, b Arrival) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Flow, b.Flow)) })
-		if got := readAll(t, MergePackets(ps)); !slices.Equal(got, want) {
-			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
-		}
-	}
-}
-
 // cpuTime is the time that this process has used on all cores, in seconds.
 func cpuTime(t testing.TB) float64 {
 	t.Helper()
@@ -185,7 +148,10 @@ func BenchmarkReplay(b *testing.B) {
 	for _, c := range []struct {
 		name         string
 		copies, held int
-	}{{"1", 1, heldInCore}, {"100", 100, heldInCore}, {"100-from-a-file", 100, 0}} {
+	}{
+		{"1", 1, heldInCore}, {"2", 2, heldInCore}, {"8", 8, heldInCore}, {"100", 100, heldInCore},
+		{"1000", 1000, heldInCore}, {"1-from-a-file", 1, 0}, {"100-from-a-file", 100, 0},
+	} {
 		b.Run(c.name, func(b *testing.B) {
 			w, err := holding(b, "data/echo-connections.pcap.gz", Options{Packets: true, Copies: c.copies}, c.held)
 			if err != nil {
