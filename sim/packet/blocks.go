@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// block is a stretch of time that a core brings through link and eSwitch while others do so with those before and after.
+// block is a stretch of time that a core brings through link and eSwitch while others do so with those around it.
 //
-// What a saturated eSwitch accepts depends on all packets before, so a block has to know how the one before it ends. But
-// the openings of a server that never idles are known beforehand (see the package document), and theta is a minimum over
-// the packets before, of which only the last matter: those of a time in which so many come that their services exceed
-// that time and the longest wait. A link that can carry what comes forgets what was before when it falls idle. So a
-// block begins with the packets of some time before it, and guesses with them in what state link and eSwitch are. The
-// guess is compared with how the block before ends. If it is wrong, because the queue was not full or the link never
-// idle, the block is done again.
+// What a saturated eSwitch accepts depends on all packets before, so a block has to know how the one before it ends.
+// But the openings of a server that never idles are known beforehand (see the package document), and theta is a minimum
+// over the packets before, of which only the last matter: those of a time in which so many come that their services
+// exceed that time and the longest wait. A link that can carry what comes forgets what was before when it falls idle.
+// So a core begins with the packets of some time before its block, and guesses with them in what state link and eSwitch
+// are when the block begins. The guess is compared with how the block before ends. If it is wrong, because the queue
+// was not full or the link never idle, the block is done again.
 type block struct {
 	tandem
 	m          merger
