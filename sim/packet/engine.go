@@ -22,7 +22,8 @@
 //     is still busy says whether there is room, and the ring is left out but for the end of the interval.
 //   - apart: the same with the ring, which knows every packet in the system (core.go, server.go).
 //   - stage: where the link or the eSwitch is beyond its limit, the packets of all flows are merged once and go through
-//     both. Those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go).
+//     both. Those that pass reach the instances in the order in which the eSwitch forwards them (ingress.go). Where the
+//     eSwitch is full, all cores do so at once, each for another stretch of time (blocks.go).
 //   - slow: packets without a rule go through the ARM cores one by one (slowpath.go).
 //   - counted: the link is down, the rule drops, or no instance is there.
 //   - replayed: packets that have times and sizes of their own are taken one by one, in order of time (feed.go). With a
@@ -194,6 +195,7 @@ type Engine struct {
 	measure   bool     // delays
 	delays    []delays // of each flow; nil where they are not measured
 	m         merger   // of the ingress
+	blocks    []block  // that are merged at once
 	cores     []core   // for instances; the first is used wherever one is enough
 	sum       tally    // of all that no core has
 	window    snapshot

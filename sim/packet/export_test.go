@@ -21,3 +21,9 @@ func Stage(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Contr
 func Leap(sc *scenarios.Scenario, w *traces.Workload, _ units.Time, c sim.Control) (sim.DataPlane, error) {
 	return newEngine(sc, w, c, modes{keen: true})
 }
+
+// Blocks is how many blocks the engine has merged at once at most, and whether it guessed right the last time.
+func Blocks(d sim.DataPlane) (n int, right bool) {
+	e := d.(*Engine)
+	return len(e.blocks), e.in.doubt == 0
+}

@@ -15,21 +15,28 @@ import (
 // a limit both are a stage of their own: the packets of all flows are merged once, and those that pass stand in pipe
 // until the eSwitch has forwarded them.
 type ingress struct {
+	tandem
 	rate, bits float64 // sent by all flows now
 	sending    int
-	linkIdle   int64
-	eswIdle    int64
-	eswitch    int64    // a service of the eSwitch, in whole picoseconds; 0 for no limit
-	rest       fraction // and what it has beyond them: exact, so that common periods of it and the flows are short
-	patience   int64    // for the eSwitch: the services of as many packets as may wait, in whole picoseconds
-	odd        uint64   // and what they have beyond them, in the parts of rest
-	wire       clock    // of one byte on the link
-	overhead   float64
 	pipe       []parcel
 	head       int
-	merged     []parcel  // on its way to the pipe
 	active     []flow.ID // flows that send
 	at         int64
+	wary       int // how many times to merge without blocks
+	doubt      int // and how many the last time
+}
+
+// tandem is the two servers, and what they have passed and is on its way to the pipe.
+type tandem struct {
+	linkIdle int64
+	eswIdle  int64
+	eswitch  int64    // a service of the eSwitch, in whole picoseconds; 0 for no limit
+	rest     fraction // and what it has beyond them: exact, so that common periods of it and the flows are short
+	patience int64    // for the eSwitch: the services of as many packets as may wait, in whole picoseconds
+	odd      uint64   // and what they have beyond them, in the parts of rest
+	wire     clock    // of one byte on the link
+	overhead float64
+	merged   []parcel
 }
 
 // linkWait is how long a frame may wait for the line: the transmit ring of the sender, 1488 frames of 64 B at 100
@@ -200,6 +207,9 @@ func (e *Engine) merge(h int64) (last int64, more bool) {
 		l := &e.m.lanes[k]
 		l.wire = (uint64(l.size) + uint64(g.overhead)) * g.wire.ticks()
 	}
+	if last, ok := e.inBlocks(h); ok {
+		return last, true
+	}
 	for n := 0; n < load; {
 		own := e.feed.due()
 		k, t := e.mergeLanes(min(h, own), load-n)
@@ -268,7 +278,7 @@ func (e *Engine) mergeLanes(h int64, most int) (n int, last int64) {
 
 // full says whether as many packets wait as may, beside the one that is being forwarded: whether the eSwitch is busy
 // for longer than its last services of that many take. acc is that of rest.
-func (g *ingress) full(busy int64, acc uint64) bool {
+func (g *tandem) full(busy int64, acc uint64) bool {
 	most := g.patience
 	if acc < g.odd {
 		most++
@@ -277,7 +287,7 @@ func (g *ingress) full(busy int64, acc uint64) bool {
 }
 
 // gate brings the packets of the keys through link and eSwitch, into merged.
-func (g *ingress) gate(m *merger, keys []uint64) {
+func (g *tandem) gate(m *merger, keys []uint64) {
 	link, esw := g.wire.ticks() > 0, g.eswitch > 0
 	linkIdle, wire, eswIdle, rest := g.linkIdle, g.wire.acc, g.eswIdle, g.rest
 	base, lanes, out := m.base, m.lanes, g.merged
