@@ -92,7 +92,6 @@ func (e *Engine) inBlocks(h int64) (last int64, ok bool) {
 			b.pass(m, now)
 		}
 		g.resume(b.end)
-		g.merged = append(g.merged, b.merged...)
 		for i := range m.lanes {
 			m.lanes[i].lost += b.m.lanes[i].lost
 			m.lanes[i].lostLink += b.m.lanes[i].lostLink
@@ -100,6 +99,7 @@ func (e *Engine) inBlocks(h int64) (last int64, ok bool) {
 		e.sum.by[stage] += b.packets
 		last = b.last
 	}
+	e.merged = blocks
 	if g.doubt = 2*g.doubt + 1; !wrong {
 		g.doubt = 0
 	}

@@ -196,6 +196,7 @@ type Engine struct {
 	delays    []delays // of each flow; nil where they are not measured
 	m         merger   // of the ingress
 	blocks    []block  // that are merged at once
+	merged    []block  // of these, those whose packets are on their way to the pipe
 	cores     []core   // for instances; the first is used wherever one is enough
 	sum       tally    // of all that no core has
 	window    snapshot

@@ -169,9 +169,8 @@ const load = 1 << 15
 // the other: what link and eSwitch pass depends on the traffic alone. It returns h, or where it has stopped because the
 // run is given up.
 func (e *Engine) pump(h int64) int64 {
-	g := &e.in
 	until, more := e.merge(h)
-	g.pipe = append(g.pipe, g.merged...)
+	e.enqueue()
 	if !more {
 		return h
 	}
@@ -193,9 +192,19 @@ func (e *Engine) pump(h int64) int64 {
 		next, more = e.merge(h)
 		<-done
 		until = next
-		g.pipe = append(g.pipe, g.merged...)
+		e.enqueue()
 	}
 	return h
+}
+
+// enqueue puts into the pipe what has been merged.
+func (e *Engine) enqueue() {
+	g := &e.in
+	g.pipe = append(g.pipe, g.merged...)
+	for k := range e.merged {
+		g.pipe = append(g.pipe, e.merged[k].merged...)
+	}
+	e.merged = nil
 }
 
 // merge brings the next packets before h through link and eSwitch, into merged. It returns when the last one was sent

@@ -44,8 +44,8 @@ func TestEdgesOfLeaps(t *testing.T) {
 			every(20_000, 0), every(20_000, 1), every(20_000, 2), every(20_000, 11_000)}}, true},
 		{"the way back takes 1001 cycles", world{room: 3, clock: clock{base: 7_007}, flows: []SlowFlow{
 			every(1_000, 0), every(20_000, 1), every(20_000, 2), every(20_000, 19_000)}}, true},
-		{"a packet of another size is there", world{room: 1, clock: clock{base: 3_000}, perByte: 10,
-			flows: []SlowFlow{ends, every(10_000, 2_000_000), every(10_000, 2_000_100), every(10_000, 2_000_200)}}, true},
+		{"a packet of another size is there", world{room: 1, clock: clock{base: 3_000}, perByte: 10, flows: []SlowFlow{
+			ends, every(10_000, 2_000_000), every(10_000, 2_000_100), every(10_000, 2_000_200)}}, true},
 	} {
 		clock := c.world.clock
 		slow := &Slow{Room: c.world.room, Service: c.world.service(&clock), Flows: c.world.flows}
