@@ -171,34 +171,38 @@ func (b *book) enterChunk(m *merger, keys []uint64, waits, stays []int64, came, 
 // summable is a span so short that those of a chunk add up within 62 bits.
 const summable = 1 << 51
 
-// addAll counts spans where every bucket has been reached. Those of a full queue differ by a
-// service or two and lie in one bucket or in two, so it is faster to count those below the edge between.
+// addAll counts spans where every bucket has been reached. Those of a full queue differ by a service or two and lie in
+// one bucket or in two, so it is faster to count those above the edge between. A sign bit tells if any of them is
+// elsewhere, or longer than all until now.
 func (s *spans) addAll(vs []int64) {
 	if len(vs) == 0 {
 		return
 	}
 	counts := (*[buckets]uint64)(s.counts)
-	least, most, sum := vs[0], vs[0], int64(0)
+	first := int(bucket(uint64(vs[0])))
+	if lo, hi := Bounds(first); first > 0 && vs[0]-int64(lo) < int64(hi)-vs[0] {
+		first--
+	}
+	lo, _ := Bounds(first)
+	edge, top := Bounds(first + 1)
+	least, most, upper, longest := int64(lo), int64(top), int64(edge)-1, s.longest
+	sum, above, other := int64(0), uint64(0), int64(0)
 	for _, v := range vs {
-		least, most = min(least, v), max(most, v)
 		sum += v
+		above += uint64(upper-v) >> 63
+		other |= (v - least) | (most - v) | (longest - v)
 	}
 	s.sum.add(uint64(sum))
-	s.longest = max(s.longest, most)
-	first, last := bucket(uint64(least)), bucket(uint64(most))
-	if last-first > 1 {
-		for _, v := range vs {
-			counts[bucket(uint64(v))]++
-		}
+	if other >= 0 {
+		counts[first] += uint64(len(vs)) - above
+		counts[first+1] += above
 		return
 	}
-	_, top := Bounds(int(first))
-	above := uint64(0)
 	for _, v := range vs {
-		above += uint64(int64(top)-v) >> 63
+		counts[bucket(uint64(v))]++
+		longest = max(longest, v)
 	}
-	counts[first] += uint64(len(vs)) - above
-	counts[last] += above
+	s.longest = longest
 }
 
 // flush enters the k packets in the system as lost.
