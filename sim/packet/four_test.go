@@ -1,81 +1,32 @@
 package packet
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/smartinco/smartinco/flow"
 )
 
-// One loop that merges and serves up to four lanes comes out like merging them by the tree and serving what it gives,
-// with the log and without: servers, clocks, books and what each lane has lost.
+// Up to four lanes are merged as by the tree, whatever is asked for at a time, and leave the tree as it would be.
 func TestFour(t *testing.T) {
-	for seed := range uint64(600) {
+	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(33, seed))
-		room, perByte, booked := 1+r.IntN(40), r.Int64N(2)*r.Int64N(5), r.IntN(2) == 0
-		clk := newClock(1e12 / (100 + 900*r.Float64()))
-		if r.IntN(2) == 0 {
-			clk.frac = 0
-		}
-		var lanes []lane
+		a := merger{base: 5000}
 		for f := range 1 + r.IntN(4) {
-			size := int32(64)
-			if r.IntN(2) == 0 {
-				size += r.Int32N(100)
-			}
-			lanes = append(lanes, lane{whose: whose{flow.ID(f), size}, next: 5000 + r.Int64N(1000),
-				period: 1 + r.Int64N(1<<(5+r.IntN(10))), svc: clk.base + int64(size)*perByte})
+			a.lanes = append(a.lanes, lane{whose: whose{f: flow.ID(f)}, next: 5000 + r.Int64N(1000),
+				period: 1 + r.Int64N(1<<(1+r.IntN(14)))})
 		}
-		run := func(serve func(*server, *merger, int64)) string {
-			m := merger{base: 5000, lanes: append([]lane(nil), lanes...)}
-			var b *book
-			if booked {
-				b = newBook(nil)
+		b := merger{base: 5000, lanes: slices.Clone(a.lanes)}
+		a.play()
+		b.play()
+		for h := int64(5000); h < 40_000; h += r.Int64N(1 << r.IntN(14)) {
+			most := 1 + r.IntN(chunk)
+			got, want := a.keys[:a.fillFour(a.keys[:most], a.end(h))], b.keys[:b.fillAny(b.keys[:most], b.end(h))]
+			if !slices.Equal(got, want) || a.next() != b.next() {
+				t.Fatalf("seed %d: before %d, at most %d of %+v:\ngot  %d, then %d\nwant %d, then %d", seed, h, most,
+					a.lanes, got, a.next(), want, b.next())
 			}
-			s := newServer(room, clk, perByte, nil, b)
-			m.play()
-			for h := int64(5000); h < 300_000; h += 1 + (h*7919)%50_000 {
-				for m.next() < h {
-					serve(&s, &m, h)
-				}
-			}
-			if perByte == 0 {
-				s.relog(s.clock)
-			}
-			text := fmt.Sprint(s.n, s.idle, s.work, s.acc, m.next())
-			for k := range min(room, int(s.n)-room) {
-				text += fmt.Sprint(" ", s.dep[s.back(k)])
-			}
-			for k := range m.lanes {
-				text += fmt.Sprint(" ", m.lanes[k].lost)
-			}
-			if booked {
-				text += fmt.Sprint(b.next, b.left, b.came, b.went, b.all)
-			}
-			return text
-		}
-		want := run(func(s *server, m *merger, h int64) {
-			keys := m.keys[:m.fillAny(m.keys[:], m.end(h))]
-			if perByte > 0 {
-				s.ring(m, keys, true)
-			} else {
-				s.lindley(m, keys)
-			}
-		})
-		got := run(func(s *server, m *merger, h int64) {
-			if !m.four() {
-				t.Fatalf("seed %d: not four", seed)
-			}
-			if perByte > 0 {
-				s.ringOfFour(m, h)
-			} else {
-				s.lindleyOfFour(m, h)
-			}
-		})
-		if got != want {
-			t.Fatalf("seed %d: room %d, per byte %d, lanes %+v\ngot  %.300s\nwant %.300s", seed, room, perByte, lanes,
-				got, want)
 		}
 	}
 }

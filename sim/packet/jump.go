@@ -62,19 +62,12 @@ func (c *core) bounded(in *instance, h int64) int64 {
 			}
 			some = o.until()
 		}
-		came := 0
-		switch four := o == nil && m.four(); {
-		case four && in.perByte > 0:
-			came = in.ringOfFour(m, h)
-		case four:
-			came = in.lindleyOfFour(m, h)
-		default:
-			keys := m.fill(h, some)
-			if came = len(keys); in.perByte > 0 {
-				in.ring(m, keys, true)
-			} else {
-				in.lindley(m, keys)
-			}
+		keys := m.fill(h, some)
+		came := len(keys)
+		if in.perByte > 0 {
+			in.ring(m, keys, true)
+		} else {
+			in.lindley(m, keys)
 		}
 		c.sum.by[how] += uint64(came)
 		if o != nil {

@@ -218,6 +218,8 @@ func (m *merger) fill(h int64, most int) []uint64 {
 	switch end := m.end(h); {
 	case m.turns:
 		return to[:m.fillTurns(to, end)]
+	case m.k == 2 && len(m.odd) == 0:
+		return to[:m.fillFour(to, end)]
 	case len(m.lanes) <= len(to)/2:
 		return to[:m.fillSorted(to, end)]
 	default:
